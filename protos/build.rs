@@ -1,0 +1,54 @@
+//! Makes what the published message crate leaves out, from the descriptor set that it hands to its dependents:
+//! the descriptors of histories (for their JSON form) and, with feature `server`, the server traits.
+
+use std::collections::{HashMap, HashSet};
+use std::error::Error;
+use std::path::PathBuf;
+
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    let path = std::env::var("DEP_TEMPORALIO_PROTOS_DESCRIPTOR_PATH")?;
+    println!("cargo:rerun-if-changed={path}");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let all = FileDescriptorSet::decode(&*std::fs::read(path)?)?;
+
+    let history = closure(&all, |file| file.package() == "temporal.api.history.v1");
+    std::fs::write(out.join("history_descriptors.bin"), history.encode_to_vec())?;
+
+    if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
+        let services = ["workflowservice", "operatorservice", "testservice"].map(|s| format!("temporal.api.{s}.v1"));
+        let wanted = |file: &FileDescriptorProto| {
+            file.package() == "grpc.health.v1" || services.iter().any(|service| service == file.package())
+        };
+        tonic_prost_build::configure()
+            .build_client(false)
+            .generate_default_stubs(true)
+            .extern_path(".temporal.api", "::temporal_sdk_core_protos::temporal::api")
+            .extern_path(".grpc.health.v1", "::temporal_sdk_core_protos::grpc::health::v1")
+            .include_file("server.rs")
+            .compile_fds(closure(&all, wanted))?;
+    }
+    Ok(())
+}
+
+/// The files that `wanted` names and all they import, in the order of the whole set; comments are dropped.
+fn closure(all: &FileDescriptorSet, wanted: impl Fn(&FileDescriptorProto) -> bool) -> FileDescriptorSet {
+    let by_name: HashMap<&str, &FileDescriptorProto> = all.file.iter().map(|file| (file.name(), file)).collect();
+    let mut keep: HashSet<&str> = HashSet::new();
+    let mut open: Vec<&str> = all.file.iter().filter(|file| wanted(file)).map(|file| file.name()).collect();
+    while let Some(name) = open.pop() {
+        if keep.insert(name) {
+            open.extend(by_name[name].dependency.iter().map(String::as_str));
+        }
+    }
+    let file = all
+        .file
+        .iter()
+        .filter(|file| keep.contains(file.name()))
+        .map(|file| FileDescriptorProto { source_code_info: None, ..file.clone() })
+        .collect();
+    FileDescriptorSet { file }
+}

@@ -1,0 +1,27 @@
+//! Temporal's API as Rust types: the messages everywhere, gRPC clients behind `grpc`, gRPC server traits behind
+//! `server`, and the canonical JSON form of histories.
+//!
+//! Nothing here is written by hand except [`history_json`]: the messages come from the published crate, the server
+//! traits are generated from the descriptor set that it publishes to its dependents' build scripts.
+
+pub mod history_json;
+
+pub use prost;
+pub use prost_wkt_types::{Any, Duration, Timestamp};
+pub use temporal_sdk_core_protos::{grpc, temporal};
+
+#[cfg(feature = "grpc")]
+pub use tonic;
+
+/// Server traits (`workflow_service_server::WorkflowService` and its like), for servers that speak Temporal's API.
+#[cfg(feature = "server")]
+pub mod server {
+    #[allow(missing_docs, dead_code, unreachable_pub, unused_qualifications, clippy::all, clippy::disallowed_methods)]
+    mod generated {
+        include!(concat!(env!("OUT_DIR"), "/server.rs"));
+    }
+    pub use generated::grpc::health::v1::health_server;
+    pub use generated::temporal::api::operatorservice::v1::operator_service_server;
+    pub use generated::temporal::api::testservice::v1::test_service_server;
+    pub use generated::temporal::api::workflowservice::v1::workflow_service_server;
+}

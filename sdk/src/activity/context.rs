@@ -1,0 +1,103 @@
+//! What an activity's code can ask and tell while it runs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::cancellation::{ActivityCancelReason, ActivityCancellation};
+use super::info::ActivityInfo;
+use crate::converter::{PayloadError, PayloadReader, to_payload};
+use crate::definition::PayloadValue;
+
+/// What an activity's code can ask and tell while it runs. Clones are the same context.
+///
+/// An activity that takes long should call [`heartbeat`](Self::heartbeat): only so does the server notice that its
+/// worker died, and only so does a request to cancel it arrive.
+#[derive(Clone)]
+pub struct ActivityContext {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    info: ActivityInfo,
+    heartbeat_details: Vec<Payload>,
+    cancellation: ActivityCancellation,
+    outbound: Box<dyn ActivityOutbound>,
+}
+
+/// Where an attempt's heartbeats go.
+pub trait ActivityOutbound: Send + Sync {
+    /// Records that the attempt is alive, and its progress. Must return at once.
+    fn heartbeat(&self, details: Vec<Payload>);
+}
+
+impl ActivityContext {
+    /// A context for an attempt that is run by the caller: a worker or a test.
+    pub fn new(info: ActivityInfo, cancellation: ActivityCancellation, outbound: Box<dyn ActivityOutbound>) -> Self {
+        Self::with_heartbeat_details(info, Vec::new(), cancellation, outbound)
+    }
+
+    pub(crate) fn with_heartbeat_details(
+        info: ActivityInfo,
+        heartbeat_details: Vec<Payload>,
+        cancellation: ActivityCancellation,
+        outbound: Box<dyn ActivityOutbound>,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { info, heartbeat_details, cancellation, outbound }) }
+    }
+
+    /// What is known about this attempt.
+    pub fn info(&self) -> &ActivityInfo {
+        &self.inner.info
+    }
+
+    /// Tells the server that the attempt is alive, with its progress for the next attempt to resume from.
+    ///
+    /// Returns at once; calls in quick succession are throttled to 0.8 of the heartbeat timeout and the latest wins.
+    ///
+    /// # Errors
+    /// When serde refuses the progress.
+    pub fn heartbeat<T: PayloadValue>(&self, progress: &T) -> Result<(), PayloadError> {
+        self.inner.outbound.heartbeat(vec![to_payload(progress)?]);
+        Ok(())
+    }
+
+    /// The progress that an earlier attempt reported last; `None` if none did.
+    ///
+    /// # Errors
+    /// When the progress is not a `T`.
+    pub fn last_heartbeat<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
+        if self.inner.heartbeat_details.is_empty() {
+            return Ok(None);
+        }
+        PayloadReader::new(&self.inner.heartbeat_details).next().map(Some)
+    }
+
+    /// Whether the attempt should stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.cancellation.reason().is_some()
+    }
+
+    /// Waits until the attempt should stop, and says why.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn copy_next_file() {}
+    /// # async fn body(ctx: &ActivityContext) -> Result<(), ActivityError> {
+    /// tokio::select! {
+    ///     () = copy_next_file() => Ok(()),
+    ///     _ = ctx.cancelled() => Err(ActivityError::cancelled()),
+    /// }
+    /// # }
+    /// ```
+    pub async fn cancelled(&self) -> ActivityCancelReason {
+        self.inner.cancellation.cancelled().await
+    }
+}
+
+impl fmt::Debug for ActivityContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivityContext").field("info", &self.inner.info).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! The activities a worker can run, by name.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::context::ActivityContext;
+use crate::converter::{PayloadReader, to_payload};
+use crate::definition::ActivityDefinition;
+use crate::failure::{ActivityError, ApplicationFailure};
+
+/// A running attempt.
+pub type ActivityFuture<T> = Pin<Box<dyn Future<Output = Result<T, ActivityError>> + Send>>;
+
+/// An activity type with its code. Written by `#[activity]` and `#[activities]`.
+pub trait ActivityImplementation: ActivityDefinition {
+    /// What the code is called on: the struct of an `#[activities]` block, `()` for a function.
+    type Host: Send + Sync + 'static;
+
+    /// Starts an attempt.
+    fn call(&self, host: Arc<Self::Host>, ctx: ActivityContext, args: Self::Args) -> ActivityFuture<Self::Output>;
+}
+
+/// Something that brings activities along: a function with `#[activity]`, or a value whose impl block has
+/// `#[activities]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` brings no activities along",
+    label = "expected a function with `#[activity]`, or a value of a type whose impl block has `#[activities]`"
+)]
+pub trait Activities: Send + Sync + 'static {
+    /// Puts all of them into the registry.
+    fn register(self, registry: &mut ActivityRegistry);
+}
+
+/// The activities a worker can run, by name.
+#[derive(Clone, Default)]
+pub struct ActivityRegistry {
+    activities: BTreeMap<&'static str, Arc<dyn RegisteredActivity>>,
+    duplicates: Vec<&'static str>,
+}
+
+/// One activity with its host, ready to run payloads.
+pub trait RegisteredActivity: Send + Sync {
+    /// Reads the arguments, runs the code, writes the result.
+    fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload>;
+}
+
+impl ActivityRegistry {
+    /// Adds one activity. Called by what the macros write.
+    pub fn add<A: ActivityImplementation>(&mut self, activity: A, host: Arc<A::Host>) {
+        let name = activity.name();
+        if self.activities.insert(name, Arc::new(Hosted { activity, host })).is_some() {
+            self.duplicates.push(name);
+        }
+    }
+
+    /// The activity of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<dyn RegisteredActivity>> {
+        self.activities.get(name).cloned()
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.activities.keys().copied()
+    }
+
+    /// Names that were added more than once.
+    pub fn duplicates(&self) -> &[&'static str] {
+        &self.duplicates
+    }
+}
+
+impl std::fmt::Debug for ActivityRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.activities.keys()).finish()
+    }
+}
+
+struct Hosted<A: ActivityImplementation> {
+    activity: A,
+    host: Arc<A::Host>,
+}
+
+impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
+    fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
+        let mut reader = PayloadReader::new(&input);
+        let args = A::read_args(&mut reader).and_then(|args| reader.finish().map(|()| args));
+        match args {
+            Ok(args) => {
+                let attempt = self.activity.call(self.host.clone(), ctx, args);
+                Box::pin(async move { Ok(to_payload(&attempt.await?)?) })
+            }
+            Err(error) => {
+                // Another attempt gets the same payloads, but maybe from a worker with mended code: retryable.
+                let text = format!("activity {}: {error}", self.activity.name());
+                let failure = ApplicationFailure::new(text).error_type("InvalidArguments").cause(error);
+                Box::pin(async move { Err(failure.into()) })
+            }
+        }
+    }
+}

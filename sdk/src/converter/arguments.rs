@@ -1,0 +1,86 @@
+//! Several values, several payloads: the arguments of a workflow, an activity or a message.
+
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::payload::{PayloadError, from_payload, to_payload};
+
+/// Collects the payloads of a list of arguments.
+#[derive(Debug, Default)]
+pub struct PayloadWriter {
+    payloads: Vec<Payload>,
+}
+
+impl PayloadWriter {
+    /// A writer that holds nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends one argument.
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), PayloadError> {
+        self.payloads.push(to_payload(value).map_err(|error| error.in_argument(self.payloads.len()))?);
+        Ok(())
+    }
+
+    /// The payloads written so far; no argument at all is no `Payloads` on the wire.
+    pub(crate) fn finish(self) -> Option<Payloads> {
+        (!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads })
+    }
+}
+
+/// Hands out a list of payloads as arguments.
+#[derive(Debug)]
+pub struct PayloadReader<'a> {
+    payloads: &'a [Payload],
+    read: usize,
+}
+
+impl<'a> PayloadReader<'a> {
+    pub(crate) fn new(payloads: &'a [Payload]) -> Self {
+        Self { payloads, read: 0 }
+    }
+
+    pub(crate) fn of(payloads: Option<&'a Payloads>) -> Self {
+        Self::new(payloads.map_or(&[], |payloads| &payloads.payloads))
+    }
+
+    /// Reads the next argument; a missing one reads as `None` where `T` is an `Option`, and as `()`.
+    ///
+    /// # Errors
+    /// When the payload is missing or does not fit `T`.
+    pub fn next<T: DeserializeOwned + 'static>(&mut self) -> Result<T, PayloadError> {
+        let index = self.read;
+        self.read += 1;
+        match self.payloads.get(index) {
+            Some(payload) => from_payload(payload).map_err(|error| error.in_argument(index)),
+            None => serde_json::from_slice(b"null").map_err(|_| {
+                PayloadError::new(format!(
+                    "argument {} is missing: expected `{}`, found {} argument(s)",
+                    index + 1,
+                    std::any::type_name::<T>(),
+                    self.payloads.len()
+                ))
+            }),
+        }
+    }
+
+    /// Checks that no argument is left over.
+    ///
+    /// # Errors
+    /// When more payloads are there than were read.
+    pub fn finish(&self) -> Result<(), PayloadError> {
+        if self.payloads.len() > self.read {
+            return Err(PayloadError::new(format!(
+                "expected {} argument(s), found {}; the caller and the definition differ",
+                self.read,
+                self.payloads.len()
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! One value, one payload.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::Payload;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const ENCODING: &str = "encoding";
+const JSON_PLAIN: &[u8] = b"json/plain";
+const BINARY_NULL: &[u8] = b"binary/null";
+const BINARY_PLAIN: &[u8] = b"binary/plain";
+
+/// A payload that is passed on as it is, without conversion.
+///
+/// Use it as an argument or a result type to forward what another program wrote, whatever its encoding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RawPayload {
+    /// Metadata by key; `encoding` says how `data` is written.
+    pub metadata: std::collections::BTreeMap<String, Vec<u8>>,
+    /// The bytes, in the encoding that `metadata` names.
+    pub data: Vec<u8>,
+}
+
+/// A payload could not be written or read.
+///
+/// The text says which value, what was expected and what was found.
+#[derive(Debug, Clone)]
+pub struct PayloadError {
+    message: String,
+}
+
+impl PayloadError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    pub(crate) fn in_argument(self, index: usize) -> Self {
+        Self { message: format!("argument {}: {}", index + 1, self.message) }
+    }
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PayloadError {}
+
+/// Writes a value as a payload.
+///
+/// # Errors
+/// When serde refuses the value (a map with keys that are no strings, for instance).
+pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadError> {
+    let any: &dyn Any = value;
+    if any.is::<()>() {
+        return Ok(payload(BINARY_NULL, Vec::new()));
+    }
+    if let Some(bytes) = any.downcast_ref::<Vec<u8>>() {
+        return Ok(payload(BINARY_PLAIN, bytes.clone()));
+    }
+    if let Some(raw) = any.downcast_ref::<RawPayload>() {
+        let metadata = raw.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        return Ok(Payload { metadata, data: raw.data.clone(), external_payloads: Vec::new() });
+    }
+    let json = serde_json::to_vec(value).map_err(|error| {
+        PayloadError::new(format!("`{}` cannot be written as JSON: {error}", std::any::type_name::<T>()))
+    })?;
+    if json == b"null" { Ok(payload(BINARY_NULL, Vec::new())) } else { Ok(payload(JSON_PLAIN, json)) }
+}
+
+/// Reads a value from a payload.
+///
+/// # Errors
+/// When the encoding is unknown, or the data is not such a value.
+pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
+    let mut slot: Option<T> = None;
+    if let Some(raw) = (&mut slot as &mut dyn Any).downcast_mut::<Option<RawPayload>>() {
+        let metadata = payload.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        *raw = Some(RawPayload { metadata, data: payload.data.clone() });
+    }
+    if let Some(value) = slot.take() {
+        return Ok(value);
+    }
+    match payload.metadata.get(ENCODING).map(Vec::as_slice) {
+        Some(JSON_PLAIN) => json(&payload.data),
+        Some(BINARY_NULL) => json(b"null"),
+        Some(BINARY_PLAIN) => {
+            if let Some(bytes) = (&mut slot as &mut dyn Any).downcast_mut::<Option<Vec<u8>>>() {
+                *bytes = Some(payload.data.clone());
+            }
+            slot.ok_or_else(|| {
+                PayloadError::new(format!(
+                    "expected `{}`, found bytes (encoding binary/plain, {} bytes); read them as `Vec<u8>`",
+                    std::any::type_name::<T>(),
+                    payload.data.len()
+                ))
+            })
+        }
+        other => Err(PayloadError::new(format!(
+            "expected `{}`, found a payload of encoding `{}`; known encodings are json/plain, binary/null and binary/plain",
+            std::any::type_name::<T>(),
+            other.map_or("(none)".into(), String::from_utf8_lossy)
+        ))),
+    }
+}
+
+fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
+    serde_json::from_slice(data).map_err(|error| {
+        let shown = String::from_utf8_lossy(&data[..data.len().min(120)]);
+        let dots = if data.len() > 120 { ".." } else { "" };
+        PayloadError::new(format!("expected `{}`, found {shown}{dots}: {error}", std::any::type_name::<T>()))
+    })
+}
+
+fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
+    let metadata = HashMap::from([(ENCODING.to_string(), encoding.to_vec())]);
+    Payload { metadata, data, external_payloads: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug + 'static>(value: T, encoding: &str, data: &str) {
+        let written = to_payload(&value).unwrap();
+        assert_eq!(String::from_utf8_lossy(&written.metadata["encoding"]), encoding);
+        assert_eq!(String::from_utf8_lossy(&written.data), data);
+        assert_eq!(from_payload::<T>(&written).unwrap(), value);
+    }
+
+    #[test]
+    fn values_travel_in_the_encodings_of_other_sdks() {
+        check((), "binary/null", "");
+        check(None::<u32>, "binary/null", "");
+        check(Some(7_u32), "json/plain", "7");
+        check(b"raw".to_vec(), "binary/plain", "raw");
+        check("text".to_string(), "json/plain", "\"text\"");
+        check(vec![1_u32, 2], "json/plain", "[1,2]");
+    }
+
+    #[test]
+    fn a_raw_payload_is_passed_on_as_it_is() {
+        let raw = RawPayload { metadata: [("encoding".to_string(), b"my/own".to_vec())].into(), data: vec![1, 2] };
+        assert_eq!(from_payload::<RawPayload>(&to_payload(&raw).unwrap()).unwrap(), raw);
+    }
+
+    #[test]
+    fn a_payload_that_does_not_fit_says_what_was_expected_and_found() {
+        let text = from_payload::<u32>(&to_payload(&"no number".to_string()).unwrap()).unwrap_err().to_string();
+        assert!(text.starts_with("expected `u32`, found \"no number\""), "{text}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What clients, workflows and workers agree on: the definitions of workflows, activities and their messages.
+//!
+//! A definition is a small value (a *marker*) that names the thing on the wire and says how its arguments and its
+//! result travel. The attribute macros write these implementations; `ctx.activity(..)`, `client.start(..)` and
+//! `handle.signal(..)` take markers by value, so a wrong argument is a type error at the call.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
+
+/// A value that can travel in a Temporal payload: anything that serde can write and read.
+///
+/// Implemented for every type that has `Serialize`, `Deserialize`, is `Send` and borrows nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel between workflows, activities and clients",
+    label = "this type is not a payload value",
+    note = "arguments and results are serialized: put `#[derive(serde::Serialize, serde::Deserialize)]` on the type, and let it own its data"
+)]
+pub trait PayloadValue: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> PayloadValue for T {}
+
+/// How the arguments of a definition travel: one payload each, in order.
+///
+/// `Args` is `()` for none, the argument itself for one, and a tuple for several.
+pub trait Arguments {
+    /// `()`, the only argument, or a tuple of all arguments.
+    type Args: Send + 'static;
+
+    /// Writes one payload for each argument.
+    ///
+    /// # Errors
+    /// When serde refuses an argument.
+    fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
+
+    /// Reads the arguments back; a missing trailing payload reads as `None` where the argument is an `Option`.
+    ///
+    /// # Errors
+    /// When a payload is missing, too many are there, or one does not fit its argument.
+    fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
+}
+
+/// A workflow type: what a client starts and a parent runs as a child.
+pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
+    /// What the workflow returns when it completes.
+    type Output: PayloadValue;
+
+    /// The workflow type's name on the wire.
+    fn name(&self) -> &'static str;
+}
+
+/// An activity type: what a workflow schedules with `ctx.activity(..)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`"
+)]
+pub trait ActivityDefinition: Arguments + Copy + Send + Sync + 'static {
+    /// What the activity returns when it completes.
+    type Output: PayloadValue;
+
+    /// The activity type's name on the wire.
+    fn name(&self) -> &'static str;
+}
+
+/// A signal of one workflow type.
+pub trait SignalDefinition: Arguments + Copy + Send + Sync + 'static {
+    /// The workflow type that handles it.
+    type Workflow: 'static;
+
+    /// The signal's name on the wire.
+    fn name(&self) -> &'static str;
+}
+
+/// A query of one workflow type.
+pub trait QueryDefinition: Arguments + Copy + Send + Sync + 'static {
+    /// The workflow type that answers it.
+    type Workflow: 'static;
+    /// The answer.
+    type Output: PayloadValue;
+
+    /// The query's name on the wire.
+    fn name(&self) -> &'static str;
+}

@@ -1,0 +1,85 @@
+//! What an activity function returns when it does not succeed.
+
+use std::error::Error;
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::operation::Cancelled;
+use crate::converter::{PayloadError, to_payload};
+use crate::definition::PayloadValue;
+
+/// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
+///
+/// `?` turns any error into a retryable failure with its text as the message and the last part of its Rust type as
+/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability.
+pub struct ActivityError {
+    kind: Box<ActivityErrorKind>,
+}
+
+pub(crate) enum ActivityErrorKind {
+    /// Fails the attempt.
+    Error { error: Box<dyn Error + Send + Sync>, type_name: &'static str },
+    /// Reports the attempt as cancelled, with details.
+    Cancelled { details: Vec<Payload> },
+    /// The result comes later, by token or id.
+    WillCompleteAsync,
+}
+
+impl ActivityError {
+    /// Reports the activity as cancelled. Counts only if cancellation was requested; otherwise it is a failure.
+    pub fn cancelled() -> Self {
+        Self { kind: Box::new(ActivityErrorKind::Cancelled { details: Vec::new() }) }
+    }
+
+    /// Reports the activity as cancelled, with a detail for the workflow.
+    ///
+    /// # Errors
+    /// When serde refuses the detail.
+    pub fn cancelled_with<T: PayloadValue>(detail: &T) -> Result<Self, PayloadError> {
+        Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
+    }
+
+    /// Ends this attempt without a result: it is reported later through the client, by task token or by id.
+    pub fn will_complete_async() -> Self {
+        Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
+    }
+
+    pub(crate) fn into_kind(self) -> ActivityErrorKind {
+        *self.kind
+    }
+
+    /// The error as `E`, if that is what was turned into this one.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        match &*self.kind {
+            ActivityErrorKind::Error { error, .. } => error.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for ActivityError {
+    fn from(error: E) -> Self {
+        let type_name = std::any::type_name::<E>();
+        if (&error as &dyn std::any::Any).is::<Cancelled>() {
+            return Self::cancelled();
+        }
+        Self { kind: Box::new(ActivityErrorKind::Error { error: Box::new(error), type_name }) }
+    }
+}
+
+impl fmt::Display for ActivityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.kind {
+            ActivityErrorKind::Error { error, .. } => error.fmt(f),
+            ActivityErrorKind::Cancelled { .. } => f.write_str("the activity was cancelled"),
+            ActivityErrorKind::WillCompleteAsync => f.write_str("the activity completes asynchronously"),
+        }
+    }
+}
+
+impl fmt::Debug for ActivityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActivityError({self})")
+    }
+}

@@ -1,0 +1,107 @@
+//! A failure made by application code.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use crate::converter::{PayloadError, to_payload};
+use crate::definition::PayloadValue;
+
+/// A failure made by application code (Temporal's `ApplicationFailure`).
+///
+/// Retried unless [`non_retryable`](Self::non_retryable) is set or a retry policy names its type.
+///
+/// ```
+/// use abide::ApplicationFailure;
+/// let declined = ApplicationFailure::new("card declined").error_type("CardDeclined").non_retryable();
+/// assert_eq!(declined.to_string(), "card declined");
+/// ```
+#[derive(Debug)]
+pub struct ApplicationFailure {
+    pub(crate) message: String,
+    pub(crate) error_type: String,
+    pub(crate) non_retryable: bool,
+    pub(crate) details: Vec<Payload>,
+    pub(crate) next_retry_delay: Option<Duration>,
+    pub(crate) category: ErrorCategory,
+    pub(crate) cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// How much noise an application failure makes (Temporal's `ApplicationErrorCategory`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorCategory {
+    /// Logged and counted as a failure.
+    #[default]
+    Unspecified,
+    /// Expected: logged at debug level, not counted.
+    Benign,
+}
+
+impl ApplicationFailure {
+    /// A retryable failure with this message and no type.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            error_type: String::new(),
+            non_retryable: false,
+            details: Vec::new(),
+            next_retry_delay: None,
+            category: ErrorCategory::default(),
+            cause: None,
+        }
+    }
+
+    /// The type that retry policies and callers tell failures apart by.
+    pub fn error_type(mut self, error_type: impl Into<String>) -> Self {
+        self.error_type = error_type.into();
+        self
+    }
+
+    /// Says that trying again cannot help.
+    pub fn non_retryable(mut self) -> Self {
+        self.non_retryable = true;
+        self
+    }
+
+    /// Appends a detail that callers can read with [`Failure::detail`](crate::Failure::detail).
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn detail<T: PayloadValue>(mut self, value: &T) -> Result<Self, PayloadError> {
+        self.details.push(to_payload(value)?);
+        Ok(self)
+    }
+
+    /// The time until the next attempt, in place of what the retry policy says.
+    pub fn next_retry_delay(mut self, delay: Duration) -> Self {
+        self.next_retry_delay = Some(delay);
+        self
+    }
+
+    /// How much noise the failure makes. Default: as any failure.
+    pub fn category(mut self, category: ErrorCategory) -> Self {
+        self.category = category;
+        self
+    }
+
+    /// The error that caused this one; its chain of sources becomes the chain of causes.
+    pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}
+
+impl fmt::Display for ApplicationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for ApplicationFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
+    }
+}

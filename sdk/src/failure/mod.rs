@@ -1,0 +1,25 @@
+//! Failures: what went wrong, as Temporal records it, and the errors that workflow and activity code returns.
+//!
+//! [`Failure`] is one recorded failure with its chain of causes. [`ApplicationFailure`] is how authors make one.
+//! [`ActivityError`] and [`WorkflowError`] are what activity and workflow functions return: `?` turns any error into
+//! one of them. [`ActivityFailure`], [`Cancelled`] and their like are what operations in a workflow yield.
+
+mod activity_error;
+mod application;
+mod encode;
+mod operation;
+mod recorded;
+mod workflow_error;
+
+pub use activity_error::ActivityError;
+pub use application::{ApplicationFailure, ErrorCategory};
+pub use operation::{ActivityFailure, Cancelled};
+pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
+pub use workflow_error::WorkflowError;
+
+pub(crate) use activity_error::ActivityErrorKind;
+pub(crate) use encode::{application_failure, short_type_name};
+pub(crate) use workflow_error::WorkflowErrorKind;
+
+/// What `source` says in failures that are made here.
+pub(crate) const SOURCE: &str = "AbideSDK";

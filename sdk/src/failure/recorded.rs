@@ -1,0 +1,271 @@
+//! A failure as Temporal records it: a message, a kind, and a chain of causes.
+
+use std::fmt;
+
+use abide_protos::temporal::api::enums::v1 as enums;
+use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
+
+use crate::converter::{PayloadError, PayloadReader};
+use crate::definition::PayloadValue;
+
+/// A failure as Temporal records it: a message, a kind, and a chain of causes (Temporal's `Failure`).
+///
+/// ```
+/// # fn look(failure: &abide::Failure) {
+/// let root = failure.root_cause();
+/// if root.error_type() == Some("CardDeclined") {
+///     println!("{}", root.message());
+/// }
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Failure {
+    proto: Box<FailureProto>,
+}
+
+/// What kind of failure a [`Failure`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Made by application code; see [`Failure::error_type`] and [`Failure::is_non_retryable`].
+    Application,
+    /// A timeout passed; see [`Failure::timeout_type`].
+    Timeout,
+    /// The operation was cancelled.
+    Cancelled,
+    /// The workflow was terminated.
+    Terminated,
+    /// Made by the server.
+    Server,
+    /// The workflow was reset while the activity ran.
+    ResetWorkflow,
+    /// An activity ended unsuccessfully; the cause says why.
+    Activity,
+    /// A child workflow ended unsuccessfully; the cause says why.
+    ChildWorkflow,
+    /// A Nexus operation ended unsuccessfully; the cause says why.
+    NexusOperation,
+    /// A Nexus handler failed.
+    NexusHandler,
+    /// The failure says nothing of its kind.
+    Unknown,
+}
+
+/// Which timeout passed (Temporal's `TimeoutType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TimeoutType {
+    /// An attempt took longer than it may.
+    StartToClose,
+    /// The task waited too long for a worker.
+    ScheduleToStart,
+    /// All attempts together took longer than they may.
+    ScheduleToClose,
+    /// No heartbeat came in time.
+    Heartbeat,
+    /// Not known to this version.
+    Unknown,
+}
+
+/// Why there was no further attempt (Temporal's `RetryState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryState {
+    /// Another attempt follows.
+    InProgress,
+    /// The failure must not be retried.
+    NonRetryableFailure,
+    /// No further attempt would have ended in time.
+    Timeout,
+    /// All attempts that the policy allows were made.
+    MaximumAttemptsReached,
+    /// There is no retry policy.
+    RetryPolicyNotSet,
+    /// The server could not decide.
+    InternalServerError,
+    /// Cancellation was requested.
+    CancelRequested,
+    /// Not known to this version.
+    Unknown,
+}
+
+impl Failure {
+    pub(crate) fn from_proto(proto: FailureProto) -> Self {
+        Self { proto: Box::new(proto) }
+    }
+
+    pub(crate) fn as_proto(&self) -> &FailureProto {
+        &self.proto
+    }
+
+    pub(crate) fn into_proto(self) -> FailureProto {
+        *self.proto
+    }
+
+    /// What happened, in the words of the one who made the failure.
+    pub fn message(&self) -> &str {
+        &self.proto.message
+    }
+
+    /// Which SDK or server made the failure; empty if it does not say.
+    pub fn source_name(&self) -> &str {
+        &self.proto.source
+    }
+
+    /// The stack trace, empty if none was captured.
+    pub fn stack_trace(&self) -> &str {
+        &self.proto.stack_trace
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> FailureKind {
+        match &self.proto.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(_)) => FailureKind::Application,
+            Some(FailureInfo::TimeoutFailureInfo(_)) => FailureKind::Timeout,
+            Some(FailureInfo::CanceledFailureInfo(_)) => FailureKind::Cancelled,
+            Some(FailureInfo::TerminatedFailureInfo(_)) => FailureKind::Terminated,
+            Some(FailureInfo::ServerFailureInfo(_)) => FailureKind::Server,
+            Some(FailureInfo::ResetWorkflowFailureInfo(_)) => FailureKind::ResetWorkflow,
+            Some(FailureInfo::ActivityFailureInfo(_)) => FailureKind::Activity,
+            Some(FailureInfo::ChildWorkflowExecutionFailureInfo(_)) => FailureKind::ChildWorkflow,
+            Some(FailureInfo::NexusOperationExecutionFailureInfo(_)) => FailureKind::NexusOperation,
+            Some(FailureInfo::NexusHandlerFailureInfo(_)) => FailureKind::NexusHandler,
+            _ => FailureKind::Unknown,
+        }
+    }
+
+    /// The failure that caused this one.
+    pub fn cause(&self) -> Option<Failure> {
+        self.proto.cause.as_ref().map(|cause| Failure { proto: cause.clone() })
+    }
+
+    /// The last failure of the chain of causes; this one if it has no cause.
+    pub fn root_cause(&self) -> Failure {
+        let mut proto = &self.proto;
+        while let Some(cause) = &proto.cause {
+            proto = cause;
+        }
+        Failure { proto: proto.clone() }
+    }
+
+    /// The type of an application failure, as its maker named it.
+    pub fn error_type(&self) -> Option<&str> {
+        match &self.proto.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&info.r#type),
+            _ => None,
+        }
+    }
+
+    /// Whether an application failure says that it must not be retried.
+    pub fn is_non_retryable(&self) -> bool {
+        match &self.proto.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => info.non_retryable,
+            Some(FailureInfo::ServerFailureInfo(info)) => info.non_retryable,
+            _ => false,
+        }
+    }
+
+    /// Which timeout passed, if this is a timeout.
+    pub fn timeout_type(&self) -> Option<TimeoutType> {
+        match &self.proto.failure_info {
+            Some(FailureInfo::TimeoutFailureInfo(info)) => Some(TimeoutType::from_proto(info.timeout_type)),
+            _ => None,
+        }
+    }
+
+    /// Why there was no further attempt, if this is an activity's or a child workflow's failure.
+    pub fn retry_state(&self) -> Option<RetryState> {
+        match &self.proto.failure_info {
+            Some(FailureInfo::ActivityFailureInfo(info)) => Some(RetryState::from_proto(info.retry_state)),
+            Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) => {
+                Some(RetryState::from_proto(info.retry_state))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this is a cancellation, or an activity or child workflow that ended by one.
+    pub fn is_cancelled(&self) -> bool {
+        match self.kind() {
+            FailureKind::Cancelled => true,
+            FailureKind::Activity | FailureKind::ChildWorkflow | FailureKind::NexusOperation => {
+                self.cause().is_some_and(|cause| cause.kind() == FailureKind::Cancelled)
+            }
+            _ => false,
+        }
+    }
+
+    /// One detail of an application failure or a cancellation, counted from 0; `None` if there are fewer.
+    ///
+    /// # Errors
+    /// When the detail is there and is not a `T`.
+    pub fn detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
+        let details = match &self.proto.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => info.details.as_ref(),
+            Some(FailureInfo::CanceledFailureInfo(info)) => info.details.as_ref(),
+            Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details.as_ref(),
+            _ => None,
+        };
+        match details.and_then(|details| details.payloads.get(index)) {
+            Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The message, and each cause after a colon.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut next = Some(&self.proto);
+        let mut first = true;
+        while let Some(proto) = next {
+            if !first {
+                f.write_str(": ")?;
+            }
+            first = false;
+            match &proto.failure_info {
+                Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
+                    write!(f, "{} ({})", proto.message, info.r#type)?;
+                }
+                _ => f.write_str(&proto.message)?,
+            }
+            next = proto.cause.as_ref();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Failure({:?}: {self})", self.kind())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl TimeoutType {
+    pub(crate) fn from_proto(value: i32) -> Self {
+        match enums::TimeoutType::try_from(value) {
+            Ok(enums::TimeoutType::StartToClose) => Self::StartToClose,
+            Ok(enums::TimeoutType::ScheduleToStart) => Self::ScheduleToStart,
+            Ok(enums::TimeoutType::ScheduleToClose) => Self::ScheduleToClose,
+            Ok(enums::TimeoutType::Heartbeat) => Self::Heartbeat,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl RetryState {
+    pub(crate) fn from_proto(value: i32) -> Self {
+        match enums::RetryState::try_from(value) {
+            Ok(enums::RetryState::InProgress) => Self::InProgress,
+            Ok(enums::RetryState::NonRetryableFailure) => Self::NonRetryableFailure,
+            Ok(enums::RetryState::Timeout) => Self::Timeout,
+            Ok(enums::RetryState::MaximumAttemptsReached) => Self::MaximumAttemptsReached,
+            Ok(enums::RetryState::RetryPolicyNotSet) => Self::RetryPolicyNotSet,
+            Ok(enums::RetryState::InternalServerError) => Self::InternalServerError,
+            Ok(enums::RetryState::CancelRequested) => Self::CancelRequested,
+            _ => Self::Unknown,
+        }
+    }
+}

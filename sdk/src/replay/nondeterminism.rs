@@ -1,0 +1,118 @@
+//! Where a workflow's code and its history part, as a value that errors, tests and the replayer can look at.
+
+use std::fmt;
+use std::panic::Location;
+
+/// Where a workflow's code and its history part.
+///
+/// Its `Display` fits on a screen: what the history recorded, what the code did now, where in the source, and what
+/// to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nondeterminism {
+    kind: NondeterminismKind,
+    event_id: i64,
+    event_type: String,
+    recorded: String,
+    produced: Option<String>,
+    location: Option<&'static Location<'static>>,
+}
+
+/// In which way code and history differ; the letters are those of Core's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NondeterminismKind {
+    /// (a) History has a command's event, the code produced no command.
+    UnexpectedEvent,
+    /// (b) History has one command's event, the code produced another command.
+    DifferentCommand,
+    /// (c) An event tells of an operation that the code never began.
+    UnknownOperation,
+    /// (d) The same kind of command, but another id or type.
+    DifferentIdOrType,
+    /// (e) History has a patch marker that the code no longer asks for.
+    PatchRemoved,
+    /// (f) A local activity's marker does not fit.
+    LocalActivityMarker,
+    /// (g) A search attribute upsert does not fit.
+    SearchAttributes,
+    /// (h) An event reached an operation that cannot be in that state.
+    ImpossibleState,
+    /// (i) The code produced a command that history has no event for.
+    MissingEvent,
+    /// The code waited for a future that is not the workflow's own (a tokio timer, a channel of another thread).
+    ForeignFuture,
+}
+
+impl Nondeterminism {
+    pub(crate) fn new(kind: NondeterminismKind, event_id: i64, event_type: &str, recorded: impl Into<String>) -> Self {
+        let (event_type, recorded) = (event_type.to_string(), recorded.into());
+        Self { kind, event_id, event_type, recorded, produced: None, location: None }
+    }
+
+    pub(crate) fn produced(mut self, produced: impl Into<String>, location: Option<&'static Location<'static>>) -> Self {
+        self.produced = Some(produced.into());
+        self.location = location;
+        self
+    }
+
+    /// In which way code and history differ.
+    pub fn kind(&self) -> NondeterminismKind {
+        self.kind
+    }
+
+    /// Id of the history event at which they part.
+    pub fn event_id(&self) -> i64 {
+        self.event_id
+    }
+
+    /// Type of that event, as in `ActivityTaskScheduled`.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// What the history recorded there.
+    pub fn recorded(&self) -> &str {
+        &self.recorded
+    }
+
+    /// What the code produced instead; `None` if nothing.
+    pub fn produced_command(&self) -> Option<&str> {
+        self.produced.as_deref()
+    }
+
+    /// The statement of the workflow that produced it.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.location
+    }
+}
+
+impl fmt::Display for Nondeterminism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.")?;
+        writeln!(f, "  history:  event {} {}{}", self.event_id, self.event_type, prefixed(": ", &self.recorded))?;
+        writeln!(f, "  code now: {}", self.produced.as_deref().unwrap_or("produced no command here"))?;
+        if let Some(location) = self.location {
+            writeln!(f, "  at:       {location}")?;
+        }
+        write!(f, "  next:     {}", next_step(self.kind))
+    }
+}
+
+impl std::error::Error for Nondeterminism {}
+
+fn prefixed(prefix: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{prefix}{text}") }
+}
+
+fn next_step(kind: NondeterminismKind) -> &'static str {
+    match kind {
+        NondeterminismKind::ForeignFuture => {
+            "await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."
+        }
+        NondeterminismKind::PatchRemoved => "keep the patch call until no run that recorded the marker is left.",
+        _ => {
+            "put the old behaviour back, or guard the change with a patch or a new worker version; \
+             replay the history with WorkflowReplayer to check."
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What the macros implement: a workflow's code behind one object, so that the runtime is not generic over it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::context::WorkflowContext;
+use crate::converter::{PayloadError, PayloadReader};
+use crate::definition::WorkflowDefinition;
+use crate::failure::WorkflowError;
+
+/// A workflow's main routine, or the body of one of its async handlers.
+pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>>>>;
+
+/// A workflow type with its code: what a worker can be given. Written by `#[workflow]` and `#[workflow_methods]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a workflow",
+    label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
+)]
+pub trait WorkflowImplementation: WorkflowDefinition {
+    /// Makes the state of a new run. The arguments are those of the start, for workflows that begin with them.
+    ///
+    /// # Errors
+    /// When the arguments do not fit.
+    fn instantiate(
+        &self,
+        ctx: &WorkflowContext,
+        args: &mut PayloadReader<'_>,
+    ) -> Result<Rc<dyn WorkflowInstance>, PayloadError>;
+}
+
+/// One run's state and code. Written by the macros.
+pub trait WorkflowInstance: 'static {
+    /// Starts the main routine.
+    ///
+    /// # Errors
+    /// When the arguments do not fit.
+    fn run(
+        self: Rc<Self>,
+        ctx: WorkflowContext,
+        args: &mut PayloadReader<'_>,
+    ) -> Result<RoutineFuture<Payload>, PayloadError>;
+
+    /// Hands a signal to its handler.
+    fn signal(self: Rc<Self>, ctx: WorkflowContext, name: &str, args: &mut PayloadReader<'_>) -> SignalDispatch {
+        let _ = (ctx, name, args);
+        SignalDispatch::Unknown
+    }
+
+    /// Answers a query; `None` if there is no handler of that name.
+    fn query(
+        &self,
+        ctx: &WorkflowContext,
+        name: &str,
+        args: &mut PayloadReader<'_>,
+    ) -> Option<Result<Payload, WorkflowError>> {
+        let _ = (ctx, name, args);
+        None
+    }
+
+    /// The handlers this workflow has, for messages about unknown ones and for the metadata query.
+    fn handlers(&self) -> &'static [HandlerInfo] {
+        &[]
+    }
+}
+
+/// What became of a signal.
+pub enum SignalDispatch {
+    /// A synchronous handler ran.
+    Done(Result<(), WorkflowError>),
+    /// An asynchronous handler has begun.
+    Running(RoutineFuture<()>),
+    /// The arguments do not fit the handler: the signal is dropped with a warning.
+    Undecodable(PayloadError),
+    /// There is no handler of that name.
+    Unknown,
+}
+
+/// One message handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlerInfo {
+    /// What kind of message it takes.
+    pub kind: HandlerKind,
+    /// Its name on the wire.
+    pub name: &'static str,
+}
+
+/// What kind of message a handler takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandlerKind {
+    /// A signal: no answer.
+    Signal,
+    /// A query: an answer, no change.
+    Query,
+}

@@ -1,0 +1,9 @@
+//! PURE. What workflow authors see: the context, and one file per verb.
+
+mod context;
+mod implementation;
+
+pub use context::WorkflowContext;
+pub use implementation::{
+    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
+};
