@@ -32,10 +32,16 @@ pub fn to_value(history: &History) -> Result<Value, String> {
 }
 
 fn history_descriptor() -> MessageDescriptor {
+    descriptor("temporal.api.history.v1.History")
+}
+
+/// The descriptor of a message of the history or command packages, or of what they use.
+pub(crate) fn descriptor(full_name: &str) -> MessageDescriptor {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history_descriptors.bin"));
-    let pool = POOL.get_or_init(|| DescriptorPool::decode(BYTES).expect("the embedded descriptors were made at build time"));
-    pool.get_message_by_name("temporal.api.history.v1.History").expect("the embedded descriptors hold History")
+    let pool =
+        POOL.get_or_init(|| DescriptorPool::decode(BYTES).expect("the embedded descriptors were made at build time"));
+    pool.get_message_by_name(full_name).expect("the embedded descriptors hold all messages of histories and commands")
 }
 
 /// Replaces short enum names (`TimerStarted`) by the long ones of the descriptor (`EVENT_TYPE_TIMER_STARTED`).
@@ -80,6 +86,6 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
 }
 
 /// Letters and digits in lower case: `EventTypeTimerStarted` and `EVENT_TYPE_TIMER_STARTED` become the same.
-fn squeeze(name: &str) -> String {
+pub(crate) fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

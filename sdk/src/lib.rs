@@ -5,6 +5,7 @@ extern crate self as abide;
 mod definition;
 mod duration;
 mod failure;
+mod history;
 mod retry_policy;
 
 pub mod activity;
@@ -43,9 +44,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::activity::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry};
     pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
-    pub use crate::definition::{
-        ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition,
-    };
+    pub use crate::definition::{ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
     pub use crate::workflow::{
         HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
     };
