@@ -265,7 +265,7 @@ fn payloads(text: &str) -> Result<Vec<Payload>, String> {
             let (encoding, data) = match value {
                 serde_json::Value::Null => ("binary/null", Vec::new()),
                 // As written: key order and spacing stay those of the text.
-                _ => ("json/plain", rest[..values.byte_offset()].as_bytes().to_vec()),
+                _ => ("json/plain", rest.as_bytes()[..values.byte_offset()].to_vec()),
             };
             payloads.push(payload(encoding, data));
             rest = &rest[values.byte_offset()..];
