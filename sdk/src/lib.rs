@@ -44,7 +44,9 @@ pub mod prelude {
 pub mod __private {
     pub use crate::activity::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry};
     pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
-    pub use crate::definition::{ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+    pub use crate::definition::{
+        ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition,
+    };
     pub use crate::workflow::{
         HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
     };
