@@ -28,6 +28,7 @@ pub use failure::{
     ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
     TimeoutType, WorkflowError,
 };
+pub use history::{History, HistoryError};
 pub use retry_policy::RetryPolicy;
 pub use workflow::WorkflowContext;
 

@@ -7,7 +7,10 @@ use abide_protos::fields::{FieldValue, MessageBuilder, fields_of};
 use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+use abide_protos::temporal::api::update::v1::outcome;
 
 /// Short names of fields; where one is written twice, the first that the message has is meant.
 const SHORT_NAMES: &[(&str, &str)] = &[
@@ -118,8 +121,8 @@ pub(crate) fn command_attributes(command: &Command) -> Vec<Attribute> {
 /// The name of an event's type; one that this version does not know is shown by its number.
 pub(crate) fn event_type_name(number: i32) -> String {
     match EventType::try_from(number) {
-        Ok(known) => camel(known.as_str_name().trim_start_matches("EVENT_TYPE_")),
-        Err(_) => format!("UnknownEvent({number})"),
+        Ok(known) if known != EventType::Unspecified => camel(known.as_str_name().trim_start_matches("EVENT_TYPE_")),
+        _ => format!("UnknownEvent({number})"),
     }
 }
 
@@ -175,6 +178,26 @@ pub(crate) fn short_name(path: &str, knows: &dyn Fn(&str) -> bool) -> String {
     let found = candidates.find(|name| long_name(name, knows).as_deref() == Some(path));
     let is_literal = || long_name(path, knows).as_deref() == Some(path);
     found.unwrap_or_else(|| if is_literal() { path.to_string() } else { format!("{LITERAL}{path}") })
+}
+
+/// The failure that an event tells of.
+pub(crate) fn failure_of(event: &HistoryEvent) -> Option<&FailureProto> {
+    match event.attributes.as_ref()? {
+        Attributes::WorkflowExecutionFailedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::WorkflowTaskFailedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::ActivityTaskFailedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::ActivityTaskTimedOutEventAttributes(a) => a.failure.as_ref(),
+        Attributes::ChildWorkflowExecutionFailedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::MarkerRecordedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::NexusOperationFailedEventAttributes(a) => a.failure.as_ref(),
+        Attributes::NexusOperationTimedOutEventAttributes(a) => a.failure.as_ref(),
+        Attributes::NexusOperationCanceledEventAttributes(a) => a.failure.as_ref(),
+        Attributes::WorkflowExecutionUpdateCompletedEventAttributes(a) => match a.outcome.as_ref()?.value.as_ref()? {
+            outcome::Value::Failure(failure) => Some(failure),
+            outcome::Value::Success(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// Payload text: its JSON, cut after `limit` characters; other encodings as their size.

@@ -4,6 +4,8 @@ use abide_protos::Timestamp;
 use abide_protos::fields::parse_duration;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 
+use crate::history::failure_of;
+
 use super::{EventBuilder, FIRST_SECOND, RUN_ID, TASK_QUEUE, WORKFLOW_ID};
 
 /// What an event can belong to.
@@ -327,19 +329,6 @@ fn default_failure(event: &mut EventBuilder, field: &str, text: &str) -> Result<
         failure = one.cause.as_deref();
     }
     Ok(())
-}
-
-fn failure_of(event: &HistoryEvent) -> Option<&abide_protos::temporal::api::failure::v1::Failure> {
-    use abide_protos::temporal::api::history::v1::history_event::Attributes;
-    match event.attributes.as_ref()? {
-        Attributes::WorkflowExecutionFailedEventAttributes(a) => a.failure.as_ref(),
-        Attributes::WorkflowTaskFailedEventAttributes(a) => a.failure.as_ref(),
-        Attributes::ActivityTaskFailedEventAttributes(a) => a.failure.as_ref(),
-        Attributes::ActivityTaskTimedOutEventAttributes(a) => a.failure.as_ref(),
-        Attributes::ChildWorkflowExecutionFailedEventAttributes(a) => a.failure.as_ref(),
-        Attributes::NexusOperationFailedEventAttributes(a) => a.failure.as_ref(),
-        _ => None,
-    }
 }
 
 fn role_of(event_type: &str) -> Option<(Kind, Role)> {
