@@ -152,7 +152,7 @@ pub(crate) fn long_name(name: &str, knows: &dyn Fn(&str) -> bool) -> Option<Stri
     let of_failure = FAILURES.iter().filter_map(|(prefix, root)| {
         let name = if prefix.is_empty() { name } else { name.strip_prefix(prefix)?.strip_prefix('.')? };
         // Continue-as-new carries the failure of a retried run, but its `type` is that of the next workflow.
-        if knows("initiator") { None } else { long_name_in_failure(name, root, knows) }
+        if prefix.is_empty() && knows("initiator") { None } else { long_name_in_failure(name, root, knows) }
     });
     let listed = SHORT_NAMES.iter().filter_map(|(short, long)| replaced(name, short, long));
     let suffixed = ["_timeout", "_event_id"].into_iter().map(|suffix| format!("{name}{suffix}"));

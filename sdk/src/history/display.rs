@@ -16,6 +16,8 @@ use crate::failure::Failure;
 const VALUE_LIMIT: usize = 100;
 /// Attributes that fit into so many characters share a line.
 const LINE_LIMIT: usize = 100;
+/// What the server writes for an activity without a retry policy.
+const DEFAULT_RETRY: &str = "initial_interval 1s, backoff_coefficient 2, maximum_interval 100s";
 
 /// Attributes that tell little to a reader of a history (they are all in [`History::to_json`]).
 const LEFT_OUT: &[&str] = &[
@@ -52,6 +54,7 @@ const LEFT_OUT: &[&str] = &[
     "sdk_metadata",
     "skip_generate_workflow_task",
     "source_version_stamp",
+    "started_event_id",
     "target_worker_deployment_version_changed",
     "use_workflow_build_id",
     "worker_deployment_name",
@@ -117,6 +120,8 @@ impl History {
 /// What printing one event needs of the others.
 struct Printer<'a> {
     start: Option<&'a Timestamp>,
+    /// The workflow's task queue.
+    queue: String,
     /// Each event's attributes.
     attributes: Vec<Vec<Attribute>>,
     /// What an operation is called, by the id of the event that began it.
@@ -129,10 +134,13 @@ impl<'a> Printer<'a> {
     fn new(events: &'a [HistoryEvent]) -> Self {
         let mut printer = Printer {
             start: events.first().and_then(|event| event.event_time.as_ref()),
+            queue: String::new(),
             attributes: events.iter().map(event_attributes).collect(),
             subjects: BTreeMap::new(),
             commands: BTreeMap::new(),
         };
+        let first = printer.attributes.first().into_iter().flatten();
+        printer.queue = first.filter(|one| one.path == "task_queue").map(|one| one.text(VALUE_LIMIT)).collect();
         for event in events {
             if let Some(subject) = own_subject(event) {
                 printer.subjects.insert(event.event_id, subject);
@@ -178,12 +186,19 @@ impl<'a> Printer<'a> {
     /// The lines below an event.
     fn details(&self, event: &HistoryEvent, attributes: &[Attribute]) -> Vec<String> {
         let mut shown: Vec<String> = Vec::new();
-        for attribute in attributes {
-            if is_shown(event, attribute) {
-                let text = attribute.text(VALUE_LIMIT);
-                let value = text.strip_prefix(&format!("{}=", attribute.name)).unwrap_or(&text);
+        let mut retry: Vec<String> = Vec::new();
+        for attribute in attributes.iter().filter(|attribute| is_shown(event, attribute)) {
+            let text = attribute.text(VALUE_LIMIT);
+            let value = text.strip_prefix(&format!("{}=", attribute.name)).unwrap_or(&text);
+            if let Some(field) = attribute.name.strip_prefix("retry.") {
+                retry.push(format!("{field} {value}"));
+            } else if text != self.queue || event.event_id == 1 {
                 shown.push(format!("{}: {value}", attribute.name));
             }
+        }
+        let retry = retry.join(", ");
+        if !retry.is_empty() && retry != DEFAULT_RETRY {
+            shown.push(format!("retry: {retry}"));
         }
         shown.extend(failure_of(event).map(|failure| format!("failure: {}", Failure::from_proto(failure.clone()))));
         let last_failure = match &event.attributes {
@@ -239,7 +254,6 @@ fn is_shown(event: &HistoryEvent, attribute: &Attribute) -> bool {
         "attempt" => attribute.text(VALUE_LIMIT) == "attempt=1",
         "workflow_id" => matches!(event.attributes, Some(Attributes::WorkflowExecutionStartedEventAttributes(_))),
         "timer_id" => true,
-        "new_execution_run_id" => false,
         _ => attribute.text(VALUE_LIMIT) == format!("{}=0s", attribute.name),
     };
     let of_workflow_task =

@@ -34,17 +34,11 @@ fn a_recorded_order_of_events_is_printed_for_people() {
            4  +0.022s  WorkflowTaskCompleted
                          - Commands: [ActivityTaskScheduled(fail)]
            5  +0.022s  ActivityTaskScheduled(fail)
-                         - id: 1
-                         - queue: fails_on_activity
-                         - input: "uncaught"
-                         - start_to_close: 10s
-                         - retry.initial_interval: 1s
-                         - retry.backoff_coefficient: 2
-                         - retry.maximum_interval: 100s
+                         - id: 1, input: "uncaught", start_to_close: 10s
            6  +0.022s  ActivityTaskStarted(fail)
                          - scheduled: 5
            7  +0.042s  ActivityTaskFailed(fail)
-                         - scheduled: 5, started: 6, retry_state: NonRetryableFailure, failure: uncaught (TestFailure)
+                         - scheduled: 5, retry_state: NonRetryableFailure, failure: uncaught (TestFailure)
            8  +0.043s  WorkflowTaskScheduled
            9  +0.048s  WorkflowTaskStarted
           10  +0.056s  WorkflowTaskCompleted
@@ -66,7 +60,7 @@ fn messages_timers_and_children_are_printed_with_what_matters() {
          7 WorkflowTaskStarted at=61s
          8 WorkflowTaskCompleted
          9 TimerStarted after=5s
-         10 ActivityTaskScheduled type=charge start_to_close=5s input=1,<70000 bytes>
+         10 ActivityTaskScheduled type=charge start_to_close=5s input=1,<70000 bytes> queue=elsewhere retry.maximum_attempts=3
          11 StartChildWorkflowExecutionInitiated id=child-7 type=ship
          12 WorkflowExecutionUpdateAccepted update=u1 name=add args=1
          13 WorkflowExecutionUpdateCompleted message=\"too many\" type=Limit
@@ -97,9 +91,9 @@ fn messages_timers_and_children_are_printed_with_what_matters() {
            9     +1m01.002s  TimerStarted(1)
                                - after: 5s
           10     +1m01.003s  ActivityTaskScheduled(charge)
-                               - id: 1, queue: queue, input: 1,<70000 bytes>, start_to_close: 5s
+                               - id: 1, queue: elsewhere, input: 1,<70000 bytes>, start_to_close: 5s, retry: maximum_attempts 3
           11     +1m01.004s  StartChildWorkflowExecutionInitiated(ship)
-                               - id: child-7, queue: queue
+                               - id: child-7
           12     +1m01.005s  WorkflowExecutionUpdateAccepted(add)
                                - args: 1
           13     +1m01.006s  WorkflowExecutionUpdateCompleted(add)
@@ -107,12 +101,8 @@ fn messages_timers_and_children_are_printed_with_what_matters() {
           14     +1m01.007s  ActivityTaskStarted(charge)
                                - scheduled: 10, attempt: 3, last failure: boom
           15     +1m01.008s  ActivityTaskFailed(charge)
-                               - scheduled: 10
-                               - started: 14
-                               - retry_state: NonRetryableFailure
-                               - failure: card refused (Refused): no money
+                               - scheduled: 10, retry_state: NonRetryableFailure, failure: card refused (Refused): no money
           16     +1m01.009s  TimerFired(1)
-                               - started: 9
           17  +2h00m00.000s  ChildWorkflowExecutionStarted(ship)
                                - initiated: 11, workflow: child-7/run-of-child-7
           18  +2h00m00.001s  UnknownEvent(99)
@@ -173,7 +163,7 @@ fn old_enum_names_are_read_in_nested_messages_too() {
     let history = History::from_json(old).unwrap().remove(0);
     let lines: Vec<String> = history.events().iter().map(event_line).collect();
     expect![[r#"
-        1 WorkflowExecutionStarted queue=q initiator=CronSchedule continued_failure.message=late continued_failure.timeout_failure_info.timeout_type=StartToClose
+        1 WorkflowExecutionStarted queue=q initiator=CronSchedule continued_failure.message=late continued_failure.timeout=StartToClose
         2 ActivityTaskFailed retry_state=MaximumAttemptsReached
         3 UnknownEvent(0) worker_may_ignore=true
         4 UnknownEvent(4711) worker_may_ignore=true"#]].assert_eq(&lines.join("\n"));
@@ -182,15 +172,26 @@ fn old_enum_names_are_read_in_nested_messages_too() {
 
 #[test]
 fn broken_json_is_refused_with_its_place() {
-    refused(History::from_json("{\n  \"events\": [,]\n}"), expect!["line 2, column 14: this is not JSON: expected value"]);
-    refused(History::from_json("{\"event\": []}"), expect!["line 1, column 1: expected a history (an object with a list `events`)"]);
+    refused(
+        History::from_json("{\n  \"events\": [,]\n}"),
+        expect!["line 2, column 14: this is not JSON: expected value"],
+    );
+    refused(
+        History::from_json("{\"event\": []}"),
+        expect!["line 1, column 1: expected a history (an object with a list `events`)"],
+    );
     refused(History::from_json("[]x"), expect!["line 1, column 3: this is not JSON: trailing characters"]);
-    refused(History::from_json("{\"events\": []}"), expect!["line 1, column 1: expected a history, found one without events"]);
+    refused(
+        History::from_json("{\"events\": []}"),
+        expect!["line 1, column 1: expected a history, found one without events"],
+    );
     let first = "{\"eventId\": 1, \"eventType\": \"WorkflowExecutionStarted\"}";
     let wrong = "{\"eventId\": 2, \"timerStartedEventAttributes\": {\"startToFireTimeout\": \"soon\"}}";
     refused(
         History::from_json(format!("[{{\"events\": [{first}]}},\n{{\"events\": [\n  {first},\n  {wrong}]}}]")),
-        expect!["line 4, column 3: history 2 of the list: event 2: timerStartedEventAttributes.startToFireTimeout: failed to parse duration"],
+        expect![
+            "line 4, column 3: history 2 of the list: event 2: timerStartedEventAttributes.startToFireTimeout: failed to parse duration"
+        ],
     );
     refused(History::from_json("[]"), expect!["line 1, column 1: expected a history, found an empty list"]);
 }
@@ -212,20 +213,38 @@ fn a_file_is_named() {
 #[test]
 fn missing_events_are_named() {
     let read = |text: &str| History::from_binary(&from_text(text).to_binary());
-    refused(read("1 WorkflowExecutionStarted\n5 WorkflowTaskScheduled"), expect!["events 2 to 4 are missing: event 5 WorkflowTaskScheduled follows event 1"]);
-    refused(read("2 WorkflowTaskScheduled"), expect!["event 1 is missing: the history begins with event 2 WorkflowTaskScheduled"]);
-    refused(read("1 WorkflowExecutionStarted\n2 WorkflowTaskScheduled\n2 WorkflowTaskStarted"), expect!["expected event 3, found event 2 WorkflowTaskStarted after event 2"]);
+    refused(
+        read("1 WorkflowExecutionStarted\n5 WorkflowTaskScheduled"),
+        expect!["events 2 to 4 are missing: event 5 WorkflowTaskScheduled follows event 1"],
+    );
+    refused(
+        read("2 WorkflowTaskScheduled"),
+        expect!["event 1 is missing: the history begins with event 2 WorkflowTaskScheduled"],
+    );
+    refused(
+        read("1 WorkflowExecutionStarted\n2 WorkflowTaskScheduled\n2 WorkflowTaskStarted"),
+        expect!["expected event 3, found event 2 WorkflowTaskStarted after event 2"],
+    );
 }
 
 #[test]
 fn broken_protobuf_is_refused_with_its_place() {
     let sound = from_text("1 WorkflowExecutionStarted\n2 WorkflowTaskScheduled").to_binary();
-    refused(History::from_binary(&sound[..sound.len() - 5]), expect!["event 2 at byte 123: 33 bytes are announced, 28 follow: the file is cut off, or no history"]);
-    refused(History::from_binary(b"hello, this is text"), expect!["104 bytes are announced, 18 follow: the file is cut off, or no history"]);
+    refused(
+        History::from_binary(&sound[..sound.len() - 5]),
+        expect!["event 2 at byte 123: 33 bytes are announced, 28 follow: the file is cut off, or no history"],
+    );
+    refused(
+        History::from_binary(b"hello, this is text"),
+        expect!["104 bytes are announced, 18 follow: the file is cut off, or no history"],
+    );
     refused(History::from_binary(b""), expect!["expected a history, found an empty file"]);
     let mut wrong = sound.clone();
     wrong[2] = 0x07;
-    refused(History::from_binary(&wrong), expect!["event 1 at byte 0 cannot be decoded: failed to decode Protobuf message: invalid wire type value: 7"]);
+    refused(
+        History::from_binary(&wrong),
+        expect!["event 1 at byte 0 cannot be decoded: failed to decode Protobuf message: invalid wire type value: 7"],
+    );
 }
 
 /// Every file of every SDK that is at hand: it loads, its JSON form is the same history, and it can be printed.
