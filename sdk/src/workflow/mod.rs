@@ -2,8 +2,11 @@
 
 mod context;
 mod implementation;
+mod select;
+mod state;
 
 pub use context::WorkflowContext;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
+pub use state::State;
