@@ -10,7 +10,9 @@ mod implementation;
 mod info;
 mod metadata;
 mod operation;
+mod select;
 mod spawn;
+mod state;
 mod timer;
 
 pub(crate) mod shared;
@@ -26,6 +28,7 @@ pub use implementation::{
 };
 pub use info::WorkflowInfo;
 pub use spawn::JoinHandle;
+pub use state::State;
 pub use timer::{TimerCall, TimerHandle};
 
 pub(crate) use info::event_time;
