@@ -5,6 +5,7 @@ extern crate self as abide;
 mod definition;
 mod duration;
 mod failure;
+mod history;
 mod retry_policy;
 
 pub mod activity;
@@ -28,6 +29,7 @@ pub use failure::{
     ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
     TimeoutType, WorkflowError,
 };
+pub use history::{History, HistoryError};
 pub use retry_policy::RetryPolicy;
 pub use workflow::{State, WorkflowContext};
 

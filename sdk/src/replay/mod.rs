@@ -1,6 +1,8 @@
 //! PURE. History in, commands out: the state machines that follow a workflow's history.
 
 mod nondeterminism;
+#[doc(hidden)]
+pub mod text;
 mod workflow_task;
 
 pub(crate) mod command_queue;
