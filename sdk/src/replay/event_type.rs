@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn event_types_are_named_as_people_know_them() {
         assert_eq!(event_type_name(EventType::ActivityTaskScheduled as i32), "ActivityTaskScheduled");
-        assert_eq!(event_type_name(EventType::WorkflowExecutionContinuedAsNew as i32), "WorkflowExecutionContinuedAsNew");
+        assert_eq!(
+            event_type_name(EventType::WorkflowExecutionContinuedAsNew as i32),
+            "WorkflowExecutionContinuedAsNew"
+        );
         assert_eq!(event_type_name(9999), "event type 9999");
     }
 }
