@@ -30,6 +30,8 @@ pub(super) struct Ticket {
     /// The polled events, kept while the history is fetched from its beginning: the server does not store the last
     /// ones of a repeated or speculative task.
     pub(super) polled_events: Vec<HistoryEvent>,
+    /// Id of the last event that was fetched.
+    pub(super) fetched_up_to: i64,
     /// Given back when the task is answered.
     pub(super) slot: Slot,
 }
