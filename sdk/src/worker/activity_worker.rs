@@ -51,7 +51,9 @@ enum Outcome {
     Failed(FailureProto),
     Cancelled(Vec<Payload>),
     /// Nothing to tell: the result comes from elsewhere, or nobody waits for it.
-    Silent { flush: bool },
+    Silent {
+        flush: bool,
+    },
 }
 
 impl ActivityWorker {
@@ -207,7 +209,10 @@ impl ActivityWorker {
             Err(error) if error.is_not_found() => tracing::debug!("an activity is not awaited any more: {error}"),
             Err(error) => {
                 let task_queue = self.shared.task_queue.as_str();
-                tracing::warn!(task_queue, "an activity's outcome could not be delivered; the server will time it out: {error}");
+                tracing::warn!(
+                    task_queue,
+                    "an activity's outcome could not be delivered; the server will time it out: {error}"
+                );
             }
         }
     }

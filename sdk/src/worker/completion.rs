@@ -129,7 +129,8 @@ impl WorkflowWorker {
         if request.encoded_len() <= limit {
             return None;
         }
-        let (at, size) = request.commands.iter().map(|command| command.encoded_len()).enumerate().find(|(_, size)| *size > limit)?;
+        let (at, size) =
+            request.commands.iter().map(|command| command.encoded_len()).enumerate().find(|(_, size)| *size > limit)?;
         let kind = request.commands[at].command_type().as_str_name().trim_start_matches("COMMAND_TYPE_");
         Some(format!(
             "command {} of the workflow task ({kind}) has {size} bytes, and the namespace takes {limit} in one argument or result; \
@@ -152,13 +153,24 @@ impl WorkflowWorker {
             // News came while the workflow was about to close: the next task brings them.
             tracing::debug!(workflow_id, run_id, "the workflow task is repeated with new events: {error}");
         } else {
-            tracing::warn!(workflow_id, run_id, workflow_type, "the server did not take a workflow task's completion: {error}");
+            tracing::warn!(
+                workflow_id,
+                run_id,
+                workflow_type,
+                "the server did not take a workflow task's completion: {error}"
+            );
         }
     }
 
     async fn fail_with(&self, ticket: &Ticket, task_token: Vec<u8>, cause: WorkflowTaskFailedCause, text: &str) {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
-        tracing::warn!(workflow_id, run_id, workflow_type, attempt = ticket.attempt, "the workflow task failed: {text}");
+        tracing::warn!(
+            workflow_id,
+            run_id,
+            workflow_type,
+            attempt = ticket.attempt,
+            "the workflow task failed: {text}"
+        );
         if ticket.attempt == 1 {
             self.send_failure(ticket, task_token, WorkflowTaskFailure { cause, ..*task_failure(text) }).await;
         }
@@ -177,7 +189,11 @@ impl WorkflowWorker {
         };
         if let Err(error) = self.shared.connection.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
-            tracing::debug!(workflow_id, run_id, "a failed workflow task could not be reported; it will time out: {error}");
+            tracing::debug!(
+                workflow_id,
+                run_id,
+                "a failed workflow task could not be reported; it will time out: {error}"
+            );
         }
     }
 

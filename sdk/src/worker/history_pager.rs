@@ -28,7 +28,11 @@ impl WorkflowWorker {
     }
 
     /// Sends a task, whose run is not cached, to its lane again with the history from its beginning.
-    pub(super) async fn fetch_from_the_beginning(self: Arc<Self>, mut ticket: Box<Ticket>, mut task: Box<WorkflowTask>) {
+    pub(super) async fn fetch_from_the_beginning(
+        self: Arc<Self>,
+        mut ticket: Box<Ticket>,
+        mut task: Box<WorkflowTask>,
+    ) {
         ticket.polled_events = std::mem::take(&mut task.history.events);
         match self.page(&mut ticket, Vec::new()).await {
             Ok(page) if page.events.first().is_some_and(|first| first.event_id == 1) => {
@@ -83,7 +87,12 @@ fn report(ticket: &Ticket, error: &RpcError) {
     if error.is_not_found() {
         tracing::debug!(workflow_id, run_id, "the history is gone with its workflow: {error}");
     } else {
-        tracing::warn!(workflow_id, run_id, workflow_type, "the history could not be fetched; the task will time out: {error}");
+        tracing::warn!(
+            workflow_id,
+            run_id,
+            workflow_type,
+            "the history could not be fetched; the task will time out: {error}"
+        );
     }
 }
 

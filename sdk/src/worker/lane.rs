@@ -58,7 +58,9 @@ pub(super) enum Verdict {
     Fail(Box<WorkflowTaskFailure>),
     Answer(Box<WorkflowQueryResult>),
     /// The run goes on when it gets this page.
-    NeedHistory { next_page_token: Vec<u8> },
+    NeedHistory {
+        next_page_token: Vec<u8>,
+    },
     /// The run is not cached here and the task brings only the end of its history: send it again with the whole.
     CacheMiss(Box<WorkflowTask>),
     /// The run was lost while its history was fetched.

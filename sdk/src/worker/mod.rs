@@ -96,7 +96,8 @@ impl Worker {
     /// As [`run`](Self::run), and when the worker is shut down before the future is done.
     pub async fn run_until<F: Future>(self, future: F) -> Result<F::Output, WorkerError> {
         let value = Running::start(self).await?.until(future).await?;
-        value.ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
+        value
+            .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }
 
     /// Whether the worker was asked to end.

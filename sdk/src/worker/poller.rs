@@ -102,7 +102,10 @@ impl<S: TaskSource> Poller<S> {
             return Ok(());
         }
         let queue = self.source.task_queue();
-        Err(WorkerError::from_rpc(format!("the server refuses to hand out tasks of the task queue `{queue}`"), error.clone()))
+        Err(WorkerError::from_rpc(
+            format!("the server refuses to hand out tasks of the task queue `{queue}`"),
+            error.clone(),
+        ))
     }
 
     /// Waits until the next poll is worth trying. A long poll would not tell for a minute that the server is back, so
@@ -161,7 +164,10 @@ mod tests {
 
         async fn poll(&self) -> Result<&'static str, RpcError> {
             self.note("poll");
-            let next = { let mut answers = self.answers.lock().unwrap(); (!answers.is_empty()).then(|| answers.remove(0)) };
+            let next = {
+                let mut answers = self.answers.lock().unwrap();
+                (!answers.is_empty()).then(|| answers.remove(0))
+            };
             match next {
                 Some(answer) => answer,
                 None => std::future::pending().await,

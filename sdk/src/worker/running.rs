@@ -203,7 +203,10 @@ impl Running {
         tracing::warn!(left = slots.taken(), "activities that do not stop are dropped; their attempts fail");
         self.shared.phases.advance(Phase::Aborting);
         if timeout(REPORTS_END, slots.all_free()).await.is_err() {
-            tracing::warn!(left = slots.taken(), "activities block their threads or could not be reported; the server will time them out");
+            tracing::warn!(
+                left = slots.taken(),
+                "activities block their threads or could not be reported; the server will time them out"
+            );
         }
     }
 }

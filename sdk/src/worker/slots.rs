@@ -20,6 +20,13 @@ pub(super) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+#[cfg(test)]
+impl Slot {
+    pub(super) fn for_test() -> Self {
+        Self { _permit: None }
+    }
+}
+
 impl Slots {
     pub(super) fn new(total: u32) -> Self {
         // A semaphore holds fewer permits than a `u32` can count on 32-bit targets only.

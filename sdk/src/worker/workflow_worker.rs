@@ -59,8 +59,7 @@ impl WorkflowWorker {
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
-        let sticky_queue =
-            (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
+        let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
         let worker = Arc::new(Self {
             shared,
             slots: Arc::new(Slots::new(slots)),
@@ -255,8 +254,10 @@ mod tests {
     use crate::duration::to_proto;
 
     fn scheduled(timeout: Duration) -> HistoryEvent {
-        let attributes =
-            WorkflowTaskScheduledEventAttributes { start_to_close_timeout: Some(to_proto(timeout)), ..Default::default() };
+        let attributes = WorkflowTaskScheduledEventAttributes {
+            start_to_close_timeout: Some(to_proto(timeout)),
+            ..Default::default()
+        };
         let attributes = history_event::Attributes::WorkflowTaskScheduledEventAttributes(attributes);
         HistoryEvent { event_id: 2, attributes: Some(attributes), ..Default::default() }
     }
