@@ -372,3 +372,6 @@ impl Future for TransportFuture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
