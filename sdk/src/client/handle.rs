@@ -18,6 +18,7 @@ use super::message::{QueryWorkflow, SignalWorkflow};
 use super::result::GetResult;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
+use crate::History;
 use crate::definition::{QueryDefinition, SignalDefinition, WorkflowDefinition};
 
 /// A workflow that was started, here or elsewhere.
@@ -151,8 +152,19 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         self.connection.call(request).await.map(WorkflowDescription::from_proto)
     }
 
-    /// All events of the run, from the first to the newest.
-    pub(crate) async fn fetch_events(&self) -> Result<Vec<HistoryEvent>, RpcError> {
+    /// The history of the run, as far as it is: of the one that was started or named, otherwise of the last one.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    pub async fn fetch_history(&self) -> Result<History, RpcError> {
+        let history = History::from_events(self.fetch_events().await?);
+        Ok(match self.run_id() {
+            Some(run_id) => history.with_execution(self.workflow_id.clone(), run_id),
+            None => history,
+        })
+    }
+
+    async fn fetch_events(&self) -> Result<Vec<HistoryEvent>, RpcError> {
         let mut events = Vec::new();
         let mut next_page_token = Vec::new();
         loop {

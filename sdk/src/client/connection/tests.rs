@@ -127,6 +127,7 @@ async fn every_call_says_who_calls_for_which_namespace_and_for_how_long() {
     let asked = script.asked().remove(0);
     assert_eq!(asked.header("client-name"), "abide");
     assert_eq!(asked.header("client-version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(asked.header("supported-features"), "follows-next-run-id");
     assert_eq!(asked.header("temporal-namespace"), "orders");
     assert_eq!(asked.header("authorization"), "Bearer secret");
     assert_eq!(asked.header("x-tenant"), "7");
