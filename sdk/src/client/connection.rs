@@ -279,6 +279,8 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     let mut metadata = MetadataMap::new();
     metadata.insert("client-name", MetadataValue::from_static("abide"));
     metadata.insert("client-version", MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
+    // Without this the server shows a retried or repeated run as one that continued as new.
+    metadata.insert("supported-features", MetadataValue::from_static("follows-next-run-id"));
     metadata.insert("temporal-namespace", header_value("the namespace", &options.namespace)?);
     for (name, value) in &options.headers {
         let key: MetadataKey<Ascii> = name.parse().map_err(|_| {
@@ -372,3 +374,6 @@ impl Future for TransportFuture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
