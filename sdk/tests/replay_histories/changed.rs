@@ -44,7 +44,11 @@ async fn steps_added_changed(ctx: &WorkflowContext) -> Result<String, WorkflowEr
 #[track_caller]
 fn check(replayer: WorkflowReplayer, event_id: i64, kind: NondeterminismKind, line: Option<&str>) {
     let found = differs(&replayer, &recorded("steps"));
-    assert_eq!((found.event_id(), found.event_type(), found.kind()), (event_id, "ActivityTaskScheduled", kind), "{found}");
+    assert_eq!(
+        (found.event_id(), found.event_type(), found.kind()),
+        (event_id, "ActivityTaskScheduled", kind),
+        "{found}"
+    );
     match line {
         None => assert_eq!(found.location(), None, "{found}"),
         Some(text) => {

@@ -102,10 +102,7 @@ async fn activity_outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, Workflo
         outcome(ctx.activity(fail, "no".into()).start_to_close_timeout(secs(10))).await,
         outcome(ctx.activity(nap, 30.0).start_to_close_timeout(secs(1)).retry_policy(once())).await,
         outcome(
-            ctx.activity(nap, 30.0)
-                .start_to_close_timeout(secs(30))
-                .heartbeat_timeout(secs(1))
-                .retry_policy(once()),
+            ctx.activity(nap, 30.0).start_to_close_timeout(secs(30)).heartbeat_timeout(secs(1)).retry_policy(once()),
         )
         .await,
         outcome(
