@@ -1,3 +1,5 @@
+//! Lines become events and events become the same lines; commands become lines.
+
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
