@@ -119,9 +119,8 @@ impl CommandQueue {
     }
 
     fn order_closing(&mut self, start: usize, move_closing: bool) {
-        let is_closing = |command: &PendingCommand| {
-            command.state == CommandState::Issued && closes_workflow(command.command_type)
-        };
+        let is_closing =
+            |command: &PendingCommand| command.state == CommandState::Issued && closes_workflow(command.command_type);
         let Some(closing) = (start..self.commands.len()).find(|&index| is_closing(&self.commands[index])) else {
             return;
         };

@@ -18,11 +18,8 @@ pub(crate) enum CoreFlag {
     MoveTerminalCommands = 3,
 }
 
-const ALL: [CoreFlag; 3] = [
-    CoreFlag::IdAndTypeDeterminismChecks,
-    CoreFlag::UpsertSearchAttributeOnPatch,
-    CoreFlag::MoveTerminalCommands,
-];
+const ALL: [CoreFlag; 3] =
+    [CoreFlag::IdAndTypeDeterminismChecks, CoreFlag::UpsertSearchAttributeOnPatch, CoreFlag::MoveTerminalCommands];
 const SDK_NAME: &str = "abide";
 const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 

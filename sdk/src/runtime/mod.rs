@@ -8,6 +8,8 @@ mod queries;
 mod ready_queue;
 mod registry;
 mod routines;
+#[cfg(test)]
+mod specs;
 mod workflow_run;
 
 pub use order::{Grouping, RunOrder};

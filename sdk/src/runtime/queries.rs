@@ -77,11 +77,7 @@ fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
 fn failed(message: String) -> WorkflowQueryResult {
     WorkflowQueryResult {
         result_type: QueryResultType::Failed as i32,
-        failure: Some(FailureProto {
-            message: message.clone(),
-            source: SOURCE.to_string(),
-            ..Default::default()
-        }),
+        failure: Some(FailureProto { message: message.clone(), source: SOURCE.to_string(), ..Default::default() }),
         error_message: message,
         ..Default::default()
     }

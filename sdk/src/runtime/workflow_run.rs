@@ -132,7 +132,9 @@ impl WorkflowRun {
             self.forget();
             self.rebuilding = false;
             if first != 1 {
-                return Err(TaskError::Malformed(format!("the whole history was asked for; it begins at event {first}")));
+                return Err(TaskError::Malformed(format!(
+                    "the whole history was asked for; it begins at event {first}"
+                )));
             }
         } else if first > self.cursor.last_id() + 1 || (first == 0 && self.cursor.last_id() == 0) {
             if !page.events.is_empty() || page.next_page_token.is_empty() {
@@ -412,4 +414,3 @@ fn new_shared(options: &RunOptions) -> Rc<Shared> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
     Shared::new(machines, options.namespace.clone(), options.task_queue.clone())
 }
-

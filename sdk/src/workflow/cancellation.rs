@@ -123,7 +123,11 @@ impl WorkflowContext {
 }
 
 /// Polls a future with `scope` as the current one.
-pub(super) fn in_scope<F: Future>(shared: Rc<Shared>, scope: Rc<Scope>, future: F) -> impl Future<Output = F::Output> + use<F> {
+pub(super) fn in_scope<F: Future>(
+    shared: Rc<Shared>,
+    scope: Rc<Scope>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
     Scoped { shared, scope, future: Some(Box::pin(future)) }
 }
 

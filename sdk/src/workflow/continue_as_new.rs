@@ -40,7 +40,9 @@ impl WorkflowContext {
     pub fn continue_as_new<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> ContinueAsNew {
         let mut writer = PayloadWriter::new();
         let attributes = W::write_args(&args, &mut writer)
-            .map_err(|error| format!("continue-as-new: the arguments of {} cannot be written: {error}", workflow.name()))
+            .map_err(|error| {
+                format!("continue-as-new: the arguments of {} cannot be written: {error}", workflow.name())
+            })
             .map(|()| {
                 let info = self.info();
                 #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
@@ -118,4 +120,3 @@ impl<T> From<ContinueAsNew> for Result<T, WorkflowError> {
 fn task_queue(name: String) -> TaskQueue {
     TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }
 }
-

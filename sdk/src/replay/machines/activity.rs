@@ -363,8 +363,7 @@ impl StateMachines {
     ) -> Result<&'static [Effect], ReplayError> {
         let machine = self.activity(key);
         let (state, location) = (machine.state, machine.location);
-        let (next, effects) =
-            step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
+        let (next, effects) = step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
         machine.state = next;
         Ok(effects)
     }
@@ -375,10 +374,7 @@ impl StateMachines {
         let mut failure = machine.failure(message, started_event_id, RetryState::CancelRequested as i32);
         failure.cause = Some(Box::new(FailureProto {
             message: message.to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
-                details,
-                ..Default::default()
-            })),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo { details, ..Default::default() })),
             ..Default::default()
         }));
         Outcome::Failed(Box::new(failure))
@@ -415,8 +411,7 @@ mod tests {
             S::Closed,
             S::CancelledBeforeSent,
         ];
-        let inputs =
-            [I::Scheduled, I::Started, I::Closed, I::CancelRequested, I::TryCancel, I::WaitCancel, I::Abandon];
+        let inputs = [I::Scheduled, I::Started, I::Closed, I::CancelRequested, I::TryCancel, I::WaitCancel, I::Abandon];
         crate::replay::machines::check_diagram(include_str!("activity.rs"), &states, &inputs, step);
     }
 }

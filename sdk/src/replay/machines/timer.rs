@@ -109,14 +109,8 @@ impl StateMachines {
         body: Option<CommandBody>,
     ) -> Key {
         let state = State::StartCommandCreated;
-        let machine = TimerMachine {
-            state,
-            number,
-            operation: Some(operation),
-            command: None,
-            started_event_id: 0,
-            location,
-        };
+        let machine =
+            TimerMachine { state, number, operation: Some(operation), command: None, started_event_id: 0, location };
         let key = self.insert(Machine::Timer(machine));
         let command = self.issue(CommandType::StartTimer, key, Some(location), body);
         self.timer(key).command = Some(command);
@@ -186,17 +180,10 @@ impl StateMachines {
         self.timer_event(command.machine, id, "TimerCanceled", Input::TimerCanceled)
     }
 
-    fn timer_event(
-        &mut self,
-        key: Key,
-        id: i64,
-        event_type: &'static str,
-        input: Input,
-    ) -> Result<(), ReplayError> {
+    fn timer_event(&mut self, key: Key, id: i64, event_type: &'static str, input: Input) -> Result<(), ReplayError> {
         let machine = self.timer(key);
         let (state, location) = (machine.state, machine.location);
-        let (next, effects) =
-            step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
+        let (next, effects) = step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
         machine.state = next;
         let (operation, started_event_id) = (machine.operation, machine.started_event_id);
         if effects.contains(&Effect::ResolveFired) {
