@@ -56,6 +56,7 @@ impl WorkflowWorker {
             namespace: shared.connection.namespace().into(),
             task_queue: shared.task_queue.as_str().into(),
             sdk_metadata: shared.connection.capabilities().sdk_metadata,
+            order: None,
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
