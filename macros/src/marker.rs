@@ -76,6 +76,9 @@ impl Marker<'_> {
         let ctx = context.as_ref().map(|_| quote!(ctx,));
         let self_ty = self_ty.map(|ty| quote!(&'a #ty,));
         let context = context.map(|ty| quote!(&'a #ty,));
+        // What is borrowed is the host and the context; without them the future is free.
+        let is_borrowing = self_ty.is_some() || context.is_some();
+        let (for_any, lifetime) = if is_borrowing { (quote!(for<'a>), quote!('a)) } else { (quote!(), quote!('static)) };
         let output = crate::types::without_self(&self.callable.output, self.self_ty);
         let body = &self.body;
         let call = quote!(#body(#host #ctx #(#names),*));
@@ -83,7 +86,7 @@ impl Marker<'_> {
             let send = self.callable.role.is_activity().then(|| quote!(+ ::core::marker::Send));
             // At the function's name, because that is where a future that is not `Send` is reported.
             let boxed = quote_spanned!(at(&self.callable.ident)=> ::abide::__private::Box::pin(#call));
-            let future = quote!(dyn ::core::future::Future<Output = #output> #send + 'a);
+            let future = quote!(dyn ::core::future::Future<Output = #output> #send + #lifetime);
             (quote!(::core::pin::Pin<::abide::__private::Box<#future>>), boxed)
         } else {
             (output, call)
@@ -91,10 +94,10 @@ impl Marker<'_> {
         quote! {
             #[automatically_derived]
             impl ::core::ops::Deref for #ty {
-                type Target = for<'a> fn(#self_ty #context #(#types),*) -> #output;
+                type Target = #for_any fn(#self_ty #context #(#types),*) -> #output;
 
                 fn deref(&self) -> &Self::Target {
-                    static CALL: for<'a> fn(#self_ty #context #(#types),*) -> #output =
+                    static CALL: #for_any fn(#self_ty #context #(#types),*) -> #output =
                         |#host #ctx #(#names),*| #call;
                     &CALL
                 }

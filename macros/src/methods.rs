@@ -147,6 +147,7 @@ pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Met
             async_fn_in_trait,
             dead_code,
             missing_docs,
+            non_camel_case_types,
             private_interfaces,
             unreachable_pub,
             unused_qualifications,

@@ -42,31 +42,3 @@ pub(crate) fn closes_workflow(event_type: EventType) -> bool {
             | E::WorkflowExecutionContinuedAsNew
     )
 }
-
-/// The name people know: `ActivityTaskScheduled`; a number for types that this version does not know.
-pub(crate) fn event_type_name(event_type: i32) -> String {
-    let Ok(known) = EventType::try_from(event_type) else { return format!("event type {event_type}") };
-    let name = known.as_str_name().trim_start_matches("EVENT_TYPE_");
-    let mut camel = String::with_capacity(name.len());
-    for word in name.split('_') {
-        let mut letters = word.chars();
-        camel.extend(letters.next());
-        camel.extend(letters.map(|letter| letter.to_ascii_lowercase()));
-    }
-    camel
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn event_types_are_named_as_people_know_them() {
-        assert_eq!(event_type_name(EventType::ActivityTaskScheduled as i32), "ActivityTaskScheduled");
-        assert_eq!(
-            event_type_name(EventType::WorkflowExecutionContinuedAsNew as i32),
-            "WorkflowExecutionContinuedAsNew"
-        );
-        assert_eq!(event_type_name(9999), "event type 9999");
-    }
-}

@@ -10,13 +10,13 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
-use super::event_type::event_type_name;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Outcome, Signal};
 use super::machines::{activity, close_workflow, timer, workflow_task};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
+use crate::history::{command_type_name, event_type_name};
 
 /// All machines of one run, and what they share.
 #[derive(Debug)]
@@ -275,7 +275,7 @@ impl StateMachines {
     }
 
     fn describe(&self, machine: Key, command_type: CommandType) -> String {
-        let name = event_type_name_of_command(command_type);
+        let name = command_type_name(command_type as i32);
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
@@ -305,13 +305,6 @@ impl From<Nondeterminism> for ReplayError {
     fn from(error: Nondeterminism) -> Self {
         Self::Nondeterminism(Box::new(error))
     }
-}
-
-/// `StartTimer` for `COMMAND_TYPE_START_TIMER`.
-fn event_type_name_of_command(command_type: CommandType) -> String {
-    let name = command_type.as_str_name().trim_start_matches("COMMAND_TYPE_");
-    let word = |word: &str| word.chars().take(1).chain(word.chars().skip(1).map(|c| c.to_ascii_lowercase())).collect();
-    name.split('_').map(word).collect::<Vec<String>>().concat()
 }
 
 fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {

@@ -10,8 +10,8 @@
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 
+use crate::history::event_type_name;
 use crate::replay::command_queue::CommandBody;
-use crate::replay::event_type::event_type_name;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 

@@ -18,7 +18,7 @@ fn a_timer_is_a_command() {
             Ok(())
         },
         FIRST_TASK,
-        expect!["StartTimer id=1 after=5s summary=\"a nap\""],
+        expect!["StartTimer id=1 after=5s"],
     );
 }
 
@@ -89,6 +89,6 @@ fn a_condition_with_timeout_takes_a_timer_number_even_when_it_is_true() {
             Ok(())
         },
         FIRST_TASK,
-        expect!["StartTimer id=2 after=1.500s"],
+        expect!["StartTimer id=2 after=1.5s"],
     );
 }
