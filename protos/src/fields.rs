@@ -46,15 +46,22 @@ impl MessageBuilder {
     /// Whether the message has a field of that path, set or not.
     pub fn knows(&self, path: &str) -> bool {
         let mut at = self.message.descriptor();
-        for (index, name) in path.split('.').enumerate() {
+        let mut names = path.split('.');
+        while let Some(name) = names.next() {
             if wrapped_map(&at).is_some() {
                 return true;
             }
             let Some(field) = at.get_field_by_name(name) else { return false };
             match field.kind() {
                 _ if field.is_map() => return true,
-                Kind::Message(message) if !field.is_list() => at = message,
-                _ => return index + 1 == path.split('.').count(),
+                Kind::Message(message) => {
+                    // An index into the list comes next.
+                    if field.is_list() && names.next().is_some_and(|index| index.parse::<usize>().is_err()) {
+                        return false;
+                    }
+                    at = message;
+                }
+                _ => return names.next().is_none(),
             }
         }
         true
@@ -179,7 +186,18 @@ fn set(message: &mut DynamicMessage, path: &[&str], text: &str) -> Result<(), St
             }
             Value::Message(inner)
         }
-        Kind::Message(kind) => return Err(format!("a list of {} cannot be written as text", kind.name())),
+        Kind::Message(kind) => {
+            let Value::List(items) = message.get_field_mut(&field) else { return Err("not a list".into()) };
+            let index = path.get(1).and_then(|index| index.parse::<usize>().ok()).filter(|index| *index <= items.len());
+            let Some(index) = index else {
+                return Err(format!("`{}` is a list; write {0}.0, {0}.1, .. in order", path[0]));
+            };
+            if index == items.len() {
+                items.push(Value::Message(DynamicMessage::new(kind)));
+            }
+            let Value::Message(item) = &mut items[index] else { return Err("not a list of messages".into()) };
+            return if path.len() > 2 { set(item, &path[2..], text) } else { set_whole(item, text) };
+        }
         _ if path.len() > 1 => return Err(format!("`{}` has no field `{}`", path[0], path[1])),
         kind if field.is_list() && text != "none" => {
             let items: Result<Vec<Value>, String> = text.split(',').map(|item| scalar(&kind, item)).collect();
@@ -233,6 +251,12 @@ fn set_whole(message: &mut DynamicMessage, text: &str) -> Result<(), String> {
             let (seconds, nanos) = parse_duration(text)?;
             message.set_field_by_name("seconds", Value::I64(seconds));
             message.set_field_by_name("nanos", Value::I32(nanos));
+            Ok(())
+        }
+        "google.protobuf.Timestamp" => {
+            let time: prost_wkt_types::Timestamp = text.parse().map_err(|_| format!("`{text}` is no RFC 3339 time"))?;
+            message.set_field_by_name("seconds", Value::I64(time.seconds));
+            message.set_field_by_name("nanos", Value::I32(time.nanos));
             Ok(())
         }
         _ if text == "{}" || text == "true" => Ok(()),

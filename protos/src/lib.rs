@@ -9,7 +9,7 @@ pub mod history_json;
 
 pub use prost;
 pub use prost_wkt_types::{Any, Duration, Timestamp};
-pub use temporal_sdk_core_protos::{grpc, temporal};
+pub use temporal_sdk_core_protos::{google, grpc, temporal};
 
 #[cfg(feature = "grpc")]
 pub use tonic;

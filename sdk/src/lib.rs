@@ -18,6 +18,8 @@ pub mod workflow;
 pub mod client;
 #[cfg(feature = "worker")]
 pub mod worker;
+#[cfg(feature = "worker")]
+pub mod replayer;
 
 pub use abide_macros::{activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
@@ -30,6 +32,8 @@ pub use failure::{
     TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+#[cfg(feature = "worker")]
+pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use workflow::{State, WorkflowContext};
 

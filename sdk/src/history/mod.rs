@@ -3,18 +3,21 @@
 mod attributes;
 mod display;
 mod load;
+mod read;
 
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes as Started;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "worker"))]
 pub(crate) use attributes::payload_text;
 pub(crate) use attributes::{
     attributes_field, command_attributes, command_type_name, event_attributes, event_type_name, event_type_number,
     failure_of, long_name,
 };
-pub use load::HistoryError;
+#[cfg(feature = "worker")]
+pub(crate) use load::history_files;
+pub use read::HistoryError;
 
 /// The recorded history of one workflow run.
 ///

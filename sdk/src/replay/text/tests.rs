@@ -362,3 +362,21 @@ fn commands_are_lines() {
         ContinueAsNewWorkflowExecution type=next input=3"#]]
     .assert_eq(&lines.join("\n"));
 }
+
+/// Printed lines of recorded histories are text that reads as the same lines.
+#[test]
+fn recorded_histories_can_be_written_as_text() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        for history in crate::History::load(&path).unwrap() {
+            let lines: Vec<String> = history.events().iter().map(event_line).collect();
+            let again = parse_history(&lines.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let again: Vec<String> = again.iter().map(event_line).collect();
+            for (line, again) in lines.iter().zip(&again) {
+                // The reader supplies what a real server leaves out of later tasks.
+                assert_eq!(line, again, "{}", path.display());
+            }
+        }
+    }
+}
