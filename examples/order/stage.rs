@@ -4,6 +4,8 @@ use std::error::Error;
 use std::future::Future;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use abide_testing::server::TestServer;
+
 /// Prints each line with the time since the beginning.
 pub(crate) struct Story {
     began: Instant,
@@ -12,7 +14,7 @@ pub(crate) struct Story {
 
 /// The server in use: the user's, or one of our own.
 pub(crate) struct Server {
-    embedded: Option<((), String)>,
+    embedded: Option<(TestServer, String)>,
 }
 
 impl Story {
@@ -38,7 +40,10 @@ impl Server {
             story.say(&format!("using the Temporal server at {address}"));
             return Ok(Self { embedded: None });
         }
-        Err("no embedded server yet".into())
+        let server = TestServer::builder().start();
+        let address = server.listen("127.0.0.1:0".parse()?).await?.to_string();
+        story.say(&format!("an embedded server listens on {address}"));
+        Ok(Self { embedded: Some((server, address)) })
     }
 
     /// Where the embedded server listens; `None` if the user's settings say where the server is.

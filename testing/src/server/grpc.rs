@@ -287,7 +287,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.complete_activity(target, request.result, request.identity);
             Ok(api::RespondActivityTaskCompletedByIdResponse::default())
         })
@@ -311,7 +316,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
             Ok(api::RespondActivityTaskFailedByIdResponse::default())
         })
@@ -335,7 +345,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.cancel_activity(target, request.details, request.identity)?;
             Ok(api::RespondActivityTaskCanceledByIdResponse::default())
         })

@@ -107,7 +107,8 @@ pub(crate) async fn until_event<W: abide::WorkflowDefinition>(
 /// The first lines that differ, with what stands around them.
 fn difference(ours: &[String], theirs: &[String]) -> String {
     let at = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
-    let show = |lines: &[String]| lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ");
+    let show =
+        |lines: &[String]| lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ");
     format!(
         "the histories differ at event {}:\nembedded server:\n  {}\nreal server:\n  {}",
         at + 1,

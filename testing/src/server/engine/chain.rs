@@ -121,4 +121,3 @@ impl Transaction<'_> {
         NewRun { run_id, start, request_id: self.ids.v4(), user_metadata, ..NewRun::default() }
     }
 }
-

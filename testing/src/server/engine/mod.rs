@@ -171,7 +171,11 @@ impl Engine {
     }
 
     /// As [`Self::find`], for what only an open run can take.
-    fn find_running(&self, namespace: &str, execution: Option<&common::WorkflowExecution>) -> Result<ExecutionId, Error> {
+    fn find_running(
+        &self,
+        namespace: &str,
+        execution: Option<&common::WorkflowExecution>,
+    ) -> Result<ExecutionId, Error> {
         let id = self.find(namespace, execution)?;
         if self.executions[id.0].is_running() { Ok(id) } else { Err(Error::completed()) }
     }
@@ -211,7 +215,8 @@ impl Engine {
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
                 Effect::Continue(next) => {
-                    let (namespace, workflow_id) = (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());
+                    let (namespace, workflow_id) =
+                        (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());
                     self.create_run(namespace, workflow_id, *next);
                 }
             }

@@ -61,13 +61,8 @@ impl Namespaces {
 
     fn insert(&mut self, name: &str, id: String, retention: Duration) -> &mut Namespace {
         let id = Arc::new(NamespaceName { id, name: name.to_owned() });
-        let namespace = Namespace {
-            id,
-            description: String::new(),
-            owner_email: String::new(),
-            data: BTreeMap::new(),
-            retention,
-        };
+        let namespace =
+            Namespace { id, description: String::new(), owner_email: String::new(), data: BTreeMap::new(), retention };
         self.by_name.entry(name.to_owned()).or_insert(namespace)
     }
 }

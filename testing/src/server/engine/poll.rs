@@ -1,10 +1,10 @@
 //! PollWorkflowTaskQueue and PollActivityTaskQueue: a task at once if there is one, else the worker waits.
 
+use super::Engine;
 use super::api::{enums, service, taskqueue};
 use super::errors::Error;
 use super::task_queue::{Poll, QueueKey, QueueKind, Task};
 use super::waiters::{Step, Waiter, WaiterId, WaitingPoll};
-use super::Engine;
 
 impl Engine {
     pub(crate) fn poll_workflow_task_queue(

@@ -103,8 +103,7 @@ impl Engine {
         self.queries.next += 1;
         let query_id = QueryId(self.queries.next);
         let waiter = self.waiters.park(Waiter::Query(query_id));
-        let pending =
-            Query { execution: id, query, stage: Stage::Buffered, waiter: Some(waiter), answer: None };
+        let pending = Query { execution: id, query, stage: Stage::Buffered, waiter: Some(waiter), answer: None };
         self.queries.open.insert(query_id, pending);
         self.executions[id.0].queries.push(query_id);
         self.advance_queries(id);
@@ -189,9 +188,11 @@ impl Engine {
     fn dispatch_query(&mut self, id: QueryId) {
         let Some(query) = self.queries.open.get(&id) else { return };
         let execution = &self.executions[query.execution.0];
-        let sticky = execution.state.sticky.as_ref().map(|sticky| {
-            (workflow_queue(execution, &sticky.task_queue), sticky.schedule_to_start_timeout)
-        });
+        let sticky = execution
+            .state
+            .sticky
+            .as_ref()
+            .map(|sticky| (workflow_queue(execution, &sticky.task_queue), sticky.schedule_to_start_timeout));
         let sticky = sticky.filter(|(key, _)| self.queues.is_alive(key, self.now.wall));
         let normal = workflow_queue(execution, execution.state.task_queue());
         let (queue, key) = match sticky {
@@ -225,7 +226,11 @@ impl Engine {
     }
 
     /// A query as a worker gets it: with the whole history unless the worker has the run cached.
-    pub(crate) fn hand_out_query(&mut self, id: QueryId, cached: bool) -> Option<service::PollWorkflowTaskQueueResponse> {
+    pub(crate) fn hand_out_query(
+        &mut self,
+        id: QueryId,
+        cached: bool,
+    ) -> Option<service::PollWorkflowTaskQueueResponse> {
         let query = self.queries.open.get_mut(&id)?;
         if let Stage::Dispatched { sticky: Some(key) } = query.stage {
             self.deadlines.remove(key);

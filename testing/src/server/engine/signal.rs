@@ -128,11 +128,7 @@ impl Transaction<'_> {
 /// The start, the signal and the links that a signal-with-start request is made of.
 fn split(
     request: service::SignalWithStartWorkflowExecutionRequest,
-) -> (
-    service::StartWorkflowExecutionRequest,
-    history::WorkflowExecutionSignaledEventAttributes,
-    Vec<common::Link>,
-) {
+) -> (service::StartWorkflowExecutionRequest, history::WorkflowExecutionSignaledEventAttributes, Vec<common::Link>) {
     let signal = history::WorkflowExecutionSignaledEventAttributes {
         signal_name: request.signal_name,
         input: request.signal_input,

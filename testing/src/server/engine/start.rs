@@ -131,7 +131,8 @@ impl Engine {
     /// Turns a valid start request into the run it asks for.
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
-        let execution_timeout = time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeout")?;
+        let execution_timeout =
+            time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeout")?;
         let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeout")?;
         let run_timeout = time::shorter(run_timeout, execution_timeout);
         let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeout")?;
@@ -299,7 +300,9 @@ fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Erro
         _ => return refuse("WorkflowType is not set on request."),
     }
     match &request.task_queue {
-        Some(queue) if queue.name.starts_with("/_sys/") => return refuse("task queue name cannot start with reserved prefix /_sys/"),
+        Some(queue) if queue.name.starts_with("/_sys/") => {
+            return refuse("task queue name cannot start with reserved prefix /_sys/");
+        }
         Some(queue) if !queue.name.is_empty() => {}
         _ => return refuse("missing task queue name"),
     }

@@ -47,7 +47,8 @@ impl Engine {
                 usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| invalid())?
             }
         };
-        let executions: Vec<_> = found.iter().skip(skip).take(size).map(|execution| describe::info(execution)).collect();
+        let executions: Vec<_> =
+            found.iter().skip(skip).take(size).map(|execution| describe::info(execution)).collect();
         let end = skip.saturating_add(executions.len());
         let more = end < found.len();
         let next_page_token = if more { (end as u64).to_le_bytes().to_vec() } else { Vec::new() };
@@ -99,7 +100,8 @@ fn matches(execution: &Execution, name: &str, wanted: &str) -> Result<bool, Erro
         "TaskQueue" => state.task_queue() == wanted,
         "ExecutionStatus" => status(wanted)? == state.status,
         custom => {
-            let unquoted = |payload: &common::Payload| String::from_utf8_lossy(&payload.data).trim_matches('"') == wanted;
+            let unquoted =
+                |payload: &common::Payload| String::from_utf8_lossy(&payload.data).trim_matches('"') == wanted;
             state.search_attributes.get(custom).is_some_and(unquoted)
         }
     })

@@ -91,7 +91,8 @@ impl Engine {
 
     /// The task that a token was given out for, if it still waits for its answer.
     fn started_task(&self, token: &TaskToken) -> Result<(ExecutionId, WorkflowTask), Error> {
-        let id = self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
+        let id =
+            self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
         let execution = self.execution(id);
         if !execution.is_running() {
             return Err(Error::completed());

@@ -65,9 +65,8 @@ fn validate(
             bad(format!("invalid ActivityRetryPolicy for SDK: {}. ActivityId={id} ActivityType={name}", error.message))
         })?;
     }
-    let timeouts = timeouts(attributes, run_timeout(transaction)).map_err(|text| {
-        bad(format!("{text} ActivityId={id} ActivityType={name}"))
-    })?;
+    let timeouts = timeouts(attributes, run_timeout(transaction))
+        .map_err(|text| bad(format!("{text} ActivityId={id} ActivityType={name}")))?;
     if transaction.execution.activity_by_id(id).is_some() {
         let text = format!("ActivityId already exists: {id}");
         return Err(Refusal::new(WorkflowTaskFailedCause::ScheduleActivityDuplicateId, text));

@@ -19,7 +19,9 @@ pub(super) fn apply(
     }
     let duration = time::positive(attributes.start_to_fire_timeout.as_ref(), "StartToFireTimeout");
     let Ok(Some(duration)) = duration else {
-        return Err(bad(format!("Invalid StartToFireTimeout for StartTimerCommand: must be positive. TimerId={timer_id}")));
+        return Err(bad(format!(
+            "Invalid StartToFireTimeout for StartTimerCommand: must be positive. TimerId={timer_id}"
+        )));
     };
     if transaction.state().timers.contains_key(&timer_id) {
         let text = format!("timer with ID {timer_id} is already running");
