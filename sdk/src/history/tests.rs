@@ -1,4 +1,4 @@
-//! Histories of all SDKs load, print and travel both ways; broken ones are refused with their place.
+//! What files a history is read from, and how it prints.
 
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;

@@ -1,4 +1,4 @@
-//! Lines become events and events become the same lines; commands become lines.
+//! Histories and commands as text: both directions, and what broken text says.
 
 use std::time::Duration;
 
