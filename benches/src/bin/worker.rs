@@ -26,7 +26,7 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let address: String = arguments.option("--address", "127.0.0.1:7299".into())?;
     let cache: usize = arguments.option("--cache", 10_000)?;
     let pollers: usize = arguments.option("--pollers", 5)?;
-    let [] = arguments.finish()?;
+    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N]")?;
     let client = Client::connect(ClientOptions::new(address)).await?;
     Worker::builder(&client, "bench-tq")
         .max_cached_workflows(cache)
