@@ -62,7 +62,8 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, S
         match name.as_str() {
             "--port" => {
                 let value = value()?;
-                arguments.port = value.parse().map_err(|_| format!("--port expects a number up to 65535, found {value:?}"))?;
+                arguments.port =
+                    value.parse().map_err(|_| format!("--port expects a number up to 65535, found {value:?}"))?;
             }
             "--namespace" => arguments.namespaces.push(value()?),
             "--help" | "-h" => return Ok(None),

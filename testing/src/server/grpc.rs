@@ -86,7 +86,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::QueryWorkflowResponse>, Status> {
         let patience = Patience { limit: caller_timeout(&request).unwrap_or(QUERY_LIMIT), awaits: false };
         let request = request.into_inner();
-        let start = |engine: &mut Engine| engine.query_workflow(request);
+        let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
         match self.host.wait(patience, start, Engine::resume_query).await.map_err(status)? {
             Waited::Done(response) => Ok(Response::new(response)),
             Waited::TimedOut => {
@@ -287,7 +287,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.complete_activity(target, request.result, request.identity);
             Ok(api::RespondActivityTaskCompletedByIdResponse::default())
         })
@@ -311,7 +316,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
             Ok(api::RespondActivityTaskFailedByIdResponse::default())
         })
@@ -335,7 +345,12 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
         let request = request.into_inner();
         self.call(|engine| {
-            let target = engine.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
             engine.cancel_activity(target, request.details, request.identity)?;
             Ok(api::RespondActivityTaskCanceledByIdResponse::default())
         })

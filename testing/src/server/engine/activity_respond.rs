@@ -17,7 +17,8 @@ impl Engine {
     /// The started attempt that a task token was given out for.
     pub(crate) fn activity_of_token(&self, task_token: &[u8]) -> Result<Target, Error> {
         let token = TaskToken::decode_token(task_token)?;
-        let id = self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
+        let id =
+            self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
         let execution = self.execution(id);
         if !execution.is_running() {
             return Err(Error::completed());
@@ -101,7 +102,11 @@ impl Engine {
     }
 
     /// Records a sign of life; returns whether the worker should give up.
-    pub(crate) fn heartbeat_activity(&mut self, target: Target, details: Option<common::Payloads>) -> Result<bool, Error> {
+    pub(crate) fn heartbeat_activity(
+        &mut self,
+        target: Target,
+        details: Option<common::Payloads>,
+    ) -> Result<bool, Error> {
         let id = target.scheduled_event_id;
         let activity = self.execution(target.execution).state.activities.get(&id);
         let activity = activity.filter(|activity| activity.started.is_some()).ok_or_else(Error::activity_not_found)?;

@@ -89,7 +89,9 @@ impl StartedIds {
     /// Puts the started event's id into an event that ends an operation.
     pub(crate) fn wire(&self, event: &mut HistoryEvent) {
         let (scheduled, started) = match &mut event.attributes {
-            Some(Attributes::ActivityTaskCompletedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+            Some(Attributes::ActivityTaskCompletedEventAttributes(a)) => {
+                (a.scheduled_event_id, &mut a.started_event_id)
+            }
             Some(Attributes::ActivityTaskFailedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
             Some(Attributes::ActivityTaskTimedOutEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
             Some(Attributes::ActivityTaskCanceledEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),

@@ -25,6 +25,7 @@ mod firing;
 mod history_builder;
 mod history_read;
 mod ids;
+mod limits;
 mod namespace;
 mod poll;
 mod query;
@@ -167,11 +168,15 @@ impl Engine {
             .copied()
             .filter(|id| self.executions[id.0].workflow_id == execution.workflow_id)
             .filter(|id| self.executions[id.0].namespace.id == namespace.id)
-            .ok_or_else(|| Error::workflow_not_found(&execution.workflow_id))
+            .ok_or_else(|| Error::run_not_found(&execution.workflow_id, &execution.run_id))
     }
 
     /// As [`Self::find`], for what only an open run can take.
-    fn find_running(&self, namespace: &str, execution: Option<&common::WorkflowExecution>) -> Result<ExecutionId, Error> {
+    fn find_running(
+        &self,
+        namespace: &str,
+        execution: Option<&common::WorkflowExecution>,
+    ) -> Result<ExecutionId, Error> {
         let id = self.find(namespace, execution)?;
         if self.executions[id.0].is_running() { Ok(id) } else { Err(Error::completed()) }
     }
@@ -211,7 +216,8 @@ impl Engine {
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
                 Effect::Continue(next) => {
-                    let (namespace, workflow_id) = (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());
+                    let (namespace, workflow_id) =
+                        (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());
                     self.create_run(namespace, workflow_id, *next);
                 }
             }

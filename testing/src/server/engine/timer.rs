@@ -17,7 +17,13 @@ pub(crate) struct Timer {
 }
 
 impl Transaction<'_> {
-    pub(crate) fn start_timer(&mut self, timer_id: String, duration: Duration, completed_event_id: i64, extras: Extras) {
+    pub(crate) fn start_timer(
+        &mut self,
+        timer_id: String,
+        duration: Duration,
+        completed_event_id: i64,
+        extras: Extras,
+    ) {
         let attributes = history::TimerStartedEventAttributes {
             timer_id: timer_id.clone(),
             start_to_fire_timeout: Some(time::proto(duration)),
@@ -36,7 +42,8 @@ impl Transaction<'_> {
             return Some(timer.started_event_id);
         }
         let buffer = &mut self.state().buffer;
-        let fired = buffer.iter().position(|event| fired_timer(event).is_some_and(|fired| fired.timer_id == timer_id))?;
+        let fired =
+            buffer.iter().position(|event| fired_timer(event).is_some_and(|fired| fired.timer_id == timer_id))?;
         fired_timer(&buffer.remove(fired)).map(|fired| fired.started_event_id)
     }
 

@@ -110,7 +110,8 @@ impl Transaction<'_> {
         }
         let state = &self.execution.state;
         let attempt = state.task_attempt;
-        let default_timeout = time::stored(state.start.workflow_task_timeout.as_ref()).unwrap_or(Duration::from_secs(10));
+        let default_timeout =
+            time::stored(state.start.workflow_task_timeout.as_ref()).unwrap_or(Duration::from_secs(10));
         let mut task = WorkflowTask {
             scheduled_event_id: self.execution.next_event_id(),
             started_event_id: 0,
@@ -156,11 +157,8 @@ impl Transaction<'_> {
         task.identity = identity;
         task.history_size_bytes = self.execution.history.size_bytes;
         task.suggest_continue_as_new = self.continue_as_new_reasons();
-        task.started_event_id = if task.is_transient() {
-            task.scheduled_event_id + 1
-        } else {
-            self.record(task.started_attributes())
-        };
+        task.started_event_id =
+            if task.is_transient() { task.scheduled_event_id + 1 } else { self.record(task.started_attributes()) };
         self.remove_deadline(task.deadline.take());
         let deadline = Deadline::WorkflowTaskStartToClose(self.execution.id);
         task.deadline = Some(self.set_wall_deadline(task.start_to_close_timeout, deadline));

@@ -17,11 +17,8 @@ impl Engine {
         let execution = self.execution(id);
         let Some(task) = &execution.state.task else { return };
         let priority = execution.state.start.priority.as_ref().map_or(0, |priority| priority.priority_key);
-        let offer = Task::Workflow {
-            execution: id,
-            scheduled_event_id: task.scheduled_event_id,
-            attempt: task.attempt,
-        };
+        let offer =
+            Task::Workflow { execution: id, scheduled_event_id: task.scheduled_event_id, attempt: task.attempt };
         let mut key = workflow_queue(execution, &task.task_queue.name);
         if task.is_sticky() && !self.queues.is_alive(&key, self.now.wall) {
             key = workflow_queue(execution, execution.state.task_queue());
