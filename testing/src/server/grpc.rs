@@ -86,7 +86,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::QueryWorkflowResponse>, Status> {
         let patience = Patience { limit: caller_timeout(&request).unwrap_or(QUERY_LIMIT), awaits: false };
         let request = request.into_inner();
-        let start = |engine: &mut Engine| engine.query_workflow(request);
+        let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
         match self.host.wait(patience, start, Engine::resume_query).await.map_err(status)? {
             Waited::Done(response) => Ok(Response::new(response)),
             Waited::TimedOut => {
@@ -149,6 +149,9 @@ impl WorkflowService for GrpcService {
         request: Request<api::RespondWorkflowTaskFailedRequest>,
     ) -> Result<Response<api::RespondWorkflowTaskFailedResponse>, Status> {
         let request = request.into_inner();
+        if let Some(failure) = &request.failure {
+            self.host.workflow_task_failed(failure.message.clone());
+        }
         self.call(|engine| engine.respond_workflow_task_failed(request))
     }
 

@@ -3,6 +3,7 @@
 use super::activity::Activity;
 use super::api::{common, enums::RetryState, enums::TimeoutType, failure, failure::failure::FailureInfo, history};
 use super::history_builder::Extras;
+use super::limits;
 use super::retry;
 use super::time::Time;
 use super::transaction::Transaction;
@@ -12,8 +13,14 @@ const LAST_FAILURE_LIMIT: usize = 4096;
 
 impl Transaction<'_> {
     pub(crate) fn complete_activity(&mut self, id: i64, result: Option<common::Payloads>, identity: String) {
+        if result.as_ref().is_some_and(limits::is_too_large) {
+            let info = failure::ServerFailureInfo { non_retryable: true };
+            let message = "Complete result exceeds size limit.".to_owned();
+            let failure_info = Some(FailureInfo::ServerFailureInfo(info));
+            return self.fail_activity(id, failure::Failure { message, failure_info, ..Default::default() }, identity);
+        }
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = self.record_activity_started(&activity);
+        let started_event_id = self.record_activity_started(&activity, &identity);
         self.record(history::ActivityTaskCompletedEventAttributes {
             result,
             scheduled_event_id: id,
@@ -28,7 +35,7 @@ impl Transaction<'_> {
     pub(crate) fn fail_activity(&mut self, id: i64, failure: failure::Failure, identity: String) {
         let Some(retry_state) = self.retry_activity(id, &failure) else { return };
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = self.record_activity_started(&activity);
+        let started_event_id = self.record_activity_started(&activity, &identity);
         self.record(history::ActivityTaskFailedEventAttributes {
             failure: Some(failure),
             scheduled_event_id: id,
@@ -43,7 +50,7 @@ impl Transaction<'_> {
     /// The worker says that it has given up because it was asked to.
     pub(crate) fn cancel_activity(&mut self, id: i64, details: Option<common::Payloads>, identity: String) {
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity) } else { 0 };
+        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
         self.record(history::ActivityTaskCanceledEventAttributes {
             details,
             latest_cancel_requested_event_id: activity.cancel_requested.unwrap_or(0),
@@ -83,7 +90,7 @@ impl Transaction<'_> {
             failure = timeout_failure(TimeoutType::ScheduleToClose, NOT_ENOUGH_TIME.to_owned());
         }
         let Some(activity) = self.remove_activity(id) else { return false };
-        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity) } else { 0 };
+        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
         if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
             info.last_heartbeat_details = activity.heartbeat_details;
         }
@@ -114,11 +121,13 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes the event that was left out when the last attempt started.
-    fn record_activity_started(&mut self, activity: &Activity) -> i64 {
+    /// Writes the event that was left out when the last attempt started. Who ends an attempt that never started stands
+    /// for its worker.
+    fn record_activity_started(&mut self, activity: &Activity, ended_by: &str) -> i64 {
         let started = activity.started.clone();
         let time = started.as_ref().map_or(self.now.time, |started| started.time);
-        let (request_id, identity) = started.map(|s| (s.request_id, s.identity)).unwrap_or_default();
+        let (request_id, identity) =
+            started.map_or_else(|| (String::new(), ended_by.to_owned()), |s| (s.request_id, s.identity));
         let attributes = history::ActivityTaskStartedEventAttributes {
             scheduled_event_id: activity.scheduled_event_id,
             identity,

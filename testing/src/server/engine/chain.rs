@@ -86,6 +86,7 @@ impl Transaction<'_> {
         let kind = attributes.workflow_type.filter(|kind| !kind.name.is_empty());
         let execution_timeout = time::stored(previous.workflow_execution_timeout.as_ref());
         let run_timeout = time::stored(attributes.workflow_run_timeout.as_ref());
+        let run_timeout = run_timeout.or_else(|| time::stored(previous.workflow_run_timeout.as_ref()));
         let task_timeout = time::stored(attributes.workflow_task_timeout.as_ref());
         let backoff = time::stored(attributes.backoff_start_interval.as_ref()).unwrap_or_default();
         let start = history::WorkflowExecutionStartedEventAttributes {

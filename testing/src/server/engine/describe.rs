@@ -1,8 +1,10 @@
 //! DescribeWorkflowExecution.
 
+use std::collections::HashMap;
+
 use super::Engine;
 use super::activity::Activity;
-use super::api::enums::{PendingActivityState, PendingWorkflowTaskState};
+use super::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
 use super::api::{common, service, taskqueue, workflow};
 use super::errors::Error;
 use super::execution::Execution;
@@ -35,6 +37,7 @@ impl Engine {
                 execution_expiration_time: state.execution_expiration.map(Time::proto),
                 run_expiration_time: state.run_expiration.map(Time::proto),
                 cancel_requested: state.cancel_requested,
+                request_id_infos: request_ids(execution),
                 original_start_time: Some(state.start_time.proto()),
                 ..Default::default()
             }),
@@ -47,8 +50,8 @@ fn config(execution: &Execution) -> workflow::WorkflowExecutionConfig {
     let start = &execution.state.start;
     workflow::WorkflowExecutionConfig {
         task_queue: Some(taskqueue::TaskQueue { ..execution.state.normal_task_queue() }),
-        workflow_execution_timeout: Some(start.workflow_execution_timeout.unwrap_or_default()),
-        workflow_run_timeout: Some(start.workflow_run_timeout.unwrap_or_default()),
+        workflow_execution_timeout: start.workflow_execution_timeout,
+        workflow_run_timeout: start.workflow_run_timeout,
         default_workflow_task_timeout: start.workflow_task_timeout,
         user_metadata: execution.state.user_metadata.clone(),
     }
@@ -83,6 +86,16 @@ pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
         priority: state.start.priority.clone(),
         ..Default::default()
     }
+}
+
+/// What the requests that this run remembers have led to.
+fn request_ids(execution: &Execution) -> HashMap<String, workflow::RequestIdInfo> {
+    let started = workflow::RequestIdInfo {
+        event_type: EventType::WorkflowExecutionStarted.into(),
+        event_id: 1,
+        buffered: false,
+    };
+    [(execution.state.start_request_id.clone(), started)].into()
 }
 
 fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActivityInfo {

@@ -4,7 +4,7 @@
 use abide_protos::google::rpc;
 use abide_protos::prost::Message;
 
-use super::api::{enums, errordetails, failure};
+use super::api::{errordetails, failure};
 
 /// The gRPC codes that the engine answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,8 @@ pub(crate) enum Code {
     DeadlineExceeded = 4,
     NotFound = 5,
     AlreadyExists = 6,
-    PermissionDenied = 7,
-    ResourceExhausted = 8,
     FailedPrecondition = 9,
     Unimplemented = 12,
-    Unavailable = 14,
 }
 
 /// A refused request.
@@ -49,6 +46,10 @@ impl Error {
         Self::not_found(format!("workflow not found for ID: {workflow_id}"))
     }
 
+    pub(crate) fn run_not_found(workflow_id: &str, run_id: &str) -> Self {
+        Self::not_found(format!("workflow execution not found for workflow ID {workflow_id:?} and run ID {run_id:?}"))
+    }
+
     pub(crate) fn completed() -> Self {
         Self::not_found("workflow execution already completed")
     }
@@ -66,9 +67,10 @@ impl Error {
         Self::new(Code::NotFound, format!("Namespace {name} is not found.")).with("NamespaceNotFoundFailure", &detail)
     }
 
-    pub(crate) fn namespace_exists() -> Self {
+    pub(crate) fn namespace_exists(name: &str) -> Self {
         let detail = errordetails::NamespaceAlreadyExistsFailure::default();
-        Self::new(Code::AlreadyExists, "Namespace already exists.").with("NamespaceAlreadyExistsFailure", &detail)
+        Self::new(Code::AlreadyExists, format!("Namespace \"{name}\" already exists"))
+            .with("NamespaceAlreadyExistsFailure", &detail)
     }
 
     pub(crate) fn already_started(
@@ -81,14 +83,6 @@ impl Error {
     pub(crate) fn not_ready(message: impl Into<String>) -> Self {
         let detail = errordetails::WorkflowNotReadyFailure::default();
         Self::new(Code::FailedPrecondition, message).with("WorkflowNotReadyFailure", &detail)
-    }
-
-    pub(crate) fn busy_workflow(message: impl Into<String>) -> Self {
-        let detail = errordetails::ResourceExhaustedFailure {
-            cause: enums::ResourceExhaustedCause::BusyWorkflow.into(),
-            scope: enums::ResourceExhaustedScope::Namespace.into(),
-        };
-        Self::new(Code::ResourceExhausted, message).with("ResourceExhaustedFailure", &detail)
     }
 
     pub(crate) fn query_failed(message: impl Into<String>, failure: Option<failure::Failure>) -> Self {

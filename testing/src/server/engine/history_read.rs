@@ -1,7 +1,7 @@
 //! GetWorkflowExecutionHistory: pages, waiting for new events, waiting for the end of a run.
 
 use super::Engine;
-use super::api::{HistoryEvent, enums::HistoryEventFilterType, history, service};
+use super::api::{Attributes, HistoryEvent, enums::HistoryEventFilterType, history, service};
 use super::errors::Error;
 use super::execution::ExecutionId;
 use super::token::PageToken;
@@ -19,6 +19,9 @@ impl Engine {
         request: &service::GetWorkflowExecutionHistoryRequest,
         sees_virtual_events: bool,
     ) -> Result<Step<Response>, Error> {
+        if !request.next_page_token.is_empty() {
+            PageToken::decode_token(&request.next_page_token)?;
+        }
         let id = self.find(&request.namespace, request.execution.as_ref())?;
         let (id, token) = self.position(id, request)?;
         let execution = self.execution(id);
@@ -47,7 +50,9 @@ impl Engine {
         let virtual_events = execution.virtual_events();
         let of_task = virtual_events.first().is_some_and(|event| event.event_id == token.virtual_scheduled_event_id);
         if of_task || (token.end_event_id == 0 && sees_virtual_events) {
-            events.extend(virtual_events);
+            // Who merely reads does not learn which worker has the task.
+            events
+                .extend(virtual_events.into_iter().map(|event| if of_task { event } else { without_identity(event) }));
         }
         Ok(Step::Done(response(events, Vec::new())))
     }
@@ -86,6 +91,14 @@ impl Engine {
         let waiter: WaiterId = self.waiters.park(Waiter::History { execution, next_event_id, close_only });
         Step::Wait(waiter)
     }
+}
+
+fn without_identity(mut event: HistoryEvent) -> HistoryEvent {
+    if let Some(Attributes::WorkflowTaskStartedEventAttributes(started)) = &mut event.attributes {
+        started.identity.clear();
+        started.request_id.clear();
+    }
+    event
 }
 
 fn response(events: Vec<HistoryEvent>, next_page_token: Vec<u8>) -> Response {

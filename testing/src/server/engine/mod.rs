@@ -25,6 +25,7 @@ mod firing;
 mod history_builder;
 mod history_read;
 mod ids;
+mod limits;
 mod namespace;
 mod poll;
 mod query;
@@ -167,7 +168,7 @@ impl Engine {
             .copied()
             .filter(|id| self.executions[id.0].workflow_id == execution.workflow_id)
             .filter(|id| self.executions[id.0].namespace.id == namespace.id)
-            .ok_or_else(|| Error::workflow_not_found(&execution.workflow_id))
+            .ok_or_else(|| Error::run_not_found(&execution.workflow_id, &execution.run_id))
     }
 
     /// As [`Self::find`], for what only an open run can take.

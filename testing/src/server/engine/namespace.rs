@@ -53,7 +53,7 @@ impl Namespaces {
 
     pub(crate) fn get(&self, name: &str) -> Result<NamespaceId, Error> {
         if name.is_empty() {
-            return Err(Error::invalid_argument("Namespace not set on request."));
+            return Err(Error::invalid_argument("Namespace is empty."));
         }
         let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
         Ok(namespace.id.clone())
@@ -76,7 +76,7 @@ impl Engine {
             return Err(Error::invalid_argument("Namespace not set on request."));
         }
         if self.namespaces.by_name.contains_key(&request.namespace) {
-            return Err(Error::namespace_exists());
+            return Err(Error::namespace_exists(&request.namespace));
         }
         let retention = time::positive(request.workflow_execution_retention_period.as_ref(), "Retention")?;
         let id = self.ids.v4();

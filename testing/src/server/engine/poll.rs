@@ -54,11 +54,11 @@ impl Engine {
         hand_out: impl Fn(&mut Self, &Task, &Poll) -> Option<T>,
     ) -> Step<T> {
         let Some(Waiter::Poll(mut waiting)) = self.waiters.remove(id) else { return Step::Done(T::default()) };
-        self.queues.note_poll(&waiting.queue, &waiting.poll.identity, self.now.wall);
         let mut task = waiting.offer.take();
         if task.is_none() && waiting.ended {
             return Step::Done(T::default());
         }
+        self.queues.note_poll(&waiting.queue, &waiting.poll.identity, self.now.wall);
         while let Some(offered) = task.or_else(|| self.next_task(&waiting.queue)) {
             let response = if self.is_wanted(&offered) { hand_out(self, &offered, &waiting.poll) } else { None };
             if let Some(response) = response {
@@ -95,7 +95,7 @@ impl Engine {
         let namespace_id = self.namespaces.get(namespace)?.id.clone();
         match queue {
             Some(queue) if !queue.name.is_empty() => Ok(QueueKey { namespace_id, name: queue.name.clone(), kind }),
-            _ => Err(Error::invalid_argument("TaskQueue is not set on request.")),
+            _ => Err(Error::invalid_argument("taskQueue is not set")),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use super::Engine;
 use super::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
@@ -14,6 +15,7 @@ use super::api::{common, query, service};
 use super::deadlines::{Clock, Deadline, Key};
 use super::errors::Error;
 use super::execution::{Execution, ExecutionId};
+use super::limits;
 use super::task_queue::Task;
 use super::token::TaskToken;
 use super::waiters::{Step, Waiter, WaiterId};
@@ -31,6 +33,8 @@ pub(crate) struct QueryId(pub(crate) u64);
 pub(crate) struct Queries {
     next: u64,
     open: BTreeMap<QueryId, Query>,
+    /// Answers are about to be read from a completion: queries stay where they are.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -53,6 +57,10 @@ enum Stage {
 }
 
 impl Queries {
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     /// Whether somebody still waits for the answer.
     pub(crate) fn is_open(&self, id: QueryId) -> bool {
         self.open.get(&id).is_some_and(|query| query.answer.is_none())
@@ -85,11 +93,15 @@ impl Engine {
     pub(crate) fn query_workflow(
         &mut self,
         request: service::QueryWorkflowRequest,
+        patience: Duration,
     ) -> Result<Step<service::QueryWorkflowResponse>, Error> {
-        let id = self.find(&request.namespace, request.execution.as_ref())?;
         let reject = request.query_reject_condition();
-        let query = request.query.filter(|query| !query.query_type.is_empty());
-        let query = query.ok_or_else(|| Error::invalid_argument("QueryType is not set on request."))?;
+        let query = request.query.ok_or_else(|| Error::invalid_argument("WorkflowQuery is not set on request."))?;
+        if query.query_type.is_empty() {
+            return Err(Error::invalid_argument("QueryType is not set on request."));
+        }
+        limits::check_blob(query.query_args.as_ref())?;
+        let id = self.find(&request.namespace, request.execution.as_ref())?;
         let execution = self.execution(id);
         if let Some(rejected) = rejected(execution, reject) {
             return Ok(Step::Done(rejected));
@@ -99,6 +111,9 @@ impl Engine {
         }
         if execution.state.task.as_ref().is_some_and(|task| task.attempt >= BROKEN_TASK_ATTEMPT) {
             return Err(Error::not_ready("Unable to query workflow due to Workflow Task in failed state."));
+        }
+        if execution.state.first_task_backoff.is_some_and(|key| key.at > self.now.time.plus(patience)) {
+            return Err(Error::not_ready("Workflow task is not scheduled yet."));
         }
         self.queries.next += 1;
         let query_id = QueryId(self.queries.next);
@@ -166,7 +181,7 @@ impl Engine {
     /// Sends queries on their way that no workflow task will carry.
     pub(crate) fn advance_queries(&mut self, id: ExecutionId) {
         let execution = &self.executions[id.0];
-        if execution.queries.is_empty() || execution.state.task_is_started() {
+        if execution.queries.is_empty() || execution.state.task_is_started() || self.queries.held {
             return;
         }
         let alone = execution.state.task.is_none() || !execution.is_running();
@@ -237,11 +252,9 @@ impl Engine {
         }
         let execution = &self.executions[query.execution.0];
         let token = TaskToken { query: id.0, ..TaskToken::default() };
-        let started_event_id = execution.state.previous_started_event_id;
         let (history, next_page_token) = execution.history_for_query(cached);
         Some(service::PollWorkflowTaskQueueResponse {
             task_token: token.encode_token(),
-            started_event_id,
             attempt: 1,
             history: Some(history),
             next_page_token,

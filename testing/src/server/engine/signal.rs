@@ -6,7 +6,8 @@ use super::api::{common, history, service};
 use super::errors::Error;
 use super::execution::ExecutionId;
 use super::history_builder::Extras;
-use super::start::{Admission, event_link};
+use super::limits;
+use super::start::{Admission, request_link};
 use super::transaction::Transaction;
 
 const SIGNAL_LIMIT: u32 = 10_000;
@@ -16,10 +17,14 @@ impl Engine {
         &mut self,
         request: service::SignalWorkflowExecutionRequest,
     ) -> Result<service::SignalWorkflowExecutionResponse, Error> {
-        let id = self.find(&request.namespace, request.workflow_execution.as_ref())?;
-        if request.signal_name.is_empty() {
+        let execution = request.workflow_execution.as_ref();
+        let names_workflow = execution.is_some_and(|execution| !execution.workflow_id.is_empty());
+        if names_workflow && request.signal_name.is_empty() {
             return Err(Error::invalid_argument("SignalName is not set on request."));
         }
+        limits::check_blob(request.input.as_ref())?;
+        let id = self.find(&request.namespace, execution)?;
+        let request_id = request.request_id.clone();
         let signal = history::WorkflowExecutionSignaledEventAttributes {
             signal_name: request.signal_name,
             input: request.input,
@@ -29,8 +34,8 @@ impl Engine {
             ..Default::default()
         };
         self.signal(id, signal, request.links, false)?;
-        let link = Some(self.request_link(id, &request.workflow_execution.unwrap_or_default()));
-        Ok(service::SignalWorkflowExecutionResponse { link })
+        let link = request_link(self.execution(id), &request_id, EventType::WorkflowExecutionSignaled);
+        Ok(service::SignalWorkflowExecutionResponse { link: Some(link) })
     }
 
     pub(crate) fn signal_with_start_workflow_execution(
@@ -38,18 +43,25 @@ impl Engine {
         request: service::SignalWithStartWorkflowExecutionRequest,
     ) -> Result<service::SignalWithStartWorkflowExecutionResponse, Error> {
         let namespace = self.namespaces.get(&request.namespace)?;
-        if request.signal_name.is_empty() {
+        if !request.workflow_id.is_empty() && request.signal_name.is_empty() {
             return Err(Error::invalid_argument("SignalName is not set on request."));
         }
+        limits::check_blob(request.signal_input.as_ref())?;
+        let request_id = request.request_id.clone();
         let (start, signal, links) = split(request);
         let mut run = self.new_run(&start)?;
         let run_id = self.ids.v4();
         run.start.original_execution_run_id.clone_from(&run_id);
         run.start.first_execution_run_id.clone_from(&run_id);
         run.run_id = run_id;
+        if start.workflow_id_conflict_policy() == WorkflowIdConflictPolicy::Fail {
+            return Err(Error::invalid_argument(
+                "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
+            ));
+        }
         let conflict = match start.workflow_id_conflict_policy() {
             WorkflowIdConflictPolicy::Unspecified
-                if start.workflow_id_reuse_policy() != super::api::enums::WorkflowIdReusePolicy::TerminateIfRunning =>
+                if !super::start::terminates_running(start.workflow_id_reuse_policy()) =>
             {
                 WorkflowIdConflictPolicy::UseExisting
             }
@@ -57,7 +69,7 @@ impl Engine {
         };
         let policies = (start.workflow_id_reuse_policy(), conflict);
         let (id, started) = match self.admit(&namespace, &start.workflow_id, &run.request_id, policies)? {
-            Admission::Repeated(id) => (id, true),
+            Admission::Repeated(id) => (id, false),
             Admission::UseExisting(id) => {
                 self.signal(id, signal, links, true)?;
                 (id, false)
@@ -75,7 +87,7 @@ impl Engine {
             run_id: execution.run_id.clone(),
             first_execution_run_id: execution.first_run_id().to_owned(),
             started,
-            signal_link: Some(event_link(execution, if started { 2 } else { 0 }, EventType::WorkflowExecutionSignaled)),
+            signal_link: Some(request_link(execution, &request_id, EventType::WorkflowExecutionSignaled)),
         })
     }
 
@@ -98,10 +110,6 @@ impl Engine {
         }
         self.transact(id, |transaction| transaction.signal(signal, links, with_start));
         Ok(())
-    }
-
-    fn request_link(&self, id: ExecutionId, _requested: &common::WorkflowExecution) -> common::Link {
-        event_link(self.execution(id), 0, EventType::WorkflowExecutionSignaled)
     }
 }
 

@@ -14,7 +14,7 @@ use super::namespace::NamespaceId;
 use super::time::{self, Time};
 use super::transaction::Transaction;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling};
-use super::{Engine, retry};
+use super::{Engine, limits, retry};
 
 const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -132,10 +132,15 @@ impl Engine {
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
         let execution_timeout =
+<<<<<<< HEAD
             time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeout")?;
         let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeout")?;
+=======
+            time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
+        let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
+>>>>>>> server
         let run_timeout = time::shorter(run_timeout, execution_timeout);
-        let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeout")?;
+        let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
         let task_timeout = task_timeout.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);
         let task_timeout = run_timeout.map_or(task_timeout, |run_timeout| task_timeout.min(run_timeout));
         let delay = time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelay")?;
@@ -269,10 +274,20 @@ impl Transaction<'_> {
     }
 }
 
+/// A link to the event that a request has led to, or will lead to.
+pub(crate) fn request_link(execution: &Execution, request_id: &str, kind: EventType) -> common::Link {
+    use common::link::workflow_event::{Reference, RequestIdReference};
+    let request_id = request_id.to_owned();
+    link(execution, Reference::RequestIdRef(RequestIdReference { request_id, event_type: kind.into() }))
+}
+
 /// A link to one event of a run.
 pub(crate) fn event_link(execution: &Execution, event_id: i64, kind: EventType) -> common::Link {
     use common::link::workflow_event::{EventReference, Reference};
-    let reference = Reference::EventRef(EventReference { event_id, event_type: kind.into() });
+    link(execution, Reference::EventRef(EventReference { event_id, event_type: kind.into() }))
+}
+
+fn link(execution: &Execution, reference: common::link::workflow_event::Reference) -> common::Link {
     common::Link {
         variant: Some(common::link::Variant::WorkflowEvent(common::link::WorkflowEvent {
             namespace: execution.namespace.name.clone(),
@@ -285,17 +300,21 @@ pub(crate) fn event_link(execution: &Execution, event_id: i64, kind: EventType) 
 
 fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
     let refuse = |text: &str| Err(Error::invalid_argument(text));
+    let too_long = |name: &str, text: &str| {
+        let length = text.len();
+        Err(Error::invalid_argument(format!("{name} exceeds maximum allowed length ({length}/{ID_LENGTH_LIMIT})")))
+    };
     if request.workflow_id.is_empty() {
         return refuse("WorkflowId is not set on request.");
     }
     if request.workflow_id.len() > ID_LENGTH_LIMIT {
-        return refuse("WorkflowId length exceeds limit.");
+        return too_long("WorkflowId", &request.workflow_id);
     }
     if request.request_id.len() > ID_LENGTH_LIMIT {
-        return refuse("RequestId length exceeds limit.");
+        return too_long("RequestId", &request.request_id);
     }
     match &request.workflow_type {
-        Some(kind) if kind.name.len() > ID_LENGTH_LIMIT => return refuse("WorkflowType length exceeds limit."),
+        Some(kind) if kind.name.len() > ID_LENGTH_LIMIT => return too_long("WorkflowType", &kind.name),
         Some(kind) if !kind.name.is_empty() => {}
         _ => return refuse("WorkflowType is not set on request."),
     }
@@ -304,7 +323,7 @@ fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Erro
             return refuse("task queue name cannot start with reserved prefix /_sys/");
         }
         Some(queue) if !queue.name.is_empty() => {}
-        _ => return refuse("missing task queue name"),
+        _ => return refuse("taskQueue is not set"),
     }
     if !request.cron_schedule.is_empty() {
         return Err(Error::unimplemented("abide-testing's server does not support cron schedules yet"));
@@ -312,30 +331,37 @@ fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Erro
     if let Some(policy) = &request.retry_policy {
         retry::validate(policy)?;
     }
-    Ok(())
+    limits::check_blob(request.input.as_ref())?;
+    limits::check_memo(request.memo.as_ref())
 }
 
 fn policies(
     reuse: WorkflowIdReusePolicy,
     conflict: WorkflowIdConflictPolicy,
 ) -> Result<(WorkflowIdReusePolicy, WorkflowIdConflictPolicy), Error> {
-    let terminate_if_running = reuse == WorkflowIdReusePolicy::TerminateIfRunning;
+    let terminate_if_running = terminates_running(reuse);
     if terminate_if_running && conflict != WorkflowIdConflictPolicy::Unspecified {
         return Err(Error::invalid_argument(
             "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a \
-             WorkflowIdConflictPolicy.",
+             WorkflowIDConflictPolicy",
         ));
     }
     if conflict == WorkflowIdConflictPolicy::TerminateExisting && reuse == WorkflowIdReusePolicy::RejectDuplicate {
         return Err(Error::invalid_argument(
             "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with \
-             WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING.",
+             WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING",
         ));
     }
     if terminate_if_running {
         return Ok((WorkflowIdReusePolicy::AllowDuplicate, WorkflowIdConflictPolicy::TerminateExisting));
     }
     Ok((reuse, conflict))
+}
+
+/// The old way to ask for the conflict policy "terminate existing".
+#[expect(deprecated, reason = "clients still send it")]
+pub(crate) fn terminates_running(reuse: WorkflowIdReusePolicy) -> bool {
+    reuse == WorkflowIdReusePolicy::TerminateIfRunning
 }
 
 fn conflict_error(execution: &Execution, text: &str, policy: &str) -> Error {

@@ -64,7 +64,8 @@ pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Re
     let Some(duration) = field else { return Ok(None) };
     let valid = (0..1_000_000_000).contains(&duration.nanos) && duration.seconds >= 0;
     if !valid {
-        return Err(Error::invalid_argument(format!("{name} cannot be negative or malformed: {duration:?}")));
+        let cause = if duration.seconds < 0 { "negative duration" } else { "malformed duration" };
+        return Err(Error::invalid_argument(format!("An invalid {name} is set on request. cause: {cause}")));
     }
     let duration = Duration::new(duration.seconds.unsigned_abs(), duration.nanos.unsigned_abs());
     Ok(if duration.is_zero() { None } else { Some(duration) })

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Engine;
-use super::api::{common, enums::WorkflowExecutionStatus, service};
+use super::api::{common, enums::WorkflowExecutionStatus, service, workflow};
 use super::describe;
 use super::errors::Error;
 use super::execution::Execution;
@@ -18,6 +18,18 @@ pub(crate) fn merge(into: &mut BTreeMap<String, common::Payload>, changes: &Hash
             into.remove(key);
         } else {
             into.insert(key.clone(), value.clone());
+        }
+    }
+}
+
+/// Adds the type of a search attribute to a value that does not name it, as far as this run has seen it.
+pub(crate) fn complete_types(
+    changes: &mut HashMap<String, common::Payload>,
+    known: &BTreeMap<String, common::Payload>,
+) {
+    for (key, current) in known {
+        if let (Some(value), Some(kind)) = (changes.get_mut(key), current.metadata.get("type")) {
+            value.metadata.entry("type".to_owned()).or_insert_with(|| kind.clone());
         }
     }
 }
@@ -47,8 +59,12 @@ impl Engine {
                 usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| invalid())?
             }
         };
+<<<<<<< HEAD
         let executions: Vec<_> =
             found.iter().skip(skip).take(size).map(|execution| describe::info(execution)).collect();
+=======
+        let executions: Vec<_> = found.iter().skip(skip).take(size).map(|execution| listed(execution)).collect();
+>>>>>>> server
         let end = skip.saturating_add(executions.len());
         let more = end < found.len();
         let next_page_token = if more { (end as u64).to_le_bytes().to_vec() } else { Vec::new() };
@@ -82,6 +98,18 @@ impl Engine {
     }
 }
 
+/// What a list shows of a run: less than a description, and no length while it is open.
+fn listed(execution: &Execution) -> workflow::WorkflowExecutionInfo {
+    let info = describe::info(execution);
+    let closed = !execution.is_running();
+    workflow::WorkflowExecutionInfo {
+        first_run_id: String::new(),
+        history_length: if closed { info.history_length } else { 0 },
+        history_size_bytes: if closed { info.history_size_bytes } else { 0 },
+        ..info
+    }
+}
+
 fn matches_all(execution: &Execution, filters: &[(String, String)]) -> Result<bool, Error> {
     for (name, wanted) in filters {
         if !matches(execution, name, wanted)? {
@@ -110,9 +138,9 @@ fn matches(execution: &Execution, name: &str, wanted: &str) -> Result<bool, Erro
 fn status(name: &str) -> Result<WorkflowExecutionStatus, Error> {
     use WorkflowExecutionStatus::{Canceled, Completed, ContinuedAsNew, Failed, Running, Terminated, TimedOut};
     let all = [Running, Completed, Failed, Canceled, Terminated, ContinuedAsNew, TimedOut];
-    all.into_iter()
-        .find(|status| format!("{status:?}") == name)
-        .ok_or_else(|| Error::invalid_argument(format!("invalid query: invalid ExecutionStatus value '{name}'")))
+    all.into_iter().find(|status| format!("{status:?}") == name).ok_or_else(|| {
+        Error::invalid_argument(format!("invalid query: invalid expression: invalid ExecutionStatus value '{name}'"))
+    })
 }
 
 /// Reads `Name = 'value' AND ..`.
@@ -131,6 +159,9 @@ fn parse(query: &str) -> Result<Vec<(String, String)>, Error> {
             Some(quote) => after[1..].split_once(quote).ok_or_else(|| unsupported(query))?,
             None => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
         };
+        if after.is_empty() && value.is_empty() && !rest.contains(['\'', '"']) {
+            return Err(unsupported(query));
+        }
         filters.push((name.to_owned(), value.to_owned()));
         rest = after.trim_start();
         if !rest.is_empty() {

@@ -74,10 +74,6 @@ impl Waiters {
         })
     }
 
-    pub(crate) fn values(&self) -> impl Iterator<Item = &Waiter> {
-        self.waiting.values()
-    }
-
     pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.waiting.remove(&id)?;
         if let Waiter::History { execution, .. } = &waiter {

@@ -10,7 +10,7 @@ use super::execution::{ExecutionId, Sticky};
 use super::time;
 use super::token::TaskToken;
 use super::transaction::Transaction;
-use super::workflow_task::{Scheduling, WorkflowTask, server_failure};
+use super::workflow_task::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
 
 /// Tasks may be renewed without commands for so long.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -32,7 +32,7 @@ impl Engine {
         request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
-        let (id, task) = self.started_task(&token)?;
+        let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
         commands::check_sequence(&request.commands)?;
         let heartbeat = request.force_create_new_workflow_task && request.commands.is_empty();
         if heartbeat && self.now.time > task.original_scheduled_time.plus(HEARTBEAT_LIMIT) {
@@ -45,17 +45,19 @@ impl Engine {
         let identity = request.identity.clone();
         let eager_allowed = self.options.eager_activities;
         let (request, query_results) = split_queries(request);
-        let outcome = self.transact(id, |transaction| transaction.complete(request, &task, eager_allowed))?;
+        self.queries.hold(true);
+        let outcome = self.transact(id, |transaction| transaction.complete(request, &task, eager_allowed));
+        self.queries.hold(false);
         self.answer_attached_queries(id, query_results);
+        let outcome = outcome?;
         if let Some(refusal) = outcome.refusal {
             return Err(Error::invalid_argument(refusal.message()));
         }
         let workflow_task = if outcome.inline {
-            let cached = self.execution(id).state.sticky.is_some();
             self.transact(id, |transaction| {
                 transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone());
             });
-            self.started_workflow_task(id, cached)
+            self.started_workflow_task(id, true)
         } else {
             None
         };
@@ -68,14 +70,12 @@ impl Engine {
         request: service::RespondWorkflowTaskFailedRequest,
     ) -> Result<service::RespondWorkflowTaskFailedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
-        let (id, _) = self.started_task(&token)?;
+        let (id, _) = self.started_task(&token, Error::completed)?;
         let cause = request.cause();
         let attributes = history::WorkflowTaskFailedEventAttributes {
             cause: request.cause,
             failure: request.failure,
             identity: request.identity,
-            binary_checksum: request.binary_checksum,
-            worker_version: request.worker_version,
             ..Default::default()
         };
         self.transact(id, |transaction| {
@@ -90,12 +90,16 @@ impl Engine {
     }
 
     /// The task that a token was given out for, if it still waits for its answer.
+<<<<<<< HEAD
     fn started_task(&self, token: &TaskToken) -> Result<(ExecutionId, WorkflowTask), Error> {
+=======
+    fn started_task(&self, token: &TaskToken, closed: fn() -> Error) -> Result<(ExecutionId, WorkflowTask), Error> {
+>>>>>>> server
         let id =
             self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
         let execution = self.execution(id);
         if !execution.is_running() {
-            return Err(Error::completed());
+            return Err(closed());
         }
         let matches = |task: &&WorkflowTask| {
             let same = task.scheduled_event_id == token.scheduled_event_id
@@ -148,7 +152,7 @@ impl Transaction<'_> {
         if let Err(refusal) = self.carry_out(commands, &mut completion) {
             self.roll_back(snapshot);
             let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
-            if task.is_transient() && !unhandled {
+            if task.is_transient() && !unhandled && !refusal.ends_workflow {
                 // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
                 return Err(Error::invalid_argument(refusal.message()));
             }
@@ -156,9 +160,11 @@ impl Transaction<'_> {
                 cause: refusal.cause.into(),
                 failure: Some(server_failure(refusal.message())),
                 identity: request.identity,
-                binary_checksum: request.binary_checksum,
                 ..Default::default()
             });
+            if refusal.ends_workflow {
+                self.terminate(refusal.message(), None, HISTORY_SERVICE.to_owned(), Vec::new());
+            }
             self.ensure_workflow_task();
             return Ok(Outcome { refusal: Some(refusal), ..Outcome::default() });
         }
@@ -187,6 +193,7 @@ fn sticky(request: &service::RespondWorkflowTaskCompletedRequest) -> Option<Stic
         .filter(|sticky| !sticky.task_queue.is_empty())
 }
 
+#[expect(deprecated, reason = "SDKs still send these fields and the real server still copies them")]
 fn completed_attributes(
     request: &service::RespondWorkflowTaskCompletedRequest,
 ) -> history::WorkflowTaskCompletedEventAttributes {

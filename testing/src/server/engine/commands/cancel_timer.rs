@@ -17,7 +17,7 @@ pub(super) fn apply(
         return Err(bad("TimerId is not set on CancelTimerCommand.".to_owned()));
     }
     let Some(started_event_id) = transaction.take_timer(&timer_id) else {
-        let text = "invalid history builder state for action: add-timercanceled-event, TimerID: ";
+        let text = "invalid history builder state for action: add-timer-canceled-event, TimerID: ";
         return Err(bad(format!("{text}{timer_id}")));
     };
     completion.has_unhandled_events = !transaction.state().buffer.is_empty();

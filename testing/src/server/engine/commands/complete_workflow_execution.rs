@@ -2,6 +2,7 @@
 
 use super::super::api::{command, enums::WorkflowExecutionStatus, history};
 use super::super::history_builder::Extras;
+use super::super::limits;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
 
@@ -14,6 +15,7 @@ pub(super) fn apply(
     if completion.has_unhandled_events {
         return Err(Refusal::unhandled_command());
     }
+    limits::check_command(attributes.result.as_ref(), "CompleteWorkflowExecutionCommandAttributes.Result")?;
     let attributes = history::WorkflowExecutionCompletedEventAttributes {
         result: attributes.result,
         workflow_task_completed_event_id: completion.completed_event_id,

@@ -39,15 +39,17 @@ pub(crate) struct Completion {
 pub(crate) struct Refusal {
     pub(crate) cause: WorkflowTaskFailedCause,
     pub(crate) text: Option<String>,
+    /// No later attempt can succeed: the workflow is terminated.
+    pub(crate) ends_workflow: bool,
 }
 
 impl Refusal {
     pub(crate) fn new(cause: WorkflowTaskFailedCause, text: impl Into<String>) -> Self {
-        Self { cause, text: Some(text.into()) }
+        Self { cause, text: Some(text.into()), ends_workflow: false }
     }
 
     pub(crate) fn unhandled_command() -> Self {
-        Self { cause: WorkflowTaskFailedCause::UnhandledCommand, text: None }
+        Self { cause: WorkflowTaskFailedCause::UnhandledCommand, text: None, ends_workflow: false }
     }
 
     pub(crate) fn message(&self) -> String {
@@ -94,7 +96,8 @@ pub(crate) fn apply(
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
             modify_workflow_properties::apply(transaction, completion, a, extras)
         }
-        _ => Err(unsupported(command.command_type)),
+        None => Err(without_attributes(command.command_type())),
+        Some(_) => Err(unsupported(command.command_type)),
     }
 }
 
@@ -102,7 +105,7 @@ pub(crate) fn apply(
 pub(crate) fn check_sequence(commands: &[command::Command]) -> Result<(), Error> {
     for command in commands {
         if matches!(command.command_type(), CommandType::Unspecified) {
-            return Err(Error::invalid_argument(format!("unknown command type: {}", command.command_type)));
+            return Err(Error::invalid_argument(format!("unknown command type: {}", name_of(command.command_type()))));
         }
     }
     let Some((last, others)) = commands.split_last() else { return Ok(()) };
@@ -123,6 +126,25 @@ fn closes_workflow(kind: CommandType) -> bool {
             | CommandType::CancelWorkflowExecution
             | CommandType::ContinueAsNewWorkflowExecution
     )
+}
+
+fn without_attributes(kind: CommandType) -> Refusal {
+    let cause = match kind {
+        CommandType::ScheduleActivityTask => WorkflowTaskFailedCause::BadScheduleActivityAttributes,
+        CommandType::RequestCancelActivityTask => WorkflowTaskFailedCause::BadRequestCancelActivityAttributes,
+        CommandType::StartTimer => WorkflowTaskFailedCause::BadStartTimerAttributes,
+        CommandType::CancelTimer => WorkflowTaskFailedCause::BadCancelTimerAttributes,
+        CommandType::RecordMarker => WorkflowTaskFailedCause::BadRecordMarkerAttributes,
+        CommandType::CompleteWorkflowExecution => WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes,
+        CommandType::FailWorkflowExecution => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
+        CommandType::CancelWorkflowExecution => WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes,
+        CommandType::ContinueAsNewWorkflowExecution => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
+        CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
+        CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        _ => return unsupported(kind.into()),
+    };
+    let name = name_of(kind);
+    Refusal::new(cause, format!("{name}CommandAttributes is not set on {name}Command."))
 }
 
 /// A command that this server does not carry out (yet).

@@ -6,6 +6,7 @@ use super::super::activity::{Timeouts, timeout_proto};
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::execution::normal_queue;
 use super::super::history_builder::Extras;
+use super::super::limits;
 use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
@@ -13,6 +14,7 @@ use super::{Completion, Refusal};
 
 const PENDING_LIMIT: usize = 2000;
 
+#[expect(deprecated, reason = "SDKs still send use_workflow_build_id and the real server still copies it")]
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
     completion: &mut Completion,
@@ -20,9 +22,9 @@ pub(super) fn apply(
     extras: Extras,
 ) -> Result<(), Refusal> {
     let timeouts = validate(transaction, &attributes)?;
+    limits::check_command(attributes.input.as_ref(), "ScheduleActivityTaskCommandAttributes.Input")?;
     let eager = attributes.request_eager_execution && completion.eager_activities_allowed;
-    let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
-    let queue = queue.unwrap_or_else(|| transaction.state().task_queue().to_owned());
+    let queue = attributes.task_queue.map(|queue| queue.name).unwrap_or_default();
     let event = history::ActivityTaskScheduledEventAttributes {
         activity_id: attributes.activity_id,
         activity_type: attributes.activity_type,
@@ -53,22 +55,23 @@ fn validate(
 ) -> Result<Timeouts, Refusal> {
     let bad = |text: String| Refusal::new(WorkflowTaskFailedCause::BadScheduleActivityAttributes, text);
     let id = &attributes.activity_id;
+    if attributes.task_queue.as_ref().is_none_or(|queue| queue.name.is_empty()) {
+        return Err(bad("taskQueue is not set".to_owned()));
+    }
     let name = attributes.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
     if id.is_empty() {
-        return Err(bad(format!("ActivityId is not set on ScheduleActivityTaskCommand. ActivityType={name}")));
+        return Err(bad("activityId is not set".to_owned()));
     }
     if name.is_empty() {
-        return Err(bad(format!("ActivityType is not set on ScheduleActivityTaskCommand. ActivityId={id}")));
+        return Err(bad("activityType is not set".to_owned()));
     }
     if let Some(policy) = &attributes.retry_policy {
-        retry::validate(policy).map_err(|error| {
-            bad(format!("invalid ActivityRetryPolicy for SDK: {}. ActivityId={id} ActivityType={name}", error.message))
-        })?;
+        retry::validate(policy).map_err(|error| bad(error.message))?;
     }
-    let timeouts = timeouts(attributes, run_timeout(transaction))
-        .map_err(|text| bad(format!("{text} ActivityId={id} ActivityType={name}")))?;
+    let timeouts = timeouts(attributes, run_timeout(transaction)).map_err(bad)?;
     if transaction.execution.activity_by_id(id).is_some() {
-        let text = format!("ActivityId already exists: {id}");
+        let text =
+            format!("invalid history builder state for action: add-activitytask-scheduled-event, ActivityID: {id}");
         return Err(Refusal::new(WorkflowTaskFailedCause::ScheduleActivityDuplicateId, text));
     }
     if transaction.execution.state.activities.len() >= PENDING_LIMIT {
@@ -90,7 +93,7 @@ fn timeouts(
     run_timeout: Option<Duration>,
 ) -> Result<Timeouts, String> {
     let read = |field: &Option<abide_protos::Duration>, name: &str| {
-        time::positive(field.as_ref(), name).map_err(|_| format!("invalid {name}: must not be negative."))
+        time::positive(field.as_ref(), name).map_err(|_| format!("invalid {name}: negative duration"))
     };
     let to_close = read(&attributes.schedule_to_close_timeout, "ScheduleToCloseTimeout")?;
     let to_start = read(&attributes.schedule_to_start_timeout, "ScheduleToStartTimeout")?;
@@ -110,7 +113,8 @@ fn timeouts(
             heartbeat,
         },
         (None, None) => {
-            return Err("a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity.".to_owned());
+            let text = "a valid StartToClose or ScheduleToCloseTimeout is not set on command";
+            return Err(text.to_owned());
         }
     };
     if run_timeout.is_some() {

@@ -18,13 +18,11 @@ pub(super) fn apply(
         return Err(bad("TimerId is not set on StartTimerCommand.".to_owned()));
     }
     let duration = time::positive(attributes.start_to_fire_timeout.as_ref(), "StartToFireTimeout");
-    let Ok(Some(duration)) = duration else {
-        return Err(bad(format!(
-            "Invalid StartToFireTimeout for StartTimerCommand: must be positive. TimerId={timer_id}"
-        )));
+    let Ok(duration) = duration.map(Option::unwrap_or_default) else {
+        return Err(bad("Invalid StartToFireTimeout for StartTimerCommand: negative duration".to_owned()));
     };
     if transaction.state().timers.contains_key(&timer_id) {
-        let text = format!("timer with ID {timer_id} is already running");
+        let text = format!("invalid history builder state for action: add-timer-started-event, TimerID: {timer_id}");
         return Err(Refusal::new(WorkflowTaskFailedCause::StartTimerDuplicateId, text));
     }
     transaction.start_timer(timer_id, duration, completion.completed_event_id, extras);

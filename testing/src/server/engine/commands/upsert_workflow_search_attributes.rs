@@ -12,10 +12,11 @@ pub(super) fn apply(
     attributes: command::UpsertWorkflowSearchAttributesCommandAttributes,
     extras: Extras,
 ) -> Result<(), Refusal> {
-    let Some(upserted) = attributes.search_attributes else {
+    let Some(mut upserted) = attributes.search_attributes else {
         let text = "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text));
     };
+    visibility::complete_types(&mut upserted.indexed_fields, &transaction.state().search_attributes);
     visibility::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
     let attributes = history::UpsertWorkflowSearchAttributesEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
