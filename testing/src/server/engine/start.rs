@@ -132,13 +132,8 @@ impl Engine {
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
         let execution_timeout =
-<<<<<<< HEAD
-            time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeout")?;
-        let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeout")?;
-=======
             time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
         let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
->>>>>>> server
         let run_timeout = time::shorter(run_timeout, execution_timeout);
         let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
         let task_timeout = task_timeout.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);

@@ -59,12 +59,7 @@ impl Engine {
                 usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| invalid())?
             }
         };
-<<<<<<< HEAD
-        let executions: Vec<_> =
-            found.iter().skip(skip).take(size).map(|execution| describe::info(execution)).collect();
-=======
         let executions: Vec<_> = found.iter().skip(skip).take(size).map(|execution| listed(execution)).collect();
->>>>>>> server
         let end = skip.saturating_add(executions.len());
         let more = end < found.len();
         let next_page_token = if more { (end as u64).to_le_bytes().to_vec() } else { Vec::new() };

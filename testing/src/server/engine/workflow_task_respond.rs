@@ -90,11 +90,7 @@ impl Engine {
     }
 
     /// The task that a token was given out for, if it still waits for its answer.
-<<<<<<< HEAD
-    fn started_task(&self, token: &TaskToken) -> Result<(ExecutionId, WorkflowTask), Error> {
-=======
     fn started_task(&self, token: &TaskToken, closed: fn() -> Error) -> Result<(ExecutionId, WorkflowTask), Error> {
->>>>>>> server
         let id =
             self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
         let execution = self.execution(id);
