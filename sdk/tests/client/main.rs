@@ -3,9 +3,14 @@
 //! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test says that it was skipped.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so by name")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod connecting;
 mod lifecycle;
+mod outage;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
 mod workflows;
 
 use abide::client::{Client, ClientOptions};
