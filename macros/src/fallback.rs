@@ -17,7 +17,12 @@ pub(crate) fn body() -> TokenStream {
 }
 
 /// `impl Arguments` with types that are as near as can be, and no code.
-pub(crate) fn arguments(marker: &TokenStream, callable: &Callable, sig: &Signature, self_ty: Option<&Type>) -> TokenStream {
+pub(crate) fn arguments(
+    marker: &TokenStream,
+    callable: &Callable,
+    sig: &Signature,
+    self_ty: Option<&Type>,
+) -> TokenStream {
     let guess = |ty: &Type| {
         let ty = owned_type(ty);
         if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }

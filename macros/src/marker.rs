@@ -30,12 +30,13 @@ impl Marker<'_> {
             _ => quote!((#(#types),*)),
         };
         // Spanned at the argument's type, so that a type that cannot travel is reported there.
-        let writes = types.iter().zip(&names).zip(&self.callable.args).map(|((ty, name), written)| {
-            quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;)
-        });
-        let reads = types.iter().zip(&self.callable.args).map(|(ty, written)| {
-            quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?)
-        });
+        let writes = types.iter().zip(&names).zip(&self.callable.args).map(
+            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;),
+        );
+        let reads = types
+            .iter()
+            .zip(&self.callable.args)
+            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?));
         let reads = match types.len() {
             1 => quote!(#(#reads)*),
             _ => quote!((#(#reads),*)),
@@ -78,7 +79,8 @@ impl Marker<'_> {
         let context = context.map(|ty| quote!(&'a #ty,));
         // What is borrowed is the host and the context; without them the future is free.
         let is_borrowing = self_ty.is_some() || context.is_some();
-        let (for_any, lifetime) = if is_borrowing { (quote!(for<'a>), quote!('a)) } else { (quote!(), quote!('static)) };
+        let (for_any, lifetime) =
+            if is_borrowing { (quote!(for<'a>), quote!('a)) } else { (quote!(), quote!('static)) };
         let output = crate::types::without_self(&self.callable.output, self.self_ty);
         let body = &self.body;
         let call = quote!(#body(#host #ctx #(#names),*));
@@ -124,7 +126,12 @@ impl Callable {
 }
 
 /// The unit struct that a function becomes.
-pub(crate) fn unit_struct(shown: &[Attribute], cfgs: &[Attribute], vis: &syn::Visibility, ident: &Ident) -> TokenStream {
+pub(crate) fn unit_struct(
+    shown: &[Attribute],
+    cfgs: &[Attribute],
+    vis: &syn::Visibility,
+    ident: &Ident,
+) -> TokenStream {
     quote! {
         #(#cfgs)*
         #(#shown)*

@@ -208,3 +208,6 @@ pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (A::Output, B::Output)> {
     futures_util::future::join(first, second)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,9 +17,9 @@ pub mod workflow;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "worker")]
-pub mod worker;
-#[cfg(feature = "worker")]
 pub mod replayer;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use abide_macros::{activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};

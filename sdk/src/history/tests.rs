@@ -1,3 +1,5 @@
+//! What files a history is read from, and how it prints.
+
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};

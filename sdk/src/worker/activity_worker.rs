@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
 use abide_protos::temporal::api::workflowservice::v1::{
     GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
@@ -84,16 +85,19 @@ impl ActivityWorker {
         let heartbeats = Heartbeats::new(target, interval, self.shared.blob_limit, cancellation.clone());
         let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
-        let activity_type = info.activity_type.clone();
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
-        let outcome = match self.registry.get(&activity_type) {
+        let outcome = match self.registry.get(&context.info().activity_type) {
             Some(activity) => {
+                let context = context.clone();
                 // Starting the activity may panic as well as running it.
                 let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
                 self.watched(running, &watch, &cancellation).await
             }
-            None => Outcome::Failed(self.unknown_type(&activity_type)),
+            None => Outcome::Failed(self.unknown_type(&context.info().activity_type)),
         };
+        if let Outcome::Failed(failure) = &outcome {
+            report_failure(context.info(), failure);
+        }
         let latest = heartbeats.end();
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
         drop(slot);
@@ -281,6 +285,20 @@ impl Watch<'_> {
     fn next_timeout(&self) -> Instant {
         let heartbeat = self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout);
         heartbeat.map_or(self.deadline, |heartbeat| heartbeat.min(self.deadline)) + TIMEOUT_BUFFER
+    }
+}
+
+/// Says that an attempt failed, loudly unless its author expected it.
+fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
+    let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
+    let benign = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
+        _ => false,
+    };
+    if benign {
+        tracing::debug!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+    } else {
+        tracing::warn!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
     }
 }
 

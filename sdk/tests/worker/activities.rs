@@ -16,26 +16,38 @@ fn activity_failure(error: &WorkflowFailedError) -> Failure {
 
 #[tokio::test]
 async fn an_activity_is_run_and_a_timer_fires() {
-    with_worker("greeting", |worker| worker.workflow(greeting).activities(greet), async |client, queue| {
-        let result = client.execute(greeting, "Ada".into()).task_queue(&queue).await.unwrap();
-        assert_eq!(result, "Hello, Ada!");
-    })
+    with_worker(
+        "greeting",
+        |worker| worker.workflow(greeting).activities(greet),
+        async |client, queue| {
+            let result = client.execute(greeting, "Ada".into()).task_queue(&queue).await.unwrap();
+            assert_eq!(result, "Hello, Ada!");
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn failed_attempts_are_repeated() {
-    with_worker("lucky", |worker| worker.workflow(lucky).activities(third_time_lucky), async |client, queue| {
-        assert_eq!(client.execute(lucky, ()).task_queue(&queue).await.unwrap(), 3);
-    })
+    with_worker(
+        "lucky",
+        |worker| worker.workflow(lucky).activities(third_time_lucky),
+        async |client, queue| {
+            assert_eq!(client.execute(lucky, ()).task_queue(&queue).await.unwrap(), 3);
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn progress_survives_a_failed_attempt() {
-    with_worker("counting", |worker| worker.workflow(counting).activities(count_to_six), async |client, queue| {
-        assert_eq!(client.execute(counting, ()).task_queue(&queue).await.unwrap(), [4, 5, 6]);
-    })
+    with_worker(
+        "counting",
+        |worker| worker.workflow(counting).activities(count_to_six),
+        async |client, queue| {
+            assert_eq!(client.execute(counting, ()).task_queue(&queue).await.unwrap(), [4, 5, 6]);
+        },
+    )
     .await;
 }
 
@@ -65,19 +77,25 @@ async fn what_an_activity_does_wrong_fails_that_activity_only() {
 
 #[tokio::test]
 async fn an_unknown_activity_type_fails_with_the_names_that_are_known() {
-    with_worker("unknown-activity", |worker| worker.workflow(misbehaving).activities(greet), async |client, queue| {
-        let error = client.execute(misbehaving, "?".into()).task_queue(&queue).await.unwrap_err();
-        let failure = activity_failure(&error);
-        assert_eq!(failure.error_type(), Some("NotFoundError"));
-        assert!(failure.message().contains("`misbehave`") && failure.message().contains("it knows: greet"), "{failure}");
-    })
+    with_worker(
+        "unknown-activity",
+        |worker| worker.workflow(misbehaving).activities(greet),
+        async |client, queue| {
+            let error = client.execute(misbehaving, "?".into()).task_queue(&queue).await.unwrap_err();
+            let failure = activity_failure(&error);
+            assert_eq!(failure.error_type(), Some("NotFoundError"));
+            assert!(
+                failure.message().contains("`misbehave`") && failure.message().contains("it knows: greet"),
+                "{failure}"
+            );
+        },
+    )
     .await;
 }
 
 #[tokio::test]
 async fn cancellation_comes_with_a_heartbeat() {
-    let register =
-        |worker: abide::worker::WorkerBuilder| worker.workflow(waiting).activities(wait_for_cancellation);
+    let register = |worker: abide::worker::WorkerBuilder| worker.workflow(waiting).activities(wait_for_cancellation);
     with_worker("waiting", register, async |client, queue| {
         let handle = client.start(waiting, ()).id(unique("waiting")).task_queue(&queue).await.unwrap();
         eventually("the activity has a heartbeat", async || {

@@ -47,7 +47,8 @@ async fn a_history_of_several_pages_is_rebuilt_by_another_worker() {
     };
     let handle = client.start(summing, 60).id(&*queue).task_queue(&*queue).await.unwrap();
     let first = async {
-        eventually("300 events are there", async || handle.describe().await.unwrap().info().history_length() > 300).await;
+        eventually("300 events are there", async || handle.describe().await.unwrap().info().history_length() > 300)
+            .await;
     };
     // Not shut down: dropped in the middle of its work, as if it had been killed.
     tokio::select! {

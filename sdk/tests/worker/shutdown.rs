@@ -31,10 +31,14 @@ async fn a_worker_that_has_nothing_to_do_ends_at_once() {
 }
 
 /// Shuts a worker down while an activity waits; returns how long that took, and what became of the activity.
-async fn shut_down_while_waiting(test: &str, options: impl FnOnce(WorkerBuilder) -> WorkerBuilder) -> Option<(Duration, String)> {
+async fn shut_down_while_waiting(
+    test: &str,
+    options: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
+) -> Option<(Duration, String)> {
     let client = connect(address(test)?).await;
     let queue = unique(test);
-    let worker = options(Worker::builder(&client, &*queue)).workflow(waiting).activities(wait_for_cancellation).build().unwrap();
+    let worker =
+        options(Worker::builder(&client, &*queue)).workflow(waiting).activities(wait_for_cancellation).build().unwrap();
     let shutdown = worker.shutdown_handle();
     let handle = client.start(waiting, ()).id(&*queue).task_queue(&*queue).await.unwrap();
     let body = async {
