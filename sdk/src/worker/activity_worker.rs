@@ -49,7 +49,7 @@ pub(super) struct ActivityWorker {
 /// How an attempt ended.
 enum Outcome {
     Completed(Payload),
-    Failed(FailureProto),
+    Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
     /// Nothing to tell: the result comes from elsewhere, or nobody waits for it.
     Silent {
@@ -161,7 +161,7 @@ impl ActivityWorker {
         }
     }
 
-    fn unknown_type(&self, activity_type: &str) -> FailureProto {
+    fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
         let known: Vec<_> = self.registry.names().collect();
         let queue = &self.shared.task_queue;
         let text = format!(
@@ -187,7 +187,7 @@ impl ActivityWorker {
                 if !self.shared.connection.capabilities().activity_failure_include_heartbeat {
                     heartbeats.flush().await;
                 }
-                self.fail(task_token, failure, latest_heartbeat, deadline).await
+                self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
             Outcome::Cancelled(details) => {
                 let request = RespondActivityTaskCanceledRequest {
@@ -241,7 +241,7 @@ impl ActivityWorker {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
                 // Better a failure that somebody reads than an attempt that silently times out.
                 let text = format!("the server did not take the activity's result: {error}");
-                self.fail(task_token, failure("ResultRefused", &text), latest_heartbeat, deadline).await
+                self.fail(task_token, *failure("ResultRefused", &text), latest_heartbeat, deadline).await
             }
             answered => answered,
         }
@@ -306,7 +306,7 @@ fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
 fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outcome {
     match error.into_kind() {
         ActivityErrorKind::Error { error, type_name } => {
-            Outcome::Failed(as_application_failure(application_failure(&*error, Some(type_name))))
+            Outcome::Failed(as_application_failure(Box::new(application_failure(&*error, Some(type_name)))))
         }
         ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
         ActivityErrorKind::Cancelled { details } => match cancelled {
@@ -324,26 +324,26 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outc
     }
 }
 
-fn worker_shutdown() -> FailureProto {
+fn worker_shutdown() -> Box<FailureProto> {
     failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
 }
 
-fn failure(error_type: &str, text: &str) -> FailureProto {
-    application_failure(&ApplicationFailure::new(text).error_type(error_type), None)
+fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
+    Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
 }
 
 /// The server takes no other failure as an activity's own: what came from elsewhere becomes the cause.
-fn as_application_failure(failure: FailureProto) -> FailureProto {
+fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     if matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
         return failure;
     }
-    FailureProto {
+    Box::new(FailureProto {
         message: failure.message.clone(),
         source: SOURCE.into(),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo::default())),
-        cause: Some(Box::new(failure)),
+        cause: Some(failure),
         ..Default::default()
-    }
+    })
 }
 
 fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
