@@ -23,6 +23,8 @@ pub mod worker;
 
 pub use abide_macros::{activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
     ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
 };
@@ -39,6 +41,8 @@ pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
 pub mod prelude {
+    #[cfg(feature = "client")]
+    pub use crate::client::{Client, ClientOptions, WorkflowHandle};
     pub use crate::{
         ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
         WorkflowError, activities, activity, days, hours, millis, mins, secs, workflow, workflow_methods,
