@@ -29,9 +29,8 @@ impl Arguments {
     /// What is left once all options are taken: exactly `N` arguments.
     ///
     /// # Errors
-    /// When there are more or fewer, or an option nobody took.
-    pub fn finish<const N: usize>(self) -> Result<[String; N], String> {
-        let rest = self.rest;
-        rest.try_into().map_err(|rest: Vec<String>| format!("expected {N} arguments besides options, found {rest:?}"))
+    /// With the usage, when there are more or fewer, or an option that nobody took.
+    pub fn finish<const N: usize>(self, usage: &str) -> Result<[String; N], String> {
+        self.rest.try_into().map_err(|rest: Vec<String>| format!("cannot use {rest:?}; usage: {usage}"))
     }
 }

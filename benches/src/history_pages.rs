@@ -3,7 +3,8 @@
 use abide::replay::HistoryPage;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::{History, HistoryEvent, history_event};
-use prost::Message;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
+use prost::{DecodeError, Message};
 
 /// How many events the server puts into one page.
 const EVENTS_PER_PAGE: usize = 256;
@@ -23,17 +24,18 @@ pub struct HistoryPages {
 impl HistoryPages {
     /// Cuts an encoded `temporal.api.history.v1.History` that ends with the workflow's completion.
     ///
+    /// Decodes only the first and the last event: a decoded history would count in the process's peak memory.
+    ///
     /// # Errors
     /// When it is not such a history.
     pub fn cut(encoded: &[u8]) -> Result<Self, String> {
-        let History { events } = History::decode(encoded).map_err(|error| format!("not a history: {error}"))?;
-        let last_is = |kind: EventType| events.last().is_some_and(|event| event.event_type() == kind);
-        if !last_is(EventType::WorkflowExecutionCompleted) {
-            return Err("the history does not end with WorkflowExecutionCompleted".into());
+        let events = split(encoded).map_err(|error| format!("not a history: {error}"))?;
+        let last = decode_one(events.last())?;
+        if last.event_type() != EventType::WorkflowExecutionCompleted {
+            return Err(format!("the history ends with {:?}, not with WorkflowExecutionCompleted", last.event_type()));
         }
-        let (workflow_id, run_id) = ids(&events[0])?;
-        let pages =
-            events.chunks(EVENTS_PER_PAGE).map(|page| History { events: page.to_vec() }.encode_to_vec()).collect();
+        let (workflow_id, run_id) = ids(&decode_one(events.first())?)?;
+        let pages = events.chunks(EVENTS_PER_PAGE).map(<[&[u8]]>::concat).collect();
         Ok(Self { pages, events: events.len(), workflow_id, run_id })
     }
 
@@ -63,6 +65,26 @@ impl HistoryPages {
         }
         Ok(())
     }
+}
+
+/// The encoded events of an encoded history, each with its key and length.
+fn split(mut encoded: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let mut events = Vec::new();
+    while !encoded.is_empty() {
+        let mut rest = encoded;
+        let (tag, wire_type) = decode_key(&mut rest)?;
+        skip_field(wire_type, tag, &mut rest, DecodeContext::default())?;
+        events.push(&encoded[..encoded.len() - rest.len()]);
+        encoded = rest;
+    }
+    Ok(events)
+}
+
+/// One event, from the piece of a history that [`split`] gives.
+fn decode_one(piece: Option<&&[u8]>) -> Result<HistoryEvent, String> {
+    let piece = piece.ok_or("the history has no events")?;
+    let History { events } = History::decode(*piece).map_err(|error| format!("not a history: {error}"))?;
+    events.into_iter().next().ok_or_else(|| "not a history: a field that holds no event".into())
 }
 
 fn ids(first: &HistoryEvent) -> Result<(String, String), String> {

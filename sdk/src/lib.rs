@@ -51,3 +51,8 @@ pub mod prelude {
 
 #[doc(hidden)]
 pub mod __private;
+
+/// Compiles the program in README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
     let reps: usize = arguments.option("--reps", 15)?;
     let warm: usize = arguments.option("--warm", 3)?;
-    let [file] = arguments.finish()?;
+    let [file] = arguments.finish("replay FILE.binpb [--reps N] [--warm N]")?;
     let encoded = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
     let pages = HistoryPages::cut(&encoded).map_err(|error| format!("{file}: {error}"))?;
     drop(encoded);

@@ -172,6 +172,23 @@ fn the_readme_begins_with_its_two_commands() {
 }
 
 #[test]
+fn ci_runs_every_test_that_wants_a_real_server() {
+    let ci = read(".ci/run");
+    let mut violations = Violations::default();
+    for source in sources().iter().filter(|s| s.text.contains("env::var(\"ABIDE_TEST_SERVER\")")) {
+        let name = source.path.split("/tests/").nth(1).and_then(|rest| rest.split(['/', '.']).next());
+        if !name.is_some_and(|name| ci.contains(&format!("--test {name}"))) {
+            violations.add(
+                source,
+                1,
+                "run this test with ABIDE_TEST_SERVER set in .ci/run: without it the test only says so",
+            );
+        }
+    }
+    violations.none();
+}
+
+#[test]
 fn the_lock_file_holds_no_banned_crate_and_no_foreign_source() {
     let deny = read("deny.toml");
     let bans: BTreeSet<&str> =
