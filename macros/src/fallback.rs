@@ -17,7 +17,12 @@ pub(crate) fn body() -> TokenStream {
 }
 
 /// `impl Arguments` with types that are as near as can be, and no code.
-pub(crate) fn arguments(marker: &TokenStream, callable: &Callable, sig: &Signature, self_ty: Option<&Type>) -> TokenStream {
+pub(crate) fn arguments(
+    marker: &TokenStream,
+    callable: &Callable,
+    sig: &Signature,
+    self_ty: Option<&Type>,
+) -> TokenStream {
     let guess = |ty: &Type| {
         let ty = owned_type(ty);
         if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }
@@ -51,11 +56,6 @@ pub(crate) fn arguments(marker: &TokenStream, callable: &Callable, sig: &Signatu
 /// Whether the type after the arrow can be asked what the definition returns.
 pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
     matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
-}
-
-/// A signature as far as a method of a trait may have it.
-pub(crate) fn trait_signature(sig: &Signature) -> Signature {
-    Signature { constness: None, abi: None, ..sig.clone() }
 }
 
 fn is_usable(ty: &Type, sig: &Signature) -> bool {

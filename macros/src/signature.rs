@@ -42,7 +42,15 @@ impl Callable {
             ReturnType::Default => syn::parse_quote!(()),
             ReturnType::Type(_, ty) => Type::clone(ty),
         };
-        Self { role, ident: sig.ident.clone(), is_async: sig.asyncness.is_some(), has_receiver, has_context, args, output }
+        Self {
+            role,
+            ident: sig.ident.clone(),
+            is_async: sig.asyncness.is_some(),
+            has_receiver,
+            has_context,
+            args,
+            output,
+        }
     }
 
     /// The function's name as it is spoken, without `r#`.
@@ -104,8 +112,9 @@ fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         (Asyncness::Required, None) => diagnostics.error(sig.fn_token, format!("{noun} must be `async fn`")),
         (Asyncness::Never, Some(token)) if role == Role::Query => diagnostics
             .error(token, "a query handler cannot be `async`: it answers at once from the state, and changes nothing"),
-        (Asyncness::Never, Some(token)) => diagnostics
-            .error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method")),
+        (Asyncness::Never, Some(token)) => {
+            diagnostics.error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method"))
+        }
         _ => {}
     }
 }
@@ -214,9 +223,7 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
 fn is_context(arg: &PatType, role: Role) -> bool {
     let Type::Reference(reference) = &*arg.ty else { return false };
     match last_segment(&reference.elem).as_deref() {
-        Some("ActivityContext" | "WorkflowContext") => {
-            last_segment(&reference.elem).as_deref() == Some(role.context())
-        }
+        Some("ActivityContext" | "WorkflowContext") => last_segment(&reference.elem).as_deref() == Some(role.context()),
         Some(name) if name.ends_with("Context") => true,
         _ => matches!(&*arg.pat, Pat::Ident(name)
             if matches!(name.ident.to_string().as_str(), "ctx" | "_ctx" | "context" | "_context")),

@@ -101,7 +101,8 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
-    let impls = with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
+    let impls =
+        with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
     quote!(#marker #impls)
 }
 

@@ -33,12 +33,9 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
         (marker.arguments(), run(&marker), quote!(#(#attrs)* #sig #body #deref))
     };
     let run = run_method(&run);
-    let definition =
-        definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(
-        &marker.ty,
-        &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))),
-    );
+    let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
+    let implementation =
+        implementation(&marker.ty, &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))));
     quote! {
         #unit_struct
 
@@ -68,9 +65,10 @@ pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
     let name = name.clone().unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
     let (params, args, where_clause) = item.generics.split_for_impl();
     // Whether the impl block is there can only be asked for one certain type.
-    let has_methods = item.generics.params.is_empty().then(|| {
-        quote_spanned!(at(ident)=> const _: () = ::abide::__private::assert_workflow_methods::<#ident>();)
-    });
+    let has_methods =
+        item.generics.params.is_empty().then(
+            || quote_spanned!(at(ident)=> const _: () = ::abide::__private::assert_workflow_methods::<#ident>();),
+        );
     quote! {
         #item
 

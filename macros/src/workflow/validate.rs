@@ -75,7 +75,10 @@ fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
 pub(crate) fn not_a_workflow(item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
     match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Impl(block)) => {
-            diagnostics.error(block.impl_token, "`#[workflow]` goes on the struct: on its impl block use `#[workflow_methods]`");
+            diagnostics.error(
+                block.impl_token,
+                "`#[workflow]` goes on the struct: on its impl block use `#[workflow_methods]`",
+            );
         }
         Ok(syn::Item::Fn(_) | syn::Item::Struct(_)) | Err(_) => diagnostics.push(error),
         Ok(other) => diagnostics.error(keyword(&other), "`#[workflow]` goes on an async function or on a struct"),

@@ -46,16 +46,36 @@ async fn old() -> Result<(), ActivityError> {
     Ok(())
 }
 
-fn main() {
-    fn is_activities(_: impl abide::activity::Activities) {}
-    is_activities(Payments);
-    let _ = (Player::run, Player::hit, Player::health);
-    #[allow(deprecated)]
-    let _ = old;
+fn activities_of(activities: impl abide::activity::Activities) -> Vec<&'static str> {
+    let mut registry = abide::activity::ActivityRegistry::default();
+    activities.register(&mut registry);
+    registry.names().collect()
+}
 
+#[test]
+fn public_methods_of_private_types_are_definitions_too() {
+    assert_eq!(activities_of(Payments), ["charge"]);
+    assert_eq!(format!("{:?} {:?} {:?}", Player::run, Player::hit, Player::health), "Player::run Player::hit Player::health");
+}
+
+#[test]
+fn definitions_can_stand_inside_a_function() {
     #[activity]
     async fn inside_a_function() -> Result<(), ActivityError> {
         Ok(())
     }
-    is_activities(inside_a_function);
+
+    struct Local;
+
+    #[activities]
+    impl Local {
+        #[activity]
+        async fn inside(&self) -> Result<(), ActivityError> {
+            Ok(())
+        }
+    }
+
+    #[allow(deprecated)]
+    let names = [activities_of(inside_a_function), activities_of(Local), activities_of(old)];
+    assert_eq!(names.concat(), ["inside_a_function", "inside", "old"]);
 }
