@@ -65,11 +65,8 @@ fn is_usable(ty: &Type, sig: &Signature) -> bool {
 
 /// The code of a function whose definition is only a stand-in: so that the compiler still checks it.
 pub(crate) fn uncalled(ident: &Ident, sig: &Signature, body: &Group) -> TokenStream {
-    if sig.receiver().is_some() {
-        return TokenStream::new();
-    }
     let sig = Signature { ident: ident.clone(), ..sig.clone() };
-    quote!(#[allow(dead_code)] #sig #body)
+    quote!(#[allow(unused)] #sig #body)
 }
 
 /// An impl block as it was, without our attributes: what is left when the block itself cannot be expanded.

@@ -15,6 +15,7 @@ use crate::diagnostics::{Diagnostics, keyword};
 use crate::fallback;
 use crate::item::{Function, ImplBlock, SortedAttrs};
 use crate::marker::{Marker, at};
+use crate::role::Role;
 use crate::signature::Callable;
 
 /// A method with one of our attributes.
@@ -116,15 +117,20 @@ pub(crate) fn not_an_impl_block(item: &TokenStream, error: syn::Error, attribute
     }
 }
 
-/// Reports methods of one kind that have the same name on the wire.
-pub(crate) fn unique_names(kind: &str, methods: &[&Method], diagnostics: &mut Diagnostics) {
-    for (index, method) in methods.iter().enumerate() {
-        let name = method.name.value();
+/// Reports methods of one role that have the same name on the wire, and marks all but the first.
+pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagnostics: &mut Diagnostics) {
+    let mut seen = Vec::new();
+    for method in methods.iter_mut().filter(|method| method.callable.role == role) {
         // Methods for different configurations may share a name: only one of them is compiled.
-        let has_cfg = !SortedAttrs::of(&method.function.attrs).cfgs.is_empty();
-        if !has_cfg && methods[..index].iter().any(|earlier| earlier.name.value() == name) {
-            diagnostics.error(&method.name, format!("there is already a {kind} named `{name}` in this block"));
+        if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
+            continue;
         }
+        let name = method.name.value();
+        if seen.contains(&name) {
+            diagnostics.error(&method.name, format!("there is already {noun} named `{name}` in this block"));
+            method.is_broken = true;
+        }
+        seen.push(name);
     }
 }
 
@@ -137,7 +143,7 @@ pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Met
         let SortedAttrs { cfgs, body: attrs, .. } = SortedAttrs::of(&method.function.attrs);
         let sig = Signature { ident: method.body_ident(), ..method.function.sig.clone() };
         let body = &method.function.body;
-        let allow = method.is_broken.then(|| quote!(#[allow(dead_code)]));
+        let allow = method.is_broken.then(|| quote!(#[allow(unused)]));
         quote!(#(#cfgs)* #allow #(#attrs)* #sig #body)
     });
     let vis = methods.iter().fold(&Visibility::Inherited, |widest, method| wider(widest, &method.function.vis));

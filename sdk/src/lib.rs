@@ -37,8 +37,8 @@ pub mod prelude {
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
 
     pub use crate::{
-        ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext, WorkflowError,
-        days, hours, millis, mins, secs, select,
+        ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
+        WorkflowError, days, hours, millis, mins, secs, select,
     };
 }
 

@@ -139,7 +139,8 @@ fn a_struct_with_an_init_constructor_begins_with_the_arguments() {
 
 #[test]
 fn arguments_that_do_not_fit_are_told_before_the_code_runs() {
-    let text = |result: Result<RoutineFuture<Payload>, PayloadError>| result.err().expect("it does not fit").to_string();
+    let text =
+        |result: Result<RoutineFuture<Payload>, PayloadError>| result.err().expect("it does not fit").to_string();
     let start = |input: &[Payload]| Rc::new(subtract).run(context(), &mut PayloadReader::new(input));
     let number = to_payload(&1).unwrap();
     assert!(text(start(std::slice::from_ref(&number))).starts_with("argument 2 is missing"));
@@ -188,6 +189,7 @@ fn a_query_that_is_unknown_or_undecodable_says_so() {
 #[test]
 fn handlers_are_listed_by_their_names_on_the_wire() {
     let player = instance(Player::run, &0);
-    let shown: Vec<_> = player.handlers().iter().map(|handler| format!("{:?} {}", handler.kind, handler.name)).collect();
+    let shown: Vec<_> =
+        player.handlers().iter().map(|handler| format!("{:?} {}", handler.kind, handler.name)).collect();
     assert_eq!(shown, ["Signal hit", "Signal call", "Signal refuse", "Query health", "Query name_at"]);
 }

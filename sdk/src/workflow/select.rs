@@ -170,7 +170,12 @@ mod tests {
 
     #[test]
     fn one_branch_alone_is_an_await() {
-        assert_eq!(now(async { abide::select! { value = ready(1) => value + 1 } }), 2);
+        assert_eq!(
+            now(async {
+                abide::select! { value = ready(1) => value + 1 }
+            }),
+            2
+        );
     }
 
     #[test]

@@ -26,7 +26,11 @@ async fn count_again() -> Result<u32, ActivityError> {
 }
 
 #[activity]
-async fn describe(ctx: &ActivityContext, (sku, count): (String, u32), note: Option<String>) -> Result<String, ActivityError> {
+async fn describe(
+    ctx: &ActivityContext,
+    (sku, count): (String, u32),
+    note: Option<String>,
+) -> Result<String, ActivityError> {
     let attempt = ctx.info().attempt;
     Ok(format!("{sku} x{count}, attempt {attempt}, note {note:?}"))
 }
@@ -138,7 +142,10 @@ fn an_activity_is_named_as_its_function_unless_told_otherwise() {
 #[test]
 fn a_definition_is_a_small_value_that_shows_its_name() {
     let copy = check_inventory;
-    assert_eq!(format!("{copy:?} {check_inventory:?} {:?}", Counter::add), "check_inventory check_inventory Counter::add");
+    assert_eq!(
+        format!("{copy:?} {check_inventory:?} {:?}", Counter::add),
+        "check_inventory check_inventory Counter::add"
+    );
     assert_eq!(size_of_val(&copy) + size_of_val(&Counter::add), 0);
 }
 
@@ -155,10 +162,7 @@ async fn an_activity_can_still_be_called() {
     let items = vec![Item { sku: "book".into(), count: 2 }, Item { sku: "pen".into(), count: 3 }];
     assert_eq!(check_inventory(items).await.unwrap(), 5);
     let ctx = context();
-    assert_eq!(
-        describe(&ctx, ("pen".into(), 3), None).await.unwrap(),
-        "pen x3, attempt 1, note None"
-    );
+    assert_eq!(describe(&ctx, ("pen".into(), 3), None).await.unwrap(), "pen x3, attempt 1, note None");
     assert_eq!(double(4).unwrap(), 8);
     assert!(parse("no number".into()).await.is_err());
 }

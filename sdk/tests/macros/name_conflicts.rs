@@ -49,14 +49,22 @@ mod shadowed_prelude {
     #[::abide::activities]
     impl Host {
         #[activity]
-        pub(super) async fn host(&self, ctx: &::abide::ActivityContext, args: u32) -> ::std::result::Result<u32, ::abide::ActivityError> {
+        pub(super) async fn host(
+            &self,
+            ctx: &::abide::ActivityContext,
+            args: u32,
+        ) -> ::std::result::Result<u32, ::abide::ActivityError> {
             let _ = ctx;
             ::std::result::Result::Ok(args)
         }
     }
 
     #[::abide::workflow]
-    pub(super) async fn flow(ctx: &::abide::WorkflowContext, from: u32, to: u32) -> ::std::result::Result<u32, ::abide::WorkflowError> {
+    pub(super) async fn flow(
+        ctx: &::abide::WorkflowContext,
+        from: u32,
+        to: u32,
+    ) -> ::std::result::Result<u32, ::abide::WorkflowError> {
         let _ = ctx;
         ::std::result::Result::Ok(to - from)
     }
@@ -78,7 +86,11 @@ mod shadowed_prelude {
         }
 
         #[query]
-        pub(super) fn query(&self, ctx: &::abide::WorkflowContext, name: u32) -> ::std::result::Result<u32, ::abide::WorkflowError> {
+        pub(super) fn query(
+            &self,
+            ctx: &::abide::WorkflowContext,
+            name: u32,
+        ) -> ::std::result::Result<u32, ::abide::WorkflowError> {
             let _ = ctx;
             ::std::result::Result::Ok(name)
         }

@@ -1,5 +1,12 @@
 //! Public methods of private types leak nothing, and strict lints stay quiet about what the macros write.
-#![deny(warnings, missing_docs, unreachable_pub, rust_2018_idioms, unused_qualifications, missing_debug_implementations)]
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    rust_2018_idioms,
+    unused_qualifications,
+    missing_debug_implementations
+)]
 
 use abide::prelude::*;
 
@@ -55,7 +62,10 @@ fn activities_of(activities: impl abide::activity::Activities) -> Vec<&'static s
 #[test]
 fn public_methods_of_private_types_are_definitions_too() {
     assert_eq!(activities_of(Payments), ["charge"]);
-    assert_eq!(format!("{:?} {:?} {:?}", Player::run, Player::hit, Player::health), "Player::run Player::hit Player::health");
+    assert_eq!(
+        format!("{:?} {:?} {:?}", Player::run, Player::hit, Player::health),
+        "Player::run Player::hit Player::health"
+    );
 }
 
 #[test]
