@@ -1,1 +1,3 @@
-//! testing
+//! An embedded Temporal-compatible server and test utilities for Abide.
+
+pub mod server;
