@@ -178,7 +178,7 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
             } else {
                 "workflow code does its work through the workflow's context"
             };
-            return diagnostics.error(&arg.ty, format!("{} gets an `&{context}`: {hint}", role.noun()));
+            return diagnostics.error(&arg.ty, format!("{} gets `ctx: &{context}`: {hint}", role.noun()));
         }
         Some(name) if name == context && is_reference => {
             return diagnostics.error(arg, "the context must be the first parameter, and there is only one");

@@ -41,11 +41,14 @@ pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
 pub mod prelude {
+    // From the macros' crate, because `activity` and `workflow` are modules of this one too.
+    pub use abide_macros::{activities, activity, workflow, workflow_methods};
+
     #[cfg(feature = "client")]
     pub use crate::client::{Client, ClientOptions, WorkflowHandle};
     pub use crate::{
         ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
-        WorkflowError, activities, activity, days, hours, millis, mins, secs, workflow, workflow_methods,
+        WorkflowError, days, hours, millis, mins, secs, select,
     };
 }
 

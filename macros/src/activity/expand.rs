@@ -15,6 +15,10 @@ use crate::types::without_self;
 /// A function becomes a unit struct of the same name; its code moves behind it.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
     let ActivityFunction { function, callable, name } = model;
+    if function.sig.receiver().is_some() {
+        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        return quote!(#function);
+    }
     let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
     let ident = &function.sig.ident;
     let code = format_ident!("__{}", callable.name(), span = ident.span());
@@ -35,7 +39,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
         })
     };
     let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(&marker.ty, &quote!(()), &call);
+    let implementation = implementation(&marker.ty, &quote!(()), &call, callable);
     quote! {
         #unit_struct
 
@@ -101,8 +105,10 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
-    let impls =
-        with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
+    let impls = with_cfgs(
+        &cfgs,
+        [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call, callable)],
+    );
     quote!(#marker #impls)
 }
 
@@ -127,7 +133,9 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
     }
 }
 
-fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) -> TokenStream {
+fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream, callable: &Callable) -> TokenStream {
+    // Everything that depends on the return type stands at it, so that a wrong one is reported there, and once.
+    let future = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityFuture<Self::Output>);
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
@@ -139,7 +147,7 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) 
                 host: ::abide::__private::Arc<Self::Host>,
                 ctx: ::abide::__private::ActivityContext,
                 args: Self::Args,
-            ) -> ::abide::__private::ActivityFuture<Self::Output> {
+            ) -> #future {
                 #call
             }
         }
@@ -150,11 +158,10 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) 
 fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
     let pattern = callable.args_pattern();
     let call = callable.call(body, &quote!(&*host));
+    let result = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityReturn::into_activity_result);
     // At the function's name, because that is where a future that is not `Send` is reported.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = args;
-        ::abide::__private::Box::pin(async move {
-            ::abide::__private::ActivityReturn::into_activity_result(#call)
-        })
+        ::abide::__private::Box::pin(async move { #result(#call) })
     }
 }

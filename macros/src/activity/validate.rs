@@ -26,7 +26,7 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
         signature::validate(&method.function.sig, Role::ActivityMethod, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
-    unique_names("activity", &model.methods.iter().collect::<Vec<_>>(), diagnostics);
+    unique_names("an activity", Role::ActivityMethod, &mut model.methods, diagnostics);
     is_block_fine
 }
 

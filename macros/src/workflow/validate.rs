@@ -31,11 +31,12 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
         signature::validate(&method.function.sig, method.callable.role, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
-    one_run(model, diagnostics);
-    one_init(model, diagnostics);
-    for (kind, role) in [("signal", Role::Signal), ("query", Role::Query)] {
-        unique_names(kind, &model.with_role(role).collect::<Vec<_>>(), diagnostics);
+    if model.block.of_trait.is_none() {
+        one_run(model, diagnostics);
     }
+    one_init(model, diagnostics);
+    unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
+    unique_names("a query", Role::Query, &mut model.methods, diagnostics);
     is_block_fine
 }
 

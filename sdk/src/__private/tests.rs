@@ -7,6 +7,9 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::converter::from_payload;
+use crate::replay::flags::Flags;
+use crate::replay::state_machines::StateMachines;
+use crate::workflow::shared::Shared;
 
 #[workflow]
 async fn subtract(_ctx: &WorkflowContext, from: i64, what: i64) -> Result<i64, WorkflowError> {
@@ -78,7 +81,8 @@ impl Greeter {
 }
 
 fn context() -> WorkflowContext {
-    WorkflowContext {}
+    let machines = StateMachines::new(Flags::new(true));
+    WorkflowContext::new(Shared::new(machines, "default".into(), "test".into()))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

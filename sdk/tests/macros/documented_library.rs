@@ -32,6 +32,10 @@ pub mod activities {
     }
 }
 
-fn main() {
-    let _ = (activities::order, activities::greet, activities::Payments::charge);
+#[test]
+fn its_definitions_can_be_used_from_outside() {
+    use abide::{ActivityDefinition, WorkflowDefinition};
+    assert_eq!(activities::order.name(), "order");
+    assert_eq!(activities::greet.name(), "greet");
+    assert_eq!(activities::Payments::charge.name(), "charge");
 }
