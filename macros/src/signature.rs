@@ -158,10 +158,10 @@ fn validate_parameters(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         let FnArg::Typed(arg) = input else { continue };
         if !(is_first && is_context(arg, role)) {
             validate_argument(arg, role, diagnostics);
-        } else if let Type::Reference(reference) = &*arg.ty {
-            if let Some(token) = &reference.mutability {
-                diagnostics.error(token, format!("the context is shared: take `&{}`", role.context()));
-            }
+        } else if let Type::Reference(reference) = &*arg.ty
+            && let Some(token) = &reference.mutability
+        {
+            diagnostics.error(token, format!("the context is shared: take `&{}`", role.context()));
         }
         is_first = false;
     }

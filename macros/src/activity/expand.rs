@@ -39,7 +39,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
         })
     };
     let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(&marker.ty, &quote!(()), &call, callable);
+    let implementation = implementation(&marker.ty, &quote!(()), &call);
     quote! {
         #unit_struct
 
@@ -105,10 +105,8 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
-    let impls = with_cfgs(
-        &cfgs,
-        [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call, callable)],
-    );
+    let impls =
+        with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
     quote!(#marker #impls)
 }
 
@@ -133,9 +131,7 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
     }
 }
 
-fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream, callable: &Callable) -> TokenStream {
-    // Everything that depends on the return type stands at it, so that a wrong one is reported there, and once.
-    let future = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityFuture<Self::Output>);
+fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
@@ -147,7 +143,7 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream, 
                 host: ::abide::__private::Arc<Self::Host>,
                 ctx: ::abide::__private::ActivityContext,
                 args: Self::Args,
-            ) -> #future {
+            ) -> ::abide::__private::ActivityFuture<Self::Output> {
                 #call
             }
         }
@@ -158,10 +154,9 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream, 
 fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
     let pattern = callable.args_pattern();
     let call = callable.call(body, &quote!(&*host));
-    let result = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityReturn::into_activity_result);
     // At the function's name, because that is where a future that is not `Send` is reported.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = args;
-        ::abide::__private::Box::pin(async move { #result(#call) })
+        ::abide::__private::Box::pin(async move { ::abide::__private::ActivityReturn::into_activity_result(#call) })
     }
 }

@@ -151,10 +151,10 @@ pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
 pub(crate) fn run(marker: &Marker<'_>) -> TokenStream {
     let (ty, pattern) = (&marker.ty, marker.callable.args_pattern());
     let call = marker.callable.call(&marker.body, &quote!(&*self));
-    // At the return type, so that a wrong one is reported there, and once.
-    let result = quote_spanned!(at(&marker.callable.output)=> ::abide::__private::WorkflowReturn::into_workflow_result);
     quote! {
         let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
-        ::core::result::Result::Ok(::abide::__private::Box::pin(async move { #result(#call) }))
+        ::core::result::Result::Ok(::abide::__private::Box::pin(async move {
+            ::abide::__private::WorkflowReturn::into_workflow_result(#call)
+        }))
     }
 }
