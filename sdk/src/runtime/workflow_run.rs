@@ -136,14 +136,19 @@ impl WorkflowRun {
                     "the whole history was asked for; it begins at event {first}"
                 )));
             }
-        } else if first > self.cursor.last_id() + 1 || (first == 0 && self.cursor.last_id() == 0) {
-            if !page.events.is_empty() || page.next_page_token.is_empty() {
-                self.rebuilding = true;
-                return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
-            }
+        } else if !self.joins(first, &page) {
+            self.rebuilding = true;
+            return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
         }
         self.cursor.push(page).map_err(TaskError::Malformed)?;
         Ok(None)
+    }
+
+    /// Whether a page goes on from what is at hand. `first` is the id of its first event, 0 if it has none.
+    fn joins(&self, first: i64, page: &HistoryPage) -> bool {
+        let last = self.cursor.last_id();
+        let nothing_at_all = first == 0 && last == 0 && page.next_page_token.is_empty();
+        first <= last + 1 && !nothing_at_all
     }
 
     /// Goes on until something is to be told: replays what is in the history, then runs what is new.
@@ -412,5 +417,5 @@ impl std::fmt::Debug for WorkflowRun {
 
 fn new_shared(options: &RunOptions) -> Rc<Shared> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    Shared::new(machines, options.namespace.clone(), options.task_queue.clone())
+    Shared::new(machines, options.task_queue.clone())
 }

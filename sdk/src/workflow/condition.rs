@@ -140,7 +140,7 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
 }
 
 impl Wait {
-    fn poll(&mut self, condition: &mut impl FnMut() -> bool, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
+    fn poll<F: FnMut() -> bool>(&mut self, condition: &mut F, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
         let cancelled = self.shared.cancelled_here();
         let begun = std::mem::replace(&mut self.begun, true);
         if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {

@@ -22,7 +22,6 @@ pub(crate) struct Shared {
     pub(crate) info: OnceCell<WorkflowInfo>,
     /// Where activities go by default.
     pub(crate) task_queue: Arc<str>,
-    pub(crate) namespace: Arc<str>,
     /// The scope that every run has: a request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
@@ -50,7 +49,7 @@ pub(crate) struct Core {
 }
 
 impl Shared {
-    pub(crate) fn new(machines: StateMachines, namespace: Arc<str>, task_queue: Arc<str>) -> Rc<Self> {
+    pub(crate) fn new(machines: StateMachines, task_queue: Arc<str>) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
             core: RefCell::new(Core {
@@ -64,7 +63,6 @@ impl Shared {
             }),
             info: OnceCell::new(),
             task_queue,
-            namespace,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             read_only: Cell::new(false),

@@ -221,7 +221,7 @@ impl StateMachines {
                 }
                 Effect::SendCancel => {
                     let attributes = RequestCancelActivityTaskCommandAttributes { scheduled_event_id };
-                    let body = (!self.replaying).then(|| CommandBody {
+                    let body = (!self.replaying).then_some(CommandBody {
                         attributes: Attributes::RequestCancelActivityTaskCommandAttributes(attributes),
                         user_metadata: None,
                     });
