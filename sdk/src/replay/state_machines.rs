@@ -190,6 +190,7 @@ impl StateMachines {
     }
 
     /// How many operations are under way.
+    #[cfg(test)]
     pub(crate) fn machines_alive(&self) -> usize {
         self.machines.len()
     }

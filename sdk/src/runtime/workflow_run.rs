@@ -145,10 +145,11 @@ impl WorkflowRun {
                     "the whole history was asked for; it begins at event {first}"
                 )));
             }
-        } else if begins_task && first > self.cursor.last_id() + 1
-            || (begins_task && first == 0 && self.cursor.last_id() == 0)
-        {
-            if !page.events.is_empty() || page.next_page_token.is_empty() {
+        } else if begins_task {
+            let last_id = self.cursor.last_id();
+            let is_hole = first > last_id + 1;
+            let is_nothing = first == 0 && last_id == 0 && page.next_page_token.is_empty();
+            if is_hole || is_nothing {
                 self.rebuilding = true;
                 return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
             }

@@ -10,7 +10,7 @@ use super::context::WorkflowContext;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
 /// running.
-#[must_use = "await the branch for its result, or drop the handle on purpose with `let _ =`"]
+#[must_use = "await the branch for its result, or let go of the handle on purpose with `drop`"]
 pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
 }

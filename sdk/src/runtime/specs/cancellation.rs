@@ -273,6 +273,7 @@ fn a_branch_belongs_to_the_scope_that_spawned_it() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
+            #[expect(clippy::async_yields_async, reason = "the branch is awaited outside the scope")]
             let branch = scope
                 .run(async {
                     let branch = ctx.clone();

@@ -227,7 +227,7 @@ fn commands_issued_after_the_end_come_before_the_closing_command() {
     check(
         |ctx| async move {
             let branch = ctx.clone();
-            let _ = ctx.spawn(async move { branch.timer(secs(5)).await });
+            drop(ctx.spawn(async move { branch.timer(secs(5)).await }));
             Ok("ended".to_string())
         },
         FIRST_TASK,
@@ -242,7 +242,7 @@ fn commands_moved_before_the_closing_one_replay_by_flag_3() {
     check(
         |ctx| async move {
             let branch = ctx.clone();
-            let _ = ctx.spawn(async move { branch.timer(secs(5)).await });
+            drop(ctx.spawn(async move { branch.timer(secs(5)).await }));
             Ok("ended".to_string())
         },
         &after_first_task("5 TimerStarted after=5s\n6 WorkflowExecutionCompleted result=\"ended\""),
@@ -255,7 +255,7 @@ fn without_flag_3_commands_issued_after_the_end_are_dropped() {
     check_recorded(
         |ctx| async move {
             let branch = ctx.clone();
-            let _ = ctx.spawn(async move { branch.timer(secs(5)).await });
+            drop(ctx.spawn(async move { branch.timer(secs(5)).await }));
             Ok("ended".to_string())
         },
         "1 WorkflowExecutionStarted type=wf

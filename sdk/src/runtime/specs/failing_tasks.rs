@@ -44,14 +44,14 @@ fn a_panic_in_a_branch_fails_the_task() {
             let branch = ctx.clone();
             ctx.spawn(async move {
                 branch.timer(secs(1)).await.unwrap();
-                None::<u32>.expect("nothing there");
+                panic!("nothing there");
             })
             .await;
             Ok(())
         },
         &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at failing_tasks.rs `None::<u32>.expect("nothing there");`: nothing there"#
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at failing_tasks.rs `panic!("nothing there");`: nothing there"#
         ]],
     );
 }

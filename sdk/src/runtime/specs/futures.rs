@@ -183,12 +183,12 @@ fn channels_pass_values_between_branches() {
             let (tx, mut rx) = tokio::sync::mpsc::channel(1);
             for n in 1..=3_u64 {
                 let (ctx, tx) = (ctx.clone(), tx.clone());
-                let _ = ctx.clone().spawn(async move {
+                drop(ctx.clone().spawn(async move {
                     ctx.timer(secs(n)).await.unwrap();
                     // The channel holds one value: the others wait here.
                     tx.send(n).await.unwrap();
                     tx.send(10 * n).await.unwrap();
-                });
+                }));
             }
             drop(tx);
             let mut got = Vec::new();
@@ -296,10 +296,10 @@ fn a_branch_whose_handle_is_dropped_goes_on() {
     check(
         |ctx| async move {
             let branch = ctx.clone();
-            let _ = ctx.spawn(async move {
+            drop(ctx.spawn(async move {
                 branch.timer(secs(1)).await.unwrap();
                 branch.timer(secs(9)).await.unwrap();
-            });
+            }));
             ctx.timer(secs(1)).await?;
             Ok(())
         },

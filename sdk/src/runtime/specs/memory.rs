@@ -104,7 +104,7 @@ fn a_dropped_run_cancels_nothing_and_drops_what_its_code_holds() {
     let mut run = run_of(|ctx| async move {
         let _noisy = Noisy { ctx: ctx.clone(), notes: NOTES.with(Rc::clone) };
         let branch = ctx.clone();
-        let _ = ctx.spawn(async move { branch.timer(secs(60)).await });
+        drop(ctx.spawn(async move { branch.timer(secs(60)).await }));
         let activity = ctx.activity(count, 1).start_to_close_timeout(secs(5)).start();
         let scope = ctx.cancellation_scope();
         let scoped = scope.run(ctx.timer(secs(60)));

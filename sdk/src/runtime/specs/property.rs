@@ -12,7 +12,7 @@ use self::program::Step;
 use self::server::Server;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_every_task_a_replay_gives_the_same_commands(

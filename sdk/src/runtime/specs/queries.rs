@@ -172,8 +172,7 @@ fn a_cached_run_answers_queries_between_its_tasks() {
     let history = after_first_task(ANSWERED);
     let events = parse_history(&history).unwrap();
     let mut run = new_run(&registry(Counter::run), None);
-    let mut told = Vec::new();
-    told.push(text(&run.handle(Input::WorkflowTask(Box::new(task(&events[..3]))))));
+    let mut told = vec![text(&run.handle(Input::WorkflowTask(Box::new(task(&events[..3])))))];
     told.push(text(&run.handle(alone("", "total"))));
     told.push(text(&run.handle(Input::WorkflowTask(Box::new(task(&events[3..8]))))));
     told.push(text(&run.handle(alone("", "total"))));

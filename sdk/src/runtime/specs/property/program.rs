@@ -123,6 +123,11 @@ impl Interpreter {
         }
     }
 
+    #[query]
+    fn trace(&self) -> String {
+        self.world.trace.get()
+    }
+
     #[signal]
     async fn poke(&self, ctx: &WorkflowContext, program: Vec<Step>) -> Result<(), WorkflowError> {
         self.world.signals.update(|signals| *signals += 1);

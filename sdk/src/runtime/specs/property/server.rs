@@ -17,6 +17,7 @@ use abide_protos::temporal::api::history::v1::{
     WorkflowExecutionCancelRequestedEventAttributes, WorkflowExecutionSignaledEventAttributes,
     WorkflowExecutionStartedEventAttributes, WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
 };
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
 use super::super::harness::{new_run, registry, text};
 use super::program::{Interpreter, Step};
@@ -117,8 +118,10 @@ impl Server {
             self.command(command, &mut buffered);
         }
         buffered.into_iter().for_each(|(event_type, attributes)| self.write(event_type, attributes));
-        if self.choose(10) == 9 {
-            self.evict();
+        match self.choose(10) {
+            9 => self.evict(),
+            7 | 8 => self.query(),
+            _ => {}
         }
     }
 
@@ -189,6 +192,24 @@ impl Server {
         match output {
             Output::Complete(completion) => *completion,
             other => panic!("{}\n{}", text(&other), self.history()),
+        }
+    }
+
+    /// Asks the cached run; what it answers is not compared, but that it goes on as before is.
+    fn query(&mut self) {
+        let query = WorkflowQuery { query_type: "trace".into(), ..Default::default() };
+        let history = HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() };
+        let task = WorkflowTask { query: Some(query), history, ..WorkflowTask::default() };
+        let mut output = self.cached.handle(Input::WorkflowTask(Box::new(task)));
+        if matches!(output, Output::NeedHistory { .. }) {
+            let history = HistoryPage { events: self.events.clone(), next_page_token: Vec::new() };
+            output = self.cached.handle(Input::HistoryPage(history));
+        }
+        let told = text(&output);
+        assert!(told.starts_with("answer"), "{told}\n{}", self.history());
+        if self.choose(2) == 0 {
+            // Otherwise the next task brings the same events again.
+            self.told = self.events.len();
         }
     }
 
