@@ -49,9 +49,9 @@ impl Options {
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
-        let key = input.call(Ident::parse_any).map_err(|error| {
-            syn::Error::new(error.span(), "expected `name = \"..\"`, the name on the wire")
-        })?;
+        let key = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), "expected `name = \"..\"`, the name on the wire"))?;
         if key != "name" {
             return Err(syn::Error::new(
                 key.span(),

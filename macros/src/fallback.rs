@@ -17,7 +17,12 @@ pub(crate) fn body() -> TokenStream {
 }
 
 /// `impl Arguments` with types that are as near as can be, and no code.
-pub(crate) fn arguments(marker: &TokenStream, callable: &Callable, sig: &Signature, self_ty: Option<&Type>) -> TokenStream {
+pub(crate) fn arguments(
+    marker: &TokenStream,
+    callable: &Callable,
+    sig: &Signature,
+    self_ty: Option<&Type>,
+) -> TokenStream {
     let guess = |ty: &Type| {
         let ty = owned_type(ty);
         if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }
@@ -53,11 +58,6 @@ pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
     matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
 }
 
-/// A signature as far as a method of a trait may have it.
-pub(crate) fn trait_signature(sig: &Signature) -> Signature {
-    Signature { constness: None, abi: None, ..sig.clone() }
-}
-
 fn is_usable(ty: &Type, sig: &Signature) -> bool {
     let tokens = ty.to_token_stream();
     sig.generics.params.is_empty() && find_borrow(tokens.clone()).is_none() && find_impl(tokens).is_none()
@@ -65,11 +65,8 @@ fn is_usable(ty: &Type, sig: &Signature) -> bool {
 
 /// The code of a function whose definition is only a stand-in: so that the compiler still checks it.
 pub(crate) fn uncalled(ident: &Ident, sig: &Signature, body: &Group) -> TokenStream {
-    if sig.receiver().is_some() {
-        return TokenStream::new();
-    }
     let sig = Signature { ident: ident.clone(), ..sig.clone() };
-    quote!(#[allow(dead_code)] #sig #body)
+    quote!(#[allow(unused)] #sig #body)
 }
 
 /// An impl block as it was, without our attributes: what is left when the block itself cannot be expanded.

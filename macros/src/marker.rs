@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Type};
 
 use crate::signature::Callable;
+use crate::types::without_self;
 
 /// A definition's type, and what its code is.
 pub(crate) struct Marker<'a> {
@@ -30,12 +31,13 @@ impl Marker<'_> {
             _ => quote!((#(#types),*)),
         };
         // Spanned at the argument's type, so that a type that cannot travel is reported there.
-        let writes = types.iter().zip(&names).zip(&self.callable.args).map(|((ty, name), written)| {
-            quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;)
-        });
-        let reads = types.iter().zip(&self.callable.args).map(|(ty, written)| {
-            quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?)
-        });
+        let writes = types.iter().zip(&names).zip(&self.callable.args).map(
+            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;),
+        );
+        let reads = types
+            .iter()
+            .zip(&self.callable.args)
+            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?));
         let reads = match types.len() {
             1 => quote!(#(#reads)*),
             _ => quote!((#(#reads),*)),
@@ -67,43 +69,79 @@ impl Marker<'_> {
 
     /// `impl Deref` to a function pointer, which makes `check_inventory(items)` a call.
     pub(crate) fn deref(&self) -> TokenStream {
-        let ty = &self.ty;
-        let names = self.callable.arg_names();
-        let types = self.callable.arg_types(self.self_ty);
-        let self_ty = self.callable.has_receiver.then_some(self.self_ty).flatten();
-        let context = self.callable.has_context.then(|| self.callable.context_type());
-        let host = self_ty.map(|_| quote!(host,));
-        let ctx = context.as_ref().map(|_| quote!(ctx,));
-        let self_ty = self_ty.map(|ty| quote!(&'a #ty,));
-        let context = context.map(|ty| quote!(&'a #ty,));
-        // What is borrowed is the host and the context; without them the future is free.
-        let is_borrowing = self_ty.is_some() || context.is_some();
-        let (for_any, lifetime) = if is_borrowing { (quote!(for<'a>), quote!('a)) } else { (quote!(), quote!('static)) };
-        let output = crate::types::without_self(&self.callable.output, self.self_ty);
-        let body = &self.body;
-        let call = quote!(#body(#host #ctx #(#names),*));
-        let (output, call) = if self.callable.is_async {
-            let send = self.callable.role.is_activity().then(|| quote!(+ ::core::marker::Send));
-            // At the function's name, because that is where a future that is not `Send` is reported.
-            let boxed = quote_spanned!(at(&self.callable.ident)=> ::abide::__private::Box::pin(#call));
-            let future = quote!(dyn ::core::future::Future<Output = #output> #send + #lifetime);
-            (quote!(::core::pin::Pin<::abide::__private::Box<#future>>), boxed)
-        } else {
-            (output, call)
-        };
+        let Shape { host, context, for_any, output, .. } = self.shape();
+        let (ty, types, names) = (&self.ty, self.callable.arg_types(self.self_ty), self.callable.arg_names());
+        let (host, host_name) = (host.as_slice(), host.as_ref().map(|_| quote!(host)));
+        let host_name = host_name.as_slice();
+        let (context, context_name) = (context.as_slice(), context.as_ref().map(|_| quote!(ctx)));
+        let context_name = context_name.as_slice();
+        let params = quote!(#(#host_name,)* #(#context_name,)* #(#names),*);
+        let call = self.boxed(quote!(#params));
+        let target = quote!(#for_any fn(#(#host,)* #(#context,)* #(#types),*) -> #output);
         quote! {
             #[automatically_derived]
             impl ::core::ops::Deref for #ty {
-                type Target = #for_any fn(#self_ty #context #(#types),*) -> #output;
+                type Target = #target;
 
                 fn deref(&self) -> &Self::Target {
-                    static CALL: #for_any fn(#self_ty #context #(#types),*) -> #output =
-                        |#host #ctx #(#names),*| #call;
+                    static CALL: #target = |#params| #call;
                     &CALL
                 }
             }
         }
     }
+
+    /// The same call as a method of a trait: how it is declared, and what it does.
+    pub(crate) fn trait_method(&self) -> (TokenStream, TokenStream) {
+        let Shape { host, context, lifetime, output, .. } = self.shape();
+        let (ident, types, names) =
+            (&self.callable.ident, self.callable.arg_types(self.self_ty), self.callable.arg_names());
+        let receiver = host.map(|_| quote!(&'a self,));
+        let this = receiver.as_ref().map(|_| quote!(self,));
+        let ctx = context.as_ref().map(|_| quote!(ctx,));
+        let context = context.map(|ty| quote!(ctx: #ty,));
+        let call = self.boxed(quote!(#this #ctx #(#names),*));
+        let declaration = quote!(fn #ident #lifetime (#receiver #context #(#names: #types),*) -> #output);
+        (declaration, call)
+    }
+
+    /// The function as seen from outside: borrowing its host and context, and returning a boxed future if it is async.
+    fn shape(&self) -> Shape {
+        let host = self.callable.has_receiver.then_some(self.self_ty).flatten().map(|ty| quote!(&'a #ty));
+        let context = self.callable.has_context.then(|| self.callable.context_type()).map(|ty| quote!(&'a #ty));
+        let mut output = without_self(&self.callable.output, self.self_ty);
+        let is_borrowing = host.is_some() || context.is_some();
+        if self.callable.is_async {
+            let send = self.callable.role.is_activity().then(|| quote!(+ ::core::marker::Send));
+            let lifetime = if is_borrowing { quote!('a) } else { quote!('static) };
+            let future = quote!(dyn ::core::future::Future<Output = #output> #send + #lifetime);
+            output = quote!(::core::pin::Pin<::abide::__private::Box<#future>>);
+        }
+        let (for_any, lifetime) = if is_borrowing { (quote!(for<'a>), quote!(<'a>)) } else { (quote!(), quote!()) };
+        Shape { host, context, for_any, lifetime, output }
+    }
+
+    /// Calls the body, and boxes its future if it is async.
+    fn boxed(&self, params: TokenStream) -> TokenStream {
+        let body = &self.body;
+        if self.callable.is_async {
+            // At the function's name, because that is where a future that is not `Send` is reported.
+            quote_spanned!(at(&self.callable.ident)=> ::abide::__private::Box::pin(#body(#params)))
+        } else {
+            quote!(#body(#params))
+        }
+    }
+}
+
+/// The types of a function as seen from outside.
+struct Shape {
+    host: Option<TokenStream>,
+    context: Option<TokenStream>,
+    /// `for<'a>`, if there is something to borrow.
+    for_any: TokenStream,
+    /// `<'a>`, if there is something to borrow.
+    lifetime: TokenStream,
+    output: TokenStream,
 }
 
 impl Callable {
@@ -124,7 +162,12 @@ impl Callable {
 }
 
 /// The unit struct that a function becomes.
-pub(crate) fn unit_struct(shown: &[Attribute], cfgs: &[Attribute], vis: &syn::Visibility, ident: &Ident) -> TokenStream {
+pub(crate) fn unit_struct(
+    shown: &[Attribute],
+    cfgs: &[Attribute],
+    vis: &syn::Visibility,
+    ident: &Ident,
+) -> TokenStream {
     quote! {
         #(#cfgs)*
         #(#shown)*

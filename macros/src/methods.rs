@@ -1,18 +1,21 @@
 //! What impl blocks of activities and of workflows share.
 //!
 //! An inherent method and an inherent constant cannot have the same name, but a *trait* method and an inherent
-//! constant can. So each annotated method moves to a hidden trait, where `payments.charge(..)` finds it, and the
-//! definition becomes the constant that `Payments::charge` finds. Everything else in the block stays as it is.
+//! constant can. So the definition becomes the constant that `Payments::charge` finds, a hidden trait has the method
+//! that `payments.charge(..)` finds, and the body stays in the block, behind a hidden name that both call. (The trait's
+//! method returns a boxed future: an `async fn` there would warn of private types where nobody can allow it.)
+//! Everything else in the block stays as it is.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, GenericArgument, LitStr, PathArguments, Signature, Type, Visibility};
+use syn::{Attribute, GenericArgument, LitStr, PathArguments, Signature, Type, Visibility};
 
 use crate::diagnostics::{Diagnostics, keyword};
 use crate::fallback;
 use crate::item::{Function, ImplBlock, SortedAttrs};
 use crate::marker::{Marker, at};
+use crate::role::Role;
 use crate::signature::Callable;
 
 /// A method with one of our attributes.
@@ -35,6 +38,13 @@ pub(crate) struct Names<'a> {
     pub(crate) trait_ident: Ident,
 }
 
+impl Method {
+    /// The name under which the body stays in the impl block.
+    fn body_ident(&self) -> Ident {
+        format_ident!("__{}", self.callable.name(), span = self.callable.ident.span())
+    }
+}
+
 impl<'a> Names<'a> {
     /// The names for a block on this type; `kind` tells apart the traits of several blocks.
     pub(crate) fn of(self_ty: &'a Type, kind: &str) -> Option<Self> {
@@ -55,10 +65,10 @@ impl<'a> Names<'a> {
         quote!(#marker<#self_ty>)
     }
 
-    /// The path of a method's body.
+    /// The path of the function that has a method's body.
     pub(crate) fn body(&self, method: &Method) -> TokenStream {
-        let (self_ty, trait_ident, ident) = (self.self_ty, &self.trait_ident, &method.callable.ident);
-        quote!(<#self_ty as #trait_ident>::#ident)
+        let (self_ty, ident) = (self.self_ty, method.body_ident());
+        quote!(<#self_ty>::#ident)
     }
 
     /// The marker of a method.
@@ -107,15 +117,20 @@ pub(crate) fn not_an_impl_block(item: &TokenStream, error: syn::Error, attribute
     }
 }
 
-/// Reports methods of one kind that have the same name on the wire.
-pub(crate) fn unique_names(kind: &str, methods: &[&Method], diagnostics: &mut Diagnostics) {
-    for (index, method) in methods.iter().enumerate() {
-        let name = method.name.value();
+/// Reports methods of one role that have the same name on the wire, and marks all but the first.
+pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagnostics: &mut Diagnostics) {
+    let mut seen = Vec::new();
+    for method in methods.iter_mut().filter(|method| method.callable.role == role) {
         // Methods for different configurations may share a name: only one of them is compiled.
-        let has_cfg = !SortedAttrs::of(&method.function.attrs).cfgs.is_empty();
-        if !has_cfg && methods[..index].iter().any(|earlier| earlier.name.value() == name) {
-            diagnostics.error(&method.name, format!("there is already a {kind} named `{name}` in this block"));
+        if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
+            continue;
         }
+        let name = method.name.value();
+        if seen.contains(&name) {
+            diagnostics.error(&method.name, format!("there is already {noun} named `{name}` in this block"));
+            method.is_broken = true;
+        }
+        seen.push(name);
     }
 }
 
@@ -124,27 +139,32 @@ pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Met
     let Names { self_ty, trait_ident, .. } = names;
     let attrs = &block.attrs;
     let rest = &block.members;
-    let vis = methods.iter().fold(&Visibility::Inherited, |widest, method| wider(widest, &method.function.vis));
-    let declarations = methods.iter().map(|method| {
-        let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
-        let sig = declaration(&method.function.sig);
-        quote!(#(#cfgs)* #sig;)
-    });
     let bodies = methods.iter().map(|method| {
         let SortedAttrs { cfgs, body: attrs, .. } = SortedAttrs::of(&method.function.attrs);
-        let sig = fallback::trait_signature(&method.function.sig);
+        let sig = Signature { ident: method.body_ident(), ..method.function.sig.clone() };
         let body = &method.function.body;
-        quote!(#(#cfgs)* #(#attrs)* #sig #body)
+        let allow = method.is_broken.then(|| quote!(#[allow(unused)]));
+        quote!(#(#cfgs)* #allow #(#attrs)* #sig #body)
     });
+    let vis = methods.iter().fold(&Visibility::Inherited, |widest, method| wider(widest, &method.function.vis));
+    let (declarations, calls): (Vec<_>, Vec<_>) = methods
+        .iter()
+        .filter(|method| !method.is_broken)
+        .map(|method| {
+            let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+            let (declaration, call) = names.marker(method).trait_method();
+            (quote!(#(#cfgs)* #declaration;), quote!(#(#cfgs)* #declaration { #call }))
+        })
+        .unzip();
     quote! {
         #(#attrs)*
         impl #self_ty {
             #(#rest)*
+            #(#bodies)*
         }
 
         #[doc(hidden)]
         #[allow(
-            async_fn_in_trait,
             dead_code,
             missing_docs,
             non_camel_case_types,
@@ -158,9 +178,10 @@ pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Met
             #(#declarations)*
         }
 
-        #(#attrs)*
+        #[automatically_derived]
+        #[allow(deprecated, unused_qualifications, clippy::too_many_arguments, clippy::type_complexity)]
         impl #trait_ident for #self_ty {
-            #(#bodies)*
+            #(#calls)*
         }
     }
 }
@@ -224,19 +245,6 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
 /// Puts `cfg` attributes on each of several items.
 pub(crate) fn with_cfgs(cfgs: &[Attribute], items: impl IntoIterator<Item = TokenStream>) -> TokenStream {
     items.into_iter().filter(|item| !item.is_empty()).map(|item| quote!(#(#cfgs)* #item)).collect()
-}
-
-/// A signature for a trait: parameters have names, not patterns.
-fn declaration(sig: &Signature) -> Signature {
-    let mut sig = fallback::trait_signature(sig);
-    for (index, input) in sig.inputs.iter_mut().enumerate() {
-        if let FnArg::Typed(arg) = input {
-            let name = format_ident!("arg{}", index);
-            arg.attrs.clear();
-            arg.pat = syn::parse_quote!(#name);
-        }
-    }
-    sig
 }
 
 fn wider<'v>(a: &'v Visibility, b: &'v Visibility) -> &'v Visibility {

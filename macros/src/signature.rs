@@ -42,7 +42,15 @@ impl Callable {
             ReturnType::Default => syn::parse_quote!(()),
             ReturnType::Type(_, ty) => Type::clone(ty),
         };
-        Self { role, ident: sig.ident.clone(), is_async: sig.asyncness.is_some(), has_receiver, has_context, args, output }
+        Self {
+            role,
+            ident: sig.ident.clone(),
+            is_async: sig.asyncness.is_some(),
+            has_receiver,
+            has_context,
+            args,
+            output,
+        }
     }
 
     /// The function's name as it is spoken, without `r#`.
@@ -104,8 +112,9 @@ fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         (Asyncness::Required, None) => diagnostics.error(sig.fn_token, format!("{noun} must be `async fn`")),
         (Asyncness::Never, Some(token)) if role == Role::Query => diagnostics
             .error(token, "a query handler cannot be `async`: it answers at once from the state, and changes nothing"),
-        (Asyncness::Never, Some(token)) => diagnostics
-            .error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method")),
+        (Asyncness::Never, Some(token)) => {
+            diagnostics.error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method"))
+        }
         _ => {}
     }
 }
@@ -149,10 +158,10 @@ fn validate_parameters(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         let FnArg::Typed(arg) = input else { continue };
         if !(is_first && is_context(arg, role)) {
             validate_argument(arg, role, diagnostics);
-        } else if let Type::Reference(reference) = &*arg.ty {
-            if let Some(token) = &reference.mutability {
-                diagnostics.error(token, format!("the context is shared: take `&{}`", role.context()));
-            }
+        } else if let Type::Reference(reference) = &*arg.ty
+            && let Some(token) = &reference.mutability
+        {
+            diagnostics.error(token, format!("the context is shared: take `&{}`", role.context()));
         }
         is_first = false;
     }
@@ -169,7 +178,7 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
             } else {
                 "workflow code does its work through the workflow's context"
             };
-            return diagnostics.error(&arg.ty, format!("{} gets an `&{context}`: {hint}", role.noun()));
+            return diagnostics.error(&arg.ty, format!("{} gets `ctx: &{context}`: {hint}", role.noun()));
         }
         Some(name) if name == context && is_reference => {
             return diagnostics.error(arg, "the context must be the first parameter, and there is only one");
@@ -214,9 +223,7 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
 fn is_context(arg: &PatType, role: Role) -> bool {
     let Type::Reference(reference) = &*arg.ty else { return false };
     match last_segment(&reference.elem).as_deref() {
-        Some("ActivityContext" | "WorkflowContext") => {
-            last_segment(&reference.elem).as_deref() == Some(role.context())
-        }
+        Some("ActivityContext" | "WorkflowContext") => last_segment(&reference.elem).as_deref() == Some(role.context()),
         Some(name) if name.ends_with("Context") => true,
         _ => matches!(&*arg.pat, Pat::Ident(name)
             if matches!(name.ident.to_string().as_str(), "ctx" | "_ctx" | "context" | "_context")),

@@ -12,6 +12,9 @@ pub use std::boxed::Box;
 pub use std::rc::Rc;
 pub use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 pub use abide_protos::temporal::api::common::v1::Payload;
 
 pub use crate::activity::{Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry};
@@ -26,12 +29,12 @@ use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 
 /// Writes one argument.
-pub fn write_arg<T: PayloadValue>(to: &mut PayloadWriter, arg: &T) -> Result<(), PayloadError> {
+pub fn write_arg<T: Serialize + 'static>(to: &mut PayloadWriter, arg: &T) -> Result<(), PayloadError> {
     to.push(arg)
 }
 
 /// Reads one argument.
-pub fn read_arg<T: PayloadValue>(from: &mut PayloadReader<'_>) -> Result<T, PayloadError> {
+pub fn read_arg<T: DeserializeOwned + 'static>(from: &mut PayloadReader<'_>) -> Result<T, PayloadError> {
     from.next()
 }
 
@@ -211,3 +214,6 @@ pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (A::Output, B::Output)> {
     futures_util::future::join(first, second)
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,12 +17,14 @@ pub mod workflow;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "worker")]
-pub mod worker;
-#[cfg(feature = "worker")]
 pub mod replayer;
+#[cfg(feature = "worker")]
+pub mod worker;
 
 pub use abide_macros::{activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
     ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
 };
@@ -39,11 +41,21 @@ pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
 pub mod prelude {
+    // From the macros' crate, because `activity` and `workflow` are modules of this one too.
+    pub use abide_macros::{activities, activity, workflow, workflow_methods};
+
+    #[cfg(feature = "client")]
+    pub use crate::client::{Client, ClientOptions, WorkflowHandle};
     pub use crate::{
         ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
-        WorkflowError, activities, activity, days, hours, millis, mins, secs, workflow, workflow_methods,
+        WorkflowError, days, hours, millis, mins, secs, select,
     };
 }
 
 #[doc(hidden)]
 pub mod __private;
+
+/// Compiles the program in README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

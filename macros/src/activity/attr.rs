@@ -7,7 +7,8 @@ use crate::diagnostics::Diagnostics;
 
 /// Takes `#[activity]` off a method; `None` if it has none.
 pub(crate) fn take_activity(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<Options> {
-    let (ours, others): (Vec<_>, Vec<_>) = std::mem::take(attrs).into_iter().partition(|attr| is_ours(attr, "activity"));
+    let (ours, others): (Vec<_>, Vec<_>) =
+        std::mem::take(attrs).into_iter().partition(|attr| is_ours(attr, "activity"));
     *attrs = others;
     let mut ours = ours.iter();
     let options = Options::of(ours.next()?, diagnostics);

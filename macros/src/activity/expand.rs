@@ -15,6 +15,10 @@ use crate::types::without_self;
 /// A function becomes a unit struct of the same name; its code moves behind it.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
     let ActivityFunction { function, callable, name } = model;
+    if function.sig.receiver().is_some() {
+        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        return quote!(#function);
+    }
     let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
     let ident = &function.sig.ident;
     let code = format_ident!("__{}", callable.name(), span = ident.span());
@@ -101,7 +105,8 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
-    let impls = with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
+    let impls =
+        with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
     quote!(#marker #impls)
 }
 
@@ -152,8 +157,6 @@ fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
     // At the function's name, because that is where a future that is not `Send` is reported.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = args;
-        ::abide::__private::Box::pin(async move {
-            ::abide::__private::ActivityReturn::into_activity_result(#call)
-        })
+        ::abide::__private::Box::pin(async move { ::abide::__private::ActivityReturn::into_activity_result(#call) })
     }
 }

@@ -18,17 +18,15 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
     validate_block(&model.block, "activities", diagnostics);
     let is_block_fine = diagnostics.count() == before;
     if model.methods.is_empty() {
-        diagnostics.error(
-            &model.block.self_ty,
-            "no activity here: put `#[activity]` on the methods that a worker shall run",
-        );
+        diagnostics
+            .error(&model.block.self_ty, "no activity here: put `#[activity]` on the methods that a worker shall run");
     }
     for method in &mut model.methods {
         let before = diagnostics.count();
         signature::validate(&method.function.sig, Role::ActivityMethod, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
-    unique_names("activity", &model.methods.iter().collect::<Vec<_>>(), diagnostics);
+    unique_names("an activity", Role::ActivityMethod, &mut model.methods, diagnostics);
     is_block_fine
 }
 
@@ -36,7 +34,8 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
 pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
     match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Impl(block)) => {
-            diagnostics.error(block.impl_token, "`#[activity]` goes on a function: on an impl block use `#[activities]`");
+            diagnostics
+                .error(block.impl_token, "`#[activity]` goes on a function: on an impl block use `#[activities]`");
         }
         Ok(syn::Item::Fn(_)) | Err(_) => diagnostics.push(error),
         Ok(other) => diagnostics.error(

@@ -33,8 +33,9 @@ pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostic
         };
         match &found {
             Some((earlier, ..)) if earlier == word => diagnostics.error(&attr, format!("`#[{word}]` is given twice")),
-            Some((earlier, ..)) => diagnostics
-                .error(&attr, format!("a method is one thing only, and this one has `#[{earlier}]` already")),
+            Some((earlier, ..)) => {
+                diagnostics.error(&attr, format!("a method is one thing only, and this one has `#[{earlier}]` already"))
+            }
             None => {
                 let options = Options::of(&attr, diagnostics);
                 if let (Role::Init, Some(name)) = (role, &options.name) {

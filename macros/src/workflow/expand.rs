@@ -15,6 +15,10 @@ use crate::types::without_self;
 /// A function becomes a unit struct of the same name, which is the instance too: a run has no other state.
 pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
     let WorkflowFunction { function, callable, name } = model;
+    if function.sig.receiver().is_some() {
+        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        return quote!(#function);
+    }
     let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
     let ident = &function.sig.ident;
     let code = format_ident!("__{}", callable.name(), span = ident.span());
@@ -33,12 +37,9 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
         (marker.arguments(), run(&marker), quote!(#(#attrs)* #sig #body #deref))
     };
     let run = run_method(&run);
-    let definition =
-        definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(
-        &marker.ty,
-        &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))),
-    );
+    let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
+    let implementation =
+        implementation(&marker.ty, &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))));
     quote! {
         #unit_struct
 
@@ -66,11 +67,11 @@ pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
     let cfgs = SortedAttrs::of(&item.attrs).cfgs;
     let is_named = name.is_some();
     let name = name.clone().unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
-    let (params, args, where_clause) = item.generics.split_for_impl();
-    // Whether the impl block is there can only be asked for one certain type.
-    let has_methods = item.generics.params.is_empty().then(|| {
-        quote_spanned!(at(ident)=> const _: () = ::abide::__private::assert_workflow_methods::<#ident>();)
-    });
+    if !item.generics.params.is_empty() {
+        return quote!(#item);
+    }
+    let has_methods =
+        quote_spanned!(at(ident)=> const _: () = ::abide::__private::assert_workflow_methods::<#ident>(););
     quote! {
         #item
 
@@ -78,7 +79,7 @@ pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
         #[allow(deprecated, unused_qualifications)]
         const _: () = {
             #[automatically_derived]
-            impl #params ::abide::__private::WorkflowStruct for #ident #args #where_clause {
+            impl ::abide::__private::WorkflowStruct for #ident {
                 const NAME: &'static ::core::primitive::str = #name;
                 const IS_NAMED: ::core::primitive::bool = #is_named;
             }

@@ -71,8 +71,9 @@ fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> Toke
         Some(init) => {
             let (ty, pattern, ident) = (names.marker_type(run), run.callable.args_pattern(), &init.callable.ident);
             let ctx = init.callable.has_context.then(|| quote!(ctx,));
-            let args = init.callable.arg_names();
-            // At the constructor's name, because that is where arguments of other types than `#[run]`'s are reported.
+            // At their types, because that is where arguments of other types than `#[run]`'s are reported.
+            let mut args = init.callable.arg_names();
+            args.iter_mut().zip(&init.callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
             quote_spanned! {at(ident)=>
                 let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
                 let state: #self_ty = <#self_ty>::#ident(#ctx #(#args),*);
@@ -203,9 +204,10 @@ fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
     let call = method.callable.call(&names.body(method), &quote!(&*self));
+    let output = without_self(&method.callable.output, Some(names.self_ty));
     // At the return type, because that is where a type that a signal cannot return is reported.
     let result = quote_spanned! {at(&method.callable.output)=>
-        ::abide::__private::SignalReturn::into_signal_result(#call)
+        <#output as ::abide::__private::SignalReturn>::into_signal_result(#call)
     };
     let dispatch = if method.callable.is_async {
         quote!(::abide::__private::SignalDispatch::Running(::abide::__private::Box::pin(async move { #result })))

@@ -31,11 +31,12 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
         signature::validate(&method.function.sig, method.callable.role, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
-    one_run(model, diagnostics);
-    one_init(model, diagnostics);
-    for (kind, role) in [("signal", Role::Signal), ("query", Role::Query)] {
-        unique_names(kind, &model.with_role(role).collect::<Vec<_>>(), diagnostics);
+    if model.block.of_trait.is_none() {
+        one_run(model, diagnostics);
     }
+    one_init(model, diagnostics);
+    unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
+    unique_names("a query", Role::Query, &mut model.methods, diagnostics);
     is_block_fine
 }
 
@@ -75,7 +76,10 @@ fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
 pub(crate) fn not_a_workflow(item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
     match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Impl(block)) => {
-            diagnostics.error(block.impl_token, "`#[workflow]` goes on the struct: on its impl block use `#[workflow_methods]`");
+            diagnostics.error(
+                block.impl_token,
+                "`#[workflow]` goes on the struct: on its impl block use `#[workflow_methods]`",
+            );
         }
         Ok(syn::Item::Fn(_) | syn::Item::Struct(_)) | Err(_) => diagnostics.push(error),
         Ok(other) => diagnostics.error(keyword(&other), "`#[workflow]` goes on an async function or on a struct"),

@@ -223,11 +223,7 @@ mod tests {
     use super::*;
 
     fn rpc_error<D: Message + Name>(code: Code, message: &str, detail: &D) -> RpcError {
-        let any = Any {
-            type_url: format!("type.googleapis.com/{}", D::full_name()),
-            value: detail.encode_to_vec(),
-            ..Default::default()
-        };
+        let any = Any { type_url: format!("type.googleapis.com/{}", D::full_name()), value: detail.encode_to_vec() };
         let details = rpc::Status { code: code as i32, message: message.to_string(), details: vec![any] };
         RpcError::from_status("Test", &Status::with_details(code, message, details.encode_to_vec().into()))
     }

@@ -13,6 +13,8 @@
 //!
 //! Everything that is called gives a builder: set what the defaults do not say, then `.await` it.
 
+#![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
+
 mod connection;
 mod description;
 mod environment;

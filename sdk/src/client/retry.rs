@@ -85,11 +85,6 @@ impl Backoff {
         self.failed = 0;
     }
 
-    /// How many attempts failed since the last success.
-    pub(crate) fn failed(&self) -> u32 {
-        self.failed
-    }
-
     /// How long to wait before the next attempt; `None` to give up. `elapsed` counts from the first attempt's start.
     ///
     /// Whether the error is worth another attempt is for the caller to ask ([`RpcError::is_transient`]).
@@ -174,7 +169,7 @@ mod tests {
     fn a_success_starts_the_schedule_over() {
         let error = RpcError::for_test(Code::Unavailable, "");
         let mut backoff = Backoff::seeded(RetrySchedule::POLL, 7);
-        while backoff.failed() < 10 {
+        for _ in 0..10 {
             backoff.next(&error, Duration::ZERO);
         }
         backoff.reset();

@@ -26,9 +26,13 @@ struct Inner {
 
 impl RpcError {
     pub(super) fn from_status(rpc: &'static str, status: &Status) -> Self {
-        // The transport reports a deadline of ours that passed as CANCELLED with this text.
-        let timed_out = status.code() == Code::Cancelled && status.message() == "Timeout expired";
-        let code = if timed_out { Code::DeadlineExceeded } else { status.code() };
+        let code = match status.code() {
+            // The transport reports a deadline of ours that passed as CANCELLED with this text.
+            Code::Cancelled if status.message() == "Timeout expired" => Code::DeadlineExceeded,
+            // A status with a source was made here, by a connection that broke: it says nothing about the call.
+            Code::Cancelled | Code::Internal | Code::Unknown if status.source().is_some() => Code::Unavailable,
+            code => code,
+        };
         let mut message = status.message().to_string();
         if let Some(root) = root_cause(status).filter(|root| !message.contains(root.as_str())) {
             message = format!("{message}: {root}");
@@ -188,3 +192,38 @@ impl fmt::Debug for RpcError {
 }
 
 impl Error for RpcError {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn broken_connection(code: Code) -> RpcError {
+        let mut status = Status::new(code, "transport error");
+        status.set_source(Arc::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
+        RpcError::from_status("Test", &status)
+    }
+
+    #[test]
+    fn a_broken_connection_is_passing_trouble_whatever_its_code() {
+        for code in [Code::Cancelled, Code::Internal, Code::Unknown] {
+            let error = broken_connection(code);
+            assert!(error.is_unavailable() && error.is_transient(false), "{error}");
+        }
+        assert_eq!(broken_connection(Code::Unknown).to_string(), "Test: UNAVAILABLE: transport error: broken pipe");
+        assert!(!RpcError::for_test(Code::Internal, "a bug of the server").is_unavailable());
+    }
+
+    #[test]
+    fn a_deadline_of_ours_that_passes_is_no_cancellation() {
+        assert!(RpcError::for_test(Code::Cancelled, "Timeout expired").is_deadline_exceeded());
+        assert!(!RpcError::for_test(Code::Cancelled, "by the server").is_deadline_exceeded());
+    }
+
+    #[test]
+    fn details_that_cannot_be_read_do_not_hide_the_error() {
+        let status = Status::with_details(Code::NotFound, "gone", vec![0xff, 0xff].into());
+        assert_eq!(RpcError::from_status("Test", &status).to_string(), "Test: NOT_FOUND: gone");
+    }
+}

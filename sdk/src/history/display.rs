@@ -16,8 +16,8 @@ use crate::failure::Failure;
 const VALUE_LIMIT: usize = 100;
 /// Attributes that fit into so many characters share a line.
 const LINE_LIMIT: usize = 100;
-/// What the server writes for an activity without a retry policy.
-const DEFAULT_RETRY: &str = "initial_interval 1s, backoff_coefficient 2, maximum_interval 100s";
+/// What the server writes into a retry policy where its author said nothing.
+const DEFAULT_RETRY: &[&str] = &["initial_interval 1s", "backoff_coefficient 2", "maximum_interval 100s"];
 
 /// Attributes that tell little to a reader of a history (they are all in [`History::to_json`]).
 const LEFT_OUT: &[&str] = &[
@@ -196,9 +196,9 @@ impl<'a> Printer<'a> {
                 shown.push(format!("{}: {value}", attribute.name));
             }
         }
-        let retry = retry.join(", ");
-        if !retry.is_empty() && retry != DEFAULT_RETRY {
-            shown.push(format!("retry: {retry}"));
+        retry.retain(|field| !DEFAULT_RETRY.contains(&field.as_str()));
+        if !retry.is_empty() {
+            shown.push(format!("retry: {}", retry.join(", ")));
         }
         shown.extend(failure_of(event).map(|failure| format!("failure: {}", Failure::from_proto(failure.clone()))));
         let last_failure = match &event.attributes {

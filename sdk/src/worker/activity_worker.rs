@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
 use abide_protos::temporal::api::workflowservice::v1::{
     GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
@@ -48,7 +49,7 @@ pub(super) struct ActivityWorker {
 /// How an attempt ended.
 enum Outcome {
     Completed(Payload),
-    Failed(FailureProto),
+    Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
     /// Nothing to tell: the result comes from elsewhere, or nobody waits for it.
     Silent {
@@ -84,16 +85,19 @@ impl ActivityWorker {
         let heartbeats = Heartbeats::new(target, interval, self.shared.blob_limit, cancellation.clone());
         let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
-        let activity_type = info.activity_type.clone();
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
-        let outcome = match self.registry.get(&activity_type) {
+        let outcome = match self.registry.get(&context.info().activity_type) {
             Some(activity) => {
+                let context = context.clone();
                 // Starting the activity may panic as well as running it.
                 let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
                 self.watched(running, &watch, &cancellation).await
             }
-            None => Outcome::Failed(self.unknown_type(&activity_type)),
+            None => Outcome::Failed(self.unknown_type(&context.info().activity_type)),
         };
+        if let Outcome::Failed(failure) = &outcome {
+            report_failure(context.info(), failure);
+        }
         let latest = heartbeats.end();
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
         drop(slot);
@@ -157,7 +161,7 @@ impl ActivityWorker {
         }
     }
 
-    fn unknown_type(&self, activity_type: &str) -> FailureProto {
+    fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
         let known: Vec<_> = self.registry.names().collect();
         let queue = &self.shared.task_queue;
         let text = format!(
@@ -183,7 +187,7 @@ impl ActivityWorker {
                 if !self.shared.connection.capabilities().activity_failure_include_heartbeat {
                     heartbeats.flush().await;
                 }
-                self.fail(task_token, failure, latest_heartbeat, deadline).await
+                self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
             Outcome::Cancelled(details) => {
                 let request = RespondActivityTaskCanceledRequest {
@@ -237,7 +241,7 @@ impl ActivityWorker {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
                 // Better a failure that somebody reads than an attempt that silently times out.
                 let text = format!("the server did not take the activity's result: {error}");
-                self.fail(task_token, failure("ResultRefused", &text), latest_heartbeat, deadline).await
+                self.fail(task_token, *failure("ResultRefused", &text), latest_heartbeat, deadline).await
             }
             answered => answered,
         }
@@ -284,11 +288,25 @@ impl Watch<'_> {
     }
 }
 
+/// Says that an attempt failed, loudly unless its author expected it.
+fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
+    let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
+    let benign = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
+        _ => false,
+    };
+    if benign {
+        tracing::debug!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+    } else {
+        tracing::warn!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+    }
+}
+
 /// What an attempt that did not succeed tells the server.
 fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outcome {
     match error.into_kind() {
         ActivityErrorKind::Error { error, type_name } => {
-            Outcome::Failed(as_application_failure(application_failure(&*error, Some(type_name))))
+            Outcome::Failed(as_application_failure(Box::new(application_failure(&*error, Some(type_name)))))
         }
         ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
         ActivityErrorKind::Cancelled { details } => match cancelled {
@@ -306,26 +324,26 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outc
     }
 }
 
-fn worker_shutdown() -> FailureProto {
+fn worker_shutdown() -> Box<FailureProto> {
     failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
 }
 
-fn failure(error_type: &str, text: &str) -> FailureProto {
-    application_failure(&ApplicationFailure::new(text).error_type(error_type), None)
+fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
+    Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
 }
 
 /// The server takes no other failure as an activity's own: what came from elsewhere becomes the cause.
-fn as_application_failure(failure: FailureProto) -> FailureProto {
+fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     if matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
         return failure;
     }
-    FailureProto {
+    Box::new(FailureProto {
         message: failure.message.clone(),
         source: SOURCE.into(),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo::default())),
-        cause: Some(Box::new(failure)),
+        cause: Some(failure),
         ..Default::default()
-    }
+    })
 }
 
 fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {

@@ -46,7 +46,15 @@ pub struct NothingRegistered;
 #[derive(Debug)]
 pub struct Registered;
 
-/// A state in which a [`WorkerBuilder`] can be built.
+/// A state in which a [`WorkerBuilder`] can be built. A worker without anything to run does not compile:
+///
+/// ```compile_fail,E0277
+/// # use abide::client::Client;
+/// # use abide::worker::{Worker, WorkerError};
+/// # fn forgets_to_register(client: &Client) -> Result<Worker, WorkerError> {
+/// Worker::builder(client, "orders").max_cached_workflows(10).build()
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "nothing is registered with this worker",
     label = "this worker could not run anything",

@@ -28,8 +28,8 @@ use crate::replay::{WorkflowTaskCompletion, WorkflowTaskFailure};
 const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
-    pub(super) async fn complete(self: &Arc<Self>, mut ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
-        let request = self.completion_request(&mut ticket, *completion);
+    pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+        let request = self.completion_request(&ticket, *completion);
         if let Some(text) = self.too_large(&request) {
             self.evict(&ticket);
             return self.fail_with(&ticket, request.task_token, WorkflowTaskFailedCause::PayloadsTooLarge, &text).await;
@@ -95,7 +95,7 @@ impl WorkflowWorker {
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     fn completion_request(
         &self,
-        ticket: &mut Ticket,
+        ticket: &Ticket,
         completion: WorkflowTaskCompletion,
     ) -> RespondWorkflowTaskCompletedRequest {
         let shared = &self.shared;
@@ -104,7 +104,6 @@ impl WorkflowWorker {
             schedule_to_start_timeout: Some(to_proto(shared.options.sticky_queue_schedule_to_start_timeout)),
         });
         RespondWorkflowTaskCompletedRequest {
-            // The token is not needed again unless the completion is refused, and then it is in the request no more.
             task_token: ticket.task_token.clone(),
             commands: completion.commands,
             identity: shared.identity.clone(),

@@ -188,7 +188,7 @@ impl<R: Run> LaneThread<R> {
         }
     }
 
-    fn discard(&mut self, run: Option<Box<R>>) {
+    fn discard(&self, run: Option<Box<R>>) {
         self.shared.cached_changed(self.index, self.idle.len());
         run.into_iter().for_each(drop_quietly);
     }

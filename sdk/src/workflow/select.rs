@@ -119,3 +119,139 @@ macro_rules! __join {
         )
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::future::{Future, pending, poll_fn, ready};
+    use std::rc::Rc;
+    use std::task::Poll;
+
+    use futures_util::FutureExt as _;
+
+    /// The output of a future that is ready at once.
+    #[track_caller]
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        future.now_or_never().expect("ready at once")
+    }
+
+    #[test]
+    fn the_topmost_of_several_ready_branches_wins_every_time() {
+        for _ in 0..100 {
+            let winner = now(async {
+                abide::select! {
+                    () = pending() => 0,
+                    _ = ready(()) => 1,
+                    _ = ready(()) => 2,
+                }
+            });
+            assert_eq!(winner, 1);
+        }
+    }
+
+    #[test]
+    fn ten_branches_of_different_types_and_forms() {
+        let winner = now(async {
+            abide::select! {
+                () = pending() => { 1 }
+                (_, _) = pending::<(u8, u8)>() => { 2 },
+                text = pending::<String>() => text.len(),
+                _ = pending::<u8>() => 4,
+                _ = pending::<u8>() => 5,
+                _ = pending::<u8>() => 6,
+                _ = pending::<u8>() => 7,
+                _ = pending::<u8>() => 8,
+                (a, b) = ready((4, 5)) => { a + b }
+                _ = ready(()) => 10,
+            }
+        });
+        assert_eq!(winner, 9);
+    }
+
+    #[test]
+    fn one_branch_alone_is_an_await() {
+        assert_eq!(
+            now(async {
+                abide::select! { value = ready(1) => value + 1 }
+            }),
+            2
+        );
+    }
+
+    #[test]
+    fn futures_are_polled_from_top_to_bottom() {
+        let order = RefCell::new(Vec::new());
+        let noted = |number, is_ready| {
+            let order = &order;
+            poll_fn(move |_| {
+                order.borrow_mut().push(number);
+                if is_ready { Poll::Ready(()) } else { Poll::Pending }
+            })
+        };
+        now(async {
+            abide::select! {
+                _ = noted(1, false) => (),
+                _ = noted(2, false) => (),
+                _ = noted(3, true) => (),
+                _ = noted(4, true) => (),
+            }
+        });
+        assert_eq!(*order.borrow(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn losers_are_dropped_before_the_branch_runs() {
+        let shared = Rc::new(());
+        let held = |shared: Rc<()>| async move {
+            pending::<()>().await;
+            drop(shared);
+        };
+        let count = now(async {
+            abide::select! {
+                _ = held(shared.clone()) => 0,
+                _ = ready(()) => Rc::strong_count(&shared),
+            }
+        });
+        assert_eq!(count, 1);
+    }
+
+    #[test]
+    fn a_branch_can_return_await_and_use_the_question_mark() {
+        async fn race() -> Result<u32, std::num::ParseIntError> {
+            loop {
+                abide::select! {
+                    text = ready("7") => {
+                        let value: u32 = text.parse()?;
+                        if ready(true).await {
+                            return Ok(value);
+                        }
+                        break;
+                    }
+                }
+            }
+            Ok(0)
+        }
+        assert_eq!(now(race()).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_future_that_is_kept_goes_on_after_it_lost() {
+        let mut polls = 0;
+        let mut second_time = poll_fn(|_| {
+            polls += 1;
+            if polls == 2 { Poll::Ready("slow") } else { Poll::Pending }
+        });
+        let outcome = now(async {
+            let first = abide::select! { text = &mut second_time => text, _ = ready(()) => "fast" };
+            (first, second_time.await)
+        });
+        assert_eq!(outcome, ("fast", "slow"));
+    }
+
+    #[test]
+    fn join_returns_the_outputs_in_order_whatever_becomes_ready_first() {
+        assert_eq!(now(async { abide::join!(ready(1)) }), (1,));
+        let outputs = now(async { abide::join!(ready(1), ready("2"), ready('3'), ready(4.0), ready(5_u8),) });
+        assert_eq!(outputs, (1, "2", '3', 4.0, 5));
+    }
+}

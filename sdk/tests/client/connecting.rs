@@ -1,6 +1,6 @@
 //! Connecting: what a user reads when there is no server, or not the right one.
 
-use abide::client::{Client, ClientOptions, StartError, TlsOptions};
+use abide::client::{Client, ClientOptions, StartError};
 
 use super::workflows::ProcessOrder;
 use super::{client, unique};
@@ -30,14 +30,6 @@ async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
     assert!(header.to_string().contains("not the name of a header"), "{header}");
     let key = refused(ClientOptions::default().plaintext().api_key("two\nlines")).await;
     assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");
-}
-
-#[cfg(feature = "tls")]
-#[tokio::test]
-async fn a_certificate_that_is_none_is_refused() {
-    let tls = TlsOptions::new().server_ca_cert("no PEM").client_identity("no cert", "no key");
-    let error = Client::connect(ClientOptions::new("localhost:7233").tls(tls)).await.unwrap_err();
-    assert!(error.to_string().contains("TLS"), "{error}");
 }
 
 #[tokio::test]

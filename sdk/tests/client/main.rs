@@ -1,11 +1,18 @@
-//! The client against a real Temporal server, without a worker.
+//! The client against a real Temporal server, alone and with a worker; TLS and outages against a server of its own.
 //!
 //! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test says that it was skipped.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so by name")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod connecting;
 mod lifecycle;
+mod outage;
+mod server;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "worker")]
+mod with_worker;
 mod workflows;
 
 use abide::client::{Client, ClientOptions};

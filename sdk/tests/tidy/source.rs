@@ -42,10 +42,10 @@ impl Source {
         self.test_lines = (1..=self.text.lines().count()).collect();
     }
 
-    /// The top-level module of `sdk/src` that the file belongs to; none for the crate root and for other crates.
+    /// The top-level module of `sdk/src` that the file belongs to; none for the crate root, the macros' door and other crates.
     pub(crate) fn module(&self) -> Option<&str> {
         let module = self.path.strip_prefix("sdk/src/")?.split('/').next()?.trim_end_matches(".rs");
-        (module != "lib").then_some(module)
+        (!matches!(module, "lib" | "__private")).then_some(module)
     }
 
     /// Whether the line (from 1) is something else than test code.
@@ -58,12 +58,13 @@ impl Source {
         self.masked.lines().enumerate().map(|(index, text)| (index + 1, text)).filter(|(line, _)| self.is_code(*line))
     }
 
-    /// What follows `crate::` or `abide::`, groups taken apart: line and first name.
+    /// What follows `crate::` or `abide::`, groups taken apart: line and first name. `$crate::` is a user's code.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         let masked = &self.masked;
         let mut found = Vec::new();
         for root in ["crate::", "abide::"] {
-            for (at, _) in masked.match_indices(root).filter(|(at, _)| !masked[..*at].ends_with(is_name_character)) {
+            let is_ours = |at: usize| !masked[..at].ends_with(|c| c == '$' || is_name_character(c));
+            for (at, _) in masked.match_indices(root).filter(|(at, _)| is_ours(*at)) {
                 let rest = at + root.len();
                 let starts = if masked[rest..].starts_with('{') { group(masked, rest) } else { vec![rest] };
                 let names = starts.into_iter().map(|start| (line_of(masked, start), leading_name(&masked[start..])));

@@ -20,9 +20,11 @@ use crate::{Arguments, WorkflowDefinition};
 /// Answers with what it was given, in that order, and remembers what it was asked.
 #[derive(Clone, Default)]
 struct Script {
-    answers: Arc<Mutex<VecDeque<Result<Vec<u8>, Status>>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
+
+type Answer = Result<Vec<u8>, Status>;
 
 #[derive(Clone, Debug)]
 struct Asked {

@@ -1,3 +1,5 @@
+//! Histories and commands as text: both directions, and what broken text says.
+
 use std::time::Duration;
 
 use expect_test::{Expect, expect};

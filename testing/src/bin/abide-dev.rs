@@ -1,0 +1,94 @@
+//! `abide-dev`: the embedded server as a program, for workers and clients of any language.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use abide_testing::server::TestServer;
+
+const USAGE: &str = "usage: abide-dev [--port N] [--namespace NAME]...
+
+Serves Temporal's API on 127.0.0.1, in memory, until it is interrupted (Ctrl-C).
+
+  --port N          the port to listen at; default 7233, 0 takes any free port
+  --namespace NAME  a namespace besides `default`; may be repeated
+";
+
+#[derive(Debug, PartialEq, Eq)]
+struct Arguments {
+    port: u16,
+    namespaces: Vec<String>,
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+async fn main() -> ExitCode {
+    let arguments = match parse(std::env::args().skip(1)) {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            eprint!("abide-dev: {problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let builder = arguments.namespaces.into_iter().fold(TestServer::builder(), |builder, name| builder.namespace(name));
+    let server = builder.start();
+    let wanted = SocketAddr::from(([127, 0, 0, 1], arguments.port));
+    match server.listen(wanted).await {
+        Ok(address) => println!("abide-dev listens on {address} (Ctrl-C ends it)"),
+        Err(error) => {
+            eprintln!("abide-dev: cannot listen on {wanted}: {error}; choose another port with --port");
+            return ExitCode::FAILURE;
+        }
+    }
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        eprintln!("abide-dev: cannot wait for Ctrl-C: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Reads the command line; `None` if help was asked for.
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let mut arguments = Arguments { port: 7233, namespaces: Vec::new() };
+    while let Some(word) = words.next() {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (word, None),
+        };
+        let mut value = || value.clone().or_else(|| words.next()).ok_or_else(|| format!("{name} needs a value"));
+        match name.as_str() {
+            "--port" => {
+                let value = value()?;
+                arguments.port =
+                    value.parse().map_err(|_| format!("--port expects a number up to 65535, found {value:?}"))?;
+            }
+            "--namespace" => arguments.namespaces.push(value()?),
+            "--help" | "-h" => return Ok(None),
+            other => return Err(format!("unknown argument {other:?}")),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Option<Arguments>, String> {
+        parse(words.iter().map(|word| (*word).to_owned()))
+    }
+
+    #[test]
+    fn arguments_are_read() {
+        assert_eq!(parsed(&[]), Ok(Some(Arguments { port: 7233, namespaces: vec![] })));
+        let all = Arguments { port: 0, namespaces: vec!["a".to_owned(), "b".to_owned()] };
+        assert_eq!(parsed(&["--port", "0", "--namespace=a", "--namespace", "b"]), Ok(Some(all)));
+        assert_eq!(parsed(&["--help"]), Ok(None));
+        assert_eq!(parsed(&["--port"]), Err("--port needs a value".to_owned()));
+        assert_eq!(parsed(&["--port", "x"]), Err("--port expects a number up to 65535, found \"x\"".to_owned()));
+        assert_eq!(parsed(&["--prot", "1"]), Err("unknown argument \"--prot\"".to_owned()));
+    }
+}

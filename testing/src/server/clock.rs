@@ -1,0 +1,70 @@
+//! The two clocks of a server. The machine's clock only ever runs. The server's clock either runs with it, or stands still
+//! and is moved by hand, so that a test observes exactly the time it let pass.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::engine::time::{Now, Time};
+
+/// How the server's clock moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// With the machine's clock.
+    Flowing,
+    /// Only when it is skipped or advanced.
+    Standing,
+}
+
+/// Tells the time to the engine.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    pace: Pace,
+    /// The machine's clock at the start, and what time it was then.
+    started: Instant,
+    started_wall: Time,
+    /// The server's time when it was last set, and what the machine's clock showed then.
+    base: Time,
+    base_wall: Time,
+}
+
+impl Clock {
+    /// A clock that starts at `start`, or at the present time.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the embedded server reads the machine's clock")]
+    pub(crate) fn new(pace: Pace, start: Option<SystemTime>) -> Self {
+        let wall = time_of(SystemTime::now());
+        let base = start.map_or(wall, time_of);
+        Self { pace, started: Instant::now(), started_wall: wall, base, base_wall: wall }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        let wall = self.started_wall.plus(self.started.elapsed());
+        let time = match self.pace {
+            Pace::Flowing => self.base.plus(wall.since(self.base_wall)),
+            Pace::Standing => self.base,
+        };
+        Now { time, wall }
+    }
+
+    /// Moves the server's clock forward to `time`; it never goes back.
+    pub(crate) fn move_to(&mut self, time: Time) {
+        let now = self.now();
+        self.base = now.time.max(time);
+        self.base_wall = now.wall;
+    }
+
+    /// How long to wait on the machine's clock until the server's clock shows `time` by itself; `None` if it never does.
+    pub(crate) fn until(&self, time: Time) -> Option<Duration> {
+        match self.pace {
+            Pace::Flowing => Some(time.since(self.now().time)),
+            Pace::Standing => None,
+        }
+    }
+
+    pub(crate) fn until_wall(&self, wall: Time) -> Duration {
+        wall.since(self.now().wall)
+    }
+}
+
+fn time_of(time: SystemTime) -> Time {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Time::default().plus(since)
+}

@@ -1,0 +1,186 @@
+//! How an attempt ends: completed, cancelled, failed or timed out; and whether that ends the activity.
+
+use super::activity::Activity;
+use super::api::{common, enums::RetryState, enums::TimeoutType, failure, failure::failure::FailureInfo, history};
+use super::history_builder::Extras;
+use super::limits;
+use super::retry;
+use super::time::Time;
+use super::transaction::Transaction;
+
+/// Last failures that are kept between attempts are cut to this size.
+const LAST_FAILURE_LIMIT: usize = 4096;
+
+impl Transaction<'_> {
+    pub(crate) fn complete_activity(&mut self, id: i64, result: Option<common::Payloads>, identity: String) {
+        if result.as_ref().is_some_and(limits::is_too_large) {
+            let info = failure::ServerFailureInfo { non_retryable: true };
+            let message = "Complete result exceeds size limit.".to_owned();
+            let failure_info = Some(FailureInfo::ServerFailureInfo(info));
+            return self.fail_activity(id, failure::Failure { message, failure_info, ..Default::default() }, identity);
+        }
+        let Some(activity) = self.remove_activity(id) else { return };
+        let started_event_id = self.record_activity_started(&activity, &identity);
+        self.record(history::ActivityTaskCompletedEventAttributes {
+            result,
+            scheduled_event_id: id,
+            started_event_id,
+            identity,
+            ..Default::default()
+        });
+        self.ensure_workflow_task();
+    }
+
+    /// The attempt failed: tries again if the retry policy allows it.
+    pub(crate) fn fail_activity(&mut self, id: i64, failure: failure::Failure, identity: String) {
+        let Some(retry_state) = self.retry_activity(id, &failure) else { return };
+        let Some(activity) = self.remove_activity(id) else { return };
+        let started_event_id = self.record_activity_started(&activity, &identity);
+        self.record(history::ActivityTaskFailedEventAttributes {
+            failure: Some(failure),
+            scheduled_event_id: id,
+            started_event_id,
+            identity,
+            retry_state: retry_state.into(),
+            ..Default::default()
+        });
+        self.ensure_workflow_task();
+    }
+
+    /// The worker says that it has given up because it was asked to.
+    pub(crate) fn cancel_activity(&mut self, id: i64, details: Option<common::Payloads>, identity: String) {
+        let Some(activity) = self.remove_activity(id) else { return };
+        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
+        self.record(history::ActivityTaskCanceledEventAttributes {
+            details,
+            latest_cancel_requested_event_id: activity.cancel_requested.unwrap_or(0),
+            scheduled_event_id: id,
+            started_event_id,
+            identity,
+            ..Default::default()
+        });
+    }
+
+    /// Ends or retries every activity that has passed one of its timeouts, the earliest first; then wakes the workflow
+    /// once.
+    pub(crate) fn time_out_activities(&mut self) {
+        let now = self.time();
+        let mut due: Vec<(Time, i64, i32)> = Vec::new();
+        for (id, activity) in &self.execution.state.activities {
+            due.extend(activity.timeouts_set().filter(|(at, _)| *at <= now).map(|(at, kind)| (at, *id, kind.into())));
+        }
+        due.sort_unstable();
+        let mut closed = false;
+        for (at, id, kind) in due {
+            let kind = TimeoutType::try_from(kind).unwrap_or_default();
+            let activity = self.execution.state.activities.get(&id);
+            let still_set = activity.is_some_and(|activity| activity.timeouts_set().any(|set| set == (at, kind)));
+            closed |= still_set && self.time_out_activity(id, kind);
+        }
+        if closed {
+            self.ensure_workflow_task();
+        }
+    }
+
+    /// Returns whether that ended the activity.
+    fn time_out_activity(&mut self, id: i64, kind: TimeoutType) -> bool {
+        let mut failure = timeout_failure(kind, format!("activity {} timeout", name_of(kind)));
+        let Some(retry_state) = self.retry_activity(id, &failure) else { return false };
+        if retry_state == RetryState::Timeout && kind != TimeoutType::ScheduleToStart {
+            failure = timeout_failure(TimeoutType::ScheduleToClose, NOT_ENOUGH_TIME.to_owned());
+        }
+        let Some(activity) = self.remove_activity(id) else { return false };
+        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
+        if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
+            info.last_heartbeat_details = activity.heartbeat_details;
+        }
+        failure.cause = activity.last_failure;
+        self.record(history::ActivityTaskTimedOutEventAttributes {
+            failure: Some(failure),
+            scheduled_event_id: id,
+            started_event_id,
+            retry_state: retry_state.into(),
+        });
+        true
+    }
+
+    /// Puts the activity into backoff, or says why it is not tried again.
+    fn retry_activity(&mut self, id: i64, failure: &failure::Failure) -> Option<RetryState> {
+        let activity = self.execution.state.activities.get(&id)?;
+        if activity.cancel_requested.is_some() {
+            return Some(RetryState::CancelRequested);
+        }
+        let attempt =
+            retry::Attempt { attempt: activity.attempt, now: self.time(), expires: activity.expires(), failure };
+        match retry::next_attempt(&activity.retry_policy, &attempt) {
+            Ok(interval) => {
+                self.back_off_activity(id, truncated(failure), interval);
+                None
+            }
+            Err(state) => Some(state),
+        }
+    }
+
+    /// Writes the event that was left out when the last attempt started. Who ends an attempt that never started stands
+    /// for its worker.
+    fn record_activity_started(&mut self, activity: &Activity, ended_by: &str) -> i64 {
+        let started = activity.started.clone();
+        let time = started.as_ref().map_or(self.now.time, |started| started.time);
+        let (request_id, identity) =
+            started.map_or_else(|| (String::new(), ended_by.to_owned()), |s| (s.request_id, s.identity));
+        let attributes = history::ActivityTaskStartedEventAttributes {
+            scheduled_event_id: activity.scheduled_event_id,
+            identity,
+            request_id,
+            attempt: activity.attempt,
+            last_failure: activity.last_failure.as_deref().cloned(),
+            ..Default::default()
+        };
+        self.record_with(attributes, Extras::at(time))
+    }
+}
+
+const NOT_ENOUGH_TIME: &str =
+    "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying";
+
+pub(crate) fn timeout_failure(kind: TimeoutType, message: String) -> failure::Failure {
+    let info = failure::TimeoutFailureInfo { timeout_type: kind.into(), last_heartbeat_details: None };
+    failure::Failure {
+        message,
+        source: "Server".to_owned(),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+        ..Default::default()
+    }
+}
+
+fn name_of(kind: TimeoutType) -> &'static str {
+    match kind {
+        TimeoutType::Unspecified => "Unspecified",
+        TimeoutType::StartToClose => "StartToClose",
+        TimeoutType::ScheduleToStart => "ScheduleToStart",
+        TimeoutType::ScheduleToClose => "ScheduleToClose",
+        TimeoutType::Heartbeat => "Heartbeat",
+    }
+}
+
+/// A failure that is small enough to be kept.
+fn truncated(failure: &failure::Failure) -> failure::Failure {
+    use abide_protos::prost::Message;
+    if failure.encoded_len() <= LAST_FAILURE_LIMIT {
+        return failure.clone();
+    }
+    let cut = |text: &str| text.char_indices().take_while(|(at, _)| *at < 1000).map(|(_, c)| c).collect::<String>();
+    failure::Failure {
+        message: cut(&failure.message),
+        source: failure.source.clone(),
+        stack_trace: cut(&failure.stack_trace),
+        failure_info: match &failure.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => {
+                let info = failure::ApplicationFailureInfo { details: None, ..info.clone() };
+                Some(FailureInfo::ApplicationFailureInfo(info))
+            }
+            other => other.clone(),
+        },
+        ..Default::default()
+    }
+}

@@ -1,0 +1,136 @@
+//! What workers say about activities: completed, failed, cancelled, still alive; by task token or by activity id.
+
+use super::Engine;
+use super::api::{common, failure, failure::failure::FailureInfo, service};
+use super::errors::Error;
+use super::execution::ExecutionId;
+use super::token::TaskToken;
+
+/// The activity a worker speaks of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    execution: ExecutionId,
+    scheduled_event_id: i64,
+}
+
+impl Engine {
+    /// The started attempt that a task token was given out for.
+    pub(crate) fn activity_of_token(&self, task_token: &[u8]) -> Result<Target, Error> {
+        let token = TaskToken::decode_token(task_token)?;
+        let id =
+            self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
+        let execution = self.execution(id);
+        if !execution.is_running() {
+            return Err(Error::completed());
+        }
+        let activity = execution.state.activities.get(&token.scheduled_event_id).filter(|activity| {
+            let started = activity.started.as_ref().is_some_and(|started| started.time.nanos() == token.started_time);
+            started && activity.attempt == token.attempt
+        });
+        let activity = activity.ok_or_else(Error::activity_not_found)?;
+        Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
+    }
+
+    /// The pending activity with that id.
+    pub(crate) fn activity_by_id(
+        &self,
+        namespace: &str,
+        workflow_id: &str,
+        run_id: &str,
+        activity_id: &str,
+    ) -> Result<Target, Error> {
+        if activity_id.is_empty() {
+            return Err(Error::invalid_argument("ActivityId is not set on request."));
+        }
+        let execution = common::WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() };
+        let id = self.find_running(namespace, Some(&execution))?;
+        let activity = self.execution(id).activity_by_id(activity_id).ok_or_else(|| {
+            Error::not_found(format!(
+                "cannot find pending activity with ActivityID {activity_id}, check workflow execution history for more details"
+            ))
+        })?;
+        Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
+    }
+
+    pub(crate) fn complete_activity(&mut self, target: Target, result: Option<common::Payloads>, identity: String) {
+        self.transact(target.execution, |transaction| {
+            transaction.complete_activity(target.scheduled_event_id, result, identity);
+        });
+    }
+
+    pub(crate) fn fail_activity(
+        &mut self,
+        target: Target,
+        failure: Option<failure::Failure>,
+        last_heartbeat_details: Option<common::Payloads>,
+        identity: String,
+    ) -> Result<(), Error> {
+        let failure = failure.unwrap_or_default();
+        let known = matches!(failure.failure_info, None | Some(FailureInfo::ApplicationFailureInfo(_)));
+        if !known {
+            return Err(Error::invalid_argument("Failure must have ApplicationFailureInfo."));
+        }
+        let id = target.scheduled_event_id;
+        self.transact(target.execution, |transaction| {
+            if last_heartbeat_details.is_some() {
+                if let Some(activity) = transaction.state().activities.get_mut(&id) {
+                    activity.heartbeat_details = last_heartbeat_details;
+                }
+            }
+            transaction.fail_activity(id, failure, identity);
+        });
+        Ok(())
+    }
+
+    pub(crate) fn cancel_activity(
+        &mut self,
+        target: Target,
+        details: Option<common::Payloads>,
+        identity: String,
+    ) -> Result<(), Error> {
+        let id = target.scheduled_event_id;
+        let activity = self.execution(target.execution).state.activities.get(&id);
+        if activity.is_none_or(|activity| activity.cancel_requested.is_none()) {
+            let text = "unable to mark activity as canceled without activity being request canceled first";
+            return Err(Error::invalid_argument(text));
+        }
+        self.transact(target.execution, |transaction| {
+            transaction.cancel_activity(id, details, identity);
+            transaction.ensure_workflow_task();
+        });
+        Ok(())
+    }
+
+    /// Records a sign of life; returns whether the worker should give up.
+    pub(crate) fn heartbeat_activity(
+        &mut self,
+        target: Target,
+        details: Option<common::Payloads>,
+    ) -> Result<bool, Error> {
+        let id = target.scheduled_event_id;
+        let activity = self.execution(target.execution).state.activities.get(&id);
+        let activity = activity.filter(|activity| activity.started.is_some()).ok_or_else(Error::activity_not_found)?;
+        let cancel_requested = activity.cancel_requested.is_some();
+        self.transact(target.execution, |transaction| transaction.heartbeat_activity(id, details));
+        Ok(cancel_requested)
+    }
+
+    pub(crate) fn record_activity_task_heartbeat(
+        &mut self,
+        request: service::RecordActivityTaskHeartbeatRequest,
+    ) -> Result<service::RecordActivityTaskHeartbeatResponse, Error> {
+        let target = self.activity_of_token(&request.task_token)?;
+        let cancel_requested = self.heartbeat_activity(target, request.details)?;
+        Ok(service::RecordActivityTaskHeartbeatResponse { cancel_requested, ..Default::default() })
+    }
+
+    pub(crate) fn record_activity_task_heartbeat_by_id(
+        &mut self,
+        request: service::RecordActivityTaskHeartbeatByIdRequest,
+    ) -> Result<service::RecordActivityTaskHeartbeatByIdResponse, Error> {
+        let target =
+            self.activity_by_id(&request.namespace, &request.workflow_id, &request.run_id, &request.activity_id)?;
+        let cancel_requested = self.heartbeat_activity(target, request.details)?;
+        Ok(service::RecordActivityTaskHeartbeatByIdResponse { cancel_requested, ..Default::default() })
+    }
+}

@@ -1,0 +1,124 @@
+//! The end of a run and the run that may follow it: continue-as-new, workflow retry, run and execution timeouts.
+
+use super::activity_close::timeout_failure;
+use super::api::enums::{ContinueAsNewInitiator, RetryState, TimeoutType, WorkflowExecutionStatus};
+use super::api::{command, failure, history};
+use super::execution::normal_queue;
+use super::retry;
+use super::start::NewRun;
+use super::time;
+use super::transaction::{Effect, Transaction};
+
+impl Transaction<'_> {
+    /// Ends the run, whose closing event is written: nothing of it is pending any more.
+    pub(crate) fn close(&mut self, status: WorkflowExecutionStatus) {
+        let now = self.time();
+        self.drop_activities();
+        self.drop_timers();
+        let state = self.state();
+        state.status = status;
+        state.close_time = Some(now);
+        state.buffer.clear();
+        let task = state.task.take().and_then(|task| task.deadline);
+        let keys = [state.timeout.take(), state.first_task_backoff.take(), task];
+        for key in keys {
+            self.remove_deadline(key);
+        }
+    }
+
+    /// Creates the run that follows this one, in the same step.
+    pub(crate) fn continue_with(&mut self, next: Option<NewRun>) {
+        self.effects.extend(next.map(|next| Effect::Continue(Box::new(next))));
+    }
+
+    /// The run or its chain has lived too long.
+    pub(crate) fn time_out_workflow(&mut self) {
+        let now = self.time();
+        let expired = self.execution.state.execution_expiration.is_some_and(|at| at <= now);
+        self.force_close_workflow_task();
+        let (retry_state, next) = if expired {
+            (RetryState::Timeout, None)
+        } else {
+            let failure = timeout_failure(TimeoutType::StartToClose, "workflow timeout".to_owned());
+            match self.retried_run(&failure) {
+                Ok(next) => (RetryState::InProgress, Some(next)),
+                Err(state) => (state, None),
+            }
+        };
+        self.record(history::WorkflowExecutionTimedOutEventAttributes {
+            retry_state: retry_state.into(),
+            new_execution_run_id: next.as_ref().map(|next| next.run_id.clone()).unwrap_or_default(),
+        });
+        self.close(WorkflowExecutionStatus::TimedOut);
+        self.continue_with(next);
+    }
+
+    /// The next attempt of a workflow that failed, if its retry policy allows one.
+    pub(crate) fn retried_run(&mut self, failure: &failure::Failure) -> Result<NewRun, RetryState> {
+        let state = &self.execution.state;
+        let Some(policy) = &state.start.retry_policy else { return Err(RetryState::RetryPolicyNotSet) };
+        let attempt = retry::Attempt {
+            attempt: state.start.attempt,
+            now: self.now.time,
+            expires: state.execution_expiration,
+            failure,
+        };
+        let backoff = retry::next_attempt(policy, &attempt)?;
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            initiator: ContinueAsNewInitiator::Retry.into(),
+            continued_failure: Some(failure.clone()),
+            attempt: state.start.attempt + 1,
+            first_workflow_task_backoff: Some(time::proto(backoff)),
+            ..(*state.start).clone()
+        };
+        Ok(self.following_run(start))
+    }
+
+    /// The run that a continue-as-new command asks for. What it does not carry over itself is not inherited, except
+    /// type, task queue and workflow task timeout.
+    pub(crate) fn continued_run(
+        &mut self,
+        attributes: command::ContinueAsNewWorkflowExecutionCommandAttributes,
+    ) -> NewRun {
+        let previous = &self.execution.state.start;
+        let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
+        let queue = queue.unwrap_or_else(|| self.execution.state.task_queue().to_owned());
+        let kind = attributes.workflow_type.filter(|kind| !kind.name.is_empty());
+        let execution_timeout = time::stored(previous.workflow_execution_timeout.as_ref());
+        let run_timeout = time::stored(attributes.workflow_run_timeout.as_ref());
+        let run_timeout = run_timeout.or_else(|| time::stored(previous.workflow_run_timeout.as_ref()));
+        let task_timeout = time::stored(attributes.workflow_task_timeout.as_ref());
+        let backoff = time::stored(attributes.backoff_start_interval.as_ref()).unwrap_or_default();
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            workflow_type: kind.or_else(|| previous.workflow_type.clone()),
+            task_queue: Some(normal_queue(&queue)),
+            input: attributes.input,
+            workflow_run_timeout: Some(time::proto(time::shorter(run_timeout, execution_timeout).unwrap_or_default())),
+            workflow_task_timeout: task_timeout.map(time::proto).or(previous.workflow_task_timeout),
+            initiator: ContinueAsNewInitiator::Workflow.into(),
+            continued_failure: attributes.failure,
+            last_completion_result: attributes.last_completion_result,
+            retry_policy: attributes.retry_policy.map(|policy| retry::with_defaults(Some(policy))),
+            attempt: 1,
+            first_workflow_task_backoff: Some(time::proto(backoff)),
+            memo: attributes.memo,
+            search_attributes: attributes.search_attributes,
+            header: attributes.header,
+            ..(**previous).clone()
+        };
+        self.following_run(start)
+    }
+
+    fn following_run(&mut self, start: history::WorkflowExecutionStartedEventAttributes) -> NewRun {
+        let run_id = self.ids.v4();
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            continued_execution_run_id: self.execution.run_id.clone(),
+            original_execution_run_id: run_id.clone(),
+            eager_execution_accepted: false,
+            identity: String::new(),
+            ..start
+        };
+        let user_metadata = self.execution.state.user_metadata.clone();
+        NewRun { run_id, start, request_id: self.ids.v4(), user_metadata, ..NewRun::default() }
+    }
+}

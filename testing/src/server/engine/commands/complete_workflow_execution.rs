@@ -1,0 +1,27 @@
+//! COMPLETE_WORKFLOW_EXECUTION.
+
+use super::super::api::{command, enums::WorkflowExecutionStatus, history};
+use super::super::history_builder::Extras;
+use super::super::limits;
+use super::super::transaction::Transaction;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::CompleteWorkflowExecutionCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    if completion.has_unhandled_events {
+        return Err(Refusal::unhandled_command());
+    }
+    limits::check_command(attributes.result.as_ref(), "CompleteWorkflowExecutionCommandAttributes.Result")?;
+    let attributes = history::WorkflowExecutionCompletedEventAttributes {
+        result: attributes.result,
+        workflow_task_completed_event_id: completion.completed_event_id,
+        new_execution_run_id: String::new(),
+    };
+    transaction.record_with(attributes, extras);
+    transaction.close(WorkflowExecutionStatus::Completed);
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! FAIL_WORKFLOW_EXECUTION: ends the run, or starts the next attempt if the workflow has a retry policy.
+
+use super::super::api::enums::{RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause};
+use super::super::api::{command, history};
+use super::super::history_builder::Extras;
+use super::super::transaction::Transaction;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::FailWorkflowExecutionCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let Some(failure) = attributes.failure else {
+        let text = "Failure is not set on FailWorkflowExecutionCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes, text));
+    };
+    if completion.has_unhandled_events {
+        return Err(Refusal::unhandled_command());
+    }
+    let (retry_state, next) = match transaction.retried_run(&failure) {
+        Ok(next) => (RetryState::InProgress, Some(next)),
+        Err(state) => (state, None),
+    };
+    let attributes = history::WorkflowExecutionFailedEventAttributes {
+        failure: Some(failure),
+        retry_state: retry_state.into(),
+        workflow_task_completed_event_id: completion.completed_event_id,
+        new_execution_run_id: next.as_ref().map(|next| next.run_id.clone()).unwrap_or_default(),
+    };
+    transaction.record_with(attributes, extras);
+    transaction.close(WorkflowExecutionStatus::Failed);
+    transaction.continue_with(next);
+    Ok(())
+}

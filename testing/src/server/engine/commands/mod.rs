@@ -1,0 +1,168 @@
+//! The commands of a completed workflow task, one file per kind: each validates, changes the state and writes its events.
+
+mod cancel_timer;
+mod cancel_workflow_execution;
+mod complete_workflow_execution;
+mod continue_as_new_workflow_execution;
+mod fail_workflow_execution;
+mod modify_workflow_properties;
+mod record_marker;
+mod request_cancel_activity_task;
+mod schedule_activity_task;
+mod start_timer;
+mod upsert_workflow_search_attributes;
+
+use super::api::command::command::Attributes;
+use super::api::enums::WorkflowTaskFailedCause;
+use super::api::{command, enums::CommandType};
+use super::errors::Error;
+use super::history_builder::Extras;
+use super::transaction::Transaction;
+
+/// What the commands of one completion share.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    /// The id of the workflow task's completed event.
+    pub(crate) completed_event_id: i64,
+    pub(crate) identity: String,
+    pub(crate) eager_activities_allowed: bool,
+    /// Events came in while the task was under way.
+    pub(crate) has_unhandled_events: bool,
+    /// An activity was cancelled before any worker took it: the workflow must hear of it.
+    pub(crate) cancelled_unstarted_activity: bool,
+    /// Activities (by scheduled event id) that the worker takes along at once.
+    pub(crate) eager_activities: Vec<i64>,
+}
+
+/// Why a completion is refused: its workflow task fails.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) cause: WorkflowTaskFailedCause,
+    pub(crate) text: Option<String>,
+    /// No later attempt can succeed: the workflow is terminated.
+    pub(crate) ends_workflow: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(cause: WorkflowTaskFailedCause, text: impl Into<String>) -> Self {
+        Self { cause, text: Some(text.into()), ends_workflow: false }
+    }
+
+    pub(crate) fn unhandled_command() -> Self {
+        Self { cause: WorkflowTaskFailedCause::UnhandledCommand, text: None, ends_workflow: false }
+    }
+
+    pub(crate) fn message(&self) -> String {
+        let cause = camel_case(self.cause.as_str_name().trim_start_matches("WORKFLOW_TASK_FAILED_CAUSE_"));
+        match &self.text {
+            Some(text) => format!("{cause}: {text}"),
+            None => cause,
+        }
+    }
+}
+
+/// Carries out one command.
+pub(crate) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &mut Completion,
+    command: command::Command,
+) -> Result<(), Refusal> {
+    let extras = Extras::of_command(&command);
+    match command.attributes {
+        Some(Attributes::ScheduleActivityTaskCommandAttributes(a)) => {
+            schedule_activity_task::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::RequestCancelActivityTaskCommandAttributes(a)) => {
+            request_cancel_activity_task::apply(transaction, completion, &a, extras)
+        }
+        Some(Attributes::StartTimerCommandAttributes(a)) => start_timer::apply(transaction, completion, a, extras),
+        Some(Attributes::CancelTimerCommandAttributes(a)) => cancel_timer::apply(transaction, completion, a, extras),
+        Some(Attributes::RecordMarkerCommandAttributes(a)) => record_marker::apply(transaction, completion, a, extras),
+        Some(Attributes::CompleteWorkflowExecutionCommandAttributes(a)) => {
+            complete_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::FailWorkflowExecutionCommandAttributes(a)) => {
+            fail_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::CancelWorkflowExecutionCommandAttributes(a)) => {
+            cancel_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(a)) => {
+            continue_as_new_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(a)) => {
+            upsert_workflow_search_attributes::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
+            modify_workflow_properties::apply(transaction, completion, a, extras)
+        }
+        None => Err(without_attributes(command.command_type())),
+        Some(_) => Err(unsupported(command.command_type)),
+    }
+}
+
+/// Refuses lists of commands that no workflow can mean; nothing is written then.
+pub(crate) fn check_sequence(commands: &[command::Command]) -> Result<(), Error> {
+    for command in commands {
+        if matches!(command.command_type(), CommandType::Unspecified) {
+            return Err(Error::invalid_argument(format!("unknown command type: {}", name_of(command.command_type()))));
+        }
+    }
+    let Some((last, others)) = commands.split_last() else { return Ok(()) };
+    let Some(close) = others.iter().find(|command| closes_workflow(command.command_type())) else { return Ok(()) };
+    let names: Vec<String> = others.iter().chain([last]).map(|command| name_of(command.command_type())).collect();
+    let close = name_of(close.command_type());
+    Err(Error::invalid_argument(format!(
+        "invalid command sequence: [{}], command {close} must be the last command.",
+        names.join(", ")
+    )))
+}
+
+fn closes_workflow(kind: CommandType) -> bool {
+    matches!(
+        kind,
+        CommandType::CompleteWorkflowExecution
+            | CommandType::FailWorkflowExecution
+            | CommandType::CancelWorkflowExecution
+            | CommandType::ContinueAsNewWorkflowExecution
+    )
+}
+
+fn without_attributes(kind: CommandType) -> Refusal {
+    let cause = match kind {
+        CommandType::ScheduleActivityTask => WorkflowTaskFailedCause::BadScheduleActivityAttributes,
+        CommandType::RequestCancelActivityTask => WorkflowTaskFailedCause::BadRequestCancelActivityAttributes,
+        CommandType::StartTimer => WorkflowTaskFailedCause::BadStartTimerAttributes,
+        CommandType::CancelTimer => WorkflowTaskFailedCause::BadCancelTimerAttributes,
+        CommandType::RecordMarker => WorkflowTaskFailedCause::BadRecordMarkerAttributes,
+        CommandType::CompleteWorkflowExecution => WorkflowTaskFailedCause::BadCompleteWorkflowExecutionAttributes,
+        CommandType::FailWorkflowExecution => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
+        CommandType::CancelWorkflowExecution => WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes,
+        CommandType::ContinueAsNewWorkflowExecution => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
+        CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
+        CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        _ => return unsupported(kind.into()),
+    };
+    let name = name_of(kind);
+    Refusal::new(cause, format!("{name}CommandAttributes is not set on {name}Command."))
+}
+
+/// A command that this server does not carry out (yet).
+fn unsupported(command_type: i32) -> Refusal {
+    let name = CommandType::try_from(command_type).map_or_else(|_| command_type.to_string(), name_of);
+    let text = format!("abide-testing's server does not support the command {name} yet");
+    Refusal::new(WorkflowTaskFailedCause::Unspecified, text)
+}
+
+fn name_of(kind: CommandType) -> String {
+    camel_case(kind.as_str_name().trim_start_matches("COMMAND_TYPE_"))
+}
+
+/// `UNHANDLED_COMMAND` as `UnhandledCommand`.
+fn camel_case(name: &str) -> String {
+    let capitalized = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{first}{}", rest.to_lowercase())
+    });
+    capitalized.collect()
+}

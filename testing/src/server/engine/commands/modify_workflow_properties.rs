@@ -1,0 +1,26 @@
+//! MODIFY_WORKFLOW_PROPERTIES: merges the memo; an empty value removes.
+
+use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
+use super::super::history_builder::Extras;
+use super::super::transaction::Transaction;
+use super::super::visibility;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::ModifyWorkflowPropertiesCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let Some(upserted) = attributes.upserted_memo else {
+        let text = "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes, text));
+    };
+    visibility::merge(&mut transaction.state().memo, &upserted.fields);
+    let attributes = history::WorkflowPropertiesModifiedEventAttributes {
+        workflow_task_completed_event_id: completion.completed_event_id,
+        upserted_memo: Some(upserted),
+    };
+    transaction.record_with(attributes, extras);
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! RECORD_MARKER: the server keeps markers and never looks into them.
+
+use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
+use super::super::history_builder::Extras;
+use super::super::transaction::Transaction;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::RecordMarkerCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    if attributes.marker_name.is_empty() {
+        let text = "MarkerName is not set on RecordMarkerCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadRecordMarkerAttributes, text));
+    }
+    let attributes = history::MarkerRecordedEventAttributes {
+        marker_name: attributes.marker_name,
+        details: attributes.details,
+        workflow_task_completed_event_id: completion.completed_event_id,
+        header: attributes.header,
+        failure: attributes.failure,
+    };
+    transaction.record_with(attributes, extras);
+    Ok(())
+}

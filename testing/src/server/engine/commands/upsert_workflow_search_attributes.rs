@@ -1,0 +1,27 @@
+//! UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: merges; an empty value removes.
+
+use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
+use super::super::history_builder::Extras;
+use super::super::transaction::Transaction;
+use super::super::visibility;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::UpsertWorkflowSearchAttributesCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let Some(mut upserted) = attributes.search_attributes else {
+        let text = "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text));
+    };
+    visibility::complete_types(&mut upserted.indexed_fields, &transaction.state().search_attributes);
+    visibility::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
+    let attributes = history::UpsertWorkflowSearchAttributesEventAttributes {
+        workflow_task_completed_event_id: completion.completed_event_id,
+        search_attributes: Some(upserted),
+    };
+    transaction.record_with(attributes, extras);
+    Ok(())
+}

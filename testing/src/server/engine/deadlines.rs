@@ -1,0 +1,107 @@
+//! Everything that happens by itself at a certain time. A deadline that is no longer wanted is removed at once, so it is
+//! never a target of time skipping; deadlines that fall together fire in the order in which they were set.
+
+use std::collections::BTreeMap;
+
+use super::api::enums::TimeoutType;
+use super::execution::ExecutionId;
+use super::query::QueryId;
+use super::time::{Now, Time};
+
+/// Which clock a deadline goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Clock {
+    /// The server's own clock, which may skip.
+    Server,
+    /// The machine's clock: what no test should have to wait for, but a dead worker must not block for ever.
+    Wall,
+}
+
+/// The name of a deadline; its owner keeps it to remove the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) clock: Clock,
+    pub(crate) at: Time,
+    pub(crate) sequence: u64,
+}
+
+/// What happens at a deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deadline {
+    /// User timers of a run are due.
+    Timer(ExecutionId),
+    /// A run's first workflow task was held back until now (start delay, retry, continue-as-new).
+    FirstWorkflowTask(ExecutionId),
+    /// A run or its whole chain has lived too long.
+    WorkflowTimeout(ExecutionId),
+    /// The next attempt of an activity is due.
+    ActivityRetry(ExecutionId, i64),
+    /// An activity (by scheduled event id) reaches one of its timeouts.
+    ActivityTimeout(ExecutionId, i64, TimeoutType),
+    /// The started workflow task was not answered.
+    WorkflowTaskStartToClose(ExecutionId),
+    /// The workflow task was not picked up from its sticky queue.
+    WorkflowTaskScheduleToStart(ExecutionId),
+    /// A query was not picked up from its sticky queue.
+    StickyQuery(QueryId),
+}
+
+/// The deadlines that are set.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    set: BTreeMap<Key, Entry>,
+    /// Deadlines of the server's clock that the machine's clock may reach first: twin to original.
+    twins: BTreeMap<Key, Key>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    deadline: Deadline,
+    twin: Option<Key>,
+}
+
+impl Deadlines {
+    pub(crate) fn set(&mut self, key: Key, deadline: Deadline, wall: Option<Time>) {
+        let twin = wall.map(|at| Key { clock: Clock::Wall, at, sequence: key.sequence });
+        if let Some(twin) = twin {
+            self.twins.insert(twin, key);
+        }
+        self.set.insert(key, Entry { deadline, twin });
+    }
+
+    pub(crate) fn remove(&mut self, key: Key) -> Option<Deadline> {
+        let entry = self.set.remove(&key)?;
+        if let Some(twin) = entry.twin {
+            self.twins.remove(&twin);
+        }
+        Some(entry.deadline)
+    }
+
+    /// Removes and returns the first deadline that is due, of either clock.
+    pub(crate) fn pop_due(&mut self, now: Now) -> Option<Deadline> {
+        let due = self.first(Clock::Server).filter(|key| key.at <= now.time);
+        let due = due.or_else(|| self.first(Clock::Wall).filter(|key| key.at <= now.wall));
+        self.remove(due?)
+    }
+
+    /// When the server's clock reaches its next deadline.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.first(Clock::Server).map(|key| key.at)
+    }
+
+    /// When the machine's clock reaches its next deadline, twins included.
+    pub(crate) fn next_wall(&self) -> Option<Time> {
+        let twin = self.twins.first_key_value().map(|(twin, _)| twin.at);
+        self.first(Clock::Wall).map(|key| key.at).into_iter().chain(twin).min()
+    }
+
+    /// The point of the server's clock that the machine's clock has overtaken: a running activity has used up its time.
+    pub(crate) fn overtaken(&self, now: Now) -> Option<Time> {
+        self.twins.iter().find(|(twin, _)| twin.at <= now.wall).map(|(_, key)| key.at).filter(|at| *at > now.time)
+    }
+
+    fn first(&self, clock: Clock) -> Option<Key> {
+        let start = Key { clock, at: Time::from_nanos(i64::MIN), sequence: 0 };
+        self.set.range(start..).next().map(|(key, _)| *key).filter(|key| key.clock == clock)
+    }
+}

@@ -1,0 +1,130 @@
+//! DescribeWorkflowExecution.
+
+use std::collections::HashMap;
+
+use super::Engine;
+use super::activity::Activity;
+use super::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
+use super::api::{common, service, taskqueue, workflow};
+use super::errors::Error;
+use super::execution::Execution;
+use super::time::{self, Time};
+
+impl Engine {
+    pub(crate) fn describe_workflow_execution(
+        &self,
+        request: &service::DescribeWorkflowExecutionRequest,
+    ) -> Result<service::DescribeWorkflowExecutionResponse, Error> {
+        let id = self.find(&request.namespace, request.execution.as_ref())?;
+        let execution = self.execution(id);
+        let state = &execution.state;
+        let pending_workflow_task = state.task.as_ref().map(|task| workflow::PendingWorkflowTaskInfo {
+            state: match task.started_time {
+                Some(_) => PendingWorkflowTaskState::Started.into(),
+                None => PendingWorkflowTaskState::Scheduled.into(),
+            },
+            scheduled_time: Some(task.scheduled_time.proto()),
+            original_scheduled_time: Some(task.original_scheduled_time.proto()),
+            started_time: task.started_time.map(Time::proto),
+            attempt: task.attempt,
+        });
+        Ok(service::DescribeWorkflowExecutionResponse {
+            execution_config: Some(config(execution)),
+            workflow_execution_info: Some(info(execution)),
+            pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),
+            pending_workflow_task,
+            workflow_extended_info: Some(workflow::WorkflowExecutionExtendedInfo {
+                execution_expiration_time: state.execution_expiration.map(Time::proto),
+                run_expiration_time: state.run_expiration.map(Time::proto),
+                cancel_requested: state.cancel_requested,
+                request_id_infos: request_ids(execution),
+                original_start_time: Some(state.start_time.proto()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+    }
+}
+
+fn config(execution: &Execution) -> workflow::WorkflowExecutionConfig {
+    let start = &execution.state.start;
+    workflow::WorkflowExecutionConfig {
+        task_queue: Some(taskqueue::TaskQueue { ..execution.state.normal_task_queue() }),
+        workflow_execution_timeout: start.workflow_execution_timeout,
+        workflow_run_timeout: start.workflow_run_timeout,
+        default_workflow_task_timeout: start.workflow_task_timeout,
+        user_metadata: execution.state.user_metadata.clone(),
+    }
+}
+
+/// A run as lists and descriptions show it.
+pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
+    let state = &execution.state;
+    let backoff = time::stored(state.start.first_workflow_task_backoff.as_ref()).unwrap_or_default();
+    let execution_time = state.start_time.plus(backoff);
+    workflow::WorkflowExecutionInfo {
+        execution: Some(execution.execution()),
+        r#type: state.start.workflow_type.clone(),
+        start_time: Some(state.start_time.proto()),
+        close_time: state.close_time.map(Time::proto),
+        status: state.status.into(),
+        history_length: execution.next_event_id() - 1,
+        execution_time: Some(execution_time.proto()),
+        memo: Some(common::Memo { fields: state.memo.clone().into_iter().collect() }),
+        search_attributes: Some(common::SearchAttributes {
+            indexed_fields: state.search_attributes.clone().into_iter().collect(),
+        }),
+        task_queue: state.task_queue().to_owned(),
+        state_transition_count: execution.transitions,
+        history_size_bytes: execution.history.size_bytes,
+        execution_duration: state.close_time.map(|close| time::proto(close.since(execution_time))),
+        root_execution: Some(common::WorkflowExecution {
+            workflow_id: execution.workflow_id.clone(),
+            run_id: execution.first_run_id().to_owned(),
+        }),
+        first_run_id: execution.first_run_id().to_owned(),
+        priority: state.start.priority.clone(),
+        ..Default::default()
+    }
+}
+
+/// What the requests that this run remembers have led to.
+fn request_ids(execution: &Execution) -> HashMap<String, workflow::RequestIdInfo> {
+    let started = workflow::RequestIdInfo {
+        event_type: EventType::WorkflowExecutionStarted.into(),
+        event_id: 1,
+        buffered: false,
+    };
+    [(execution.state.start_request_id.clone(), started)].into()
+}
+
+fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActivityInfo {
+    let started = activity.started.as_ref();
+    let state = match (activity.cancel_requested, started) {
+        (Some(_), _) => PendingActivityState::CancelRequested,
+        (None, Some(_)) => PendingActivityState::Started,
+        (None, None) => PendingActivityState::Scheduled,
+    };
+    let attributes = execution.activity_attributes(activity.scheduled_event_id);
+    let backing_off = activity.is_backing_off().then(|| activity.scheduled_time.proto());
+    let interval = activity.last_attempt_complete_time.map(|ended| time::proto(activity.scheduled_time.since(ended)));
+    workflow::PendingActivityInfo {
+        activity_id: activity.activity_id.clone(),
+        activity_type: attributes.and_then(|attributes| attributes.activity_type.clone()),
+        state: state.into(),
+        heartbeat_details: activity.heartbeat_details.clone(),
+        last_heartbeat_time: activity.last_heartbeat_time.map(Time::proto),
+        last_started_time: started.map(|started| started.time.proto()),
+        attempt: activity.attempt,
+        maximum_attempts: activity.retry_policy.maximum_attempts,
+        scheduled_time: Some(activity.scheduled_time.proto()),
+        expiration_time: activity.expires().map(Time::proto),
+        last_failure: activity.last_failure.as_deref().cloned(),
+        last_worker_identity: activity.last_worker_identity.clone(),
+        current_retry_interval: interval.filter(|_| backing_off.is_some()),
+        last_attempt_complete_time: activity.last_attempt_complete_time.map(Time::proto),
+        next_attempt_schedule_time: backing_off,
+        priority: attributes.and_then(|attributes| attributes.priority.clone()),
+        ..Default::default()
+    }
+}

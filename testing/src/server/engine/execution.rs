@@ -1,0 +1,165 @@
+//! One run of a workflow: its history and what the server remembers beside it (Temporal's "mutable state").
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::activity::Activity;
+use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
+use super::deadlines::Key;
+use super::namespace::NamespaceId;
+use super::query::QueryId;
+use super::time::Time;
+use super::timer::Timer;
+use super::workflow_task::WorkflowTask;
+
+/// The engine's own handle of a run; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ExecutionId(pub(crate) usize);
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) id: ExecutionId,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    pub(crate) history: History,
+    pub(crate) state: State,
+    /// Queries that wait for the next workflow task, or ride on the one that is started.
+    pub(crate) queries: Vec<QueryId>,
+    /// Bumped by every committed transaction.
+    pub(crate) transitions: i64,
+}
+
+/// The events of a run; the event with id n is at index n - 1.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) events: Vec<Arc<HistoryEvent>>,
+    pub(crate) size_bytes: i64,
+}
+
+/// What a transaction may change beside the history. Cloned before commands are tried, so that a failed completion leaves
+/// no trace.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) status: enums::WorkflowExecutionStatus,
+    pub(crate) start_time: Time,
+    pub(crate) close_time: Option<Time>,
+    pub(crate) start: Arc<history::WorkflowExecutionStartedEventAttributes>,
+    pub(crate) start_request_id: String,
+    pub(crate) user_metadata: Option<sdk::UserMetadata>,
+
+    pub(crate) run_expiration: Option<Time>,
+    pub(crate) execution_expiration: Option<Time>,
+    pub(crate) timeout: Option<Key>,
+    pub(crate) first_task_backoff: Option<Key>,
+
+    /// Events that happened while a workflow task is started: they get their ids when it is over.
+    pub(crate) buffer: Vec<HistoryEvent>,
+    pub(crate) task: Option<WorkflowTask>,
+    /// The attempt that the next workflow task will have.
+    pub(crate) task_attempt: i32,
+    /// The started event of the last completed workflow task, 0 before the first.
+    pub(crate) previous_started_event_id: i64,
+    pub(crate) sticky: Option<Sticky>,
+
+    /// Pending activities by scheduled event id.
+    pub(crate) activities: BTreeMap<i64, Activity>,
+    /// Pending timers by timer id.
+    pub(crate) timers: BTreeMap<String, Timer>,
+
+    pub(crate) cancel_requested: bool,
+    pub(crate) signal_count: u32,
+    /// Requests that were already carried out: signals by their request id.
+    pub(crate) request_ids: BTreeSet<String>,
+
+    pub(crate) memo: BTreeMap<String, common::Payload>,
+    pub(crate) search_attributes: BTreeMap<String, common::Payload>,
+}
+
+/// Where the worker that caches this run polls.
+#[derive(Clone, Debug)]
+pub(crate) struct Sticky {
+    pub(crate) task_queue: String,
+    pub(crate) schedule_to_start_timeout: Duration,
+}
+
+impl Execution {
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.is_running()
+    }
+
+    pub(crate) fn next_event_id(&self) -> i64 {
+        self.history.next_event_id()
+    }
+
+    pub(crate) fn execution(&self) -> common::WorkflowExecution {
+        common::WorkflowExecution { workflow_id: self.workflow_id.clone(), run_id: self.run_id.clone() }
+    }
+
+    /// The first run of the chain that this run belongs to.
+    pub(crate) fn first_run_id(&self) -> &str {
+        &self.state.start.first_execution_run_id
+    }
+}
+
+impl State {
+    pub(crate) fn is_running(&self) -> bool {
+        self.status == enums::WorkflowExecutionStatus::Running
+    }
+
+    /// A workflow task was handed to a worker and is not answered yet.
+    pub(crate) fn task_is_started(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.started_time.is_some())
+    }
+
+    pub(crate) fn workflow_type(&self) -> common::WorkflowType {
+        self.start.workflow_type.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn task_queue(&self) -> &str {
+        self.start.task_queue.as_ref().map_or("", |queue| &queue.name)
+    }
+
+    pub(crate) fn normal_task_queue(&self) -> taskqueue::TaskQueue {
+        normal_queue(self.task_queue())
+    }
+
+    /// The queue that the next workflow task is meant for: the sticky one if a worker caches this run.
+    pub(crate) fn current_task_queue(&self) -> taskqueue::TaskQueue {
+        match &self.sticky {
+            None => self.normal_task_queue(),
+            Some(sticky) => taskqueue::TaskQueue {
+                name: sticky.task_queue.clone(),
+                kind: enums::TaskQueueKind::Sticky.into(),
+                normal_name: self.task_queue().to_owned(),
+            },
+        }
+    }
+}
+
+impl History {
+    pub(crate) fn next_event_id(&self) -> i64 {
+        i64::try_from(self.events.len()).unwrap_or(i64::MAX) + 1
+    }
+
+    pub(crate) fn get(&self, event_id: i64) -> Option<&Arc<HistoryEvent>> {
+        self.events.get(usize::try_from(event_id.checked_sub(1)?).ok()?)
+    }
+
+    /// Forgets the events from `next_event_id` on: the transaction that wrote them failed.
+    pub(crate) fn truncate(&mut self, next_event_id: i64, size_bytes: i64) {
+        self.events.truncate(usize::try_from(next_event_id - 1).unwrap_or(0));
+        self.size_bytes = size_bytes;
+    }
+}
+
+/// A task queue as users name it.
+pub(crate) fn normal_queue(name: &str) -> taskqueue::TaskQueue {
+    taskqueue::TaskQueue {
+        name: name.to_owned(),
+        kind: enums::TaskQueueKind::Normal.into(),
+        normal_name: String::new(),
+    }
+}

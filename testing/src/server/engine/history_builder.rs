@@ -1,0 +1,106 @@
+//! Appends events to a run's history, or to its buffer while a workflow task is started.
+
+use std::sync::Arc;
+
+use abide_protos::prost::Message;
+
+use super::api::{Attributes, HistoryEvent, command, common, enums::EventType, sdk};
+use super::buffer::{self, BUFFERED_EVENT_ID};
+use super::event_type::event_type;
+use super::time::Time;
+use super::transaction::Transaction;
+
+/// What an event carries beside its attributes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) user_metadata: Option<sdk::UserMetadata>,
+    pub(crate) event_group_markers: Vec<sdk::EventGroupMarker>,
+    pub(crate) links: Vec<common::Link>,
+    /// When it happened, if not now.
+    pub(crate) time: Option<Time>,
+}
+
+impl Extras {
+    pub(crate) fn at(time: Time) -> Self {
+        Self { time: Some(time), ..Self::default() }
+    }
+
+    pub(crate) fn links(links: Vec<common::Link>) -> Self {
+        Self { links, ..Self::default() }
+    }
+
+    /// What an event takes over from the command that made it.
+    pub(crate) fn of_command(command: &command::Command) -> Self {
+        Self {
+            user_metadata: command.user_metadata.clone(),
+            event_group_markers: command.event_group_markers.clone(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds an event that happens now; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
+    pub(crate) fn record(&mut self, attributes: impl Into<Attributes>) -> i64 {
+        self.record_with(attributes, Extras::default())
+    }
+
+    /// Adds an event; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
+    pub(crate) fn record_with(&mut self, attributes: impl Into<Attributes>, extras: Extras) -> i64 {
+        let attributes = attributes.into();
+        let kind = event_type(&attributes);
+        let event = HistoryEvent {
+            event_time: Some(extras.time.unwrap_or(self.now.time).proto()),
+            event_type: kind.into(),
+            worker_may_ignore: may_be_ignored(kind),
+            user_metadata: extras.user_metadata,
+            event_group_markers: extras.event_group_markers,
+            links: extras.links,
+            attributes: Some(attributes),
+            ..HistoryEvent::default()
+        };
+        if self.execution.state.task_is_started() && buffer::is_buffered(kind) {
+            self.execution.state.buffer.push(event);
+            return BUFFERED_EVENT_ID;
+        }
+        self.append(event)
+    }
+
+    /// Gives the buffered events their ids, in the order that workers rely on.
+    pub(crate) fn flush_buffer(&mut self) {
+        let buffered = std::mem::take(&mut self.execution.state.buffer);
+        let mut started = buffer::StartedIds::default();
+        for mut event in buffer::reorder(buffered) {
+            started.wire(&mut event);
+            let scheduled = buffer::started_activity(&event);
+            let event_id = self.append(event);
+            if let Some(scheduled_event_id) = scheduled {
+                started.assign(scheduled_event_id, event_id);
+            }
+        }
+    }
+
+    fn append(&mut self, mut event: HistoryEvent) -> i64 {
+        let history = &mut self.execution.history;
+        let event_id = history.next_event_id();
+        *self.sequence += 1;
+        event.event_id = event_id;
+        event.task_id = i64::try_from(*self.sequence).unwrap_or(i64::MAX);
+        history.size_bytes += i64::try_from(event.encoded_len()).unwrap_or(0);
+        history.events.push(Arc::new(event));
+        event_id
+    }
+}
+
+/// Events that an older worker may skip although it does not know them.
+fn may_be_ignored(kind: EventType) -> bool {
+    matches!(
+        kind,
+        EventType::WorkflowExecutionOptionsUpdated
+            | EventType::WorkflowExecutionPaused
+            | EventType::WorkflowExecutionUnpaused
+            | EventType::WorkflowExecutionTimeSkippingTransitioned
+            | EventType::NexusOperationCancelRequestCompleted
+            | EventType::NexusOperationCancelRequestFailed
+    )
+}

@@ -1,0 +1,226 @@
+//! The server without its surroundings: requests and the time go in, responses and wakeups come out. No clock, no thread,
+//! no I/O; the same requests at the same times give the same responses, ids included.
+//!
+//! A shell calls [`Engine::at`] with the time of both clocks, then one method per RPC. A method answers at once or parks the
+//! caller ([`Step::Wait`]); the shell keeps the caller waiting until [`Engine::take_wakeups`] names it, then calls the
+//! method that resumes it. When a deadline is reached ([`Engine::next_deadline`]) the shell calls [`Engine::fire`].
+//!
+//! Every change of a run is a [`transaction`]; what it causes elsewhere is done when it is committed, in the same call.
+
+mod activity;
+mod activity_close;
+mod activity_respond;
+pub(crate) mod api;
+mod buffer;
+mod busy;
+mod cancel;
+mod chain;
+mod commands;
+mod deadlines;
+mod describe;
+pub(crate) mod errors;
+mod event_type;
+mod execution;
+mod firing;
+mod history_builder;
+mod history_read;
+mod ids;
+mod limits;
+mod namespace;
+mod poll;
+mod query;
+mod retry;
+mod signal;
+mod start;
+mod system;
+mod task_queue;
+mod terminate;
+pub(crate) mod time;
+mod timer;
+mod token;
+mod transaction;
+mod visibility;
+mod waiters;
+mod worker;
+mod workflow_task;
+mod workflow_task_poll;
+mod workflow_task_respond;
+
+use std::collections::BTreeMap;
+
+use self::api::common;
+use self::deadlines::Deadlines;
+use self::errors::Error;
+use self::execution::{Execution, ExecutionId};
+use self::ids::Ids;
+use self::namespace::Namespaces;
+use self::query::Queries;
+use self::task_queue::TaskQueues;
+use self::time::{Now, Time};
+use self::transaction::{Effect, Transaction};
+use self::waiters::Waiters;
+pub(crate) use self::waiters::{Step, WaiterId};
+
+/// How a server differs from the default.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Namespaces that exist from the start.
+    pub(crate) namespaces: Vec<String>,
+    /// What all ids are made from.
+    pub(crate) seed: u64,
+    /// Activities that ask for it are handed to the worker in the response to its completion.
+    pub(crate) eager_activities: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { namespaces: vec!["default".to_owned()], seed: 0, eager_activities: true }
+    }
+}
+
+/// The state of a whole server.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    options: Options,
+    now: Now,
+    ids: Ids,
+    /// Orders everything that has to be told apart at one instant.
+    sequence: u64,
+    namespaces: Namespaces,
+    executions: Vec<Execution>,
+    by_run_id: BTreeMap<String, ExecutionId>,
+    /// The latest run of each workflow id, by namespace id and workflow id.
+    current: BTreeMap<(String, String), ExecutionId>,
+    queues: TaskQueues,
+    deadlines: Deadlines,
+    waiters: Waiters,
+    queries: Queries,
+}
+
+impl Engine {
+    pub(crate) fn new(options: Options) -> Self {
+        let mut ids = Ids::new(options.seed);
+        let namespaces = Namespaces::new(&options.namespaces, &mut ids);
+        Self {
+            options,
+            now: Now::default(),
+            ids,
+            sequence: 0,
+            namespaces,
+            executions: Vec::new(),
+            by_run_id: BTreeMap::new(),
+            current: BTreeMap::new(),
+            queues: TaskQueues::default(),
+            deadlines: Deadlines::default(),
+            waiters: Waiters::default(),
+            queries: Queries::default(),
+        }
+    }
+
+    /// Tells the time of what is called next. Neither clock goes back.
+    pub(crate) fn at(&mut self, now: Now) -> &mut Self {
+        self.now = Now { time: self.now.time.max(now.time), wall: self.now.wall.max(now.wall) };
+        self
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The callers that can be resumed now.
+    pub(crate) fn take_wakeups(&mut self) -> Vec<WaiterId> {
+        self.waiters.take_wakeups()
+    }
+
+    /// When the server's clock reaches its next deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        self.deadlines.next()
+    }
+
+    /// When the machine's clock reaches its next deadline.
+    pub(crate) fn next_wall_deadline(&self) -> Option<Time> {
+        self.deadlines.next_wall()
+    }
+
+    /// Where the server's clock has to go because running work has used up its time on the machine's clock.
+    pub(crate) fn overtaken(&self) -> Option<Time> {
+        self.deadlines.overtaken(self.now)
+    }
+
+    /// The run that a request means; without a run id, the latest one.
+    fn find(&self, namespace: &str, execution: Option<&common::WorkflowExecution>) -> Result<ExecutionId, Error> {
+        let namespace = self.namespaces.get(namespace)?;
+        let Some(execution) = execution else {
+            return Err(Error::invalid_argument("Execution is not set on request."));
+        };
+        if execution.workflow_id.is_empty() {
+            return Err(Error::invalid_argument("WorkflowId is not set on request."));
+        }
+        if execution.run_id.is_empty() {
+            let key = (namespace.id.clone(), execution.workflow_id.clone());
+            return self.current.get(&key).copied().ok_or_else(|| Error::workflow_not_found(&execution.workflow_id));
+        }
+        if uuid::Uuid::parse_str(&execution.run_id).is_err() {
+            return Err(Error::invalid_argument("Invalid RunId."));
+        }
+        self.by_run_id
+            .get(&execution.run_id)
+            .copied()
+            .filter(|id| self.executions[id.0].workflow_id == execution.workflow_id)
+            .filter(|id| self.executions[id.0].namespace.id == namespace.id)
+            .ok_or_else(|| Error::run_not_found(&execution.workflow_id, &execution.run_id))
+    }
+
+    /// As [`Self::find`], for what only an open run can take.
+    fn find_running(
+        &self,
+        namespace: &str,
+        execution: Option<&common::WorkflowExecution>,
+    ) -> Result<ExecutionId, Error> {
+        let id = self.find(namespace, execution)?;
+        if self.executions[id.0].is_running() { Ok(id) } else { Err(Error::completed()) }
+    }
+
+    fn execution(&self, id: ExecutionId) -> &Execution {
+        &self.executions[id.0]
+    }
+
+    /// Runs one transaction and does what it causes. A step that can fail must do so before it changes anything.
+    fn transact<T>(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
+        let mut transaction = Transaction {
+            execution: &mut self.executions[id.0],
+            now: self.now,
+            ids: &mut self.ids,
+            sequence: &mut self.sequence,
+            effects: Vec::new(),
+        };
+        let result = step(&mut transaction);
+        if !transaction.execution.state.task_is_started() {
+            transaction.flush_buffer();
+        }
+        transaction.execution.transitions += 1;
+        let effects = transaction.effects;
+        self.carry_out(id, effects);
+        self.wake_history_readers(id);
+        self.advance_queries(id);
+        result
+    }
+
+    fn carry_out(&mut self, id: ExecutionId, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::SetDeadline(key, deadline, wall) => self.deadlines.set(key, deadline, wall),
+                Effect::RemoveDeadline(key) => {
+                    self.deadlines.remove(key);
+                }
+                Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
+                Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
+                Effect::Continue(next) => {
+                    let (namespace, workflow_id) =
+                        (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());
+                    self.create_run(namespace, workflow_id, *next);
+                }
+            }
+        }
+    }
+}

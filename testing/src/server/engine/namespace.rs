@@ -1,0 +1,155 @@
+//! Namespaces: which exist, RegisterNamespace, DescribeNamespace, ListNamespaces, UpdateNamespace.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_protos::temporal::api::replication::v1 as replication;
+
+use super::Engine;
+use super::api::namespace::namespace_info::{Capabilities, Limits};
+use super::api::{enums, namespace, service};
+use super::errors::Error;
+use super::ids::Ids;
+use super::time;
+
+const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
+const COMPLETION_LIMIT: i64 = 40 * 1024 * 1024;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A namespace as runs refer to it.
+pub(crate) type NamespaceId = Arc<NamespaceName>;
+
+/// The id and the name of a namespace.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NamespaceName {
+    pub(crate) id: String,
+    pub(crate) name: String,
+}
+
+/// All namespaces by name.
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces {
+    by_name: BTreeMap<String, Namespace>,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    id: NamespaceId,
+    description: String,
+    owner_email: String,
+    data: BTreeMap<String, String>,
+    retention: Duration,
+}
+
+impl Namespaces {
+    pub(crate) fn new(names: &[String], ids: &mut Ids) -> Self {
+        let mut namespaces = Self::default();
+        for name in names {
+            namespaces.insert(name, ids.v4(), DAY);
+        }
+        namespaces
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<NamespaceId, Error> {
+        if name.is_empty() {
+            return Err(Error::invalid_argument("Namespace is empty."));
+        }
+        let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
+        Ok(namespace.id.clone())
+    }
+
+    fn insert(&mut self, name: &str, id: String, retention: Duration) -> &mut Namespace {
+        let id = Arc::new(NamespaceName { id, name: name.to_owned() });
+        let namespace =
+            Namespace { id, description: String::new(), owner_email: String::new(), data: BTreeMap::new(), retention };
+        self.by_name.entry(name.to_owned()).or_insert(namespace)
+    }
+}
+
+impl Engine {
+    pub(crate) fn register_namespace(
+        &mut self,
+        request: service::RegisterNamespaceRequest,
+    ) -> Result<service::RegisterNamespaceResponse, Error> {
+        if request.namespace.is_empty() {
+            return Err(Error::invalid_argument("Namespace not set on request."));
+        }
+        if self.namespaces.by_name.contains_key(&request.namespace) {
+            return Err(Error::namespace_exists(&request.namespace));
+        }
+        let retention = time::positive(request.workflow_execution_retention_period.as_ref(), "Retention")?;
+        let id = self.ids.v4();
+        let namespace = self.namespaces.insert(&request.namespace, id, retention.unwrap_or(DAY));
+        namespace.description = request.description;
+        namespace.owner_email = request.owner_email;
+        namespace.data = request.data.into_iter().collect();
+        Ok(service::RegisterNamespaceResponse::default())
+    }
+
+    pub(crate) fn describe_namespace(
+        &self,
+        request: &service::DescribeNamespaceRequest,
+    ) -> Result<service::DescribeNamespaceResponse, Error> {
+        if request.namespace.is_empty() && request.id.is_empty() {
+            return Err(Error::invalid_argument("Namespace not set on request."));
+        }
+        let matches = |namespace: &&Namespace| {
+            namespace.id.name == request.namespace || (request.namespace.is_empty() && namespace.id.id == request.id)
+        };
+        let wanted = if request.namespace.is_empty() { &request.id } else { &request.namespace };
+        let namespace = self.namespaces.by_name.values().find(matches);
+        Ok(describe(namespace.ok_or_else(|| Error::namespace_not_found(wanted))?))
+    }
+
+    pub(crate) fn list_namespaces(&self) -> service::ListNamespacesResponse {
+        let namespaces = self.namespaces.by_name.values().map(describe).collect();
+        service::ListNamespacesResponse { namespaces, next_page_token: Vec::new() }
+    }
+}
+
+fn describe(namespace: &Namespace) -> service::DescribeNamespaceResponse {
+    let info = namespace::NamespaceInfo {
+        name: namespace.id.name.clone(),
+        state: enums::NamespaceState::Registered.into(),
+        description: namespace.description.clone(),
+        owner_email: namespace.owner_email.clone(),
+        data: namespace.data.clone().into_iter().collect::<HashMap<_, _>>(),
+        id: namespace.id.id.clone(),
+        capabilities: Some(capabilities()),
+        limits: Some(Limits {
+            blob_size_limit_error: BLOB_LIMIT,
+            memo_size_limit_error: BLOB_LIMIT,
+            workflow_task_completion_size_limit_error: COMPLETION_LIMIT,
+        }),
+        supports_schedules: false,
+    };
+    service::DescribeNamespaceResponse {
+        namespace_info: Some(info),
+        config: Some(namespace::NamespaceConfig {
+            workflow_execution_retention_ttl: Some(time::proto(namespace.retention)),
+            history_archival_state: enums::ArchivalState::Disabled.into(),
+            visibility_archival_state: enums::ArchivalState::Disabled.into(),
+            ..Default::default()
+        }),
+        replication_config: Some(replication::NamespaceReplicationConfig {
+            active_cluster_name: "active".to_owned(),
+            clusters: vec![replication::ClusterReplicationConfig {
+                cluster_name: "active".to_owned(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// What workers and clients may rely on; only what is really there.
+fn capabilities() -> Capabilities {
+    Capabilities {
+        eager_workflow_start: true,
+        worker_heartbeats: true,
+        worker_poll_complete_on_shutdown: true,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,101 @@
+//! PollWorkflowTaskQueue and PollActivityTaskQueue: a task at once if there is one, else the worker waits.
+
+use super::Engine;
+use super::api::{enums, service, taskqueue};
+use super::errors::Error;
+use super::task_queue::{Poll, QueueKey, QueueKind, Task};
+use super::waiters::{Step, Waiter, WaiterId, WaitingPoll};
+
+impl Engine {
+    pub(crate) fn poll_workflow_task_queue(
+        &mut self,
+        request: service::PollWorkflowTaskQueueRequest,
+    ) -> Result<Step<service::PollWorkflowTaskQueueResponse>, Error> {
+        let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Workflow)?;
+        let sticky = request.task_queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky);
+        let poll = Poll { identity: request.identity, worker_instance_key: request.worker_instance_key, sticky };
+        self.queues.note_poll(&key, &poll.identity, self.now.wall);
+        while let Some(task) = self.next_task(&key) {
+            if let Some(response) = self.hand_out_workflow_task(&task, &poll) {
+                return Ok(Step::Done(response));
+            }
+        }
+        Ok(Step::Wait(self.wait_for_task(key, poll)))
+    }
+
+    pub(crate) fn poll_activity_task_queue(
+        &mut self,
+        request: service::PollActivityTaskQueueRequest,
+    ) -> Result<Step<service::PollActivityTaskQueueResponse>, Error> {
+        let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Activity)?;
+        let poll = Poll { identity: request.identity, worker_instance_key: request.worker_instance_key, sticky: false };
+        self.queues.note_poll(&key, &poll.identity, self.now.wall);
+        while let Some(task) = self.next_task(&key) {
+            if let Some(response) = self.hand_out_activity(&task, &poll) {
+                return Ok(Step::Done(response));
+            }
+        }
+        Ok(Step::Wait(self.wait_for_task(key, poll)))
+    }
+
+    /// A worker that waited for a workflow task was woken.
+    pub(crate) fn resume_workflow_poll(&mut self, id: WaiterId) -> Step<service::PollWorkflowTaskQueueResponse> {
+        self.resume_poll(id, Self::hand_out_workflow_task)
+    }
+
+    /// A worker that waited for an activity was woken.
+    pub(crate) fn resume_activity_poll(&mut self, id: WaiterId) -> Step<service::PollActivityTaskQueueResponse> {
+        self.resume_poll(id, Self::hand_out_activity)
+    }
+
+    fn resume_poll<T: Default>(
+        &mut self,
+        id: WaiterId,
+        hand_out: impl Fn(&mut Self, &Task, &Poll) -> Option<T>,
+    ) -> Step<T> {
+        let Some(Waiter::Poll(mut waiting)) = self.waiters.remove(id) else { return Step::Done(T::default()) };
+        let mut task = waiting.offer.take();
+        if task.is_none() && waiting.ended {
+            return Step::Done(T::default());
+        }
+        self.queues.note_poll(&waiting.queue, &waiting.poll.identity, self.now.wall);
+        while let Some(offered) = task.or_else(|| self.next_task(&waiting.queue)) {
+            let response = if self.is_wanted(&offered) { hand_out(self, &offered, &waiting.poll) } else { None };
+            if let Some(response) = response {
+                return Step::Done(response);
+            }
+            task = None;
+        }
+        self.queues.wait(&waiting.queue, id);
+        self.waiters.park_again(id, Waiter::Poll(waiting));
+        Step::Wait(id)
+    }
+
+    fn wait_for_task(&mut self, queue: QueueKey, poll: Poll) -> WaiterId {
+        let waiting = WaitingPoll { queue: queue.clone(), poll, offer: None, ended: false };
+        let id = self.waiters.park(Waiter::Poll(Box::new(waiting)));
+        self.queues.wait(&queue, id);
+        id
+    }
+
+    fn hand_out_activity(&mut self, task: &Task, poll: &Poll) -> Option<service::PollActivityTaskQueueResponse> {
+        let Task::Activity { execution, scheduled_event_id, .. } = *task else { return None };
+        let request_id = self.ids.v4();
+        let identity = poll.identity.clone();
+        self.transact(execution, |transaction| transaction.start_activity(scheduled_event_id, request_id, identity));
+        self.execution(execution).activity_task(scheduled_event_id)
+    }
+
+    fn queue_key(
+        &self,
+        namespace: &str,
+        queue: Option<&taskqueue::TaskQueue>,
+        kind: QueueKind,
+    ) -> Result<QueueKey, Error> {
+        let namespace_id = self.namespaces.get(namespace)?.id.clone();
+        match queue {
+            Some(queue) if !queue.name.is_empty() => Ok(QueueKey { namespace_id, name: queue.name.clone(), kind }),
+            _ => Err(Error::invalid_argument("taskQueue is not set")),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! QueryWorkflow. A query rides on a pending workflow task; if there is none it is a task of its own, which leaves no events.
+//!
+//! ```text
+//!   buffered ──task started──► attached ──answered──► done
+//!      ▲  └──no task pending──► dispatched ──answered──► done
+//!      └──task over, no answer──┘ (from attached)
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use super::Engine;
+use super::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
+use super::api::{common, query, service};
+use super::deadlines::{Clock, Deadline, Key};
+use super::errors::Error;
+use super::execution::{Execution, ExecutionId};
+use super::limits;
+use super::task_queue::Task;
+use super::token::TaskToken;
+use super::waiters::{Step, Waiter, WaiterId};
+use super::workflow_task_poll::workflow_queue;
+
+/// From this attempt on a workflow task counts as broken: queries are refused.
+const BROKEN_TASK_ATTEMPT: i32 = 3;
+
+/// The name of a query; task tokens carry it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct QueryId(pub(crate) u64);
+
+/// All queries that a caller waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Queries {
+    next: u64,
+    open: BTreeMap<QueryId, Query>,
+    /// Answers are about to be read from a completion: queries stay where they are.
+    held: bool,
+}
+
+#[derive(Debug)]
+struct Query {
+    execution: ExecutionId,
+    query: query::WorkflowQuery,
+    stage: Stage,
+    waiter: Option<WaiterId>,
+    answer: Option<Result<service::QueryWorkflowResponse, Error>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Waits for a workflow task to start.
+    Buffered,
+    /// Rides on the started workflow task.
+    Attached,
+    /// A task of its own, in a queue or with a worker.
+    Dispatched { sticky: Option<Key> },
+}
+
+impl Queries {
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// Whether somebody still waits for the answer.
+    pub(crate) fn is_open(&self, id: QueryId) -> bool {
+        self.open.get(&id).is_some_and(|query| query.answer.is_none())
+    }
+
+    /// Puts the waiting queries of a run on the workflow task that has just started.
+    pub(crate) fn attach(&mut self, ids: &[QueryId]) -> HashMap<String, query::WorkflowQuery> {
+        let mut attached = HashMap::new();
+        for id in ids {
+            if let Some(query) = self.open.get_mut(id) {
+                query.stage = Stage::Attached;
+                attached.insert(key_of(*id), query.query.clone());
+            }
+        }
+        attached
+    }
+
+    /// Queries that no worker has answered.
+    pub(crate) fn unanswered(&self) -> impl Iterator<Item = ExecutionId> {
+        self.open.values().filter(|query| query.answer.is_none()).map(|query| query.execution)
+    }
+}
+
+/// How a query is called in the map of a workflow task.
+fn key_of(id: QueryId) -> String {
+    id.0.to_string()
+}
+
+impl Engine {
+    pub(crate) fn query_workflow(
+        &mut self,
+        request: service::QueryWorkflowRequest,
+        patience: Duration,
+    ) -> Result<Step<service::QueryWorkflowResponse>, Error> {
+        let reject = request.query_reject_condition();
+        let query = request.query.ok_or_else(|| Error::invalid_argument("WorkflowQuery is not set on request."))?;
+        if query.query_type.is_empty() {
+            return Err(Error::invalid_argument("QueryType is not set on request."));
+        }
+        limits::check_blob(query.query_args.as_ref())?;
+        let id = self.find(&request.namespace, request.execution.as_ref())?;
+        let execution = self.execution(id);
+        if let Some(rejected) = rejected(execution, reject) {
+            return Ok(Step::Done(rejected));
+        }
+        if !execution.is_running() && execution.state.previous_started_event_id == 0 {
+            return Err(Error::not_ready("Workflow execution closed before WorkflowTaskStarted event"));
+        }
+        if execution.state.task.as_ref().is_some_and(|task| task.attempt >= BROKEN_TASK_ATTEMPT) {
+            return Err(Error::not_ready("Unable to query workflow due to Workflow Task in failed state."));
+        }
+        if execution.state.first_task_backoff.is_some_and(|key| key.at > self.now.time.plus(patience)) {
+            return Err(Error::not_ready("Workflow task is not scheduled yet."));
+        }
+        self.queries.next += 1;
+        let query_id = QueryId(self.queries.next);
+        let waiter = self.waiters.park(Waiter::Query(query_id));
+        let pending = Query { execution: id, query, stage: Stage::Buffered, waiter: Some(waiter), answer: None };
+        self.queries.open.insert(query_id, pending);
+        self.executions[id.0].queries.push(query_id);
+        self.advance_queries(id);
+        Ok(Step::Wait(waiter))
+    }
+
+    /// The caller of a query was woken.
+    pub(crate) fn resume_query(&mut self, waiter: WaiterId) -> Result<Step<service::QueryWorkflowResponse>, Error> {
+        let Some(Waiter::Query(id)) = self.waiters.get_mut(waiter) else {
+            return Err(Error::not_found("query task not found, or already expired"));
+        };
+        let id = *id;
+        let answer = self.queries.open.get_mut(&id).and_then(|query| query.answer.take());
+        match answer {
+            Some(answer) => {
+                self.withdraw(waiter);
+                answer.map(Step::Done)
+            }
+            None => Ok(Step::Wait(waiter)),
+        }
+    }
+
+    /// A worker answers a query that was a task of its own.
+    pub(crate) fn respond_query_task_completed(
+        &mut self,
+        request: service::RespondQueryTaskCompletedRequest,
+    ) -> Result<service::RespondQueryTaskCompletedResponse, Error> {
+        let token = TaskToken::decode_token(&request.task_token)?;
+        let id = QueryId(token.query);
+        if !self.queries.is_open(id) {
+            return Err(Error::not_found("query task not found, or already expired"));
+        }
+        let answer = if request.completed_type() == QueryResultType::Answered {
+            Ok(answered(request.query_result))
+        } else {
+            Err(Error::query_failed(request.error_message, request.failure))
+        };
+        self.answer_query(id, answer);
+        Ok(service::RespondQueryTaskCompletedResponse::default())
+    }
+
+    /// The answers that came with a completed workflow task.
+    pub(crate) fn answer_attached_queries(
+        &mut self,
+        id: ExecutionId,
+        mut results: HashMap<String, query::WorkflowQueryResult>,
+    ) {
+        for query in self.execution(id).queries.clone() {
+            let Some(result) = results.remove(&key_of(query)) else { continue };
+            let answer = if result.result_type() == QueryResultType::Answered {
+                Ok(answered(result.answer))
+            } else {
+                Err(Error::query_failed(result.error_message, result.failure))
+            };
+            self.answer_query(query, answer);
+        }
+        self.advance_queries(id);
+    }
+
+    /// Sends queries on their way that no workflow task will carry.
+    pub(crate) fn advance_queries(&mut self, id: ExecutionId) {
+        let execution = &self.executions[id.0];
+        if execution.queries.is_empty() || execution.state.task_is_started() || self.queries.held {
+            return;
+        }
+        let alone = execution.state.task.is_none() || !execution.is_running();
+        let never_ran = execution.state.previous_started_event_id == 0;
+        for query in execution.queries.clone() {
+            if let Some(pending) = self.queries.open.get_mut(&query) {
+                pending.stage = if pending.stage == Stage::Attached { Stage::Buffered } else { pending.stage };
+            }
+            if alone && never_ran && !self.execution(id).is_running() {
+                let text = "Workflow execution closed before WorkflowTaskStarted event";
+                self.answer_query(query, Err(Error::not_ready(text)));
+            } else if alone && !never_ran {
+                self.dispatch_query(query);
+            }
+        }
+    }
+
+    /// Makes a query a task of its own, for the worker that caches the run if there is one.
+    fn dispatch_query(&mut self, id: QueryId) {
+        let Some(query) = self.queries.open.get(&id) else { return };
+        let execution = &self.executions[query.execution.0];
+        let sticky = execution
+            .state
+            .sticky
+            .as_ref()
+            .map(|sticky| (workflow_queue(execution, &sticky.task_queue), sticky.schedule_to_start_timeout));
+        let sticky = sticky.filter(|(key, _)| self.queues.is_alive(key, self.now.wall));
+        let normal = workflow_queue(execution, execution.state.task_queue());
+        let (queue, key) = match sticky {
+            Some((queue, timeout)) => {
+                self.sequence += 1;
+                let at = self.now.wall.plus(timeout);
+                let key = Key { clock: Clock::Wall, at, sequence: self.sequence };
+                self.deadlines.set(key, Deadline::StickyQuery(id), None);
+                (queue, Some(key))
+            }
+            None => (normal, None),
+        };
+        self.executions[query.execution.0].queries.retain(|buffered| *buffered != id);
+        if let Some(query) = self.queries.open.get_mut(&id) {
+            query.stage = Stage::Dispatched { sticky: key };
+        }
+        self.add_task(&queue, 0, Task::Query(id));
+    }
+
+    /// The worker behind the sticky queue did not take the query: any worker may.
+    pub(crate) fn redirect_query(&mut self, id: QueryId) {
+        if !self.queries.is_open(id) {
+            return;
+        }
+        let Some(query) = self.queries.open.get_mut(&id) else { return };
+        query.stage = Stage::Dispatched { sticky: None };
+        let execution = query.execution;
+        self.transact(execution, |transaction| transaction.state().sticky = None);
+        let key = workflow_queue(self.execution(execution), self.execution(execution).state.task_queue());
+        self.add_task(&key, 0, Task::Query(id));
+    }
+
+    /// A query as a worker gets it: with the whole history unless the worker has the run cached.
+    pub(crate) fn hand_out_query(
+        &mut self,
+        id: QueryId,
+        cached: bool,
+    ) -> Option<service::PollWorkflowTaskQueueResponse> {
+        let query = self.queries.open.get_mut(&id)?;
+        if let Stage::Dispatched { sticky: Some(key) } = query.stage {
+            self.deadlines.remove(key);
+        }
+        let execution = &self.executions[query.execution.0];
+        let token = TaskToken { query: id.0, ..TaskToken::default() };
+        let (history, next_page_token) = execution.history_for_query(cached);
+        Some(service::PollWorkflowTaskQueueResponse {
+            task_token: token.encode_token(),
+            attempt: 1,
+            history: Some(history),
+            next_page_token,
+            query: Some(query.query.clone()),
+            ..execution.task_response()
+        })
+    }
+
+    fn answer_query(&mut self, id: QueryId, answer: Result<service::QueryWorkflowResponse, Error>) {
+        let Some(query) = self.queries.open.get_mut(&id) else { return };
+        query.answer = Some(answer);
+        if let Some(waiter) = query.waiter {
+            self.waiters.wake(waiter);
+        }
+        let execution = query.execution;
+        self.executions[execution.0].queries.retain(|buffered| *buffered != id);
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn drop_query(&mut self, id: QueryId) {
+        let Some(query) = self.queries.open.remove(&id) else { return };
+        if let Stage::Dispatched { sticky: Some(key) } = query.stage {
+            self.deadlines.remove(key);
+        }
+        self.executions[query.execution.0].queries.retain(|buffered| *buffered != id);
+    }
+}
+
+fn answered(result: Option<common::Payloads>) -> service::QueryWorkflowResponse {
+    service::QueryWorkflowResponse { query_result: result, ..Default::default() }
+}
+
+fn rejected(execution: &Execution, condition: QueryRejectCondition) -> Option<service::QueryWorkflowResponse> {
+    let status = execution.state.status;
+    let rejects = match condition {
+        QueryRejectCondition::NotOpen => !execution.is_running(),
+        QueryRejectCondition::NotCompletedCleanly => {
+            !execution.is_running() && status != WorkflowExecutionStatus::Completed
+        }
+        QueryRejectCondition::Unspecified | QueryRejectCondition::None => false,
+    };
+    rejects.then(|| service::QueryWorkflowResponse {
+        query_rejected: Some(query::QueryRejected { status: status.into() }),
+        ..Default::default()
+    })
+}

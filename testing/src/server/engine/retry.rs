@@ -1,0 +1,119 @@
+//! Retry policies: their defaults, their validation, and whether and when a failed attempt is followed by another one.
+//! The same rules serve activities and whole workflows.
+
+use std::time::Duration;
+
+use super::api::{common, enums, enums::RetryState, failure, failure::failure::FailureInfo};
+use super::errors::Error;
+use super::time::{self, Time};
+
+/// An attempt that failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) attempt: i32,
+    pub(crate) now: Time,
+    /// When no further attempt may start any more.
+    pub(crate) expires: Option<Time>,
+    pub(crate) failure: &'a failure::Failure,
+}
+
+/// Fills in what a policy leaves open.
+pub(crate) fn with_defaults(policy: Option<common::RetryPolicy>) -> common::RetryPolicy {
+    let mut policy = policy.unwrap_or_default();
+    let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or(Duration::from_secs(1));
+    policy.initial_interval = Some(time::proto(initial));
+    if policy.backoff_coefficient == 0.0 {
+        policy.backoff_coefficient = 2.0;
+    }
+    if time::stored(policy.maximum_interval.as_ref()).is_none() {
+        policy.maximum_interval = Some(time::proto(initial.saturating_mul(100)));
+    }
+    policy
+}
+
+/// Refuses a policy that makes no sense.
+pub(crate) fn validate(policy: &common::RetryPolicy) -> Result<(), Error> {
+    let initial = time::positive(policy.initial_interval.as_ref(), "InitialInterval")?;
+    let maximum = time::positive(policy.maximum_interval.as_ref(), "MaximumInterval")?;
+    let problem = if policy.maximum_attempts == 1 {
+        return Ok(());
+    } else if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0 {
+        "BackoffCoefficient cannot be less than 1 on retry policy."
+    } else if maximum.is_some_and(|maximum| initial.is_some_and(|initial| maximum < initial)) {
+        "MaximumInterval cannot be less than InitialInterval on retry policy."
+    } else if policy.maximum_attempts < 0 {
+        "MaximumAttempts cannot be negative on retry policy."
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_argument(problem))
+}
+
+/// How long to wait before the next attempt, or why there is none.
+pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) -> Result<Duration, RetryState> {
+    if let Some(state) = timeout_that_ends_all(attempt.failure) {
+        return Err(state);
+    }
+    if !is_retryable(attempt.failure, &policy.non_retryable_error_types) {
+        return Err(RetryState::NonRetryableFailure);
+    }
+    if policy.maximum_attempts > 0 && attempt.attempt >= policy.maximum_attempts {
+        return Err(RetryState::MaximumAttemptsReached);
+    }
+    let interval = requested_delay(attempt.failure).or_else(|| interval(policy, attempt.attempt));
+    let interval = interval.ok_or(RetryState::Timeout)?;
+    match attempt.expires {
+        // An attempt that would begin at the deadline itself cannot do anything before it. On a real server some
+        // latency always decides this; on a clock that stands still the two can be the same instant.
+        Some(expires) if attempt.now.plus(interval) >= expires => Err(RetryState::Timeout),
+        _ => Ok(interval),
+    }
+}
+
+/// The policy's interval after attempt number `attempt`; `None` if the policy names none.
+fn interval(policy: &common::RetryPolicy, attempt: i32) -> Option<Duration> {
+    let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or_default();
+    let maximum = time::stored(policy.maximum_interval.as_ref());
+    let nanos = initial.as_nanos() as f64 * policy.backoff_coefficient.powi(attempt - 1);
+    let interval = if nanos < i64::MAX as f64 { Some(Duration::from_nanos(nanos as u64)) } else { None };
+    let interval = match (interval, maximum) {
+        (Some(interval), Some(maximum)) => interval.min(maximum),
+        (Some(interval), None) => interval,
+        (None, maximum) => maximum?,
+    };
+    if interval.is_zero() { None } else { Some(interval) }
+}
+
+/// The delay that the failed attempt itself asked for.
+fn requested_delay(failure: &failure::Failure) -> Option<Duration> {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => {
+            let delay = info.next_retry_delay.as_ref()?;
+            Some(time::stored(Some(delay)).unwrap_or_default())
+        }
+        _ => None,
+    }
+}
+
+fn timeout_that_ends_all(failure: &failure::Failure) -> Option<RetryState> {
+    let Some(FailureInfo::TimeoutFailureInfo(info)) = &failure.failure_info else { return None };
+    match info.timeout_type() {
+        enums::TimeoutType::ScheduleToStart | enums::TimeoutType::ScheduleToClose => Some(RetryState::Timeout),
+        _ => None,
+    }
+}
+
+fn is_retryable(failure: &failure::Failure, non_retryable_types: &[String]) -> bool {
+    let listed = |name: &str| non_retryable_types.iter().any(|listed| listed == name);
+    match &failure.failure_info {
+        Some(FailureInfo::TerminatedFailureInfo(_) | FailureInfo::CanceledFailureInfo(_)) => false,
+        Some(FailureInfo::TimeoutFailureInfo(info)) => match info.timeout_type() {
+            enums::TimeoutType::StartToClose => !listed("TemporalTimeout:StartToClose"),
+            enums::TimeoutType::Heartbeat => !listed("TemporalTimeout:Heartbeat"),
+            _ => false,
+        },
+        Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
+        Some(FailureInfo::ApplicationFailureInfo(info)) => !info.non_retryable && !listed(&info.r#type),
+        _ => true,
+    }
+}

@@ -1,0 +1,370 @@
+//! StartWorkflowExecution: validation, defaults, what happens if the workflow id is taken, and the first events of a run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::api::enums::{EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use super::api::{common, errordetails, history, sdk, service};
+use super::deadlines::Deadline;
+use super::errors::Error;
+use super::execution::{Execution, ExecutionId, History, State, normal_queue};
+use super::history_builder::Extras;
+use super::namespace::NamespaceId;
+use super::time::{self, Time};
+use super::transaction::Transaction;
+use super::workflow_task::{HISTORY_SERVICE, Scheduling};
+use super::{Engine, limits, retry};
+
+const ID_LENGTH_LIMIT: usize = 1000;
+const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
+const MAXIMUM_TASK_TIMEOUT: Duration = Duration::from_secs(120);
+const EAGER_REQUEST_ID: &str = "eager-workflow-start";
+
+/// A run that is about to be created.
+#[derive(Debug, Default)]
+pub(crate) struct NewRun {
+    pub(crate) run_id: String,
+    pub(crate) start: history::WorkflowExecutionStartedEventAttributes,
+    pub(crate) request_id: String,
+    pub(crate) user_metadata: Option<sdk::UserMetadata>,
+    pub(crate) links: Vec<common::Link>,
+    /// A signal that comes with the start: its event precedes the first workflow task.
+    pub(crate) signal: Option<(history::WorkflowExecutionSignaledEventAttributes, Vec<common::Link>)>,
+    /// The caller takes the first workflow task along.
+    pub(crate) eager: bool,
+}
+
+/// What a start request does about an earlier run of the same workflow id.
+pub(crate) enum Admission {
+    Create,
+    TerminateAndCreate(ExecutionId),
+    UseExisting(ExecutionId),
+    /// The same request came before and made this run.
+    Repeated(ExecutionId),
+}
+
+impl Engine {
+    pub(crate) fn start_workflow_execution(
+        &mut self,
+        request: service::StartWorkflowExecutionRequest,
+    ) -> Result<service::StartWorkflowExecutionResponse, Error> {
+        let namespace = self.namespaces.get(&request.namespace)?;
+        let run = self.new_run(&request)?;
+        let policies = (request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy());
+        let id = match self.admit(&namespace, &request.workflow_id, &run.request_id, policies)? {
+            Admission::Repeated(id) => return Ok(self.start_response(id, true)),
+            Admission::UseExisting(id) => return Ok(self.start_response(id, false)),
+            Admission::TerminateAndCreate(id) => {
+                self.terminate_for_new_run(id, &run.run_id);
+                self.create_run(namespace, request.workflow_id, run)
+            }
+            Admission::Create => self.create_run(namespace, request.workflow_id, run),
+        };
+        let mut response = self.start_response(id, true);
+        if self.execution(id).state.start.eager_execution_accepted {
+            response.eager_workflow_task = self.started_workflow_task(id, false);
+        }
+        Ok(response)
+    }
+
+    fn start_response(&self, id: ExecutionId, started: bool) -> service::StartWorkflowExecutionResponse {
+        let execution = self.execution(id);
+        service::StartWorkflowExecutionResponse {
+            run_id: execution.run_id.clone(),
+            first_execution_run_id: execution.first_run_id().to_owned(),
+            started,
+            status: execution.state.status.into(),
+            eager_workflow_task: None,
+            link: Some(event_link(execution, 1, EventType::WorkflowExecutionStarted)),
+        }
+    }
+
+    /// Decides what an earlier run of the workflow id means for a new one.
+    pub(crate) fn admit(
+        &self,
+        namespace: &NamespaceId,
+        workflow_id: &str,
+        request_id: &str,
+        (reuse, conflict): (WorkflowIdReusePolicy, WorkflowIdConflictPolicy),
+    ) -> Result<Admission, Error> {
+        let (reuse, conflict) = policies(reuse, conflict)?;
+        let Some(id) = self.current.get(&(namespace.id.clone(), workflow_id.to_owned())).copied() else {
+            return Ok(Admission::Create);
+        };
+        let execution = self.execution(id);
+        if execution.state.start_request_id == request_id {
+            return Ok(Admission::Repeated(id));
+        }
+        if execution.is_running() {
+            return match conflict {
+                WorkflowIdConflictPolicy::UseExisting => Ok(Admission::UseExisting(id)),
+                WorkflowIdConflictPolicy::TerminateExisting => Ok(Admission::TerminateAndCreate(id)),
+                _ => Err(conflict_error(execution, "Workflow execution is already running.", "")),
+            };
+        }
+        let status = execution.state.status;
+        let failed = !matches!(status, WorkflowExecutionStatus::Completed | WorkflowExecutionStatus::ContinuedAsNew);
+        match reuse {
+            WorkflowIdReusePolicy::AllowDuplicateFailedOnly if !failed => Err(conflict_error(
+                execution,
+                "Workflow execution already finished successfully.",
+                " Workflow Id reuse policy: allow duplicate workflow Id if last run failed.",
+            )),
+            WorkflowIdReusePolicy::RejectDuplicate => Err(conflict_error(
+                execution,
+                "Workflow execution already finished.",
+                " Workflow Id reuse policy: reject duplicate workflow Id.",
+            )),
+            _ => Ok(Admission::Create),
+        }
+    }
+
+    pub(crate) fn terminate_for_new_run(&mut self, id: ExecutionId, new_run_id: &str) {
+        let reason = "TerminateIfRunning WorkflowIdReusePolicy".to_owned();
+        let details = super::terminate::text_payloads(&format!("terminated by new runID: {new_run_id}"));
+        self.transact(id, |transaction| {
+            transaction.terminate(reason, Some(details), HISTORY_SERVICE.to_owned(), Vec::new());
+        });
+    }
+
+    /// Turns a valid start request into the run it asks for.
+    pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
+        validate(request)?;
+        let execution_timeout =
+            time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
+        let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
+        let run_timeout = time::shorter(run_timeout, execution_timeout);
+        let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
+        let task_timeout = task_timeout.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);
+        let task_timeout = run_timeout.map_or(task_timeout, |run_timeout| task_timeout.min(run_timeout));
+        let delay = time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelay")?;
+        let run_id = self.ids.v7(self.now.time);
+        let queue = request.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
+        let expiration = execution_timeout.map(|timeout| self.now.time.plus(delay.unwrap_or_default()).plus(timeout));
+        let eager = request.request_eager_execution && delay.is_none();
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            workflow_type: request.workflow_type.clone(),
+            task_queue: Some(normal_queue(&queue)),
+            input: request.input.clone(),
+            workflow_execution_timeout: execution_timeout.map(time::proto),
+            workflow_run_timeout: run_timeout.map(time::proto),
+            workflow_task_timeout: Some(time::proto(task_timeout)),
+            continued_failure: request.continued_failure.clone(),
+            last_completion_result: request.last_completion_result.clone(),
+            original_execution_run_id: run_id.clone(),
+            identity: request.identity.clone(),
+            first_execution_run_id: run_id.clone(),
+            retry_policy: request.retry_policy.clone().map(|policy| retry::with_defaults(Some(policy))),
+            attempt: 1,
+            workflow_execution_expiration_time: expiration.map(Time::proto),
+            first_workflow_task_backoff: Some(time::proto(delay.unwrap_or_default())),
+            memo: request.memo.clone(),
+            search_attributes: request.search_attributes.clone(),
+            header: request.header.clone(),
+            workflow_id: request.workflow_id.clone(),
+            completion_callbacks: request.completion_callbacks.clone(),
+            priority: request.priority.clone(),
+            eager_execution_accepted: eager,
+            ..Default::default()
+        };
+        let request_id = Some(request.request_id.clone()).filter(|id| !id.is_empty());
+        Ok(NewRun {
+            run_id,
+            start,
+            request_id: request_id.unwrap_or_else(|| self.ids.v4()),
+            user_metadata: request.user_metadata.clone(),
+            links: request.links.clone(),
+            signal: None,
+            eager,
+        })
+    }
+
+    /// Creates a run and writes its first events; it is the current one of its workflow id from now on.
+    pub(crate) fn create_run(&mut self, namespace: NamespaceId, workflow_id: String, run: NewRun) -> ExecutionId {
+        let id = ExecutionId(self.executions.len());
+        self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
+        self.by_run_id.insert(run.run_id.clone(), id);
+        self.executions.push(Execution {
+            id,
+            namespace,
+            workflow_id,
+            run_id: run.run_id.clone(),
+            history: History::default(),
+            state: State::of(&run, self.now.time),
+            queries: Vec::new(),
+            transitions: 0,
+        });
+        self.transact(id, |transaction| transaction.begin(run));
+        id
+    }
+}
+
+impl State {
+    fn of(run: &NewRun, now: Time) -> Self {
+        let start = &run.start;
+        let backoff = time::stored(start.first_workflow_task_backoff.as_ref()).unwrap_or_default();
+        let execution_expiration = start.workflow_execution_expiration_time.as_ref().map(Time::from_proto);
+        let run_timeout = time::stored(start.workflow_run_timeout.as_ref());
+        let run_expiration = run_timeout.map(|timeout| now.plus(backoff).plus(timeout));
+        let run_expiration = match (run_expiration, execution_expiration) {
+            (Some(run), Some(execution)) => Some(run.min(execution)),
+            (run, _) => run,
+        };
+        let memo = start.memo.as_ref().map(|memo| memo.fields.clone()).unwrap_or_default();
+        let attributes = start.search_attributes.as_ref().map(|a| a.indexed_fields.clone()).unwrap_or_default();
+        Self {
+            status: WorkflowExecutionStatus::Running,
+            start_time: now,
+            close_time: None,
+            start: Arc::new(start.clone()),
+            start_request_id: run.request_id.clone(),
+            user_metadata: run.user_metadata.clone(),
+            run_expiration,
+            execution_expiration,
+            timeout: None,
+            first_task_backoff: None,
+            buffer: Vec::new(),
+            task: None,
+            task_attempt: 1,
+            previous_started_event_id: 0,
+            sticky: None,
+            activities: Default::default(),
+            timers: Default::default(),
+            cancel_requested: false,
+            signal_count: 0,
+            request_ids: BTreeSet::new(),
+            memo: memo.into_iter().collect(),
+            search_attributes: attributes.into_iter().collect(),
+        }
+    }
+}
+
+impl Transaction<'_> {
+    fn begin(&mut self, run: NewRun) {
+        let extras = Extras { user_metadata: run.user_metadata, links: run.links, ..Extras::default() };
+        let backoff = time::stored(run.start.first_workflow_task_backoff.as_ref());
+        let identity = run.start.identity.clone();
+        self.record_with(run.start, extras);
+        if let Some((signal, links)) = run.signal {
+            self.state().signal_count += 1;
+            self.state().request_ids.insert(signal.request_id.clone());
+            self.record_with(signal, Extras::links(links));
+        }
+        let state = &self.execution.state;
+        if let Some(at) = state.run_expiration.into_iter().chain(state.execution_expiration).min() {
+            let key = self.set_deadline(at, Deadline::WorkflowTimeout(self.execution.id));
+            self.state().timeout = Some(key);
+        }
+        if let Some(backoff) = backoff {
+            let at = self.time().plus(backoff);
+            let key = self.set_deadline(at, Deadline::FirstWorkflowTask(self.execution.id));
+            self.state().first_task_backoff = Some(key);
+        } else {
+            self.schedule_workflow_task(Scheduling { inline: run.eager, heartbeat_of: None });
+            if run.eager {
+                self.start_workflow_task(EAGER_REQUEST_ID.to_owned(), identity);
+            }
+        }
+    }
+}
+
+/// A link to the event that a request has led to, or will lead to.
+pub(crate) fn request_link(execution: &Execution, request_id: &str, kind: EventType) -> common::Link {
+    use common::link::workflow_event::{Reference, RequestIdReference};
+    let request_id = request_id.to_owned();
+    link(execution, Reference::RequestIdRef(RequestIdReference { request_id, event_type: kind.into() }))
+}
+
+/// A link to one event of a run.
+pub(crate) fn event_link(execution: &Execution, event_id: i64, kind: EventType) -> common::Link {
+    use common::link::workflow_event::{EventReference, Reference};
+    link(execution, Reference::EventRef(EventReference { event_id, event_type: kind.into() }))
+}
+
+fn link(execution: &Execution, reference: common::link::workflow_event::Reference) -> common::Link {
+    common::Link {
+        variant: Some(common::link::Variant::WorkflowEvent(common::link::WorkflowEvent {
+            namespace: execution.namespace.name.clone(),
+            workflow_id: execution.workflow_id.clone(),
+            run_id: execution.run_id.clone(),
+            reference: Some(reference),
+        })),
+    }
+}
+
+fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
+    let refuse = |text: &str| Err(Error::invalid_argument(text));
+    let too_long = |name: &str, text: &str| {
+        let length = text.len();
+        Err(Error::invalid_argument(format!("{name} exceeds maximum allowed length ({length}/{ID_LENGTH_LIMIT})")))
+    };
+    if request.workflow_id.is_empty() {
+        return refuse("WorkflowId is not set on request.");
+    }
+    if request.workflow_id.len() > ID_LENGTH_LIMIT {
+        return too_long("WorkflowId", &request.workflow_id);
+    }
+    if request.request_id.len() > ID_LENGTH_LIMIT {
+        return too_long("RequestId", &request.request_id);
+    }
+    match &request.workflow_type {
+        Some(kind) if kind.name.len() > ID_LENGTH_LIMIT => return too_long("WorkflowType", &kind.name),
+        Some(kind) if !kind.name.is_empty() => {}
+        _ => return refuse("WorkflowType is not set on request."),
+    }
+    match &request.task_queue {
+        Some(queue) if queue.name.starts_with("/_sys/") => {
+            return refuse("task queue name cannot start with reserved prefix /_sys/");
+        }
+        Some(queue) if !queue.name.is_empty() => {}
+        _ => return refuse("taskQueue is not set"),
+    }
+    if !request.cron_schedule.is_empty() {
+        return Err(Error::unimplemented("abide-testing's server does not support cron schedules yet"));
+    }
+    if let Some(policy) = &request.retry_policy {
+        retry::validate(policy)?;
+    }
+    limits::check_blob(request.input.as_ref())?;
+    limits::check_memo(request.memo.as_ref())
+}
+
+fn policies(
+    reuse: WorkflowIdReusePolicy,
+    conflict: WorkflowIdConflictPolicy,
+) -> Result<(WorkflowIdReusePolicy, WorkflowIdConflictPolicy), Error> {
+    let terminate_if_running = terminates_running(reuse);
+    if terminate_if_running && conflict != WorkflowIdConflictPolicy::Unspecified {
+        return Err(Error::invalid_argument(
+            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_TERMINATE_IF_RUNNING cannot be used together with a \
+             WorkflowIDConflictPolicy",
+        ));
+    }
+    if conflict == WorkflowIdConflictPolicy::TerminateExisting && reuse == WorkflowIdReusePolicy::RejectDuplicate {
+        return Err(Error::invalid_argument(
+            "Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with \
+             WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING",
+        ));
+    }
+    if terminate_if_running {
+        return Ok((WorkflowIdReusePolicy::AllowDuplicate, WorkflowIdConflictPolicy::TerminateExisting));
+    }
+    Ok((reuse, conflict))
+}
+
+/// The old way to ask for the conflict policy "terminate existing".
+#[expect(deprecated, reason = "clients still send it")]
+pub(crate) fn terminates_running(reuse: WorkflowIdReusePolicy) -> bool {
+    reuse == WorkflowIdReusePolicy::TerminateIfRunning
+}
+
+fn conflict_error(execution: &Execution, text: &str, policy: &str) -> Error {
+    let detail = errordetails::WorkflowExecutionAlreadyStartedFailure {
+        start_request_id: execution.state.start_request_id.clone(),
+        run_id: execution.run_id.clone(),
+        first_execution_run_id: execution.first_run_id().to_owned(),
+    };
+    let Execution { workflow_id, run_id, .. } = execution;
+    Error::already_started(format!("{text} WorkflowId: {workflow_id}, RunId: {run_id}.{policy}"), &detail)
+}

@@ -1,0 +1,53 @@
+//! TerminateWorkflowExecution.
+
+use super::Engine;
+use super::api::{common, enums::WorkflowExecutionStatus, history, service};
+use super::errors::Error;
+use super::history_builder::Extras;
+use super::transaction::Transaction;
+
+impl Engine {
+    pub(crate) fn terminate_workflow_execution(
+        &mut self,
+        request: service::TerminateWorkflowExecutionRequest,
+    ) -> Result<service::TerminateWorkflowExecutionResponse, Error> {
+        let id = self.find(&request.namespace, request.workflow_execution.as_ref())?;
+        let execution = self.execution(id);
+        let first = &request.first_execution_run_id;
+        if !first.is_empty() && first != execution.first_run_id() {
+            return Err(Error::not_found("workflow execution not found"));
+        }
+        if !execution.is_running() {
+            return Err(Error::completed());
+        }
+        self.transact(id, |transaction| {
+            transaction.terminate(request.reason, request.details, request.identity, request.links);
+        });
+        Ok(service::TerminateWorkflowExecutionResponse::default())
+    }
+}
+
+impl Transaction<'_> {
+    pub(crate) fn terminate(
+        &mut self,
+        reason: String,
+        details: Option<common::Payloads>,
+        identity: String,
+        links: Vec<common::Link>,
+    ) {
+        self.force_close_workflow_task();
+        let attributes = history::WorkflowExecutionTerminatedEventAttributes { reason, details, identity };
+        self.record_with(attributes, Extras::links(links));
+        self.close(WorkflowExecutionStatus::Terminated);
+    }
+}
+
+/// A text as the server encodes it into details.
+pub(crate) fn text_payloads(text: &str) -> common::Payloads {
+    let payload = common::Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: format!("{text:?}").into_bytes(),
+        ..Default::default()
+    };
+    common::Payloads { payloads: vec![payload] }
+}

@@ -1,0 +1,85 @@
+//! Points in time and durations as the engine counts them: nanoseconds since the Unix epoch, never read from a clock.
+
+use std::time::Duration;
+
+use super::errors::Error;
+
+/// A point in time, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Time(i64);
+
+/// The two clocks at the moment of a request: the server's own (which may skip) and the machine's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Now {
+    /// The server's clock: event times, timers, timeouts.
+    pub(crate) time: Time,
+    /// The machine's clock: workflow task timeouts, liveness of sticky workers.
+    pub(crate) wall: Time,
+}
+
+impl Time {
+    pub(crate) fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    pub(crate) fn nanos(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn millis(self) -> u64 {
+        u64::try_from(self.0 / 1_000_000).unwrap_or(0)
+    }
+
+    /// `self + duration`, at the end of time if that is not representable.
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// How long after `earlier` this is; zero if it is before.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    pub(crate) fn proto(self) -> abide_protos::Timestamp {
+        let nanos = self.0.rem_euclid(1_000_000_000);
+        abide_protos::Timestamp { seconds: self.0.div_euclid(1_000_000_000), nanos: i32::try_from(nanos).unwrap_or(0) }
+    }
+
+    pub(crate) fn from_proto(timestamp: &abide_protos::Timestamp) -> Self {
+        Self(timestamp.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(timestamp.nanos)))
+    }
+}
+
+/// A duration as the API writes it.
+pub(crate) fn proto(duration: Duration) -> abide_protos::Duration {
+    abide_protos::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+/// The duration of a request's field, `None` if it is absent or zero, refused if it is negative or malformed.
+pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Result<Option<Duration>, Error> {
+    let Some(duration) = field else { return Ok(None) };
+    let valid = (0..1_000_000_000).contains(&duration.nanos) && duration.seconds >= 0;
+    if !valid {
+        let cause = if duration.seconds < 0 { "negative duration" } else { "malformed duration" };
+        return Err(Error::invalid_argument(format!("An invalid {name} is set on request. cause: {cause}")));
+    }
+    let duration = Duration::new(duration.seconds.unsigned_abs(), duration.nanos.unsigned_abs());
+    Ok(if duration.is_zero() { None } else { Some(duration) })
+}
+
+/// The duration of a field that was validated when it was stored; `None` if it is absent or zero.
+pub(crate) fn stored(field: Option<&abide_protos::Duration>) -> Option<Duration> {
+    positive(field, "duration").ok().flatten()
+}
+
+/// The smaller of two limits where `None` means unlimited.
+pub(crate) fn shorter(left: Option<Duration>, right: Option<Duration>) -> Option<Duration> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (left, right) => left.or(right),
+    }
+}

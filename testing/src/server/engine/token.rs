@@ -1,0 +1,79 @@
+//! Task tokens and page tokens: opaque to workers and clients, decoded again here.
+
+use abide_protos::prost;
+use abide_protos::prost::Message;
+
+use super::errors::Error;
+
+/// What a worker hands back with the outcome of a workflow task or an activity task.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(prost_path = "abide_protos::prost")]
+pub(crate) struct TaskToken {
+    #[prost(string, tag = "1")]
+    pub(crate) namespace_id: String,
+    #[prost(string, tag = "2")]
+    pub(crate) workflow_id: String,
+    #[prost(string, tag = "3")]
+    pub(crate) run_id: String,
+    #[prost(int64, tag = "4")]
+    pub(crate) scheduled_event_id: i64,
+    #[prost(int64, tag = "5")]
+    pub(crate) started_event_id: i64,
+    #[prost(int32, tag = "6")]
+    pub(crate) attempt: i32,
+    #[prost(int64, tag = "7")]
+    pub(crate) started_time: i64,
+    #[prost(string, tag = "8")]
+    pub(crate) activity_id: String,
+    /// Not zero for a query that was handed out outside a workflow task.
+    #[prost(uint64, tag = "9")]
+    pub(crate) query: u64,
+}
+
+/// Where the reading of a history goes on.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(prost_path = "abide_protos::prost")]
+pub(crate) struct PageToken {
+    #[prost(string, tag = "1")]
+    pub(crate) run_id: String,
+    /// The first event that was not sent yet.
+    #[prost(int64, tag = "2")]
+    pub(crate) next_event_id: i64,
+    /// Where to stop (exclusive); 0 if the reading follows the history to its end.
+    #[prost(int64, tag = "3")]
+    pub(crate) end_event_id: i64,
+    /// The virtual scheduled event that belongs after the last page, 0 if none does.
+    #[prost(int64, tag = "4")]
+    pub(crate) virtual_scheduled_event_id: i64,
+}
+
+impl TaskToken {
+    pub(crate) fn encode_token(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    pub(crate) fn decode_token(bytes: &[u8]) -> Result<Self, Error> {
+        if bytes.is_empty() {
+            return Err(Error::invalid_argument("Task token not set on request."));
+        }
+        let token = Self::decode(bytes).map_err(|_| Error::invalid_argument("Error deserializing task token."))?;
+        if token.run_id.is_empty() && token.query == 0 {
+            return Err(Error::invalid_argument("Invalid TaskToken."));
+        }
+        Ok(token)
+    }
+}
+
+impl PageToken {
+    pub(crate) fn encode_token(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    pub(crate) fn decode_token(bytes: &[u8]) -> Result<Self, Error> {
+        let token = Self::decode(bytes).map_err(|_| Error::invalid_argument("Invalid NextPageToken."))?;
+        if token.run_id.is_empty() || token.next_event_id < 1 {
+            return Err(Error::invalid_argument("Invalid NextPageToken."));
+        }
+        Ok(token)
+    }
+}

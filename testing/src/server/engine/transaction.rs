@@ -1,0 +1,97 @@
+//! One step of one run: it adds events, changes the state, and collects what has to be done elsewhere once it is
+//! committed. Nothing of it is visible before.
+
+use std::time::Duration;
+
+use super::deadlines::{Clock, Deadline, Key};
+use super::execution::{Execution, State};
+use super::ids::Ids;
+use super::time::{Now, Time};
+
+/// What a committed transaction makes the engine do.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Set a deadline; with a wall time, the machine's clock may bring it forward.
+    SetDeadline(Key, Deadline, Option<Time>),
+    RemoveDeadline(Key),
+    /// Offer the scheduled workflow task to workers.
+    DispatchWorkflowTask,
+    /// Offer an activity (by scheduled event id) to workers.
+    DispatchActivity(i64),
+    /// Create the run that continues this one.
+    Continue(Box<super::start::NewRun>),
+}
+
+/// A transaction in progress.
+#[derive(Debug)]
+pub(crate) struct Transaction<'a> {
+    pub(crate) execution: &'a mut Execution,
+    pub(crate) now: Now,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) sequence: &'a mut u64,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// What a failed completion is rolled back to.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    state: State,
+    next_event_id: i64,
+    size_bytes: i64,
+    effects: usize,
+}
+
+impl Transaction<'_> {
+    pub(crate) fn state(&mut self) -> &mut State {
+        &mut self.execution.state
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        self.now.time
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let history = &self.execution.history;
+        Snapshot {
+            state: self.execution.state.clone(),
+            next_event_id: history.next_event_id(),
+            size_bytes: history.size_bytes,
+            effects: self.effects.len(),
+        }
+    }
+
+    pub(crate) fn roll_back(&mut self, snapshot: Snapshot) {
+        self.execution.state = snapshot.state;
+        self.execution.history.truncate(snapshot.next_event_id, snapshot.size_bytes);
+        self.effects.truncate(snapshot.effects);
+    }
+
+    /// Sets a deadline of the server's clock.
+    pub(crate) fn set_deadline(&mut self, at: Time, deadline: Deadline) -> Key {
+        self.arm(Clock::Server, at, deadline, None)
+    }
+
+    /// Sets a deadline of the machine's clock.
+    pub(crate) fn set_wall_deadline(&mut self, after: Duration, deadline: Deadline) -> Key {
+        let at = self.now.wall.plus(after);
+        self.arm(Clock::Wall, at, deadline, None)
+    }
+
+    /// Sets a deadline of the server's clock that fires at the latest when the machine's clock has run for as long:
+    /// what bounds work that runs outside the server.
+    pub(crate) fn set_deadline_of_running_work(&mut self, at: Time, deadline: Deadline) -> Key {
+        let wall = self.now.wall.plus(at.since(self.now.time));
+        self.arm(Clock::Server, at, deadline, Some(wall))
+    }
+
+    pub(crate) fn remove_deadline(&mut self, key: Option<Key>) {
+        self.effects.extend(key.map(Effect::RemoveDeadline));
+    }
+
+    fn arm(&mut self, clock: Clock, at: Time, deadline: Deadline, wall: Option<Time>) -> Key {
+        *self.sequence += 1;
+        let key = Key { clock, at, sequence: *self.sequence };
+        self.effects.push(Effect::SetDeadline(key, deadline, wall));
+        key
+    }
+}

@@ -1,0 +1,82 @@
+//! What concerns workers as such: ShutdownWorker, RecordWorkerHeartbeat, ResetStickyTaskQueue, DescribeTaskQueue.
+
+use super::Engine;
+use super::api::{enums, service, taskqueue};
+use super::errors::Error;
+use super::task_queue::{QueueKey, QueueKind};
+use super::waiters::WaiterId;
+
+impl Engine {
+    /// The polls of a worker that shuts down end with empty responses, and its cached runs go to other workers.
+    pub(crate) fn shutdown_worker(
+        &mut self,
+        request: &service::ShutdownWorkerRequest,
+    ) -> Result<service::ShutdownWorkerResponse, Error> {
+        let namespace_id = self.namespaces.get(&request.namespace)?.id.clone();
+        let sticky = &request.sticky_task_queue;
+        if !sticky.is_empty() {
+            let key = QueueKey { namespace_id, name: sticky.clone(), kind: QueueKind::Workflow };
+            self.queues.forget_worker(&key);
+        }
+        let key = &request.worker_instance_key;
+        let mut ended: Vec<(WaiterId, QueueKey)> = Vec::new();
+        for (id, waiting) in self.waiters.polls_mut() {
+            let of_worker = !key.is_empty() && waiting.poll.worker_instance_key == *key;
+            let of_sticky_queue = !sticky.is_empty() && waiting.queue.name == *sticky;
+            if (of_worker || of_sticky_queue) && waiting.offer.is_none() {
+                waiting.ended = true;
+                ended.push((id, waiting.queue.clone()));
+            }
+        }
+        for (id, queue) in ended {
+            self.queues.forget_poller(&queue, id);
+            self.waiters.wake(id);
+        }
+        Ok(service::ShutdownWorkerResponse::default())
+    }
+
+    pub(crate) fn record_worker_heartbeat(
+        &self,
+        request: &service::RecordWorkerHeartbeatRequest,
+    ) -> Result<service::RecordWorkerHeartbeatResponse, Error> {
+        self.namespaces.get(&request.namespace)?;
+        Ok(service::RecordWorkerHeartbeatResponse::default())
+    }
+
+    pub(crate) fn reset_sticky_task_queue(
+        &mut self,
+        request: &service::ResetStickyTaskQueueRequest,
+    ) -> Result<service::ResetStickyTaskQueueResponse, Error> {
+        let id = self.find_running(&request.namespace, request.execution.as_ref())?;
+        self.transact(id, |transaction| transaction.state().sticky = None);
+        Ok(service::ResetStickyTaskQueueResponse::default())
+    }
+
+    pub(crate) fn describe_task_queue(
+        &self,
+        request: &service::DescribeTaskQueueRequest,
+    ) -> Result<service::DescribeTaskQueueResponse, Error> {
+        let namespace_id = self.namespaces.get(&request.namespace)?.id.clone();
+        let queue = request.task_queue.as_ref().filter(|queue| !queue.name.is_empty());
+        let queue = queue.ok_or_else(|| Error::invalid_argument("TaskQueue is not set on request."))?;
+        let kind = match request.task_queue_type() {
+            enums::TaskQueueType::Activity => QueueKind::Activity,
+            _ => QueueKind::Workflow,
+        };
+        let (pollers, backlog) = self.queues.describe(&QueueKey { namespace_id, name: queue.name.clone(), kind });
+        let pollers = pollers.into_iter().map(|(identity, seen)| taskqueue::PollerInfo {
+            last_access_time: Some(seen.proto()),
+            identity,
+            ..Default::default()
+        });
+        let stats = taskqueue::TaskQueueStats {
+            approximate_backlog_count: i64::try_from(backlog).unwrap_or(i64::MAX),
+            ..Default::default()
+        };
+        Ok(service::DescribeTaskQueueResponse {
+            pollers: pollers.collect(),
+            stats: request.report_stats.then_some(stats),
+            ..Default::default()
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! RespondWorkflowTaskCompleted and RespondWorkflowTaskFailed.
+
+use std::time::Duration;
+
+use super::Engine;
+use super::api::{command, enums, history, service};
+use super::commands::{self, Completion, Refusal};
+use super::errors::Error;
+use super::execution::{ExecutionId, Sticky};
+use super::time;
+use super::token::TaskToken;
+use super::transaction::Transaction;
+use super::workflow_task::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
+
+/// Tasks may be renewed without commands for so long.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
+const STICKY_TIMEOUT: Duration = Duration::from_secs(10);
+const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
+
+/// What became of a completion.
+#[derive(Debug, Default)]
+struct Outcome {
+    refusal: Option<Refusal>,
+    /// The next task was scheduled and is to be started for this worker.
+    inline: bool,
+    eager_activities: Vec<i64>,
+}
+
+impl Engine {
+    pub(crate) fn respond_workflow_task_completed(
+        &mut self,
+        request: service::RespondWorkflowTaskCompletedRequest,
+    ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
+        let token = TaskToken::decode_token(&request.task_token)?;
+        let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
+        commands::check_sequence(&request.commands)?;
+        let heartbeat = request.force_create_new_workflow_task && request.commands.is_empty();
+        if heartbeat && self.now.time > task.original_scheduled_time.plus(HEARTBEAT_LIMIT) {
+            self.transact(id, |transaction| {
+                transaction.state().sticky = None;
+                transaction.time_out_workflow_task();
+            });
+            return Err(Error::not_found("workflow task heartbeat timeout"));
+        }
+        let identity = request.identity.clone();
+        let eager_allowed = self.options.eager_activities;
+        let (request, query_results) = split_queries(request);
+        self.queries.hold(true);
+        let outcome = self.transact(id, |transaction| transaction.complete(request, &task, eager_allowed));
+        self.queries.hold(false);
+        self.answer_attached_queries(id, query_results);
+        let outcome = outcome?;
+        if let Some(refusal) = outcome.refusal {
+            return Err(Error::invalid_argument(refusal.message()));
+        }
+        let workflow_task = if outcome.inline {
+            self.transact(id, |transaction| {
+                transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone());
+            });
+            self.started_workflow_task(id, true)
+        } else {
+            None
+        };
+        let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity);
+        Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id: 0 })
+    }
+
+    pub(crate) fn respond_workflow_task_failed(
+        &mut self,
+        request: service::RespondWorkflowTaskFailedRequest,
+    ) -> Result<service::RespondWorkflowTaskFailedResponse, Error> {
+        let token = TaskToken::decode_token(&request.task_token)?;
+        let (id, _) = self.started_task(&token, Error::completed)?;
+        let cause = request.cause();
+        let attributes = history::WorkflowTaskFailedEventAttributes {
+            cause: request.cause,
+            failure: request.failure,
+            identity: request.identity,
+            ..Default::default()
+        };
+        self.transact(id, |transaction| {
+            if cause == enums::WorkflowTaskFailedCause::GrpcMessageTooLarge {
+                transaction.terminate(cause.as_str_name().to_owned(), None, String::new(), Vec::new());
+                return;
+            }
+            transaction.fail_workflow_task(attributes);
+            transaction.ensure_workflow_task();
+        });
+        Ok(service::RespondWorkflowTaskFailedResponse::default())
+    }
+
+    /// The task that a token was given out for, if it still waits for its answer.
+    fn started_task(&self, token: &TaskToken, closed: fn() -> Error) -> Result<(ExecutionId, WorkflowTask), Error> {
+        let id =
+            self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
+        let execution = self.execution(id);
+        if !execution.is_running() {
+            return Err(closed());
+        }
+        let matches = |task: &&WorkflowTask| {
+            let same = task.scheduled_event_id == token.scheduled_event_id
+                && task.started_event_id == token.started_event_id
+                && task.attempt == token.attempt;
+            same && task.started_time.is_some_and(|time| time.nanos() == token.started_time)
+        };
+        let task = execution.state.task.as_ref().filter(matches).ok_or_else(Error::workflow_task_not_found)?;
+        Ok((id, task.clone()))
+    }
+
+    fn start_eager_activities(
+        &mut self,
+        id: ExecutionId,
+        scheduled: &[i64],
+        identity: &str,
+    ) -> Vec<service::PollActivityTaskQueueResponse> {
+        let mut tasks = Vec::new();
+        for scheduled_event_id in scheduled {
+            let request_id = self.ids.v4();
+            self.transact(id, |transaction| {
+                transaction.start_activity(*scheduled_event_id, request_id, identity.to_owned());
+            });
+            tasks.extend(self.execution(id).activity_task(*scheduled_event_id));
+        }
+        tasks
+    }
+}
+
+impl Transaction<'_> {
+    fn complete(
+        &mut self,
+        mut request: service::RespondWorkflowTaskCompletedRequest,
+        task: &WorkflowTask,
+        eager_activities_allowed: bool,
+    ) -> Result<Outcome, Error> {
+        let commands = std::mem::take(&mut request.commands);
+        let heartbeating = request.force_create_new_workflow_task && commands.is_empty();
+        let snapshot = self.snapshot();
+        let mut completion = Completion {
+            completed_event_id: 0,
+            identity: request.identity.clone(),
+            eager_activities_allowed,
+            has_unhandled_events: !self.execution.state.buffer.is_empty(),
+            cancelled_unstarted_activity: false,
+            eager_activities: Vec::new(),
+        };
+        self.state().sticky = sticky(&request);
+        completion.completed_event_id = self.complete_workflow_task(completed_attributes(&request));
+        if let Err(refusal) = self.carry_out(commands, &mut completion) {
+            self.roll_back(snapshot);
+            let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
+            if task.is_transient() && !unhandled && !refusal.ends_workflow {
+                // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
+                return Err(Error::invalid_argument(refusal.message()));
+            }
+            self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
+                cause: refusal.cause.into(),
+                failure: Some(server_failure(refusal.message())),
+                identity: request.identity,
+                ..Default::default()
+            });
+            if refusal.ends_workflow {
+                self.terminate(refusal.message(), None, HISTORY_SERVICE.to_owned(), Vec::new());
+            }
+            self.ensure_workflow_task();
+            return Ok(Outcome { refusal: Some(refusal), ..Outcome::default() });
+        }
+        let wanted = request.force_create_new_workflow_task
+            || completion.has_unhandled_events
+            || completion.cancelled_unstarted_activity;
+        let inline = wanted && request.return_new_workflow_task && self.execution.is_running();
+        if wanted && self.execution.is_running() {
+            let heartbeat_of = heartbeating.then_some(task.original_scheduled_time);
+            self.schedule_workflow_task(Scheduling { inline, heartbeat_of });
+        }
+        let eager_activities = completion.eager_activities;
+        Ok(Outcome { refusal: None, inline, eager_activities })
+    }
+
+    fn carry_out(&mut self, commands: Vec<command::Command>, completion: &mut Completion) -> Result<(), Refusal> {
+        commands.into_iter().try_for_each(|command| commands::apply(self, completion, command))
+    }
+}
+
+fn sticky(request: &service::RespondWorkflowTaskCompletedRequest) -> Option<Sticky> {
+    let attributes = request.sticky_attributes.as_ref()?;
+    let task_queue = attributes.worker_task_queue.as_ref().map(|queue| queue.name.clone())?;
+    let timeout = time::stored(attributes.schedule_to_start_timeout.as_ref());
+    Some(Sticky { task_queue, schedule_to_start_timeout: timeout.unwrap_or(STICKY_TIMEOUT) })
+        .filter(|sticky| !sticky.task_queue.is_empty())
+}
+
+#[expect(deprecated, reason = "SDKs still send these fields and the real server still copies them")]
+fn completed_attributes(
+    request: &service::RespondWorkflowTaskCompletedRequest,
+) -> history::WorkflowTaskCompletedEventAttributes {
+    history::WorkflowTaskCompletedEventAttributes {
+        identity: request.identity.clone(),
+        binary_checksum: request.binary_checksum.clone(),
+        worker_version: request.worker_version_stamp.clone(),
+        sdk_metadata: request.sdk_metadata.clone(),
+        metering_metadata: request.metering_metadata.clone(),
+        versioning_behavior: request.versioning_behavior,
+        ..Default::default()
+    }
+}
+
+type QueryResults = std::collections::HashMap<String, super::api::query::WorkflowQueryResult>;
+
+fn split_queries(
+    mut request: service::RespondWorkflowTaskCompletedRequest,
+) -> (service::RespondWorkflowTaskCompletedRequest, QueryResults) {
+    let results = std::mem::take(&mut request.query_results);
+    (request, results)
+}

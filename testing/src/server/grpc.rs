@@ -1,0 +1,438 @@
+//! The engine as a gRPC service: one method per RPC, nothing but passing on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_protos::server::workflow_service_server::WorkflowService;
+use tonic::{Request, Response, Status};
+
+use super::engine::api::service as api;
+use super::engine::errors::{Code, Error};
+use super::engine::{Engine, WaiterId};
+use super::host::{Host, Patience, Waited};
+
+/// Workers that poll get an empty answer after so long.
+const POLL_LIMIT: Duration = Duration::from_secs(60);
+/// Readers of histories get an empty answer after so long.
+const HISTORY_LIMIT: Duration = Duration::from_secs(20);
+/// Queries without a deadline of their own are given up after so long.
+const QUERY_LIMIT: Duration = Duration::from_secs(30);
+/// A long poll ends so much before its caller's deadline.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Serves `temporal.api.workflowservice.v1.WorkflowService`.
+#[derive(Clone, Debug)]
+pub(crate) struct GrpcService {
+    host: Arc<Host>,
+    /// The caller shares the process: while it awaits an outcome, time may skip.
+    in_process: bool,
+}
+
+impl GrpcService {
+    pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
+        Self { host, in_process }
+    }
+
+    fn call<T>(&self, request: impl FnOnce(&mut Engine) -> Result<T, Error>) -> Result<Response<T>, Status> {
+        self.host.call(request).map(Response::new).map_err(status)
+    }
+}
+
+#[tonic::async_trait]
+impl WorkflowService for GrpcService {
+    async fn poll_workflow_task_queue(
+        &self,
+        request: Request<api::PollWorkflowTaskQueueRequest>,
+    ) -> Result<Response<api::PollWorkflowTaskQueueResponse>, Status> {
+        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
+        let request = request.into_inner();
+        let start = |engine: &mut Engine| engine.poll_workflow_task_queue(request);
+        let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_workflow_poll(id))).await;
+        or_empty(waited)
+    }
+
+    async fn poll_activity_task_queue(
+        &self,
+        request: Request<api::PollActivityTaskQueueRequest>,
+    ) -> Result<Response<api::PollActivityTaskQueueResponse>, Status> {
+        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
+        let request = request.into_inner();
+        let start = |engine: &mut Engine| engine.poll_activity_task_queue(request);
+        let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_activity_poll(id))).await;
+        or_empty(waited)
+    }
+
+    async fn get_workflow_execution_history(
+        &self,
+        request: Request<api::GetWorkflowExecutionHistoryRequest>,
+    ) -> Result<Response<api::GetWorkflowExecutionHistoryResponse>, Status> {
+        let sees_virtual_events = !matches!(client_name(&request), "temporal-cli" | "temporal-ui");
+        let patience = Patience { limit: long_poll(&request, HISTORY_LIMIT), awaits: self.in_process };
+        let request = request.into_inner();
+        let read = |engine: &mut Engine| engine.get_workflow_execution_history(&request, sees_virtual_events);
+        let read_again = |engine: &mut Engine, id: WaiterId| {
+            engine.withdraw(id);
+            engine.get_workflow_execution_history(&request, sees_virtual_events)
+        };
+        match self.host.wait(patience, read, read_again).await.map_err(status)? {
+            Waited::Done(response) => Ok(Response::new(response)),
+            Waited::TimedOut => self.call(|engine| engine.history_wait_timed_out(&request)),
+        }
+    }
+
+    async fn query_workflow(
+        &self,
+        request: Request<api::QueryWorkflowRequest>,
+    ) -> Result<Response<api::QueryWorkflowResponse>, Status> {
+        let patience = Patience { limit: caller_timeout(&request).unwrap_or(QUERY_LIMIT), awaits: false };
+        let request = request.into_inner();
+        let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
+        match self.host.wait(patience, start, Engine::resume_query).await.map_err(status)? {
+            Waited::Done(response) => Ok(Response::new(response)),
+            Waited::TimedOut => {
+                let text = "query timed out before a worker could process it";
+                Err(status(Error::new(Code::DeadlineExceeded, text)))
+            }
+        }
+    }
+
+    async fn start_workflow_execution(
+        &self,
+        request: Request<api::StartWorkflowExecutionRequest>,
+    ) -> Result<Response<api::StartWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.start_workflow_execution(request))
+    }
+
+    async fn signal_workflow_execution(
+        &self,
+        request: Request<api::SignalWorkflowExecutionRequest>,
+    ) -> Result<Response<api::SignalWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.signal_workflow_execution(request))
+    }
+
+    async fn signal_with_start_workflow_execution(
+        &self,
+        request: Request<api::SignalWithStartWorkflowExecutionRequest>,
+    ) -> Result<Response<api::SignalWithStartWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.signal_with_start_workflow_execution(request))
+    }
+
+    async fn request_cancel_workflow_execution(
+        &self,
+        request: Request<api::RequestCancelWorkflowExecutionRequest>,
+    ) -> Result<Response<api::RequestCancelWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.request_cancel_workflow_execution(request))
+    }
+
+    async fn terminate_workflow_execution(
+        &self,
+        request: Request<api::TerminateWorkflowExecutionRequest>,
+    ) -> Result<Response<api::TerminateWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.terminate_workflow_execution(request))
+    }
+
+    async fn respond_workflow_task_completed(
+        &self,
+        request: Request<api::RespondWorkflowTaskCompletedRequest>,
+    ) -> Result<Response<api::RespondWorkflowTaskCompletedResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.respond_workflow_task_completed(request))
+    }
+
+    async fn respond_workflow_task_failed(
+        &self,
+        request: Request<api::RespondWorkflowTaskFailedRequest>,
+    ) -> Result<Response<api::RespondWorkflowTaskFailedResponse>, Status> {
+        let request = request.into_inner();
+        if let Some(failure) = &request.failure {
+            self.host.workflow_task_failed(failure.message.clone());
+        }
+        self.call(|engine| engine.respond_workflow_task_failed(request))
+    }
+
+    async fn respond_query_task_completed(
+        &self,
+        request: Request<api::RespondQueryTaskCompletedRequest>,
+    ) -> Result<Response<api::RespondQueryTaskCompletedResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.respond_query_task_completed(request))
+    }
+
+    async fn record_activity_task_heartbeat(
+        &self,
+        request: Request<api::RecordActivityTaskHeartbeatRequest>,
+    ) -> Result<Response<api::RecordActivityTaskHeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.record_activity_task_heartbeat(request))
+    }
+
+    async fn record_activity_task_heartbeat_by_id(
+        &self,
+        request: Request<api::RecordActivityTaskHeartbeatByIdRequest>,
+    ) -> Result<Response<api::RecordActivityTaskHeartbeatByIdResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.record_activity_task_heartbeat_by_id(request))
+    }
+
+    async fn register_namespace(
+        &self,
+        request: Request<api::RegisterNamespaceRequest>,
+    ) -> Result<Response<api::RegisterNamespaceResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.register_namespace(request))
+    }
+
+    async fn describe_namespace(
+        &self,
+        request: Request<api::DescribeNamespaceRequest>,
+    ) -> Result<Response<api::DescribeNamespaceResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.describe_namespace(&request))
+    }
+
+    async fn describe_workflow_execution(
+        &self,
+        request: Request<api::DescribeWorkflowExecutionRequest>,
+    ) -> Result<Response<api::DescribeWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.describe_workflow_execution(&request))
+    }
+
+    async fn describe_task_queue(
+        &self,
+        request: Request<api::DescribeTaskQueueRequest>,
+    ) -> Result<Response<api::DescribeTaskQueueResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.describe_task_queue(&request))
+    }
+
+    async fn list_workflow_executions(
+        &self,
+        request: Request<api::ListWorkflowExecutionsRequest>,
+    ) -> Result<Response<api::ListWorkflowExecutionsResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.list_workflow_executions(&request))
+    }
+
+    async fn count_workflow_executions(
+        &self,
+        request: Request<api::CountWorkflowExecutionsRequest>,
+    ) -> Result<Response<api::CountWorkflowExecutionsResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.count_workflow_executions(&request))
+    }
+
+    async fn shutdown_worker(
+        &self,
+        request: Request<api::ShutdownWorkerRequest>,
+    ) -> Result<Response<api::ShutdownWorkerResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.shutdown_worker(&request))
+    }
+
+    async fn record_worker_heartbeat(
+        &self,
+        request: Request<api::RecordWorkerHeartbeatRequest>,
+    ) -> Result<Response<api::RecordWorkerHeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.record_worker_heartbeat(&request))
+    }
+
+    async fn reset_sticky_task_queue(
+        &self,
+        request: Request<api::ResetStickyTaskQueueRequest>,
+    ) -> Result<Response<api::ResetStickyTaskQueueResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.reset_sticky_task_queue(&request))
+    }
+
+    async fn list_namespaces(
+        &self,
+        _request: Request<api::ListNamespacesRequest>,
+    ) -> Result<Response<api::ListNamespacesResponse>, Status> {
+        self.call(|engine| Ok(engine.list_namespaces()))
+    }
+
+    async fn get_system_info(
+        &self,
+        _request: Request<api::GetSystemInfoRequest>,
+    ) -> Result<Response<api::GetSystemInfoResponse>, Status> {
+        self.call(|engine| Ok(engine.get_system_info()))
+    }
+
+    async fn get_cluster_info(
+        &self,
+        _request: Request<api::GetClusterInfoRequest>,
+    ) -> Result<Response<api::GetClusterInfoResponse>, Status> {
+        self.call(|engine| Ok(engine.get_cluster_info()))
+    }
+
+    async fn respond_activity_task_completed(
+        &self,
+        request: Request<api::RespondActivityTaskCompletedRequest>,
+    ) -> Result<Response<api::RespondActivityTaskCompletedResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_of_token(&request.task_token)?;
+            engine.complete_activity(target, request.result, request.identity);
+            Ok(api::RespondActivityTaskCompletedResponse::default())
+        })
+    }
+
+    async fn respond_activity_task_completed_by_id(
+        &self,
+        request: Request<api::RespondActivityTaskCompletedByIdRequest>,
+    ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
+            engine.complete_activity(target, request.result, request.identity);
+            Ok(api::RespondActivityTaskCompletedByIdResponse::default())
+        })
+    }
+
+    async fn respond_activity_task_failed(
+        &self,
+        request: Request<api::RespondActivityTaskFailedRequest>,
+    ) -> Result<Response<api::RespondActivityTaskFailedResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_of_token(&request.task_token)?;
+            engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
+            Ok(api::RespondActivityTaskFailedResponse::default())
+        })
+    }
+
+    async fn respond_activity_task_failed_by_id(
+        &self,
+        request: Request<api::RespondActivityTaskFailedByIdRequest>,
+    ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
+            engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
+            Ok(api::RespondActivityTaskFailedByIdResponse::default())
+        })
+    }
+
+    async fn respond_activity_task_canceled(
+        &self,
+        request: Request<api::RespondActivityTaskCanceledRequest>,
+    ) -> Result<Response<api::RespondActivityTaskCanceledResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_of_token(&request.task_token)?;
+            engine.cancel_activity(target, request.details, request.identity)?;
+            Ok(api::RespondActivityTaskCanceledResponse::default())
+        })
+    }
+
+    async fn respond_activity_task_canceled_by_id(
+        &self,
+        request: Request<api::RespondActivityTaskCanceledByIdRequest>,
+    ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| {
+            let target = engine.activity_by_id(
+                &request.namespace,
+                &request.workflow_id,
+                &request.run_id,
+                &request.activity_id,
+            )?;
+            engine.cancel_activity(target, request.details, request.identity)?;
+            Ok(api::RespondActivityTaskCanceledByIdResponse::default())
+        })
+    }
+}
+
+fn or_empty<T: Default>(waited: Result<Waited<T>, Error>) -> Result<Response<T>, Status> {
+    match waited.map_err(status)? {
+        Waited::Done(response) => Ok(Response::new(response)),
+        Waited::TimedOut => Ok(Response::new(T::default())),
+    }
+}
+
+fn status(error: Error) -> Status {
+    let code = tonic::Code::from_i32(error.code as i32);
+    let details = error.details();
+    Status::with_details(code, error.message, details.into())
+}
+
+fn client_name<T>(request: &Request<T>) -> &str {
+    request.metadata().get("client-name").and_then(|name| name.to_str().ok()).unwrap_or_default()
+}
+
+/// How long a poll is held open: a little less than its caller waits.
+fn long_poll<T>(request: &Request<T>, limit: Duration) -> Duration {
+    match caller_timeout(request) {
+        Some(timeout) => limit.min(timeout.saturating_sub(MARGIN).max(timeout / 2)),
+        None => limit,
+    }
+}
+
+/// The caller's own deadline: `grpc-timeout`, a number and a unit.
+fn caller_timeout<T>(request: &Request<T>) -> Option<Duration> {
+    let value = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number.saturating_mul(3600))),
+        "M" => Some(Duration::from_secs(number.saturating_mul(60))),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+/// The RPCs that [`GrpcService`] serves; all others are refused by name.
+pub(crate) const SERVED: &[&str] = &[
+    "CountWorkflowExecutions",
+    "DescribeNamespace",
+    "DescribeTaskQueue",
+    "DescribeWorkflowExecution",
+    "GetClusterInfo",
+    "GetSystemInfo",
+    "GetWorkflowExecutionHistory",
+    "ListNamespaces",
+    "ListWorkflowExecutions",
+    "PollActivityTaskQueue",
+    "PollWorkflowTaskQueue",
+    "QueryWorkflow",
+    "RecordActivityTaskHeartbeat",
+    "RecordActivityTaskHeartbeatById",
+    "RecordWorkerHeartbeat",
+    "RegisterNamespace",
+    "RequestCancelWorkflowExecution",
+    "ResetStickyTaskQueue",
+    "RespondActivityTaskCanceled",
+    "RespondActivityTaskCanceledById",
+    "RespondActivityTaskCompleted",
+    "RespondActivityTaskCompletedById",
+    "RespondActivityTaskFailed",
+    "RespondActivityTaskFailedById",
+    "RespondQueryTaskCompleted",
+    "RespondWorkflowTaskCompleted",
+    "RespondWorkflowTaskFailed",
+    "ShutdownWorker",
+    "SignalWithStartWorkflowExecution",
+    "SignalWorkflowExecution",
+    "StartWorkflowExecution",
+    "TerminateWorkflowExecution",
+];

@@ -1,0 +1,143 @@
+//! The embedded server: speaks Temporal's API, keeps everything in memory, and can let days pass in no time.
+//!
+//! [`TestServer`] is started in the process of a test, or listens on a loopback port so that workers and clients of any
+//! language can use it. What it does is decided by a pure core (`engine`); clock, connections and waiting callers are
+//! thin shells around it.
+
+mod clock;
+mod engine;
+mod grpc;
+mod host;
+mod transport;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use self::clock::{Clock, Pace};
+use self::engine::Options;
+use self::host::Host;
+pub use self::transport::InProcessService;
+use self::transport::Listener;
+
+/// How a server is set up before it starts.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use abide_testing::server::TestServer;
+///
+/// let server = TestServer::builder().namespace("shop").start();
+/// let address = server.listen(([127, 0, 0, 1], 0).into()).await?;
+/// assert_ne!(address.port(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TestServerBuilder {
+    options: Options,
+    pace: Pace,
+    start_time: Option<SystemTime>,
+}
+
+/// A Temporal-compatible server in memory. Dropping it ends it, with its connections.
+#[derive(Debug)]
+pub struct TestServer {
+    host: Arc<Host>,
+    listeners: Mutex<Vec<Listener>>,
+    driver: tokio::task::AbortHandle,
+}
+
+impl TestServerBuilder {
+    /// Adds a namespace; `default` is always there.
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.options.namespaces.push(name.into());
+        self
+    }
+
+    /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is under way, or
+    /// by [`TestServer::advance`] and [`TestServer::sleep`]. By default the clock runs with the machine's.
+    #[must_use]
+    pub fn time_skipping(mut self) -> Self {
+        self.pace = Pace::Standing;
+        self
+    }
+
+    /// The time at which the clock starts; by default the present time.
+    #[must_use]
+    pub fn start_time(mut self, time: SystemTime) -> Self {
+        self.start_time = Some(time);
+        self
+    }
+
+    /// What run ids and other ids are made from; by default always the same, so ids repeat from run to run.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
+    }
+
+    /// Starts the server. Must be called within a tokio runtime.
+    pub fn start(self) -> TestServer {
+        let host = Host::new(self.options, Clock::new(self.pace, self.start_time), self.pace);
+        let driver = transport::spawn(host.clone().drive());
+        TestServer { host, listeners: Mutex::default(), driver }
+    }
+}
+
+impl TestServer {
+    /// A server with namespace `default` and a clock that runs.
+    pub fn builder() -> TestServerBuilder {
+        TestServerBuilder { options: Options::default(), pace: Pace::Flowing, start_time: None }
+    }
+
+    /// Serves gRPC on a loopback address (port 0: any free port) until the server is dropped; returns the address.
+    ///
+    /// # Errors
+    ///
+    /// If the address is not a loopback address or cannot be listened at.
+    pub async fn listen(&self, address: SocketAddr) -> std::io::Result<SocketAddr> {
+        let (address, listener) = transport::listen(self.host.clone(), address).await?;
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        Ok(address)
+    }
+
+    /// The server as a service in this process, for a client without a socket.
+    pub fn service(&self) -> InProcessService {
+        InProcessService::new(self.host.clone(), true)
+    }
+
+    /// The time on the server's clock.
+    pub fn now(&self) -> SystemTime {
+        let nanos = u64::try_from(self.host.now().time.nanos()).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+    }
+
+    /// Moves the clock on, whatever is under way; all timers and timeouts on the way happen at their own times.
+    pub fn advance(&self, duration: Duration) {
+        self.host.advance(duration);
+    }
+
+    /// Waits until the clock has moved on by `duration`. With time skipping that takes no longer than what is under way.
+    pub async fn sleep(&self, duration: Duration) {
+        self.host.sleep(duration).await;
+    }
+
+    /// Waits until a worker fails a workflow task, and gives back what it said. Such a task is tried again for ever, so
+    /// a test had better end there.
+    pub async fn workflow_task_failure(&self) -> String {
+        self.host.workflow_task_failure().await
+    }
+
+    /// What keeps the clock from skipping at this moment, one sentence each.
+    pub fn busy(&self) -> Vec<String> {
+        self.host.call(|engine| engine.busy())
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

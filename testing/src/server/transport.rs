@@ -1,0 +1,121 @@
+//! Where requests come from: the same process, without any socket, or the network (loopback) as gRPC.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use abide_protos::grpc::health::v1 as health;
+use abide_protos::server::health_server::{Health, HealthServer};
+use abide_protos::server::workflow_service_server::{SERVICE_NAME, WorkflowServiceServer};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
+use tonic::server::NamedService;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+use tower_service::Service;
+
+use super::grpc::{GrpcService, SERVED};
+use super::host::Host;
+
+/// Messages up to this size are accepted; the limits of the server itself are lower and speak more clearly.
+const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The workflow service as a `tower` service over HTTP messages; cheap to clone.
+///
+/// Handed to a client it makes a connection without a socket.
+#[derive(Clone, Debug)]
+pub struct InProcessService {
+    inner: WorkflowServiceServer<GrpcService>,
+}
+
+impl InProcessService {
+    pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
+        let inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .max_encoding_message_size(MESSAGE_LIMIT)
+            .accept_compressed(CompressionEncoding::Gzip);
+        Self { inner }
+    }
+}
+
+impl NamedService for InProcessService {
+    const NAME: &'static str = SERVICE_NAME;
+}
+
+impl Service<http::Request<Body>> for InProcessService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
+        if !SERVED.contains(&rpc) {
+            let text = format!("abide-testing's server does not implement {SERVICE_NAME}/{rpc}");
+            let response = Status::unimplemented(text).into_http::<Body>();
+            return Box::pin(std::future::ready(Ok(response)));
+        }
+        Box::pin(Service::call(&mut self.inner, request))
+    }
+}
+
+/// A listening socket; closing it ends its connections.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    _stop: oneshot::Sender<()>,
+}
+
+/// Serves gRPC at `address`; returns the address that is listened at.
+pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Result<(SocketAddr, Listener)> {
+    if !address.ip().is_loopback() {
+        let text = format!("the embedded server listens on loopback addresses only, found {address}");
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
+    }
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tonic::transport::Server::builder()
+        .add_service(InProcessService::new(host, false))
+        .add_service(HealthServer::new(AlwaysServing))
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
+            let _ = stopped.await;
+        });
+    spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!("the embedded server stopped serving {address}: {error}");
+        }
+    });
+    Ok((address, Listener { _stop: stop }))
+}
+
+/// `grpc.health.v1.Health`: the server serves as long as it answers.
+#[derive(Debug)]
+struct AlwaysServing;
+
+#[tonic::async_trait]
+impl Health for AlwaysServing {
+    async fn check(
+        &self,
+        request: Request<health::HealthCheckRequest>,
+    ) -> Result<Response<health::HealthCheckResponse>, Status> {
+        let service = request.into_inner().service;
+        if !service.is_empty() && service != SERVICE_NAME {
+            return Err(Status::not_found(format!("unknown service {service}")));
+        }
+        let status = health::health_check_response::ServingStatus::Serving.into();
+        Ok(Response::new(health::HealthCheckResponse { status }))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the embedded server serves its connections beside its caller")]
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
+    tokio::spawn(future).abort_handle()
+}
