@@ -450,3 +450,64 @@ pub fn timestamp_text(seconds: i64, nanos: i64) -> String {
     let timestamp = prost_wkt_types::Timestamp { seconds, nanos: nanos as i32 };
     timestamp.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes as Schedule;
+
+    #[test]
+    fn durations_are_written_in_the_largest_whole_unit_and_read_again() {
+        let durations = [
+            (0, 0, "0s"),
+            (5, 0, "5s"),
+            (90, 0, "90s"),
+            (300, 0, "5m"),
+            (7200, 0, "2h"),
+            (172_800, 0, "2d"),
+            (0, 20_000_000, "20ms"),
+            (1, 500_000_000, "1.5s"),
+            (0, 1, "0.000000001s"),
+            (-3, -500_000_000, "-3.5s"),
+        ];
+        for (seconds, nanos, text) in durations {
+            assert_eq!(duration_text(seconds, nanos.into()), text);
+            assert_eq!(parse_duration(text), Ok((seconds, nanos)), "{text}");
+        }
+        for text in ["", "5", "s", "5 s", "five s", "5y", "1.x5s"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_built_from_its_own_fields() {
+        let pairs = [
+            ("activity_id", "1"),
+            ("activity_type", "charge"),
+            ("header.trace", "\"abc\""),
+            ("input", "1,\"two\""),
+            ("heartbeat_timeout", "1.5s"),
+            ("retry_policy.non_retryable_error_types", "A,B"),
+        ];
+        let mut builder = MessageBuilder::new::<Schedule>();
+        for (path, text) in pairs {
+            assert!(builder.knows(path), "{path}");
+            builder.set(path, text).unwrap();
+        }
+        let fields = fields_of(&builder.finish::<Schedule>().unwrap());
+        let paths: Vec<&str> = fields.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, pairs.map(|(path, _)| path));
+        assert_eq!(builder.get_text("heartbeat_timeout").as_deref(), Some("1.5s"));
+        assert!(!builder.knows("colour") && !builder.knows("activity_id.below") && builder.knows("header.anything"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut builder = MessageBuilder::new::<Schedule>();
+        let mut refused = |path: &str, text: &str| builder.set(path, text).unwrap_err();
+        assert!(refused("colour", "red").starts_with("no field `colour` in ScheduleActivityTaskCommandAttributes"));
+        assert!(refused("request_eager_execution", "perhaps").contains("neither true nor false"));
+        assert!(refused("input", "1 2").contains("expected a comma"));
+        assert!(refused("retry_policy", "3").contains("field by field"));
+    }
+}

@@ -1,6 +1,7 @@
 //! What files a history is read from, and how it prints.
 
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use expect_test::{Expect, expect};
 
@@ -130,8 +131,8 @@ fn what_is_written_is_read_again() {
     let history = one(&recorded("activity_outcomes.json"));
     assert_eq!(history.workflow_type(), Some("ActivityOutcomes"));
     assert_eq!(history.len(), 35);
-    assert_eq!(History::from_json(history.to_json().unwrap()).unwrap(), [history.clone()]);
-    assert_eq!(History::from_binary(&history.to_binary()).unwrap(), [history.clone()]);
+    assert_eq!(History::from_json(history.to_json().unwrap()).unwrap(), from_ref(&history));
+    assert_eq!(History::from_binary(&history.to_binary()).unwrap(), from_ref(&history));
     let list = format!("[{0}, {0}]", history.to_json().unwrap());
     assert_eq!(History::from_json(list).unwrap(), [history.clone(), history]);
 }
@@ -241,7 +242,7 @@ fn broken_protobuf_is_refused_with_its_place() {
         expect!["104 bytes are announced, 18 follow: the file is cut off, or no history"],
     );
     refused(History::from_binary(b""), expect!["expected a history, found an empty file"]);
-    let mut wrong = sound.clone();
+    let mut wrong = sound;
     wrong[2] = 0x07;
     refused(
         History::from_binary(&wrong),
@@ -272,7 +273,7 @@ fn histories_of_all_sdks_load() {
                 assert!(history.workflow_type().is_some(), "{}", path.display());
                 assert_eq!(
                     History::from_json(history.to_json().unwrap()).unwrap(),
-                    [history.clone()],
+                    from_ref(&history),
                     "{}",
                     path.display()
                 );

@@ -54,7 +54,8 @@ fn check(replayer: WorkflowReplayer, event_id: i64, kind: NondeterminismKind, li
         Some(text) => {
             let location = found.location().unwrap_or_else(|| panic!("no line in {found}"));
             assert!(location.file().ends_with("changed.rs"), "{found}");
-            let line = include_str!("changed.rs").lines().nth(location.line() as usize - 1).unwrap();
+            let line =
+                include_str!("changed.rs").lines().nth(location.line() as usize - 1).expect("a line of this file");
             assert!(line.contains(text), "{found}\n{line}");
             assert!(found.to_string().contains("changed.rs"), "{found}");
         }

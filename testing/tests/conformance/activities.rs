@@ -64,8 +64,8 @@ async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     all.push(format!("{:?}", silent.expect_err("it sends no heartbeat").timeout_type()));
     let unheard = ctx
         .activity(echo, "nobody".into())
-        .schedule_to_start_timeout(secs(1))
         .start_to_close_timeout(limit)
+        .schedule_to_start_timeout(secs(1))
         .task_queue("nobody-polls-this")
         .await;
     all.push(format!("{:?}", unheard.expect_err("nobody takes it").timeout_type()));

@@ -70,7 +70,7 @@ async fn a_workflow_with_a_retry_policy_runs_again() -> Outcome {
 #[workflow]
 async fn fails(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let cause = std::io::Error::other("disk full");
-    Err(ApplicationFailure::new("no luck").error_type("Unlucky").detail(&"more")?.cause(cause).into())
+    Err(ApplicationFailure::new("no luck").error_type("Unlucky").detail(&"more".to_string())?.cause(cause).into())
 }
 
 #[tokio::test]

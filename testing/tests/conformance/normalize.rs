@@ -23,7 +23,7 @@ const LEFT_OUT: [&str; 14] = [
 
 /// One line for each event: what it says, with keys in order.
 pub(crate) fn normalize(history: &History) -> Vec<String> {
-    let json: Value = serde_json::from_str(&history.to_json()).expect("a history writes JSON");
+    let json: Value = serde_json::from_str(&history.to_json().expect("a history writes JSON")).expect("it is JSON");
     let events = json.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut names = Names::default();
     events.into_iter().map(|event| names.clean(event).to_string()).collect()
