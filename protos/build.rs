@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let all = FileDescriptorSet::decode(&*std::fs::read(path)?)?;
 
-    let history = closure(&all, |file| file.package() == "temporal.api.history.v1");
+    let history = closure(&all, |file| matches!(file.package(), "temporal.api.history.v1" | "temporal.api.command.v1"));
     std::fs::write(out.join("history_descriptors.bin"), history.encode_to_vec())?;
 
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {

@@ -12,17 +12,76 @@ use serde_json::Value;
 
 use crate::temporal::api::history::v1::History;
 
-/// Reads one history from its JSON object (`{"events": [..]}`); the error text says what was wrong and where.
-pub fn from_value(mut value: Value) -> Result<History, String> {
+/// Why a JSON value is not a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAHistory {
+    /// Which event is wrong, counted from 0; `None` if it is not an event.
+    pub event: Option<usize>,
+    /// The field that is wrong, from the event (or the history) on.
+    pub field: String,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+/// Reads one history from its JSON object (`{"events": [..]}`).
+///
+/// # Errors
+/// When it is none; the error says where.
+pub fn from_value(mut value: Value) -> Result<History, NotAHistory> {
     let descriptor = history_descriptor();
     long_enum_names(&mut value, &descriptor);
+    let message = match deserialize(&descriptor, value.clone()) {
+        Ok(message) => message,
+        Err(message) => return Err(located(&descriptor, &value, message)),
+    };
+    let decoded = History::decode(message.encode_to_vec().as_slice());
+    decoded.map_err(|error| NotAHistory { event: None, field: String::new(), message: error.to_string() })
+}
+
+fn deserialize(descriptor: &MessageDescriptor, value: Value) -> Result<DynamicMessage, String> {
     let options = prost_reflect::DeserializeOptions::new().deny_unknown_fields(false);
-    let message =
-        DynamicMessage::deserialize_with_options(descriptor, value, &options).map_err(|error| error.to_string())?;
-    History::decode(message.encode_to_vec().as_slice()).map_err(|error| error.to_string())
+    DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options).map_err(|error| error.to_string())
+}
+
+/// Finds the field that is wrong by reading each one alone.
+fn located(descriptor: &MessageDescriptor, value: &Value, message: String) -> NotAHistory {
+    let events = value.get("events").and_then(Value::as_array);
+    let event_kind = descriptor.get_field_by_name("events").and_then(|field| match field.kind() {
+        Kind::Message(kind) => Some(kind),
+        _ => None,
+    });
+    if let (Some(events), Some(kind)) = (events, event_kind) {
+        for (index, event) in events.iter().enumerate() {
+            if let Err(message) = deserialize(&kind, event.clone()) {
+                let (field, message) = narrowed(&kind, event, message);
+                return NotAHistory { event: Some(index), field, message };
+            }
+        }
+    }
+    let (field, message) = narrowed(descriptor, value, message);
+    NotAHistory { event: None, field, message }
+}
+
+fn narrowed(descriptor: &MessageDescriptor, value: &Value, message: String) -> (String, String) {
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let alone = Value::Object([(name.clone(), inner.clone())].into_iter().collect());
+        let Err(message) = deserialize(descriptor, alone) else { continue };
+        let field = descriptor.get_field_by_json_name(name).or_else(|| descriptor.get_field_by_name(name));
+        return match field.map(|field| (field.is_map() || field.is_list(), field.kind())) {
+            Some((false, Kind::Message(kind))) if inner.is_object() => {
+                let (below, message) = narrowed(&kind, inner, message);
+                (if below.is_empty() { name.clone() } else { format!("{name}.{below}") }, message)
+            }
+            _ => (name.clone(), message),
+        };
+    }
+    (String::new(), message)
 }
 
 /// Writes a history as canonical protobuf JSON with long enum names, as a current CLI prints it.
+///
+/// # Errors
+/// When a message holds something that JSON cannot (a time out of range).
 pub fn to_value(history: &History) -> Result<Value, String> {
     let message = DynamicMessage::decode(history_descriptor(), history.encode_to_vec().as_slice())
         .map_err(|error| error.to_string())?;
@@ -32,10 +91,16 @@ pub fn to_value(history: &History) -> Result<Value, String> {
 }
 
 fn history_descriptor() -> MessageDescriptor {
+    descriptor("temporal.api.history.v1.History")
+}
+
+/// The descriptor of a message of the history or command packages, or of what they use.
+pub(crate) fn descriptor(full_name: &str) -> MessageDescriptor {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history_descriptors.bin"));
-    let pool = POOL.get_or_init(|| DescriptorPool::decode(BYTES).expect("the embedded descriptors were made at build time"));
-    pool.get_message_by_name("temporal.api.history.v1.History").expect("the embedded descriptors hold History")
+    let pool =
+        POOL.get_or_init(|| DescriptorPool::decode(BYTES).expect("the embedded descriptors were made at build time"));
+    pool.get_message_by_name(full_name).expect("the embedded descriptors hold all messages of histories and commands")
 }
 
 /// Replaces short enum names (`TimerStarted`) by the long ones of the descriptor (`EVENT_TYPE_TIMER_STARTED`).
@@ -48,6 +113,9 @@ fn long_enum_names(value: &mut Value, message: &MessageDescriptor) {
         }
     }
 }
+
+/// Enum values that older servers wrote under another name.
+const RENAMED: &[(&str, &str)] = &[("UPDATE_REQUESTED_EVENT_ORIGIN_REAPPLY", "UPDATE_ADMITTED_EVENT_ORIGIN_REAPPLY")];
 
 fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
     match value {
@@ -69,9 +137,11 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
                 && kind.get_value_by_name(short).is_none()
             {
                 let wanted = squeeze(&format!("{}{short}", kind.name()));
-                let long = kind.values().find(|value| squeeze(value.name()) == wanted);
-                if let Some(long) = long {
-                    *short = long.name().to_string();
+                let long = kind.values().find(|value| squeeze(value.name()) == wanted).map(|v| v.name().to_string());
+                let renamed = || RENAMED.iter().find(|(old, _)| old == short).map(|(_, new)| new.to_string());
+                // A name of a later version reads as the kind's zero.
+                if let Some(long) = long.or_else(renamed) {
+                    *short = long;
                 }
             }
         }
@@ -80,6 +150,6 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
 }
 
 /// Letters and digits in lower case: `EventTypeTimerStarted` and `EVENT_TYPE_TIMER_STARTED` become the same.
-fn squeeze(name: &str) -> String {
+pub(crate) fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

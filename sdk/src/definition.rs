@@ -42,6 +42,10 @@ pub trait Arguments {
 }
 
 /// A workflow type: what a client starts and a parent runs as a child.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a workflow",
+    label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
+)]
 pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
     /// What the workflow returns when it completes.
     type Output: PayloadValue;
@@ -64,6 +68,10 @@ pub trait ActivityDefinition: Arguments + Copy + Send + Sync + 'static {
 }
 
 /// A signal of one workflow type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a signal",
+    label = "expected a signal: `Type::method` of a method with `#[signal]`"
+)]
 pub trait SignalDefinition: Arguments + Copy + Send + Sync + 'static {
     /// The workflow type that handles it.
     type Workflow: 'static;
@@ -73,6 +81,10 @@ pub trait SignalDefinition: Arguments + Copy + Send + Sync + 'static {
 }
 
 /// A query of one workflow type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query",
+    label = "expected a query: `Type::method` of a method with `#[query]`"
+)]
 pub trait QueryDefinition: Arguments + Copy + Send + Sync + 'static {
     /// The workflow type that answers it.
     type Workflow: 'static;

@@ -5,6 +5,7 @@ extern crate self as abide;
 mod definition;
 mod duration;
 mod failure;
+mod history;
 mod retry_policy;
 
 pub mod activity;
@@ -16,9 +17,14 @@ pub mod workflow;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "worker")]
+pub mod replayer;
+#[cfg(feature = "worker")]
 pub mod worker;
 
+pub use abide_macros::{activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
     ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
 };
@@ -27,27 +33,29 @@ pub use failure::{
     ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
     TimeoutType, WorkflowError,
 };
+pub use history::{History, HistoryError};
+#[cfg(feature = "worker")]
+pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
-pub use workflow::WorkflowContext;
+pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
 pub mod prelude {
+    // From the macros' crate, because `activity` and `workflow` are modules of this one too.
+    pub use abide_macros::{activities, activity, workflow, workflow_methods};
+
+    #[cfg(feature = "client")]
+    pub use crate::client::{Client, ClientOptions, WorkflowHandle};
     pub use crate::{
-        ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, WorkflowContext, WorkflowError, days,
-        hours, millis, mins, secs,
+        ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
+        WorkflowError, days, hours, millis, mins, secs, select,
     };
 }
 
-/// What the macros' output names. Not for direct use: it may change in any version.
 #[doc(hidden)]
-pub mod __private {
-    pub use crate::activity::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry};
-    pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
-    pub use crate::definition::{
-        ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition,
-    };
-    pub use crate::workflow::{
-        HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
-    };
-    pub use abide_protos::temporal::api::common::v1::Payload;
-}
+pub mod __private;
+
+/// Compiles the program in README.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,3 +1,7 @@
-//! An embedded Temporal-compatible server and test utilities for Abide.
+//! Tests of workflows without a server to install: an embedded Temporal-compatible [`server`] and, around it, a
+//! [`TestWorkflowEnvironment`] in which months pass in milliseconds.
 
+mod env;
 pub mod server;
+
+pub use env::{TestWorker, TestWorkflowEnvironment};

@@ -1,1 +1,111 @@
-//! The client (being built).
+//! The client: connects to a Temporal server, starts workflows and talks to them.
+//!
+//! ```no_run
+//! # use abide::client::{Client, ClientOptions};
+//! # async fn look<W: abide::WorkflowDefinition<Args = String, Output = String>>(process_order: W)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClientOptions::from_env()?).await?;
+//! let order = client.start(process_order, "4711".to_string()).id("order-4711").task_queue("orders").await?;
+//! println!("{}", order.result().await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything that is called gives a builder: set what the defaults do not say, then `.await` it.
+
+#![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
+
+mod connection;
+mod description;
+mod environment;
+mod errors;
+mod handle;
+mod message;
+mod options;
+mod policies;
+mod result;
+pub(crate) mod retry;
+pub(crate) mod rpc;
+mod rpc_error;
+mod start;
+mod visibility;
+
+use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
+
+pub use connection::Connection;
+pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
+pub use errors::{ConnectError, QueryError, SignalError, StartError};
+pub use handle::{CancelWorkflow, WorkflowHandle};
+pub use message::{QueryWorkflow, SignalWorkflow};
+pub use options::{ClientOptions, TlsOptions};
+pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+pub use result::{GetResult, WorkflowFailedError};
+pub use rpc_error::RpcError;
+pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
+pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
+
+use crate::definition::WorkflowDefinition;
+
+/// A client of one namespace, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    connection: Connection,
+}
+
+impl Client {
+    /// Connects to the server.
+    ///
+    /// # Errors
+    /// When an option means nothing, or no Temporal server answers at the address.
+    pub async fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
+        Ok(Self { connection: Connection::connect(&options).await? })
+    }
+
+    /// A client over a connection that is there already.
+    pub fn from_connection(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    /// The connection, to share it with a worker or another client.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Starts a workflow; awaited, it gives a handle as soon as the server has accepted the start.
+    ///
+    /// The only option that must be set is the task queue.
+    ///
+    /// # Errors
+    /// [`StartError`]: a workflow with that id is there already, or the call did not succeed.
+    pub fn start<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> StartWorkflow<W, UntilStarted> {
+        StartWorkflow::new(self.connection.clone(), workflow, &args)
+    }
+
+    /// Starts a workflow; awaited, it gives the workflow's result.
+    ///
+    /// # Errors
+    /// [`WorkflowFailedError`]: the workflow could not be started, or ended without a result.
+    pub fn execute<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> StartWorkflow<W, UntilClosed> {
+        StartWorkflow::new(self.connection.clone(), workflow, &args)
+    }
+
+    /// A handle of the workflow with that id. Nothing is asked yet: the workflow need not be there.
+    pub fn handle<W: WorkflowDefinition>(&self, workflow: W, workflow_id: impl Into<String>) -> WorkflowHandle<W> {
+        WorkflowHandle::current(self.connection.clone(), workflow, workflow_id.into())
+    }
+
+    /// The workflows that match a query of Temporal's visibility; all for an empty query.
+    pub fn list(&self, query: impl Into<String>) -> WorkflowList {
+        WorkflowList::new(self.connection.clone(), query.into())
+    }
+
+    /// How many workflows match a query of Temporal's visibility; in groups if it has a `GROUP BY`.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is wrong.
+    pub async fn count(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
+        let namespace = self.connection.namespace().to_string();
+        let request = CountWorkflowExecutionsRequest { namespace, query: query.into() };
+        self.connection.call(request).await.map(WorkflowCount::from_proto)
+    }
+}

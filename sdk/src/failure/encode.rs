@@ -7,10 +7,10 @@ use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 
+use super::SOURCE;
 use super::application::{ApplicationFailure, ErrorCategory};
 use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::Failure;
-use super::SOURCE;
 use crate::duration::to_proto;
 
 /// The failure that stands for an error and its sources. `type_name` is the error's Rust type, where it is known.
@@ -59,4 +59,3 @@ pub(crate) fn short_type_name(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     path.rsplit("::").next().unwrap_or(path)
 }
-

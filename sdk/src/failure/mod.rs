@@ -18,7 +18,7 @@ pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
 pub use workflow_error::WorkflowError;
 
 pub(crate) use activity_error::ActivityErrorKind;
-pub(crate) use encode::{application_failure, short_type_name};
+pub(crate) use encode::application_failure;
 pub(crate) use workflow_error::WorkflowErrorKind;
 
 /// What `source` says in failures that are made here.

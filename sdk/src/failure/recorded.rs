@@ -98,10 +98,6 @@ impl Failure {
         &self.proto
     }
 
-    pub(crate) fn into_proto(self) -> FailureProto {
-        *self.proto
-    }
-
     /// What happened, in the words of the one who made the failure.
     pub fn message(&self) -> &str {
         &self.proto.message

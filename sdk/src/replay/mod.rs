@@ -1,7 +1,19 @@
 //! PURE. History in, commands out: the state machines that follow a workflow's history.
 
 mod nondeterminism;
+#[doc(hidden)]
+pub mod text;
 mod workflow_task;
+
+pub(crate) mod command_queue;
+pub(crate) mod event_cursor;
+pub(crate) mod event_type;
+pub(crate) mod flags;
+pub(crate) mod jobs;
+pub(crate) mod machines;
+pub(crate) mod random_seed;
+pub(crate) mod slab;
+pub(crate) mod state_machines;
 
 pub use nondeterminism::{Nondeterminism, NondeterminismKind};
 pub use workflow_task::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure};

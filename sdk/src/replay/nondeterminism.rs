@@ -49,7 +49,11 @@ impl Nondeterminism {
         Self { kind, event_id, event_type, recorded, produced: None, location: None }
     }
 
-    pub(crate) fn produced(mut self, produced: impl Into<String>, location: Option<&'static Location<'static>>) -> Self {
+    pub(crate) fn produced(
+        mut self,
+        produced: impl Into<String>,
+        location: Option<&'static Location<'static>>,
+    ) -> Self {
         self.produced = Some(produced.into());
         self.location = location;
         self

@@ -1,7 +1,17 @@
 //! PURE. Runs workflow code over the machines.
 
+mod close;
+mod failures;
+mod order;
+mod panics;
+mod queries;
+mod ready_queue;
 mod registry;
+mod routines;
+#[cfg(test)]
+mod specs;
 mod workflow_run;
 
+pub use order::{Grouping, RunOrder};
 pub use registry::WorkflowRegistry;
-pub use workflow_run::{RunOptions, WorkflowRun};
+pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
-type Instantiate = dyn Fn(&WorkflowContext, &mut PayloadReader<'_>) -> Result<Rc<dyn WorkflowInstance>, PayloadError>
-    + Send
-    + Sync;
+type Instantiate =
+    dyn Fn(&WorkflowContext, &mut PayloadReader<'_>) -> Result<Rc<dyn WorkflowInstance>, PayloadError> + Send + Sync;
 
 /// The workflows a worker can run, by name.
 #[derive(Clone, Default)]

@@ -1,9 +1,28 @@
 //! One cached run: the one entry into the pure core.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::enums::v1::EventType;
+use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+
+use super::failures::{TaskError, foreign_wake, unknown_workflow};
+use super::order::{Grouping, RunOrder};
+use super::panics;
+use super::queries::{answer_all, answer_one, query_failed};
+use super::ready_queue::ReadyQueue;
 use super::registry::WorkflowRegistry;
-use crate::replay::{Input, Output};
+use super::routines::{Polled, Routines};
+use crate::converter::{PayloadError, PayloadReader};
+use crate::replay::event_cursor::{EventCursor, NextTask};
+use crate::replay::event_type::closes_workflow;
+use crate::replay::flags::Flags;
+use crate::replay::jobs::{Job, Jobs, Signal};
+use crate::replay::state_machines::StateMachines;
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion};
+use crate::workflow::shared::Shared;
+use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
 
 /// What all runs of a worker share.
 #[derive(Clone, Debug)]
@@ -14,29 +33,384 @@ pub struct RunOptions {
     pub task_queue: Arc<str>,
     /// Whether the server stores SDK flags (capability `sdk_metadata`).
     pub sdk_metadata: bool,
+    /// In which order code gets its jobs; `None` lets each history decide by who recorded it.
+    pub order: Option<RunOrder>,
 }
 
 /// One run of a workflow: its machines and its code. `!Send`: it lives in one lane.
 pub struct WorkflowRun {
-    _registry: Arc<WorkflowRegistry>,
-    _options: Arc<RunOptions>,
+    registry: Arc<WorkflowRegistry>,
+    options: Arc<RunOptions>,
+    workflow_id: String,
+    run_id: String,
+    cursor: EventCursor,
+    ready: Arc<ReadyQueue>,
+    routines: Routines,
+    shared: Rc<Shared>,
+    instance: Option<Rc<dyn WorkflowInstance>>,
+    unknown_signals: Vec<Signal>,
+    /// How the run ended, as far as its code goes.
+    outcome: Option<ReplayedOutcome>,
+    task: Option<Box<WorkflowTask>>,
+    /// Whether the cached part of the run is of no use and the history is read from event 1.
+    rebuilding: bool,
+}
+
+/// How a run's code ended, for those who compare it with the history (the replayer).
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReplayedOutcome {
+    /// It completed with this result.
+    Completed(Option<Payloads>),
+    /// It failed.
+    Failed(crate::Failure),
+    /// It ended as cancelled.
+    Cancelled,
+    /// It continued as new.
+    ContinuedAsNew,
 }
 
 impl WorkflowRun {
     /// A run that has seen nothing yet.
     pub fn new(registry: Arc<WorkflowRegistry>, options: Arc<RunOptions>, workflow_id: String, run_id: String) -> Self {
-        let _ = (workflow_id, run_id);
-        Self { _registry: registry, _options: options }
+        let ready = ReadyQueue::new();
+        let shared = new_shared(&options);
+        Self {
+            routines: Routines::new(ready.clone()),
+            ready,
+            registry,
+            options,
+            workflow_id,
+            run_id,
+            cursor: EventCursor::default(),
+            shared,
+            instance: None,
+            unknown_signals: Vec::new(),
+            outcome: None,
+            task: None,
+            rebuilding: false,
+        }
     }
 
     /// Takes one input to its end: synchronous, deterministic, without side effects.
     pub fn handle(&mut self, input: Input) -> Output {
-        let _ = input;
-        Output::Idle
+        let _running = self.ready.enter();
+        let pushed = match input {
+            Input::WorkflowTask(mut task) => {
+                let page = std::mem::take(&mut task.history);
+                self.task = Some(task);
+                self.take_in(page)
+            }
+            Input::HistoryPage(page) => self.take_in(page),
+        };
+        let output = pushed.and_then(|need| match need {
+            Some(output) => Ok(output),
+            None => self.advance(),
+        });
+        match output {
+            Ok(output) => output,
+            Err(error) => {
+                let query = self.task.take().is_some_and(|task| task.query.is_some());
+                if query { query_failed(&error) } else { error.into_output() }
+            }
+        }
     }
 
     /// Id of the last WorkflowTaskStarted event this run has processed; 0 before the first.
     pub fn last_processed_started_event_id(&self) -> i64 {
-        0
+        self.shared.core.borrow().machines.last_started_event_id
     }
+
+    /// How the run's code ended; `None` while it is open.
+    pub fn replayed_outcome(&self) -> Option<&ReplayedOutcome> {
+        self.outcome.as_ref()
+    }
+
+    /// Appends history; asks for it from event 1 where what is cached and what has come do not join.
+    fn take_in(&mut self, page: HistoryPage) -> Result<Option<Output>, TaskError> {
+        let first = page.events.first().map_or(0, |event| event.event_id);
+        if self.rebuilding {
+            self.forget();
+            self.rebuilding = false;
+            if first != 1 {
+                return Err(TaskError::Malformed(format!(
+                    "the whole history was asked for; it begins at event {first}"
+                )));
+            }
+        } else if first > self.cursor.last_id() + 1 || (first == 0 && self.cursor.last_id() == 0) {
+            if !page.events.is_empty() || page.next_page_token.is_empty() {
+                self.rebuilding = true;
+                return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
+            }
+        }
+        self.cursor.push(page).map_err(TaskError::Malformed)?;
+        Ok(None)
+    }
+
+    /// Goes on until something is to be told: replays what is in the history, then runs what is new.
+    fn advance(&mut self) -> Result<Output, TaskError> {
+        loop {
+            match self.cursor.next_task() {
+                NextTask::NeedPage => {
+                    return Ok(Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() });
+                }
+                NextTask::Events(count) => {
+                    if let Some(output) = self.process(count)? {
+                        return Ok(output);
+                    }
+                }
+                NextTask::Rest(count) => {
+                    self.apply(count)?;
+                    return self.at_the_end();
+                }
+            }
+        }
+    }
+
+    /// Takes in the events of one workflow task and runs the code on them.
+    fn process(&mut self, count: usize) -> Result<Option<Output>, TaskError> {
+        let last = self.apply(count)?;
+        if closes_workflow(last) {
+            return Ok(None);
+        }
+        let started = self.last_processed_started_event_id();
+        let at_tip = self.task.as_ref().is_some_and(|task| task.query.is_none() && task.started_event_id == started);
+        {
+            let mut core = self.shared.core.borrow_mut();
+            core.machines.replaying = !at_tip;
+            if at_tip {
+                core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
+            }
+        }
+        self.run_code()?;
+        let commands = self.shared.core.borrow_mut().machines.finish_task();
+        self.cursor.release();
+        if !at_tip {
+            return Ok(None);
+        }
+        let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        let query_results = answer_all(task.queries, self.instance.as_ref(), &self.shared);
+        let core = self.shared.core.borrow();
+        Ok(Some(Output::Complete(Box::new(WorkflowTaskCompletion {
+            commands,
+            messages: Vec::new(),
+            query_results,
+            sdk_metadata: core.machines.flags.to_record(),
+            closes_workflow: self.outcome.is_some(),
+            force_create_new_workflow_task: false,
+        }))))
+    }
+
+    /// No task is left in the history: answers a query, or says that a replay has come to its end.
+    fn at_the_end(&mut self) -> Result<Output, TaskError> {
+        self.cursor.release();
+        let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        if let Some(query) = task.query {
+            return Ok(Output::AnswerQuery(Box::new(answer_one(&query, self.instance.as_ref(), &self.shared))));
+        }
+        if task.started_event_id == i64::MAX {
+            let last_id = self.cursor.last_id();
+            if self.outcome.is_some() {
+                let mut core = self.shared.core.borrow_mut();
+                core.machines.check_nothing_missing(last_id, "the end of the history")?;
+            }
+            return Ok(Output::Idle);
+        }
+        Err(TaskError::Malformed(format!(
+            "the history ends at event {}, before the task's WorkflowTaskStarted event {}",
+            self.cursor.last_id(),
+            task.started_event_id
+        )))
+    }
+
+    fn apply(&mut self, count: usize) -> Result<EventType, TaskError> {
+        let mut core = self.shared.core.borrow_mut();
+        let mut last = EventType::Unspecified;
+        for _ in 0..count {
+            let Some(event) = self.cursor.advance() else { break };
+            last = event.event_type();
+            let start_time = (event.event_id == 1).then(|| event_time(event.event_time.as_ref()));
+            core.machines.apply(event)?;
+            if let (Some(start_time), Some(started)) = (start_time, core.machines.jobs.start.as_mut()) {
+                let (options, ids) = (&self.options, (&self.workflow_id, &self.run_id));
+                let info = WorkflowInfo::new(started, &options.namespace, ids.0, ids.1, start_time);
+                // The cell is empty: a run has one first event.
+                let _ = self.shared.info.set(info);
+            }
+        }
+        Ok(last)
+    }
+
+    /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
+    fn run_code(&mut self) -> Result<(), TaskError> {
+        let jobs = std::mem::take(&mut self.shared.core.borrow_mut().machines.jobs);
+        let order = self.order();
+        let Jobs { start, random_seed, messages, others } = jobs;
+        if let Some(seed) = random_seed {
+            self.shared.random_seed.set(seed);
+        }
+        let mut main = None;
+        if let Some(started) = start {
+            main = Some(self.start(*started)?);
+        }
+        let messages_alone = order.grouping == Grouping::ByRank && !messages.is_empty();
+        for signal in messages {
+            self.routines.add_signal(signal);
+        }
+        if messages_alone {
+            self.drain()?;
+        }
+        // Messages that came before the first task reach their handlers before the main routine begins.
+        if let Some(main) = main {
+            self.routines.add_main(main);
+        }
+        for job in others {
+            match job {
+                Job::Resolve { operation, outcome } => {
+                    self.shared.core.borrow_mut().resolve_operation(operation, outcome);
+                }
+                Job::CancelWorkflow { reason } => {
+                    self.shared.cancel_scope(&self.shared.root_scope, &reason);
+                }
+            }
+        }
+        self.drain()
+    }
+
+    /// Makes the workflow's state and its main routine.
+    fn start(
+        &mut self,
+        started: WorkflowExecutionStartedEventAttributes,
+    ) -> Result<crate::workflow::RoutineFuture<abide_protos::temporal::api::common::v1::Payload>, TaskError> {
+        let ctx = WorkflowContext::new(self.shared.clone());
+        let name = ctx.info().workflow_type.clone();
+        let Some(instantiate) = self.registry.get(&name) else {
+            return Err(unknown_workflow(&name, &self.registry, &self.options.task_queue));
+        };
+        let input = started.input.as_ref();
+        let made = panics::catch(|| {
+            let instance = instantiate(&ctx, &mut PayloadReader::of(input))?;
+            let main = instance.clone().run(ctx.clone(), &mut PayloadReader::of(input))?;
+            Ok::<_, PayloadError>((instance, main))
+        });
+        let (instance, main) = made
+            .map_err(TaskError::from)?
+            .map_err(|error| TaskError::WorkerFailure(format!("workflow {name} cannot be started: {error}")))?;
+        self.instance = Some(instance);
+        Ok(main)
+    }
+
+    /// Polls routines until nothing is ready and no condition has become true.
+    fn drain(&mut self) -> Result<(), TaskError> {
+        let Some(instance) = self.instance.clone() else {
+            return Err(TaskError::Malformed("the history does not begin with WorkflowExecutionStarted".into()));
+        };
+        // Asked at least once: a cancellation, or a longer history, makes conditions true without any polling.
+        let mut progress = true;
+        while progress {
+            while let Some(id) = self.routines.next() {
+                let polled = self.routines.poll(id, &instance, &self.shared)?;
+                self.after_poll(polled)?;
+            }
+            let mut core = self.shared.core.borrow_mut();
+            let spawned = std::mem::take(&mut core.spawned);
+            if !spawned.is_empty() {
+                drop(core);
+                spawned.into_iter().for_each(|branch| self.routines.add_branch(branch));
+                continue;
+            }
+            core.conditions.ask_again();
+            drop(core);
+            while let Some(id) = self.routines.next() {
+                let polled = self.routines.poll(id, &instance, &self.shared)?;
+                self.after_poll(polled)?;
+            }
+            let core = self.shared.core.borrow();
+            progress = core.conditions.any_met() || !core.spawned.is_empty();
+        }
+        if self.ready.take_foreign() {
+            return Err(foreign_wake(self.last_processed_started_event_id()));
+        }
+        Ok(())
+    }
+
+    fn after_poll(&mut self, polled: Polled) -> Result<(), TaskError> {
+        if let Some(message) = self.shared.core.borrow_mut().task_failure.take() {
+            return Err(TaskError::WorkerFailure(message));
+        }
+        match polled {
+            Polled::Pending | Polled::Ended => Ok(()),
+            Polled::Main(result) => self.close(result.map(Some)),
+            Polled::HandlerFailed(error) => self.close(Err(error)),
+            Polled::UnknownSignal(signal) => {
+                if !self.shared.core.borrow().machines.replaying {
+                    tracing::warn!(
+                        workflow_id = self.workflow_id,
+                        signal = signal.name,
+                        "a signal has no handler in this workflow; it is kept for a handler that comes later"
+                    );
+                }
+                self.unknown_signals.push(*signal);
+                Ok(())
+            }
+        }
+    }
+
+    fn order(&self) -> RunOrder {
+        self.options.order.unwrap_or_else(|| RunOrder::of(&self.shared.core.borrow().machines.flags))
+    }
+
+    /// Drops everything, to read the history from event 1.
+    fn forget(&mut self) {
+        self.tear_down();
+        self.ready = ReadyQueue::new();
+        self.routines = Routines::new(self.ready.clone());
+        self.shared = new_shared(&self.options);
+        self.cursor = EventCursor::default();
+        self.unknown_signals.clear();
+        self.outcome = None;
+    }
+
+    /// Drops the authors' futures while the machines still stand, so that nothing is cancelled by it.
+    fn tear_down(&mut self) {
+        self.shared.tear_down();
+        let spawned = std::mem::take(&mut self.shared.core.borrow_mut().spawned);
+        let routines = &mut self.routines;
+        // A destructor of the author's may panic; a run that is dropped must not end the worker.
+        let _ = panics::catch(|| {
+            routines.clear();
+            drop(spawned);
+        });
+        self.instance = None;
+    }
+
+    pub(super) fn shared(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn set_outcome(&mut self, outcome: ReplayedOutcome) -> bool {
+        let first = self.outcome.is_none();
+        if first {
+            self.outcome = Some(outcome);
+        }
+        first
+    }
+}
+
+impl Drop for WorkflowRun {
+    fn drop(&mut self) {
+        let _running = self.ready.enter();
+        self.tear_down();
+    }
+}
+
+impl std::fmt::Debug for WorkflowRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let started = self.last_processed_started_event_id();
+        f.debug_struct("WorkflowRun").field("run_id", &self.run_id).field("at", &started).finish_non_exhaustive()
+    }
+}
+
+fn new_shared(options: &RunOptions) -> Rc<Shared> {
+    let machines = StateMachines::new(Flags::new(options.sdk_metadata));
+    Shared::new(machines, options.namespace.clone(), options.task_queue.clone())
 }

@@ -1,5 +1,72 @@
-//! The context (being built).
+//! The context: thin, its verbs are in the files beside this one.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use super::info::WorkflowInfo;
+use super::shared::Shared;
+use crate::duration::time_from_proto;
 
 /// What a workflow's code can ask and do. Clones are the same context.
-#[derive(Clone, Debug)]
-pub struct WorkflowContext {}
+///
+/// A workflow must get everything from its arguments, its messages and this context: the same history must always
+/// lead to the same commands. Clocks, random numbers, threads, files and sockets belong into activities.
+#[derive(Clone)]
+pub struct WorkflowContext {
+    pub(crate) shared: Rc<Shared>,
+}
+
+impl WorkflowContext {
+    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// What this run is told about itself: ids, type, task queue, attempt, timeouts, memo.
+    pub fn info(&self) -> &WorkflowInfo {
+        self.shared.info.get().expect("a context is made after the run's start was read")
+    }
+
+    /// The workflow's time: when the current workflow task started. The same on every replay.
+    pub fn now(&self) -> SystemTime {
+        time_from_proto(&self.shared.core.borrow().machines.time)
+    }
+
+    /// Whether the code runs again over what it did before. For logging only: never let it decide anything.
+    pub fn is_replaying(&self) -> bool {
+        self.shared.core.borrow().machines.replaying
+    }
+
+    /// Number of events in the history up to the current workflow task.
+    pub fn history_length(&self) -> u64 {
+        u64::try_from(self.shared.core.borrow().machines.last_started_event_id).unwrap_or_default()
+    }
+
+    /// Size of the history in bytes up to the current workflow task, as the server counts it.
+    pub fn history_size_bytes(&self) -> u64 {
+        u64::try_from(self.shared.core.borrow().machines.history_size_bytes).unwrap_or_default()
+    }
+
+    /// Whether the server suggests to continue as new, because the history has become long.
+    pub fn continue_as_new_suggested(&self) -> bool {
+        self.shared.core.borrow().machines.continue_as_new_suggested
+    }
+
+    /// The seed for random numbers that are the same on every replay, and in every SDK that shares Core's contracts.
+    ///
+    /// Changes when the run is a reset of another one.
+    pub fn random_seed(&self) -> u64 {
+        self.shared.random_seed.get()
+    }
+
+    /// Whether no message handler is under way: wait for it before the workflow ends or continues as new.
+    pub fn all_handlers_finished(&self) -> bool {
+        self.shared.handlers_running.get() == 0
+    }
+}
+
+impl fmt::Debug for WorkflowContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkflowContext").field("info", &self.shared.info.get()).finish_non_exhaustive()
+    }
+}

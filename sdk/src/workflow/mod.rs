@@ -1,9 +1,34 @@
 //! PURE. What workflow authors see: the context, and one file per verb.
 
+mod activity;
+mod activity_options;
+mod cancellation;
+mod condition;
 mod context;
+mod continue_as_new;
 mod implementation;
+mod info;
+mod metadata;
+mod operation;
+mod select;
+mod spawn;
+mod state;
+mod timer;
 
+pub(crate) mod shared;
+
+pub use activity::{ActivityCall, ActivityHandle, ActivityWithoutTimeout};
+pub use activity_options::{ActivityCancellationType, ActivityOptions};
+pub use cancellation::CancellationScope;
+pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
+pub use continue_as_new::ContinueAsNew;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
+pub use info::WorkflowInfo;
+pub use spawn::JoinHandle;
+pub use state::State;
+pub use timer::{TimerCall, TimerHandle};
+
+pub(crate) use info::event_time;

@@ -149,6 +149,9 @@ impl WorkflowService for GrpcService {
         request: Request<api::RespondWorkflowTaskFailedRequest>,
     ) -> Result<Response<api::RespondWorkflowTaskFailedResponse>, Status> {
         let request = request.into_inner();
+        if let Some(failure) = &request.failure {
+            self.host.workflow_task_failed(failure.message.clone());
+        }
         self.call(|engine| engine.respond_workflow_task_failed(request))
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::clock::{Clock, Pace};
 use super::engine::errors::Error;
@@ -18,12 +18,17 @@ use super::engine::{Engine, Options, Step, WaiterId};
 /// More skips in a row without any request from outside mean that the workflow under test never ends.
 const SKIP_LIMIT: u32 = 100_000;
 
+/// So many failed workflow tasks are kept for [`Host::workflow_task_failure`].
+const KEPT_FAILURES: usize = 10;
+
 /// An engine with its clock and the callers it keeps waiting.
 #[derive(Debug)]
 pub(crate) struct Host {
     inner: Mutex<Inner>,
     /// The next deadline may have changed.
     changed: Notify,
+    /// What the workers' failed workflow tasks said, first ones first.
+    task_failures: watch::Sender<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -72,7 +77,11 @@ impl Host {
             unseen: 0,
             skips: 0,
         };
-        Arc::new(Self { inner: Mutex::new(inner), changed: Notify::new() })
+        Arc::new(Self {
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            task_failures: watch::Sender::new(Vec::new()),
+        })
     }
 
     /// Carries out a request that is answered at once.
@@ -171,6 +180,24 @@ impl Host {
                 }
                 None => self.changed.notified().await,
             }
+        }
+    }
+
+    /// Keeps what a worker said of a workflow task that it failed.
+    pub(crate) fn workflow_task_failed(&self, text: String) {
+        self.task_failures.send_modify(|failures| {
+            if failures.len() < KEPT_FAILURES {
+                failures.push(text);
+            }
+        });
+    }
+
+    /// Waits until a worker fails a workflow task (or has done so), and says what it said.
+    pub(crate) async fn workflow_task_failure(&self) -> String {
+        let mut failures = self.task_failures.subscribe();
+        match failures.wait_for(|failures| !failures.is_empty()).await {
+            Ok(failures) => failures.join("\n"),
+            Err(_) => std::future::pending().await,
         }
     }
 

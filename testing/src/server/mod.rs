@@ -124,6 +124,12 @@ impl TestServer {
         self.host.sleep(duration).await;
     }
 
+    /// Waits until a worker fails a workflow task, and gives back what it said. Such a task is tried again for ever, so
+    /// a test had better end there.
+    pub async fn workflow_task_failure(&self) -> String {
+        self.host.workflow_task_failure().await
+    }
+
     /// What keeps the clock from skipping at this moment, one sentence each.
     pub fn busy(&self) -> Vec<String> {
         self.host.call(|engine| engine.busy())

@@ -1,0 +1,36 @@
+//! Command lines of the form `FILE --reps 5`: enough for two binaries, without a dependency.
+
+use std::str::FromStr;
+
+/// The arguments after the program's name.
+#[derive(Debug)]
+pub struct Arguments {
+    rest: Vec<String>,
+}
+
+impl Arguments {
+    /// The arguments this process was started with.
+    pub fn of_process() -> Self {
+        Self { rest: std::env::args().skip(1).collect() }
+    }
+
+    /// Takes the value of `--name`; `default` if the option is not given.
+    ///
+    /// # Errors
+    /// When the value is missing or is no `T`.
+    pub fn option<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
+        let Some(at) = self.rest.iter().position(|argument| argument == name) else { return Ok(default) };
+        let value = self.rest.get(at + 1).ok_or_else(|| format!("{name} needs a value"))?;
+        let value = value.parse().map_err(|_| format!("{name}: `{value}` is not what it takes"))?;
+        self.rest.drain(at..at + 2);
+        Ok(value)
+    }
+
+    /// What is left once all options are taken: exactly `N` arguments.
+    ///
+    /// # Errors
+    /// With the usage, when there are more or fewer, or an option that nobody took.
+    pub fn finish<const N: usize>(self, usage: &str) -> Result<[String; N], String> {
+        self.rest.try_into().map_err(|rest: Vec<String>| format!("cannot use {rest:?}; usage: {usage}"))
+    }
+}

@@ -1,0 +1,117 @@
+//! `replay FILE.binpb [--reps N] [--warm N]`: what one replay of a recorded history costs, beside plain decoding of it.
+//!
+//! Prints one JSON line; fails if the replay does not come to the workflow's end.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use abide::replay::{Input, Output, WorkflowTask};
+use abide::runtime::{ReplayedOutcome, RunOptions, WorkflowRegistry, WorkflowRun};
+use abide_benches::arguments::Arguments;
+use abide_benches::history_pages::HistoryPages;
+use abide_benches::process::{median, peak_rss_kb, thread_cpu_ns};
+use abide_benches::workflows;
+
+/// One repetition covers at least so many events: a short history is replayed several times in it, since one pass would
+/// be too short to measure.
+const EVENTS_PER_REPETITION: usize = 30_000;
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program: the figures are its output")]
+fn main() -> ExitCode {
+    match measure(Arguments::of_process()) {
+        Ok(figures) => {
+            println!("{figures}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("replay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
+    let reps: usize = arguments.option("--reps", 15)?;
+    let warm: usize = arguments.option("--warm", 3)?;
+    let [file] = arguments.finish("replay FILE.binpb [--reps N] [--warm N]")?;
+    let encoded = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
+    let pages = HistoryPages::cut(&encoded).map_err(|error| format!("{file}: {error}"))?;
+    drop(encoded);
+
+    let registry = Arc::new(registry());
+    let options = Arc::new(RunOptions {
+        namespace: "default".into(),
+        task_queue: "bench-tq".into(),
+        sdk_metadata: true,
+        order: None,
+    });
+    let replay = cpu_us_per_event(&pages, reps, warm, || replay(&pages, &registry, &options))?;
+    let peak_rss_kb = peak_rss_kb()?;
+    let decode = cpu_us_per_event(&pages, reps, warm, || pages.decode_all())?;
+    Ok(serde_json::json!({
+        "file": file.rsplit('/').next(),
+        "events": pages.events,
+        "cpu_us_per_event": round(replay),
+        "decode_us_per_event": round(decode),
+        "ratio": round(replay / decode),
+        "peak_rss_kb": peak_rss_kb,
+    }))
+}
+
+fn registry() -> WorkflowRegistry {
+    let mut registry = WorkflowRegistry::default();
+    registry.add(workflows::seq_activities);
+    registry.add(workflows::seq_timers);
+    registry.add(workflows::fan_out);
+    registry.add(workflows::SignalCount::run);
+    registry.add(workflows::small);
+    registry
+}
+
+/// The median over the repetitions, after some that do not count.
+fn cpu_us_per_event(
+    pages: &HistoryPages,
+    reps: usize,
+    warm: usize,
+    mut pass: impl FnMut() -> Result<(), String>,
+) -> Result<f64, String> {
+    let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);
+    let mut figures = Vec::with_capacity(reps);
+    for repetition in 0..warm + reps {
+        let before = thread_cpu_ns()?;
+        for _ in 0..passes {
+            pass()?;
+        }
+        let spent = thread_cpu_ns()? - before;
+        if repetition >= warm {
+            figures.push(spent as f64 / 1e3 / (passes * pages.events) as f64);
+        }
+    }
+    Ok(median(figures))
+}
+
+/// One replay from the first event to the workflow's end, each page decoded when it is asked for.
+fn replay(pages: &HistoryPages, registry: &Arc<WorkflowRegistry>, options: &Arc<RunOptions>) -> Result<(), String> {
+    let (workflow_id, run_id) = (pages.workflow_id.clone(), pages.run_id.clone());
+    let mut run = WorkflowRun::new(Arc::clone(registry), Arc::clone(options), workflow_id, run_id);
+    let mut input = Input::WorkflowTask(Box::new(WorkflowTask {
+        started_event_id: i64::MAX,
+        attempt: 1,
+        history: pages.decode(&[])?,
+        ..WorkflowTask::default()
+    }));
+    loop {
+        match run.handle(input) {
+            Output::NeedHistory { next_page_token } => input = Input::HistoryPage(pages.decode(&next_page_token)?),
+            Output::Idle if matches!(run.replayed_outcome(), Some(ReplayedOutcome::Completed(_))) => return Ok(()),
+            output => {
+                let reached = run.last_processed_started_event_id();
+                return Err(format!("the replay ended at event {reached}, before the workflow's end, with {output:?}"));
+            }
+        }
+    }
+}
+
+fn round(figure: f64) -> f64 {
+    (figure * 1e3).round() / 1e3
+}

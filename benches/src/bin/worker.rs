@@ -1,0 +1,45 @@
+//! `worker [--address A] [--cache N] [--pollers N]`: a worker of the bench workflows on task queue `bench-tq`, for a
+//! server that feeds it as fast as it can take.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use abide::client::{Client, ClientOptions};
+use abide::worker::Worker;
+use abide_benches::arguments::Arguments;
+use abide_benches::workflows;
+
+#[tokio::main]
+#[expect(clippy::print_stderr, reason = "a command-line program: why it ends is its output")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    match run(Arguments::of_process()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let address: String = arguments.option("--address", "127.0.0.1:7299".into())?;
+    let cache: usize = arguments.option("--cache", 10_000)?;
+    let pollers: usize = arguments.option("--pollers", 5)?;
+    let [] = arguments.finish("worker [--address A] [--cache N] [--pollers N]")?;
+    let client = Client::connect(ClientOptions::new(address)).await?;
+    Worker::builder(&client, "bench-tq")
+        .max_cached_workflows(cache)
+        .workflow_task_pollers(pollers)
+        .activity_task_pollers(pollers)
+        .workflow(workflows::seq_activities)
+        .workflow(workflows::seq_timers)
+        .workflow(workflows::fan_out)
+        .workflow(workflows::SignalCount::run)
+        .workflow(workflows::small)
+        .activities(workflows::echo)
+        .build()?
+        .run()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! A recorded history as a worker receives it: encoded pages, decoded one at a time.
+
+use abide::replay::HistoryPage;
+use abide_protos::temporal::api::enums::v1::EventType;
+use abide_protos::temporal::api::history::v1::{History, HistoryEvent, history_event};
+use prost::encoding::{DecodeContext, decode_key, skip_field};
+use prost::{DecodeError, Message};
+
+/// How many events the server puts into one page.
+const EVENTS_PER_PAGE: usize = 256;
+
+/// A whole history, cut into encoded pages.
+#[derive(Debug)]
+pub struct HistoryPages {
+    pages: Vec<Vec<u8>>,
+    /// How many events there are.
+    pub events: usize,
+    /// Workflow and run id, for the run that replays them.
+    pub workflow_id: String,
+    /// See [`HistoryPages::workflow_id`].
+    pub run_id: String,
+}
+
+impl HistoryPages {
+    /// Cuts an encoded `temporal.api.history.v1.History` that ends with the workflow's completion.
+    ///
+    /// Decodes only the first and the last event: a decoded history would count in the process's peak memory.
+    ///
+    /// # Errors
+    /// When it is not such a history.
+    pub fn cut(encoded: &[u8]) -> Result<Self, String> {
+        let events = split(encoded).map_err(|error| format!("not a history: {error}"))?;
+        let last = decode_one(events.last())?;
+        if last.event_type() != EventType::WorkflowExecutionCompleted {
+            return Err(format!("the history ends with {:?}, not with WorkflowExecutionCompleted", last.event_type()));
+        }
+        let (workflow_id, run_id) = ids(&decode_one(events.first())?)?;
+        let pages = events.chunks(EVENTS_PER_PAGE).map(<[&[u8]]>::concat).collect();
+        Ok(Self { pages, events: events.len(), workflow_id, run_id })
+    }
+
+    /// Decodes the page that a token asks for: the empty token asks for the first.
+    ///
+    /// # Errors
+    /// When no page has this token.
+    pub fn decode(&self, token: &[u8]) -> Result<HistoryPage, String> {
+        let index = match token {
+            [] => 0,
+            token => usize::from_le_bytes(token.try_into().map_err(|_| format!("no page has the token {token:?}"))?),
+        };
+        let page = self.pages.get(index).ok_or_else(|| format!("there is no page {index}"))?;
+        let History { events } = History::decode(page.as_slice()).map_err(|error| error.to_string())?;
+        let is_last = index + 1 == self.pages.len();
+        let next_page_token = if is_last { Vec::new() } else { (index + 1).to_le_bytes().to_vec() };
+        Ok(HistoryPage { events, next_page_token })
+    }
+
+    /// Decodes every page and does nothing else: the floor.
+    ///
+    /// # Errors
+    /// Never for pages that [`HistoryPages::cut`] made.
+    pub fn decode_all(&self) -> Result<(), String> {
+        for page in &self.pages {
+            std::hint::black_box(History::decode(page.as_slice()).map_err(|error| error.to_string())?);
+        }
+        Ok(())
+    }
+}
+
+/// The encoded events of an encoded history, each with its key and length.
+fn split(mut encoded: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
+    let mut events = Vec::new();
+    while !encoded.is_empty() {
+        let mut rest = encoded;
+        let (tag, wire_type) = decode_key(&mut rest)?;
+        skip_field(wire_type, tag, &mut rest, DecodeContext::default())?;
+        events.push(&encoded[..encoded.len() - rest.len()]);
+        encoded = rest;
+    }
+    Ok(events)
+}
+
+/// One event, from the piece of a history that [`split`] gives.
+fn decode_one(piece: Option<&&[u8]>) -> Result<HistoryEvent, String> {
+    let piece = piece.ok_or("the history has no events")?;
+    let History { events } = History::decode(*piece).map_err(|error| format!("not a history: {error}"))?;
+    events.into_iter().next().ok_or_else(|| "not a history: a field that holds no event".into())
+}
+
+fn ids(first: &HistoryEvent) -> Result<(String, String), String> {
+    match &first.attributes {
+        Some(history_event::Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+            Ok((started.workflow_id.clone(), started.original_execution_run_id.clone()))
+        }
+        _ => Err("the history does not begin with WorkflowExecutionStarted".into()),
+    }
+}

@@ -1,0 +1,69 @@
+//! The bench workflow types, under the names that the server and the histories use.
+
+use abide::prelude::*;
+
+/// The only activity: gives its argument back.
+#[activity(name = "echo")]
+pub async fn echo(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
+
+/// `n` activities, one after the other.
+#[workflow(name = "SeqActivities")]
+pub async fn seq_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    for i in 1..=n {
+        ctx.activity(echo, format!("input-{i:06}")).start_to_close_timeout(secs(10)).await?;
+    }
+    Ok(n)
+}
+
+/// `n` timers of one second, one after the other.
+#[workflow(name = "SeqTimers")]
+pub async fn seq_timers(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    for _ in 0..n {
+        ctx.timer(secs(1)).await?;
+    }
+    Ok(n)
+}
+
+/// `n` activities at once.
+#[workflow(name = "FanOut")]
+pub async fn fan_out(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    let calls: Vec<_> =
+        (1..=n).map(|i| ctx.activity(echo, format!("input-{i:06}")).start_to_close_timeout(secs(10)).start()).collect();
+    let mut done = 0;
+    for call in calls {
+        call.await?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+/// Waits for `n` signals `add`.
+#[workflow(name = "SignalCount")]
+#[derive(Default)]
+pub struct SignalCount {
+    received: State<u32>,
+}
+
+#[workflow_methods]
+impl SignalCount {
+    /// Ends when `n` signals have come.
+    #[run]
+    pub async fn run(&self, ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+        ctx.wait_until(|| self.received.get() >= n).await?;
+        Ok(n)
+    }
+
+    /// One signal.
+    #[signal(name = "add")]
+    pub fn add(&self, _value: u32) {
+        self.received.update(|received| *received += 1);
+    }
+}
+
+/// One activity: the smallest workflow that does something.
+#[workflow(name = "Small")]
+pub async fn small(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
+    Ok(ctx.activity(echo, name).start_to_close_timeout(secs(10)).await?)
+}

@@ -1,0 +1,19 @@
+//! Finds `#[activity]` on the methods of an impl block.
+
+use syn::Attribute;
+
+use crate::attr::{Options, is_ours};
+use crate::diagnostics::Diagnostics;
+
+/// Takes `#[activity]` off a method; `None` if it has none.
+pub(crate) fn take_activity(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<Options> {
+    let (ours, others): (Vec<_>, Vec<_>) =
+        std::mem::take(attrs).into_iter().partition(|attr| is_ours(attr, "activity"));
+    *attrs = others;
+    let mut ours = ours.iter();
+    let options = Options::of(ours.next()?, diagnostics);
+    for again in ours {
+        diagnostics.error(again, "`#[activity]` is given twice");
+    }
+    Some(options)
+}

@@ -1,0 +1,167 @@
+//! Writes activities out as Rust.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{LitStr, Signature, Type};
+
+use super::model::{ActivityFunction, ActivityMethods};
+use crate::fallback;
+use crate::item::SortedAttrs;
+use crate::marker::{Marker, at, unit_struct};
+use crate::methods::{Method, Names, expand_block, expand_marker, with_cfgs};
+use crate::signature::Callable;
+use crate::types::without_self;
+
+/// A function becomes a unit struct of the same name; its code moves behind it.
+pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
+    let ActivityFunction { function, callable, name } = model;
+    if function.sig.receiver().is_some() {
+        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        return quote!(#function);
+    }
+    let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
+    let ident = &function.sig.ident;
+    let code = format_ident!("__{}", callable.name(), span = ident.span());
+    let marker = Marker { ty: quote!(#ident), callable, self_ty: None, body: quote!(#code) };
+    let unit_struct = unit_struct(&shown, &cfgs, &function.vis, ident);
+    let (arguments, call, deref) = if is_broken {
+        (
+            fallback::arguments(&marker.ty, callable, &function.sig, None),
+            fallback::body(),
+            fallback::uncalled(&code, &function.sig, &function.body),
+        )
+    } else {
+        let sig = Signature { ident: code, ..function.sig.clone() };
+        let body = &function.body;
+        (marker.arguments(), call(callable, &marker.body), {
+            let deref = marker.deref();
+            quote!(#(#attrs)* #sig #body #deref)
+        })
+    };
+    let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
+    let implementation = implementation(&marker.ty, &quote!(()), &call, callable);
+    quote! {
+        #unit_struct
+
+        #(#cfgs)*
+        #[allow(deprecated, unused_qualifications)]
+        const _: () = {
+            #deref
+            #arguments
+            #definition
+            #implementation
+
+            #[automatically_derived]
+            impl ::abide::__private::Activities for #ident {
+                fn register(self, registry: &mut ::abide::__private::ActivityRegistry) {
+                    registry.add(self, ::abide::__private::Arc::new(()));
+                }
+            }
+        };
+    }
+}
+
+/// Each activity becomes a constant of the type; registering the value registers them all.
+pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
+    let Some(names) = Names::of(&model.block.self_ty, "Activities") else { return plain(model) };
+    let self_ty = names.self_ty;
+    let block = expand_block(&model.block, &names, &model.methods.iter().collect::<Vec<_>>());
+    let definitions = model.methods.iter().map(|method| expand_method(&names, method));
+    let registrations = model.methods.iter().map(|method| {
+        let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+        let marker = names.marker_struct(method);
+        quote!(#(#cfgs)* registry.add(#marker(::core::marker::PhantomData), ::core::clone::Clone::clone(&host));)
+    });
+    let host = quote_spanned!(at(self_ty)=> #self_ty);
+    quote! {
+        #block
+
+        #[allow(deprecated, unused_qualifications)]
+        const _: () = {
+            #(#definitions)*
+
+            #[automatically_derived]
+            impl ::abide::__private::Activities for #host {
+                fn register(self, registry: &mut ::abide::__private::ActivityRegistry) {
+                    let host = ::abide::__private::Arc::new(self);
+                    let _ = (&host, &registry);
+                    #(#registrations)*
+                }
+            }
+        };
+    }
+}
+
+/// The block as it was, without our attributes: what is left when the block itself cannot be expanded.
+pub(crate) fn plain(model: &ActivityMethods) -> TokenStream {
+    fallback::block(&model.block, model.methods.iter().map(|method| &method.function))
+}
+
+fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
+    let Method { function, callable, name, is_broken } = method;
+    let self_ty = names.self_ty;
+    let ty = names.marker_type(method);
+    let call = if *is_broken { fallback::body() } else { call(callable, &names.body(method)) };
+    let output = output(callable, &function.sig, *is_broken, Some(self_ty));
+    let cfgs = SortedAttrs::of(&function.attrs).cfgs;
+    let marker = expand_marker(names, method);
+    let impls = with_cfgs(
+        &cfgs,
+        [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call, callable)],
+    );
+    quote!(#marker #impls)
+}
+
+fn output(callable: &Callable, sig: &Signature, is_broken: bool, self_ty: Option<&Type>) -> TokenStream {
+    if is_broken && !fallback::has_usable_output(callable, sig) {
+        return quote!(());
+    }
+    let output = without_self(&callable.output, self_ty);
+    quote_spanned!(at(&callable.output)=> <#output as ::abide::__private::ActivityReturn>::Output)
+}
+
+fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl ::abide::__private::ActivityDefinition for #marker {
+            type Output = #output;
+
+            fn name(&self) -> &'static ::core::primitive::str {
+                #name
+            }
+        }
+    }
+}
+
+fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream, callable: &Callable) -> TokenStream {
+    // Everything that depends on the return type stands at it, so that a wrong one is reported there, and once.
+    let future = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityFuture<Self::Output>);
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_variables)]
+        impl ::abide::__private::ActivityImplementation for #marker {
+            type Host = #host;
+
+            fn call(
+                &self,
+                host: ::abide::__private::Arc<Self::Host>,
+                ctx: ::abide::__private::ActivityContext,
+                args: Self::Args,
+            ) -> #future {
+                #call
+            }
+        }
+    }
+}
+
+/// The attempt's future. A function that is not async runs when it is polled first.
+fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
+    let pattern = callable.args_pattern();
+    let call = callable.call(body, &quote!(&*host));
+    let result = quote_spanned!(at(&callable.output)=> ::abide::__private::ActivityReturn::into_activity_result);
+    // At the function's name, because that is where a future that is not `Send` is reported.
+    quote_spanned! {at(&callable.ident)=>
+        let #pattern = args;
+        ::abide::__private::Box::pin(async move { #result(#call) })
+    }
+}

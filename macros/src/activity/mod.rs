@@ -1,0 +1,52 @@
+//! `#[activity]` on functions and `#[activities]` on impl blocks.
+
+mod attr;
+mod expand;
+mod model;
+mod validate;
+
+use proc_macro2::TokenStream;
+
+use crate::attr::{Options, no_options};
+use crate::diagnostics::Diagnostics;
+use crate::item::{Function, ImplBlock};
+use crate::methods::not_an_impl_block;
+
+/// `#[activity]` on a function.
+pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let options = Options::parse(options, &mut diagnostics);
+    let output = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => {
+            let model = model::ActivityFunction::of(function, options);
+            let before = diagnostics.count();
+            validate::function(&model, &mut diagnostics);
+            expand::function(&model, diagnostics.count() > before)
+        }
+        Err(error) => {
+            validate::not_a_function(&item, error, &mut diagnostics);
+            item
+        }
+    };
+    let errors = diagnostics.into_tokens();
+    quote::quote!(#errors #output)
+}
+
+/// `#[activities]` on an impl block.
+pub(crate) fn methods(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    no_options(&options, "activities", &mut diagnostics);
+    let output = match syn::parse2::<ImplBlock>(item.clone()) {
+        Ok(block) => {
+            let mut model = model::ActivityMethods::of(block, &mut diagnostics);
+            let is_block_fine = validate::methods(&mut model, &mut diagnostics);
+            if is_block_fine { expand::methods(&model) } else { expand::plain(&model) }
+        }
+        Err(error) => {
+            not_an_impl_block(&item, error, "activities", &mut diagnostics);
+            item
+        }
+    };
+    let errors = diagnostics.into_tokens();
+    quote::quote!(#errors #output)
+}

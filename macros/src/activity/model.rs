@@ -1,0 +1,59 @@
+//! The model of activities: what the attributes and the signatures say, before anything is checked.
+
+use syn::LitStr;
+
+use super::attr::take_activity;
+use crate::attr::Options;
+use crate::diagnostics::Diagnostics;
+use crate::item::{Function, ImplBlock, Member};
+use crate::methods::Method;
+use crate::role::Role;
+use crate::signature::Callable;
+
+/// A function with `#[activity]`.
+pub(crate) struct ActivityFunction {
+    pub(crate) function: Function,
+    pub(crate) callable: Callable,
+    /// The name on the wire.
+    pub(crate) name: LitStr,
+}
+
+/// An impl block with `#[activities]`.
+pub(crate) struct ActivityMethods {
+    /// The block without its activities.
+    pub(crate) block: ImplBlock,
+    pub(crate) methods: Vec<Method>,
+}
+
+impl ActivityFunction {
+    pub(crate) fn of(function: Function, options: Options) -> Self {
+        let callable = Callable::of(&function.sig, Role::ActivityFunction);
+        let name = options.name.unwrap_or_else(|| callable.default_name());
+        Self { function, callable, name }
+    }
+}
+
+impl ActivityMethods {
+    pub(crate) fn of(mut block: ImplBlock, diagnostics: &mut Diagnostics) -> Self {
+        let mut methods = Vec::new();
+        let mut rest = Vec::new();
+        for member in std::mem::take(&mut block.members) {
+            let Member::Function(mut function) = member else {
+                rest.push(member);
+                continue;
+            };
+            let before = diagnostics.count();
+            match take_activity(&mut function.attrs, diagnostics) {
+                Some(options) => {
+                    let callable = Callable::of(&function.sig, Role::ActivityMethod);
+                    let name = options.name.unwrap_or_else(|| callable.default_name());
+                    let is_broken = diagnostics.count() > before;
+                    methods.push(Method { function: *function, callable, name, is_broken });
+                }
+                None => rest.push(Member::Function(function)),
+            }
+        }
+        block.members = rest;
+        Self { block, methods }
+    }
+}

@@ -1,0 +1,46 @@
+//! Every rule for activities, one message each, at the token that breaks it.
+
+use proc_macro2::TokenStream;
+
+use super::model::{ActivityFunction, ActivityMethods};
+use crate::diagnostics::{Diagnostics, keyword};
+use crate::methods::{unique_names, validate_block};
+use crate::role::Role;
+use crate::signature;
+
+pub(crate) fn function(model: &ActivityFunction, diagnostics: &mut Diagnostics) {
+    signature::validate(&model.function.sig, Role::ActivityFunction, diagnostics);
+}
+
+/// Marks the methods with mistakes; `false` if the block itself cannot be expanded.
+pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics) -> bool {
+    let before = diagnostics.count();
+    validate_block(&model.block, "activities", diagnostics);
+    let is_block_fine = diagnostics.count() == before;
+    if model.methods.is_empty() {
+        diagnostics
+            .error(&model.block.self_ty, "no activity here: put `#[activity]` on the methods that a worker shall run");
+    }
+    for method in &mut model.methods {
+        let before = diagnostics.count();
+        signature::validate(&method.function.sig, Role::ActivityMethod, diagnostics);
+        method.is_broken |= diagnostics.count() > before;
+    }
+    unique_names("an activity", Role::ActivityMethod, &mut model.methods, diagnostics);
+    is_block_fine
+}
+
+/// Reports `#[activity]` on something that is not a function.
+pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
+    match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(syn::Item::Impl(block)) => {
+            diagnostics
+                .error(block.impl_token, "`#[activity]` goes on a function: on an impl block use `#[activities]`");
+        }
+        Ok(syn::Item::Fn(_)) | Err(_) => diagnostics.push(error),
+        Ok(other) => diagnostics.error(
+            keyword(&other),
+            "`#[activity]` goes on a function, or on a method in an impl block with `#[activities]`",
+        ),
+    }
+}

@@ -1,0 +1,106 @@
+//! Reads the options that stand in an attribute: `#[activity(name = "..")]`.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Lit, LitStr, Meta, Token};
+
+use crate::diagnostics::Diagnostics;
+
+/// What can be said in our attributes.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// `name = ".."`: the name on the wire.
+    pub(crate) name: Option<LitStr>,
+}
+
+impl Options {
+    /// Reads what stands between the parentheses.
+    pub(crate) fn parse(tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let mut options = Self::default();
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = options.parse_one(input, diagnostics) {
+                    diagnostics.push(error);
+                    skip_to_comma(input)?;
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            diagnostics.push(error);
+        }
+        options
+    }
+
+    /// Reads the options of an attribute on a method.
+    pub(crate) fn of(attribute: &Attribute, diagnostics: &mut Diagnostics) -> Self {
+        match &attribute.meta {
+            Meta::Path(_) => Self::default(),
+            Meta::List(list) => Self::parse(list.tokens.clone(), diagnostics),
+            Meta::NameValue(pair) => {
+                diagnostics.error(&pair.value, "options stand in parentheses: `(name = \"..\")`");
+                Self::default()
+            }
+        }
+    }
+
+    fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
+        let key = input
+            .call(Ident::parse_any)
+            .map_err(|error| syn::Error::new(error.span(), "expected `name = \"..\"`, the name on the wire"))?;
+        if key != "name" {
+            return Err(syn::Error::new(
+                key.span(),
+                format!("unknown option `{key}`: expected `name = \"..\"`, the name on the wire"),
+            ));
+        }
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(key.span(), "expected `name = \"..\"`, the name on the wire"));
+        }
+        input.parse::<Token![=]>()?;
+        let value: TokenTree = input.fork().parse()?;
+        let Ok(Lit::Str(name)) = input.parse::<Lit>() else {
+            return Err(syn::Error::new(value.span(), "the name must be a string: `name = \"..\"`"));
+        };
+        if self.name.is_some() {
+            return Err(syn::Error::new(key.span(), "`name` is given twice"));
+        }
+        check_name(&name, diagnostics);
+        self.name = Some(name);
+        Ok(())
+    }
+}
+
+/// Reports options on an attribute that has none.
+pub(crate) fn no_options(tokens: &TokenStream, attribute: &str, diagnostics: &mut Diagnostics) {
+    if !tokens.is_empty() {
+        diagnostics.error(tokens, format!("`#[{attribute}]` takes no options"));
+    }
+}
+
+/// Whether an attribute is `#[word]` or `#[abide::word]`, with or without options.
+pub(crate) fn is_ours(attribute: &Attribute, word: &str) -> bool {
+    let path = attribute.path();
+    let qualified = path.segments.len() == 2 && path.segments[0].ident == "abide";
+    (qualified || path.segments.len() == 1) && path.segments.last().is_some_and(|last| last.ident == word)
+}
+
+fn check_name(name: &LitStr, diagnostics: &mut Diagnostics) {
+    let value = name.value();
+    if value.is_empty() {
+        diagnostics.error(name, "the name on the wire must not be empty");
+    } else if value.starts_with("__temporal_") || value == "__stack_trace" || value == "__enhanced_stack_trace" {
+        diagnostics.error(name, format!("`{value}` is a name that Temporal keeps for itself: choose another one"));
+    }
+}
+
+fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}

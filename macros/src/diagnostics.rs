@@ -1,0 +1,52 @@
+//! Collects mistakes, so that one compilation reports them all.
+
+use std::fmt::Display;
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+
+/// The mistakes found so far.
+#[derive(Default)]
+pub(crate) struct Diagnostics {
+    errors: Vec<syn::Error>,
+}
+
+impl Diagnostics {
+    /// Reports a mistake that covers these tokens.
+    pub(crate) fn error(&mut self, at: impl ToTokens, message: impl Display) {
+        self.errors.push(syn::Error::new_spanned(at, message));
+    }
+
+    /// Reports a mistake at a place that has no tokens of its own.
+    pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
+        self.errors.push(syn::Error::new(at, message));
+    }
+
+    /// Reports what the parser said.
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.errors.push(error);
+    }
+
+    /// How many mistakes were found: compare before and after a step to know whether it found any.
+    pub(crate) fn count(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// One `compile_error!` for each mistake, at its place.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.errors.into_iter().map(syn::Error::into_compile_error).collect()
+    }
+}
+
+/// The part of an item to point at when the whole item is the mistake.
+pub(crate) fn keyword(item: &syn::Item) -> TokenStream {
+    match item {
+        syn::Item::Struct(item) => item.struct_token.to_token_stream(),
+        syn::Item::Enum(item) => item.enum_token.to_token_stream(),
+        syn::Item::Trait(item) => item.trait_token.to_token_stream(),
+        syn::Item::Mod(item) => item.mod_token.to_token_stream(),
+        syn::Item::Impl(item) => item.impl_token.to_token_stream(),
+        syn::Item::Fn(item) => item.sig.fn_token.to_token_stream(),
+        other => other.to_token_stream(),
+    }
+}

@@ -1,0 +1,84 @@
+//! What stands in for a definition with mistakes: a marker of the same name whose types are as near as can be.
+//!
+//! The program cannot be compiled anyway; this keeps one mistake from being reported again wherever the definition
+//! is used, and lets an IDE go on helping there.
+
+use proc_macro2::{Group, Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Signature, Type};
+
+use crate::item::{Function, ImplBlock};
+use crate::signature::{Callable, owned_type};
+use crate::types::{find_borrow, find_impl, without_self};
+
+/// The body of every stand-in.
+pub(crate) fn body() -> TokenStream {
+    quote!(::core::unreachable!("this program has compile errors"))
+}
+
+/// `impl Arguments` with types that are as near as can be, and no code.
+pub(crate) fn arguments(
+    marker: &TokenStream,
+    callable: &Callable,
+    sig: &Signature,
+    self_ty: Option<&Type>,
+) -> TokenStream {
+    let guess = |ty: &Type| {
+        let ty = owned_type(ty);
+        if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }
+    };
+    let args: Vec<_> = callable.args.iter().map(guess).collect();
+    let args = match args.as_slice() {
+        [one] => quote!(#one),
+        _ => quote!((#(#args),*)),
+    };
+    let body = body();
+    quote! {
+        impl ::abide::__private::Arguments for #marker {
+            type Args = #args;
+
+            fn write_args(
+                _: &Self::Args,
+                _: &mut ::abide::__private::PayloadWriter,
+            ) -> ::core::result::Result<(), ::abide::__private::PayloadError> {
+                #body
+            }
+
+            fn read_args(
+                _: &mut ::abide::__private::PayloadReader<'_>,
+            ) -> ::core::result::Result<Self::Args, ::abide::__private::PayloadError> {
+                #body
+            }
+        }
+    }
+}
+
+/// Whether the type after the arrow can be asked what the definition returns.
+pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
+    matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
+}
+
+fn is_usable(ty: &Type, sig: &Signature) -> bool {
+    let tokens = ty.to_token_stream();
+    sig.generics.params.is_empty() && find_borrow(tokens.clone()).is_none() && find_impl(tokens).is_none()
+}
+
+/// The code of a function whose definition is only a stand-in: so that the compiler still checks it.
+pub(crate) fn uncalled(ident: &Ident, sig: &Signature, body: &Group) -> TokenStream {
+    let sig = Signature { ident: ident.clone(), ..sig.clone() };
+    quote!(#[allow(unused)] #sig #body)
+}
+
+/// An impl block as it was, without our attributes: what is left when the block itself cannot be expanded.
+pub(crate) fn block<'a>(block: &ImplBlock, functions: impl Iterator<Item = &'a Function>) -> TokenStream {
+    let ImplBlock { attrs, generics, of_trait, self_ty, members } = block;
+    let (params, where_clause) = (generics, &generics.where_clause);
+    let of_trait = of_trait.as_ref().map(|path| quote!(#path for));
+    quote! {
+        #(#attrs)*
+        impl #params #of_trait #self_ty #where_clause {
+            #(#members)*
+            #(#functions)*
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Functions and impl blocks as they were written, with bodies left unread.
+//!
+//! A body is passed on token by token: a half-written one is the compiler's business, not ours, and compiling is
+//! faster.
+
+use proc_macro2::{Group, Ident, TokenStream};
+use quote::{ToTokens, TokenStreamExt};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Generics, ImplItem, Path, Signature, Token, Type, Visibility, braced, token};
+
+/// A function or method.
+#[derive(Clone)]
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) body: Group,
+}
+
+/// An impl block.
+pub(crate) struct ImplBlock {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) generics: Generics,
+    /// The trait of `impl Trait for Type`.
+    pub(crate) of_trait: Option<Path>,
+    pub(crate) self_ty: Type,
+    pub(crate) members: Vec<Member>,
+}
+
+/// What stands in an impl block.
+pub(crate) enum Member {
+    Function(Box<Function>),
+    Other(Box<ImplItem>),
+}
+
+/// Which attributes go where when one item becomes several.
+pub(crate) struct SortedAttrs {
+    /// `cfg`: on everything.
+    pub(crate) cfgs: Vec<Attribute>,
+    /// Documentation, deprecation and `allow`: on what users see.
+    pub(crate) shown: Vec<Attribute>,
+    /// All but documentation and deprecation: on the function that has the body.
+    pub(crate) body: Vec<Attribute>,
+}
+
+impl SortedAttrs {
+    pub(crate) fn of(attrs: &[Attribute]) -> Self {
+        let with = |names: &[&str]| -> Vec<Attribute> {
+            attrs.iter().filter(|attr| names.iter().any(|name| attr.path().is_ident(name))).cloned().collect()
+        };
+        let docs = ["doc", "deprecated"];
+        let body = attrs.iter().filter(|attr| !docs.iter().any(|name| attr.path().is_ident(name)));
+        Self {
+            cfgs: with(&["cfg"]),
+            shown: with(&["doc", "deprecated", "allow"]),
+            body: body.filter(|attr| !attr.path().is_ident("cfg")).cloned().collect(),
+        }
+    }
+}
+
+impl Function {
+    /// Whether a function begins here, after attributes and visibility.
+    pub(crate) fn begins(input: ParseStream<'_>) -> bool {
+        let ahead = input.fork();
+        while ahead.peek(Token![const]) || ahead.peek(Token![async]) || ahead.peek(Token![unsafe]) {
+            if ahead.parse::<Ident>().is_err() && ahead.parse::<proc_macro2::TokenTree>().is_err() {
+                return false;
+            }
+        }
+        ahead.peek(Token![fn]) || ahead.peek(Token![extern])
+    }
+
+    fn parse_rest(attrs: Vec<Attribute>, vis: Visibility, input: ParseStream<'_>) -> syn::Result<Self> {
+        let sig = input.parse()?;
+        if !input.peek(token::Brace) {
+            return Err(input.error("expected the function's body"));
+        }
+        Ok(Self { attrs, vis, sig, body: input.parse()? })
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        Self::parse_rest(attrs, vis, input)
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        tokens.append_all(&self.attrs);
+        self.vis.to_tokens(tokens);
+        self.sig.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}
+
+impl Parse for ImplBlock {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<Option<Token![unsafe]>>()?;
+        input.parse::<Token![impl]>()?;
+        let mut generics: Generics = input.parse()?;
+        let first: Type = input.parse()?;
+        let (of_trait, self_ty) = if input.parse::<Option<Token![for]>>()?.is_some() {
+            let Type::Path(path) = first else {
+                return Err(syn::Error::new_spanned(first, "expected a trait"));
+            };
+            (Some(path.path), input.parse()?)
+        } else {
+            (None, first)
+        };
+        generics.where_clause = input.parse()?;
+        let content;
+        braced!(content in input);
+        let mut members = Vec::new();
+        while !content.is_empty() {
+            members.push(content.parse()?);
+        }
+        Ok(Self { attrs, generics, of_trait, self_ty, members })
+    }
+}
+
+impl Parse for Member {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        let attrs = ahead.call(Attribute::parse_outer)?;
+        let vis: Visibility = ahead.parse()?;
+        if !Function::begins(&ahead) {
+            return Ok(Self::Other(input.parse()?));
+        }
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        Ok(Self::Function(Box::new(Function::parse_rest(attrs, vis, input)?)))
+    }
+}
+
+impl ToTokens for Member {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Function(function) => function.to_tokens(tokens),
+            Self::Other(item) => item.to_tokens(tokens),
+        }
+    }
+}

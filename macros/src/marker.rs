@@ -1,0 +1,183 @@
+//! Writes what every definition has: the arguments it takes, and that it can still be called like the function it was.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Type};
+
+use crate::signature::Callable;
+use crate::types::without_self;
+
+/// A definition's type, and what its code is.
+pub(crate) struct Marker<'a> {
+    /// The type: `check_inventory`, or `Payments_charge<Payments>`.
+    pub(crate) ty: TokenStream,
+    pub(crate) callable: &'a Callable,
+    /// The type of the impl block, for methods.
+    pub(crate) self_ty: Option<&'a Type>,
+    /// The function that has the body.
+    pub(crate) body: TokenStream,
+}
+
+impl Marker<'_> {
+    /// `impl Arguments`: one payload for each argument.
+    pub(crate) fn arguments(&self) -> TokenStream {
+        let ty = &self.ty;
+        let types = self.callable.arg_types(self.self_ty);
+        let names = self.callable.arg_names();
+        let pattern = self.callable.args_pattern();
+        let args = match types.as_slice() {
+            [one] => quote!(#one),
+            _ => quote!((#(#types),*)),
+        };
+        // Spanned at the argument's type, so that a type that cannot travel is reported there.
+        let writes = types.iter().zip(&names).zip(&self.callable.args).map(
+            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;),
+        );
+        let reads = types
+            .iter()
+            .zip(&self.callable.args)
+            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?));
+        let reads = match types.len() {
+            1 => quote!(#(#reads)*),
+            _ => quote!((#(#reads),*)),
+        };
+        quote! {
+            #[automatically_derived]
+            impl ::abide::__private::Arguments for #ty {
+                type Args = #args;
+
+                fn write_args(
+                    args: &Self::Args,
+                    to: &mut ::abide::__private::PayloadWriter,
+                ) -> ::core::result::Result<(), ::abide::__private::PayloadError> {
+                    let _ = &to;
+                    let #pattern = args;
+                    #(#writes)*
+                    ::core::result::Result::Ok(())
+                }
+
+                fn read_args(
+                    from: &mut ::abide::__private::PayloadReader<'_>,
+                ) -> ::core::result::Result<Self::Args, ::abide::__private::PayloadError> {
+                    let _ = &from;
+                    ::core::result::Result::Ok(#reads)
+                }
+            }
+        }
+    }
+
+    /// `impl Deref` to a function pointer, which makes `check_inventory(items)` a call.
+    pub(crate) fn deref(&self) -> TokenStream {
+        let Shape { host, context, for_any, output, .. } = self.shape();
+        let (ty, types, names) = (&self.ty, self.callable.arg_types(self.self_ty), self.callable.arg_names());
+        let (host, host_name) = (host.as_slice(), host.as_ref().map(|_| quote!(host)));
+        let host_name = host_name.as_slice();
+        let (context, context_name) = (context.as_slice(), context.as_ref().map(|_| quote!(ctx)));
+        let context_name = context_name.as_slice();
+        let params = quote!(#(#host_name,)* #(#context_name,)* #(#names),*);
+        let call = self.boxed(quote!(#params));
+        let target = quote!(#for_any fn(#(#host,)* #(#context,)* #(#types),*) -> #output);
+        quote! {
+            #[automatically_derived]
+            impl ::core::ops::Deref for #ty {
+                type Target = #target;
+
+                fn deref(&self) -> &Self::Target {
+                    static CALL: #target = |#params| #call;
+                    &CALL
+                }
+            }
+        }
+    }
+
+    /// The same call as a method of a trait: how it is declared, and what it does.
+    pub(crate) fn trait_method(&self) -> (TokenStream, TokenStream) {
+        let Shape { host, context, lifetime, output, .. } = self.shape();
+        let (ident, types, names) =
+            (&self.callable.ident, self.callable.arg_types(self.self_ty), self.callable.arg_names());
+        let receiver = host.map(|_| quote!(&'a self,));
+        let this = receiver.as_ref().map(|_| quote!(self,));
+        let ctx = context.as_ref().map(|_| quote!(ctx,));
+        let context = context.map(|ty| quote!(ctx: #ty,));
+        let call = self.boxed(quote!(#this #ctx #(#names),*));
+        let declaration = quote!(fn #ident #lifetime (#receiver #context #(#names: #types),*) -> #output);
+        (declaration, call)
+    }
+
+    /// The function as seen from outside: borrowing its host and context, and returning a boxed future if it is async.
+    fn shape(&self) -> Shape {
+        let host = self.callable.has_receiver.then_some(self.self_ty).flatten().map(|ty| quote!(&'a #ty));
+        let context = self.callable.has_context.then(|| self.callable.context_type()).map(|ty| quote!(&'a #ty));
+        let mut output = without_self(&self.callable.output, self.self_ty);
+        let is_borrowing = host.is_some() || context.is_some();
+        if self.callable.is_async {
+            let send = self.callable.role.is_activity().then(|| quote!(+ ::core::marker::Send));
+            let lifetime = if is_borrowing { quote!('a) } else { quote!('static) };
+            let future = quote!(dyn ::core::future::Future<Output = #output> #send + #lifetime);
+            output = quote!(::core::pin::Pin<::abide::__private::Box<#future>>);
+        }
+        let (for_any, lifetime) = if is_borrowing { (quote!(for<'a>), quote!(<'a>)) } else { (quote!(), quote!()) };
+        Shape { host, context, for_any, lifetime, output }
+    }
+
+    /// Calls the body, and boxes its future if it is async.
+    fn boxed(&self, params: TokenStream) -> TokenStream {
+        let body = &self.body;
+        if self.callable.is_async {
+            // At the function's name, because that is where a future that is not `Send` is reported.
+            quote_spanned!(at(&self.callable.ident)=> ::abide::__private::Box::pin(#body(#params)))
+        } else {
+            quote!(#body(#params))
+        }
+    }
+}
+
+/// The types of a function as seen from outside.
+struct Shape {
+    host: Option<TokenStream>,
+    context: Option<TokenStream>,
+    /// `for<'a>`, if there is something to borrow.
+    for_any: TokenStream,
+    /// `<'a>`, if there is something to borrow.
+    lifetime: TokenStream,
+    output: TokenStream,
+}
+
+impl Callable {
+    /// The context's type.
+    pub(crate) fn context_type(&self) -> TokenStream {
+        let name = format_ident!("{}", self.role.context());
+        quote!(::abide::__private::#name)
+    }
+
+    /// Calls the body with an owned `ctx` and the arguments; `host` is an expression of type `&Host`.
+    pub(crate) fn call(&self, body: &TokenStream, host: &TokenStream) -> TokenStream {
+        let host = self.has_receiver.then(|| quote!(#host,));
+        let ctx = self.has_context.then(|| quote!(&ctx,));
+        let names = self.arg_names();
+        let wait = self.is_async.then(|| quote!(.await));
+        quote!(#body(#host #ctx #(#names),*) #wait)
+    }
+}
+
+/// The unit struct that a function becomes.
+pub(crate) fn unit_struct(
+    shown: &[Attribute],
+    cfgs: &[Attribute],
+    vis: &syn::Visibility,
+    ident: &Ident,
+) -> TokenStream {
+    quote! {
+        #(#cfgs)*
+        #(#shown)*
+        #[allow(non_camel_case_types)]
+        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+        #vis struct #ident;
+    }
+}
+
+/// Where the compiler shall report what is wrong with something the user wrote.
+pub(crate) fn at(tokens: &impl Spanned) -> Span {
+    tokens.span().resolved_at(Span::call_site())
+}

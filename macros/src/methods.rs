@@ -1,0 +1,255 @@
+//! What impl blocks of activities and of workflows share.
+//!
+//! An inherent method and an inherent constant cannot have the same name, but a *trait* method and an inherent
+//! constant can. So the definition becomes the constant that `Payments::charge` finds, a hidden trait has the method
+//! that `payments.charge(..)` finds, and the body stays in the block, behind a hidden name that both call. (The trait's
+//! method returns a boxed future: an `async fn` there would warn of private types where nobody can allow it.)
+//! Everything else in the block stays as it is.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, GenericArgument, LitStr, PathArguments, Signature, Type, Visibility};
+
+use crate::diagnostics::{Diagnostics, keyword};
+use crate::fallback;
+use crate::item::{Function, ImplBlock, SortedAttrs};
+use crate::marker::{Marker, at};
+use crate::role::Role;
+use crate::signature::Callable;
+
+/// A method with one of our attributes.
+pub(crate) struct Method {
+    /// The method, without our attributes.
+    pub(crate) function: Function,
+    pub(crate) callable: Callable,
+    /// The name on the wire.
+    pub(crate) name: LitStr,
+    /// Whether mistakes were found in it: then it is only a stand-in.
+    pub(crate) is_broken: bool,
+}
+
+/// The names that the expansion of a block uses.
+pub(crate) struct Names<'a> {
+    pub(crate) self_ty: &'a Type,
+    /// The last part of the type's path.
+    pub(crate) type_ident: Ident,
+    /// The hidden trait.
+    pub(crate) trait_ident: Ident,
+}
+
+impl Method {
+    /// The name under which the body stays in the impl block.
+    fn body_ident(&self) -> Ident {
+        format_ident!("__{}", self.callable.name(), span = self.callable.ident.span())
+    }
+}
+
+impl<'a> Names<'a> {
+    /// The names for a block on this type; `kind` tells apart the traits of several blocks.
+    pub(crate) fn of(self_ty: &'a Type, kind: &str) -> Option<Self> {
+        let Type::Path(path) = self_ty else { return None };
+        let type_ident = path.path.segments.last()?.ident.unraw();
+        let trait_ident = format_ident!("__{}{}", type_ident, kind, span = type_ident.span());
+        Some(Self { self_ty, type_ident, trait_ident })
+    }
+
+    /// The name of the struct behind a method's constant.
+    pub(crate) fn marker_struct(&self, method: &Method) -> Ident {
+        format_ident!("{}_{}", self.type_ident, method.callable.ident.unraw(), span = method.callable.ident.span())
+    }
+
+    /// The type of a method's constant.
+    pub(crate) fn marker_type(&self, method: &Method) -> TokenStream {
+        let (marker, self_ty) = (self.marker_struct(method), self.self_ty);
+        quote!(#marker<#self_ty>)
+    }
+
+    /// The path of the function that has a method's body.
+    pub(crate) fn body(&self, method: &Method) -> TokenStream {
+        let (self_ty, ident) = (self.self_ty, method.body_ident());
+        quote!(<#self_ty>::#ident)
+    }
+
+    /// The marker of a method.
+    pub(crate) fn marker<'m>(&'m self, method: &'m Method) -> Marker<'m> {
+        Marker {
+            ty: self.marker_type(method),
+            callable: &method.callable,
+            self_ty: Some(self.self_ty),
+            body: self.body(method),
+        }
+    }
+}
+
+/// Checks the rules for the block itself.
+pub(crate) fn validate_block(block: &ImplBlock, attribute: &str, diagnostics: &mut Diagnostics) {
+    if let Some(path) = &block.of_trait {
+        diagnostics.error(path, format!("`#[{attribute}]` goes on the type's own impl block, not on a trait's"));
+    }
+    if !block.generics.params.is_empty() {
+        diagnostics.error(
+            &block.generics,
+            format!("`#[{attribute}]` cannot be generic: definitions are found by name; write one block for each type"),
+        );
+    }
+    let Type::Path(path) = &block.self_ty else {
+        diagnostics.error(&block.self_ty, format!("`#[{attribute}]` goes on the impl block of a struct or an enum"));
+        return;
+    };
+    let arguments = path.path.segments.last().map(|segment| &segment.arguments);
+    if let Some(PathArguments::AngleBracketed(arguments)) = arguments {
+        for argument in &arguments.args {
+            if matches!(argument, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static") {
+                diagnostics.error(argument, "a worker keeps this type for as long as it runs: it must not borrow");
+            }
+        }
+    }
+}
+
+/// Reports `#[activities]` or `#[workflow_methods]` on something that is not an impl block.
+pub(crate) fn not_an_impl_block(item: &TokenStream, error: syn::Error, attribute: &str, diagnostics: &mut Diagnostics) {
+    match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(syn::Item::Impl(_)) | Err(_) => diagnostics.push(error),
+        Ok(other) => {
+            diagnostics.error(keyword(&other), format!("`#[{attribute}]` goes on an impl block"));
+        }
+    }
+}
+
+/// Reports methods of one role that have the same name on the wire, and marks all but the first.
+pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagnostics: &mut Diagnostics) {
+    let mut seen = Vec::new();
+    for method in methods.iter_mut().filter(|method| method.callable.role == role) {
+        // Methods for different configurations may share a name: only one of them is compiled.
+        if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
+            continue;
+        }
+        let name = method.name.value();
+        if seen.contains(&name) {
+            diagnostics.error(&method.name, format!("there is already {noun} named `{name}` in this block"));
+            method.is_broken = true;
+        }
+        seen.push(name);
+    }
+}
+
+/// The block without its definitions, and the hidden trait with their code.
+pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Method]) -> TokenStream {
+    let Names { self_ty, trait_ident, .. } = names;
+    let attrs = &block.attrs;
+    let rest = &block.members;
+    let bodies = methods.iter().map(|method| {
+        let SortedAttrs { cfgs, body: attrs, .. } = SortedAttrs::of(&method.function.attrs);
+        let sig = Signature { ident: method.body_ident(), ..method.function.sig.clone() };
+        let body = &method.function.body;
+        let allow = method.is_broken.then(|| quote!(#[allow(unused)]));
+        quote!(#(#cfgs)* #allow #(#attrs)* #sig #body)
+    });
+    let vis = methods.iter().fold(&Visibility::Inherited, |widest, method| wider(widest, &method.function.vis));
+    let (declarations, calls): (Vec<_>, Vec<_>) = methods
+        .iter()
+        .filter(|method| !method.is_broken)
+        .map(|method| {
+            let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+            let (declaration, call) = names.marker(method).trait_method();
+            (quote!(#(#cfgs)* #declaration;), quote!(#(#cfgs)* #declaration { #call }))
+        })
+        .unzip();
+    quote! {
+        #(#attrs)*
+        impl #self_ty {
+            #(#rest)*
+            #(#bodies)*
+        }
+
+        #[doc(hidden)]
+        #[allow(
+            dead_code,
+            missing_docs,
+            non_camel_case_types,
+            private_interfaces,
+            unreachable_pub,
+            unused_qualifications,
+            clippy::too_many_arguments,
+            clippy::type_complexity
+        )]
+        #vis trait #trait_ident {
+            #(#declarations)*
+        }
+
+        #[automatically_derived]
+        #[allow(deprecated, unused_qualifications, clippy::too_many_arguments, clippy::type_complexity)]
+        impl #trait_ident for #self_ty {
+            #(#calls)*
+        }
+    }
+}
+
+/// The struct behind a method's constant, the constant, and what every definition has.
+pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
+    let self_ty = names.self_ty;
+    let marker = names.marker(method);
+    let (name, ty) = (names.marker_struct(method), &marker.ty);
+    let SortedAttrs { cfgs, shown, .. } = SortedAttrs::of(&method.function.attrs);
+    let (vis, ident) = (&method.function.vis, &method.callable.ident);
+    let shown_name = format!("{}::{}", names.type_ident, method.callable.name());
+    let (arguments, deref) = if method.is_broken {
+        (fallback::arguments(ty, &method.callable, &method.function.sig, Some(self_ty)), TokenStream::new())
+    } else {
+        (marker.arguments(), marker.deref())
+    };
+    // The parameter carries the visibility of the user's type: without it, a public method of a private type would
+    // leak that type.
+    let constant = quote_spanned!(at(ident)=> #vis const #ident: #ty = #name(::core::marker::PhantomData););
+    with_cfgs(
+        &cfgs,
+        [
+            quote! {
+                #[allow(non_camel_case_types, unreachable_pub, missing_docs)]
+                pub struct #name<Host>(::core::marker::PhantomData<fn() -> Host>);
+            },
+            quote! {
+                #[automatically_derived]
+                impl ::core::clone::Clone for #ty {
+                    fn clone(&self) -> Self {
+                        *self
+                    }
+                }
+            },
+            quote! {
+                #[automatically_derived]
+                impl ::core::marker::Copy for #ty {}
+            },
+            quote! {
+                #[automatically_derived]
+                impl ::core::fmt::Debug for #ty {
+                    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        f.write_str(#shown_name)
+                    }
+                }
+            },
+            quote! {
+                impl #self_ty {
+                    #(#shown)*
+                    #[allow(non_upper_case_globals, dead_code)]
+                    #constant
+                }
+            },
+            arguments,
+            deref,
+        ],
+    )
+}
+
+/// Puts `cfg` attributes on each of several items.
+pub(crate) fn with_cfgs(cfgs: &[Attribute], items: impl IntoIterator<Item = TokenStream>) -> TokenStream {
+    items.into_iter().filter(|item| !item.is_empty()).map(|item| quote!(#(#cfgs)* #item)).collect()
+}
+
+fn wider<'v>(a: &'v Visibility, b: &'v Visibility) -> &'v Visibility {
+    match (a, b) {
+        (Visibility::Public(_), _) | (Visibility::Restricted(_), Visibility::Inherited) => a,
+        _ => b,
+    }
+}

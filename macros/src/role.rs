@@ -1,0 +1,83 @@
+//! What a function or method is to us, and the words and rules that go with it.
+
+/// What a function or method is to us. A new kind of handler is a new variant here and a file under `workflow/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    ActivityFunction,
+    ActivityMethod,
+    WorkflowFunction,
+    Run,
+    Signal,
+    Query,
+    Init,
+}
+
+/// Whether `self` may or must be there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    Never,
+    Optional,
+    Required,
+}
+
+/// Whether the function may or must be async.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asyncness {
+    Never,
+    Optional,
+    Required,
+}
+
+impl Role {
+    /// The role in a sentence, with its article.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::ActivityFunction | Self::ActivityMethod => "an activity",
+            Self::WorkflowFunction => "a workflow",
+            Self::Run => "a `#[run]` method",
+            Self::Signal => "a signal handler",
+            Self::Query => "a query handler",
+            Self::Init => "an `#[init]` constructor",
+        }
+    }
+
+    /// The type whose reference may be the first parameter.
+    pub(crate) fn context(self) -> &'static str {
+        match self {
+            Self::ActivityFunction | Self::ActivityMethod => "ActivityContext",
+            _ => "WorkflowContext",
+        }
+    }
+
+    pub(crate) fn receiver(self) -> Receiver {
+        match self {
+            Self::ActivityFunction | Self::WorkflowFunction | Self::Init => Receiver::Never,
+            Self::ActivityMethod => Receiver::Optional,
+            Self::Run | Self::Signal | Self::Query => Receiver::Required,
+        }
+    }
+
+    pub(crate) fn asyncness(self) -> Asyncness {
+        match self {
+            Self::ActivityFunction | Self::ActivityMethod | Self::Signal => Asyncness::Optional,
+            Self::WorkflowFunction | Self::Run => Asyncness::Required,
+            Self::Query | Self::Init => Asyncness::Never,
+        }
+    }
+
+    /// What it must return, for the message when it returns nothing; `None` if nothing is fine.
+    pub(crate) fn returns(self) -> Option<&'static str> {
+        match self {
+            Self::ActivityFunction | Self::ActivityMethod => Some("returns `Result<T, ActivityError>`"),
+            Self::WorkflowFunction | Self::Run => Some("returns `Result<T, WorkflowError>`"),
+            Self::Query => Some("returns its answer"),
+            Self::Init => Some("returns `Self`"),
+            Self::Signal => None,
+        }
+    }
+
+    /// Whether the code is called on a worker's async threads, so that its futures must be `Send`.
+    pub(crate) fn is_activity(self) -> bool {
+        matches!(self, Self::ActivityFunction | Self::ActivityMethod)
+    }
+}

@@ -1,0 +1,259 @@
+//! The model of a function that runs behind a definition, and the rules for its signature.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{FnArg, LitStr, Pat, PatType, ReturnType, Signature, Type};
+
+use crate::diagnostics::Diagnostics;
+use crate::role::{Asyncness, Receiver, Role};
+use crate::types::{find_borrow, find_impl, without_self};
+
+/// A function that runs behind a definition.
+#[derive(Clone)]
+pub(crate) struct Callable {
+    pub(crate) role: Role,
+    pub(crate) ident: Ident,
+    pub(crate) is_async: bool,
+    /// Whether it takes `self`.
+    pub(crate) has_receiver: bool,
+    /// Whether it takes a context.
+    pub(crate) has_context: bool,
+    /// The types of the arguments that travel.
+    pub(crate) args: Vec<Type>,
+    /// The type after the arrow; `()` if there is none.
+    pub(crate) output: Type,
+}
+
+impl Callable {
+    /// Reads a signature. Nothing is checked here.
+    pub(crate) fn of(sig: &Signature, role: Role) -> Self {
+        let mut has_receiver = false;
+        let mut has_context = false;
+        let mut args = Vec::new();
+        for input in &sig.inputs {
+            match input {
+                FnArg::Receiver(_) => has_receiver = true,
+                FnArg::Typed(arg) if !has_context && args.is_empty() && is_context(arg, role) => has_context = true,
+                FnArg::Typed(arg) => args.push(Type::clone(&arg.ty)),
+            }
+        }
+        let output = match &sig.output {
+            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Type(_, ty) => Type::clone(ty),
+        };
+        Self {
+            role,
+            ident: sig.ident.clone(),
+            is_async: sig.asyncness.is_some(),
+            has_receiver,
+            has_context,
+            args,
+            output,
+        }
+    }
+
+    /// The function's name as it is spoken, without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    /// The name on the wire if none is given.
+    pub(crate) fn default_name(&self) -> LitStr {
+        LitStr::new(&self.name(), self.ident.span())
+    }
+
+    /// `arg0`, `arg1`, ..: one for each argument that travels.
+    pub(crate) fn arg_names(&self) -> Vec<Ident> {
+        (0..self.args.len()).map(|index| format_ident!("arg{}", index)).collect()
+    }
+
+    /// The types of the arguments, meaningful outside the impl block.
+    pub(crate) fn arg_types(&self, self_ty: Option<&Type>) -> Vec<TokenStream> {
+        self.args.iter().map(|ty| without_self(ty, self_ty)).collect()
+    }
+
+    /// The pattern that takes `Arguments::Args` apart into [`arg_names`](Self::arg_names).
+    pub(crate) fn args_pattern(&self) -> TokenStream {
+        let names = self.arg_names();
+        match names.as_slice() {
+            [one] => one.to_token_stream(),
+            _ => quote!((#(#names),*)),
+        }
+    }
+}
+
+/// Checks everything that can be checked on a signature.
+pub(crate) fn validate(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
+    validate_qualifiers(sig, role, diagnostics);
+    validate_receiver(sig, role, diagnostics);
+    validate_parameters(sig, role, diagnostics);
+    validate_output(sig, role, diagnostics);
+}
+
+fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
+    let noun = role.noun();
+    if !sig.generics.params.is_empty() {
+        diagnostics.error(
+            &sig.generics,
+            format!("{noun} cannot be generic: it is found by its name at run time; write one for each type"),
+        );
+    }
+    if let Some(token) = &sig.unsafety {
+        diagnostics.error(token, format!("{noun} cannot be `unsafe`: nobody could keep its promises"));
+    }
+    if let Some(token) = &sig.constness {
+        diagnostics.error(token, format!("{noun} cannot be `const`"));
+    }
+    if let Some(token) = &sig.abi {
+        diagnostics.error(token, format!("{noun} cannot be `extern`"));
+    }
+    match (role.asyncness(), &sig.asyncness) {
+        (Asyncness::Required, None) => diagnostics.error(sig.fn_token, format!("{noun} must be `async fn`")),
+        (Asyncness::Never, Some(token)) if role == Role::Query => diagnostics
+            .error(token, "a query handler cannot be `async`: it answers at once from the state, and changes nothing"),
+        (Asyncness::Never, Some(token)) => {
+            diagnostics.error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method"))
+        }
+        _ => {}
+    }
+}
+
+fn validate_receiver(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
+    let noun = role.noun();
+    match (role.receiver(), sig.receiver()) {
+        (Receiver::Required, None) => {
+            diagnostics.error(&sig.ident, format!("{noun} takes `&self`, the workflow's state, as its first parameter"));
+        }
+        (Receiver::Never, Some(receiver)) => diagnostics.error(
+            receiver,
+            match role {
+                Role::ActivityFunction => "put `#[activities]` on the impl block to make its methods activities",
+                Role::Init => "an `#[init]` constructor takes no `self`: it returns `Self`",
+                _ => "put `#[workflow]` on the struct, `#[workflow_methods]` on its impl block and `#[run]` on this method",
+            },
+        ),
+        (Receiver::Required | Receiver::Optional, Some(receiver)) => {
+            let is_shared = receiver.reference.is_some() && receiver.mutability.is_none();
+            if is_shared && receiver.colon_token.is_none() {
+                return;
+            }
+            let hint = if role.is_activity() {
+                "many attempts share the value; keep what changes in a `Mutex` or an atomic"
+            } else {
+                "the main routine and the handlers share the state; keep what changes in a `State<T>`"
+            };
+            diagnostics.error(receiver, format!("{noun} takes `&self`: {hint}"));
+        }
+        _ => {}
+    }
+}
+
+fn validate_parameters(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
+    if let Some(variadic) = &sig.variadic {
+        diagnostics.error(variadic, "each argument needs a name and a type");
+    }
+    let mut is_first = true;
+    for input in &sig.inputs {
+        let FnArg::Typed(arg) = input else { continue };
+        if !(is_first && is_context(arg, role)) {
+            validate_argument(arg, role, diagnostics);
+        } else if let Type::Reference(reference) = &*arg.ty {
+            if let Some(token) = &reference.mutability {
+                diagnostics.error(token, format!("the context is shared: take `&{}`", role.context()));
+            }
+        }
+        is_first = false;
+    }
+}
+
+fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
+    let context = role.context();
+    let named = last_segment(&arg.ty);
+    let is_reference = matches!(&*arg.ty, Type::Reference(_));
+    match named.as_deref() {
+        Some(name @ ("ActivityContext" | "WorkflowContext")) if name != context => {
+            let hint = if role.is_activity() {
+                "activities run outside the workflow"
+            } else {
+                "workflow code does its work through the workflow's context"
+            };
+            return diagnostics.error(&arg.ty, format!("{} gets `ctx: &{context}`: {hint}", role.noun()));
+        }
+        Some(name) if name == context && is_reference => {
+            return diagnostics.error(arg, "the context must be the first parameter, and there is only one");
+        }
+        Some(name) if name == context => {
+            return diagnostics.error(&arg.ty, format!("take the context by reference: `&{context}`"));
+        }
+        _ => {}
+    }
+    if let Some(token) = find_impl(arg.ty.to_token_stream()) {
+        diagnostics.error(token, "an argument is read from a payload: its type must be named, not `impl Trait`");
+    } else if is_reference {
+        let owned = source(&owned_type(&arg.ty));
+        diagnostics.error(&arg.ty, format!("an argument is read from a payload and must own its data: take `{owned}`"));
+    } else if let Some(token) = find_borrow(arg.ty.to_token_stream()) {
+        diagnostics.error_at(token.span(), "an argument is read from a payload and must own its data");
+    }
+}
+
+fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
+    let ReturnType::Type(_, ty) = &sig.output else {
+        if let Some(returns) = role.returns() {
+            let message = format!("{} {returns}", role.noun());
+            // After the parameters is where the arrow is missing.
+            diagnostics.error_at(sig.paren_token.span.close(), message);
+        }
+        return;
+    };
+    if role == Role::Init {
+        return;
+    }
+    if let Some(token) = find_impl(ty.to_token_stream()) {
+        diagnostics.error(token, "a result is written to a payload: its type must be named, not `impl Trait`");
+    } else if let Some(token) = find_borrow(ty.to_token_stream()) {
+        diagnostics.error_at(token.span(), "a result is written to a payload and must own its data");
+    }
+}
+
+/// Whether a first parameter is meant as the context: `&..Context`, or any reference called `ctx` or `context`.
+///
+/// Arguments are never references, so nothing that works is taken away, and an alias of the type works too.
+fn is_context(arg: &PatType, role: Role) -> bool {
+    let Type::Reference(reference) = &*arg.ty else { return false };
+    match last_segment(&reference.elem).as_deref() {
+        Some("ActivityContext" | "WorkflowContext") => last_segment(&reference.elem).as_deref() == Some(role.context()),
+        Some(name) if name.ends_with("Context") => true,
+        _ => matches!(&*arg.pat, Pat::Ident(name)
+            if matches!(name.ident.to_string().as_str(), "ctx" | "_ctx" | "context" | "_context")),
+    }
+}
+
+/// The last name in a type's path, references stripped.
+fn last_segment(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Reference(reference) => last_segment(&reference.elem),
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// The type to take instead of a reference; anything else stays as it is.
+pub(crate) fn owned_type(ty: &Type) -> Type {
+    let Type::Reference(reference) = ty else { return ty.clone() };
+    match &*reference.elem {
+        Type::Slice(slice) => {
+            let elem = &slice.elem;
+            syn::parse_quote!(Vec<#elem>)
+        }
+        Type::Path(path) if path.path.is_ident("str") => syn::parse_quote!(String),
+        other => other.clone(),
+    }
+}
+
+/// A type as rustfmt would write it, for messages.
+fn source(ty: &Type) -> String {
+    let tokens = ty.to_token_stream().to_string();
+    tokens.replace(" < ", "<").replace(" >", ">").replace(" :: ", "::").replace(" ,", ",")
+}

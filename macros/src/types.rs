@@ -1,0 +1,94 @@
+//! Small questions about types, answered on their tokens.
+
+use proc_macro2::{Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::Type;
+
+/// The first token that borrows: an `&`, or a lifetime other than `'static`.
+pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == '&' => return Some(token),
+            TokenTree::Punct(punct) if punct.as_char() == '\'' => match tokens.peek() {
+                Some(TokenTree::Ident(name)) if *name == "static" => {}
+                _ => return Some(token),
+            },
+            TokenTree::Group(group) => {
+                if let Some(found) = find_borrow(group.stream()) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The first `impl` in a type.
+pub(crate) fn find_impl(tokens: TokenStream) -> Option<TokenTree> {
+    tokens.into_iter().find_map(|token| match &token {
+        TokenTree::Ident(ident) if *ident == "impl" => Some(token),
+        TokenTree::Group(group) => find_impl(group.stream()),
+        _ => None,
+    })
+}
+
+/// Writes a type so that it means the same outside its impl block: `Self` becomes the type's name.
+pub(crate) fn without_self(ty: &Type, self_ty: Option<&Type>) -> TokenStream {
+    match self_ty {
+        Some(self_ty) => replace_self(ty.to_token_stream(), self_ty),
+        None => ty.to_token_stream(),
+    }
+}
+
+fn replace_self(tokens: TokenStream, self_ty: &Type) -> TokenStream {
+    let mut result = TokenStream::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(ident) if ident == "Self" => {
+                let is_prefix = matches!(tokens.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
+                result.extend(if is_prefix { quote!(<#self_ty>) } else { self_ty.to_token_stream() });
+            }
+            TokenTree::Group(group) => {
+                let mut replaced = Group::new(group.delimiter(), replace_self(group.stream(), self_ty));
+                replaced.set_span(group.span());
+                result.extend([TokenTree::Group(replaced)]);
+            }
+            other => result.extend([other]),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ty(text: &str) -> Type {
+        syn::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_borrow_is_found_at_any_depth_and_static_is_none() {
+        for (text, borrows) in [
+            ("&str", true),
+            ("Vec<&u8>", true),
+            ("Cow<'a, str>", true),
+            ("(u8, [Cow<'_, str>; 2])", true),
+            ("Cow<'static, str>", false),
+            ("Vec<String>", false),
+        ] {
+            assert_eq!(find_borrow(ty(text).into_token_stream()).is_some(), borrows, "{text}");
+        }
+    }
+
+    #[test]
+    fn self_becomes_the_type_and_a_self_prefix_is_qualified() {
+        let player = ty("Player");
+        let shown = |text| without_self(&ty(text), Some(&player)).to_string();
+        assert_eq!(shown("Vec<Self>"), "Vec < Player >");
+        assert_eq!(shown("(Self::Item, u8)"), "(< Player > :: Item , u8)");
+    }
+}

@@ -1,0 +1,160 @@
+//! Writes workflow functions and workflow structs out as Rust.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{LitStr, Signature, Type};
+
+use super::model::{WorkflowFunction, WorkflowStruct};
+use crate::fallback;
+use crate::item::SortedAttrs;
+use crate::marker::{Marker, at, unit_struct};
+use crate::signature::Callable;
+use crate::types::without_self;
+
+/// A function becomes a unit struct of the same name, which is the instance too: a run has no other state.
+pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
+    let WorkflowFunction { function, callable, name } = model;
+    if function.sig.receiver().is_some() {
+        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        return quote!(#function);
+    }
+    let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
+    let ident = &function.sig.ident;
+    let code = format_ident!("__{}", callable.name(), span = ident.span());
+    let marker = Marker { ty: quote!(#ident), callable, self_ty: None, body: quote!(#code) };
+    let unit_struct = unit_struct(&shown, &cfgs, &function.vis, ident);
+    let (arguments, run, code) = if is_broken {
+        (
+            fallback::arguments(&marker.ty, callable, &function.sig, None),
+            fallback::body(),
+            fallback::uncalled(&code, &function.sig, &function.body),
+        )
+    } else {
+        let sig = Signature { ident: code, ..function.sig.clone() };
+        let body = &function.body;
+        let deref = marker.deref();
+        (marker.arguments(), run(&marker), quote!(#(#attrs)* #sig #body #deref))
+    };
+    let run = run_method(&run);
+    let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
+    let implementation =
+        implementation(&marker.ty, &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))));
+    quote! {
+        #unit_struct
+
+        #(#cfgs)*
+        #[allow(deprecated, unused_qualifications)]
+        const _: () = {
+            #code
+            #arguments
+            #definition
+            #implementation
+
+            #[automatically_derived]
+            #[allow(unused_variables)]
+            impl ::abide::__private::WorkflowInstance for #ident {
+                #run
+            }
+        };
+    }
+}
+
+/// A struct stays as it is; its name on the wire is noted for the impl block.
+pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
+    let WorkflowStruct { item, name } = model;
+    let ident = &item.ident;
+    let cfgs = SortedAttrs::of(&item.attrs).cfgs;
+    let is_named = name.is_some();
+    let name = name.clone().unwrap_or_else(|| LitStr::new(&ident.unraw().to_string(), ident.span()));
+    if !item.generics.params.is_empty() {
+        return quote!(#item);
+    }
+    let has_methods =
+        quote_spanned!(at(ident)=> const _: () = ::abide::__private::assert_workflow_methods::<#ident>(););
+    quote! {
+        #item
+
+        #(#cfgs)*
+        #[allow(deprecated, unused_qualifications)]
+        const _: () = {
+            #[automatically_derived]
+            impl ::abide::__private::WorkflowStruct for #ident {
+                const NAME: &'static ::core::primitive::str = #name;
+                const IS_NAMED: ::core::primitive::bool = #is_named;
+            }
+            #has_methods
+        };
+    }
+}
+
+/// What the workflow returns: `()` where that cannot be asked.
+pub(crate) fn output(callable: &Callable, sig: &Signature, is_broken: bool, self_ty: Option<&Type>) -> TokenStream {
+    if is_broken && !fallback::has_usable_output(callable, sig) {
+        return quote!(());
+    }
+    let output = without_self(&callable.output, self_ty);
+    quote_spanned!(at(&callable.output)=> <#output as ::abide::__private::WorkflowReturn>::Output)
+}
+
+/// `impl WorkflowDefinition`.
+pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        impl ::abide::__private::WorkflowDefinition for #marker {
+            type Output = #output;
+
+            fn name(&self) -> &'static ::core::primitive::str {
+                #name
+            }
+        }
+    }
+}
+
+/// `impl WorkflowImplementation`.
+pub(crate) fn implementation(marker: &TokenStream, instantiate: &TokenStream) -> TokenStream {
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_variables)]
+        impl ::abide::__private::WorkflowImplementation for #marker {
+            fn instantiate(
+                &self,
+                ctx: &::abide::__private::WorkflowContext,
+                args: &mut ::abide::__private::PayloadReader<'_>,
+            ) -> ::core::result::Result<
+                ::abide::__private::Rc<dyn ::abide::__private::WorkflowInstance>,
+                ::abide::__private::PayloadError,
+            > {
+                #instantiate
+            }
+        }
+    }
+}
+
+/// `WorkflowInstance::run` around this code.
+pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
+    quote! {
+        fn run(
+            self: ::abide::__private::Rc<Self>,
+            ctx: ::abide::__private::WorkflowContext,
+            args: &mut ::abide::__private::PayloadReader<'_>,
+        ) -> ::core::result::Result<
+            ::abide::__private::RoutineFuture<::abide::__private::Payload>,
+            ::abide::__private::PayloadError,
+        > {
+            #code
+        }
+    }
+}
+
+/// Reads the arguments and starts the main routine. The future owns the context and the state, and borrows from both.
+pub(crate) fn run(marker: &Marker<'_>) -> TokenStream {
+    let (ty, pattern) = (&marker.ty, marker.callable.args_pattern());
+    let call = marker.callable.call(&marker.body, &quote!(&*self));
+    // At the return type, so that a wrong one is reported there, and once.
+    let result = quote_spanned!(at(&marker.callable.output)=> ::abide::__private::WorkflowReturn::into_workflow_result);
+    quote! {
+        let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
+        ::core::result::Result::Ok(::abide::__private::Box::pin(async move { #result(#call) }))
+    }
+}

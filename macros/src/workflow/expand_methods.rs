@@ -1,0 +1,251 @@
+//! Writes the impl block of a workflow struct out as Rust.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use super::expand;
+use super::model::WorkflowMethods;
+use crate::fallback;
+use crate::item::SortedAttrs;
+use crate::marker::at;
+use crate::methods::{Method, Names, expand_block, expand_marker, with_cfgs};
+use crate::role::Role;
+use crate::types::without_self;
+
+/// The main routine and each handler become constants of the type; the type itself becomes an instance.
+pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
+    let Some(names) = Names::of(&model.block.self_ty, "Methods") else { return plain(model) };
+    let self_ty = names.self_ty;
+    let block = expand_block(&model.block, &names, &model.methods.iter().collect::<Vec<_>>());
+    let definitions = model.methods.iter().map(|method| {
+        let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+        let marker = expand_marker(&names, method);
+        let definition = match method.callable.role {
+            Role::Signal => signal_definition(&names, method),
+            Role::Query => query_definition(&names, method),
+            _ => run_definition(&names, method, model),
+        };
+        let definition = with_cfgs(&cfgs, definition);
+        quote!(#marker #definition)
+    });
+    let named_twice = named_twice(&names, model);
+    let instance = instance(&names, model);
+    quote! {
+        #block
+
+        #[allow(deprecated, unused_qualifications)]
+        const _: () = {
+            #(#definitions)*
+            #named_twice
+
+            #[automatically_derived]
+            impl ::abide::__private::WorkflowMethods for #self_ty {}
+
+            #instance
+        };
+    }
+}
+
+/// The block as it was, without our attributes.
+pub(crate) fn plain(model: &WorkflowMethods) -> TokenStream {
+    fallback::block(&model.block, model.methods.iter().map(|method| &method.function))
+}
+
+fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -> Vec<TokenStream> {
+    let self_ty = names.self_ty;
+    let ty = names.marker_type(method);
+    let name = match &model.run_name {
+        Some(name) => quote!(#name),
+        None => quote!(<#self_ty as ::abide::__private::WorkflowStruct>::NAME),
+    };
+    let output = expand::output(&method.callable, &method.function.sig, method.is_broken, Some(self_ty));
+    let instantiate = if method.is_broken { fallback::body() } else { instantiate(names, method, model) };
+    vec![expand::definition(&ty, &name, output), expand::implementation(&ty, &instantiate)]
+}
+
+/// A new state: from the `#[init]` constructor if there is one, else from `Default`.
+fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> TokenStream {
+    let self_ty = names.self_ty;
+    let state = match model.inits.first() {
+        Some(init) if init.is_broken => return fallback::body(),
+        Some(init) => {
+            let (ty, pattern, ident) = (names.marker_type(run), run.callable.args_pattern(), &init.callable.ident);
+            let ctx = init.callable.has_context.then(|| quote!(ctx,));
+            // At their types, because that is where arguments of other types than `#[run]`'s are reported.
+            let mut args = init.callable.arg_names();
+            args.iter_mut().zip(&init.callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
+            quote_spanned! {at(ident)=>
+                let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
+                let state: #self_ty = <#self_ty>::#ident(#ctx #(#args),*);
+            }
+        }
+        None => quote_spanned! {at(self_ty)=>
+            let state: #self_ty = ::abide::__private::a_workflow_starts_from_its_default_or_init::<#self_ty>();
+        },
+    };
+    quote! {
+        #state
+        ::core::result::Result::Ok(::abide::__private::Rc::new(state))
+    }
+}
+
+/// The name may stand at the struct or at `#[run]`; only together do the two macros know.
+fn named_twice(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
+    let self_ty = names.self_ty;
+    model.run_name.as_ref().map(|name| {
+        quote_spanned! {at(name)=>
+            const _: () = ::core::assert!(
+                !<#self_ty as ::abide::__private::WorkflowStruct>::IS_NAMED,
+                "the workflow's name is given twice: at `#[workflow]` and at `#[run]`",
+            );
+        }
+    })
+}
+
+fn signal_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
+    vec![quote! {
+        #[automatically_derived]
+        impl ::abide::__private::SignalDefinition for #ty {
+            type Workflow = #self_ty;
+
+            fn name(&self) -> &'static ::core::primitive::str {
+                #name
+            }
+        }
+    }]
+}
+
+fn query_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
+    let output = if method.is_broken && !fallback::has_usable_output(&method.callable, &method.function.sig) {
+        quote!(())
+    } else {
+        let (answer, output) = answer(names, method);
+        quote_spanned!(at(&method.callable.output)=> <#answer as ::abide::__private::AnswerOf<#output>>::Output)
+    };
+    vec![quote! {
+        #[automatically_derived]
+        impl ::abide::__private::QueryDefinition for #ty {
+            type Workflow = #self_ty;
+            type Output = #output;
+
+            fn name(&self) -> &'static ::core::primitive::str {
+                #name
+            }
+        }
+    }]
+}
+
+/// How a query's return type is read, as a value or as a `Result`, and that type.
+fn answer(names: &Names<'_>, method: &Method) -> (TokenStream, TokenStream) {
+    let output = without_self(&method.callable.output, Some(names.self_ty));
+    let answer = quote_spanned! {at(&method.callable.output)=>
+        ::abide::__private::Answer<{
+            use ::abide::__private::IsNoResult as _;
+            <::abide::__private::Returns<#output>>::IS_RESULT
+        }>
+    };
+    (answer, output)
+}
+
+/// `impl WorkflowInstance`: a match over the names on the wire for each kind of message.
+fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
+    let self_ty = names.self_ty;
+    let run = model.with_role(Role::Run).next()?;
+    let run = if run.is_broken { fallback::body() } else { expand::run(&names.marker(run)) };
+    let run = expand::run_method(&run);
+    let sound = |role| model.with_role(role).filter(|method| !method.is_broken);
+    let signals = sound(Role::Signal).map(|method| signal_arm(names, method));
+    let queries = sound(Role::Query).map(|method| query_arm(names, method));
+    let handlers = [("Signal", Role::Signal), ("Query", Role::Query)]
+        .into_iter()
+        .flat_map(|(kind, role)| sound(role).map(move |method| handler_info(kind, method)));
+    Some(quote! {
+        #[automatically_derived]
+        #[allow(unused_variables, clippy::too_many_lines)]
+        impl ::abide::__private::WorkflowInstance for #self_ty {
+            #run
+
+            fn signal(
+                self: ::abide::__private::Rc<Self>,
+                ctx: ::abide::__private::WorkflowContext,
+                name: &::core::primitive::str,
+                args: &mut ::abide::__private::PayloadReader<'_>,
+            ) -> ::abide::__private::SignalDispatch {
+                match name {
+                    #(#signals)*
+                    _ => ::abide::__private::SignalDispatch::Unknown,
+                }
+            }
+
+            fn query(
+                &self,
+                ctx: &::abide::__private::WorkflowContext,
+                name: &::core::primitive::str,
+                args: &mut ::abide::__private::PayloadReader<'_>,
+            ) -> ::core::option::Option<
+                ::core::result::Result<::abide::__private::Payload, ::abide::__private::WorkflowError>,
+            > {
+                match name {
+                    #(#queries)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn handlers(&self) -> &'static [::abide::__private::HandlerInfo] {
+                &[#(#handlers),*]
+            }
+        }
+    })
+}
+
+fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
+    let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
+    let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    let call = method.callable.call(&names.body(method), &quote!(&*self));
+    let output = without_self(&method.callable.output, Some(names.self_ty));
+    // At the return type, because that is where a type that a signal cannot return is reported.
+    let result = quote_spanned! {at(&method.callable.output)=>
+        <#output as ::abide::__private::SignalReturn>::into_signal_result(#call)
+    };
+    let dispatch = if method.callable.is_async {
+        quote!(::abide::__private::SignalDispatch::Running(::abide::__private::Box::pin(async move { #result })))
+    } else {
+        quote!(::abide::__private::SignalDispatch::Done(#result))
+    };
+    quote! {
+        #(#cfgs)*
+        #name => match ::abide::__private::read_all_args::<#ty>(args) {
+            ::core::result::Result::Ok(#pattern) => #dispatch,
+            ::core::result::Result::Err(error) => ::abide::__private::SignalDispatch::Undecodable(error),
+        },
+    }
+}
+
+fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
+    let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
+    let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    let call = method.callable.call(&names.body(method), &quote!(self));
+    let (answer, output) = answer(names, method);
+    quote! {
+        #(#cfgs)*
+        #name => ::core::option::Option::Some(match ::abide::__private::read_all_args::<#ty>(args) {
+            ::core::result::Result::Ok(#pattern) => {
+                <#answer as ::abide::__private::AnswerOf<#output>>::into_answer(#call)
+            }
+            ::core::result::Result::Err(error) => {
+                ::core::result::Result::Err(::core::convert::From::from(error))
+            }
+        }),
+    }
+}
+
+fn handler_info(kind: &str, method: &Method) -> TokenStream {
+    let (kind, name) = (quote::format_ident!("{kind}"), &method.name);
+    let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    quote! {
+        #(#cfgs)*
+        ::abide::__private::HandlerInfo { kind: ::abide::__private::HandlerKind::#kind, name: #name }
+    }
+}

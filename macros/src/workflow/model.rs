@@ -1,0 +1,107 @@
+//! The model of workflows: what the attributes and the signatures say, before anything is checked.
+
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, ItemStruct, LitStr, Token, Visibility};
+
+use super::attr::take_role;
+use crate::attr::Options;
+use crate::diagnostics::Diagnostics;
+use crate::item::{Function, ImplBlock, Member};
+use crate::methods::Method;
+use crate::role::Role;
+use crate::signature::Callable;
+
+/// What `#[workflow]` can stand on.
+pub(crate) enum WorkflowItem {
+    Function(Box<Function>),
+    Struct(Box<ItemStruct>),
+}
+
+/// A function with `#[workflow]`.
+pub(crate) struct WorkflowFunction {
+    pub(crate) function: Function,
+    pub(crate) callable: Callable,
+    /// The workflow type's name on the wire.
+    pub(crate) name: LitStr,
+}
+
+/// A struct with `#[workflow]`.
+pub(crate) struct WorkflowStruct {
+    pub(crate) item: ItemStruct,
+    /// The workflow type's name on the wire, if it was given.
+    pub(crate) name: Option<LitStr>,
+}
+
+/// An impl block with `#[workflow_methods]`.
+pub(crate) struct WorkflowMethods {
+    /// The block without the main routine and the handlers; the `#[init]` constructor stays in it.
+    pub(crate) block: ImplBlock,
+    /// The main routine and the handlers, in source order.
+    pub(crate) methods: Vec<Method>,
+    /// The name given at `#[run]`.
+    pub(crate) run_name: Option<LitStr>,
+    /// The `#[init]` constructors.
+    pub(crate) inits: Vec<Method>,
+}
+
+impl Parse for WorkflowItem {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let ahead = input.fork();
+        ahead.call(Attribute::parse_outer)?;
+        ahead.parse::<Visibility>()?;
+        if ahead.peek(Token![struct]) {
+            Ok(Self::Struct(Box::new(input.parse()?)))
+        } else {
+            Ok(Self::Function(Box::new(input.parse()?)))
+        }
+    }
+}
+
+impl WorkflowFunction {
+    pub(crate) fn of(function: Function, options: Options) -> Self {
+        let callable = Callable::of(&function.sig, Role::WorkflowFunction);
+        let name = options.name.unwrap_or_else(|| callable.default_name());
+        Self { function, callable, name }
+    }
+}
+
+impl WorkflowStruct {
+    pub(crate) fn of(item: ItemStruct, options: Options) -> Self {
+        Self { item, name: options.name }
+    }
+}
+
+impl WorkflowMethods {
+    pub(crate) fn of(mut block: ImplBlock, diagnostics: &mut Diagnostics) -> Self {
+        let members = std::mem::take(&mut block.members);
+        let mut model = Self { block, methods: Vec::new(), run_name: None, inits: Vec::new() };
+        for member in members {
+            let Member::Function(mut function) = member else {
+                model.block.members.push(member);
+                continue;
+            };
+            let before = diagnostics.count();
+            let Some((role, options)) = take_role(&mut function.attrs, diagnostics) else {
+                model.block.members.push(Member::Function(function));
+                continue;
+            };
+            if role == Role::Run && model.run_name.is_none() {
+                model.run_name.clone_from(&options.name);
+            }
+            if role == Role::Init {
+                model.block.members.push(Member::Function(function.clone()));
+            }
+            let callable = Callable::of(&function.sig, role);
+            let name = options.name.unwrap_or_else(|| callable.default_name());
+            let is_broken = diagnostics.count() > before;
+            let method = Method { function: *function, callable, name, is_broken };
+            if role == Role::Init { model.inits.push(method) } else { model.methods.push(method) }
+        }
+        model
+    }
+
+    /// The methods of one role.
+    pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Method> {
+        self.methods.iter().filter(move |method| method.callable.role == role)
+    }
+}

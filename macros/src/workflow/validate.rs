@@ -1,0 +1,87 @@
+//! Every rule for workflows, one message each, at the token that breaks it.
+
+use proc_macro2::TokenStream;
+
+use super::model::{WorkflowFunction, WorkflowMethods, WorkflowStruct};
+use crate::diagnostics::{Diagnostics, keyword};
+use crate::methods::{unique_names, validate_block};
+use crate::role::Role;
+use crate::signature;
+
+pub(crate) fn function(model: &WorkflowFunction, diagnostics: &mut Diagnostics) {
+    signature::validate(&model.function.sig, Role::WorkflowFunction, diagnostics);
+}
+
+pub(crate) fn structure(model: &WorkflowStruct, diagnostics: &mut Diagnostics) {
+    if !model.item.generics.params.is_empty() {
+        diagnostics.error(
+            &model.item.generics,
+            "a workflow cannot be generic, nor borrow: it is found by its name at run time; write one for each type",
+        );
+    }
+}
+
+/// Marks the methods with mistakes; `false` if the block itself cannot be expanded.
+pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) -> bool {
+    let before = diagnostics.count();
+    validate_block(&model.block, "workflow_methods", diagnostics);
+    let is_block_fine = diagnostics.count() == before;
+    for method in model.methods.iter_mut().chain(&mut model.inits) {
+        let before = diagnostics.count();
+        signature::validate(&method.function.sig, method.callable.role, diagnostics);
+        method.is_broken |= diagnostics.count() > before;
+    }
+    if model.block.of_trait.is_none() {
+        one_run(model, diagnostics);
+    }
+    one_init(model, diagnostics);
+    unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
+    unique_names("a query", Role::Query, &mut model.methods, diagnostics);
+    is_block_fine
+}
+
+fn one_run(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
+    let mut runs = model.methods.iter_mut().filter(|method| method.callable.role == Role::Run);
+    if runs.next().is_none() {
+        diagnostics.error(
+            &model.block.self_ty,
+            "no `#[run]` method: a workflow has one, \
+             `#[run] async fn run(&self, ctx: &WorkflowContext) -> Result<T, WorkflowError>`",
+        );
+    }
+    for second in runs {
+        diagnostics.error(&second.function.sig.ident, "there is already a `#[run]` method: a workflow has only one");
+        second.is_broken = true;
+    }
+}
+
+fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
+    for second in model.inits.iter_mut().skip(1) {
+        diagnostics.error(&second.function.sig.ident, "there is already an `#[init]` constructor");
+        second.is_broken = true;
+    }
+    let run_args = model.with_role(Role::Run).next().map(|run| run.callable.args.len());
+    let (Some(init), Some(run_args)) = (model.inits.first_mut(), run_args) else { return };
+    let init_args = init.callable.args.len();
+    if run_args != init_args {
+        let message = format!(
+            "`#[init]` takes the same arguments as `#[run]`: it has {init_args} of them, `#[run]` has {run_args}"
+        );
+        diagnostics.error(&init.function.sig.ident, message);
+        init.is_broken = true;
+    }
+}
+
+/// Reports `#[workflow]` on something that is neither a function nor a struct.
+pub(crate) fn not_a_workflow(item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
+    match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(syn::Item::Impl(block)) => {
+            diagnostics.error(
+                block.impl_token,
+                "`#[workflow]` goes on the struct: on its impl block use `#[workflow_methods]`",
+            );
+        }
+        Ok(syn::Item::Fn(_) | syn::Item::Struct(_)) | Err(_) => diagnostics.push(error),
+        Ok(other) => diagnostics.error(keyword(&other), "`#[workflow]` goes on an async function or on a struct"),
+    }
+}

@@ -1,0 +1,216 @@
+//! What the macros' output names. Not for direct use: it may change in any version.
+//!
+//! Besides re-exports these are the questions that only the type system can answer, whatever alias a type is spelled
+//! with: what a function returns, whether a query returns a `Result`, whether a struct is a workflow.
+
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::task::Poll;
+
+pub use std::boxed::Box;
+pub use std::rc::Rc;
+pub use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use abide_protos::temporal::api::common::v1::Payload;
+
+pub use crate::activity::{Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry};
+pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
+pub use crate::definition::{ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+pub use crate::failure::WorkflowError;
+pub use crate::workflow::{
+    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowContext, WorkflowImplementation, WorkflowInstance,
+};
+
+use crate::definition::PayloadValue;
+use crate::failure::ActivityError;
+
+/// Writes one argument.
+pub fn write_arg<T: Serialize + 'static>(to: &mut PayloadWriter, arg: &T) -> Result<(), PayloadError> {
+    to.push(arg)
+}
+
+/// Reads one argument.
+pub fn read_arg<T: DeserializeOwned + 'static>(from: &mut PayloadReader<'_>) -> Result<T, PayloadError> {
+    from.next()
+}
+
+/// Reads the arguments of a definition, and checks that none is left over.
+pub fn read_all_args<D: Arguments>(from: &mut PayloadReader<'_>) -> Result<D::Args, PayloadError> {
+    let args = D::read_args(from)?;
+    from.finish()?;
+    Ok(args)
+}
+
+/// What an activity may return.
+#[diagnostic::on_unimplemented(
+    message = "an activity returns `Result<T, ActivityError>`, not `{Self}`",
+    label = "expected `Result<T, ActivityError>`",
+    note = "any error type that turns into an `ActivityError` will do"
+)]
+pub trait ActivityReturn {
+    /// What it returns when it succeeds.
+    type Output: PayloadValue;
+
+    /// The same with our error.
+    fn into_activity_result(self) -> Result<Self::Output, ActivityError>;
+}
+
+impl<T: PayloadValue, E: Into<ActivityError>> ActivityReturn for Result<T, E> {
+    type Output = T;
+
+    fn into_activity_result(self) -> Result<T, ActivityError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// What a workflow may return.
+#[diagnostic::on_unimplemented(
+    message = "a workflow returns `Result<T, WorkflowError>`, not `{Self}`",
+    label = "expected `Result<T, WorkflowError>`",
+    note = "any error type that turns into a `WorkflowError` will do"
+)]
+pub trait WorkflowReturn {
+    /// What it returns when it completes.
+    type Output: PayloadValue;
+
+    /// The same as it goes to the server.
+    fn into_workflow_result(self) -> Result<Payload, WorkflowError>;
+}
+
+impl<T: PayloadValue, E: Into<WorkflowError>> WorkflowReturn for Result<T, E> {
+    type Output = T;
+
+    fn into_workflow_result(self) -> Result<Payload, WorkflowError> {
+        Ok(to_payload(&self.map_err(Into::into)?)?)
+    }
+}
+
+/// What a signal handler may return.
+#[diagnostic::on_unimplemented(
+    message = "a signal handler returns nothing or `Result<(), WorkflowError>`, not `{Self}`",
+    label = "expected `()` or `Result<(), WorkflowError>`",
+    note = "nobody waits for a signal: an answer has nowhere to go"
+)]
+pub trait SignalReturn {
+    /// Both forms as one.
+    fn into_signal_result(self) -> Result<(), WorkflowError>;
+}
+
+impl SignalReturn for () {
+    fn into_signal_result(self) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<WorkflowError>> SignalReturn for Result<(), E> {
+    fn into_signal_result(self) -> Result<(), WorkflowError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Asks whether a query's return type `R` is a `Result`: `Returns::<R>::IS_RESULT`.
+///
+/// An inherent constant is found before a trait's, and there is one for `Result` only. So the answer depends on the
+/// type, not on its spelling. It needs [`IsNoResult`] in scope.
+pub struct Returns<R>(PhantomData<R>);
+
+impl<T, E> Returns<Result<T, E>> {
+    /// It is.
+    pub const IS_RESULT: bool = true;
+}
+
+/// The answer of [`Returns`] for all other types.
+pub trait IsNoResult {
+    /// It is not.
+    const IS_RESULT: bool = false;
+}
+
+impl<R> IsNoResult for Returns<R> {}
+
+/// A query's return type, once it is known whether it is a `Result`.
+pub struct Answer<const IS_RESULT: bool>;
+
+/// What a query that returns `R` answers.
+pub trait AnswerOf<R> {
+    /// The answer.
+    type Output: PayloadValue;
+
+    /// The answer as it goes to the caller.
+    fn into_answer(returned: R) -> Result<Payload, WorkflowError>;
+}
+
+impl<T: PayloadValue> AnswerOf<T> for Answer<false> {
+    type Output = T;
+
+    fn into_answer(returned: T) -> Result<Payload, WorkflowError> {
+        Ok(to_payload(&returned)?)
+    }
+}
+
+impl<T: PayloadValue, E: Into<WorkflowError>> AnswerOf<Result<T, E>> for Answer<true> {
+    type Output = T;
+
+    fn into_answer(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
+        Ok(to_payload(&returned.map_err(Into::into)?)?)
+    }
+}
+
+/// A struct with `#[workflow]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a workflow's state",
+    label = "put `#[workflow]` on the definition of `{Self}`"
+)]
+pub trait WorkflowStruct: 'static {
+    /// The workflow type's name on the wire.
+    const NAME: &'static str;
+    /// Whether that name was given, and is not just the struct's.
+    const IS_NAMED: bool;
+}
+
+/// A struct with an impl block that has `#[workflow_methods]`.
+#[diagnostic::on_unimplemented(
+    message = "the workflow `{Self}` has no code",
+    label = "put `#[workflow_methods]` on the impl block of `{Self}`, and `#[run]` on its main routine"
+)]
+pub trait WorkflowMethods {}
+
+/// Asks whether a workflow struct has code.
+pub const fn assert_workflow_methods<T: WorkflowMethods>() {}
+
+/// A new workflow state. The compiler shows this function's name where a struct has no `Default`.
+pub fn a_workflow_starts_from_its_default_or_init<T: Default>() -> T {
+    T::default()
+}
+
+/// Which of two futures was ready.
+pub enum Either<A, B> {
+    /// The first.
+    First(A),
+    /// The second.
+    Second(B),
+}
+
+/// Waits for the first of two futures that is ready; if both are, for the one that stands first.
+pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Output, B::Output> {
+    let mut first = pin!(first);
+    let mut second = pin!(second);
+    poll_fn(move |cx| {
+        if let Poll::Ready(output) = first.as_mut().poll(cx) {
+            return Poll::Ready(Either::First(output));
+        }
+        second.as_mut().poll(cx).map(Either::Second)
+    })
+    .await
+}
+
+/// Waits for both of two futures.
+pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (A::Output, B::Output)> {
+    futures_util::future::join(first, second)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,304 @@
+//! The connection against a scripted service: what is sent, what is tried again, what is compressed.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Mutex;
+
+use abide_protos::prost::Message;
+use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+use abide_protos::temporal::api::history::v1::*;
+use abide_protos::temporal::api::workflowservice::v1::*;
+use http_body_util::{BodyExt, Full};
+use tonic::{Code, Status};
+
+use super::*;
+use crate::client::Client;
+use crate::converter::{PayloadReader, PayloadWriter, to_payload};
+use crate::{Arguments, WorkflowDefinition};
+
+/// Answers with what it was given, in that order, and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+type Answer = Result<Vec<u8>, Status>;
+
+#[derive(Clone, Debug)]
+struct Asked {
+    method: String,
+    headers: http::HeaderMap,
+    /// The frame of gRPC: a byte that tells whether it is compressed, four bytes of length, the message.
+    frame: Bytes,
+}
+
+impl Script {
+    fn then<M: Message>(self, answer: M) -> Self {
+        self.answers.lock().unwrap().push_back(Ok(answer.encode_to_vec()));
+        self
+    }
+
+    fn then_fail(self, times: usize, code: Code, message: &str) -> Self {
+        self.answers.lock().unwrap().extend((0..times).map(|_| Err(Status::new(code, message))));
+        self
+    }
+
+    async fn connect(&self, options: &ClientOptions) -> Connection {
+        self.answers.lock().unwrap().push_front(Ok(GetSystemInfoResponse::default().encode_to_vec()));
+        Connection::in_process(self.clone(), options).await.unwrap()
+    }
+
+    /// All requests but the first, which asks what the server can do.
+    fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap()[1..].to_vec()
+    }
+}
+
+impl Asked {
+    fn decoded<R: Rpc + Default>(&self) -> R {
+        assert_eq!(self.method, R::NAME);
+        assert_eq!(self.frame[0], 0, "the request is compressed");
+        R::decode(&self.frame[5..]).unwrap()
+    }
+
+    #[track_caller]
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no header {name} in {:?}", self.headers)).to_str().unwrap()
+    }
+
+    fn is_compressed(&self) -> bool {
+        self.frame[0] == 1
+    }
+}
+
+impl Service<HttpRequest> for Script {
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let script = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let frame = body.collect().await.unwrap().to_bytes();
+            let method = parts.uri.path().rsplit('/').next().unwrap().to_string();
+            script.asked.lock().unwrap().push(Asked { method, headers: parts.headers, frame });
+            let answer =
+                script.answers.lock().unwrap().pop_front().expect("the script has an answer for every request");
+            Ok(match answer {
+                Ok(message) => {
+                    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+                    let frame = [&[0], &length[..], &message[..]].concat();
+                    let ok = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+                    let body = Full::new(Bytes::from(frame)).with_trailers(async move { Some(Ok(ok)) });
+                    http::Response::new(tonic::body::Body::new(body))
+                }
+                Err(status) => status.into_http(),
+            })
+        })
+    }
+}
+
+fn count(namespace: &str) -> CountWorkflowExecutionsRequest {
+    CountWorkflowExecutionsRequest { namespace: namespace.to_string(), ..Default::default() }
+}
+
+/// A request of more than the size from which on requests are compressed.
+fn large() -> CountWorkflowExecutionsRequest {
+    CountWorkflowExecutionsRequest { query: "x".repeat(COMPRESS_FROM_BYTES), ..Default::default() }
+}
+
+async fn compressing(script: &Script) -> Connection {
+    let connection = script.connect(&ClientOptions::default()).await;
+    connection.inner.compression_refused.store(false, Ordering::Relaxed);
+    connection
+}
+
+#[tokio::test]
+async fn every_call_says_who_calls_for_which_namespace_and_for_how_long() {
+    let script = Script::default().then(CountWorkflowExecutionsResponse::default());
+    let options = ClientOptions::default().namespace("orders").api_key("secret\n").header("x-tenant", "7");
+    script.connect(&options).await.call(count("orders")).await.unwrap();
+
+    let asked = script.asked().remove(0);
+    assert_eq!(asked.header("client-name"), "abide");
+    assert_eq!(asked.header("client-version"), env!("CARGO_PKG_VERSION"));
+    assert_eq!(asked.header("supported-features"), "follows-next-run-id");
+    assert_eq!(asked.header("temporal-namespace"), "orders");
+    assert_eq!(asked.header("authorization"), "Bearer secret");
+    assert_eq!(asked.header("x-tenant"), "7");
+    assert_eq!(asked.header("grpc-timeout"), "30000000u");
+    assert_eq!(asked.decoded::<CountWorkflowExecutionsRequest>(), count("orders"));
+}
+
+#[tokio::test]
+async fn a_long_poll_may_take_70_seconds() {
+    let script = Script::default().then(PollWorkflowTaskQueueResponse::default());
+    let connection = script.connect(&ClientOptions::default()).await;
+    connection.long_poll(PollWorkflowTaskQueueRequest::default()).await.unwrap();
+    assert_eq!(script.asked()[0].header("grpc-timeout"), "70000000u");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_succeed_later_is_sent_again_unchanged() {
+    let script = Script::default()
+        .then_fail(3, Code::Unavailable, "starting")
+        .then(CountWorkflowExecutionsResponse { count: 5, ..Default::default() });
+    let connection = script.connect(&ClientOptions::default()).await;
+    assert_eq!(connection.call(count("orders")).await.unwrap().count, 5);
+
+    let asked = script.asked();
+    assert_eq!(asked.len(), 4);
+    assert!(asked.iter().all(|asked| asked.decoded::<CountWorkflowExecutionsRequest>() == count("orders")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_gives_up_after_ten_attempts_or_ten_seconds() {
+    let script = Script::default().then_fail(20, Code::Unavailable, "down");
+    let connection = script.connect(&ClientOptions::default()).await;
+    let started = Instant::now();
+    let error = connection.call(count("")).await.unwrap_err();
+    assert_eq!(error.to_string(), "CountWorkflowExecutions: UNAVAILABLE: down");
+    assert!(started.elapsed() <= Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!((8..=10).contains(&script.asked().len()), "{} attempts", script.asked().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_completion_is_sent_until_the_deadline_of_its_task() {
+    let script = Script::default().then_fail(1_000, Code::Unavailable, "down");
+    let connection = script.connect(&ClientOptions::default()).await;
+    let started = Instant::now();
+    let minute = Duration::from_secs(60);
+    connection.call_within(RespondWorkflowTaskCompletedRequest::default(), minute).await.unwrap_err();
+    assert_eq!(started.elapsed(), minute);
+}
+
+#[tokio::test]
+async fn an_error_that_stays_is_not_tried_again() {
+    let script =
+        Script::default().then_fail(1, Code::NotFound, "workflow not found").then_fail(1, Code::Internal, "bug");
+    let connection = script.connect(&ClientOptions::default()).await;
+    assert!(connection.call(count("")).await.unwrap_err().is_not_found());
+    assert!(connection.call_once(count("")).await.is_err());
+    assert_eq!(script.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn only_large_requests_are_compressed() {
+    let script = Script::default()
+        .then(CountWorkflowExecutionsResponse::default())
+        .then(CountWorkflowExecutionsResponse::default());
+    let connection = compressing(&script).await;
+    connection.call(count("orders")).await.unwrap();
+    connection.call(large()).await.unwrap();
+
+    let asked = script.asked();
+    assert!(!asked[0].is_compressed() && !asked[0].headers.contains_key("grpc-accept-encoding"));
+    assert!(asked[1].is_compressed() && asked[1].frame.len() < 1_000, "{} bytes", asked[1].frame.len());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_gzip_is_not_sent_any_more_of_it() {
+    let refused = "grpc: Decompressor is not installed for grpc-encoding \"gzip\"";
+    let script = Script::default()
+        .then_fail(1, Code::Unimplemented, refused)
+        .then(CountWorkflowExecutionsResponse::default())
+        .then(CountWorkflowExecutionsResponse::default());
+    let connection = compressing(&script).await;
+    connection.call(large()).await.unwrap();
+    connection.call(large()).await.unwrap();
+    assert_eq!(script.asked().iter().map(Asked::is_compressed).collect::<Vec<_>>(), [true, false, false]);
+}
+
+#[tokio::test]
+async fn a_method_that_the_server_does_not_know_says_nothing_about_gzip() {
+    let script = Script::default()
+        .then_fail(1, Code::Unimplemented, "unknown method CountWorkflowExecutions")
+        .then(CountWorkflowExecutionsResponse::default());
+    let connection = compressing(&script).await;
+    assert!(connection.call(large()).await.unwrap_err().is_unimplemented());
+    connection.call(large()).await.unwrap();
+    assert_eq!(script.asked().iter().map(Asked::is_compressed).collect::<Vec<_>>(), [true, true]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_what_it_can_do_is_taken_as_an_old_one() {
+    let script = Script::default().then_fail(1, Code::Unimplemented, "unknown method GetSystemInfo");
+    let connection = Connection::in_process(script, &ClientOptions::default()).await.unwrap();
+    assert!(!connection.capabilities().sdk_metadata);
+}
+
+#[tokio::test]
+async fn a_client_without_permission_is_told_so_when_it_connects() {
+    let script = Script::default().then_fail(1, Code::PermissionDenied, "Request unauthorized.");
+    let error = Connection::in_process(script, &ClientOptions::default()).await.unwrap_err();
+    assert!(!error.is_unreachable() && error.to_string().contains("check the API key"), "{error}");
+}
+
+#[derive(Clone, Copy)]
+struct Order;
+
+impl Arguments for Order {
+    type Args = ();
+
+    fn write_args(_: &(), _: &mut PayloadWriter) -> Result<(), crate::converter::PayloadError> {
+        Ok(())
+    }
+
+    fn read_args(_: &mut PayloadReader<'_>) -> Result<(), crate::converter::PayloadError> {
+        Ok(())
+    }
+}
+
+impl WorkflowDefinition for Order {
+    type Output = String;
+
+    fn name(&self) -> &'static str {
+        "order"
+    }
+}
+
+fn closing_page(attributes: Attributes) -> GetWorkflowExecutionHistoryResponse {
+    let event = HistoryEvent { attributes: Some(attributes), ..Default::default() };
+    GetWorkflowExecutionHistoryResponse { history: Some(History { events: vec![event] }), ..Default::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_result_outlives_empty_answers_an_outage_and_the_end_of_a_run() {
+    let nothing_yet = GetWorkflowExecutionHistoryResponse { next_page_token: b"more".to_vec(), ..Default::default() };
+    let continued = WorkflowExecutionContinuedAsNewEventAttributes {
+        new_execution_run_id: "run-2".to_string(),
+        ..Default::default()
+    };
+    let result = Some(Payloads { payloads: vec![to_payload(&"done".to_string()).unwrap()] });
+    let completed = WorkflowExecutionCompletedEventAttributes { result, ..Default::default() };
+    let script = Script::default()
+        .then(nothing_yet)
+        .then_fail(4, Code::Unavailable, "down")
+        .then(closing_page(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(continued)))
+        .then(closing_page(Attributes::WorkflowExecutionCompletedEventAttributes(completed)));
+    let client = Client::from_connection(script.connect(&ClientOptions::default()).await);
+    assert_eq!(client.handle(Order, "order-1").with_run_id("run-1").result().await.unwrap(), "done");
+
+    let asked: Vec<GetWorkflowExecutionHistoryRequest> = script.asked().iter().map(Asked::decoded).collect();
+    assert!(asked.iter().all(|request| request.wait_new_event));
+    assert_eq!(asked[1].next_page_token, b"more");
+    let runs: Vec<_> = asked.iter().map(|request| request.execution.as_ref().unwrap().run_id.as_str()).collect();
+    assert_eq!(runs, ["run-1", "run-1", "run-1", "run-1", "run-1", "run-1", "run-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
+    let script = Script::default().then_fail(1_000, Code::Unavailable, "down");
+    let client = Client::from_connection(script.connect(&ClientOptions::default()).await);
+    let started = Instant::now();
+    let error = client.handle(Order, "order-1").result().await.unwrap_err();
+    assert_eq!(started.elapsed(), Duration::from_secs(60));
+    assert_eq!(error.to_string(), "GetWorkflowExecutionHistory: UNAVAILABLE: down; the workflow itself goes on");
+}

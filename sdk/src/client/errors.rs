@@ -1,0 +1,275 @@
+//! What calls of the client yield when they do not succeed. Enums where callers branch, otherwise [`RpcError`].
+
+use std::error::Error;
+use std::fmt;
+
+use abide_protos::temporal::api::errordetails::v1::{
+    QueryFailedFailure, WorkflowExecutionAlreadyStartedFailure, WorkflowNotReadyFailure,
+};
+
+use super::policies::WorkflowExecutionStatus;
+use super::rpc_error::RpcError;
+use crate::converter::PayloadError;
+use crate::failure::Failure;
+
+/// The client could not be connected: no server answered, or an option means nothing.
+pub struct ConnectError {
+    message: String,
+    cause: Option<RpcError>,
+}
+
+impl ConnectError {
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause: None }
+    }
+
+    pub(super) fn unreachable(address: &str, cause: RpcError) -> Self {
+        let message = if cause.is_unavailable() || cause.is_deadline_exceeded() {
+            format!(
+                "no Temporal server answers at {address} ({}); start one there, for instance with `abide-dev`, or set \
+                 TEMPORAL_ADDRESS to where one is",
+                cause.message()
+            )
+        } else {
+            format!("the Temporal server at {address} refused the client: {cause}")
+        };
+        Self { message, cause: Some(cause) }
+    }
+
+    /// Whether the server could not be reached, so that a later attempt may succeed.
+    pub fn is_unreachable(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| cause.is_unavailable() || cause.is_deadline_exceeded())
+    }
+
+    /// What the server said, if the options are right and the call did not succeed.
+    pub fn rpc_error(&self) -> Option<&RpcError> {
+        self.cause.as_ref()
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnectError({self})")
+    }
+}
+
+/// The text of the cause is part of this error's own, so [`source`](Error::source) does not repeat it.
+impl Error for ConnectError {}
+
+/// A workflow could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A workflow with that id is running, or the id's reuse policy forbids another one.
+    #[error(
+        "workflow `{workflow_id}` is there already (run {run_id}: {message}); choose another id, set \
+         `id_conflict_policy` or `id_reuse_policy`, or take what is there with `client.handle(..)`"
+    )]
+    AlreadyStarted {
+        /// The workflow's id.
+        workflow_id: String,
+        /// The run that is there; empty if the server does not say.
+        run_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// No task queue was named.
+    #[error(
+        "workflow type `{workflow_type}` was started without a task queue; add `.task_queue(\"..\")`, the one its workers poll"
+    )]
+    MissingTaskQueue {
+        /// The workflow type's name.
+        workflow_type: &'static str,
+    },
+    /// An argument or a memo value cannot be written.
+    #[error("{0}")]
+    Payload(#[from] PayloadError),
+    /// The call did not succeed.
+    #[error("{0}")]
+    Rpc(RpcError),
+}
+
+impl StartError {
+    pub(super) fn from_rpc(workflow_id: &str, error: RpcError) -> Self {
+        match error.detail::<WorkflowExecutionAlreadyStartedFailure>() {
+            Some(detail) => Self::AlreadyStarted {
+                workflow_id: workflow_id.to_string(),
+                run_id: detail.run_id,
+                message: error.message().to_string(),
+            },
+            None => Self::Rpc(error),
+        }
+    }
+}
+
+/// A signal could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// No workflow with that id is running.
+    #[error(
+        "signal `{signal}` found no running workflow `{workflow_id}` ({message}); to start it where it is not there, use `client.start(..).with_signal(..)`"
+    )]
+    NotFound {
+        /// The signal's name.
+        signal: &'static str,
+        /// The workflow's id.
+        workflow_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// An argument cannot be written.
+    #[error("signal: {0}")]
+    Payload(#[from] PayloadError),
+    /// The call did not succeed.
+    #[error("{0}")]
+    Rpc(RpcError),
+}
+
+impl SignalError {
+    pub(super) fn from_rpc(signal: &'static str, workflow_id: &str, error: RpcError) -> Self {
+        if error.is_not_found() && !error.is_namespace_not_found() {
+            let (workflow_id, message) = (workflow_id.to_string(), error.message().to_string());
+            return Self::NotFound { signal, workflow_id, message };
+        }
+        Self::Rpc(error)
+    }
+}
+
+/// A query was not answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The workflow is in a state that the reject condition excludes.
+    #[error("query `{query}` was rejected: the workflow is {status}")]
+    Rejected {
+        /// The query's name.
+        query: &'static str,
+        /// The workflow's state.
+        status: WorkflowExecutionStatus,
+    },
+    /// The handler failed, or there is none.
+    #[error("query failed: {0}")]
+    Failed(Failure),
+    /// The workflow cannot answer yet, or not any more, because none of its workflow tasks completes.
+    #[error(
+        "query `{query}` cannot be answered now: {message}; look at the workflow's history for failed workflow tasks"
+    )]
+    NotReady {
+        /// The query's name.
+        query: &'static str,
+        /// What the server said.
+        message: String,
+    },
+    /// There is no workflow with that id.
+    #[error("query `{query}` found no workflow `{workflow_id}`: {message}")]
+    NotFound {
+        /// The query's name.
+        query: &'static str,
+        /// The workflow's id.
+        workflow_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// An argument cannot be written, or the answer cannot be read.
+    #[error("query: {0}")]
+    Payload(#[from] PayloadError),
+    /// The call did not succeed. A timeout usually means that no worker polls the workflow's task queue.
+    #[error("{error}{hint}", error = .0, hint = timeout_hint(.0))]
+    Rpc(RpcError),
+}
+
+fn timeout_hint(error: &RpcError) -> &'static str {
+    if error.is_deadline_exceeded() { "; is a worker polling the workflow's task queue?" } else { "" }
+}
+
+impl QueryError {
+    pub(super) fn from_rpc(query: &'static str, workflow_id: &str, error: RpcError) -> Self {
+        if let Some(detail) = error.detail::<QueryFailedFailure>() {
+            // Servers before failures in queries send the worker's text only.
+            let failure = detail.failure.unwrap_or_default();
+            let message = if failure.message.is_empty() { error.message().to_string() } else { failure.message };
+            return Self::Failed(Failure::from_proto(abide_protos::temporal::api::failure::v1::Failure {
+                message,
+                ..failure
+            }));
+        }
+        let message = error.message().to_string();
+        if error.detail::<WorkflowNotReadyFailure>().is_some() {
+            return Self::NotReady { query, message };
+        }
+        if error.is_not_found() && !error.is_namespace_not_found() {
+            return Self::NotFound { query, workflow_id: workflow_id.to_string(), message };
+        }
+        Self::Rpc(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::Any;
+    use abide_protos::google::rpc;
+    use abide_protos::prost::{Message, Name};
+    use abide_protos::temporal::api::errordetails::v1::NamespaceNotFoundFailure;
+    use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+    use tonic::{Code, Status};
+
+    use super::*;
+
+    fn rpc_error<D: Message + Name>(code: Code, message: &str, detail: &D) -> RpcError {
+        let any = Any { type_url: format!("type.googleapis.com/{}", D::full_name()), value: detail.encode_to_vec() };
+        let details = rpc::Status { code: code as i32, message: message.to_string(), details: vec![any] };
+        RpcError::from_status("Test", &Status::with_details(code, message, details.encode_to_vec().into()))
+    }
+
+    #[test]
+    fn a_start_that_meets_another_run_says_which() {
+        let detail = WorkflowExecutionAlreadyStartedFailure { run_id: "run-1".to_string(), ..Default::default() };
+        let error = StartError::from_rpc("order-1", rpc_error(Code::AlreadyExists, "already running", &detail));
+        assert!(matches!(&error, StartError::AlreadyStarted { run_id, .. } if run_id == "run-1"));
+        assert!(error.to_string().starts_with("workflow `order-1` is there already (run run-1: already running)"));
+    }
+
+    #[test]
+    fn a_signal_to_a_closed_workflow_names_signal_with_start() {
+        let error = RpcError::for_test(Code::NotFound, "workflow execution already completed");
+        let error = SignalError::from_rpc("submit", "order-1", error);
+        assert!(matches!(error, SignalError::NotFound { .. }));
+        assert!(error.to_string().contains("with_signal"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_namespace_is_not_a_missing_workflow() {
+        let detail = NamespaceNotFoundFailure { namespace: "orders".to_string() };
+        let error = rpc_error(Code::NotFound, "Namespace orders is not found.", &detail);
+        assert!(matches!(SignalError::from_rpc("submit", "order-1", error.clone()), SignalError::Rpc(_)));
+        assert!(matches!(QueryError::from_rpc("state", "order-1", error.clone()), QueryError::Rpc(_)));
+        assert!(error.to_string().contains("TEMPORAL_NAMESPACE"), "{error}");
+    }
+
+    #[test]
+    fn a_query_that_fails_brings_the_handlers_failure() {
+        let failure = FailureProto { message: "no such player".to_string(), ..Default::default() };
+        let detail = QueryFailedFailure { failure: Some(failure) };
+        let error =
+            QueryError::from_rpc("state", "order-1", rpc_error(Code::InvalidArgument, "no such player", &detail));
+        assert!(matches!(&error, QueryError::Failed(failure) if failure.message() == "no such player"));
+        let bare = rpc_error(Code::InvalidArgument, "text only", &QueryFailedFailure { failure: None });
+        assert_eq!(QueryError::from_rpc("state", "order-1", bare).to_string(), "query failed: text only");
+    }
+
+    #[test]
+    fn a_workflow_that_cannot_answer_is_told_from_one_that_is_missing() {
+        let error =
+            rpc_error(Code::FailedPrecondition, "Workflow task is not scheduled yet.", &WorkflowNotReadyFailure {});
+        assert!(matches!(QueryError::from_rpc("state", "order-1", error), QueryError::NotReady { .. }));
+        let missing = RpcError::for_test(Code::NotFound, "workflow not found for ID: order-1");
+        assert!(matches!(QueryError::from_rpc("state", "order-1", missing), QueryError::NotFound { .. }));
+    }
+}

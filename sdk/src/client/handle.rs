@@ -1,0 +1,247 @@
+//! A handle of one workflow: its result, its messages, its end.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+
+use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::workflowservice::v1::{
+    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, RequestCancelWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest,
+};
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::description::WorkflowDescription;
+use super::message::{QueryWorkflow, SignalWorkflow};
+use super::result::GetResult;
+use super::rpc_error::RpcError;
+use super::start::ClientFuture;
+use crate::History;
+use crate::definition::{QueryDefinition, SignalDefinition, WorkflowDefinition};
+
+/// A workflow that was started, here or elsewhere.
+///
+/// A handle stands for a workflow id: messages go to the run that is open when they arrive. Made with a run id
+/// ([`with_run_id`](Self::with_run_id)), it stands for that run alone.
+pub struct WorkflowHandle<W: WorkflowDefinition> {
+    connection: Connection,
+    workflow: W,
+    workflow_id: String,
+    run: Run,
+}
+
+#[derive(Clone, Debug)]
+enum Run {
+    /// Whichever run is open, or was the last.
+    Current,
+    /// This run alone.
+    Only(String),
+    /// The chain of runs that this client started or met: the run, and the first one of its chain (may be empty).
+    Started { run_id: String, first_execution_run_id: String },
+}
+
+impl<W: WorkflowDefinition> WorkflowHandle<W> {
+    pub(super) fn current(connection: Connection, workflow: W, workflow_id: String) -> Self {
+        Self { connection, workflow, workflow_id, run: Run::Current }
+    }
+
+    pub(super) fn started(
+        connection: Connection,
+        workflow: W,
+        workflow_id: String,
+        run_id: String,
+        first_execution_run_id: String,
+    ) -> Self {
+        Self { connection, workflow, workflow_id, run: Run::Started { run_id, first_execution_run_id } }
+    }
+
+    /// The same workflow, but only this run of it.
+    pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
+        self.run = Run::Only(run_id.into());
+        self
+    }
+
+    /// The workflow's id.
+    pub fn workflow_id(&self) -> &str {
+        &self.workflow_id
+    }
+
+    /// The run that was started or named; `None` for a handle made from a workflow id alone.
+    pub fn run_id(&self) -> Option<&str> {
+        match &self.run {
+            Run::Current => None,
+            Run::Only(run_id) | Run::Started { run_id, .. } => Some(run_id),
+        }
+    }
+
+    /// The first run of the chain that was started; `None` if it is not known.
+    pub fn first_execution_run_id(&self) -> Option<&str> {
+        Some(self.chain()).filter(|first| !first.is_empty())
+    }
+
+    /// Waits until the workflow has closed, and gives its result. `.follow_runs(false)` looks at one run only.
+    ///
+    /// # Errors
+    /// [`WorkflowFailedError`](super::WorkflowFailedError): the workflow ended in another way, or is not there.
+    pub fn result(&self) -> GetResult<W> {
+        let execution = self.execution(self.run_id().unwrap_or_default());
+        GetResult { connection: self.connection.clone(), execution, follow_runs: true, workflow: PhantomData }
+    }
+
+    /// Sends a signal. It has arrived when this returns; the workflow handles it with its next workflow task.
+    ///
+    /// # Errors
+    /// [`SignalError`](super::SignalError): the workflow is not running, or an argument cannot be written.
+    pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalWorkflow<S> {
+        SignalWorkflow::new(self.connection.clone(), self.execution(self.pinned()), signal, &args)
+    }
+
+    /// Asks the workflow, also one that has closed. A worker must be there to answer.
+    ///
+    /// # Errors
+    /// [`QueryError`](super::QueryError): the handler failed, there is none, or no worker answered in time.
+    pub fn query<Q: QueryDefinition>(&self, query: Q, args: Q::Args) -> QueryWorkflow<Q> {
+        QueryWorkflow::new(self.connection.clone(), self.execution(self.pinned()), query, &args)
+    }
+
+    /// Asks the workflow to cancel itself; `.reason(..)` says why. The workflow decides when and how it ends.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    pub fn cancel(&self) -> CancelWorkflow {
+        CancelWorkflow {
+            connection: self.connection.clone(),
+            request: RequestCancelWorkflowExecutionRequest {
+                namespace: self.connection.namespace().to_string(),
+                workflow_execution: Some(self.execution(self.pinned())),
+                identity: self.connection.identity().to_string(),
+                request_id: Uuid::new_v4().to_string(),
+                first_execution_run_id: self.chain().to_string(),
+                ..Default::default()
+            },
+        }
+    }
+
+    /// Ends the workflow at once, without asking it: its code gets no chance to clean up.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not running.
+    pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), RpcError> {
+        let request = TerminateWorkflowExecutionRequest {
+            namespace: self.connection.namespace().to_string(),
+            workflow_execution: Some(self.execution(self.pinned())),
+            reason: reason.into(),
+            identity: self.connection.identity().to_string(),
+            first_execution_run_id: self.chain().to_string(),
+            ..Default::default()
+        };
+        self.connection.call(request).await.map(|_| ())
+    }
+
+    /// What the server knows about the workflow: its state, times, memo, pending activities.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    pub async fn describe(&self) -> Result<WorkflowDescription, RpcError> {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: self.connection.namespace().to_string(),
+            execution: Some(self.execution(self.pinned())),
+        };
+        self.connection.call(request).await.map(WorkflowDescription::from_proto)
+    }
+
+    /// The history of the run, as far as it is: of the one that was started or named, otherwise of the last one.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    pub async fn fetch_history(&self) -> Result<History, RpcError> {
+        let history = History::from_events(self.fetch_events().await?);
+        Ok(match self.run_id() {
+            Some(run_id) => history.with_execution(self.workflow_id.clone(), run_id),
+            None => history,
+        })
+    }
+
+    async fn fetch_events(&self) -> Result<Vec<HistoryEvent>, RpcError> {
+        let mut events = Vec::new();
+        let mut next_page_token = Vec::new();
+        loop {
+            let request = GetWorkflowExecutionHistoryRequest {
+                namespace: self.connection.namespace().to_string(),
+                execution: Some(self.execution(self.run_id().unwrap_or_default())),
+                next_page_token,
+                ..Default::default()
+            };
+            let page = self.connection.call(request).await?;
+            events.extend(page.history.into_iter().flat_map(|history| history.events));
+            next_page_token = page.next_page_token;
+            if next_page_token.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// The run that messages are for; empty for whichever is open.
+    fn pinned(&self) -> &str {
+        match &self.run {
+            Run::Only(run_id) => run_id,
+            Run::Current | Run::Started { .. } => "",
+        }
+    }
+
+    /// Keeps a cancellation or termination from hitting a later workflow that has the same id; empty if not known.
+    fn chain(&self) -> &str {
+        match &self.run {
+            Run::Started { first_execution_run_id, .. } => first_execution_run_id,
+            Run::Current | Run::Only(_) => "",
+        }
+    }
+
+    fn execution(&self, run_id: &str) -> WorkflowExecution {
+        WorkflowExecution { workflow_id: self.workflow_id.clone(), run_id: run_id.to_string() }
+    }
+}
+
+impl<W: WorkflowDefinition> Clone for WorkflowHandle<W> {
+    fn clone(&self) -> Self {
+        let (connection, workflow_id, run) = (self.connection.clone(), self.workflow_id.clone(), self.run.clone());
+        Self { connection, workflow: self.workflow, workflow_id, run }
+    }
+}
+
+impl<W: WorkflowDefinition> fmt::Debug for WorkflowHandle<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkflowHandle")
+            .field("workflow_type", &self.workflow.name())
+            .field("workflow_id", &self.workflow_id)
+            .field("run_id", &self.run_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A cancellation about to be requested: `.await` it.
+#[must_use = "the cancellation is requested when this is awaited"]
+#[derive(Debug)]
+pub struct CancelWorkflow {
+    connection: Connection,
+    request: RequestCancelWorkflowExecutionRequest,
+}
+
+impl CancelWorkflow {
+    /// Why; the workflow and its history see it.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.request.reason = reason.into();
+        self
+    }
+}
+
+impl IntoFuture for CancelWorkflow {
+    type Output = Result<(), RpcError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.connection.call(self.request).await.map(|_| ()) })
+    }
+}

@@ -1,0 +1,119 @@
+//! Signals and queries, as builders that are awaited.
+
+use std::future::IntoFuture;
+
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
+use abide_protos::temporal::api::workflowservice::v1::{QueryWorkflowRequest, SignalWorkflowExecutionRequest};
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::errors::{QueryError, SignalError};
+use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
+use super::start::ClientFuture;
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
+use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
+
+/// A signal about to be sent: `.await` it.
+#[must_use = "the signal is sent when this is awaited"]
+pub struct SignalWorkflow<S: SignalDefinition> {
+    connection: Connection,
+    execution: WorkflowExecution,
+    signal: S,
+    input: Result<Option<Payloads>, PayloadError>,
+    request_id: Option<String>,
+}
+
+impl<S: SignalDefinition> SignalWorkflow<S> {
+    pub(super) fn new(connection: Connection, execution: WorkflowExecution, signal: S, args: &S::Args) -> Self {
+        Self { connection, execution, signal, input: written::<S>(args), request_id: None }
+    }
+
+    /// Makes repeated signals one: the server ignores a second one with the same request id. Default: a random UUID.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    async fn send(self) -> Result<(), SignalError> {
+        let workflow_id = self.execution.workflow_id.clone();
+        let request = SignalWorkflowExecutionRequest {
+            namespace: self.connection.namespace().to_string(),
+            workflow_execution: Some(self.execution),
+            signal_name: self.signal.name().to_string(),
+            input: self.input?,
+            identity: self.connection.identity().to_string(),
+            request_id: self.request_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
+            ..Default::default()
+        };
+        match self.connection.call(request).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(SignalError::from_rpc(self.signal.name(), &workflow_id, error)),
+        }
+    }
+}
+
+impl<S: SignalDefinition> IntoFuture for SignalWorkflow<S> {
+    type Output = Result<(), SignalError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// A query about to be asked: `.await` it.
+#[must_use = "the query is asked when this is awaited"]
+pub struct QueryWorkflow<Q: QueryDefinition> {
+    connection: Connection,
+    execution: WorkflowExecution,
+    query: Q,
+    input: Result<Option<Payloads>, PayloadError>,
+    reject_condition: Option<QueryRejectCondition>,
+}
+
+impl<Q: QueryDefinition> QueryWorkflow<Q> {
+    pub(super) fn new(connection: Connection, execution: WorkflowExecution, query: Q, args: &Q::Args) -> Self {
+        Self { connection, execution, query, input: written::<Q>(args), reject_condition: None }
+    }
+
+    /// Rejects the query when the workflow is in such a state. Default: it is answered in every state.
+    pub fn reject_condition(mut self, condition: QueryRejectCondition) -> Self {
+        self.reject_condition = Some(condition);
+        self
+    }
+
+    async fn ask(self) -> Result<Q::Output, QueryError> {
+        let workflow_id = self.execution.workflow_id.clone();
+        let name = self.query.name();
+        let request = QueryWorkflowRequest {
+            namespace: self.connection.namespace().to_string(),
+            execution: Some(self.execution),
+            query: Some(WorkflowQuery { query_type: name.to_string(), query_args: self.input?, header: None }),
+            query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
+        };
+        let answered = self.connection.call(request).await;
+        let response = answered.map_err(|error| QueryError::from_rpc(name, &workflow_id, error))?;
+        match response.query_rejected {
+            Some(rejected) => {
+                Err(QueryError::Rejected { query: name, status: WorkflowExecutionStatus::from_proto(rejected.status) })
+            }
+            None => Ok(PayloadReader::of(response.query_result.as_ref()).next::<Q::Output>()?),
+        }
+    }
+}
+
+impl<Q: QueryDefinition> IntoFuture for QueryWorkflow<Q> {
+    type Output = Result<Q::Output, QueryError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.ask())
+    }
+}
+
+fn written<A: Arguments>(args: &A::Args) -> Result<Option<Payloads>, PayloadError> {
+    let mut writer = PayloadWriter::new();
+    A::write_args(args, &mut writer)?;
+    Ok(writer.finish())
+}

@@ -1,0 +1,240 @@
+//! What a client needs to know to connect.
+
+use std::fmt;
+use std::path::Path;
+
+use super::environment;
+use super::errors::ConnectError;
+
+/// Where the server is, and who the client is.
+///
+/// The default is a server without TLS at `http://localhost:7233`, namespace `default`.
+///
+/// ```
+/// use abide::client::ClientOptions;
+/// let options = ClientOptions::new("temporal.example:7233").namespace("orders").identity("checkout");
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+pub struct ClientOptions {
+    pub(super) address: String,
+    pub(super) namespace: String,
+    pub(super) identity: Option<String>,
+    pub(super) api_key: Option<String>,
+    pub(super) tls: TlsChoice,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// Whether the connection is encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum TlsChoice {
+    /// By the address's scheme; without one, TLS if there is an API key.
+    Auto,
+    Off,
+    On(TlsOptions),
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self::new("http://localhost:7233")
+    }
+}
+
+impl ClientOptions {
+    /// Options for the server at that address: `host:port`, `http://host:port` or `https://host:port`.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            namespace: "default".to_string(),
+            identity: None,
+            api_key: None,
+            tls: TlsChoice::Auto,
+            headers: Vec::new(),
+        }
+    }
+
+    /// Options from the environment variables that Temporal's tools and SDKs share.
+    ///
+    /// | variable | meaning |
+    /// | --- | --- |
+    /// | `TEMPORAL_ADDRESS` | `host:port`, with or without `http://` or `https://` |
+    /// | `TEMPORAL_NAMESPACE` | the namespace |
+    /// | `TEMPORAL_API_KEY` | sent as a bearer token; switches TLS on |
+    /// | `TEMPORAL_TLS` | `true` or `false` |
+    /// | `TEMPORAL_TLS_SERVER_CA_CERT_PATH` or `_DATA` | PEM file or text of the certificates to trust |
+    /// | `TEMPORAL_TLS_CLIENT_CERT_PATH` or `_DATA` | PEM file or text of the client's certificate |
+    /// | `TEMPORAL_TLS_CLIENT_KEY_PATH` or `_DATA` | PEM file or text of the client's key |
+    /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
+    ///
+    /// # Errors
+    /// When a variable has a value that means nothing, two contradict each other, or a file cannot be read.
+    pub fn from_env() -> Result<Self, ConnectError> {
+        environment::read(&|name| std::env::var(name).ok(), &|path| std::fs::read(Path::new(path)))
+    }
+
+    /// The namespace. Default: `default`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// Who the client is, as histories show it. Default: `pid@hostname`.
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.identity = Some(identity.into());
+        self
+    }
+
+    /// Sends an API key as a bearer token with every call. Switches TLS on, unless the address says `http://` or
+    /// [`plaintext`](Self::plaintext) was called.
+    pub fn api_key(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Encrypts the connection.
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = TlsChoice::On(tls);
+        self
+    }
+
+    /// Does not encrypt the connection, even with an API key.
+    pub fn plaintext(mut self) -> Self {
+        self.tls = TlsChoice::Off;
+        self
+    }
+
+    /// Adds a header to every call. Names are lower case; those that begin with `grpc-` are the protocol's own.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The address with its scheme, and the TLS settings if the connection is to be encrypted.
+    pub(super) fn endpoint(&self) -> Result<(String, Option<TlsOptions>), ConnectError> {
+        let (scheme, host) = match self.address.split_once("://") {
+            Some((scheme @ ("http" | "https"), host)) => (Some(scheme), host),
+            Some((scheme, _)) => {
+                return Err(ConnectError::invalid(format!(
+                    "the address `{}` has the scheme `{scheme}`; expected `host:port`, `http://host:port` or `https://host:port`",
+                    self.address
+                )));
+            }
+            None => (None, self.address.as_str()),
+        };
+        let tls = match (&self.tls, scheme) {
+            (TlsChoice::On(_), Some("http")) | (TlsChoice::Off, Some("https")) => {
+                return Err(ConnectError::invalid(format!(
+                    "the address `{}` and the TLS setting contradict each other; leave the scheme away, or set both alike",
+                    self.address
+                )));
+            }
+            (TlsChoice::On(tls), _) => Some(tls.clone()),
+            (TlsChoice::Off, _) | (TlsChoice::Auto, Some("http")) => None,
+            (TlsChoice::Auto, Some(_)) => Some(TlsOptions::new()),
+            (TlsChoice::Auto, None) => self.api_key.is_some().then(TlsOptions::new),
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        Ok((format!("{scheme}://{}", host.trim_end_matches('/')), tls))
+    }
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("address", &self.address)
+            .field("namespace", &self.namespace)
+            .field("identity", &self.identity)
+            .field("api_key", &self.api_key.as_ref().map(|_| "(set)"))
+            .field("tls", &self.tls)
+            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// How the connection is encrypted. The server's certificate is always verified.
+#[derive(Clone, Default, PartialEq)]
+pub struct TlsOptions {
+    pub(super) server_ca_cert: Option<Vec<u8>>,
+    pub(super) client_identity: Option<(Vec<u8>, Vec<u8>)>,
+    pub(super) server_name: Option<String>,
+}
+
+impl TlsOptions {
+    /// Trusts the certificates that the operating system trusts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts these certificates (PEM) instead of the operating system's.
+    pub fn server_ca_cert(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.server_ca_cert = Some(pem.into());
+        self
+    }
+
+    /// Shows the server this certificate, and proves it with the key (both PEM).
+    pub fn client_identity(mut self, cert_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
+        self.client_identity = Some((cert_pem.into(), key_pem.into()));
+        self
+    }
+
+    /// The name that the server's certificate must have. Default: the address's host.
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = Some(name.into());
+        self
+    }
+}
+
+/// Keys are not shown.
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsOptions")
+            .field("server_ca_cert", &self.server_ca_cert.as_ref().map(|_| "(set)"))
+            .field("client_identity", &self.client_identity.as_ref().map(|_| "(set)"))
+            .field("server_name", &self.server_name)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(options: ClientOptions, expected: &str) {
+        let found = match options.endpoint() {
+            Ok((address, _)) => address,
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_scheme_follows_from_the_address_the_tls_setting_and_the_api_key() {
+        check(ClientOptions::default(), "http://localhost:7233");
+        check(ClientOptions::new("temporal:7233"), "http://temporal:7233");
+        check(ClientOptions::new("https://temporal:7233/"), "https://temporal:7233");
+        check(ClientOptions::new("temporal:7233").tls(TlsOptions::new()), "https://temporal:7233");
+        check(ClientOptions::new("temporal:7233").api_key("k"), "https://temporal:7233");
+        check(ClientOptions::new("temporal:7233").api_key("k").plaintext(), "http://temporal:7233");
+        check(ClientOptions::new("http://temporal:7233").api_key("k"), "http://temporal:7233");
+    }
+
+    #[test]
+    fn an_address_that_contradicts_the_tls_setting_is_refused() {
+        let text = "the address `http://temporal:7233` and the TLS setting contradict each other; leave the scheme away, or set both alike";
+        check(ClientOptions::new("http://temporal:7233").tls(TlsOptions::new()), text);
+        check(
+            ClientOptions::new("grpc://temporal:7233"),
+            "the address `grpc://temporal:7233` has the scheme `grpc`; expected `host:port`, `http://host:port` or `https://host:port`",
+        );
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let tls = TlsOptions::new().client_identity("SECRET cert", "SECRET key");
+        let options = ClientOptions::default().api_key("SECRET").header("x-token", "SECRET").tls(tls);
+        let text = format!("{options:?}");
+        assert!(!text.contains("SECRET") && !text.contains("83, 69, 67"), "{text}");
+    }
+}

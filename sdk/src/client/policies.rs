@@ -1,0 +1,131 @@
+//! Choices that a caller makes about workflow ids and queries, and the states a workflow can be in.
+
+use std::fmt;
+
+use abide_protos::temporal::api::enums::v1 as enums;
+
+/// Whether a workflow id may be used again after its workflow has closed (Temporal's `WorkflowIdReusePolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkflowIdReusePolicy {
+    /// Yes.
+    #[default]
+    AllowDuplicate,
+    /// Only if the last run failed, timed out, was cancelled or terminated.
+    AllowDuplicateFailedOnly,
+    /// No.
+    RejectDuplicate,
+}
+
+impl WorkflowIdReusePolicy {
+    pub(super) fn to_proto(self) -> i32 {
+        (match self {
+            Self::AllowDuplicate => enums::WorkflowIdReusePolicy::AllowDuplicate,
+            Self::AllowDuplicateFailedOnly => enums::WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
+            Self::RejectDuplicate => enums::WorkflowIdReusePolicy::RejectDuplicate,
+        }) as i32
+    }
+}
+
+/// What happens when a workflow with the id is running (Temporal's `WorkflowIdConflictPolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkflowIdConflictPolicy {
+    /// The start fails.
+    #[default]
+    Fail,
+    /// The start gives a handle of the workflow that is running.
+    UseExisting,
+    /// The workflow that is running is terminated, and a new one starts.
+    TerminateExisting,
+}
+
+impl WorkflowIdConflictPolicy {
+    pub(super) fn to_proto(self) -> i32 {
+        (match self {
+            Self::Fail => enums::WorkflowIdConflictPolicy::Fail,
+            Self::UseExisting => enums::WorkflowIdConflictPolicy::UseExisting,
+            Self::TerminateExisting => enums::WorkflowIdConflictPolicy::TerminateExisting,
+        }) as i32
+    }
+}
+
+/// When a query is rejected instead of answered (Temporal's `QueryRejectCondition`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum QueryRejectCondition {
+    /// When the workflow is not open.
+    NotOpen,
+    /// When the workflow is closed in any other way than by completing.
+    NotCompletedCleanly,
+}
+
+impl QueryRejectCondition {
+    pub(super) fn to_proto(self) -> i32 {
+        (match self {
+            Self::NotOpen => enums::QueryRejectCondition::NotOpen,
+            Self::NotCompletedCleanly => enums::QueryRejectCondition::NotCompletedCleanly,
+        }) as i32
+    }
+}
+
+/// The state of a workflow's run (Temporal's `WorkflowExecutionStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorkflowExecutionStatus {
+    /// It is open.
+    Running,
+    /// It is open, and paused.
+    Paused,
+    /// It returned a result.
+    Completed,
+    /// It failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// It was terminated.
+    Terminated,
+    /// The next run took over.
+    ContinuedAsNew,
+    /// It ran longer than it may.
+    TimedOut,
+    /// Not known to this version.
+    Unknown,
+}
+
+impl WorkflowExecutionStatus {
+    pub(super) fn from_proto(value: i32) -> Self {
+        match enums::WorkflowExecutionStatus::try_from(value) {
+            Ok(enums::WorkflowExecutionStatus::Running) => Self::Running,
+            Ok(enums::WorkflowExecutionStatus::Paused) => Self::Paused,
+            Ok(enums::WorkflowExecutionStatus::Completed) => Self::Completed,
+            Ok(enums::WorkflowExecutionStatus::Failed) => Self::Failed,
+            Ok(enums::WorkflowExecutionStatus::Canceled) => Self::Cancelled,
+            Ok(enums::WorkflowExecutionStatus::Terminated) => Self::Terminated,
+            Ok(enums::WorkflowExecutionStatus::ContinuedAsNew) => Self::ContinuedAsNew,
+            Ok(enums::WorkflowExecutionStatus::TimedOut) => Self::TimedOut,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the run has not closed.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
+impl fmt::Display for WorkflowExecutionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Terminated => "terminated",
+            Self::ContinuedAsNew => "continued as new",
+            Self::TimedOut => "timed out",
+            Self::Unknown => "in an unknown state",
+        })
+    }
+}

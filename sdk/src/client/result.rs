@@ -1,0 +1,320 @@
+//! Waiting for a workflow's result: long polls for the event that closes a run, and the way from run to run.
+
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::enums::v1::HistoryEventFilterType;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use tokio::time::Instant;
+
+use super::connection::{Connection, sleep};
+use super::errors::StartError;
+use super::retry::{Backoff, RetrySchedule};
+use super::rpc_error::RpcError;
+use super::start::ClientFuture;
+use crate::converter::{PayloadError, PayloadReader};
+use crate::definition::WorkflowDefinition;
+use crate::duration::secs;
+use crate::failure::{Failure, RetryState};
+
+/// A workflow has no result: it ended in another way, or could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkflowFailedError {
+    /// It failed. [`Failure::cause`] leads to what failed inside, for instance an activity.
+    #[error("the workflow failed: {0}")]
+    Failed(Failure),
+    /// It was cancelled. [`Failure::detail`] reads what it left behind.
+    #[error("the workflow was cancelled")]
+    Cancelled(Failure),
+    /// It was terminated.
+    #[error("the workflow was terminated{}", after_colon(.reason))]
+    Terminated {
+        /// Why, in the words of the one who did it; may be empty.
+        reason: String,
+    },
+    /// It ran longer than its run timeout or its execution timeout.
+    #[error(
+        "the workflow timed out; see its history for what it waited for, or give it a longer run or execution timeout"
+    )]
+    TimedOut,
+    /// The run was followed by another one, and [`follow_runs`](GetResult::follow_runs) is off.
+    #[error("the run continued as new in run {new_run_id}; ask that run for its result, or leave `follow_runs` on")]
+    ContinuedAsNew {
+        /// The next run.
+        new_run_id: String,
+    },
+    /// There is no such workflow or run; after its retention time a closed one is deleted.
+    #[error("there is no workflow `{workflow_id}`: {message}; check the id and the namespace")]
+    NotFound {
+        /// The workflow's id.
+        workflow_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// It completed with a result that does not fit.
+    #[error("the workflow completed, but its result cannot be read: {0}")]
+    Payload(#[from] PayloadError),
+    /// It ended in a way that this version does not know.
+    #[error(
+        "the workflow ended with event {event_id} of type {event_type}, which this version does not know; update abide"
+    )]
+    UnknownEnd {
+        /// The id of the event.
+        event_id: i64,
+        /// The number of the event's type.
+        event_type: i32,
+    },
+    /// It could not be started (only from `client.execute(..)`).
+    #[error("{0}")]
+    NotStarted(StartError),
+    /// The server could not be asked; the workflow itself goes on.
+    #[error("{0}; the workflow itself goes on")]
+    Rpc(RpcError),
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+impl WorkflowFailedError {
+    /// What the workflow failed with, or the cancellation it ended by.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) | Self::Cancelled(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Whether the workflow was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled(_))
+    }
+
+    /// Whether the workflow was terminated.
+    pub fn is_terminated(&self) -> bool {
+        matches!(self, Self::Terminated { .. })
+    }
+
+    /// Whether the workflow's own timeout passed.
+    pub fn is_timed_out(&self) -> bool {
+        matches!(self, Self::TimedOut)
+    }
+
+    /// Whether the workflow failed because an activity or a child workflow was not retried any more for lack of time.
+    pub fn is_retry_timeout(&self) -> bool {
+        let mut next = self.failure().cloned();
+        while let Some(failure) = next {
+            if failure.retry_state() == Some(RetryState::Timeout) {
+                return true;
+            }
+            next = failure.cause();
+        }
+        false
+    }
+}
+
+/// A wait for a workflow's result: `.await` it.
+#[must_use = "the result is asked for when this is awaited"]
+pub struct GetResult<W: WorkflowDefinition> {
+    pub(super) connection: Connection,
+    pub(super) execution: WorkflowExecution,
+    pub(super) follow_runs: bool,
+    pub(super) workflow: PhantomData<fn() -> W>,
+}
+
+impl<W: WorkflowDefinition> GetResult<W> {
+    /// Whether the wait goes on with the next run when a run continues as new, is retried, or runs by cron.
+    /// Default: yes.
+    pub fn follow_runs(mut self, follow: bool) -> Self {
+        self.follow_runs = follow;
+        self
+    }
+
+    async fn wait(mut self) -> Result<W::Output, WorkflowFailedError> {
+        loop {
+            let event = match close_event(&self.connection, &self.execution).await {
+                Ok(event) => event,
+                Err(error) if error.is_not_found() && !error.is_namespace_not_found() => {
+                    let (workflow_id, message) = (self.execution.workflow_id, error.message().to_string());
+                    return Err(WorkflowFailedError::NotFound { workflow_id, message });
+                }
+                Err(error) => return Err(WorkflowFailedError::Rpc(error)),
+            };
+            match closed_by(event, self.follow_runs) {
+                Closed::NextRun(run_id) => self.execution.run_id = run_id,
+                Closed::Completed(result) => return Ok(PayloadReader::of(result.as_ref()).next::<W::Output>()?),
+                Closed::Otherwise(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl<W: WorkflowDefinition> IntoFuture for GetResult<W> {
+    type Output = Result<W::Output, WorkflowFailedError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.wait())
+    }
+}
+
+/// The event that closes the run; waits for it as long as it takes.
+///
+/// The wait outlives an outage of the server of up to a minute, as the workflow does.
+async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> Result<HistoryEvent, RpcError> {
+    const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(secs(60));
+    let mut next_page_token = Vec::new();
+    let mut outage: Option<(Instant, Backoff)> = None;
+    loop {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: connection.namespace().to_string(),
+            execution: Some(execution.clone()),
+            next_page_token: next_page_token.clone(),
+            wait_new_event: true,
+            history_event_filter_type: HistoryEventFilterType::CloseEvent as i32,
+            skip_archival: true,
+            ..Default::default()
+        };
+        match connection.long_poll(request).await {
+            Ok(response) => {
+                outage = None;
+                next_page_token = response.next_page_token;
+                if let Some(event) = response.history.and_then(|mut history| history.events.pop()) {
+                    return Ok(event);
+                }
+            }
+            // A deadline that passes is a long poll without an event, through a proxy that cut it.
+            Err(error) if error.is_deadline_exceeded() || connection.is_transient(&error) => {
+                let (since, backoff) = outage.get_or_insert_with(|| (Instant::now(), Backoff::new(LONGEST_OUTAGE)));
+                let Some(wait) = backoff.next(&error, since.elapsed()) else { return Err(error) };
+                sleep(wait).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How a run ended, for one who waits for the result.
+#[derive(Debug)]
+enum Closed {
+    Completed(Option<Payloads>),
+    NextRun(String),
+    Otherwise(WorkflowFailedError),
+}
+
+fn closed_by(event: HistoryEvent, follow_runs: bool) -> Closed {
+    let next_run = match &event.attributes {
+        Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) => &completed.new_execution_run_id,
+        Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) => &failed.new_execution_run_id,
+        Some(Attributes::WorkflowExecutionTimedOutEventAttributes(timed_out)) => &timed_out.new_execution_run_id,
+        Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) => &next.new_execution_run_id,
+        _ => "",
+    };
+    if follow_runs && !next_run.is_empty() {
+        return Closed::NextRun(next_run.to_string());
+    }
+    Closed::Otherwise(match event.attributes {
+        Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) => {
+            return Closed::Completed(completed.result);
+        }
+        Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) => {
+            WorkflowFailedError::Failed(Failure::from_proto(failed.failure.unwrap_or_default()))
+        }
+        Some(Attributes::WorkflowExecutionCanceledEventAttributes(cancelled)) => {
+            let info = CanceledFailureInfo { details: cancelled.details, ..Default::default() };
+            WorkflowFailedError::Cancelled(Failure::from_proto(FailureProto {
+                message: "Workflow cancelled".to_string(),
+                failure_info: Some(FailureInfo::CanceledFailureInfo(info)),
+                ..Default::default()
+            }))
+        }
+        Some(Attributes::WorkflowExecutionTerminatedEventAttributes(terminated)) => {
+            WorkflowFailedError::Terminated { reason: terminated.reason }
+        }
+        Some(Attributes::WorkflowExecutionTimedOutEventAttributes(_)) => WorkflowFailedError::TimedOut,
+        Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(next)) => {
+            WorkflowFailedError::ContinuedAsNew { new_run_id: next.new_execution_run_id }
+        }
+        _ => WorkflowFailedError::UnknownEnd { event_id: event.event_id, event_type: event.event_type },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
+    use abide_protos::temporal::api::failure::v1::ActivityFailureInfo;
+    use abide_protos::temporal::api::history::v1::*;
+
+    use super::*;
+
+    fn event(attributes: Attributes) -> HistoryEvent {
+        HistoryEvent { attributes: Some(attributes), ..Default::default() }
+    }
+
+    fn next() -> String {
+        "next-run".to_string()
+    }
+
+    #[track_caller]
+    fn check_followed(attributes: Attributes) {
+        let closed = closed_by(event(attributes.clone()), true);
+        assert!(matches!(&closed, Closed::NextRun(run_id) if run_id == "next-run"), "{closed:?}");
+        let closed = closed_by(event(attributes), false);
+        assert!(!matches!(closed, Closed::NextRun(_)), "{closed:?}");
+    }
+
+    #[test]
+    fn the_result_comes_from_the_last_run_of_the_chain() {
+        check_followed(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(
+            WorkflowExecutionContinuedAsNewEventAttributes { new_execution_run_id: next(), ..Default::default() },
+        ));
+        check_followed(Attributes::WorkflowExecutionFailedEventAttributes(WorkflowExecutionFailedEventAttributes {
+            new_execution_run_id: next(),
+            ..Default::default()
+        }));
+        check_followed(Attributes::WorkflowExecutionTimedOutEventAttributes(
+            WorkflowExecutionTimedOutEventAttributes { new_execution_run_id: next(), ..Default::default() },
+        ));
+        check_followed(Attributes::WorkflowExecutionCompletedEventAttributes(
+            WorkflowExecutionCompletedEventAttributes { new_execution_run_id: next(), ..Default::default() },
+        ));
+    }
+
+    #[test]
+    fn a_run_that_is_not_followed_tells_the_next_one() {
+        let attributes =
+            WorkflowExecutionContinuedAsNewEventAttributes { new_execution_run_id: next(), ..Default::default() };
+        let closed = closed_by(event(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(attributes)), false);
+        let Closed::Otherwise(WorkflowFailedError::ContinuedAsNew { new_run_id }) = closed else {
+            panic!("{closed:?}");
+        };
+        assert_eq!(new_run_id, "next-run");
+    }
+
+    #[test]
+    fn a_failure_is_searched_for_a_retry_timeout() {
+        let fails_with = |state: RetryStateProto| {
+            let info = ActivityFailureInfo { retry_state: state as i32, ..Default::default() };
+            let activity =
+                FailureProto { failure_info: Some(FailureInfo::ActivityFailureInfo(info)), ..Default::default() };
+            let failure = FailureProto { cause: Some(Box::new(activity)), ..Default::default() };
+            WorkflowFailedError::Failed(Failure::from_proto(failure))
+        };
+        assert!(fails_with(RetryStateProto::Timeout).is_retry_timeout());
+        assert!(!fails_with(RetryStateProto::MaximumAttemptsReached).is_retry_timeout());
+        assert!(!WorkflowFailedError::TimedOut.is_retry_timeout());
+    }
+
+    #[test]
+    fn an_unknown_closing_event_is_named() {
+        let closed = closed_by(HistoryEvent { event_id: 9, event_type: 999, ..Default::default() }, true);
+        let Closed::Otherwise(error) = closed else { panic!("{closed:?}") };
+        assert!(error.to_string().contains("event 9 of type 999"), "{error}");
+    }
+}

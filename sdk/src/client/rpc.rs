@@ -1,0 +1,119 @@
+//! The calls of Temporal's workflow service as types: a request knows its method and its response.
+//!
+//! A request is encoded once, before the first attempt: every retry sends the same bytes again without cloning a
+//! message, and the size of the bytes decides about compression without being computed twice.
+
+use std::marker::PhantomData;
+
+use abide_protos::prost::Message;
+use abide_protos::prost::bytes::{Buf, BufMut, Bytes};
+use abide_protos::temporal::api::workflowservice::v1::*;
+use tonic::Status;
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// The request of one unary method.
+pub(crate) trait Rpc: Message {
+    /// What the method answers.
+    type Response: Message + Default + Send + Sync + 'static;
+    /// The method's name, as errors show it.
+    const NAME: &'static str;
+    /// The method's path in gRPC.
+    const PATH: &'static str;
+}
+
+macro_rules! rpcs {
+    ($($name:literal: $request:ident => $response:ident,)*) => {
+        $(impl Rpc for $request {
+            type Response = $response;
+            const NAME: &'static str = $name;
+            const PATH: &'static str = concat!("/temporal.api.workflowservice.v1.WorkflowService/", $name);
+        })*
+    };
+}
+
+rpcs! {
+    "CountWorkflowExecutions": CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse,
+    "DescribeNamespace": DescribeNamespaceRequest => DescribeNamespaceResponse,
+    "DescribeWorkflowExecution": DescribeWorkflowExecutionRequest => DescribeWorkflowExecutionResponse,
+    "GetSystemInfo": GetSystemInfoRequest => GetSystemInfoResponse,
+    "GetWorkflowExecutionHistory": GetWorkflowExecutionHistoryRequest => GetWorkflowExecutionHistoryResponse,
+    "ListWorkflowExecutions": ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse,
+    "PollActivityTaskQueue": PollActivityTaskQueueRequest => PollActivityTaskQueueResponse,
+    "PollWorkflowTaskQueue": PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse,
+    "QueryWorkflow": QueryWorkflowRequest => QueryWorkflowResponse,
+    "RecordActivityTaskHeartbeat": RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse,
+    "RequestCancelWorkflowExecution": RequestCancelWorkflowExecutionRequest => RequestCancelWorkflowExecutionResponse,
+    "ResetStickyTaskQueue": ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse,
+    "RespondActivityTaskCanceled": RespondActivityTaskCanceledRequest => RespondActivityTaskCanceledResponse,
+    "RespondActivityTaskCompleted": RespondActivityTaskCompletedRequest => RespondActivityTaskCompletedResponse,
+    "RespondActivityTaskFailed": RespondActivityTaskFailedRequest => RespondActivityTaskFailedResponse,
+    "RespondQueryTaskCompleted": RespondQueryTaskCompletedRequest => RespondQueryTaskCompletedResponse,
+    "RespondWorkflowTaskCompleted": RespondWorkflowTaskCompletedRequest => RespondWorkflowTaskCompletedResponse,
+    "RespondWorkflowTaskFailed": RespondWorkflowTaskFailedRequest => RespondWorkflowTaskFailedResponse,
+    "ShutdownWorker": ShutdownWorkerRequest => ShutdownWorkerResponse,
+    "SignalWithStartWorkflowExecution": SignalWithStartWorkflowExecutionRequest => SignalWithStartWorkflowExecutionResponse,
+    "SignalWorkflowExecution": SignalWorkflowExecutionRequest => SignalWorkflowExecutionResponse,
+    "StartWorkflowExecution": StartWorkflowExecutionRequest => StartWorkflowExecutionResponse,
+    "TerminateWorkflowExecution": TerminateWorkflowExecutionRequest => TerminateWorkflowExecutionResponse,
+}
+
+/// Sends bytes that are encoded already, and decodes the response.
+pub(super) struct EncodedCodec<Response> {
+    request_size: usize,
+    response: PhantomData<fn() -> Response>,
+}
+
+impl<Response> EncodedCodec<Response> {
+    pub(super) fn new(request_size: usize) -> Self {
+        Self { request_size, response: PhantomData }
+    }
+}
+
+impl<Response: Message + Default + Send + 'static> Codec for EncodedCodec<Response> {
+    type Encode = Bytes;
+    type Decode = Response;
+    type Encoder = BytesEncoder;
+    type Decoder = MessageDecoder<Response>;
+
+    fn encoder(&mut self) -> BytesEncoder {
+        BytesEncoder { request_size: self.request_size }
+    }
+
+    fn decoder(&mut self) -> MessageDecoder<Response> {
+        MessageDecoder(PhantomData)
+    }
+}
+
+pub(super) struct BytesEncoder {
+    request_size: usize,
+}
+
+impl Encoder for BytesEncoder {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.reserve(item.len());
+        to.put(item);
+        Ok(())
+    }
+
+    /// One buffer that fits: the frame header of gRPC is 5 bytes.
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(self.request_size + 5, 32 * 1024)
+    }
+}
+
+pub(super) struct MessageDecoder<Response>(PhantomData<fn() -> Response>);
+
+impl<Response: Message + Default> Decoder for MessageDecoder<Response> {
+    type Item = Response;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Response>, Status> {
+        let size = from.remaining();
+        Response::decode(from)
+            .map(Some)
+            .map_err(|error| Status::data_loss(format!("a response of {size} bytes cannot be decoded: {error}")))
+    }
+}

@@ -1,0 +1,229 @@
+//! A call to the server that did not succeed.
+
+use std::error::Error;
+use std::fmt;
+
+use abide_protos::google::rpc::Status as StatusDetails;
+use abide_protos::prost::{Message, Name};
+use abide_protos::temporal::api::errordetails::v1 as details;
+use tonic::{Code, Status};
+
+/// A call to the Temporal server did not succeed.
+///
+/// Calls are retried where that can help; this is what was left after the last attempt.
+#[derive(Clone)]
+pub struct RpcError {
+    inner: Box<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    rpc: &'static str,
+    code: Code,
+    message: String,
+    details: StatusDetails,
+}
+
+impl RpcError {
+    pub(super) fn from_status(rpc: &'static str, status: &Status) -> Self {
+        let code = match status.code() {
+            // The transport reports a deadline of ours that passed as CANCELLED with this text.
+            Code::Cancelled if status.message() == "Timeout expired" => Code::DeadlineExceeded,
+            // A status with a source was made here, by a connection that broke: it says nothing about the call.
+            Code::Cancelled | Code::Internal | Code::Unknown if status.source().is_some() => Code::Unavailable,
+            code => code,
+        };
+        let mut message = status.message().to_string();
+        if let Some(root) = root_cause(status).filter(|root| !message.contains(root.as_str())) {
+            message = format!("{message}: {root}");
+        }
+        // Details that cannot be read are no reason to lose the error itself.
+        let details = StatusDetails::decode(status.details()).unwrap_or_default();
+        Self { inner: Box::new(Inner { rpc, code, message, details }) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(code: Code, message: &str) -> Self {
+        Self::from_status("Test", &Status::new(code, message))
+    }
+
+    /// The method of the workflow service that was called, such as `StartWorkflowExecution`.
+    pub fn rpc(&self) -> &str {
+        self.inner.rpc
+    }
+
+    /// What the server (or the transport) said.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// The gRPC status code by name, such as `NOT_FOUND`.
+    pub fn code(&self) -> &'static str {
+        match self.inner.code {
+            Code::Ok => "OK",
+            Code::Cancelled => "CANCELLED",
+            Code::Unknown => "UNKNOWN",
+            Code::InvalidArgument => "INVALID_ARGUMENT",
+            Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Code::NotFound => "NOT_FOUND",
+            Code::AlreadyExists => "ALREADY_EXISTS",
+            Code::PermissionDenied => "PERMISSION_DENIED",
+            Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Code::FailedPrecondition => "FAILED_PRECONDITION",
+            Code::Aborted => "ABORTED",
+            Code::OutOfRange => "OUT_OF_RANGE",
+            Code::Unimplemented => "UNIMPLEMENTED",
+            Code::Internal => "INTERNAL",
+            Code::Unavailable => "UNAVAILABLE",
+            Code::DataLoss => "DATA_LOSS",
+            Code::Unauthenticated => "UNAUTHENTICATED",
+        }
+    }
+
+    /// Whether what was asked for is not there: the workflow, the run, the task, or the namespace.
+    pub fn is_not_found(&self) -> bool {
+        self.inner.code == Code::NotFound
+    }
+
+    /// Whether the client's namespace is not there.
+    pub fn is_namespace_not_found(&self) -> bool {
+        self.detail::<details::NamespaceNotFoundFailure>().is_some()
+    }
+
+    /// Whether what was to be made is there already.
+    pub fn is_already_exists(&self) -> bool {
+        self.inner.code == Code::AlreadyExists
+    }
+
+    /// Whether the server could not be reached, or is not ready.
+    pub fn is_unavailable(&self) -> bool {
+        self.inner.code == Code::Unavailable
+    }
+
+    /// Whether no answer came in time.
+    pub fn is_deadline_exceeded(&self) -> bool {
+        self.inner.code == Code::DeadlineExceeded
+    }
+
+    /// Whether the server refused the request as wrong.
+    pub fn is_invalid_argument(&self) -> bool {
+        self.inner.code == Code::InvalidArgument
+    }
+
+    /// Whether the server is not in the state for the request, for instance a query before the first workflow task.
+    pub fn is_failed_precondition(&self) -> bool {
+        self.inner.code == Code::FailedPrecondition
+    }
+
+    /// Whether a rate limit or another limit was hit.
+    pub fn is_resource_exhausted(&self) -> bool {
+        self.inner.code == Code::ResourceExhausted
+    }
+
+    /// Whether the server does not know the method.
+    pub fn is_unimplemented(&self) -> bool {
+        self.inner.code == Code::Unimplemented
+    }
+
+    /// Whether the caller may not do this, or is not known.
+    pub fn is_permission_denied(&self) -> bool {
+        matches!(self.inner.code, Code::PermissionDenied | Code::Unauthenticated)
+    }
+
+    /// Whether a message was larger than the server or this client takes. Never retried: it would be as large again.
+    pub fn is_message_too_large(&self) -> bool {
+        matches!(self.inner.code, Code::ResourceExhausted | Code::OutOfRange)
+            && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
+    }
+
+    /// Whether the same call may succeed a little later.
+    pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
+        match self.inner.code {
+            Code::Internal => internal_is_transient,
+            Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
+            Code::DataLoss | Code::Unknown | Code::Aborted | Code::Unavailable => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the server or a proxy cannot read a compressed request.
+    pub(super) fn is_compression_refused(&self) -> bool {
+        let message = self.inner.message.to_ascii_lowercase();
+        self.is_unimplemented() && (message.contains("compress") || message.contains("grpc-encoding"))
+    }
+
+    /// The first detail of that message type.
+    pub(crate) fn detail<D: Message + Name + Default>(&self) -> Option<D> {
+        let name = D::full_name();
+        let any = self.inner.details.details.iter().find(|any| any.type_url.rsplit('/').next() == Some(&name))?;
+        D::decode(any.value.as_slice()).ok()
+    }
+}
+
+/// The text of the innermost source, which for a transport error is the one that says something.
+fn root_cause(status: &Status) -> Option<String> {
+    let mut source = status.source()?;
+    while let Some(next) = source.source() {
+        source = next;
+    }
+    Some(source.to_string())
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.rpc(), self.code(), self.message())?;
+        if self.is_namespace_not_found() {
+            f.write_str(
+                "; create the namespace, or set another one with `ClientOptions::namespace` or TEMPORAL_NAMESPACE",
+            )?;
+        } else if self.is_permission_denied() {
+            f.write_str("; check the API key or client certificate, and that it may use this namespace")?;
+        } else if self.is_message_too_large() {
+            f.write_str("; pass a reference to large data, not the data itself")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RpcError({self})")
+    }
+}
+
+impl Error for RpcError {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn broken_connection(code: Code) -> RpcError {
+        let mut status = Status::new(code, "transport error");
+        status.set_source(Arc::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe)));
+        RpcError::from_status("Test", &status)
+    }
+
+    #[test]
+    fn a_broken_connection_is_passing_trouble_whatever_its_code() {
+        for code in [Code::Cancelled, Code::Internal, Code::Unknown] {
+            let error = broken_connection(code);
+            assert!(error.is_unavailable() && error.is_transient(false), "{error}");
+        }
+        assert_eq!(broken_connection(Code::Unknown).to_string(), "Test: UNAVAILABLE: transport error: broken pipe");
+        assert!(!RpcError::for_test(Code::Internal, "a bug of the server").is_unavailable());
+    }
+
+    #[test]
+    fn a_deadline_of_ours_that_passes_is_no_cancellation() {
+        assert!(RpcError::for_test(Code::Cancelled, "Timeout expired").is_deadline_exceeded());
+        assert!(!RpcError::for_test(Code::Cancelled, "by the server").is_deadline_exceeded());
+    }
+
+    #[test]
+    fn details_that_cannot_be_read_do_not_hide_the_error() {
+        let status = Status::with_details(Code::NotFound, "gone", vec![0xff, 0xff].into());
+        assert_eq!(RpcError::from_status("Test", &status).to_string(), "Test: NOT_FOUND: gone");
+    }
+}

@@ -1,0 +1,241 @@
+//! Starting workflows: one builder for start, execute and signal-with-start.
+
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::time::Duration;
+
+use abide_protos::temporal::api::common::v1::{Memo, Payloads, WorkflowType};
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+use abide_protos::temporal::api::workflowservice::v1::{
+    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
+};
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::errors::StartError;
+use super::handle::WorkflowHandle;
+use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use super::result::WorkflowFailedError;
+use crate::RetryPolicy;
+use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::definition::{PayloadValue, SignalDefinition, WorkflowDefinition};
+use crate::duration::to_proto;
+
+/// A call of the client under way.
+pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A start that gives a handle once the server has accepted it: what [`Client::start`](super::Client::start) makes.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilStarted;
+
+/// A start that gives the result: what [`Client::execute`](super::Client::execute) makes.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilClosed;
+
+/// A workflow about to be started: set options, then `.await` it.
+#[must_use = "a workflow is started when this is awaited"]
+pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
+    connection: Connection,
+    workflow: W,
+    request: Box<StartWorkflowExecutionRequest>,
+    signal: Option<(&'static str, Option<Payloads>)>,
+    unwritable: Option<PayloadError>,
+    until: PhantomData<fn() -> Until>,
+}
+
+impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
+    pub(super) fn new(connection: Connection, workflow: W, args: &W::Args) -> Self {
+        let request = StartWorkflowExecutionRequest {
+            namespace: connection.namespace().to_string(),
+            workflow_type: Some(WorkflowType { name: workflow.name().to_string() }),
+            identity: connection.identity().to_string(),
+            ..Default::default()
+        };
+        let mut start = Self {
+            connection,
+            workflow,
+            request: Box::new(request),
+            signal: None,
+            unwritable: None,
+            until: PhantomData,
+        };
+        start.request.input = start.written(|to| W::write_args(args, to));
+        start
+    }
+
+    /// The workflow's id, which tells what it is for (an order's number, for instance). Default: a random UUID.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.request.workflow_id = id.into();
+        self
+    }
+
+    /// The task queue that the workflow's workers poll. Required.
+    pub fn task_queue(mut self, name: impl Into<String>) -> Self {
+        let kind = TaskQueueKind::Normal as i32;
+        self.request.task_queue = Some(TaskQueue { name: name.into(), kind, ..Default::default() });
+        self
+    }
+
+    /// How long the workflow may take with all its runs: retries, cron and continue-as-new. Default: no limit.
+    pub fn execution_timeout(mut self, timeout: Duration) -> Self {
+        self.request.workflow_execution_timeout = Some(to_proto(timeout));
+        self
+    }
+
+    /// How long one run may take. Default: the execution timeout.
+    pub fn run_timeout(mut self, timeout: Duration) -> Self {
+        self.request.workflow_run_timeout = Some(to_proto(timeout));
+        self
+    }
+
+    /// How long a worker may take for one workflow task before another worker gets it. Default: 10 s, at most 120 s.
+    pub fn task_timeout(mut self, timeout: Duration) -> Self {
+        self.request.workflow_task_timeout = Some(to_proto(timeout));
+        self
+    }
+
+    /// Starts the workflow again when it fails or times out. Default: it is not started again.
+    pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
+        self.request.retry_policy = Some(policy.to_proto());
+        self
+    }
+
+    /// Whether the id may be used again after its workflow has closed. Default: yes.
+    pub fn id_reuse_policy(mut self, policy: WorkflowIdReusePolicy) -> Self {
+        self.request.workflow_id_reuse_policy = policy.to_proto();
+        self
+    }
+
+    /// What happens when a workflow with the id is running. Default: the start fails; with a signal
+    /// ([`with_signal`](Self::with_signal)), the running workflow gets it.
+    pub fn id_conflict_policy(mut self, policy: WorkflowIdConflictPolicy) -> Self {
+        self.request.workflow_id_conflict_policy = policy.to_proto();
+        self
+    }
+
+    /// How long the first workflow task waits. Default: not at all.
+    pub fn start_delay(mut self, delay: Duration) -> Self {
+        self.request.workflow_start_delay = Some(to_proto(delay));
+        self
+    }
+
+    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`.
+    pub fn cron_schedule(mut self, schedule: impl Into<String>) -> Self {
+        self.request.cron_schedule = schedule.into();
+        self
+    }
+
+    /// Adds a value that [`describe`](WorkflowHandle::describe) and lists show.
+    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        match to_payload(value) {
+            Ok(payload) => {
+                self.request.memo.get_or_insert_with(Memo::default).fields.insert(key.into(), payload);
+            }
+            Err(error) => self.unwritable = Some(error),
+        }
+        self
+    }
+
+    /// Makes repeated starts one: the server ignores a second start with the same request id. Default: a random UUID.
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request.request_id = id.into();
+        self
+    }
+
+    /// Sends a signal along (signal-with-start): a workflow that is running gets it, otherwise one is started and
+    /// gets it before anything else.
+    pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
+        let input = self.written(|to| S::write_args(&args, to));
+        self.signal = Some((signal.name(), input));
+        self
+    }
+
+    /// Writes arguments; an error waits for the call to be awaited.
+    fn written(&mut self, write: impl FnOnce(&mut PayloadWriter) -> Result<(), PayloadError>) -> Option<Payloads> {
+        let mut writer = PayloadWriter::new();
+        match write(&mut writer) {
+            Ok(()) => writer.finish(),
+            Err(error) => {
+                self.unwritable = Some(error);
+                None
+            }
+        }
+    }
+
+    async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
+        if let Some(error) = self.unwritable {
+            return Err(StartError::Payload(error));
+        }
+        if self.request.task_queue.as_ref().is_none_or(|queue| queue.name.is_empty()) {
+            return Err(StartError::MissingTaskQueue { workflow_type: self.workflow.name() });
+        }
+        for id in [&mut self.request.workflow_id, &mut self.request.request_id] {
+            if id.is_empty() {
+                *id = Uuid::new_v4().to_string();
+            }
+        }
+        let workflow_id = self.request.workflow_id.clone();
+        let started = match self.signal {
+            None => {
+                let answered = self.connection.call(*self.request).await;
+                answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
+            }
+            Some((name, input)) => {
+                let answered = self.connection.call(signal_with_start(*self.request, name, input)).await;
+                answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
+            }
+        };
+        let (run_id, first, started) = started.map_err(|error| StartError::from_rpc(&workflow_id, error))?;
+        // Servers that do not tell the first run of the chain tell at least that this run is the first.
+        let first = if first.is_empty() && started { run_id.clone() } else { first };
+        Ok(WorkflowHandle::started(self.connection, self.workflow, workflow_id, run_id, first))
+    }
+}
+
+impl<W: WorkflowDefinition> IntoFuture for StartWorkflow<W, UntilStarted> {
+    type Output = Result<WorkflowHandle<W>, StartError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<W: WorkflowDefinition> IntoFuture for StartWorkflow<W, UntilClosed> {
+    type Output = Result<W::Output, WorkflowFailedError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.send().await.map_err(WorkflowFailedError::NotStarted)?.result().await })
+    }
+}
+
+fn signal_with_start(
+    start: StartWorkflowExecutionRequest,
+    signal_name: &str,
+    signal_input: Option<Payloads>,
+) -> SignalWithStartWorkflowExecutionRequest {
+    SignalWithStartWorkflowExecutionRequest {
+        namespace: start.namespace,
+        workflow_id: start.workflow_id,
+        workflow_type: start.workflow_type,
+        task_queue: start.task_queue,
+        input: start.input,
+        workflow_execution_timeout: start.workflow_execution_timeout,
+        workflow_run_timeout: start.workflow_run_timeout,
+        workflow_task_timeout: start.workflow_task_timeout,
+        identity: start.identity,
+        request_id: start.request_id,
+        workflow_id_reuse_policy: start.workflow_id_reuse_policy,
+        workflow_id_conflict_policy: start.workflow_id_conflict_policy,
+        signal_name: signal_name.to_string(),
+        signal_input,
+        retry_policy: start.retry_policy,
+        cron_schedule: start.cron_schedule,
+        memo: start.memo,
+        workflow_start_delay: start.workflow_start_delay,
+        ..Default::default()
+    }
+}

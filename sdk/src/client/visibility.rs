@@ -1,0 +1,117 @@
+//! Lists and counts of workflows, by query.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::workflowservice::v1::{
+    CountWorkflowExecutionsResponse, ListWorkflowExecutionsRequest,
+};
+
+use super::connection::Connection;
+use super::description::WorkflowExecutionInfo;
+use super::rpc_error::RpcError;
+use crate::converter::{PayloadError, from_payload};
+use crate::definition::PayloadValue;
+
+/// Workflows that match a query, fetched page by page.
+///
+/// ```no_run
+/// # async fn look(client: abide::client::Client) -> Result<(), abide::client::RpcError> {
+/// let mut orders = client.list("WorkflowType = 'process_order' AND ExecutionStatus = 'Running'");
+/// while let Some(order) = orders.next().await? {
+///     println!("{} since {:?}", order.workflow_id(), order.start_time());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is fetched until `next` is called"]
+pub struct WorkflowList {
+    connection: Connection,
+    request: ListWorkflowExecutionsRequest,
+    fetched: VecDeque<WorkflowExecutionInfo>,
+    is_last_page: bool,
+}
+
+impl WorkflowList {
+    pub(super) fn new(connection: Connection, query: String) -> Self {
+        let namespace = connection.namespace().to_string();
+        let request = ListWorkflowExecutionsRequest { namespace, query, ..Default::default() };
+        Self { connection, request, fetched: VecDeque::new(), is_last_page: false }
+    }
+
+    /// How many workflows are fetched with one call. Default: what the server chooses (1000).
+    pub fn page_size(mut self, size: u32) -> Self {
+        self.request.page_size = i32::try_from(size).unwrap_or(i32::MAX);
+        self
+    }
+
+    /// The next workflow; `None` after the last.
+    ///
+    /// # Errors
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is wrong.
+    pub async fn next(&mut self) -> Result<Option<WorkflowExecutionInfo>, RpcError> {
+        while self.fetched.is_empty() && !self.is_last_page {
+            let page = self.connection.call(self.request.clone()).await?;
+            self.fetched.extend(page.executions.into_iter().map(WorkflowExecutionInfo::from_proto));
+            self.is_last_page = page.next_page_token.is_empty();
+            self.request.next_page_token = page.next_page_token;
+        }
+        Ok(self.fetched.pop_front())
+    }
+}
+
+impl fmt::Debug for WorkflowList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkflowList").field("query", &self.request.query).finish_non_exhaustive()
+    }
+}
+
+/// How many workflows match a query.
+#[derive(Clone, Debug)]
+pub struct WorkflowCount {
+    count: u64,
+    groups: Vec<WorkflowCountGroup>,
+}
+
+impl WorkflowCount {
+    pub(super) fn from_proto(proto: CountWorkflowExecutionsResponse) -> Self {
+        let groups = proto.groups.into_iter().map(|group| WorkflowCountGroup {
+            count: u64::try_from(group.count).unwrap_or_default(),
+            values: group.group_values,
+        });
+        Self { count: u64::try_from(proto.count).unwrap_or_default(), groups: groups.collect() }
+    }
+
+    /// All of them. The server may count approximately.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The counts by group, if the query has a `GROUP BY`.
+    pub fn groups(&self) -> &[WorkflowCountGroup] {
+        &self.groups
+    }
+}
+
+/// How many workflows are in one group of a query with `GROUP BY`.
+#[derive(Clone, Debug)]
+pub struct WorkflowCountGroup {
+    count: u64,
+    values: Vec<Payload>,
+}
+
+impl WorkflowCountGroup {
+    /// How many are in the group.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The value that the group has in common, by the position of its attribute in `GROUP BY`.
+    ///
+    /// # Errors
+    /// When the value is there and is not a `T`.
+    pub fn value<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
+        self.values.get(index).map(from_payload).transpose()
+    }
+}

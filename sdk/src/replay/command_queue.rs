@@ -1,0 +1,150 @@
+//! Commands in the order in which the code issued them: sent at the tip, matched with events on replay.
+
+use std::collections::VecDeque;
+use std::panic::Location;
+
+use abide_protos::temporal::api::command::v1::Command;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::enums::v1::CommandType;
+use abide_protos::temporal::api::sdk::v1::UserMetadata;
+
+use super::slab::Key;
+
+/// A command that its event has not confirmed yet.
+#[derive(Debug)]
+pub(crate) struct PendingCommand {
+    pub(crate) command_type: CommandType,
+    /// The machine that issued it.
+    pub(crate) machine: Key,
+    /// The statement of the workflow that issued it; closing commands come from no statement.
+    pub(crate) location: Option<&'static Location<'static>>,
+    /// What to send; `None` on replay, where nothing is sent, and once it was sent.
+    pub(crate) body: Option<Box<CommandBody>>,
+    state: CommandState,
+}
+
+/// What goes on the wire.
+#[derive(Debug)]
+pub(crate) struct CommandBody {
+    pub(crate) attributes: Attributes,
+    pub(crate) user_metadata: Option<UserMetadata>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CommandState {
+    /// Issued by the task that runs now.
+    Issued,
+    /// Issued by an earlier task: waits for its event.
+    Sent,
+    /// Taken back before it was sent.
+    Removed,
+}
+
+/// Where a command stands in the queue; stays valid while others are taken from the front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommandId(u64);
+
+/// All commands whose events are still to come.
+#[derive(Debug, Default)]
+pub(crate) struct CommandQueue {
+    commands: VecDeque<PendingCommand>,
+    /// Number of the first command in the queue.
+    first: u64,
+}
+
+impl CommandQueue {
+    pub(crate) fn push(
+        &mut self,
+        command_type: CommandType,
+        machine: Key,
+        location: Option<&'static Location<'static>>,
+        body: Option<Box<CommandBody>>,
+    ) -> CommandId {
+        let id = CommandId(self.first + self.commands.len() as u64);
+        let state = CommandState::Issued;
+        self.commands.push_back(PendingCommand { command_type, machine, location, body, state });
+        id
+    }
+
+    /// Takes a command back before it is sent.
+    pub(crate) fn remove(&mut self, id: CommandId) {
+        let index = id.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        if let Some(command) = index.and_then(|index| self.commands.get_mut(index))
+            && command.state == CommandState::Issued
+        {
+            command.state = CommandState::Removed;
+            command.body = None;
+        }
+    }
+
+    /// The command whose event should come next.
+    pub(crate) fn front(&mut self) -> Option<&PendingCommand> {
+        while self.commands.front().is_some_and(|command| command.state == CommandState::Removed) {
+            self.commands.pop_front();
+            self.first += 1;
+        }
+        self.commands.front()
+    }
+
+    /// Takes the command whose event has come.
+    pub(crate) fn pop(&mut self) -> Option<PendingCommand> {
+        self.front()?;
+        self.first += 1;
+        self.commands.pop_front()
+    }
+
+    /// Ends a task: puts the commands it issued into the order in which the server will see them, and hands them out.
+    ///
+    /// Only the first closing command counts. With `move_closing` it goes to the end and all others are kept; without
+    /// (histories of old SDKs) everything after it is dropped.
+    pub(crate) fn finish_task(&mut self, move_closing: bool) -> Vec<Command> {
+        let issued = self.commands.iter().position(|command| command.state == CommandState::Issued);
+        let Some(start) = issued else { return Vec::new() };
+        self.order_closing(start, move_closing);
+        let mut commands = Vec::new();
+        for command in self.commands.range_mut(start..) {
+            if command.state == CommandState::Issued {
+                command.state = CommandState::Sent;
+                if let Some(body) = command.body.take() {
+                    commands.push(Command {
+                        command_type: command.command_type as i32,
+                        user_metadata: body.user_metadata,
+                        attributes: Some(body.attributes),
+                        ..Default::default()
+                    });
+                }
+            }
+        }
+        commands
+    }
+
+    fn order_closing(&mut self, start: usize, move_closing: bool) {
+        let is_closing =
+            |command: &PendingCommand| command.state == CommandState::Issued && closes_workflow(command.command_type);
+        let Some(closing) = (start..self.commands.len()).find(|&index| is_closing(&self.commands[index])) else {
+            return;
+        };
+        if move_closing {
+            for index in closing + 1..self.commands.len() {
+                if is_closing(&self.commands[index]) {
+                    self.commands[index].state = CommandState::Removed;
+                }
+            }
+            if let Some(command) = self.commands.remove(closing) {
+                self.commands.push_back(command);
+            }
+        } else {
+            self.commands.truncate(closing + 1);
+        }
+    }
+}
+
+fn closes_workflow(command_type: CommandType) -> bool {
+    matches!(
+        command_type,
+        CommandType::CompleteWorkflowExecution
+            | CommandType::FailWorkflowExecution
+            | CommandType::CancelWorkflowExecution
+            | CommandType::ContinueAsNewWorkflowExecution
+    )
+}

@@ -1,0 +1,44 @@
+//! What kinds of events there are, and what they are called.
+
+use abide_protos::temporal::api::enums::v1::EventType;
+
+/// Whether the event exists because of a workflow's command.
+pub(crate) fn is_command_event(event_type: EventType) -> bool {
+    use EventType as E;
+    matches!(
+        event_type,
+        E::ActivityTaskScheduled
+            | E::ActivityTaskCancelRequested
+            | E::MarkerRecorded
+            | E::RequestCancelExternalWorkflowExecutionInitiated
+            | E::SignalExternalWorkflowExecutionInitiated
+            | E::StartChildWorkflowExecutionInitiated
+            | E::TimerStarted
+            | E::TimerCanceled
+            | E::UpsertWorkflowSearchAttributes
+            | E::WorkflowPropertiesModified
+            | E::NexusOperationScheduled
+            | E::NexusOperationCancelRequested
+            | E::WorkflowExecutionCanceled
+            | E::WorkflowExecutionCompleted
+            | E::WorkflowExecutionContinuedAsNew
+            | E::WorkflowExecutionFailed
+            | E::WorkflowExecutionUpdateAccepted
+            | E::WorkflowExecutionUpdateRejected
+            | E::WorkflowExecutionUpdateCompleted
+    )
+}
+
+/// Whether no event can follow.
+pub(crate) fn closes_workflow(event_type: EventType) -> bool {
+    use EventType as E;
+    matches!(
+        event_type,
+        E::WorkflowExecutionCompleted
+            | E::WorkflowExecutionFailed
+            | E::WorkflowExecutionTimedOut
+            | E::WorkflowExecutionCanceled
+            | E::WorkflowExecutionTerminated
+            | E::WorkflowExecutionContinuedAsNew
+    )
+}

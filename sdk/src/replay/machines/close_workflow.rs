@@ -1,0 +1,82 @@
+//! The end of a run: completed, failed, cancelled or continued as new.
+//!
+//! ```text
+//! CommandCreated --Closed--> Closed
+//! ```
+//!
+//! One machine for the four closing commands: they differ in their attributes, not in their life. A second closing
+//! command never reaches the history, see [`CommandQueue::finish_task`](crate::replay::command_queue::CommandQueue).
+
+use abide_protos::temporal::api::enums::v1::{CommandType, EventType};
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+
+use crate::history::event_type_name;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
+use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+
+/// Where the closing command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    CommandCreated,
+    Closed,
+}
+
+/// What happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Closed,
+}
+
+/// What follows from a step: nothing is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {}
+
+/// One step; `None` if the input cannot come in this state.
+pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
+    match (state, input) {
+        (State::CommandCreated, Input::Closed) => Some((State::Closed, &[])),
+        (State::Closed, Input::Closed) => None,
+    }
+}
+
+impl StateMachines {
+    /// Ends the run. `body` is what to send, unless this is a replay.
+    pub(crate) fn close_workflow(&mut self, command_type: CommandType, body: Option<CommandBody>) {
+        let key = self.insert(Machine::CloseWorkflow(State::CommandCreated));
+        self.issue(command_type, key, None, body);
+    }
+
+    /// A closing event that follows from a command.
+    pub(crate) fn workflow_closed(&mut self, event: &HistoryEvent) -> Result<(), ReplayError> {
+        let (command_type, name) = match event.event_type() {
+            EventType::WorkflowExecutionCompleted => {
+                (CommandType::CompleteWorkflowExecution, "WorkflowExecutionCompleted")
+            }
+            EventType::WorkflowExecutionFailed => (CommandType::FailWorkflowExecution, "WorkflowExecutionFailed"),
+            EventType::WorkflowExecutionCanceled => (CommandType::CancelWorkflowExecution, "WorkflowExecutionCanceled"),
+            _ => (CommandType::ContinueAsNewWorkflowExecution, "WorkflowExecutionContinuedAsNew"),
+        };
+        let command = self.confirm(event.event_id, name, command_type, String::new)?;
+        if let Some(Machine::CloseWorkflow(state)) = self.machine(command.machine) {
+            let (next, _) = step(*state, Input::Closed).ok_or_else(|| {
+                let kind = NondeterminismKind::ImpossibleState;
+                Nondeterminism::new(kind, event.event_id, &event_type_name(event.event_type), "a second closing event")
+            })?;
+            *state = next;
+        }
+        self.free(command.machine);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_diagram_is_the_machine() {
+        let states = [State::CommandCreated, State::Closed];
+        crate::replay::machines::check_diagram(include_str!("close_workflow.rs"), &states, &[Input::Closed], step);
+    }
+}

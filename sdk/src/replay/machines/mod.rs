@@ -1,0 +1,39 @@
+//! One machine for each thing a workflow can do: an enum and one `match`, nothing else.
+//!
+//! A machine knows no events, no commands and no authors' code, only which step may follow which.
+//! [`StateMachines`](super::state_machines::StateMachines) routes events to machines and carries out the effects.
+
+pub(crate) mod activity;
+pub(crate) mod close_workflow;
+pub(crate) mod timer;
+pub(crate) mod workflow_task;
+
+/// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.
+#[cfg(test)]
+#[track_caller]
+pub(crate) fn check_diagram<S, I, F>(
+    source: &str,
+    states: &[S],
+    inputs: &[I],
+    step: impl Fn(S, I) -> Option<(S, &'static [F])>,
+) where
+    S: Copy + std::fmt::Debug,
+    I: Copy + std::fmt::Debug,
+    F: std::fmt::Debug + 'static,
+{
+    let mut machine = Vec::new();
+    for &state in states {
+        for &input in inputs {
+            if let Some((next, effects)) = step(state, input) {
+                let effects: Vec<String> = effects.iter().map(|effect| format!("{effect:?}")).collect();
+                let colon = if effects.is_empty() { String::new() } else { format!(": {}", effects.join(" ")) };
+                machine.push(format!("{state:?} --{input:?}--> {next:?}{colon}"));
+            }
+        }
+    }
+    let lines = source.lines().filter_map(|line| line.strip_prefix("//! "));
+    let mut diagram: Vec<String> = lines.filter(|line| line.contains("-->")).map(str::to_string).collect();
+    machine.sort();
+    diagram.sort();
+    assert_eq!(diagram, machine, "left: the header's diagram; right: what the machine does");
+}

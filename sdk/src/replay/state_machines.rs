@@ -1,0 +1,340 @@
+//! Follows a history: routes each event to its machine, matches commands with their events, collects jobs.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::Location;
+
+use abide_protos::Timestamp;
+use abide_protos::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
+
+use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
+use super::flags::Flags;
+use super::jobs::{Job, Jobs, Outcome, Signal};
+use super::machines::{activity, close_workflow, timer, workflow_task};
+use super::nondeterminism::{Nondeterminism, NondeterminismKind};
+use super::random_seed::random_seed;
+use super::slab::{Key, Slab};
+use crate::history::{command_type_name, event_type_name};
+
+/// All machines of one run, and what they share.
+#[derive(Debug)]
+pub(crate) struct StateMachines {
+    machines: Slab<Machine>,
+    /// The machine of an operation, by the id of the event that began it.
+    by_event: HashMap<i64, Key, BuildHasherDefault<EventIdHasher>>,
+    pub(crate) commands: CommandQueue,
+    pub(crate) jobs: Jobs,
+    pub(crate) flags: Flags,
+    workflow_task: workflow_task::State,
+    next_timer: u32,
+    next_activity: u32,
+    /// Whether the code that runs now has run before: nothing it issues is sent.
+    pub(crate) replaying: bool,
+    /// Workflow time: the latest WorkflowTaskStarted.
+    pub(crate) time: Timestamp,
+    pub(crate) last_event_id: i64,
+    pub(crate) last_started_event_id: i64,
+    pub(crate) history_size_bytes: i64,
+    pub(crate) continue_as_new_suggested: bool,
+}
+
+/// A machine with what it has to remember.
+#[derive(Debug)]
+pub(crate) enum Machine {
+    Timer(timer::TimerMachine),
+    Activity(activity::ActivityMachine),
+    CloseWorkflow(close_workflow::State),
+}
+
+/// Why a history cannot be followed.
+#[derive(Debug)]
+pub(crate) enum ReplayError {
+    /// The code no longer fits it.
+    Nondeterminism(Box<Nondeterminism>),
+    /// It makes no sense by itself, or this version does not know what is in it.
+    Malformed(String),
+}
+
+impl StateMachines {
+    pub(crate) fn new(flags: Flags) -> Self {
+        Self {
+            machines: Slab::default(),
+            by_event: HashMap::default(),
+            commands: CommandQueue::default(),
+            jobs: Jobs::default(),
+            flags,
+            workflow_task: workflow_task::State::None,
+            next_timer: 0,
+            next_activity: 0,
+            replaying: true,
+            time: Timestamp::default(),
+            last_event_id: 0,
+            last_started_event_id: 0,
+            history_size_bytes: 0,
+            continue_as_new_suggested: false,
+        }
+    }
+
+    /// Takes in one event. What its payloads are needed for is moved out of it.
+    pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+        let id = event.event_id;
+        self.last_event_id = id;
+        let Some(attributes) = &mut event.attributes else { return without_attributes(event) };
+        match attributes {
+            A::WorkflowExecutionStartedEventAttributes(started) => {
+                self.jobs.random_seed = Some(random_seed(&started.original_execution_run_id));
+                self.jobs.start = Some(Box::new(std::mem::take(started)));
+                Ok(())
+            }
+            A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
+            A::WorkflowTaskStartedEventAttributes(started) => {
+                self.last_started_event_id = id;
+                self.history_size_bytes = started.history_size_bytes;
+                self.continue_as_new_suggested = started.suggest_continue_as_new;
+                self.pass_time(event.event_time);
+                self.workflow_task(workflow_task::Input::Started, id)
+            }
+            A::WorkflowTaskCompletedEventAttributes(completed) => {
+                if let Some(metadata) = &completed.sdk_metadata {
+                    self.flags.recorded(metadata);
+                }
+                self.workflow_task(workflow_task::Input::Completed, id)
+            }
+            A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
+            A::WorkflowTaskFailedEventAttributes(failed) => {
+                if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
+                    self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
+                }
+                self.workflow_task(workflow_task::Input::Failed, id)
+            }
+            A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
+            A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
+            A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
+            A::ActivityTaskFailedEventAttributes(event) => self.activity_failed(id, event),
+            A::ActivityTaskTimedOutEventAttributes(event) => self.activity_timed_out(id, event),
+            A::ActivityTaskCanceledEventAttributes(event) => self.activity_canceled(id, event),
+            A::ActivityTaskCancelRequestedEventAttributes(event) => self.activity_cancel_requested(id, event),
+            A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
+            A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
+            A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::WorkflowExecutionSignaledEventAttributes(event) => {
+                let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
+                self.jobs.messages.push(Signal { name, input });
+                Ok(())
+            }
+            A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
+                self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
+                Ok(())
+            }
+            A::WorkflowExecutionCompletedEventAttributes(_)
+            | A::WorkflowExecutionFailedEventAttributes(_)
+            | A::WorkflowExecutionCanceledEventAttributes(_)
+            | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
+            A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
+            _ if event.worker_may_ignore => Ok(()),
+            _ => Err(unknown_event(event)),
+        }
+    }
+
+    /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
+    /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
+    pub(crate) fn cancel(&mut self, machine: Key, forget: bool) -> Option<Outcome> {
+        match self.machines.get(machine)? {
+            Machine::Timer(_) => self.cancel_timer(machine, forget),
+            Machine::Activity(_) => self.cancel_activity(machine, forget),
+            Machine::CloseWorkflow(_) => None,
+        }
+    }
+
+    /// Leaves an operation alone: it goes on, and nobody waits for it.
+    pub(crate) fn detach(&mut self, machine: Key) {
+        match self.machines.get_mut(machine) {
+            Some(Machine::Timer(timer)) => timer.detach(),
+            Some(Machine::Activity(activity)) => activity.detach(),
+            Some(Machine::CloseWorkflow(_)) | None => {}
+        }
+    }
+
+    /// Ends a task: see [`CommandQueue::finish_task`].
+    pub(crate) fn finish_task(&mut self) -> Vec<abide_protos::temporal::api::command::v1::Command> {
+        let move_closing = self.flags.uses(super::flags::CoreFlag::MoveTerminalCommands, self.replaying);
+        self.commands.finish_task(move_closing)
+    }
+
+    /// A command of an earlier task whose event never came, now that the history goes on without it.
+    pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), ReplayError> {
+        let Some(command) = self.commands.front() else { return Ok(()) };
+        let (machine, command_type, location) = (command.machine, command.command_type, command.location);
+        let produced = self.describe(machine, command_type);
+        let recorded = "the task that issued the command is over, without an event for it";
+        let error = Nondeterminism::new(NondeterminismKind::MissingEvent, event_id, event_type, recorded);
+        Err(error.produced(produced, location).into())
+    }
+
+    /// How many operations are under way.
+    pub(crate) fn machines_alive(&self) -> usize {
+        self.machines.len()
+    }
+
+    // ---- what the machines' own files use ------------------------------------------------------------------------
+
+    pub(crate) fn insert(&mut self, machine: Machine) -> Key {
+        self.machines.insert(machine)
+    }
+
+    pub(crate) fn machine(&mut self, key: Key) -> Option<&mut Machine> {
+        self.machines.get_mut(key)
+    }
+
+    pub(crate) fn free(&mut self, key: Key) {
+        self.machines.remove(key);
+    }
+
+    /// The next timer's number, from 1.
+    pub(crate) fn take_timer_number(&mut self) -> u32 {
+        self.next_timer += 1;
+        self.next_timer
+    }
+
+    /// The next activity's number, from 1; local activities will share the counter.
+    pub(crate) fn take_activity_number(&mut self) -> u32 {
+        self.next_activity += 1;
+        self.next_activity
+    }
+
+    pub(crate) fn begun_by(&mut self, event_id: i64, machine: Key) {
+        self.by_event.insert(event_id, machine);
+    }
+
+    pub(crate) fn find(&self, initiating_event_id: i64) -> Option<Key> {
+        self.by_event.get(&initiating_event_id).copied()
+    }
+
+    pub(crate) fn forget(&mut self, initiating_event_id: i64) {
+        self.by_event.remove(&initiating_event_id);
+    }
+
+    pub(crate) fn resolve(&mut self, operation: Option<Key>, outcome: Outcome) {
+        if let Some(operation) = operation {
+            self.jobs.others.push(Job::Resolve { operation, outcome });
+        }
+    }
+
+    pub(crate) fn issue(
+        &mut self,
+        command_type: CommandType,
+        machine: Key,
+        location: Option<&'static Location<'static>>,
+        body: Option<CommandBody>,
+    ) -> CommandId {
+        self.commands.push(command_type, machine, location, body.map(Box::new))
+    }
+
+    /// Takes the command that an event confirms; fails if the code issued another one, or none.
+    pub(crate) fn confirm(
+        &mut self,
+        event_id: i64,
+        event_type: &'static str,
+        command_type: CommandType,
+        recorded: impl FnOnce() -> String,
+    ) -> Result<PendingCommand, ReplayError> {
+        match self.commands.front() {
+            Some(command) if command.command_type == command_type => {
+                Ok(self.commands.pop().expect("the command was just seen at the front"))
+            }
+            Some(command) => {
+                let (machine, other, location) = (command.machine, command.command_type, command.location);
+                let produced = self.describe(machine, other);
+                let kind = NondeterminismKind::DifferentCommand;
+                Err(Nondeterminism::new(kind, event_id, event_type, recorded()).produced(produced, location).into())
+            }
+            None => {
+                let kind = NondeterminismKind::UnexpectedEvent;
+                Err(Nondeterminism::new(kind, event_id, event_type, recorded()).into())
+            }
+        }
+    }
+
+    /// An event tells of an operation that the code never began.
+    pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
+        let recorded = format!("the operation of event {initiating_event_id}");
+        Nondeterminism::new(NondeterminismKind::UnknownOperation, event_id, event_type, recorded).into()
+    }
+
+    /// An event reached an operation that cannot be in that state.
+    pub(crate) fn impossible(
+        event_id: i64,
+        event_type: &'static str,
+        state: &dyn std::fmt::Debug,
+        location: &'static Location<'static>,
+    ) -> ReplayError {
+        let error = Nondeterminism::new(NondeterminismKind::ImpossibleState, event_id, event_type, "");
+        error.produced(format!("an operation in state {state:?}"), Some(location)).into()
+    }
+
+    fn describe(&self, machine: Key, command_type: CommandType) -> String {
+        let name = command_type_name(command_type as i32);
+        match self.machines.get(machine) {
+            Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
+            Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            _ => name,
+        }
+    }
+
+    fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {
+        let (next, _) = workflow_task::step(self.workflow_task, input).ok_or_else(|| {
+            let state = self.workflow_task;
+            ReplayError::Malformed(format!("event {event_id}: a workflow task cannot be {input:?} in state {state:?}"))
+        })?;
+        self.workflow_task = next;
+        Ok(())
+    }
+
+    fn pass_time(&mut self, time: Option<Timestamp>) {
+        if let Some(time) = time
+            && (time.seconds, time.nanos) > (self.time.seconds, self.time.nanos)
+        {
+            self.time = time;
+        }
+    }
+}
+
+impl From<Nondeterminism> for ReplayError {
+    fn from(error: Nondeterminism) -> Self {
+        Self::Nondeterminism(Box::new(error))
+    }
+}
+
+fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {
+    if event.worker_may_ignore { Ok(()) } else { Err(unknown_event(event)) }
+}
+
+fn unknown_event(event: &HistoryEvent) -> ReplayError {
+    ReplayError::Malformed(format!(
+        "event {} ({}) is not known to this version of Abide and must not be ignored; a newer version is needed",
+        event.event_id,
+        event_type_name(event.event_type)
+    ))
+}
+
+/// Event ids are small consecutive numbers: one multiplication spreads them well enough.
+#[derive(Debug, Default)]
+pub(crate) struct EventIdHasher(u64);
+
+impl Hasher for EventIdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+
+    fn write_i64(&mut self, id: i64) {
+        self.0 = id.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

@@ -1,0 +1,147 @@
+//! Files in, verdict out: recorded histories run against today's workflow code, without a server.
+
+mod outcome;
+mod report;
+mod run;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::history::{History, HistoryError, history_files};
+use crate::runtime::{RunOrder, WorkflowRegistry};
+use crate::workflow::WorkflowImplementation;
+
+pub use outcome::{ReplayError, Replayed, RunOutcome};
+pub use report::{ReplayReport, ReplayResult};
+
+/// For so long the code may work on one page of history (256 events) without coming to rest.
+const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs recorded histories against today's workflow code and says whether they still fit.
+///
+/// Code that does something else than the history recorded would break every run that is under way when it is
+/// deployed: put the histories of such runs into a folder and replay them in a test.
+///
+/// ```
+/// use abide::prelude::*;
+/// use abide::{History, WorkflowReplayer};
+///
+/// #[workflow]
+/// async fn greet(_ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
+///     Ok(format!("Hello, {name}!"))
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let replayer = WorkflowReplayer::new().workflow(greet);
+/// # let folder = tempfile::tempdir()?;
+/// # let json = r#"{"events": [
+/// #     {"eventId": 1, "eventType": "WorkflowExecutionStarted", "workflowExecutionStartedEventAttributes":
+/// #         {"workflowType": {"name": "greet"}, "taskQueue": {"name": "q"},
+/// #          "input": {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "IkFkYSI="}]}}},
+/// #     {"eventId": 2, "eventType": "WorkflowTaskScheduled", "workflowTaskScheduledEventAttributes": {}},
+/// #     {"eventId": 3, "eventType": "WorkflowTaskStarted", "workflowTaskStartedEventAttributes": {"scheduledEventId": 2}},
+/// #     {"eventId": 4, "eventType": "WorkflowTaskCompleted", "workflowTaskCompletedEventAttributes": {"scheduledEventId": 2, "startedEventId": 3}},
+/// #     {"eventId": 5, "eventType": "WorkflowExecutionCompleted", "workflowExecutionCompletedEventAttributes": {"workflowTaskCompletedEventId": 4}}
+/// # ]}"#;
+/// # std::fs::write(folder.path().join("greet.json"), json)?;
+/// # let folder = folder.path();
+/// replayer.replay_dir(folder)?.assert_all_deterministic();
+///
+/// // One history, with its outcome.
+/// let history = History::load(folder.join("greet.json"))?.remove(0);
+/// let replayed = replayer.replay(&history)?;
+/// assert_eq!(replayed.result::<String>()?, Some("Hello, Ada!".to_string()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkflowReplayer {
+    registry: Arc<WorkflowRegistry>,
+    namespace: Arc<str>,
+    order: Option<RunOrder>,
+    deadlock_limit: Duration,
+}
+
+impl Default for WorkflowReplayer {
+    fn default() -> Self {
+        Self { registry: Arc::default(), namespace: "default".into(), order: None, deadlock_limit: DEADLOCK_LIMIT }
+    }
+}
+
+impl WorkflowReplayer {
+    /// A replayer that knows no workflow yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a workflow. A second one of the same name replaces the first.
+    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
+        Arc::make_mut(&mut self.registry).add(workflow);
+        self
+    }
+
+    /// The namespace that workflow code is told; `default` if not given.
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = name.into().into();
+        self
+    }
+
+    /// In which order code gets what is new in a workflow task, instead of what the history says of its recorder.
+    pub fn run_order(mut self, order: RunOrder) -> Self {
+        self.order = Some(order);
+        self
+    }
+
+    /// For how long code may work without coming to rest before it counts as stuck; 10 s if not given.
+    pub fn deadlock_limit(mut self, limit: Duration) -> Self {
+        self.deadlock_limit = limit;
+        self
+    }
+
+    /// Runs one history. Blocks until it is done; the workflow's code runs in a thread of its own.
+    ///
+    /// # Errors
+    /// When code and history do not fit, the code fails its workflow task, or the history is of an unknown workflow
+    /// or makes no sense.
+    pub fn replay(&self, history: &History) -> Result<Replayed, ReplayError> {
+        run::replay(self, history)
+    }
+
+    /// Runs all histories of a file. A file that cannot be read is a result of its own.
+    pub fn replay_file(&self, path: impl AsRef<Path>) -> ReplayReport {
+        let mut report = ReplayReport::default();
+        self.replay_into(&mut report, path.as_ref());
+        report
+    }
+
+    /// Runs all histories of a folder (files ending in .json, .bin, .binpb or .pb), sorted by name. One that does not
+    /// fit or cannot be read does not stop the others.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or holds no such file.
+    pub fn replay_dir(&self, folder: impl AsRef<Path>) -> Result<ReplayReport, HistoryError> {
+        let mut report = ReplayReport::default();
+        for path in history_files(folder.as_ref())? {
+            self.replay_into(&mut report, &path);
+        }
+        Ok(report)
+    }
+
+    fn replay_into(&self, report: &mut ReplayReport, path: &Path) {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        match History::load(path) {
+            Ok(histories) => {
+                let several = histories.len() > 1;
+                for (index, history) in histories.iter().enumerate() {
+                    let name = if several { format!("{name} #{}", index + 1) } else { name.to_string() };
+                    report.add(name, history.workflow_type(), self.replay(history));
+                }
+            }
+            Err(error) => {
+                let message = error.to_string();
+                report.add(name.to_string(), None, Err(ReplayError::InvalidHistory { message }));
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What a replay found out.
+
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+
+use crate::converter::{PayloadError, RawPayload, from_payload};
+use crate::definition::PayloadValue;
+use crate::failure::Failure;
+use crate::replay::Nondeterminism;
+use crate::runtime::{ReplayedOutcome, WorkflowRun};
+
+/// A history that today's code fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    pub(super) workflow_type: String,
+    pub(super) outcome: RunOutcome,
+    pub(super) recorded: RunOutcome,
+    pub(super) events: usize,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RunOutcome {
+    /// It completed, with its result as it travels; `None` if it has none.
+    Completed(Option<RawPayload>),
+    /// It failed.
+    Failed(Failure),
+    /// It ended as cancelled.
+    Cancelled,
+    /// It continued as new.
+    ContinuedAsNew,
+    /// It has not ended, or the server closed it (timed out, terminated): no code had a part in that.
+    Open,
+}
+
+/// A history could not be replayed to its end.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// Code and history do not fit.
+    Nondeterminism(Box<Nondeterminism>),
+    /// The code failed its workflow task: it panicked, got stuck, or could not read its arguments.
+    TaskFailed {
+        /// What happened, and where.
+        message: String,
+    },
+    /// The history makes no sense, or its file could not be read.
+    InvalidHistory {
+        /// What was expected, what was found, and where.
+        message: String,
+    },
+    /// The replayer was not given this workflow.
+    UnknownWorkflow {
+        /// The workflow type that the history names.
+        name: String,
+        /// Those that the replayer was given.
+        known: Vec<String>,
+    },
+}
+
+impl Replayed {
+    /// The workflow type.
+    pub fn workflow_type(&self) -> &str {
+        &self.workflow_type
+    }
+
+    /// How many events were replayed.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// How the code ended the run now.
+    pub fn outcome(&self) -> &RunOutcome {
+        &self.outcome
+    }
+
+    /// How the run ended when it was recorded.
+    pub fn recorded(&self) -> &RunOutcome {
+        &self.recorded
+    }
+
+    /// Whether the code ended the run as it did when it was recorded, with an equal result or failure.
+    ///
+    /// A replay does not ask for this: a changed result is no nondeterminism. JSON is compared by value, failures by
+    /// their texts and types.
+    pub fn same_outcome(&self) -> bool {
+        match (&self.outcome, &self.recorded) {
+            (RunOutcome::Completed(now), RunOutcome::Completed(then)) => same_payload(now.as_ref(), then.as_ref()),
+            (RunOutcome::Failed(now), RunOutcome::Failed(then)) => now.to_string() == then.to_string(),
+            (now, then) => now == then,
+        }
+    }
+
+    /// The result with which the code completed the run now; `None` if it did not complete.
+    ///
+    /// # Errors
+    /// When the result is not a `T`.
+    pub fn result<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
+        match &self.outcome {
+            RunOutcome::Completed(Some(raw)) => from_payload(&to_proto(raw)).map(Some),
+            RunOutcome::Completed(None) => from_payload(&null()).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl RunOutcome {
+    pub(super) fn replayed(run: &WorkflowRun) -> Self {
+        match run.replayed_outcome() {
+            Some(ReplayedOutcome::Completed(result)) => Self::Completed(only_payload(result.as_ref())),
+            Some(ReplayedOutcome::Failed(failure)) => Self::Failed(failure.clone()),
+            Some(ReplayedOutcome::Cancelled) => Self::Cancelled,
+            Some(ReplayedOutcome::ContinuedAsNew) => Self::ContinuedAsNew,
+            None => Self::Open,
+        }
+    }
+
+    pub(super) fn recorded(events: &[HistoryEvent]) -> Self {
+        match events.last().and_then(|event| event.attributes.as_ref()) {
+            Some(Attributes::WorkflowExecutionCompletedEventAttributes(end)) => {
+                Self::Completed(only_payload(end.result.as_ref()))
+            }
+            Some(Attributes::WorkflowExecutionFailedEventAttributes(end)) => {
+                Self::Failed(Failure::from_proto(end.failure.clone().unwrap_or_default()))
+            }
+            Some(Attributes::WorkflowExecutionCanceledEventAttributes(_)) => Self::Cancelled,
+            Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_)) => Self::ContinuedAsNew,
+            _ => Self::Open,
+        }
+    }
+}
+
+impl fmt::Display for RunOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed(None) => f.write_str("completed"),
+            Self::Completed(Some(raw)) => {
+                write!(f, "completed with {}", crate::history::payload_text(&to_proto(raw), 100))
+            }
+            Self::Failed(failure) => write!(f, "failed: {failure}"),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::ContinuedAsNew => f.write_str("continued as new"),
+            Self::Open => f.write_str("open"),
+        }
+    }
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nondeterminism(error) => error.fmt(f),
+            Self::TaskFailed { message } => write!(f, "the workflow task failed: {message}"),
+            Self::InvalidHistory { message } => write!(f, "the history cannot be replayed: {message}"),
+            Self::UnknownWorkflow { name, known } if known.is_empty() => write!(
+                f,
+                "the history is of workflow `{name}`, and the replayer was given no workflow; give it with `.workflow(..)`"
+            ),
+            Self::UnknownWorkflow { name, known } => write!(
+                f,
+                "the history is of workflow `{name}`, and the replayer was given {}; add it with `.workflow(..)`",
+                known.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Nondeterminism(error) => Some(error.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+fn only_payload(payloads: Option<&Payloads>) -> Option<RawPayload> {
+    let payload = payloads?.payloads.first()?;
+    let metadata = payload.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Some(RawPayload { metadata, data: payload.data.clone() })
+}
+
+fn to_proto(raw: &RawPayload) -> Payload {
+    let metadata = raw.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Payload { metadata, data: raw.data.clone(), external_payloads: Vec::new() }
+}
+
+fn null() -> Payload {
+    Payload { metadata: [("encoding".into(), b"binary/null".to_vec())].into(), ..Payload::default() }
+}
+
+/// Nothing and null are the same result: SDKs write either for a workflow that returns nothing.
+fn same_payload(one: Option<&RawPayload>, other: Option<&RawPayload>) -> bool {
+    let value = |raw: Option<&RawPayload>| -> Option<serde_json::Value> {
+        let Some(raw) = raw else { return Some(serde_json::Value::Null) };
+        match raw.metadata.get("encoding").map(Vec::as_slice) {
+            Some(b"binary/null") => Some(serde_json::Value::Null),
+            Some(b"json/plain" | b"json/protobuf") => serde_json::from_slice(&raw.data).ok(),
+            _ => None,
+        }
+    };
+    match (value(one), value(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.map(|raw| &raw.data) == other.map(|raw| &raw.data),
+        _ => false,
+    }
+}

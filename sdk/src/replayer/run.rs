@@ -1,0 +1,153 @@
+//! One history through one run, on a thread outside of tokio, with an eye on the time.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+
+use super::WorkflowReplayer;
+use super::outcome::{ReplayError, Replayed, RunOutcome};
+use crate::History;
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
+use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
+
+/// So many events at a time: as a server's page, and the unit that the deadlock limit applies to.
+const PAGE_SIZE: usize = 256;
+
+/// Told by the thread that runs the code.
+enum Progress {
+    /// A page is done.
+    Page,
+    /// All of it is.
+    Done(Box<Result<RunOutcome, ReplayError>>),
+}
+
+pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<Replayed, ReplayError> {
+    let workflow_type = known_type(&replayer.registry, history)?;
+    let options = Arc::new(RunOptions {
+        namespace: replayer.namespace.clone(),
+        task_queue: task_queue(history).into(),
+        sdk_metadata: true,
+        order: replayer.order,
+    });
+    let (workflow_id, run_id) = (history.workflow_id().unwrap_or_default(), history.run_id().unwrap_or_default());
+    let (workflow_id, run_id) = (workflow_id.to_string(), run_id.to_string());
+    let (registry, events) = (replayer.registry.clone(), history.events().to_vec());
+    let (sender, receiver) = channel();
+    let code = move || {
+        let run = WorkflowRun::new(registry, options, workflow_id, run_id);
+        let outcome = run_pages(run, events, &sender);
+        // Nobody listens any more if this took longer than the deadlock limit.
+        let _ = sender.send(Progress::Done(Box::new(outcome)));
+    };
+    // Outside of tokio on purpose: there `tokio::time::sleep` in workflow code fails instead of hanging.
+    let thread = thread::Builder::new().name("abide-replay".into()).spawn(code);
+    let thread = thread.map_err(|error| ReplayError::TaskFailed {
+        message: format!("the thread that runs workflow code could not be started: {error}"),
+    })?;
+    match wait(&receiver, replayer.deadlock_limit) {
+        Some(outcome) => {
+            let (outcome, recorded) = (outcome?, RunOutcome::recorded(history.events()));
+            Ok(Replayed { workflow_type, outcome, recorded, events: history.len() })
+        }
+        None if thread.is_finished() => match thread.join() {
+            // Authors' panics are caught below; this is a bug of ours and is passed on.
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => Err(ReplayError::TaskFailed { message: "the replay ended without a verdict".into() }),
+        },
+        // The thread cannot be stopped; it is left behind.
+        None => Err(ReplayError::TaskFailed {
+            message: format!(
+                "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {:?}; look for a loop \
+                 without an await, or a call that blocks",
+                replayer.deadlock_limit
+            ),
+        }),
+    }
+}
+
+/// The verdict; `None` if the code is stuck or its thread died.
+fn wait(receiver: &Receiver<Progress>, limit: Duration) -> Option<Result<RunOutcome, ReplayError>> {
+    loop {
+        match receiver.recv_timeout(limit) {
+            Ok(Progress::Page) => {}
+            Ok(Progress::Done(outcome)) => return Some(*outcome),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+fn run_pages(
+    mut run: WorkflowRun,
+    events: Vec<HistoryEvent>,
+    progress: &Sender<Progress>,
+) -> Result<RunOutcome, ReplayError> {
+    let mut events = events.into_iter();
+    let mut next_page = || {
+        let page: Vec<HistoryEvent> = events.by_ref().take(PAGE_SIZE).collect();
+        let next_page_token = if events.len() == 0 { Vec::new() } else { b"more".to_vec() };
+        HistoryPage { events: page, next_page_token }
+    };
+    // With a task far behind the history nothing in it is new: all of it is replayed.
+    let task = WorkflowTask { started_event_id: i64::MAX, attempt: 1, history: next_page(), ..WorkflowTask::default() };
+    let mut input = Input::WorkflowTask(Box::new(task));
+    loop {
+        match run.handle(input) {
+            Output::Idle => return Ok(RunOutcome::replayed(&run)),
+            Output::NeedHistory { next_page_token } if !next_page_token.is_empty() => {
+                let _ = progress.send(Progress::Page);
+                input = Input::HistoryPage(next_page());
+            }
+            Output::NeedHistory { .. } => {
+                let message = "events are missing: the history does not begin with event 1, or has a hole".into();
+                return Err(ReplayError::InvalidHistory { message });
+            }
+            Output::Fail(failure) => return Err(failed(*failure)),
+            other => {
+                let message = format!("expected the end of the replay, found {other:?}");
+                return Err(ReplayError::TaskFailed { message });
+            }
+        }
+    }
+}
+
+fn failed(failure: WorkflowTaskFailure) -> ReplayError {
+    if let Some(nondeterminism) = failure.nondeterminism {
+        return ReplayError::Nondeterminism(nondeterminism);
+    }
+    let message = failure.failure.message;
+    match failure.failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) if info.r#type == "MalformedHistory" => {
+            ReplayError::InvalidHistory { message }
+        }
+        _ => ReplayError::TaskFailed { message },
+    }
+}
+
+fn known_type(registry: &WorkflowRegistry, history: &History) -> Result<String, ReplayError> {
+    let Some(name) = history.workflow_type() else {
+        let message = "expected WorkflowExecutionStarted with a workflow type as event 1".into();
+        return Err(ReplayError::InvalidHistory { message });
+    };
+    match registry.names().any(|known| known == name) {
+        true => Ok(name.to_string()),
+        false => Err(ReplayError::UnknownWorkflow {
+            name: name.to_string(),
+            known: registry.names().map(String::from).collect(),
+        }),
+    }
+}
+
+fn task_queue(history: &History) -> String {
+    match history.events().first().and_then(|event| event.attributes.as_ref()) {
+        Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
+            started.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a workflow task fails, and what the server is told.
+
+use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
+
+use super::panics::Panic;
+use super::registry::WorkflowRegistry;
+use crate::failure::SOURCE;
+use crate::replay::state_machines::ReplayError;
+use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskFailure};
+
+/// Why a workflow task fails.
+#[derive(Debug)]
+pub(crate) enum TaskError {
+    /// Code and history do not fit.
+    Nondeterminism(Box<Nondeterminism>),
+    /// The history makes no sense, or this version does not understand it.
+    Malformed(String),
+    /// The code, or what it was given, has to be mended.
+    WorkerFailure(String),
+    /// The code panicked.
+    Panic(Panic),
+}
+
+impl TaskError {
+    /// What is said to the server and in the log.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Nondeterminism(error) => error.to_string(),
+            Self::Malformed(message) | Self::WorkerFailure(message) => message.clone(),
+            Self::Panic(panic) => format!("workflow code panicked at {}: {}", panic.location, panic.message),
+        }
+    }
+
+    pub(crate) fn into_output(self) -> Output {
+        let (cause, error_type) = match &self {
+            Self::Nondeterminism(_) => (WorkflowTaskFailedCause::NonDeterministicError, "NondeterminismError"),
+            Self::Panic(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "Panic"),
+            Self::Malformed(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "MalformedHistory"),
+            Self::WorkerFailure(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "WorkflowTaskError"),
+        };
+        let failure = FailureProto {
+            message: self.message(),
+            source: SOURCE.to_string(),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+                r#type: error_type.to_string(),
+                ..Default::default()
+            })),
+            ..Default::default()
+        };
+        let nondeterminism = match self {
+            Self::Nondeterminism(error) => Some(error),
+            _ => None,
+        };
+        Output::Fail(Box::new(WorkflowTaskFailure { cause, failure, nondeterminism }))
+    }
+}
+
+impl From<ReplayError> for TaskError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Nondeterminism(error) => Self::Nondeterminism(error),
+            ReplayError::Malformed(message) => Self::Malformed(message),
+        }
+    }
+}
+
+impl From<Panic> for TaskError {
+    fn from(panic: Panic) -> Self {
+        if panic.is_missing_reactor() {
+            let recorded = "workflow code runs outside tokio";
+            let produced = format!("used tokio's clock, tasks or I/O at {}", panic.location);
+            let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, 0, "(this workflow task)", recorded);
+            return Self::Nondeterminism(Box::new(error.produced(produced, None)));
+        }
+        Self::Panic(panic)
+    }
+}
+
+/// Something outside the run woke one of its routines.
+pub(crate) fn foreign_wake(event_id: i64) -> TaskError {
+    let recorded = "only the workflow's own events may wake its code";
+    let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, event_id, "WorkflowTaskStarted", recorded);
+    let produced = "awaited a future that another thread or a timer of the process woke";
+    TaskError::Nondeterminism(Box::new(error.produced(produced, None)))
+}
+
+pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_queue: &str) -> TaskError {
+    let mut known: Vec<&str> = registry.names().collect();
+    if known.is_empty() {
+        known.push("(none)");
+    }
+    TaskError::WorkerFailure(format!(
+        "workflow type `{name}` is not registered with this worker (task queue `{task_queue}`); registered: {}. \
+         Add it with `.workflow({name})`, or start the workflow on the task queue of a worker that has it",
+        known.join(", ")
+    ))
+}

@@ -1,0 +1,61 @@
+//! A panic in workflow code fails that workflow task, with the message and the place.
+//!
+//! The place is known to the panic hook only, so a hook is set in front of the program's own: on threads that
+//! execute workflow code it keeps message and place and stays silent, everywhere else it passes the panic on.
+
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+thread_local! {
+    /// `Some` while workflow code is executed on this thread.
+    static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
+}
+
+/// A panic that was caught.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Panic {
+    pub(crate) message: String,
+    pub(crate) location: String,
+    armed: bool,
+}
+
+impl Panic {
+    /// Whether tokio refused to work because workflow code runs outside its runtime.
+    pub(crate) fn is_missing_reactor(&self) -> bool {
+        self.message.contains("there is no reactor running") || self.message.contains("context of a Tokio 1.x runtime")
+    }
+}
+
+/// Executes workflow code; a panic comes back as a value.
+pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let outer = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !keep(info) {
+                outer(info);
+            }
+        }));
+    });
+    let before = CAUGHT.replace(Some(Panic { armed: true, ..Panic::default() }));
+    let result = panic::catch_unwind(AssertUnwindSafe(code));
+    let caught = CAUGHT.replace(before);
+    result.map_err(|_| caught.unwrap_or_default())
+}
+
+/// Keeps the panic if workflow code is executed on this thread.
+fn keep(info: &PanicHookInfo<'_>) -> bool {
+    CAUGHT.with_borrow_mut(|caught| match caught {
+        Some(caught) if caught.armed => {
+            caught.message = message(info);
+            caught.location = info.location().map(ToString::to_string).unwrap_or_default();
+            true
+        }
+        _ => false,
+    })
+}
+
+fn message(info: &PanicHookInfo<'_>) -> String {
+    info.payload_as_str().unwrap_or("a panic with a value that is no text").to_string()
+}

@@ -1,0 +1,84 @@
+//! Queries: answered from the state that the history has led to, changing nothing.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::enums::v1::QueryResultType;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+
+use super::failures::TaskError;
+use super::panics;
+use crate::converter::PayloadReader;
+use crate::failure::{SOURCE, WorkflowErrorKind, application_failure};
+use crate::replay::Output;
+use crate::workflow::shared::Shared;
+use crate::workflow::{HandlerKind, WorkflowContext, WorkflowInstance};
+
+/// Answers the queries that came with a workflow task.
+pub(crate) fn answer_all(
+    queries: Vec<(String, WorkflowQuery)>,
+    instance: Option<&Rc<dyn WorkflowInstance>>,
+    shared: &Rc<Shared>,
+) -> HashMap<String, WorkflowQueryResult> {
+    queries.into_iter().map(|(id, query)| (id, answer_one(&query, instance, shared))).collect()
+}
+
+/// Answers one query. Whatever goes wrong is the answer: a query never fails its workflow task.
+pub(crate) fn answer_one(
+    query: &WorkflowQuery,
+    instance: Option<&Rc<dyn WorkflowInstance>>,
+    shared: &Rc<Shared>,
+) -> WorkflowQueryResult {
+    let Some(instance) = instance else {
+        return failed("the workflow has not begun: no workflow task of it was processed yet".into());
+    };
+    shared.read_only.set(true);
+    let ctx = WorkflowContext::new(shared.clone());
+    let mut args = PayloadReader::of(query.query_args.as_ref());
+    let answered = panics::catch(|| instance.query(&ctx, &query.query_type, &mut args));
+    shared.read_only.set(false);
+    match answered {
+        Ok(Some(Ok(payload))) => WorkflowQueryResult {
+            result_type: QueryResultType::Answered as i32,
+            answer: Some(Payloads { payloads: vec![payload] }),
+            ..Default::default()
+        },
+        Ok(Some(Err(error))) => match error.into_kind() {
+            WorkflowErrorKind::Error { error, type_name } => {
+                let failure = application_failure(&*error, Some(type_name));
+                let result_type = QueryResultType::Failed as i32;
+                let error_message = failure.message.clone();
+                WorkflowQueryResult { result_type, error_message, failure: Some(failure), ..Default::default() }
+            }
+            WorkflowErrorKind::ContinueAsNew(_) => failed("a query handler cannot continue as new".into()),
+            WorkflowErrorKind::TaskFailure(message) => failed(message),
+        },
+        Ok(None) => failed(unknown_query(&query.query_type, &**instance)),
+        Err(panic) => failed(format!("the query handler panicked at {}: {}", panic.location, panic.message)),
+    }
+}
+
+/// The answer to a query whose workflow could not be replayed.
+pub(crate) fn query_failed(error: &TaskError) -> Output {
+    Output::AnswerQuery(Box::new(failed(error.message())))
+}
+
+fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
+    let known = instance.handlers().iter().filter(|handler| handler.kind == HandlerKind::Query);
+    let mut known: Vec<&str> = known.map(|handler| handler.name).collect();
+    if known.is_empty() {
+        known.push("(none)");
+    }
+    format!("unknown query `{name}`; this workflow's queries: {}", known.join(", "))
+}
+
+fn failed(message: String) -> WorkflowQueryResult {
+    WorkflowQueryResult {
+        result_type: QueryResultType::Failed as i32,
+        failure: Some(FailureProto { message: message.clone(), source: SOURCE.to_string(), ..Default::default() }),
+        error_message: message,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,194 @@
+//! Runs a workflow over a history that is written as text.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::enums::v1::EventType;
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use expect_test::Expect;
+
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
+use crate::definition::{Arguments, PayloadValue, WorkflowDefinition};
+use crate::failure::WorkflowError;
+use crate::replay::text::{command_line, parse_history};
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::runtime::{RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
+use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
+
+/// Checks the commands that `workflow` issues at the last workflow task of `history`.
+#[track_caller]
+pub(crate) fn check<F, Fut, T>(workflow: F, history: &str, expected: Expect)
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    check_workflow(Closure { code: workflow }, history, None, expected);
+}
+
+/// As [`check`], for a workflow with handlers.
+#[track_caller]
+pub(crate) fn check_workflow<W: WorkflowImplementation>(
+    workflow: W,
+    history: &str,
+    order: Option<RunOrder>,
+    expected: Expect,
+) {
+    let registry = registry(workflow);
+    let events = parse_history(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    let (scratch, told) = (replay(&registry, &events, order, usize::MAX), tell_apart(&registry, &events, order));
+    let paged = replay(&registry, &events, order, 1);
+    assert_eq!(scratch, paged, "left: read at once; right: read in pages of one event");
+    assert_eq!(scratch, told, "left: replayed from scratch; right: fed task by task to a cached run");
+    expected.assert_eq(&scratch);
+}
+
+fn registry<W: WorkflowImplementation>(workflow: W) -> Arc<WorkflowRegistry> {
+    let mut registry = WorkflowRegistry::default();
+    registry.add(workflow);
+    Arc::new(registry)
+}
+
+pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>) -> WorkflowRun {
+    let options = RunOptions {
+        namespace: "default".into(),
+        task_queue: crate::replay::text::TASK_QUEUE.into(),
+        sdk_metadata: true,
+        order,
+    };
+    WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())
+}
+
+/// The output of the last task, after a replay from scratch.
+fn replay(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Option<RunOrder>, page: usize) -> String {
+    let mut run = new_run(registry, order);
+    let mut pages = events.chunks(page.min(events.len())).map(<[HistoryEvent]>::to_vec);
+    let first = pages.next().unwrap_or_default();
+    let token = |more: bool| if more { b"more".to_vec() } else { Vec::new() };
+    let mut left = events.len() - first.len();
+    let task = WorkflowTask {
+        started_event_id: tip(events),
+        attempt: 1,
+        history: HistoryPage { events: first, next_page_token: token(left > 0) },
+        ..WorkflowTask::default()
+    };
+    let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
+    while let Output::NeedHistory { next_page_token } = &output {
+        assert_eq!(next_page_token, b"more", "the run asked for the history from its beginning");
+        let events = pages.next().expect("the run asks for no page after the last");
+        left -= events.len();
+        output = run.handle(Input::HistoryPage(HistoryPage { events, next_page_token: token(left > 0) }));
+    }
+    text(&output)
+}
+
+/// The output of the last task of a cached run that got its tasks one by one, with the history since the last one.
+///
+/// Tasks that failed or timed out are skipped, as a worker would that dropped the run and was told of it later.
+fn tell_apart(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Option<RunOrder>) -> String {
+    let mut run = new_run(registry, order);
+    let mut output = String::new();
+    let mut seen = 0;
+    for (index, event) in events.iter().enumerate() {
+        let next = events.get(index + 1).map(HistoryEvent::event_type);
+        let answered = matches!(next, None | Some(EventType::WorkflowTaskCompleted));
+        if event.event_type() != EventType::WorkflowTaskStarted || !answered {
+            continue;
+        }
+        let task = WorkflowTask {
+            started_event_id: event.event_id,
+            attempt: 1,
+            history: HistoryPage { events: events[seen..=index].to_vec(), next_page_token: Vec::new() },
+            ..WorkflowTask::default()
+        };
+        seen = index + 1;
+        output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
+        if output.starts_with("Fail") {
+            break;
+        }
+    }
+    if seen < events.len() && !output.starts_with("Fail") {
+        let rest = HistoryPage { events: events[seen..].to_vec(), next_page_token: Vec::new() };
+        let task = WorkflowTask { started_event_id: i64::MAX, history: rest, ..WorkflowTask::default() };
+        output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
+    }
+    output
+}
+
+/// The task that is live: the last one, unless it was answered already.
+fn tip(events: &[HistoryEvent]) -> i64 {
+    match events.last() {
+        Some(last) if last.event_type() == EventType::WorkflowTaskStarted => last.event_id,
+        _ => i64::MAX,
+    }
+}
+
+fn text(output: &Output) -> String {
+    match output {
+        Output::Complete(completion) => {
+            completion.commands.iter().map(command_line).collect::<Vec<String>>().join("\n")
+        }
+        Output::Fail(failure) => format!("Fail {:?}: {}", failure.cause, failure.failure.message),
+        Output::Idle => "Idle".into(),
+        Output::AnswerQuery(_) | Output::NeedHistory { .. } => panic!("unexpected in a spec: {output:?}"),
+    }
+}
+
+/// A workflow made of a closure.
+#[derive(Clone, Copy)]
+struct Closure<F> {
+    code: F,
+}
+
+impl<F: Copy> Arguments for Closure<F> {
+    type Args = ();
+
+    fn write_args((): &(), _: &mut PayloadWriter) -> Result<(), PayloadError> {
+        Ok(())
+    }
+
+    fn read_args(_: &mut PayloadReader<'_>) -> Result<(), PayloadError> {
+        Ok(())
+    }
+}
+
+impl<F: Copy + Send + Sync + 'static> WorkflowDefinition for Closure<F> {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "wf"
+    }
+}
+
+impl<F, Fut, T> WorkflowImplementation for Closure<F>
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    fn instantiate(
+        &self,
+        _: &WorkflowContext,
+        _: &mut PayloadReader<'_>,
+    ) -> Result<Rc<dyn WorkflowInstance>, PayloadError> {
+        Ok(Rc::new(*self))
+    }
+}
+
+impl<F, Fut, T> WorkflowInstance for Closure<F>
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    fn run(
+        self: Rc<Self>,
+        ctx: WorkflowContext,
+        _: &mut PayloadReader<'_>,
+    ) -> Result<RoutineFuture<Payload>, PayloadError> {
+        let routine = (self.code)(ctx);
+        Ok(Box::pin(async move { Ok(to_payload(&routine.await?)?) }))
+    }
+}

@@ -1,0 +1,10 @@
+//! Specs of the core: history as text in, commands as lines out.
+//!
+//! Each `check` runs its history three times: replayed from scratch, fed task by task to a cached run, and read in
+//! pages of one event. All three must give the same commands for every task, live or replayed.
+
+mod activities;
+mod ends;
+mod harness;
+mod order_of_jobs;
+mod timers;

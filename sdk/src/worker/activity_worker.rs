@@ -1,0 +1,422 @@
+//! Activity tasks: each attempt runs in a task of its own, from the poll to its answer.
+//!
+//! What an attempt can do wrong (panic, unreadable arguments, an unknown type, a result that is too large) fails that
+//! attempt and nothing else. Everything kept for an attempt is freed when it ends.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
+use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
+use abide_protos::temporal::api::workflowservice::v1::{
+    GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
+    RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
+};
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+
+use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
+use super::lane_thread::panic_message;
+use super::poller::TaskSource;
+use super::shared::Shared;
+use super::shutdown::Phase;
+use super::slots::{Slot, Slots};
+use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
+use crate::client::RpcError;
+use crate::client::rpc::Rpc;
+use crate::duration::{from_proto, time_from_proto};
+use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
+use crate::retry_policy::RetryPolicy;
+
+/// How much later than the server this worker takes an attempt as timed out.
+const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
+/// How long an attempt without any timeout is tried to be answered.
+const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything a worker does for activities.
+pub(super) struct ActivityWorker {
+    shared: Arc<Shared>,
+    registry: ActivityRegistry,
+    slots: Arc<Slots>,
+    runtime: Handle,
+}
+
+/// How an attempt ended.
+enum Outcome {
+    Completed(Payload),
+    Failed(Box<FailureProto>),
+    Cancelled(Vec<Payload>),
+    /// Nothing to tell: the result comes from elsewhere, or nobody waits for it.
+    Silent {
+        flush: bool,
+    },
+}
+
+impl ActivityWorker {
+    /// Must be called within a tokio runtime.
+    pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
+        let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
+        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), runtime: Handle::current() })
+    }
+
+    pub(super) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
+    }
+
+    /// Runs an attempt and answers it; its slot is given back at the end.
+    async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        let began = Instant::now();
+        let task_token = task.task_token.clone();
+        let (info, input, earlier) = unpack(task, &self.shared.task_queue);
+        let deadline = began + info.start_to_close_timeout.or(info.schedule_to_close_timeout).unwrap_or(NO_DEADLINE);
+        let cancellation = ActivityCancellation::new();
+        let options = &self.shared.options;
+        let interval = throttle_interval(
+            info.heartbeat_timeout,
+            options.default_heartbeat_throttle_interval,
+            options.max_heartbeat_throttle_interval,
+        );
+        let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task_token.clone() };
+        let heartbeats = Heartbeats::new(target, interval, self.shared.blob_limit, cancellation.clone());
+        let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
+        let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
+        let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
+        let outcome = match self.registry.get(&context.info().activity_type) {
+            Some(activity) => {
+                let context = context.clone();
+                // Starting the activity may panic as well as running it.
+                let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
+                self.watched(running, &watch, &cancellation).await
+            }
+            None => Outcome::Failed(self.unknown_type(&context.info().activity_type)),
+        };
+        if let Outcome::Failed(failure) = &outcome {
+            report_failure(context.info(), failure);
+        }
+        let latest = heartbeats.end();
+        self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
+        drop(slot);
+    }
+
+    /// Runs the code until it ends, telling it when it should stop.
+    async fn watched<F>(&self, running: F, watch: &Watch<'_>, cancellation: &ActivityCancellation) -> Outcome
+    where
+        F: Future<Output = Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>>,
+    {
+        let mut running = pin!(running);
+        // The common case first: code that does not wait needs no timers.
+        if let Some(ended) = running.as_mut().now_or_never() {
+            return self.outcome(ended, cancellation);
+        }
+        let phases = &self.shared.phases;
+        let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
+        let mut told = false;
+        let mut aborted = pin!(phases.reached(Phase::Aborting));
+        let mut refused = pin!(watch.heartbeats.refused());
+        loop {
+            let timeout = watch.next_timeout();
+            tokio::select! {
+                biased;
+                ended = &mut running => return self.outcome(ended, cancellation),
+                () = &mut aborted => return Outcome::Failed(worker_shutdown()),
+                text = &mut refused => return Outcome::Failed(failure("PayloadsTooLarge", &text)),
+                () = &mut told_to_stop, if !told => {
+                    told = true;
+                    cancellation.cancel(ActivityCancelReason::WorkerShutdown);
+                }
+                () = sleep_until(timeout), if cancellation.reason().is_none() => {
+                    // A heartbeat may have been delivered since the timer was set.
+                    if watch.next_timeout() <= Instant::now() {
+                        cancellation.cancel(ActivityCancelReason::TimedOut);
+                    }
+                }
+            }
+        }
+    }
+
+    fn outcome(
+        &self,
+        ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
+        cancellation: &ActivityCancellation,
+    ) -> Outcome {
+        let limit = self.shared.blob_limit;
+        match ended {
+            Ok(Ok(result)) if result.encoded_len() > limit => {
+                let size = result.encoded_len();
+                let text = format!(
+                    "the activity's result has {size} bytes, and the namespace takes {limit}; return a reference to large data"
+                );
+                Outcome::Failed(failure("PayloadsTooLarge", &text))
+            }
+            Ok(Ok(result)) => Outcome::Completed(result),
+            Ok(Err(error)) => failed(error, cancellation.reason()),
+            Err(panic) => {
+                Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
+            }
+        }
+    }
+
+    fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
+        let known: Vec<_> = self.registry.names().collect();
+        let queue = &self.shared.task_queue;
+        let text = format!(
+            "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
+             Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
+            known.join(", ")
+        );
+        failure("NotFoundError", &text)
+    }
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    async fn answer(
+        &self,
+        task_token: Vec<u8>,
+        outcome: Outcome,
+        latest_heartbeat: Option<Vec<Payload>>,
+        heartbeats: &Heartbeats<ServerTarget>,
+        deadline: Instant,
+    ) {
+        let answered = match outcome {
+            Outcome::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
+            Outcome::Failed(failure) => {
+                if !self.shared.connection.capabilities().activity_failure_include_heartbeat {
+                    heartbeats.flush().await;
+                }
+                self.fail(task_token, *failure, latest_heartbeat, deadline).await
+            }
+            Outcome::Cancelled(details) => {
+                let request = RespondActivityTaskCanceledRequest {
+                    task_token,
+                    details: payloads(details),
+                    identity: self.shared.identity.clone(),
+                    namespace: self.shared.namespace(),
+                    worker_version: self.shared.version_stamp(),
+                    ..Default::default()
+                };
+                self.send(request, deadline).await
+            }
+            Outcome::Silent { flush } => {
+                if flush {
+                    heartbeats.flush().await;
+                }
+                Ok(())
+            }
+        };
+        match answered {
+            Ok(()) => {}
+            // It has timed out, was completed from elsewhere, or its workflow is closed.
+            Err(error) if error.is_not_found() => tracing::debug!("an activity is not awaited any more: {error}"),
+            Err(error) => {
+                let task_queue = self.shared.task_queue.as_str();
+                tracing::warn!(
+                    task_queue,
+                    "an activity's outcome could not be delivered; the server will time it out: {error}"
+                );
+            }
+        }
+    }
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    async fn complete(
+        &self,
+        task_token: Vec<u8>,
+        result: Payload,
+        latest_heartbeat: Option<Vec<Payload>>,
+        deadline: Instant,
+    ) -> Result<(), RpcError> {
+        let request = RespondActivityTaskCompletedRequest {
+            task_token: task_token.clone(),
+            result: Some(Payloads { payloads: vec![result] }),
+            identity: self.shared.identity.clone(),
+            namespace: self.shared.namespace(),
+            worker_version: self.shared.version_stamp(),
+            ..Default::default()
+        };
+        match self.send(request, deadline).await {
+            Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
+                // Better a failure that somebody reads than an attempt that silently times out.
+                let text = format!("the server did not take the activity's result: {error}");
+                self.fail(task_token, *failure("ResultRefused", &text), latest_heartbeat, deadline).await
+            }
+            answered => answered,
+        }
+    }
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    async fn fail(
+        &self,
+        task_token: Vec<u8>,
+        failure: FailureProto,
+        latest_heartbeat: Option<Vec<Payload>>,
+        deadline: Instant,
+    ) -> Result<(), RpcError> {
+        let request = RespondActivityTaskFailedRequest {
+            task_token,
+            failure: Some(failure),
+            identity: self.shared.identity.clone(),
+            namespace: self.shared.namespace(),
+            last_heartbeat_details: latest_heartbeat.map(|payloads| Payloads { payloads }),
+            worker_version: self.shared.version_stamp(),
+            ..Default::default()
+        };
+        self.send(request, deadline).await
+    }
+
+    /// Sends until the server has it or has given the attempt up.
+    async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        self.shared.connection.call_within(request, left).await.map(drop)
+    }
+}
+
+/// When an attempt has been given up by the server, as far as can be told from here.
+struct Watch<'a> {
+    deadline: Instant,
+    heartbeat_timeout: Option<Duration>,
+    heartbeats: &'a Heartbeats<ServerTarget>,
+}
+
+impl Watch<'_> {
+    fn next_timeout(&self) -> Instant {
+        let heartbeat = self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout);
+        heartbeat.map_or(self.deadline, |heartbeat| heartbeat.min(self.deadline)) + TIMEOUT_BUFFER
+    }
+}
+
+/// Says that an attempt failed, loudly unless its author expected it.
+fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
+    let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
+    let benign = match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
+        _ => false,
+    };
+    if benign {
+        tracing::debug!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+    } else {
+        tracing::warn!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+    }
+}
+
+/// What an attempt that did not succeed tells the server.
+fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outcome {
+    match error.into_kind() {
+        ActivityErrorKind::Error { error, type_name } => {
+            Outcome::Failed(as_application_failure(Box::new(application_failure(&*error, Some(type_name)))))
+        }
+        ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
+        ActivityErrorKind::Cancelled { details } => match cancelled {
+            Some(ActivityCancelReason::Cancelled) => Outcome::Cancelled(details),
+            // The server does not wait for this attempt any more.
+            Some(ActivityCancelReason::NotFound | ActivityCancelReason::TimedOut) => Outcome::Silent { flush: false },
+            Some(ActivityCancelReason::WorkerShutdown) => Outcome::Failed(worker_shutdown()),
+            Some(ActivityCancelReason::Paused) => Outcome::Failed(failure("ActivityPaused", "the activity was paused")),
+            Some(ActivityCancelReason::Reset) => Outcome::Failed(failure("ActivityReset", "the activity was reset")),
+            None => Outcome::Failed(failure(
+                "CancelledError",
+                "the activity reports itself as cancelled, but nobody asked for that",
+            )),
+        },
+    }
+}
+
+fn worker_shutdown() -> Box<FailureProto> {
+    failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
+}
+
+fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
+    Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
+}
+
+/// The server takes no other failure as an activity's own: what came from elsewhere becomes the cause.
+fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
+    if matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
+        return failure;
+    }
+    Box::new(FailureProto {
+        message: failure.message.clone(),
+        source: SOURCE.into(),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo::default())),
+        cause: Some(failure),
+        ..Default::default()
+    })
+}
+
+fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
+    (!payloads.is_empty()).then_some(Payloads { payloads })
+}
+
+/// What an attempt is told about itself, its arguments, and the progress of earlier attempts.
+fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInfo, Vec<Payload>, Vec<Payload>) {
+    // The server writes "none" as zero.
+    let timeout = |proto: Option<_>| proto.as_ref().map(from_proto).filter(|timeout| !timeout.is_zero());
+    let execution = task.workflow_execution.unwrap_or_default();
+    let info = ActivityInfo {
+        activity_id: task.activity_id,
+        activity_type: task.activity_type.unwrap_or_default().name,
+        attempt: u32::try_from(task.attempt).unwrap_or_default().max(1),
+        task_token: task.task_token,
+        task_queue: task_queue.to_string(),
+        namespace: task.workflow_namespace,
+        workflow_id: execution.workflow_id,
+        run_id: execution.run_id,
+        workflow_type: task.workflow_type.unwrap_or_default().name,
+        scheduled_time: task.scheduled_time.as_ref().map(time_from_proto),
+        current_attempt_scheduled_time: task.current_attempt_scheduled_time.as_ref().map(time_from_proto),
+        started_time: task.started_time.as_ref().map(time_from_proto),
+        start_to_close_timeout: timeout(task.start_to_close_timeout),
+        schedule_to_close_timeout: timeout(task.schedule_to_close_timeout),
+        heartbeat_timeout: timeout(task.heartbeat_timeout),
+        retry_policy: task.retry_policy.as_ref().map(RetryPolicy::from_proto),
+    };
+    let list = |payloads: Option<Payloads>| payloads.unwrap_or_default().payloads;
+    (info, list(task.input), list(task.heartbeat_details))
+}
+
+/// The queue on which activity tasks are polled.
+pub(super) struct ActivityTaskSource {
+    pub(super) worker: Arc<ActivityWorker>,
+}
+
+impl TaskSource for ActivityTaskSource {
+    type Response = PollActivityTaskQueueResponse;
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    async fn poll(&self) -> Result<PollActivityTaskQueueResponse, RpcError> {
+        let shared = &self.worker.shared;
+        let request = PollActivityTaskQueueRequest {
+            namespace: shared.namespace(),
+            task_queue: Some(shared.normal_queue()),
+            identity: shared.identity.clone(),
+            worker_instance_key: shared.instance_key.clone(),
+            worker_version_capabilities: shared.version_capabilities(),
+            ..Default::default()
+        };
+        shared.connection.long_poll(request).await
+    }
+
+    fn accept(&self, response: PollActivityTaskQueueResponse, slot: Slot) {
+        if response.task_token.is_empty() {
+            return;
+        }
+        self.worker.runtime.spawn(Arc::clone(&self.worker).attempt(response, slot));
+    }
+
+    async fn wanted(&self) {}
+
+    async fn probe(&self) -> Result<(), RpcError> {
+        self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
+    }
+
+    fn is_transient(&self, error: &RpcError) -> bool {
+        self.worker.shared.connection.is_transient(error)
+    }
+
+    fn task_queue(&self) -> &str {
+        &self.worker.shared.task_queue
+    }
+}

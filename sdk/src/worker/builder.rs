@@ -1,0 +1,248 @@
+//! Makes workers: what they poll, what they can run, how much at a time.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use super::error::WorkerError;
+use super::options::Options;
+use super::shutdown::Phases;
+use crate::activity::{Activities, ActivityRegistry};
+use crate::client::{Client, Connection};
+use crate::runtime::WorkflowRegistry;
+use crate::workflow::WorkflowImplementation;
+
+/// Makes a [`Worker`]; [`Worker::builder`] gives one.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use abide::worker::{Worker, WorkerError};
+/// # use abide::client::Client;
+/// # async fn start(client: &Client, workflow: impl abide::workflow::WorkflowImplementation) -> Result<(), WorkerError> {
+/// let worker = Worker::builder(client, "orders")
+///     .workflow(workflow)
+///     .max_concurrent_activities(20)
+///     .graceful_shutdown_timeout(Duration::from_secs(30))
+///     .build()?;
+/// worker.run().await
+/// # }
+/// ```
+#[must_use = "a builder does nothing until `.build()`"]
+pub struct WorkerBuilder<State = NothingRegistered> {
+    connection: Connection,
+    task_queue: String,
+    workflows: WorkflowRegistry,
+    activities: ActivityRegistry,
+    options: Options,
+    state: PhantomData<State>,
+}
+
+/// State of a [`WorkerBuilder`] that can run nothing yet.
+#[derive(Debug)]
+pub struct NothingRegistered;
+
+/// State of a [`WorkerBuilder`] that can run something.
+#[derive(Debug)]
+pub struct Registered;
+
+/// A state in which a [`WorkerBuilder`] can be built. A worker without anything to run does not compile:
+///
+/// ```compile_fail,E0277
+/// # use abide::client::Client;
+/// # use abide::worker::{Worker, WorkerError};
+/// # fn forgets_to_register(client: &Client) -> Result<Worker, WorkerError> {
+/// Worker::builder(client, "orders").max_cached_workflows(10).build()
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "nothing is registered with this worker",
+    label = "this worker could not run anything",
+    note = "before `.build()`, register what it runs: `.workflow(process_order)` or `.activities(charge_card)`"
+)]
+pub trait SomethingRegistered {}
+
+impl SomethingRegistered for Registered {}
+
+impl WorkerBuilder {
+    pub(super) fn new(client: &Client, task_queue: impl Into<String>) -> Self {
+        Self {
+            connection: client.connection().clone(),
+            task_queue: task_queue.into(),
+            workflows: WorkflowRegistry::default(),
+            activities: ActivityRegistry::default(),
+            options: Options::default(),
+            state: PhantomData,
+        }
+    }
+}
+
+impl<State> WorkerBuilder<State> {
+    /// Registers a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`.
+    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> WorkerBuilder<Registered> {
+        self.workflows.add(workflow);
+        self.registered()
+    }
+
+    /// Registers activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.
+    pub fn activities<A: Activities>(mut self, activities: A) -> WorkerBuilder<Registered> {
+        activities.register(&mut self.activities);
+        self.registered()
+    }
+
+    /// How many idle workflow runs are kept in memory, so that they need not be rebuilt from history; the one that was
+    /// not used for the longest time goes first. 0 keeps none. Default: 1000.
+    pub fn max_cached_workflows(mut self, runs: usize) -> Self {
+        self.options.max_cached_workflows = runs;
+        self
+    }
+
+    /// How many workflow tasks are in hand at a time, polls included. Default: 100.
+    pub fn max_concurrent_workflow_tasks(mut self, tasks: usize) -> Self {
+        self.options.max_concurrent_workflow_tasks = tasks;
+        self
+    }
+
+    /// How many activities run at a time, polls included. Default: 100.
+    pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
+        self.options.max_concurrent_activities = activities;
+        self
+    }
+
+    /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`.
+    /// Default: 5.
+    pub fn workflow_task_pollers(mut self, pollers: usize) -> Self {
+        self.options.workflow_task_pollers = pollers;
+        self
+    }
+
+    /// How many polls for activities are open at a time; never more than `max_concurrent_activities`. Default: 5.
+    pub fn activity_task_pollers(mut self, pollers: usize) -> Self {
+        self.options.activity_task_pollers = pollers;
+        self
+    }
+
+    /// Which part of the workflow task pollers looks for runs that are not cached here, above 0 and up to 1.
+    /// Default: 0.2.
+    pub fn nonsticky_to_sticky_poll_ratio(mut self, ratio: f64) -> Self {
+        self.options.nonsticky_to_sticky_poll_ratio = ratio;
+        self
+    }
+
+    /// How long the task of a cached run waits for this worker, before any worker may take it. Default: 10 s.
+    pub fn sticky_queue_schedule_to_start_timeout(mut self, timeout: Duration) -> Self {
+        self.options.sticky_queue_schedule_to_start_timeout = timeout;
+        self
+    }
+
+    /// How long activities may go on after [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown), before
+    /// they are told to stop. Those that do not stop within 10 s after that are dropped and fail. Default: 0.
+    pub fn graceful_shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.options.graceful_shutdown_timeout = timeout;
+        self
+    }
+
+    /// Longest time between two heartbeats that are sent to the server. Default: 60 s.
+    pub fn max_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
+        self.options.max_heartbeat_throttle_interval = interval;
+        self
+    }
+
+    /// Time between two heartbeats that are sent for an activity without a heartbeat timeout; with one, it is 0.8 of
+    /// that. Default: 30 s.
+    pub fn default_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
+        self.options.default_heartbeat_throttle_interval = interval;
+        self
+    }
+
+    /// How long workflow code may go on without yielding, before its task fails. Default: 2 s.
+    pub fn deadlock_detection_timeout(mut self, timeout: Duration) -> Self {
+        self.options.deadlock_detection_timeout = timeout;
+        self
+    }
+
+    /// Turns deadlock detection off, to step through workflow code with a debugger. Default: `false`.
+    pub fn debug_mode(mut self, debug_mode: bool) -> Self {
+        self.options.debug_mode = debug_mode;
+        self
+    }
+
+    /// How many threads run workflow code. Default: the parallelism that the system makes available.
+    pub fn worker_threads(mut self, threads: usize) -> Self {
+        self.options.worker_threads = threads;
+        self
+    }
+
+    /// Who the worker is, as histories show it. Default: the client's identity, `pid@host`.
+    pub fn identity(mut self, identity: impl Into<String>) -> Self {
+        self.options.identity = Some(identity.into());
+        self
+    }
+
+    /// Which build of the code runs, as histories show it. Default: a checksum of the executable.
+    pub fn build_id(mut self, build_id: impl Into<String>) -> Self {
+        self.options.build_id = Some(build_id.into());
+        self
+    }
+
+    /// Makes the worker. It polls once [`Worker::run`] is awaited.
+    ///
+    /// # Errors
+    /// When a name is registered twice, or an option means nothing.
+    pub fn build(self) -> Result<Worker, WorkerError>
+    where
+        State: SomethingRegistered,
+    {
+        if self.task_queue.is_empty() {
+            return Err(WorkerError::new("the task queue has no name: expected the one that workflows are started on"));
+        }
+        check_duplicates("workflow", self.workflows.duplicates())?;
+        check_duplicates("activity", self.activities.duplicates())?;
+        self.options.check()?;
+        if self.workflows.names().next().is_none() && self.activities.names().next().is_none() {
+            return Err(WorkerError::new(
+                "nothing is registered with this worker: the values given to `.activities(..)` have no activity",
+            ));
+        }
+        Ok(Worker {
+            connection: self.connection,
+            task_queue: self.task_queue,
+            workflows: self.workflows,
+            activities: self.activities,
+            options: self.options,
+            phases: Arc::new(Phases::new()),
+        })
+    }
+
+    fn registered(self) -> WorkerBuilder<Registered> {
+        WorkerBuilder {
+            connection: self.connection,
+            task_queue: self.task_queue,
+            workflows: self.workflows,
+            activities: self.activities,
+            options: self.options,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<State> std::fmt::Debug for WorkerBuilder<State> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("task_queue", &self.task_queue)
+            .field("workflows", &self.workflows)
+            .field("activities", &self.activities)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_duplicates(kind: &str, duplicates: &[&'static str]) -> Result<(), WorkerError> {
+    match duplicates.first() {
+        None => Ok(()),
+        Some(name) => Err(WorkerError::new(format!(
+            "the {kind} `{name}` is registered twice: remove one, or give one of them another name with `name = \"..\"` \
+             in its attribute"
+        ))),
+    }
+}

@@ -1,0 +1,49 @@
+//! What building and running a worker yields when it does not succeed.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::client::RpcError;
+
+/// A worker could not be built, could not start, or had to end.
+///
+/// Tasks that fail never end a worker; neither does a server that is away for a while.
+pub struct WorkerError {
+    message: String,
+    cause: Option<RpcError>,
+}
+
+impl WorkerError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), cause: None }
+    }
+
+    pub(super) fn from_rpc(context: impl fmt::Display, cause: RpcError) -> Self {
+        Self { message: format!("{context}: {cause}"), cause: Some(cause) }
+    }
+
+    /// What the server said, if it was the server that refused.
+    pub fn rpc_error(&self) -> Option<&RpcError> {
+        self.cause.as_ref()
+    }
+
+    /// Whether the client's namespace is not there.
+    pub fn is_namespace_not_found(&self) -> bool {
+        self.cause.as_ref().is_some_and(RpcError::is_namespace_not_found)
+    }
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WorkerError({self})")
+    }
+}
+
+/// The text of the cause is part of this error's own, so [`source`](Error::source) does not repeat it.
+impl Error for WorkerError {}

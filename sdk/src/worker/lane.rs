@@ -1,0 +1,177 @@
+//! A lane's mailbox: what is sent to its thread, and the task the thread has in hand.
+//!
+//! The mailbox outlives its thread. When workflow code does not return, the watchdog takes the task out of the mailbox
+//! and counts the epoch up: a new thread takes over what is queued, and the old one, should it ever return, sees that
+//! it is not wanted any more.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
+
+use super::slots::Slot;
+use crate::replay::{HistoryPage, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure};
+
+/// Whose task it is and how to answer it: stays with the task until it is answered.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pub(super) task_token: Vec<u8>,
+    pub(super) workflow_id: String,
+    pub(super) run_id: String,
+    pub(super) workflow_type: String,
+    /// From 1.
+    pub(super) attempt: i32,
+    /// When the server gives the task up.
+    pub(super) deadline: tokio::time::Instant,
+    /// Whether the whole task is a query.
+    pub(super) is_query: bool,
+    /// The polled events, kept while the history is fetched from its beginning: the server does not store the last
+    /// ones of a repeated or speculative task.
+    pub(super) polled_events: Vec<HistoryEvent>,
+    /// Id of the last event that was fetched.
+    pub(super) fetched_up_to: i64,
+    /// Given back when the task is answered.
+    pub(super) slot: Slot,
+}
+
+/// What is sent to a lane.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A task for a run of this lane.
+    Task(Box<Ticket>, Box<WorkflowTask>),
+    /// The history that a run asked for.
+    Page(Box<Ticket>, HistoryPage),
+    /// The history that a run asked for cannot be had: forget the run.
+    NoPage { run_id: String },
+    /// Forget an idle run: the server did not take its answer.
+    Evict { run_id: String },
+    /// Forget one idle run: the lanes together have too many.
+    Shed,
+}
+
+/// What a lane says about a task.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    Complete(Box<WorkflowTaskCompletion>),
+    Fail(Box<WorkflowTaskFailure>),
+    Answer(Box<WorkflowQueryResult>),
+    /// The run goes on when it gets this page.
+    NeedHistory {
+        next_page_token: Vec<u8>,
+    },
+    /// The run is not cached here and the task brings only the end of its history: send it again with the whole.
+    CacheMiss(Box<WorkflowTask>),
+    /// The run was lost while its history was fetched.
+    Lost,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    state: Mutex<State>,
+    ready: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    messages: VecDeque<Message>,
+    /// Tasks for runs that wait for a page.
+    parked: Vec<Message>,
+    in_hand: Option<(Box<Ticket>, Instant)>,
+    /// Counts the threads this lane has had.
+    epoch: u64,
+    thread_waits: bool,
+    closed: bool,
+}
+
+impl Lane {
+    pub(super) fn send(&self, message: Message) {
+        let mut state = self.lock();
+        state.messages.push_back(message);
+        self.wake(&state);
+    }
+
+    /// Ends the lane: its thread finishes what it has in hand, what is queued is dropped.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.messages.clear();
+        state.parked.clear();
+        self.wake(&state);
+    }
+
+    /// The next message for the thread of that epoch; `None` when the thread has to end.
+    pub(super) fn next(&self, epoch: u64) -> Option<Message> {
+        let mut state = self.lock();
+        loop {
+            if state.closed || state.epoch != epoch {
+                return None;
+            }
+            if let Some(message) = state.messages.pop_front() {
+                return Some(message);
+            }
+            state.thread_waits = true;
+            state = self.ready.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.thread_waits = false;
+        }
+    }
+
+    /// Notes that workflow code begins to work on a task.
+    #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
+    pub(super) fn begin(&self, ticket: Box<Ticket>) {
+        self.lock().in_hand = Some((ticket, Instant::now()));
+    }
+
+    /// Notes that it has returned. `None` if it took too long: the task is answered, the thread has to end.
+    pub(super) fn end(&self, epoch: u64) -> Option<Box<Ticket>> {
+        let mut state = self.lock();
+        if state.epoch != epoch {
+            return None;
+        }
+        state.in_hand.take().map(|(ticket, _)| ticket)
+    }
+
+    /// Keeps a task until [`unpark`](Self::unpark): its run waits for a page.
+    pub(super) fn park(&self, message: Message) {
+        self.lock().parked.push(message);
+    }
+
+    /// Queues the parked tasks, in front of all others.
+    pub(super) fn unpark(&self) {
+        self.lock().unpark();
+    }
+
+    /// Takes the task in hand away if its code has not returned for so long. The thread is abandoned then; the lane
+    /// needs a new one, of the epoch that is given back.
+    pub(super) fn abandon_if_stuck(&self, now: Instant, limit: Duration) -> Option<(Box<Ticket>, u64)> {
+        let mut state = self.lock();
+        let since = state.in_hand.as_ref()?.1;
+        if now.saturating_duration_since(since) < limit {
+            return None;
+        }
+        let (ticket, _) = state.in_hand.take()?;
+        state.epoch += 1;
+        state.unpark();
+        Some((ticket, state.epoch))
+    }
+
+    fn wake(&self, state: &State) {
+        // A thread that does not wait looks at the queue before it does.
+        if state.thread_waits {
+            self.ready.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn unpark(&mut self) {
+        while let Some(message) = self.parked.pop() {
+            self.messages.push_front(message);
+        }
+    }
+}

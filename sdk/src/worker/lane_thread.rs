@@ -1,0 +1,232 @@
+//! A lane's thread: owns its cached runs and works on one task after the other.
+//!
+//! It knows no clock, no server and no tokio: a message comes in, a verdict goes out.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+
+use super::cache::RunCache;
+use super::lane::{Lane, Message, Ticket, Verdict};
+use super::lanes::Shared;
+use crate::failure::{ApplicationFailure, application_failure};
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
+use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
+
+/// A run as a lane sees it. [`WorkflowRun`] in earnest, something smaller in tests.
+pub(super) trait Run: Sized + 'static {
+    /// What all runs are made from.
+    type Factory: Send + Sync + 'static;
+
+    fn new(factory: &Self::Factory, ticket: &Ticket) -> Self;
+    fn handle(&mut self, input: Input) -> Output;
+    fn last_processed_started_event_id(&self) -> i64;
+}
+
+impl Run for WorkflowRun {
+    type Factory = (Arc<WorkflowRegistry>, Arc<RunOptions>);
+
+    fn new((registry, options): &Self::Factory, ticket: &Ticket) -> Self {
+        Self::new(Arc::clone(registry), Arc::clone(options), ticket.workflow_id.clone(), ticket.run_id.clone())
+    }
+
+    fn handle(&mut self, input: Input) -> Output {
+        self.handle(input)
+    }
+
+    fn last_processed_started_event_id(&self) -> i64 {
+        self.last_processed_started_event_id()
+    }
+}
+
+pub(super) struct LaneThread<R: Run> {
+    shared: Arc<Shared<R>>,
+    lane: Arc<Lane>,
+    index: usize,
+    epoch: u64,
+    idle: RunCache<Box<R>>,
+    /// Runs that wait for a page of their history: never evicted.
+    waiting_for_history: HashMap<String, Box<R>>,
+}
+
+impl<R: Run> LaneThread<R> {
+    pub(super) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
+        let lane = Arc::clone(&shared.lanes[index]);
+        Self { shared, lane, index, epoch, idle: RunCache::new(), waiting_for_history: HashMap::new() }
+    }
+
+    /// Works until the lane is closed, or until this thread was abandoned.
+    pub(super) fn run(mut self) {
+        while let Some(message) = self.lane.next(self.epoch) {
+            if self.take(message).is_break() {
+                break;
+            }
+        }
+        let (shared, index, epoch) = (Arc::clone(&self.shared), self.index, self.epoch);
+        // Runs are dropped before the thread counts as gone: their code may be what is stuck.
+        drop_quietly(self);
+        shared.thread_ended(index, epoch);
+    }
+
+    fn take(&mut self, message: Message) -> ControlFlow<()> {
+        match message {
+            Message::Task(ticket, task) => self.task(ticket, task),
+            Message::Page(ticket, page) => self.page(ticket, page),
+            Message::NoPage { run_id } => {
+                self.waiting_for_history.remove(&run_id).into_iter().for_each(drop_quietly);
+                self.lane.unpark();
+                ControlFlow::Continue(())
+            }
+            Message::Evict { run_id } => {
+                let evicted = self.idle.take(&run_id);
+                self.discard(evicted);
+                ControlFlow::Continue(())
+            }
+            Message::Shed => {
+                self.trim();
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn task(&mut self, ticket: Box<Ticket>, task: Box<WorkflowTask>) -> ControlFlow<()> {
+        if self.waiting_for_history.contains_key(&ticket.run_id) {
+            self.lane.park(Message::Task(ticket, task));
+            return ControlFlow::Continue(());
+        }
+        let cached = self.idle.take(&ticket.run_id);
+        self.shared.cached_changed(self.index, self.idle.len());
+        match cached {
+            Some(run) if continues(&*run, &task) => self.work(run, ticket, Input::WorkflowTask(task)),
+            stale => {
+                stale.into_iter().for_each(drop_quietly);
+                if begins_at_the_beginning(&task) {
+                    let run = Box::new(R::new(&self.shared.factory, &ticket));
+                    return self.work(run, ticket, Input::WorkflowTask(task));
+                }
+                (self.shared.sink)(ticket, Verdict::CacheMiss(task));
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn page(&mut self, ticket: Box<Ticket>, page: HistoryPage) -> ControlFlow<()> {
+        let Some(run) = self.waiting_for_history.remove(&ticket.run_id) else {
+            (self.shared.sink)(ticket, Verdict::Lost);
+            return ControlFlow::Continue(());
+        };
+        let flow = self.work(run, ticket, Input::HistoryPage(page));
+        // Those whose run waits for the next page are parked again.
+        self.lane.unpark();
+        flow
+    }
+
+    /// Lets workflow code run, and passes its verdict on.
+    fn work(&mut self, mut run: Box<R>, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
+        self.lane.begin(ticket);
+        let output = catch_unwind(AssertUnwindSafe(|| run.handle(input)));
+        let Some(ticket) = self.lane.end(self.epoch) else {
+            drop_quietly(run);
+            return ControlFlow::Break(());
+        };
+        let verdict = match output {
+            Ok(Output::Complete(completion)) if completion.closes_workflow => {
+                // Accepted, the run is over; refused, it has to be rebuilt: it is of no use either way.
+                (self.shared.sink)(ticket, Verdict::Complete(completion));
+                drop_quietly(run);
+                return ControlFlow::Continue(());
+            }
+            Ok(Output::Complete(completion)) => {
+                self.keep(&ticket, run);
+                Verdict::Complete(completion)
+            }
+            Ok(Output::AnswerQuery(answer)) => {
+                self.keep(&ticket, run);
+                Verdict::Answer(answer)
+            }
+            Ok(Output::NeedHistory { next_page_token }) => {
+                self.waiting_for_history.insert(ticket.run_id.clone(), run);
+                Verdict::NeedHistory { next_page_token }
+            }
+            Ok(Output::Fail(failure)) => {
+                drop_quietly(run);
+                Verdict::Fail(failure)
+            }
+            Ok(Output::Idle) => {
+                drop_quietly(run);
+                Verdict::Fail(task_failure("the history ends before the workflow task it was sent for"))
+            }
+            Err(panic) => {
+                drop_quietly(run);
+                Verdict::Fail(task_failure(&format!("the workflow task panicked: {}", panic_message(&*panic))))
+            }
+        };
+        (self.shared.sink)(ticket, verdict);
+        self.trim();
+        ControlFlow::Continue(())
+    }
+
+    /// Keeps a run for its next task.
+    fn keep(&mut self, ticket: &Ticket, run: Box<R>) {
+        if self.shared.capacity == 0 {
+            drop_quietly(run);
+            return;
+        }
+        self.idle.put(&ticket.run_id, run).into_iter().for_each(drop_quietly);
+        self.shared.cached_changed(self.index, self.idle.len());
+    }
+
+    /// Evicts while the lanes together hold too many runs, as long as that is this lane's part.
+    fn trim(&mut self) {
+        while self.shared.should_evict(self.index) {
+            let Some(run) = self.idle.evict() else { return };
+            self.discard(Some(run));
+        }
+    }
+
+    fn discard(&self, run: Option<Box<R>>) {
+        self.shared.cached_changed(self.index, self.idle.len());
+        run.into_iter().for_each(drop_quietly);
+    }
+}
+
+/// Whether a cached run has seen exactly what lies before the task.
+fn continues<R: Run>(run: &R, task: &WorkflowTask) -> bool {
+    match task.history.events.first() {
+        // The whole history came along: the run may have seen things that the server never stored.
+        Some(first) if first.event_id == 1 => false,
+        Some(_) => run.last_processed_started_event_id() == task.previous_started_event_id,
+        // Only a query comes without events, and it asks for the state as it is.
+        None => task.query.is_some(),
+    }
+}
+
+fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
+    task.history.events.first().is_some_and(|first| first.event_id == 1)
+}
+
+/// A failed task for what is neither a workflow's failure nor nondeterminism.
+pub(super) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
+    Box::new(WorkflowTaskFailure {
+        cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
+        failure: application_failure(&ApplicationFailure::new(message), None),
+        nondeterminism: None,
+    })
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
+}
+
+/// Drops something of a workflow's; a panic in its destructor must not end the lane.
+fn drop_quietly<T>(dropped: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
+        tracing::error!("dropping a workflow's state panicked: {}", panic_message(&*panic));
+    }
+}

@@ -1,0 +1,549 @@
+//! All lanes of a worker: which run lives where, how many runs are cached, and what happens when one is stuck.
+//!
+//! A run belongs to the lane that its run id hashes to. The cache's limit holds for all lanes together: a lane may
+//! hold more than its share while others hold less; when the total is too high, a lane above its share evicts.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::lane::{Lane, Message, Ticket, Verdict};
+use super::lane_thread::{LaneThread, Run, task_failure};
+use crate::replay::WorkflowTask;
+
+/// Where verdicts go. Called on lanes: must not block.
+pub(super) type Sink = Box<dyn Fn(Box<Ticket>, Verdict) + Send + Sync>;
+
+/// The lanes of one worker. Dropping it ends their threads.
+pub(super) struct Lanes<R: Run> {
+    shared: Arc<Shared<R>>,
+}
+
+/// What the lanes' threads have in common.
+pub(super) struct Shared<R: Run> {
+    pub(super) lanes: Vec<Arc<Lane>>,
+    pub(super) factory: R::Factory,
+    pub(super) sink: Sink,
+    /// How many idle runs all lanes together may keep; 0 to keep none.
+    pub(super) capacity: usize,
+    cached: Vec<AtomicUsize>,
+    abandoned: Mutex<Vec<Abandoned>>,
+    abandoned_count: AtomicUsize,
+}
+
+/// A thread whose workflow code has not returned, and the run it works on.
+struct Abandoned {
+    lane: usize,
+    epoch: u64,
+    run_id: String,
+}
+
+impl<R: Run> Lanes<R> {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system does not give a thread.
+    pub(super) fn start(count: usize, capacity: usize, factory: R::Factory, sink: Sink) -> io::Result<Self> {
+        let count = count.max(1);
+        let lanes = Self {
+            shared: Arc::new(Shared {
+                lanes: (0..count).map(|_| Arc::default()).collect(),
+                factory,
+                sink,
+                capacity,
+                cached: (0..count).map(|_| AtomicUsize::new(0)).collect(),
+                abandoned: Mutex::default(),
+                abandoned_count: AtomicUsize::new(0),
+            }),
+        };
+        for index in 0..count {
+            lanes.start_thread(index, 0)?;
+        }
+        Ok(lanes)
+    }
+
+    /// Sends a message to the lane of that run.
+    pub(super) fn send(&self, run_id: &str, message: Message) {
+        self.lane_of(run_id).send(message);
+    }
+
+    /// Sends a task to its run; the task of a run that is stuck fails at once.
+    pub(super) fn send_task(&self, ticket: Box<Ticket>, task: Box<WorkflowTask>) {
+        if self.abandoned() > 0 && self.shared.is_stuck(&ticket.run_id) {
+            let text = format!("{} The thread it blocks has still not come back.", deadlock_text(&ticket, None));
+            return (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
+        }
+        let lane = Arc::clone(self.lane_of(&ticket.run_id));
+        lane.send(Message::Task(ticket, task));
+    }
+
+    /// How many threads are stuck in workflow code now.
+    pub(super) fn abandoned(&self) -> usize {
+        self.shared.abandoned_count.load(Ordering::Relaxed)
+    }
+
+    /// Fails the tasks whose code has not returned within the limit, and replaces their lanes' threads.
+    ///
+    /// # Errors
+    /// When the system does not give a thread.
+    pub(super) fn replace_stuck(&self, now: Instant, limit: Duration) -> io::Result<()> {
+        for (index, lane) in self.shared.lanes.iter().enumerate() {
+            let Some((ticket, epoch)) = lane.abandon_if_stuck(now, limit) else { continue };
+            self.shared.abandon(Abandoned { lane: index, epoch: epoch - 1, run_id: ticket.run_id.clone() });
+            self.start_thread(index, epoch)?;
+            let text = deadlock_text(&ticket, Some(limit));
+            (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
+        }
+        Ok(())
+    }
+
+    fn start_thread(&self, index: usize, epoch: u64) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        // Detached: a thread that is stuck in workflow code cannot be waited for.
+        thread::Builder::new()
+            .name(format!("abide-lane-{index}"))
+            .spawn(move || LaneThread::new(shared, index, epoch).run())
+            .map(drop)
+    }
+
+    fn lane_of(&self, run_id: &str) -> &Arc<Lane> {
+        let lanes = &self.shared.lanes;
+        // FNV-1a: run ids are random already, and the same lane has to be found every time.
+        let hash = run_id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        &lanes[(hash % lanes.len() as u64) as usize]
+    }
+}
+
+impl<R: Run> Drop for Lanes<R> {
+    fn drop(&mut self) {
+        self.shared.lanes.iter().for_each(|lane| lane.close());
+    }
+}
+
+impl<R: Run> Shared<R> {
+    /// A lane tells how many idle runs it has now.
+    pub(super) fn cached_changed(&self, lane: usize, count: usize) {
+        self.cached[lane].store(count, Ordering::Relaxed);
+    }
+
+    /// Whether that lane should evict a run. If others are more to blame, one of them is told instead.
+    pub(super) fn should_evict(&self, lane: usize) -> bool {
+        if self.cached_total() <= self.capacity {
+            return false;
+        }
+        let share = self.capacity / self.lanes.len();
+        let above = |other: &usize| self.cached[*other].load(Ordering::Relaxed) > share;
+        if above(&lane) {
+            return true;
+        }
+        // The total is above the sum of all shares, so some lane is above its own.
+        if let Some(other) =
+            (0..self.lanes.len()).filter(above).max_by_key(|other| self.cached[*other].load(Ordering::Relaxed))
+        {
+            self.lanes[other].send(Message::Shed);
+        }
+        false
+    }
+
+    /// A thread has ended: if it was abandoned, its run may be tried again.
+    pub(super) fn thread_ended(&self, lane: usize, epoch: u64) {
+        let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        abandoned.retain(|thread| (thread.lane, thread.epoch) != (lane, epoch));
+        self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
+    }
+
+    fn abandon(&self, thread: Abandoned) {
+        // The new thread begins with an empty cache.
+        self.cached_changed(thread.lane, 0);
+        let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        abandoned.push(thread);
+        self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
+    }
+
+    fn is_stuck(&self, run_id: &str) -> bool {
+        let abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        abandoned.iter().any(|thread| thread.run_id == run_id)
+    }
+
+    /// Lanes are few; runs are never walked.
+    fn cached_total(&self) -> usize {
+        self.cached.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+}
+
+fn deadlock_text(ticket: &Ticket, limit: Option<Duration>) -> String {
+    let limit = limit.map(|limit| format!(" within {limit:?}")).unwrap_or_default();
+    format!(
+        "[TMPRL1101] Potential deadlock: the code of workflow `{}` (id `{}`, run id `{}`) did not yield{limit}. \
+         Workflow code must not block or compute for long: do that in an activity, and wait only for what the context offers. \
+         `WorkerBuilder::debug_mode` turns this check off while you step through code.",
+        ticket.workflow_type, ticket.workflow_id, ticket.run_id,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::sync::{Condvar, MutexGuard};
+
+    use abide_protos::temporal::api::history::v1::HistoryEvent;
+    use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+
+    use super::*;
+    use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
+    use crate::worker::slots::Slot;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// What the runs of one test share: how many are alive, and a gate that stops those of type `block`.
+    #[derive(Default)]
+    struct World {
+        alive: AtomicUsize,
+        gate_open: Mutex<bool>,
+        gate: Condvar,
+    }
+
+    impl World {
+        fn gate(&self) -> MutexGuard<'_, bool> {
+            self.gate_open.lock().unwrap()
+        }
+
+        fn open_gate(&self) {
+            *self.gate() = true;
+            self.gate.notify_all();
+        }
+
+        fn wait_at_gate(&self) {
+            let open = self.gate();
+            drop(self.gate.wait_timeout_while(open, PATIENCE, |open| !*open).unwrap());
+        }
+    }
+
+    /// A run that does what its workflow type says.
+    struct Actor {
+        world: Arc<World>,
+        workflow_type: String,
+        last_started: i64,
+    }
+
+    impl Run for Actor {
+        type Factory = Arc<World>;
+
+        fn new(world: &Arc<World>, ticket: &Ticket) -> Self {
+            world.alive.fetch_add(1, Ordering::SeqCst);
+            Self { world: Arc::clone(world), workflow_type: ticket.workflow_type.clone(), last_started: 0 }
+        }
+
+        fn handle(&mut self, input: Input) -> Output {
+            let Input::WorkflowTask(task) = input else { return Output::Complete(Box::default()) };
+            self.last_started = task.started_event_id;
+            if task.query.is_some() {
+                return Output::AnswerQuery(Box::new(WorkflowQueryResult::default()));
+            }
+            match self.workflow_type.as_str() {
+                "close" => {
+                    Output::Complete(Box::new(WorkflowTaskCompletion { closes_workflow: true, ..Default::default() }))
+                }
+                "panic" => panic!("index out of range"),
+                "block" => {
+                    self.world.wait_at_gate();
+                    Output::Complete(Box::default())
+                }
+                "long" => Output::NeedHistory { next_page_token: b"page 2".into() },
+                "short" => Output::Idle,
+                _ => Output::Complete(Box::default()),
+            }
+        }
+
+        fn last_processed_started_event_id(&self) -> i64 {
+            self.last_started
+        }
+    }
+
+    impl Drop for Actor {
+        fn drop(&mut self) {
+            self.world.alive.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Case {
+        world: Arc<World>,
+        lanes: Lanes<Actor>,
+        verdicts: Receiver<(Box<Ticket>, Verdict)>,
+    }
+
+    impl Case {
+        fn new(threads: usize, capacity: usize) -> Self {
+            let (sender, verdicts) = channel();
+            let world = Arc::new(World::default());
+            let sink = Box::new(move |ticket, verdict| drop(sender.send((ticket, verdict))));
+            let lanes = Lanes::start(threads, capacity, Arc::clone(&world), sink).unwrap();
+            Self { world, lanes, verdicts }
+        }
+
+        /// A first task of a run.
+        fn first(&self, run_id: &str, workflow_type: &str) {
+            self.send(
+                run_id,
+                workflow_type,
+                WorkflowTask { started_event_id: 3, history: history(1, 3), ..Default::default() },
+            );
+        }
+
+        /// A later task, with the events since the one that was started at event `previous`.
+        fn later(&self, run_id: &str, previous: i64) {
+            let history = history(previous + 1, previous + 4);
+            let started_event_id = previous + 4;
+            self.send(
+                run_id,
+                "plain",
+                WorkflowTask { previous_started_event_id: previous, started_event_id, history, ..Default::default() },
+            );
+        }
+
+        fn send(&self, run_id: &str, workflow_type: &str, task: WorkflowTask) {
+            self.lanes.send_task(ticket(run_id, workflow_type), Box::new(task));
+        }
+
+        /// The next verdict, as text: `run id: what`.
+        fn next(&self) -> String {
+            let (ticket, verdict) =
+                self.verdicts.recv_timeout(PATIENCE).expect("a lane says something about each task");
+            let what = match verdict {
+                Verdict::Complete(_) => "complete".to_string(),
+                Verdict::Fail(failure) => failure.failure.message,
+                Verdict::Answer(_) => "answer".to_string(),
+                Verdict::NeedHistory { next_page_token } => String::from_utf8(next_page_token).unwrap(),
+                Verdict::CacheMiss(task) => format!("cache miss with {} events", task.history.events.len()),
+                Verdict::Lost => "lost".to_string(),
+            };
+            format!("{}: {what}", ticket.run_id)
+        }
+
+        #[track_caller]
+        fn wait_until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+            let began = now();
+            while !condition(self) {
+                assert!(now() - began < PATIENCE, "never: {what}");
+                std::thread::yield_now();
+            }
+        }
+
+        fn alive(&self) -> usize {
+            self.world.alive.load(Ordering::SeqCst)
+        }
+
+        /// Lets the watchdog look, as if more time than the limit had passed.
+        fn time_passes(&self) {
+            let limit = Duration::from_secs(2);
+            self.lanes.replace_stuck(now() + limit, limit).unwrap();
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests bound how long they wait")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn ticket(run_id: &str, workflow_type: &str) -> Box<Ticket> {
+        Box::new(Ticket {
+            task_token: Vec::new(),
+            workflow_id: format!("workflow-{run_id}"),
+            run_id: run_id.to_string(),
+            workflow_type: workflow_type.to_string(),
+            attempt: 1,
+            deadline: now().into(),
+            is_query: false,
+            polled_events: Vec::new(),
+            fetched_up_to: 0,
+            slot: Slot::for_test(),
+        })
+    }
+
+    fn history(first: i64, last: i64) -> HistoryPage {
+        let events = (first..=last).map(|event_id| HistoryEvent { event_id, ..Default::default() }).collect();
+        HistoryPage { events, next_page_token: Vec::new() }
+    }
+
+    #[test]
+    fn a_cached_run_goes_on_with_the_new_events_only() {
+        let case = Case::new(2, 10);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.alive(), 1);
+    }
+
+    #[test]
+    fn a_run_that_is_not_cached_gets_its_task_back_whole() {
+        let case = Case::new(2, 10);
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: cache miss with 4 events");
+    }
+
+    #[test]
+    fn a_run_that_has_missed_a_task_is_rebuilt() {
+        let case = Case::new(1, 10);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.later("a", 7);
+        assert_eq!(case.next(), "a: cache miss with 4 events");
+        assert_eq!(case.alive(), 0);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.alive(), 1, "a whole history replaces what was cached");
+    }
+
+    #[test]
+    fn a_query_without_events_asks_the_cached_run() {
+        let case = Case::new(1, 10);
+        let query = || WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() };
+        case.send("a", "plain", query());
+        assert_eq!(case.next(), "a: cache miss with 0 events");
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.send("a", "plain", query());
+        assert_eq!(case.next(), "a: answer");
+    }
+
+    #[test]
+    fn all_lanes_together_keep_no_more_runs_than_they_may() {
+        let case = Case::new(3, 5);
+        for run in 0..100 {
+            case.first(&format!("run-{run}"), "plain");
+        }
+        for _ in 0..100 {
+            assert!(case.next().ends_with(": complete"));
+        }
+        case.wait_until("5 runs are left", |case| case.alive() == 5);
+    }
+
+    #[test]
+    fn without_a_cache_a_run_lives_as_long_as_its_task() {
+        let case = Case::new(1, 0);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.wait_until("the run is dropped", |case| case.alive() == 0);
+        case.first("b", "long");
+        assert_eq!(case.next(), "b: page 2");
+        assert_eq!(case.alive(), 1, "it is kept while its history is fetched");
+        case.lanes.send("b", Message::Page(ticket("b", "long"), history(4, 9)));
+        assert_eq!(case.next(), "b: complete");
+        case.wait_until("the run is dropped", |case| case.alive() == 0);
+    }
+
+    #[test]
+    fn a_run_that_closes_or_was_refused_is_dropped() {
+        let case = Case::new(1, 10);
+        case.first("a", "close");
+        assert_eq!(case.next(), "a: complete");
+        case.first("b", "plain");
+        assert_eq!(case.next(), "b: complete");
+        assert_eq!(case.alive(), 1);
+        case.lanes.send("b", Message::Evict { run_id: "b".into() });
+        case.wait_until("the refused run is dropped", |case| case.alive() == 0);
+    }
+
+    #[test]
+    fn a_panic_fails_its_own_task_only() {
+        let case = Case::new(1, 10);
+        case.first("a", "panic");
+        assert_eq!(case.next(), "a: the workflow task panicked: index out of range");
+        case.first("b", "plain");
+        assert_eq!(case.next(), "b: complete");
+        assert_eq!(case.alive(), 1);
+    }
+
+    #[test]
+    fn a_history_that_ends_too_early_fails_its_task() {
+        let case = Case::new(1, 10);
+        case.first("a", "short");
+        assert_eq!(case.next(), "a: the history ends before the workflow task it was sent for");
+    }
+
+    #[test]
+    fn a_task_for_a_run_that_waits_for_history_comes_later() {
+        let case = Case::new(1, 10);
+        case.first("a", "long");
+        assert_eq!(case.next(), "a: page 2");
+        case.send("a", "long", WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() });
+        case.first("b", "plain");
+        assert_eq!(case.next(), "b: complete", "the lane does not wait");
+        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.next(), "a: answer");
+    }
+
+    #[test]
+    fn a_run_whose_history_cannot_be_had_is_forgotten() {
+        let case = Case::new(1, 10);
+        case.first("a", "long");
+        assert_eq!(case.next(), "a: page 2");
+        case.lanes.send("a", Message::NoPage { run_id: "a".into() });
+        case.wait_until("the run is dropped", |case| case.alive() == 0);
+        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        assert_eq!(case.next(), "a: lost");
+    }
+
+    #[test]
+    fn code_that_does_not_return_fails_its_task_and_no_other() {
+        let case = Case::new(1, 10);
+        case.first("stuck", "block");
+        case.first("other", "plain");
+        while case.lanes.abandoned() == 0 {
+            // The task may not have begun yet.
+            case.time_passes();
+        }
+        let text = case.next();
+        assert!(text.starts_with("stuck: [TMPRL1101]") && text.contains("`block`") && text.contains("2s"), "{text}");
+        assert_eq!(case.next(), "other: complete", "a new thread takes over what was queued");
+        case.first("stuck", "block");
+        assert!(case.next().contains("has still not come back"), "the stuck run's tasks fail at once");
+        assert_eq!(case.lanes.abandoned(), 1);
+        case.world.open_gate();
+        case.wait_until("the thread is gone", |case| case.lanes.abandoned() == 0);
+        case.first("stuck", "block");
+        assert_eq!(case.next(), "stuck: complete", "once its thread is gone the run may be tried again");
+    }
+
+    #[test]
+    fn runs_of_a_replaced_thread_are_rebuilt() {
+        let case = Case::new(1, 10);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.first("b", "long");
+        assert_eq!(case.next(), "b: page 2");
+        case.first("stuck", "block");
+        while case.lanes.abandoned() == 0 {
+            case.time_passes();
+        }
+        assert!(case.next().starts_with("stuck: [TMPRL1101]"));
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: cache miss with 4 events");
+        case.lanes.send("b", Message::Page(ticket("b", "long"), history(4, 9)));
+        assert_eq!(case.next(), "b: lost");
+        case.world.open_gate();
+        case.wait_until("all runs of the old thread are dropped", |case| case.alive() == 0);
+    }
+
+    #[test]
+    fn dropping_the_lanes_ends_their_threads_and_frees_their_runs() {
+        let case = Case::new(2, 10);
+        for run in ["a", "b", "c"] {
+            case.first(run, "plain");
+            assert_eq!(case.next(), format!("{run}: complete"));
+        }
+        let Case { world, lanes, verdicts } = case;
+        drop(lanes);
+        // The sink is dropped with the last thread.
+        assert!(verdicts.recv_timeout(PATIENCE).is_err());
+        assert_eq!(world.alive.load(Ordering::SeqCst), 0);
+    }
+}

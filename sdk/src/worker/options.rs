@@ -1,0 +1,156 @@
+//! What can be set on a worker, with Temporal's names and Core's defaults.
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::error::WorkerError;
+
+/// Set through [`WorkerBuilder`](super::WorkerBuilder), whose methods say what each one means.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) max_cached_workflows: usize,
+    pub(super) max_concurrent_workflow_tasks: usize,
+    pub(super) max_concurrent_activities: usize,
+    pub(super) workflow_task_pollers: usize,
+    pub(super) activity_task_pollers: usize,
+    pub(super) nonsticky_to_sticky_poll_ratio: f64,
+    pub(super) sticky_queue_schedule_to_start_timeout: Duration,
+    pub(super) graceful_shutdown_timeout: Duration,
+    pub(super) max_heartbeat_throttle_interval: Duration,
+    pub(super) default_heartbeat_throttle_interval: Duration,
+    pub(super) deadlock_detection_timeout: Duration,
+    pub(super) debug_mode: bool,
+    pub(super) worker_threads: usize,
+    pub(super) identity: Option<String>,
+    pub(super) build_id: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_cached_workflows: 1000,
+            max_concurrent_workflow_tasks: 100,
+            max_concurrent_activities: 100,
+            workflow_task_pollers: 5,
+            activity_task_pollers: 5,
+            nonsticky_to_sticky_poll_ratio: 0.2,
+            sticky_queue_schedule_to_start_timeout: Duration::from_secs(10),
+            graceful_shutdown_timeout: Duration::ZERO,
+            max_heartbeat_throttle_interval: Duration::from_secs(60),
+            default_heartbeat_throttle_interval: Duration::from_secs(30),
+            deadlock_detection_timeout: Duration::from_secs(2),
+            debug_mode: false,
+            worker_threads: available_parallelism().map_or(1, NonZeroUsize::get),
+            identity: None,
+            build_id: None,
+        }
+    }
+}
+
+/// How many pollers poll which kind of workflow task queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WorkflowPollers {
+    pub(super) normal: usize,
+    pub(super) sticky: usize,
+}
+
+impl Options {
+    /// Checks the values that mean nothing.
+    ///
+    /// # Errors
+    /// Names the first such value and what is expected.
+    pub(super) fn check(&self) -> Result<(), WorkerError> {
+        let positive = [
+            ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
+            ("max_concurrent_activities", self.max_concurrent_activities),
+            ("workflow_task_pollers", self.workflow_task_pollers),
+            ("activity_task_pollers", self.activity_task_pollers),
+            ("worker_threads", self.worker_threads),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
+        }
+        let ratio = self.nonsticky_to_sticky_poll_ratio;
+        if !(ratio > 0.0 && ratio <= 1.0) {
+            return Err(WorkerError::new(format!(
+                "`nonsticky_to_sticky_poll_ratio` is {ratio}: expected more than 0 and at most 1"
+            )));
+        }
+        if self.max_cached_workflows > 0 && self.max_concurrent_workflow_tasks == 1 {
+            return Err(WorkerError::new(
+                "`max_concurrent_workflow_tasks` is 1: a worker with a cache polls two queues and needs 2 or more; \
+                 set `max_cached_workflows(0)` to work without a cache",
+            ));
+        }
+        if self.deadlock_detection_timeout.is_zero() && !self.debug_mode {
+            return Err(WorkerError::new(
+                "`deadlock_detection_timeout` is 0: expected more; `debug_mode(true)` turns the check off",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Splits the pollers between the two queues. Never more pollers than slots: idle polls could hold all of them
+    /// and keep the other queue waiting.
+    pub(super) fn workflow_pollers(&self) -> WorkflowPollers {
+        let all = self.workflow_task_pollers.min(self.max_concurrent_workflow_tasks);
+        if self.max_cached_workflows == 0 {
+            return WorkflowPollers { normal: all, sticky: 0 };
+        }
+        let all = all.max(2);
+        let normal = (all as f64 * self.nonsticky_to_sticky_poll_ratio).round() as usize;
+        let normal = normal.clamp(1, all - 1);
+        WorkflowPollers { normal, sticky: all - normal }
+    }
+
+    pub(super) fn activity_pollers(&self) -> usize {
+        self.activity_task_pollers.min(self.max_concurrent_activities)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pollers(options: Options) -> (usize, usize) {
+        options.check().unwrap();
+        let pollers = options.workflow_pollers();
+        (pollers.normal, pollers.sticky)
+    }
+
+    #[test]
+    fn one_of_five_pollers_looks_for_new_workflows() {
+        assert_eq!(pollers(Options::default()), (1, 4));
+    }
+
+    #[test]
+    fn without_a_cache_there_is_no_sticky_queue() {
+        assert_eq!(pollers(Options { max_cached_workflows: 0, ..Default::default() }), (5, 0));
+        let one = Options { max_cached_workflows: 0, max_concurrent_workflow_tasks: 1, ..Default::default() };
+        assert_eq!(pollers(one), (1, 0));
+    }
+
+    #[test]
+    fn both_queues_are_polled_however_few_pollers_there_are() {
+        assert_eq!(pollers(Options { workflow_task_pollers: 1, ..Default::default() }), (1, 1));
+        assert_eq!(pollers(Options { nonsticky_to_sticky_poll_ratio: 1.0, ..Default::default() }), (4, 1));
+    }
+
+    #[test]
+    fn idle_polls_never_hold_all_slots() {
+        assert_eq!(pollers(Options { max_concurrent_workflow_tasks: 2, ..Default::default() }), (1, 1));
+        let options = Options { max_concurrent_activities: 3, ..Default::default() };
+        assert_eq!(options.activity_pollers(), 3);
+    }
+
+    #[test]
+    fn values_that_mean_nothing_are_named() {
+        let refused = |options: Options| options.check().unwrap_err().to_string();
+        assert!(refused(Options { worker_threads: 0, ..Default::default() }).contains("`worker_threads` is 0"));
+        let ratio = Options { nonsticky_to_sticky_poll_ratio: f64::NAN, ..Default::default() };
+        assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
+        let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
+        assert!(refused(one_slot).contains("max_cached_workflows(0)"));
+    }
+}

@@ -1,0 +1,95 @@
+//! Says once that the server has gone, and once that it is back, however many pollers notice.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::client::RpcError;
+
+/// A server that comes and goes is reported at most this often.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Whether the server is there, as all pollers of a worker see it.
+#[derive(Debug, Default)]
+pub(super) struct Outage {
+    away: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    since: Option<Instant>,
+    /// Whether this outage was logged, so that its end is, too.
+    logged: bool,
+    last_logged: Option<Instant>,
+}
+
+impl Outage {
+    /// A poll failed. Returns whether that was worth a line.
+    pub(super) fn began(&self, task_queue: &str, error: &RpcError) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if state.since.is_none() {
+            state.since = Some(now);
+            self.away.store(true, Ordering::Relaxed);
+        }
+        let quiet = state.last_logged.is_some_and(|last| now - last < QUIET);
+        if state.logged || quiet {
+            return false;
+        }
+        state.logged = true;
+        state.last_logged = Some(now);
+        tracing::warn!(task_queue, "polling fails and is tried again until the server is back: {error}");
+        true
+    }
+
+    /// A call succeeded. Returns whether that was worth a line.
+    pub(super) fn ended(&self, task_queue: &str) -> bool {
+        if !self.away.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.away.store(false, Ordering::Relaxed);
+        let Some(since) = state.since.take() else { return false };
+        if !std::mem::take(&mut state.logged) {
+            return false;
+        }
+        tracing::info!(task_queue, "the server is back after {:.1?}", Instant::now() - since);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    fn error() -> RpcError {
+        RpcError::for_test(Code::Unavailable, "connection refused")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ten_pollers_and_an_outage_make_two_lines() {
+        let outage = Outage::default();
+        let began = (0..500).filter(|_| outage.began("queue", &error())).count();
+        let ended = (0..10).filter(|_| outage.ended("queue")).count();
+        assert_eq!((began, ended), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_flickers_is_reported_once_a_minute() {
+        let outage = Outage::default();
+        let mut lines = 0;
+        for _second in 0..59 {
+            lines += usize::from(outage.began("queue", &error()));
+            lines += usize::from(outage.ended("queue"));
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines, 2);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(outage.began("queue", &error()));
+    }
+}

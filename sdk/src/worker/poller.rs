@@ -1,0 +1,270 @@
+//! One poller: takes a slot, polls, hands the task over, and polls again.
+//!
+//! A server that is away is waited for, for ever. One that refuses (no such namespace, no permission) is given a
+//! minute, because a new namespace or a rotated key takes its time to be known everywhere; then the worker ends.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::WorkerError;
+use super::outage::Outage;
+use super::shutdown::{Phase, Phases};
+use super::slots::{Slot, Slots};
+use crate::client::RpcError;
+use crate::client::retry::{Backoff, RetrySchedule};
+
+/// How long a server may refuse polls before the worker ends.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a poller gets tasks, and where they go.
+pub(super) trait TaskSource: Send + Sync + 'static {
+    /// What a poll answers: a task, or nothing yet.
+    type Response: Send;
+
+    /// Polls once, until there is a task or the server says that there is none.
+    fn poll(&self) -> impl Future<Output = Result<Self::Response, RpcError>> + Send;
+
+    /// Takes what a poll answered; an empty answer gives its slot back. Must not wait.
+    fn accept(&self, response: Self::Response, slot: Slot);
+
+    /// Waits while no task is wanted.
+    fn wanted(&self) -> impl Future<Output = ()> + Send;
+
+    /// Whether the server answers at all.
+    fn probe(&self) -> impl Future<Output = Result<(), RpcError>> + Send;
+
+    /// Whether the same poll may succeed a little later.
+    fn is_transient(&self, error: &RpcError) -> bool;
+
+    /// What is polled, for messages.
+    fn task_queue(&self) -> &str;
+}
+
+pub(super) struct Poller<S> {
+    pub(super) source: S,
+    pub(super) slots: Arc<Slots>,
+    pub(super) phases: Arc<Phases>,
+    pub(super) outage: Arc<Outage>,
+}
+
+impl<S: TaskSource> Poller<S> {
+    /// Polls until the worker shuts down.
+    ///
+    /// # Errors
+    /// When the server refuses polls for more than a minute.
+    pub(super) async fn run(self) -> Result<(), WorkerError> {
+        let mut draining = pin!(self.phases.reached(Phase::Draining));
+        let mut cut = pin!(self.phases.reached(Phase::PollsCut));
+        let mut backoff = Backoff::new(RetrySchedule::POLL);
+        let mut refused_since = None;
+        loop {
+            let slot = tokio::select! {
+                biased;
+                () = &mut draining => return Ok(()),
+                slot = async { self.source.wanted().await; self.slots.take().await } => slot,
+            };
+            let polled = tokio::select! {
+                biased;
+                () = &mut cut => return Ok(()),
+                polled = self.source.poll() => polled,
+            };
+            match polled {
+                Ok(response) => {
+                    self.outage.ended(self.source.task_queue());
+                    backoff.reset();
+                    refused_since = None;
+                    self.source.accept(response, slot);
+                }
+                Err(error) => {
+                    drop(slot);
+                    self.check_refusal(&error, &mut refused_since)?;
+                    tokio::select! {
+                        biased;
+                        () = &mut draining => return Ok(()),
+                        () = self.wait_for_server(&error, &mut backoff) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_refusal(&self, error: &RpcError, refused_since: &mut Option<Instant>) -> Result<(), WorkerError> {
+        if self.source.is_transient(error) || error.is_deadline_exceeded() || error.code() == "CANCELLED" {
+            *refused_since = None;
+            return Ok(());
+        }
+        let since = *refused_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < REFUSAL_PATIENCE {
+            return Ok(());
+        }
+        let queue = self.source.task_queue();
+        Err(WorkerError::from_rpc(
+            format!("the server refuses to hand out tasks of the task queue `{queue}`"),
+            error.clone(),
+        ))
+    }
+
+    /// Waits until the next poll is worth trying. A long poll would not tell for a minute that the server is back, so
+    /// a short call asks.
+    async fn wait_for_server(&self, error: &RpcError, backoff: &mut Backoff) {
+        self.outage.began(self.source.task_queue(), error);
+        let mut error = error.clone();
+        loop {
+            let Some(wait) = backoff.next(&error, Duration::ZERO) else { return };
+            sleep(wait).await;
+            if !error.is_unavailable() {
+                return;
+            }
+            match self.source.probe().await {
+                Ok(()) => {
+                    self.outage.ended(self.source.task_queue());
+                    return;
+                }
+                Err(still) if still.is_unavailable() => error = still,
+                // It answers: whatever is wrong, the poll will tell.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a worker waits in real time, outside workflow code")]
+pub(super) async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tonic::Code;
+
+    use super::*;
+
+    /// A server as a list of answers; when they are used up, its polls last for ever.
+    struct Script {
+        answers: Arc<Mutex<Vec<Result<&'static str, RpcError>>>>,
+        log: Arc<Mutex<Vec<(u64, String)>>>,
+        held: Mutex<Vec<Slot>>,
+        began: Instant,
+    }
+
+    impl Script {
+        fn note(&self, what: impl Into<String>) {
+            self.log.lock().unwrap().push((self.began.elapsed().as_secs(), what.into()));
+        }
+    }
+
+    impl TaskSource for Script {
+        type Response = &'static str;
+
+        async fn poll(&self) -> Result<&'static str, RpcError> {
+            self.note("poll");
+            let next = {
+                let mut answers = self.answers.lock().unwrap();
+                (!answers.is_empty()).then(|| answers.remove(0))
+            };
+            match next {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        }
+
+        fn accept(&self, response: &'static str, slot: Slot) {
+            self.note(response);
+            if !response.is_empty() {
+                self.held.lock().unwrap().push(slot);
+            }
+        }
+
+        async fn wanted(&self) {}
+
+        async fn probe(&self) -> Result<(), RpcError> {
+            self.note("probe");
+            Ok(())
+        }
+
+        fn is_transient(&self, error: &RpcError) -> bool {
+            error.is_unavailable()
+        }
+
+        fn task_queue(&self) -> &str {
+            "queue"
+        }
+    }
+
+    type Log = Arc<Mutex<Vec<(u64, String)>>>;
+
+    fn poller(slots: u32, answers: Vec<Result<&'static str, RpcError>>) -> (Poller<Script>, Log, Arc<Phases>) {
+        let (log, phases) = (Log::default(), Arc::new(Phases::new()));
+        let answers = Arc::new(Mutex::new(answers));
+        let source = Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() };
+        let poller =
+            Poller { source, slots: Arc::new(Slots::new(slots)), phases: phases.clone(), outage: Arc::default() };
+        (poller, log, phases)
+    }
+
+    fn texts(log: &Log) -> Vec<String> {
+        log.lock().unwrap().iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    fn down() -> RpcError {
+        RpcError::for_test(Code::Unavailable, "connection refused")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn polls_do_not_run_ahead_of_slots() {
+        let (poller, log, _) = poller(2, vec![Ok("a"), Ok("b"), Ok("c")]);
+        let _ = tokio::time::timeout(Duration::from_secs(1), poller.run()).await;
+        assert_eq!(texts(&log), ["poll", "a", "poll", "b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_answer_gives_its_slot_back() {
+        let (poller, log, _) = poller(1, vec![Ok(""), Ok("a")]);
+        let _ = tokio::time::timeout(Duration::from_secs(1), poller.run()).await;
+        assert_eq!(texts(&log), ["poll", "", "poll", "a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_comes_back_is_polled_again() {
+        let (poller, log, _) = poller(5, vec![Err(down()), Ok("a")]);
+        let _ = tokio::time::timeout(Duration::from_secs(60), poller.run()).await;
+        assert_eq!(texts(&log), ["poll", "probe", "poll", "a", "poll"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_ends_the_worker_after_a_minute_and_not_before() {
+        let refusal = || Err(RpcError::for_test(Code::PermissionDenied, "no"));
+        let (poller, log, _) = poller(5, std::iter::repeat_with(refusal).take(100).collect());
+        let error = tokio::time::timeout(Duration::from_secs(120), poller.run()).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("`queue`") && error.rpc_error().is_some(), "{error}");
+        let last = log.lock().unwrap().last().unwrap().0;
+        assert!((60..75).contains(&last), "gave up after {last} s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_in_flight_is_dropped_only_when_polls_are_cut() {
+        let (poller, _, phases) = poller(1, vec![]);
+        let mut running = pin!(poller.run());
+        phases.advance(Phase::Draining);
+        // The poll has not begun yet: draining ends the poller before it does.
+        running.as_mut().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_waits_for_the_poll_in_flight() {
+        let (poller, log, phases) = poller(1, vec![]);
+        let mut running = pin!(poller.run());
+        assert!(tokio::time::timeout(Duration::from_secs(1), running.as_mut()).await.is_err());
+        phases.advance(Phase::Draining);
+        assert!(tokio::time::timeout(Duration::from_secs(1), running.as_mut()).await.is_err());
+        phases.advance(Phase::PollsCut);
+        running.await.unwrap();
+        assert_eq!(texts(&log), ["poll"]);
+    }
+}

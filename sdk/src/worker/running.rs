@@ -1,0 +1,251 @@
+//! A worker from its start to its end: checks the namespace, starts pollers, and ends them in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_protos::temporal::api::enums::v1::TaskQueueType;
+use abide_protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, DescribeNamespaceResponse, ShutdownWorkerRequest,
+};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+
+use super::activity_worker::{ActivityTaskSource, ActivityWorker};
+use super::error::WorkerError;
+use super::outage::Outage;
+use super::poller::{Poller, TaskSource};
+use super::shared::{DEFAULT_BLOB_LIMIT, Shared};
+use super::shutdown::{Phase, Phases};
+use super::slots::Slots;
+use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
+use super::{Worker, build_id};
+
+/// How long the server may take to end the polls of a worker that shuts down.
+const POLLS_END: Duration = Duration::from_secs(5);
+/// How long workflow tasks in hand may take at the end: as long as the server waits for them by default.
+const WORKFLOW_TASKS_END: Duration = Duration::from_secs(10);
+/// How long activities that were told to stop may take.
+const ACTIVITIES_END: Duration = Duration::from_secs(10);
+/// How long it may take to report the activities that were dropped.
+const REPORTS_END: Duration = Duration::from_secs(5);
+
+/// A worker that polls.
+pub(super) struct Running {
+    shared: Arc<Shared>,
+    workflows: Option<Arc<WorkflowWorker>>,
+    activities: Option<Arc<ActivityWorker>>,
+    pollers: JoinSet<Result<(), WorkerError>>,
+    watchdog: JoinSet<()>,
+    _guard: Guard,
+}
+
+/// Ends what runs detached when a worker's future is dropped.
+struct Guard(Arc<Phases>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.advance(Phase::Aborting);
+    }
+}
+
+impl Running {
+    /// Checks that the namespace is there, and begins to poll.
+    ///
+    /// # Errors
+    /// When the namespace is not there, the server cannot be reached, or the system gives no thread.
+    pub(super) async fn start(worker: Worker) -> Result<Self, WorkerError> {
+        let guard = Guard(Arc::clone(&worker.phases));
+        let namespace = worker.connection.namespace().to_string();
+        let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
+        let described = worker.connection.call(request).await.map_err(|error| {
+            WorkerError::from_rpc(format!("the worker cannot start in namespace `{namespace}`"), error)
+        })?;
+        let shared = Arc::new(shared(&worker, described));
+        let mut this = Self {
+            shared,
+            workflows: None,
+            activities: None,
+            pollers: JoinSet::new(),
+            watchdog: JoinSet::new(),
+            _guard: guard,
+        };
+        let outage = Arc::new(Outage::default());
+        if worker.workflows.names().next().is_some() {
+            this.start_workflows(worker, &outage)?;
+        } else {
+            this.start_activities(worker, &outage);
+        }
+        tracing::info!(
+            namespace,
+            task_queue = this.shared.task_queue,
+            identity = this.shared.identity,
+            build_id = this.shared.build_id,
+            "the worker polls"
+        );
+        Ok(this)
+    }
+
+    fn start_workflows(&mut self, worker: Worker, outage: &Arc<Outage>) -> Result<(), WorkerError> {
+        let workflows = WorkflowWorker::start(Arc::clone(&self.shared), worker.workflows.clone())?;
+        let pollers = self.shared.options.workflow_pollers();
+        let queues = std::iter::repeat_n(None, pollers.normal)
+            .chain(std::iter::repeat_n(workflows.sticky_queue.clone(), pollers.sticky));
+        for sticky_queue in queues {
+            let source = WorkflowTaskSource { worker: Arc::clone(&workflows), sticky_queue };
+            self.start_poller(source, &workflows.slots, outage);
+        }
+        if !self.shared.options.debug_mode {
+            self.watchdog.spawn(Arc::clone(&workflows).watch_for_deadlocks());
+        }
+        self.workflows = Some(workflows);
+        self.start_activities(worker, outage);
+        Ok(())
+    }
+
+    fn start_activities(&mut self, worker: Worker, outage: &Arc<Outage>) {
+        if worker.activities.names().next().is_none() {
+            return;
+        }
+        let activities = ActivityWorker::new(Arc::clone(&self.shared), worker.activities);
+        for _ in 0..self.shared.options.activity_pollers() {
+            let source = ActivityTaskSource { worker: Arc::clone(&activities) };
+            self.start_poller(source, activities.slots(), outage);
+        }
+        self.activities = Some(activities);
+    }
+
+    fn start_poller(&mut self, source: impl TaskSource, slots: &Arc<Slots>, outage: &Arc<Outage>) {
+        let (slots, outage, phases) = (Arc::clone(slots), Arc::clone(outage), Arc::clone(&self.shared.phases));
+        self.pollers.spawn(Poller { source, slots, phases, outage }.run());
+    }
+
+    /// Works until the future is done, the worker is shut down, or a poller gives up; then ends in order. `None` if
+    /// it was shut down first.
+    ///
+    /// # Errors
+    /// When a poller gave up.
+    pub(super) async fn until<T>(mut self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
+        let phases = Arc::clone(&self.shared.phases);
+        let reason = tokio::select! {
+            value = until => Ok(Some(value)),
+            () = phases.reached(Phase::Draining) => Ok(None),
+            error = gave_up(&mut self.pollers) => Err(error),
+        };
+        self.end().await;
+        reason
+    }
+
+    async fn end(mut self) {
+        let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
+        phases.advance(Phase::Draining);
+        tracing::info!(task_queue, "the worker shuts down");
+        self.tell_server().await;
+        if self.shared.server_ends_polls {
+            // A poll that is cut may lose a task that the server has just handed out.
+            let _ = timeout(POLLS_END, join_all(&mut self.pollers)).await;
+        }
+        phases.advance(Phase::PollsCut);
+        join_all(&mut self.pollers).await;
+        tokio::join!(self.workflow_tasks_end(), self.activities_end());
+        phases.advance(Phase::Aborting);
+        self.watchdog.shutdown().await;
+        tracing::info!(task_queue, "the worker has shut down");
+    }
+
+    /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Once: if it does not
+    /// hear of it, timeouts do the same.
+    async fn tell_server(&self) {
+        let shared = &self.shared;
+        let mut types = Vec::new();
+        if self.workflows.is_some() {
+            types.push(TaskQueueType::Workflow as i32);
+        }
+        if self.activities.is_some() {
+            types.push(TaskQueueType::Activity as i32);
+        }
+        let sticky_queue = self.workflows.as_ref().and_then(|workflows| workflows.sticky_queue.clone());
+        let request = ShutdownWorkerRequest {
+            namespace: shared.namespace(),
+            sticky_task_queue: sticky_queue.unwrap_or_default(),
+            identity: shared.identity.clone(),
+            reason: "graceful shutdown".to_string(),
+            worker_instance_key: shared.instance_key.clone(),
+            task_queue: shared.task_queue.clone(),
+            task_queue_types: types,
+            ..Default::default()
+        };
+        match timeout(POLLS_END, shared.connection.call_once(request)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::debug!("the server was not told that the worker shuts down: {error}"),
+            Err(_) => tracing::debug!("the server did not answer when it was told that the worker shuts down"),
+        }
+    }
+
+    async fn workflow_tasks_end(&self) {
+        let Some(workflows) = &self.workflows else { return };
+        if timeout(WORKFLOW_TASKS_END, workflows.slots.all_free()).await.is_err() {
+            let left = workflows.slots.taken();
+            tracing::warn!(left, "workflow tasks in hand were not answered in time; other workers will get them");
+        }
+    }
+
+    async fn activities_end(&self) {
+        let Some(activities) = &self.activities else { return };
+        let slots = activities.slots();
+        if timeout(self.shared.options.graceful_shutdown_timeout, slots.all_free()).await.is_ok() {
+            return;
+        }
+        self.shared.phases.advance(Phase::ActivitiesCancelled);
+        if timeout(ACTIVITIES_END, slots.all_free()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(left = slots.taken(), "activities that do not stop are dropped; their attempts fail");
+        self.shared.phases.advance(Phase::Aborting);
+        if timeout(REPORTS_END, slots.all_free()).await.is_err() {
+            tracing::warn!(
+                left = slots.taken(),
+                "activities block their threads or could not be reported; the server will time them out"
+            );
+        }
+    }
+}
+
+fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
+    let info = described.namespace_info.unwrap_or_default();
+    let limit = info.limits.map(|limits| limits.blob_size_limit_error).and_then(|limit| usize::try_from(limit).ok());
+    let options = worker.options.clone();
+    let identity = options.identity.clone().unwrap_or_else(|| worker.connection.identity().to_string());
+    let build_id = options.build_id.clone().unwrap_or_else(|| build_id::of_this_executable().to_string());
+    Shared {
+        connection: worker.connection.clone(),
+        task_queue: worker.task_queue.clone(),
+        identity,
+        build_id,
+        instance_key: uuid::Uuid::new_v4().to_string(),
+        options,
+        phases: Arc::clone(&worker.phases),
+        blob_limit: limit.filter(|limit| *limit > 0).unwrap_or(DEFAULT_BLOB_LIMIT),
+        server_ends_polls: info.capabilities.is_some_and(|capabilities| capabilities.worker_poll_complete_on_shutdown),
+    }
+}
+
+/// Waits for the first poller that gave up; for ever if none does.
+async fn gave_up(pollers: &mut JoinSet<Result<(), WorkerError>>) -> WorkerError {
+    while let Some(ended) = pollers.join_next().await {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error,
+            Err(error) => return poller_panicked(&error),
+        }
+    }
+    std::future::pending().await
+}
+
+fn poller_panicked(error: &JoinError) -> WorkerError {
+    WorkerError::new(format!("a poller of the worker ended unexpectedly ({error}): this is a bug in abide"))
+}
+
+async fn join_all<T: 'static>(tasks: &mut JoinSet<T>) {
+    while tasks.join_next().await.is_some() {}
+}

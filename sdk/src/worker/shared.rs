@@ -1,0 +1,51 @@
+//! What all parts of a running worker know: its server, its names, its limits.
+
+use std::sync::Arc;
+
+use abide_protos::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+
+use super::options::Options;
+use super::shutdown::Phases;
+use crate::client::Connection;
+
+/// Limit of one payload field where the server does not say.
+pub(super) const DEFAULT_BLOB_LIMIT: usize = 2 * 1024 * 1024;
+
+/// What all parts of a running worker know.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) connection: Connection,
+    pub(super) task_queue: String,
+    pub(super) identity: String,
+    pub(super) build_id: String,
+    /// Tells this worker's polls from those of other workers with the same identity.
+    pub(super) instance_key: String,
+    pub(super) options: Options,
+    pub(super) phases: Arc<Phases>,
+    /// Bytes that one field of payloads may have.
+    pub(super) blob_limit: usize,
+    /// Whether the server ends polls itself when it is told that a worker shuts down.
+    pub(super) server_ends_polls: bool,
+}
+
+impl Shared {
+    pub(super) fn namespace(&self) -> String {
+        self.connection.namespace().to_string()
+    }
+
+    pub(super) fn normal_queue(&self) -> TaskQueue {
+        TaskQueue { name: self.task_queue.clone(), kind: TaskQueueKind::Normal as i32, normal_name: String::new() }
+    }
+
+    /// The build id on a poll; it stands in the events of the tasks that are started.
+    pub(super) fn version_capabilities(&self) -> Option<WorkerVersionCapabilities> {
+        Some(WorkerVersionCapabilities { build_id: self.build_id.clone(), ..Default::default() })
+    }
+
+    /// The build id on an answer.
+    pub(super) fn version_stamp(&self) -> Option<WorkerVersionStamp> {
+        Some(WorkerVersionStamp { build_id: self.build_id.clone(), use_versioning: false })
+    }
+}

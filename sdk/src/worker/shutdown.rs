@@ -1,0 +1,116 @@
+//! The phases of a worker's end, in one place: everything that waits in a worker also waits for one of them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// How far the end of a worker has come. Phases only advance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// Polls and works.
+    Running,
+    /// Begins no further poll; polls in flight may still bring a task.
+    Draining,
+    /// Drops the polls in flight.
+    PollsCut,
+    /// Tells activities to stop: their graceful period is over.
+    ActivitiesCancelled,
+    /// Waits for nothing any more: activities are dropped, calls are not tried again.
+    Aborting,
+}
+
+/// Where the phase is kept.
+#[derive(Debug)]
+pub(super) struct Phases {
+    phase: watch::Sender<Phase>,
+}
+
+impl Phases {
+    pub(super) fn new() -> Self {
+        Self { phase: watch::Sender::new(Phase::Running) }
+    }
+
+    /// Goes on to a phase, unless it is already reached.
+    pub(super) fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let further = *phase < to;
+            if further {
+                *phase = to;
+            }
+            further
+        });
+    }
+
+    pub(super) fn has_reached(&self, phase: Phase) -> bool {
+        *self.phase.borrow() >= phase
+    }
+
+    /// Waits until a phase is reached.
+    pub(super) async fn reached(&self, phase: Phase) {
+        // The sender is `self`: it cannot be gone while this waits.
+        let _ = self.phase.subscribe().wait_for(|now| *now >= phase).await;
+    }
+}
+
+/// Ends a worker from elsewhere: from a signal handler, or when a test is done. Clones end the same worker.
+///
+/// ```no_run
+/// # async fn end(worker: abide::worker::Worker) -> Result<(), abide::worker::WorkerError> {
+/// let handle = worker.shutdown_handle();
+/// tokio::spawn(async move {
+///     // ... wait for a reason to stop ...
+///     handle.shutdown();
+/// });
+/// worker.run().await
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ShutdownHandle {
+    phases: Arc<Phases>,
+}
+
+impl ShutdownHandle {
+    pub(super) fn new(phases: Arc<Phases>) -> Self {
+        Self { phases }
+    }
+
+    /// Asks the worker to end, and returns at once. [`Worker::run`](super::Worker::run) returns when it has ended:
+    /// polling stops, workflow tasks in hand are answered, and activities get the graceful period.
+    pub fn shutdown(&self) {
+        self.phases.advance(Phase::Draining);
+    }
+
+    /// Whether the worker was asked to end.
+    pub fn is_shutting_down(&self) -> bool {
+        self.phases.has_reached(Phase::Draining)
+    }
+}
+
+impl fmt::Debug for ShutdownHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownHandle").field("is_shutting_down", &self.is_shutting_down()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn phases_only_advance() {
+        let phases = Phases::new();
+        phases.advance(Phase::ActivitiesCancelled);
+        phases.advance(Phase::Draining);
+        assert!(phases.has_reached(Phase::ActivitiesCancelled));
+        phases.reached(Phase::PollsCut).await;
+    }
+
+    #[tokio::test]
+    async fn a_waiter_is_woken_by_a_later_phase() {
+        let phases = Arc::new(Phases::new());
+        let waiting = phases.reached(Phase::PollsCut);
+        let advance = async { phases.advance(Phase::Aborting) };
+        tokio::join!(waiting, advance);
+    }
+}

@@ -1,0 +1,99 @@
+//! Slots: how many tasks of one kind a worker has in hand at most.
+//!
+//! A slot is taken before a poll begins and given back when the task it brought is answered, so polls never run ahead
+//! of what can be worked on.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The slots for one kind of task. Waiters are served in the order they came, so no poller starves another.
+#[derive(Debug)]
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    total: u32,
+}
+
+/// The right to have one task in hand; dropping it gives it back.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[cfg(test)]
+impl Slot {
+    pub(super) fn for_test() -> Self {
+        Self { _permit: None }
+    }
+}
+
+impl Slots {
+    pub(super) fn new(total: u32) -> Self {
+        // A semaphore holds fewer permits than a `u32` can count on 32-bit targets only.
+        let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(permits)), total: u32::try_from(permits).unwrap_or(u32::MAX) }
+    }
+
+    /// Waits for a free slot.
+    pub(super) async fn take(&self) -> Slot {
+        // The semaphore is never closed; if it were, working without a limit would be better than not at all.
+        Slot { _permit: Arc::clone(&self.free).acquire_owned().await.ok() }
+    }
+
+    /// Waits until no task is in hand any more.
+    pub(super) async fn all_free(&self) {
+        drop(self.free.acquire_many(self.total).await);
+    }
+
+    /// How many tasks (and polls) hold a slot now.
+    pub(super) fn taken(&self) -> usize {
+        (self.total as usize).saturating_sub(self.free.available_permits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn is_pending(future: std::pin::Pin<&mut impl Future>) -> bool {
+        matches!(future.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending)
+    }
+
+    #[tokio::test]
+    async fn no_more_slots_are_given_than_there_are() {
+        let slots = Slots::new(2);
+        let first = slots.take().await;
+        let _second = slots.take().await;
+        let mut third = pin!(slots.take());
+        assert!(is_pending(third.as_mut()));
+        assert_eq!(slots.taken(), 2);
+        drop(first);
+        let _third = third.await;
+        assert_eq!(slots.taken(), 2);
+    }
+
+    #[tokio::test]
+    async fn all_are_free_once_the_last_task_is_answered() {
+        let slots = Slots::new(2);
+        let last = slots.take().await;
+        let mut idle = pin!(slots.all_free());
+        assert!(is_pending(idle.as_mut()));
+        drop(last);
+        idle.await;
+    }
+
+    #[tokio::test]
+    async fn a_slot_goes_to_the_one_who_waited_longest() {
+        let slots = Slots::new(1);
+        let held = slots.take().await;
+        let (mut first, mut second) = (pin!(slots.take()), pin!(slots.take()));
+        assert!(is_pending(first.as_mut()) && is_pending(second.as_mut()));
+        drop(held);
+        assert!(is_pending(second.as_mut()));
+        let _first = first.await;
+    }
+}

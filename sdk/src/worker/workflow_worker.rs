@@ -1,0 +1,297 @@
+//! Workflow tasks between the server and the lanes: polled tasks go to their lane, verdicts become answers.
+//!
+//! A poller only hands over; what a lane says is performed in a task of its own, spawned from the lane. So a task costs
+//! one message to the lane and one spawn, and no poller waits for workflow code.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::history::v1::{HistoryEvent, history_event};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+use abide_protos::temporal::api::workflowservice::v1::{
+    GetSystemInfoRequest, PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse,
+};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::error::WorkerError;
+use super::lane::{Ticket, Verdict};
+use super::lanes::Lanes;
+use super::poller::{TaskSource, sleep};
+use super::shared::Shared;
+use super::shutdown::Phase;
+use super::slots::{Slot, Slots};
+use crate::client::RpcError;
+use crate::duration::from_proto;
+use crate::replay::{HistoryPage, WorkflowTask};
+use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
+
+/// How long the server waits for an answer where a task's history does not say.
+const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// With so many threads stuck in workflow code, no further workflow tasks are polled.
+const MAX_ABANDONED_THREADS: usize = 8;
+
+/// Everything a worker does for workflows.
+pub(super) struct WorkflowWorker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) slots: Arc<Slots>,
+    /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
+    pub(super) sticky_queue: Option<String>,
+    lanes: OnceLock<Lanes<WorkflowRun>>,
+    runtime: Handle,
+    /// Whether workflow tasks are polled: not while too many threads are stuck.
+    wanted: watch::Sender<bool>,
+}
+
+impl WorkflowWorker {
+    /// Starts the lanes. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the system does not give a thread.
+    pub(super) fn start(shared: Arc<Shared>, registry: WorkflowRegistry) -> Result<Arc<Self>, WorkerError> {
+        let options = &shared.options;
+        let run_options = RunOptions {
+            namespace: shared.connection.namespace().into(),
+            task_queue: shared.task_queue.as_str().into(),
+            sdk_metadata: shared.connection.capabilities().sdk_metadata,
+            order: None,
+        };
+        let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
+        let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
+        let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
+        let worker = Arc::new(Self {
+            shared,
+            slots: Arc::new(Slots::new(slots)),
+            sticky_queue,
+            lanes: OnceLock::new(),
+            runtime: Handle::current(),
+            wanted: watch::Sender::new(true),
+        });
+        // Lanes that outlive their worker (a stuck one may) have nobody to tell.
+        let weak = Arc::downgrade(&worker);
+        let sink = Box::new(move |ticket, verdict| {
+            if let Some(worker) = weak.upgrade() {
+                worker.take_verdict(ticket, verdict);
+            }
+        });
+        let lanes = Lanes::start(threads, capacity, (Arc::new(registry), Arc::new(run_options)), sink)
+            .map_err(|error| WorkerError::new(format!("the system gives no thread for workflows: {error}")))?;
+        // Set once, right after it was made: nobody could have been before.
+        let _ = worker.lanes.set(lanes);
+        Ok(worker)
+    }
+
+    pub(super) fn lanes(&self) -> &Lanes<WorkflowRun> {
+        self.lanes.get().expect("`start` sets the lanes before it returns")
+    }
+
+    /// Sends a polled task to its lane.
+    pub(super) fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
+        if response.task_token.is_empty() {
+            return;
+        }
+        let (ticket, task) = unpack(response, slot);
+        self.lanes().send_task(ticket, task);
+    }
+
+    fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
+        let runtime = self.runtime.clone();
+        runtime.spawn(async move { self.perform(ticket, verdict).await });
+    }
+
+    async fn perform(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
+        match verdict {
+            Verdict::Complete(completion) => self.complete(ticket, completion).await,
+            Verdict::Fail(failure) => self.fail(&ticket, *failure).await,
+            Verdict::Answer(answer) => self.answer_query(&ticket, *answer).await,
+            Verdict::NeedHistory { next_page_token } => Box::pin(self.fetch_page(ticket, next_page_token)).await,
+            Verdict::CacheMiss(task) => Box::pin(self.fetch_from_the_beginning(ticket, task)).await,
+            Verdict::Lost => self.fail_lost(&ticket).await,
+        }
+    }
+
+    /// Watches for workflow code that does not return, until polls are cut. Runs for ever; dropped with the worker.
+    pub(super) async fn watch_for_deadlocks(self: Arc<Self>) {
+        let limit = self.shared.options.deadlock_detection_timeout;
+        loop {
+            sleep(limit / 4).await;
+            #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
+            let now = std::time::Instant::now();
+            if let Err(error) = self.lanes().replace_stuck(now, limit) {
+                tracing::error!("the system gives no thread to replace one that is stuck in workflow code: {error}");
+            }
+            let wanted = self.lanes().abandoned() < MAX_ABANDONED_THREADS;
+            if self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted) {
+                self.report_wanted(wanted);
+            }
+        }
+    }
+
+    fn report_wanted(&self, wanted: bool) {
+        let task_queue = self.shared.task_queue.as_str();
+        if wanted {
+            tracing::warn!(task_queue, "workflow tasks are polled again: a stuck thread has come back");
+        } else {
+            tracing::error!(
+                task_queue,
+                "{MAX_ABANDONED_THREADS} threads are stuck in workflow code: no workflow tasks are polled until one comes \
+                 back; see the TMPRL1101 errors above for the workflows, mend their code and restart the worker"
+            );
+        }
+    }
+}
+
+/// One of the two queues on which workflow tasks are polled.
+pub(super) struct WorkflowTaskSource {
+    pub(super) worker: Arc<WorkflowWorker>,
+    /// The sticky queue's name; `None` for the normal queue.
+    pub(super) sticky_queue: Option<String>,
+}
+
+impl TaskSource for WorkflowTaskSource {
+    type Response = PollWorkflowTaskQueueResponse;
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    async fn poll(&self) -> Result<PollWorkflowTaskQueueResponse, RpcError> {
+        let shared = &self.worker.shared;
+        let task_queue = match &self.sticky_queue {
+            Some(name) => sticky_queue(name, &shared.task_queue),
+            None => shared.normal_queue(),
+        };
+        let request = PollWorkflowTaskQueueRequest {
+            namespace: shared.namespace(),
+            task_queue: Some(task_queue),
+            identity: shared.identity.clone(),
+            worker_instance_key: shared.instance_key.clone(),
+            worker_version_capabilities: shared.version_capabilities(),
+            ..Default::default()
+        };
+        shared.connection.long_poll(request).await
+    }
+
+    fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
+        self.worker.accept(response, slot);
+    }
+
+    async fn wanted(&self) {
+        // The sender lives as long as the worker.
+        let _ = self.worker.wanted.subscribe().wait_for(|wanted| *wanted).await;
+    }
+
+    async fn probe(&self) -> Result<(), RpcError> {
+        self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
+    }
+
+    fn is_transient(&self, error: &RpcError) -> bool {
+        self.worker.shared.connection.is_transient(error)
+    }
+
+    fn task_queue(&self) -> &str {
+        &self.worker.shared.task_queue
+    }
+}
+
+pub(super) fn sticky_queue(name: &str, normal_name: &str) -> TaskQueue {
+    TaskQueue { name: name.to_string(), kind: TaskQueueKind::Sticky as i32, normal_name: normal_name.to_string() }
+}
+
+/// Splits a polled task into what workflow code needs and what its answer needs.
+fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, Box<WorkflowTask>) {
+    let execution = response.workflow_execution.unwrap_or_default();
+    let events = response.history.map(|history| history.events).unwrap_or_default();
+    let mut queries: Vec<_> = response.queries.into_iter().collect();
+    queries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let ticket = Ticket {
+        task_token: response.task_token,
+        workflow_id: execution.workflow_id,
+        run_id: execution.run_id,
+        workflow_type: response.workflow_type.unwrap_or_default().name,
+        attempt: response.attempt.max(1),
+        deadline: Instant::now() + task_timeout(&events),
+        is_query: response.query.is_some(),
+        polled_events: Vec::new(),
+        fetched_up_to: 0,
+        slot,
+    };
+    let task = WorkflowTask {
+        previous_started_event_id: response.previous_started_event_id,
+        started_event_id: response.started_event_id,
+        attempt: response.attempt.max(1),
+        history: HistoryPage { events, next_page_token: response.next_page_token },
+        messages: response.messages,
+        queries,
+        query: response.query,
+    };
+    (Box::new(ticket), Box::new(task))
+}
+
+/// How long the server waits for the answer to the task that these events end with.
+fn task_timeout(events: &[HistoryEvent]) -> Duration {
+    // The task's own Scheduled event stands right before its Started event, or a few signals before.
+    let scheduled = events.iter().rev().take(16).find_map(|event| match &event.attributes {
+        Some(history_event::Attributes::WorkflowTaskScheduledEventAttributes(scheduled)) => Some(scheduled),
+        _ => None,
+    });
+    let timeout = scheduled.and_then(|scheduled| scheduled.start_to_close_timeout.as_ref()).map(from_proto);
+    timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(DEFAULT_TASK_TIMEOUT)
+}
+
+impl WorkflowWorker {
+    /// Whether a new task for the same run may come along with the answer to a completion.
+    pub(super) fn takes_another_task(&self) -> bool {
+        !self.shared.phases.has_reached(Phase::Draining) && *self.wanted.borrow()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::temporal::api::common::v1::WorkflowExecution;
+    use abide_protos::temporal::api::history::v1::{History, WorkflowTaskScheduledEventAttributes};
+    use abide_protos::temporal::api::query::v1::WorkflowQuery;
+
+    use super::*;
+    use crate::duration::to_proto;
+
+    fn scheduled(timeout: Duration) -> HistoryEvent {
+        let attributes = WorkflowTaskScheduledEventAttributes {
+            start_to_close_timeout: Some(to_proto(timeout)),
+            ..Default::default()
+        };
+        let attributes = history_event::Attributes::WorkflowTaskScheduledEventAttributes(attributes);
+        HistoryEvent { event_id: 2, attributes: Some(attributes), ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn a_polled_task_is_split_without_losing_anything() {
+        let slot = Slots::new(1).take().await;
+        let query = |name: &str| WorkflowQuery { query_type: name.into(), ..Default::default() };
+        let response = PollWorkflowTaskQueueResponse {
+            task_token: b"token".into(),
+            workflow_execution: Some(WorkflowExecution { workflow_id: "w".into(), run_id: "r".into() }),
+            previous_started_event_id: 3,
+            started_event_id: 7,
+            attempt: 2,
+            history: Some(History { events: vec![HistoryEvent::default(), scheduled(Duration::from_secs(3))] }),
+            next_page_token: b"more".into(),
+            queries: [("b".to_string(), query("second")), ("a".to_string(), query("first"))].into(),
+            ..Default::default()
+        };
+        let before = Instant::now();
+        let (ticket, task) = unpack(response, slot);
+        assert_eq!((ticket.workflow_id.as_str(), ticket.run_id.as_str(), ticket.attempt), ("w", "r", 2));
+        assert_eq!(ticket.task_token, b"token");
+        assert!(ticket.deadline - before < Duration::from_secs(4), "the task's own timeout counts");
+        assert_eq!((task.previous_started_event_id, task.started_event_id, task.attempt), (3, 7, 2));
+        assert_eq!((task.history.events.len(), task.history.next_page_token.as_slice()), (2, &b"more"[..]));
+        let ids: Vec<_> = task.queries.iter().map(|(id, query)| (id.as_str(), query.query_type.as_str())).collect();
+        assert_eq!(ids, [("a", "first"), ("b", "second")], "sorted by id");
+    }
+
+    #[test]
+    fn a_task_without_its_scheduled_event_has_ten_seconds() {
+        assert_eq!(task_timeout(&[]), Duration::from_secs(10));
+        assert_eq!(task_timeout(&[scheduled(Duration::ZERO)]), Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,316 @@
+//! Activities, as a workflow schedules them.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+
+use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options};
+use super::context::WorkflowContext;
+use super::metadata::user_metadata;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use crate::converter::{PayloadWriter, from_payload};
+use crate::definition::{ActivityDefinition, PayloadValue};
+use crate::duration::to_proto;
+use crate::failure::ActivityFailure;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::Outcome;
+use crate::replay::machines::activity::{Input, ScheduleActivity};
+
+/// An activity call that lacks a timeout, so it cannot be awaited: add
+/// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
+/// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
+/// [`options`](Self::options) that have one.
+#[must_use = "an activity call does nothing until it has a timeout and is awaited or started"]
+pub struct ActivityWithoutTimeout<D: ActivityDefinition> {
+    call: ActivityCall<D>,
+}
+
+/// An activity call: awaiting it schedules the activity and waits for its outcome.
+///
+/// Like any Rust future it does nothing until it is polled; [`start`](Self::start) schedules it at once.
+#[must_use = "futures do nothing unless awaited; `start()` schedules the activity at once"]
+pub struct ActivityCall<D: ActivityDefinition> {
+    shared: Rc<Shared>,
+    request: Option<Box<Request<D>>>,
+    handle: Option<ActivityHandle<D::Output>>,
+}
+
+/// An activity under way. Awaiting it waits for its outcome; dropping it cancels the activity.
+#[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it go on"]
+pub struct ActivityHandle<T> {
+    shared: Rc<Shared>,
+    state: HandleState,
+    activity_type: &'static str,
+    location: &'static Location<'static>,
+    result: PhantomData<fn() -> T>,
+}
+
+enum HandleState {
+    Running(OperationFuture),
+    Ended(Option<Box<ActivityFailure>>),
+}
+
+struct Request<D: ActivityDefinition> {
+    definition: D,
+    args: D::Args,
+    options: ActivityOptions,
+    activity_id: Option<String>,
+    summary: Option<String>,
+    location: &'static Location<'static>,
+}
+
+impl WorkflowContext {
+    /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
+    ///
+    /// The activity is named by its definition; its arguments are `()` for none, the value for one, and a tuple for
+    /// several. A timeout is required.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[activity]
+    /// async fn charge(cents: u64) -> Result<String, ActivityError> {
+    ///     Ok(format!("receipt for {cents}"))
+    /// }
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let receipt = ctx
+    ///     .activity(charge, 995)
+    ///     .start_to_close_timeout(mins(5))
+    ///     .retry_policy(RetryPolicy::new().maximum_attempts(3))
+    ///     .await?;
+    /// # let _ = receipt; Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn activity<D: ActivityDefinition>(&self, definition: D, args: D::Args) -> ActivityWithoutTimeout<D> {
+        let request = Request {
+            definition,
+            args,
+            options: ActivityOptions::none(),
+            activity_id: None,
+            summary: None,
+            location: Location::caller(),
+        };
+        let call = ActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
+        ActivityWithoutTimeout { call }
+    }
+}
+
+impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
+    /// The limit of one attempt, from its start on a worker to its end.
+    pub fn start_to_close_timeout(self, timeout: std::time::Duration) -> ActivityCall<D> {
+        self.call.start_to_close_timeout(timeout)
+    }
+
+    /// The limit of all attempts together, waiting and retries included.
+    pub fn schedule_to_close_timeout(self, timeout: std::time::Duration) -> ActivityCall<D> {
+        self.call.schedule_to_close_timeout(timeout)
+    }
+
+    /// Options shared by several calls; they have a timeout.
+    pub fn options(mut self, options: &ActivityOptions) -> ActivityCall<D> {
+        if let Some(request) = &mut self.call.request {
+            request.options = options.clone();
+        }
+        self.call
+    }
+}
+
+impl<D: ActivityDefinition> ActivityCall<D> {
+    activity_options!(self => match &mut self.request {
+        Some(request) => &mut request.options,
+        None => unreachable!("an activity call is not changed after it was polled"),
+    });
+
+    /// The activity's id within this workflow. Default: a number, counted up.
+    pub fn activity_id(mut self, id: impl Into<String>) -> Self {
+        if let Some(request) = &mut self.request {
+            request.activity_id = Some(id.into());
+        }
+        self
+    }
+
+    /// A short text about this call for people who look at the workflow.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        if let Some(request) = &mut self.request {
+            request.summary = Some(summary.into());
+        }
+        self
+    }
+
+    /// Schedules the activity now, to be awaited or cancelled later.
+    pub fn start(mut self) -> ActivityHandle<D::Output> {
+        match self.handle.take() {
+            Some(handle) => handle,
+            None => self.begin(),
+        }
+    }
+
+    fn begin(&mut self) -> ActivityHandle<D::Output> {
+        let request = self.request.take().expect("an activity call begins once");
+        request.begin(self.shared.clone())
+    }
+}
+
+impl<D: ActivityDefinition> Future for ActivityCall<D> {
+    type Output = Result<D::Output, ActivityFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.handle.is_none() {
+            this.handle = Some(this.begin());
+        }
+        let handle = this.handle.as_mut().expect("the activity was just scheduled");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+impl<T> ActivityHandle<T> {
+    /// Cancels the activity the way its [`ActivityCancellationType`] says. Nothing happens if it has ended.
+    pub fn cancel(&self) {
+        if let HandleState::Running(operation) = &self.state {
+            operation.cancel();
+        }
+    }
+
+    /// Lets the activity go on without anyone waiting for it.
+    pub fn detach(self) {
+        if let HandleState::Running(operation) = self.state {
+            operation.detach();
+        }
+    }
+}
+
+impl<T: PayloadValue> Future for ActivityHandle<T> {
+    type Output = Result<T, ActivityFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match &mut self.state {
+            HandleState::Running(operation) => std::task::ready!(Pin::new(operation).poll(cx)),
+            HandleState::Ended(failure) => {
+                let failure = failure.take().expect("an activity is not polled after it has ended");
+                return Poll::Ready(Err(*failure));
+            }
+        };
+        match outcome {
+            Outcome::Completed(payload) => {
+                let payload = payload.unwrap_or_default();
+                let read = if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) };
+                match read {
+                    Ok(value) => Poll::Ready(Ok(value)),
+                    Err(error) => {
+                        let text = format!("the result of activity {} cannot be read: {error}", self.activity_type);
+                        self.shared.fail_task(text, self.location);
+                        Poll::Pending
+                    }
+                }
+            }
+            Outcome::Failed(failure) => Poll::Ready(Err(ActivityFailure::from_proto(*failure))),
+            Outcome::Fired | Outcome::Cancelled => unreachable!("activities have other outcomes"),
+        }
+    }
+}
+
+/// An absent result reads as `()` and as `None`.
+fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
+    crate::converter::PayloadReader::new(&[]).next()
+}
+
+impl<D: ActivityDefinition> Request<D> {
+    fn begin(self, shared: Rc<Shared>) -> ActivityHandle<D::Output> {
+        shared.must_not_be_read_only("an activity");
+        let (activity_type, location) = (self.definition.name(), self.location);
+        let number = shared.core.borrow_mut().machines.take_activity_number();
+        if shared.cancelled_here().is_some() {
+            let failure = cancelled_before_sent(activity_type, self.activity_id.unwrap_or_else(|| number.to_string()));
+            let state = HandleState::Ended(Some(Box::new(failure)));
+            return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
+        }
+        let operation = shared.begin_operation();
+        let replaying = shared.core.borrow().machines.replaying;
+        // On replay nothing is sent, so nothing is serialized either.
+        let body = if replaying { None } else { self.body(&shared, number) };
+        let request = ScheduleActivity {
+            number,
+            activity_id: self.activity_id,
+            activity_type: Cow::Borrowed(activity_type),
+            on_cancel: match self.options.cancellation_type {
+                ActivityCancellationType::TryCancel => Input::TryCancel,
+                ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
+                ActivityCancellationType::Abandon => Input::Abandon,
+            },
+        };
+        let mut core = shared.core.borrow_mut();
+        let machine = core.machines.schedule_activity(request, operation, location, body);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        let state = HandleState::Running(OperationFuture::new(shared.clone(), operation));
+        ActivityHandle { shared, state, activity_type, location, result: PhantomData }
+    }
+
+    fn body(&self, shared: &Shared, number: u32) -> Option<CommandBody> {
+        let options = &self.options;
+        let mut writer = PayloadWriter::new();
+        let input: Option<Payloads> = match D::write_args(&self.args, &mut writer) {
+            Ok(()) => writer.finish(),
+            Err(error) => {
+                let text = format!("the arguments of activity {} cannot be written: {error}", self.definition.name());
+                shared.fail_task(text, self.location);
+                return None;
+            }
+        };
+        let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);
+        let name = options.task_queue.clone().unwrap_or_else(|| shared.task_queue.to_string());
+        let attributes = ScheduleActivityTaskCommandAttributes {
+            activity_id: self.activity_id.clone().unwrap_or_else(|| number.to_string()),
+            activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
+            task_queue: Some(TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }),
+            header: None,
+            input,
+            schedule_to_close_timeout: options.schedule_to_close_timeout.map(to_proto),
+            schedule_to_start_timeout: options.schedule_to_start_timeout.map(to_proto),
+            start_to_close_timeout: options.start_to_close_timeout.map(to_proto),
+            heartbeat_timeout: options.heartbeat_timeout.map(to_proto),
+            retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
+            request_eager_execution: false,
+            use_workflow_build_id: own_queue,
+            priority: None,
+        };
+        Some(CommandBody {
+            attributes: Attributes::ScheduleActivityTaskCommandAttributes(attributes),
+            user_metadata: user_metadata(self.summary.clone()),
+        })
+    }
+}
+
+/// What an activity comes to that is begun in a cancelled scope.
+fn cancelled_before_sent(activity_type: &str, activity_id: String) -> ActivityFailure {
+    let message = "Activity cancelled";
+    ActivityFailure::from_proto(FailureProto {
+        message: message.to_string(),
+        cause: Some(Box::new(FailureProto {
+            message: message.to_string(),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+            ..Default::default()
+        })),
+        failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
+            activity_type: Some(ActivityType { name: activity_type.to_string() }),
+            activity_id,
+            ..Default::default()
+        })),
+        ..Default::default()
+    })
+}

@@ -1,0 +1,118 @@
+//! Options of an activity call, given at the call or shared by several.
+
+use std::time::Duration;
+
+use crate::retry_policy::RetryPolicy;
+
+/// What cancelling an activity does (Temporal's activity cancellation types).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ActivityCancellationType {
+    /// Asks the activity to stop and yields the cancellation at once.
+    #[default]
+    TryCancel,
+    /// Asks the activity to stop and waits for what becomes of it.
+    WaitCancellationCompleted,
+    /// Lets the activity go on and yields the cancellation at once.
+    Abandon,
+}
+
+/// Options for several activity calls, with at least one of the two timeouts that a call needs.
+///
+/// ```
+/// # use abide::prelude::*;
+/// use abide::workflow::ActivityOptions;
+/// # #[activity] async fn charge(cents: u64) -> Result<(), ActivityError> { Ok(()) }
+/// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+/// let patient = ActivityOptions::with_schedule_to_close_timeout(days(1)).heartbeat_timeout(mins(1));
+/// ctx.activity(charge, 100).options(&patient).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ActivityOptions {
+    pub(super) schedule_to_close_timeout: Option<Duration>,
+    pub(super) schedule_to_start_timeout: Option<Duration>,
+    pub(super) start_to_close_timeout: Option<Duration>,
+    pub(super) heartbeat_timeout: Option<Duration>,
+    pub(super) retry_policy: Option<RetryPolicy>,
+    pub(super) task_queue: Option<String>,
+    pub(super) cancellation_type: ActivityCancellationType,
+}
+
+/// The option methods, for the options themselves and for a call that holds some.
+macro_rules! activity_options {
+    ($this:ident => $options:expr) => {
+        /// The limit of one attempt, from its start on a worker to its end. Default: the schedule-to-close timeout.
+        pub fn start_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.start_to_close_timeout = Some(timeout);
+            $this
+        }
+
+        /// The limit of all attempts together, waiting and retries included. Default: none.
+        pub fn schedule_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.schedule_to_close_timeout = Some(timeout);
+            $this
+        }
+
+        /// How long the activity may wait for a worker. Default: none.
+        pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.schedule_to_start_timeout = Some(timeout);
+            $this
+        }
+
+        /// Longest time between two heartbeats; without it a lost worker is noticed at the end of the attempt only.
+        /// Default: none.
+        pub fn heartbeat_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.heartbeat_timeout = Some(timeout);
+            $this
+        }
+
+        /// When the server tries again. Default: the server's policy (1 s, doubling, no limit of attempts).
+        pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
+            $options.retry_policy = Some(policy);
+            $this
+        }
+
+        /// The task queue whose workers run the activity. Default: the workflow's own.
+        pub fn task_queue(mut $this, task_queue: impl Into<String>) -> Self {
+            $options.task_queue = Some(task_queue.into());
+            $this
+        }
+
+        /// What cancelling the activity does. Default: [`ActivityCancellationType::TryCancel`].
+        pub fn cancellation_type(
+            mut $this,
+            cancellation_type: crate::workflow::ActivityCancellationType,
+        ) -> Self {
+            $options.cancellation_type = cancellation_type;
+            $this
+        }
+    };
+}
+pub(super) use activity_options;
+
+impl ActivityOptions {
+    /// Options whose attempts may take `timeout` each.
+    pub fn with_start_to_close_timeout(timeout: Duration) -> Self {
+        Self::none().start_to_close_timeout(timeout)
+    }
+
+    /// Options whose attempts may take `timeout` together.
+    pub fn with_schedule_to_close_timeout(timeout: Duration) -> Self {
+        Self::none().schedule_to_close_timeout(timeout)
+    }
+
+    pub(super) fn none() -> Self {
+        Self {
+            schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            start_to_close_timeout: None,
+            heartbeat_timeout: None,
+            retry_policy: None,
+            task_queue: None,
+            cancellation_type: ActivityCancellationType::TryCancel,
+        }
+    }
+
+    activity_options!(self => self);
+}

@@ -1,0 +1,154 @@
+//! Cancellation scopes: which operations a cancellation reaches.
+//!
+//! Every run has a root scope, cancelled by a request to cancel the workflow. A [`CancellationScope`] within it can
+//! be cancelled on its own; [`WorkflowContext::shielded`] runs cleanup outside any.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::context::WorkflowContext;
+use super::shared::Shared;
+use crate::failure::Cancelled;
+
+/// A node in the tree of scopes.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    parent: Option<Rc<Scope>>,
+    cancelled: RefCell<Option<Rc<str>>>,
+}
+
+impl Scope {
+    /// A scope that no other scope's cancellation reaches.
+    pub(crate) fn root() -> Rc<Self> {
+        Rc::new(Self { parent: None, cancelled: RefCell::new(None) })
+    }
+
+    fn within(parent: Rc<Scope>) -> Rc<Self> {
+        Rc::new(Self { parent: Some(parent), cancelled: RefCell::new(None) })
+    }
+
+    /// Why it was cancelled: itself, or a scope around it.
+    pub(crate) fn cancelled(&self) -> Option<Rc<str>> {
+        let own = self.cancelled.borrow().clone();
+        own.or_else(|| self.parent.as_ref().and_then(|parent| parent.cancelled()))
+    }
+
+    /// Whether this is `other` or lies within it.
+    pub(crate) fn is_in(&self, other: &Scope) -> bool {
+        std::ptr::eq(self, other) || self.parent.as_ref().is_some_and(|parent| parent.is_in(other))
+    }
+
+    /// Marks it cancelled; false if it was already.
+    pub(crate) fn set_cancelled(&self, reason: &str) -> bool {
+        let mut cancelled = self.cancelled.borrow_mut();
+        if cancelled.is_some() {
+            return false;
+        }
+        *cancelled = Some(reason.into());
+        true
+    }
+}
+
+/// A part of a workflow that can be cancelled on its own.
+///
+/// ```
+/// # use abide::prelude::*;
+/// # #[activity] async fn book(hotel: String) -> Result<(), ActivityError> { Ok(()) }
+/// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+/// let scope = ctx.cancellation_scope();
+/// let booking = scope.run(async { ctx.activity(book, "Ritz".into()).start_to_close_timeout(mins(1)).await });
+/// abide::select! {
+///     booked = booking => booked?,
+///     slept = ctx.timer(mins(10)) => { slept?; scope.cancel("took too long"); },
+/// }
+/// # Ok(()) }
+/// ```
+pub struct CancellationScope {
+    shared: Rc<Shared>,
+    scope: Rc<Scope>,
+}
+
+impl CancellationScope {
+    /// Runs a future in this scope: what it begins is cancelled with the scope.
+    pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        in_scope(self.shared.clone(), self.scope.clone(), future)
+    }
+
+    /// Cancels what is pending in this scope; what is begun in it from now on fails at once.
+    pub fn cancel(&self, reason: &str) {
+        self.shared.cancel_scope(&self.scope, reason);
+    }
+
+    /// Whether this scope, or one around it, was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.scope.cancelled().is_some()
+    }
+}
+
+impl WorkflowContext {
+    /// A scope within the current one, to be cancelled on its own.
+    pub fn cancellation_scope(&self) -> CancellationScope {
+        let scope = Scope::within(self.shared.current_scope.borrow().clone());
+        CancellationScope { shared: self.shared.clone(), scope }
+    }
+
+    /// Runs a future outside all scopes: cleanup that a request to cancel the workflow must not reach.
+    pub fn shielded<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        in_scope(self.shared.clone(), Scope::root(), future)
+    }
+
+    /// Whether the current scope was cancelled (in the main routine: whether cancellation of the workflow was
+    /// requested).
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled_here().is_some()
+    }
+
+    /// Waits until the current scope is cancelled; yields the reason.
+    pub fn cancelled(&self) -> impl Future<Output = Cancelled> + use<> {
+        let (shared, scope) = (self.shared.clone(), self.shared.current_scope.borrow().clone());
+        poll_fn(move |cx| {
+            if let Some(reason) = scope.cancelled() {
+                return Poll::Ready(Cancelled::new(&*reason));
+            }
+            let waiters = &mut shared.core.borrow_mut().cancel_waiters;
+            if !waiters.iter().any(|(_, waker)| waker.will_wake(cx.waker())) {
+                waiters.push((scope.clone(), cx.waker().clone()));
+            }
+            Poll::Pending
+        })
+    }
+}
+
+/// Polls a future with `scope` as the current one.
+pub(super) fn in_scope<F: Future>(
+    shared: Rc<Shared>,
+    scope: Rc<Scope>,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    Scoped { shared, scope, future: Some(Box::pin(future)) }
+}
+
+struct Scoped<F> {
+    shared: Rc<Shared>,
+    scope: Rc<Scope>,
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        let outer = this.shared.current_scope.replace(this.scope.clone());
+        let future = this.future.as_mut().expect("a scoped future is not polled after it has completed");
+        let polled = future.as_mut().poll(cx);
+        if polled.is_ready() {
+            this.future = None;
+        }
+        this.shared.current_scope.replace(outer);
+        polled
+    }
+}

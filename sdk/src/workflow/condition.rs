@@ -1,0 +1,176 @@
+//! Waiting until something about the workflow's state is true.
+//!
+//! A condition is a closure over the author's own state, so nobody can tell which change makes it true. After each
+//! round of progress the runtime therefore asks all pending conditions again, in the order in which they began.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::context::WorkflowContext;
+use super::shared::Shared;
+use super::timer::TimerHandle;
+use crate::failure::Cancelled;
+
+/// Conditions that were asked and are not true yet.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    waiting: Vec<(u64, Waker)>,
+    next_id: u64,
+    met: bool,
+}
+
+impl Conditions {
+    /// Wakes all who wait, to ask their conditions again.
+    pub(crate) fn ask_again(&mut self) {
+        self.met = false;
+        self.waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());
+    }
+
+    /// Whether a condition was found true since they were last asked.
+    pub(crate) fn any_met(&self) -> bool {
+        self.met
+    }
+
+    fn wait(&mut self, id: &mut Option<u64>, waker: &Waker) {
+        match *id {
+            Some(id) => {
+                if let Some((_, stored)) = self.waiting.iter_mut().find(|(waiting, _)| *waiting == id)
+                    && !stored.will_wake(waker)
+                {
+                    *stored = waker.clone();
+                }
+            }
+            None => {
+                self.next_id += 1;
+                *id = Some(self.next_id);
+                self.waiting.push((self.next_id, waker.clone()));
+            }
+        }
+    }
+
+    fn leave(&mut self, id: &mut Option<u64>) {
+        if let Some(id) = id.take() {
+            self.waiting.retain(|(waiting, _)| *waiting != id);
+        }
+    }
+}
+
+/// Waits until a condition is true. Made by [`WorkflowContext::wait_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct WaitUntil<F> {
+    condition: F,
+    wait: Wait,
+    location: &'static Location<'static>,
+}
+
+/// Waits until a condition is true, but not longer than a time. Made by [`WaitUntil::timeout`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct WaitUntilTimeout<F> {
+    condition: F,
+    wait: Wait,
+    timeout: Duration,
+    timer: Option<TimerHandle>,
+    location: &'static Location<'static>,
+}
+
+struct Wait {
+    shared: Rc<Shared>,
+    id: Option<u64>,
+    begun: bool,
+}
+
+impl WorkflowContext {
+    /// Waits until `condition` is true. It is asked again after every change that the workflow's code can have made.
+    ///
+    /// Yields [`Cancelled`] if the current scope is cancelled first.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # struct Cart { items: State<Vec<String>> }
+    /// # impl Cart { async fn body(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// ctx.wait_until(|| self.items.with(|items| items.len() >= 3)).await?;
+    /// # Ok(()) } }
+    /// ```
+    #[track_caller]
+    pub fn wait_until<F: FnMut() -> bool>(&self, condition: F) -> WaitUntil<F> {
+        let wait = Wait { shared: self.shared.clone(), id: None, begun: false };
+        WaitUntil { condition, wait, location: Location::caller() }
+    }
+}
+
+impl<F: FnMut() -> bool> WaitUntil<F> {
+    /// Waits no longer than `timeout`: the result is then `Ok(false)`, and `Ok(true)` once the condition is true.
+    pub fn timeout(self, timeout: Duration) -> WaitUntilTimeout<F> {
+        let Self { condition, wait, location } = self;
+        WaitUntilTimeout { condition, wait, timeout, timer: None, location }
+    }
+}
+
+impl<F: FnMut() -> bool + Unpin> Future for WaitUntil<F> {
+    type Output = Result<(), Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.wait.poll(&mut this.condition, cx)
+    }
+}
+
+impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
+    type Output = Result<bool, Cancelled>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let (timeout, location, shared) = (this.timeout, this.location, &this.wait.shared);
+        // The timer comes first, also if the condition is true already: its number is taken in any case.
+        let timer = this.timer.get_or_insert_with(|| TimerHandle::start(shared.clone(), timeout, None, location));
+        let met = this.wait.poll(&mut this.condition, cx);
+        if met.is_ready() {
+            this.timer = None;
+            return met.map(|met| met.map(|()| true));
+        }
+        let fired = std::task::ready!(Pin::new(timer).poll(cx));
+        this.timer = None;
+        this.wait.leave();
+        Poll::Ready(fired.map(|()| false))
+    }
+}
+
+impl Wait {
+    fn poll(&mut self, condition: &mut impl FnMut() -> bool, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
+        let cancelled = self.shared.cancelled_here();
+        let begun = std::mem::replace(&mut self.begun, true);
+        if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {
+            return Poll::Ready(Err(Cancelled::new(&**reason)));
+        }
+        if condition() {
+            self.leave();
+            self.shared.core.borrow_mut().conditions.met = true;
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(reason) = cancelled {
+            self.leave();
+            self.shared.core.borrow_mut().conditions.met = true;
+            return Poll::Ready(Err(Cancelled::new(&*reason)));
+        }
+        self.shared.core.borrow_mut().conditions.wait(&mut self.id, cx.waker());
+        Poll::Pending
+    }
+
+    fn leave(&mut self) {
+        if self.id.is_some()
+            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+        {
+            core.conditions.leave(&mut self.id);
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

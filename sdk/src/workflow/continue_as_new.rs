@@ -1,0 +1,122 @@
+//! Continue-as-new: ending a run and starting the next one in its place, with a fresh history.
+
+use std::time::Duration;
+
+use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
+use abide_protos::temporal::api::common::v1::{Memo, WorkflowType};
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+
+use super::context::WorkflowContext;
+use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::definition::{PayloadValue, WorkflowDefinition};
+use crate::duration::to_proto;
+use crate::failure::WorkflowError;
+use crate::retry_policy::RetryPolicy;
+
+/// The next run, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
+#[must_use = "nothing happens unless it is returned: `return ctx.continue_as_new(..).into()`"]
+pub struct ContinueAsNew {
+    attributes: Result<ContinueAsNewWorkflowExecutionCommandAttributes, String>,
+}
+
+impl WorkflowContext {
+    /// Prepares the next run, which takes the place of this one when it is returned.
+    ///
+    /// It keeps this run's id, timeouts, retry policy, memo and search attributes unless the builder says otherwise.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[workflow]
+    /// async fn countdown(ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowError> {
+    ///     if n == 0 {
+    ///         return Ok("lift-off".into());
+    ///     }
+    ///     ctx.timer(secs(1)).await?;
+    ///     ctx.continue_as_new(countdown, n - 1).into()
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn continue_as_new<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> ContinueAsNew {
+        let mut writer = PayloadWriter::new();
+        let attributes = W::write_args(&args, &mut writer)
+            .map_err(|error| {
+                format!("continue-as-new: the arguments of {} cannot be written: {error}", workflow.name())
+            })
+            .map(|()| {
+                let info = self.info();
+                #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
+                ContinueAsNewWorkflowExecutionCommandAttributes {
+                    workflow_type: Some(WorkflowType { name: workflow.name().to_string() }),
+                    task_queue: Some(task_queue(info.task_queue.clone())),
+                    input: writer.finish(),
+                    retry_policy: info.retry_policy.as_ref().map(RetryPolicy::to_proto),
+                    memo: info.raw_memo().cloned(),
+                    search_attributes: info.raw_search_attributes().cloned(),
+                    inherit_build_id: true,
+                    ..Default::default()
+                }
+            });
+        ContinueAsNew { attributes }
+    }
+}
+
+impl ContinueAsNew {
+    /// The task queue of the next run. Default: this run's.
+    pub fn task_queue(self, name: impl Into<String>) -> Self {
+        self.change(|attributes| attributes.task_queue = Some(task_queue(name.into())))
+    }
+
+    /// The time limit of the next run. Default: this run's.
+    pub fn run_timeout(self, timeout: Duration) -> Self {
+        self.change(|attributes| attributes.workflow_run_timeout = Some(to_proto(timeout)))
+    }
+
+    /// The time limit of the next run's workflow tasks. Default: this run's.
+    pub fn task_timeout(self, timeout: Duration) -> Self {
+        self.change(|attributes| attributes.workflow_task_timeout = Some(to_proto(timeout)))
+    }
+
+    /// The retry policy of the next run. Default: this run's.
+    pub fn retry_policy(self, policy: &RetryPolicy) -> Self {
+        self.change(|attributes| attributes.retry_policy = Some(policy.to_proto()))
+    }
+
+    /// Sets a memo field of the next run, beside those of this run.
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
+        let payload = to_payload(value)?;
+        if let Ok(attributes) = &mut self.attributes {
+            attributes.memo.get_or_insert_with(Memo::default).fields.insert(key.into(), payload);
+        }
+        Ok(self)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut ContinueAsNewWorkflowExecutionCommandAttributes)) -> Self {
+        if let Ok(attributes) = &mut self.attributes {
+            change(attributes);
+        }
+        self
+    }
+}
+
+impl From<ContinueAsNew> for WorkflowError {
+    fn from(next: ContinueAsNew) -> Self {
+        match next.attributes {
+            Ok(attributes) => WorkflowError::continue_as_new(attributes),
+            Err(message) => WorkflowError::task_failure(message),
+        }
+    }
+}
+
+impl<T> From<ContinueAsNew> for Result<T, WorkflowError> {
+    fn from(next: ContinueAsNew) -> Self {
+        Err(next.into())
+    }
+}
+
+fn task_queue(name: String) -> TaskQueue {
+    TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }
+}

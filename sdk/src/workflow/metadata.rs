@@ -1,0 +1,11 @@
+//! Texts for people: what a command's summary is on the wire.
+
+use abide_protos::temporal::api::sdk::v1::UserMetadata;
+
+use crate::converter::to_payload;
+
+/// A summary as the web UI shows it beside the event. A text always converts; one that did not would be left out.
+pub(crate) fn user_metadata(summary: Option<String>) -> Option<UserMetadata> {
+    let summary = to_payload(&summary?).ok()?;
+    Some(UserMetadata { summary: Some(summary), details: None })
+}

@@ -1,0 +1,121 @@
+//! What a workflow waits for: an operation under way, its outcome, and who is to be woken.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::cancellation::Scope;
+use super::shared::Shared;
+use crate::replay::jobs::Outcome;
+use crate::replay::slab::Key;
+
+/// An operation that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// The machine that carries it out; of no use any more once the outcome is there.
+    pub(crate) machine: Option<Key>,
+    /// The scope it was begun in.
+    pub(crate) scope: Rc<Scope>,
+    /// Orders operations by their beginning.
+    pub(crate) number: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Pending(Option<Waker>),
+    Resolved(Outcome),
+    Taken,
+}
+
+impl Operation {
+    pub(crate) fn new(scope: Rc<Scope>, number: u64) -> Self {
+        Self { machine: None, scope, number, state: State::Pending(None) }
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.state, State::Pending(_))
+    }
+
+    /// Gives the operation its outcome, unless it has one, and wakes who waits for it.
+    pub(crate) fn resolve(&mut self, outcome: Outcome) {
+        if let State::Pending(waker) = &mut self.state {
+            let waker = waker.take();
+            self.state = State::Resolved(outcome);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    fn poll(&mut self, waker: &Waker) -> Poll<Outcome> {
+        match &mut self.state {
+            State::Pending(stored) => {
+                match stored {
+                    Some(stored) if stored.will_wake(waker) => {}
+                    stored => *stored = Some(waker.clone()),
+                }
+                Poll::Pending
+            }
+            state => match std::mem::replace(state, State::Taken) {
+                State::Resolved(outcome) => Poll::Ready(outcome),
+                State::Pending(_) | State::Taken => panic!("an operation's future was polled after it had completed"),
+            },
+        }
+    }
+}
+
+/// The future of an operation's outcome. Dropped before its end, it cancels the operation.
+pub(crate) struct OperationFuture {
+    shared: Rc<Shared>,
+    key: Option<Key>,
+}
+
+impl OperationFuture {
+    pub(crate) fn new(shared: Rc<Shared>, key: Key) -> Self {
+        Self { shared, key: Some(key) }
+    }
+
+    /// Asks for cancellation; what comes of it is the outcome.
+    pub(crate) fn cancel(&self) {
+        if let Some(key) = self.key {
+            self.shared.core.borrow_mut().cancel_operation(key);
+        }
+    }
+
+    /// Lets the operation go on without anyone waiting for it.
+    pub(crate) fn detach(mut self) {
+        if let Some(key) = self.key.take() {
+            self.shared.core.borrow_mut().detach_operation(key);
+        }
+    }
+}
+
+impl Future for OperationFuture {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let this = self.get_mut();
+        let key = this.key.expect("an operation's future is not polled after it has completed");
+        let mut core = this.shared.core.borrow_mut();
+        let operation = core.operations.get_mut(key).expect("an operation lives as long as its future");
+        let outcome = std::task::ready!(operation.poll(cx.waker()));
+        core.operations.remove(key);
+        drop(core);
+        this.key = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for OperationFuture {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take()
+            // While a run is torn down its core may be borrowed or half gone; nothing is left to be cancelled then.
+            && !self.shared.is_torn_down()
+            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+        {
+            core.drop_operation(key);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a run's context, its operations and the runtime share.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::cancellation::Scope;
+use super::condition::Conditions;
+use super::info::WorkflowInfo;
+use super::operation::Operation;
+use crate::replay::jobs::Outcome;
+use crate::replay::slab::{Key, Slab};
+use crate::replay::state_machines::StateMachines;
+
+/// One run's shared state. Authors' code runs only while `core` is not borrowed.
+pub(crate) struct Shared {
+    pub(crate) core: RefCell<Core>,
+    pub(crate) info: OnceCell<WorkflowInfo>,
+    /// Where activities go by default.
+    pub(crate) task_queue: Arc<str>,
+    pub(crate) namespace: Arc<str>,
+    /// The scope that every run has: a request to cancel the workflow cancels it.
+    pub(crate) root_scope: Rc<Scope>,
+    pub(crate) current_scope: RefCell<Rc<Scope>>,
+    /// Set while a query is answered: nothing may be begun.
+    pub(crate) read_only: Cell<bool>,
+    /// Message handlers that have begun and not ended.
+    pub(crate) handlers_running: Cell<usize>,
+    /// Seed of the run's random numbers: Core's contract.
+    pub(crate) random_seed: Cell<u64>,
+    torn_down: Cell<bool>,
+}
+
+/// The part that changes with every operation.
+pub(crate) struct Core {
+    pub(crate) machines: StateMachines,
+    pub(crate) operations: Slab<Operation>,
+    pub(crate) conditions: Conditions,
+    /// Branches that the code has spawned and the runtime has not taken in yet.
+    pub(crate) spawned: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Who waits for a scope's cancellation.
+    pub(crate) cancel_waiters: Vec<(Rc<Scope>, Waker)>,
+    /// Why this workflow task has to fail; set by verbs that cannot go on.
+    pub(crate) task_failure: Option<String>,
+    operations_begun: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(machines: StateMachines, namespace: Arc<str>, task_queue: Arc<str>) -> Rc<Self> {
+        let root_scope = Scope::root();
+        Rc::new(Self {
+            core: RefCell::new(Core {
+                machines,
+                operations: Slab::default(),
+                conditions: Conditions::default(),
+                spawned: Vec::new(),
+                cancel_waiters: Vec::new(),
+                task_failure: None,
+                operations_begun: 0,
+            }),
+            info: OnceCell::new(),
+            task_queue,
+            namespace,
+            current_scope: RefCell::new(root_scope.clone()),
+            root_scope,
+            read_only: Cell::new(false),
+            handlers_running: Cell::new(0),
+            random_seed: Cell::new(0),
+            torn_down: Cell::new(false),
+        })
+    }
+
+    /// Files a new operation in the current scope. `None` for its machine so far.
+    pub(crate) fn begin_operation(&self) -> Key {
+        let scope = self.current_scope.borrow().clone();
+        let mut core = self.core.borrow_mut();
+        core.operations_begun += 1;
+        let number = core.operations_begun;
+        core.operations.insert(Operation::new(scope, number))
+    }
+
+    /// Whether operations that begin now fail at once, and why.
+    pub(crate) fn cancelled_here(&self) -> Option<Rc<str>> {
+        self.current_scope.borrow().cancelled()
+    }
+
+    /// Cancels a scope: every pending operation in it, in the order of their beginning, and whoever waits for it.
+    pub(crate) fn cancel_scope(&self, scope: &Rc<Scope>, reason: &str) {
+        if !scope.set_cancelled(reason) {
+            return;
+        }
+        let mut core = self.core.borrow_mut();
+        let in_scope = |operation: &Operation| operation.is_pending() && operation.scope.is_in(scope);
+        let mut hit: Vec<(u64, Key)> = core
+            .operations
+            .iter()
+            .filter(|(_, operation)| in_scope(operation))
+            .map(|(key, operation)| (operation.number, key))
+            .collect();
+        hit.sort_unstable_by_key(|(number, _)| *number);
+        for (_, key) in hit {
+            core.cancel_operation(key);
+        }
+        let waiters = std::mem::take(&mut core.cancel_waiters);
+        let (woken, kept): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|(waiting, _)| waiting.is_in(scope));
+        core.cancel_waiters = kept;
+        woken.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Says that the code asked for something that only a statement of the main routine or a handler may.
+    #[track_caller]
+    pub(crate) fn must_not_be_read_only(&self, what: &str) {
+        assert!(
+            !self.read_only.get(),
+            "{what} in a query handler: a query must not change the workflow; use a signal or an update for that"
+        );
+    }
+
+    /// Fails the workflow task: for what the author's code cannot handle and a mended worker can.
+    pub(crate) fn fail_task(&self, message: String, location: &Location<'_>) {
+        self.core.borrow_mut().task_failure.get_or_insert_with(|| format!("{message} (at {location})"));
+    }
+
+    pub(crate) fn tear_down(&self) {
+        self.torn_down.set(true);
+    }
+
+    pub(crate) fn is_torn_down(&self) -> bool {
+        self.torn_down.get()
+    }
+}
+
+impl Core {
+    pub(crate) fn resolve_operation(&mut self, key: Key, outcome: Outcome) {
+        if let Some(operation) = self.operations.get_mut(key) {
+            operation.machine = None;
+            operation.resolve(outcome);
+        }
+    }
+
+    /// Cancels an operation the way its kind and its options say.
+    pub(crate) fn cancel_operation(&mut self, key: Key) {
+        let machine = self.operations.get(key).filter(|operation| operation.is_pending());
+        if let Some(machine) = machine.and_then(|operation| operation.machine)
+            && let Some(outcome) = self.machines.cancel(machine, false)
+        {
+            self.resolve_operation(key, outcome);
+        }
+    }
+
+    /// Cancels an operation whose outcome nobody wants any more.
+    pub(crate) fn drop_operation(&mut self, key: Key) {
+        if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
+            self.machines.cancel(machine, true);
+        }
+    }
+
+    /// Lets an operation go on although nobody waits for it.
+    pub(crate) fn detach_operation(&mut self, key: Key) {
+        if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
+            self.machines.detach(machine);
+        }
+    }
+}

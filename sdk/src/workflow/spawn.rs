@@ -1,0 +1,72 @@
+//! Branches: parts of a workflow that run beside its main routine.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::context::WorkflowContext;
+
+/// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
+/// running.
+#[must_use = "await the branch for its result, or drop the handle on purpose with `let _ =`"]
+pub struct JoinHandle<T> {
+    slot: Rc<RefCell<Slot<T>>>,
+}
+
+struct Slot<T> {
+    result: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl WorkflowContext {
+    /// Runs a future beside the main routine, in the current cancellation scope. It ends with the run at the latest.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let alarm = ctx.spawn({
+    ///     let ctx = ctx.clone();
+    ///     async move { ctx.timer(hours(1)).await }
+    /// });
+    /// // ... other work ...
+    /// alarm.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.shared.must_not_be_read_only("a branch");
+        let slot = Rc::new(RefCell::new(Slot { result: None, waker: None }));
+        let scope = self.shared.current_scope.borrow().clone();
+        let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
+        let done = slot.clone();
+        self.shared.core.borrow_mut().spawned.push(Box::pin(async move {
+            let result = scoped.await;
+            let mut slot = done.borrow_mut();
+            slot.result = Some(result);
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }));
+        JoinHandle { slot }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut slot = self.slot.borrow_mut();
+        match slot.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                slot.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! State that a workflow changes through `&self`.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::fmt;
+use std::panic::Location;
+
+/// A field of a workflow that changes.
+///
+/// The main routine and the handlers of a run share its state, so all of them take `&self`, and what changes is kept
+/// in a `State`. They run on one thread and take turns only at an `.await`: between two of them nobody else looks at
+/// the state, and no lock is needed.
+///
+/// A borrow must not be held where the state is changed: neither across an `.await`, nor around a call that uses the
+/// same field. [`get`](Self::get), [`set`](Self::set) and [`update`](Self::update) borrow only for the moment of the
+/// call.
+///
+/// ```
+/// use abide::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Cart {
+///     items: State<Vec<String>>,
+///     paid: State<bool>,
+/// }
+///
+/// let cart = Cart::default();
+/// cart.items.update(|items| items.push("book".to_string()));
+/// cart.paid.set(true);
+/// assert_eq!(cart.items.with(Vec::len), 1);
+/// assert!(cart.paid.get());
+/// ```
+///
+/// # Panics
+/// Every method panics if the field is borrowed at that moment in a way that forbids it; the text says where the
+/// method was called and what to do. In a workflow that fails the workflow task, not the workflow.
+#[derive(Default)]
+pub struct State<T> {
+    cell: RefCell<T>,
+}
+
+impl<T> State<T> {
+    /// A field with this value.
+    pub const fn new(value: T) -> Self {
+        Self { cell: RefCell::new(value) }
+    }
+
+    /// A copy of the value.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// assert_eq!(State::new(7).get(), 7);
+    /// ```
+    #[track_caller]
+    pub fn get(&self) -> T
+    where
+        T: Clone,
+    {
+        self.shared().clone()
+    }
+
+    /// Replaces the value.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// let health = State::new(100);
+    /// health.set(80);
+    /// assert_eq!(health.get(), 80);
+    /// ```
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        // The old value is dropped after the borrow has ended: its destructor may look at this field.
+        drop(std::mem::replace(&mut *self.exclusive(), value));
+    }
+
+    /// Changes the value in place, and returns what the closure returns.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// let pending = State::new(vec![1, 2]);
+    /// assert_eq!(pending.update(|pending| pending.pop()), Some(2));
+    /// ```
+    #[track_caller]
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        change(&mut self.exclusive())
+    }
+
+    /// Looks at the value, and returns what the closure returns.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// assert!(State::new(vec![1, 2]).with(|pending| pending.contains(&2)));
+    /// ```
+    #[track_caller]
+    pub fn with<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.shared())
+    }
+
+    /// Takes the value out and leaves the default.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// let pending = State::new(vec![1, 2]);
+    /// assert_eq!(pending.take(), [1, 2]);
+    /// assert!(pending.with(Vec::is_empty));
+    /// ```
+    #[track_caller]
+    pub fn take(&self) -> T
+    where
+        T: Default,
+    {
+        self.update(std::mem::take)
+    }
+
+    /// Borrows the value for as long as the guard lives. Let it end before the next `.await`.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// let name = State::new("Ada".to_string());
+    /// assert!(name.read().starts_with('A'));
+    /// ```
+    #[track_caller]
+    pub fn read(&self) -> Ref<'_, T> {
+        self.shared()
+    }
+
+    /// The value, when the field is no longer needed.
+    pub fn into_inner(self) -> T {
+        self.cell.into_inner()
+    }
+
+    #[track_caller]
+    fn shared(&self) -> Ref<'_, T> {
+        let caller = Location::caller();
+        self.cell.try_borrow().unwrap_or_else(|_| {
+            panic!(
+                "State<{}> is read at {caller} while it is being changed: \
+                 do not use the same field inside the closure of its `update`",
+                std::any::type_name::<T>()
+            )
+        })
+    }
+
+    #[track_caller]
+    fn exclusive(&self) -> RefMut<'_, T> {
+        let caller = Location::caller();
+        self.cell.try_borrow_mut().unwrap_or_else(|_| {
+            panic!(
+                "State<{}> is changed at {caller} while it is borrowed: \
+                 let the guard of `read` end before (it must not live across an `.await`), \
+                 and do not use the same field inside the closure of its `with` or `update`",
+                std::any::type_name::<T>()
+            )
+        })
+    }
+}
+
+impl<T> From<T> for State<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for State<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cell.try_borrow() {
+            Ok(value) => value.fmt(f),
+            Err(_) => f.write_str("<being changed>"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// The message with which this code panics.
+    fn panic_text(code: impl FnOnce()) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(code)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    }
+
+    #[test]
+    fn a_value_is_read_changed_and_taken_through_a_shared_reference() {
+        let state = &State::new(vec![1]);
+        state.update(|value| value.push(2));
+        assert_eq!(state.get(), [1, 2]);
+        assert_eq!(state.with(Vec::len), 2);
+        assert_eq!(state.read()[0], 1);
+        assert_eq!(state.take(), [1, 2]);
+        state.set(vec![3]);
+        assert_eq!(format!("{state:?}"), "[3]");
+    }
+
+    #[test]
+    fn changing_while_a_guard_lives_says_where_and_what_to_do() {
+        let state = State::new(1_u32);
+        let guard = state.read();
+        let text = panic_text(|| state.set(2));
+        assert!(text.starts_with("State<u32> is changed at sdk/src/workflow/state.rs:"), "{text}");
+        assert!(text.contains("while it is borrowed: let the guard of `read` end before"), "{text}");
+        assert_eq!(*guard, 1);
+    }
+
+    #[test]
+    fn reading_inside_an_update_says_where_and_what_to_do() {
+        let state = State::new(1_u32);
+        let text = panic_text(|| state.update(|_| drop(state.get())));
+        assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
+        assert_eq!(state.get(), 1);
+    }
+
+    #[test]
+    fn debug_works_even_while_it_is_being_changed() {
+        let state = State::new(1_u32);
+        assert_eq!(state.update(|_| format!("{state:?}")), "<being changed>");
+    }
+}

@@ -1,0 +1,149 @@
+//! Timers: sleeping for as long as it takes, without a thread and across crashes.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use abide_protos::temporal::api::command::v1::StartTimerCommandAttributes;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+
+use super::context::WorkflowContext;
+use super::metadata::user_metadata;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use crate::duration::to_proto;
+use crate::failure::Cancelled;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::Outcome;
+
+/// A timer that starts when it is first awaited. Made by [`WorkflowContext::timer`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct TimerCall {
+    shared: Rc<Shared>,
+    duration: Duration,
+    summary: Option<String>,
+    location: &'static Location<'static>,
+    handle: Option<TimerHandle>,
+}
+
+/// A timer under way. Awaiting it waits for its end; dropping it cancels it.
+#[must_use = "dropping a timer's handle cancels the timer"]
+pub struct TimerHandle {
+    state: HandleState,
+}
+
+enum HandleState {
+    Running(OperationFuture),
+    /// Ended before it began: nothing to wait for, or begun in a cancelled scope.
+    Ended(Result<(), Cancelled>),
+}
+
+impl WorkflowContext {
+    /// Sleeps for `duration` of the workflow's time, which goes on while no worker is there.
+    ///
+    /// Yields [`Cancelled`] if the current scope is cancelled first. Starts when first awaited; see
+    /// [`start`](TimerCall::start) for a timer that runs beside other work.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// ctx.timer(days(30)).await?;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn timer(&self, duration: Duration) -> TimerCall {
+        let (shared, location) = (self.shared.clone(), Location::caller());
+        TimerCall { shared, duration, summary: None, location, handle: None }
+    }
+}
+
+impl TimerCall {
+    /// A short text about this timer for people who look at the workflow.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+
+    /// Starts the timer now, to be awaited or cancelled later.
+    pub fn start(mut self) -> TimerHandle {
+        self.handle.take().unwrap_or_else(|| self.begin())
+    }
+
+    fn begin(&mut self) -> TimerHandle {
+        TimerHandle::start(self.shared.clone(), self.duration, self.summary.take(), self.location)
+    }
+}
+
+impl Future for TimerCall {
+    type Output = Result<(), Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.handle.is_none() {
+            let handle = self.begin();
+            self.handle = Some(handle);
+        }
+        let handle = self.handle.as_mut().expect("the timer was just started");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+impl TimerHandle {
+    pub(crate) fn start(
+        shared: Rc<Shared>,
+        duration: Duration,
+        summary: Option<String>,
+        location: &'static Location<'static>,
+    ) -> Self {
+        shared.must_not_be_read_only("a timer");
+        let number = shared.core.borrow_mut().machines.take_timer_number();
+        if let Some(reason) = shared.cancelled_here() {
+            return Self { state: HandleState::Ended(Err(Cancelled::new(&*reason))) };
+        }
+        if duration.is_zero() {
+            // The server accepts no timer of zero length, and there is nothing to wait for.
+            return Self { state: HandleState::Ended(Ok(())) };
+        }
+        let operation = shared.begin_operation();
+        let mut core = shared.core.borrow_mut();
+        let body = (!core.machines.replaying).then(|| CommandBody {
+            attributes: Attributes::StartTimerCommandAttributes(StartTimerCommandAttributes {
+                timer_id: number.to_string(),
+                start_to_fire_timeout: Some(to_proto(duration)),
+            }),
+            user_metadata: user_metadata(summary),
+        });
+        let machine = core.machines.start_timer(number, operation, location, body);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        Self { state: HandleState::Running(OperationFuture::new(shared, operation)) }
+    }
+
+    /// Cancels the timer; awaiting it then yields [`Cancelled`]. Nothing happens if it has fired.
+    pub fn cancel(&self) {
+        if let HandleState::Running(operation) = &self.state {
+            operation.cancel();
+        }
+    }
+}
+
+impl Future for TimerHandle {
+    type Output = Result<(), Cancelled>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.state {
+            HandleState::Ended(result) => Poll::Ready(result.clone()),
+            HandleState::Running(operation) => {
+                let outcome = std::task::ready!(Pin::new(operation).poll(cx));
+                Poll::Ready(match outcome {
+                    Outcome::Fired => Ok(()),
+                    _ => Err(Cancelled::new("")),
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Connecting: what a user reads when there is no server, or not the right one.
+
+use abide::client::{Client, ClientOptions, StartError};
+
+use super::workflows::ProcessOrder;
+use super::{client, unique};
+
+/// A port that nobody listens on: the system gave it to us, and we gave it back.
+fn closed_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_one_sentence_with_the_address_and_what_to_do() {
+    let port = closed_port();
+    let error = Client::connect(ClientOptions::new(format!("127.0.0.1:{port}"))).await.unwrap_err();
+    assert!(error.is_unreachable());
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("no Temporal server answers at http://127.0.0.1:{port} (")), "{text}");
+    assert!(text.contains("onnection refused") && text.ends_with("or set TEMPORAL_ADDRESS to where one is"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
+    let refused = async |options: ClientOptions| Client::connect(options).await.unwrap_err();
+    let address = refused(ClientOptions::new("not an address")).await;
+    assert!(!address.is_unreachable() && address.to_string().contains("expected `host:port`"), "{address}");
+    let header = refused(ClientOptions::default().header("UPPER CASE", "x")).await;
+    assert!(header.to_string().contains("not the name of a header"), "{header}");
+    let key = refused(ClientOptions::default().plaintext().api_key("two\nlines")).await;
+    assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_is_named() {
+    let Some(_) = client("a_namespace_that_is_not_there_is_named").await else { return };
+    let address = std::env::var("ABIDE_TEST_SERVER").unwrap();
+    let client = Client::connect(ClientOptions::new(address).namespace("nowhere")).await.unwrap();
+    let error = client.start(ProcessOrder, "a".to_string()).id(unique("nowhere")).task_queue("q").await.unwrap_err();
+    let StartError::Rpc(error) = error else { panic!("{error:?}") };
+    assert!(error.is_namespace_not_found() && error.to_string().contains("nowhere"), "{error}");
+}

@@ -1,0 +1,73 @@
+//! The definitions that the tests start: no worker runs them.
+
+use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
+use abide::{Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+
+macro_rules! arguments {
+    ($marker:ty: $args:ty) => {
+        impl Arguments for $marker {
+            type Args = $args;
+
+            fn write_args(args: &$args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+                to.push(args)
+            }
+
+            fn read_args(from: &mut PayloadReader<'_>) -> Result<$args, PayloadError> {
+                from.next()
+            }
+        }
+    };
+}
+
+/// A workflow that takes an order and returns a receipt.
+#[derive(Clone, Copy)]
+pub(crate) struct ProcessOrder;
+arguments!(ProcessOrder: String);
+
+impl WorkflowDefinition for ProcessOrder {
+    type Output = String;
+
+    fn name(&self) -> &'static str {
+        "process_order"
+    }
+}
+
+/// A signal that adds an item.
+#[derive(Clone, Copy)]
+pub(crate) struct AddItem;
+arguments!(AddItem: String);
+
+impl SignalDefinition for AddItem {
+    type Workflow = ProcessOrder;
+
+    fn name(&self) -> &'static str {
+        "add_item"
+    }
+}
+
+/// A query for the number of items.
+#[derive(Clone, Copy)]
+pub(crate) struct Items;
+arguments!(Items: ());
+
+impl QueryDefinition for Items {
+    type Workflow = ProcessOrder;
+    type Output = u32;
+
+    fn name(&self) -> &'static str {
+        "items"
+    }
+}
+
+/// A workflow whose argument cannot be written: JSON has no keys that are lists.
+#[derive(Clone, Copy)]
+pub(crate) struct Unwritable;
+arguments!(Unwritable: std::collections::BTreeMap<Vec<u32>, u32>);
+
+impl WorkflowDefinition for Unwritable {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "unwritable"
+    }
+}

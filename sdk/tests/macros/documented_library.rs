@@ -1,0 +1,41 @@
+//! A library that documents everything needs no more documentation for what the macros write.
+#![deny(warnings, missing_docs, unreachable_pub, rust_2018_idioms, missing_debug_implementations)]
+
+/// Activities.
+pub mod activities {
+    use abide::prelude::*;
+
+    /// Says hello.
+    #[activity]
+    pub async fn greet(name: String) -> Result<String, ActivityError> {
+        Ok(name)
+    }
+
+    /// Payments.
+    #[derive(Debug)]
+    pub struct Payments;
+
+    #[activities]
+    impl Payments {
+        /// Charges.
+        #[activity]
+        pub async fn charge(&self) -> Result<(), ActivityError> {
+            Ok(())
+        }
+    }
+
+    /// An order.
+    #[workflow]
+    pub async fn order(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let _ = (ctx, order, greet, Payments::charge);
+        Ok(())
+    }
+}
+
+#[test]
+fn its_definitions_can_be_used_from_outside() {
+    use abide::{ActivityDefinition, WorkflowDefinition};
+    assert_eq!(activities::order.name(), "order");
+    assert_eq!(activities::greet.name(), "greet");
+    assert_eq!(activities::Payments::charge.name(), "charge");
+}

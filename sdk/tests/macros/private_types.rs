@@ -1,0 +1,91 @@
+//! Public methods of private types leak nothing, and strict lints stay quiet about what the macros write.
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    rust_2018_idioms,
+    unused_qualifications,
+    missing_debug_implementations
+)]
+
+use abide::prelude::*;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Amount(u32);
+
+struct Payments;
+
+#[activities]
+impl Payments {
+    #[activity]
+    pub async fn charge(&self, amount: Amount) -> Result<Amount, ActivityError> {
+        Ok(amount)
+    }
+}
+
+#[workflow]
+#[derive(Default)]
+struct Player {
+    health: State<u32>,
+}
+
+#[workflow_methods]
+impl Player {
+    #[run]
+    pub async fn run(&self, _ctx: &WorkflowContext) -> Result<Amount, WorkflowError> {
+        Ok(Amount(self.health.get()))
+    }
+
+    #[signal]
+    pub fn hit(&self, amount: Amount) {
+        self.health.update(|health| *health -= amount.0);
+    }
+
+    #[query]
+    pub fn health(&self) -> Amount {
+        Amount(self.health.get())
+    }
+}
+
+#[deprecated]
+#[activity]
+async fn old() -> Result<(), ActivityError> {
+    Ok(())
+}
+
+fn activities_of(activities: impl abide::activity::Activities) -> Vec<&'static str> {
+    let mut registry = abide::activity::ActivityRegistry::default();
+    activities.register(&mut registry);
+    registry.names().collect()
+}
+
+#[test]
+fn public_methods_of_private_types_are_definitions_too() {
+    assert_eq!(activities_of(Payments), ["charge"]);
+    assert_eq!(
+        format!("{:?} {:?} {:?}", Player::run, Player::hit, Player::health),
+        "Player::run Player::hit Player::health"
+    );
+}
+
+#[test]
+fn definitions_can_stand_inside_a_function() {
+    #[activity]
+    async fn inside_a_function() -> Result<(), ActivityError> {
+        Ok(())
+    }
+
+    struct Local;
+
+    #[activities]
+    impl Local {
+        #[activity]
+        async fn inside(&self) -> Result<(), ActivityError> {
+            Ok(())
+        }
+    }
+
+    #[allow(deprecated)]
+    let names = [activities_of(inside_a_function), activities_of(Local), activities_of(old)];
+    assert_eq!(names.concat(), ["inside_a_function", "inside", "old"]);
+}

@@ -1,0 +1,87 @@
+//! Workflows that were changed after their history was recorded: each must be refused, at the event where it parts.
+
+use abide::WorkflowReplayer;
+use abide::prelude::*;
+use abide::replay::NondeterminismKind;
+
+use super::python::{echo, shout};
+use super::{differs, recorded};
+
+/// The second activity is another one.
+#[workflow(name = "Steps")]
+async fn steps_type_changed(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let first = ctx.activity(echo, "one".into()).start_to_close_timeout(secs(10)).await?;
+    ctx.timer(millis(50)).await?;
+    Ok(first + &ctx.activity(echo, "two".into()).start_to_close_timeout(secs(10)).await?)
+}
+
+/// The timer comes first.
+#[workflow(name = "Steps")]
+async fn steps_order_changed(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ctx.timer(millis(50)).await?;
+    let first = ctx.activity(echo, "one".into()).start_to_close_timeout(secs(10)).await?;
+    Ok(first + &ctx.activity(shout, "two".into()).start_to_close_timeout(secs(10)).await?)
+}
+
+/// The second activity is gone, so the workflow completes early.
+#[workflow(name = "Steps")]
+async fn steps_removed_changed(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let first = ctx.activity(echo, "one".into()).start_to_close_timeout(secs(10)).await?;
+    ctx.timer(millis(50)).await?;
+    Ok(first)
+}
+
+/// A second timer starts beside the recorded one.
+#[workflow(name = "Steps")]
+async fn steps_added_changed(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let first = ctx.activity(echo, "one".into()).start_to_close_timeout(secs(10)).await?;
+    let (one, two) = abide::join!(ctx.timer(millis(50)), ctx.timer(millis(50)));
+    one.and(two)?;
+    Ok(first + &ctx.activity(shout, "two".into()).start_to_close_timeout(secs(10)).await?)
+}
+
+/// The event at which they part, and the line of this file that did something else.
+#[track_caller]
+fn check(replayer: WorkflowReplayer, event_id: i64, kind: NondeterminismKind, line: Option<&str>) {
+    let found = differs(&replayer, &recorded("steps"));
+    assert_eq!(
+        (found.event_id(), found.event_type(), found.kind()),
+        (event_id, "ActivityTaskScheduled", kind),
+        "{found}"
+    );
+    match line {
+        None => assert_eq!(found.location(), None, "{found}"),
+        Some(text) => {
+            let location = found.location().unwrap_or_else(|| panic!("no line in {found}"));
+            assert!(location.file().ends_with("changed.rs"), "{found}");
+            let line =
+                include_str!("changed.rs").lines().nth(location.line() as usize - 1).expect("a line of this file");
+            assert!(line.contains(text), "{found}\n{line}");
+            assert!(found.to_string().contains("changed.rs"), "{found}");
+        }
+    }
+}
+
+#[test]
+fn another_activity_type_is_refused() {
+    let replayer = WorkflowReplayer::new().workflow(steps_type_changed);
+    check(replayer, 16, NondeterminismKind::DifferentIdOrType, Some("ctx.activity(echo, \"two\""));
+}
+
+#[test]
+fn another_order_is_refused() {
+    let replayer = WorkflowReplayer::new().workflow(steps_order_changed);
+    check(replayer, 5, NondeterminismKind::DifferentCommand, Some("ctx.timer(millis(50)).await?"));
+}
+
+#[test]
+fn a_missing_step_is_refused() {
+    let replayer = WorkflowReplayer::new().workflow(steps_removed_changed);
+    check(replayer, 16, NondeterminismKind::DifferentCommand, None);
+}
+
+#[test]
+fn an_additional_step_is_refused() {
+    let replayer = WorkflowReplayer::new().workflow(steps_added_changed);
+    check(replayer, 16, NondeterminismKind::DifferentCommand, Some("abide::join!(ctx.timer"));
+}

@@ -1,0 +1,60 @@
+//! Histories that other SDKs recorded on real servers, replayed against the same workflows written in Rust.
+//!
+//! The files under `tests/histories` were recorded for this project with the Python SDK 1.35; `python.rs` holds the
+//! twins of its workflows, `changed.rs` those that no longer fit, `verdicts.rs` what is said of what cannot be
+//! replayed. Other repositories' files stay outside of this one: `ABIDE_HISTORIES` names the folder that holds them,
+//! and what is not replayed without it is said by name.
+
+mod changed;
+mod others;
+mod python;
+mod verdicts;
+
+use std::path::{Path, PathBuf};
+
+use abide::replayer::{ReplayError, Replayed};
+use abide::{History, WorkflowReplayer};
+
+/// The only history of a file in this repository.
+fn recorded(name: &str) -> History {
+    one(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories").join(format!("{name}.json")))
+}
+
+/// The only history of a file of another repository; says what is left out where those are not at hand.
+fn from_elsewhere(name: &str) -> Option<History> {
+    match std::env::var_os("ABIDE_HISTORIES") {
+        Some(folder) => Some(one(&PathBuf::from(folder).join(name))),
+        None => {
+            println!("not replayed, ABIDE_HISTORIES is not set: {name}");
+            None
+        }
+    }
+}
+
+fn one(path: &Path) -> History {
+    let mut histories = History::load(path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(histories.len(), 1, "{}", path.display());
+    histories.remove(0)
+}
+
+/// The history fits the workflow, and the workflow ends now as it did then.
+#[track_caller]
+fn fits(replayer: &WorkflowReplayer, history: &History) -> Replayed {
+    let replayed = replayed(replayer, history);
+    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    replayed
+}
+
+#[track_caller]
+fn replayed(replayer: &WorkflowReplayer, history: &History) -> Replayed {
+    replayer.replay(history).unwrap_or_else(|error| panic!("{error}\n\n{history}"))
+}
+
+/// The history no longer fits: returns where.
+#[track_caller]
+fn differs(replayer: &WorkflowReplayer, history: &History) -> Box<abide::replay::Nondeterminism> {
+    match replayer.replay(history) {
+        Err(ReplayError::Nondeterminism(found)) => found,
+        other => panic!("expected a nondeterminism error, found {other:?}"),
+    }
+}

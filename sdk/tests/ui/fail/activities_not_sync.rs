@@ -1,0 +1,17 @@
+use abide::prelude::*;
+
+use std::cell::Cell;
+
+struct Payments {
+    total: Cell<u32>,
+}
+
+#[activities]
+impl Payments {
+    #[activity]
+    fn count(&self) -> Result<u32, ActivityError> {
+        Ok(self.total.get())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use abide::prelude::*;
+
+#[activity]
+async fn charge() -> Result<u32, String> {
+    Ok(1)
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use abide::prelude::*;
+
+struct Payments;
+
+impl Payments {
+    #[activity]
+    async fn charge(&self) -> Result<(), ActivityError> {
+        Ok(())
+    }
+}
+
+fn main() {}

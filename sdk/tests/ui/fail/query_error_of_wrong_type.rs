@@ -1,0 +1,20 @@
+use abide::prelude::*;
+
+#[workflow]
+#[derive(Default)]
+struct Player;
+
+#[workflow_methods]
+impl Player {
+    #[run]
+    async fn run(&self) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+
+    #[query]
+    fn health(&self) -> Result<u32, String> {
+        Ok(1)
+    }
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+use abide::prelude::*;
+
+#[workflow]
+#[derive(Default)]
+struct Player;
+
+#[workflow_methods]
+impl Player {
+    #[run]
+    async fn run(&self) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+
+    #[update]
+    fn trade(&self, offer: u32) -> u32 {
+        offer
+    }
+
+    #[update_validator(trade)]
+    fn check_trade(&self, offer: &u32) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,171 @@
+//! The test environment: a server, a client and workers in the process of a test, on a clock that skips.
+
+mod mock;
+mod worker;
+
+use std::future::{Future, IntoFuture};
+use std::time::{Duration, SystemTime};
+
+use abide::client::{Client, ClientOptions, ConnectError, Connection};
+use abide::replayer::ReplayError;
+use abide::{History, WorkflowReplayer};
+
+pub use self::worker::TestWorker;
+use crate::server::TestServer;
+
+/// A server, a client and workers in the process of a test. Months pass in milliseconds: while an outcome is awaited
+/// and nothing is under way, the clock moves on to the next timer, timeout or retry.
+///
+/// Every run is replayed from scratch when [`run`](Self::run) ends, so that each workflow test also tests that the
+/// workflow is deterministic.
+///
+/// ```
+/// use abide::prelude::*;
+/// use abide_testing::TestWorkflowEnvironment;
+///
+/// #[activity]
+/// async fn send(text: String) -> Result<(), ActivityError> {
+///     # let _ = text;
+///     unimplemented_in_this_example()
+/// }
+/// # fn unimplemented_in_this_example() -> Result<(), ActivityError> { Ok(()) }
+///
+/// #[workflow]
+/// async fn remind(ctx: &WorkflowContext, text: String) -> Result<(), WorkflowError> {
+///     ctx.timer(days(30)).await?;
+///     ctx.activity(send, text).start_to_close_timeout(mins(1)).await?;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let env = TestWorkflowEnvironment::start().await?;
+/// let worker = env.worker("reminders").workflow(remind).mock(send, |_text| Ok(()));
+/// env.run(worker, env.client().execute(remind, "stretch".into()).task_queue("reminders")).await?;
+/// assert_eq!(env.elapsed(), days(30));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TestWorkflowEnvironment {
+    server: TestServer,
+    client: Client,
+    started: SystemTime,
+}
+
+impl TestWorkflowEnvironment {
+    /// Starts a server of this environment's own, with a clock that skips, and connects a client to it.
+    ///
+    /// # Errors
+    /// When the client cannot be made; the server itself cannot fail to start.
+    pub async fn start() -> Result<Self, ConnectError> {
+        let server = TestServer::builder().time_skipping().start();
+        let connection = Connection::in_process(server.service(), &ClientOptions::default()).await?;
+        let started = server.now();
+        Ok(Self { server, client: Client::from_connection(connection), started })
+    }
+
+    /// A client of this environment's server.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// This environment's server, for other clients and workers.
+    pub fn server(&self) -> &TestServer {
+        &self.server
+    }
+
+    /// A worker to be given its workflows, activities and mocks, and then to [`run`](Self::run).
+    pub fn worker(&self, task_queue: impl Into<String>) -> TestWorker {
+        TestWorker::new(&self.client, task_queue.into())
+    }
+
+    /// How far the clock has moved on since the environment was started.
+    pub fn elapsed(&self) -> Duration {
+        self.server.now().duration_since(self.started).unwrap_or_default()
+    }
+
+    /// The time on the environment's clock.
+    pub fn now(&self) -> SystemTime {
+        self.server.now()
+    }
+
+    /// Moves the clock on, whatever is under way; timers and timeouts on the way happen at their own times.
+    pub fn advance(&self, duration: Duration) {
+        self.server.advance(duration);
+    }
+
+    /// Waits until the clock has moved on by `duration`, skipping while nothing is under way.
+    pub async fn sleep(&self, duration: Duration) {
+        self.server.sleep(duration).await;
+    }
+
+    /// Runs a worker while a future is awaited; then replays every run that the worker knows from scratch.
+    ///
+    /// # Panics
+    /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), or when a
+    /// replay does something else than the run did. The text says which workflow, where, and what to do.
+    pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
+        let (worker, replayer) = worker.build();
+        let awaited = self.until_a_task_fails(future.into_future());
+        let output = match worker.run_until(awaited).await {
+            Ok(Ok(output)) => output,
+            Ok(Err(failure)) => panic!("a workflow task failed, and would be tried again for ever: {failure}"),
+            Err(error) => panic!("the worker of the test ended: {error}"),
+        };
+        self.replay_all(&replayer).await;
+        output
+    }
+
+    /// The future's outcome, unless a workflow task fails before.
+    async fn until_a_task_fails<F: Future>(&self, future: F) -> Result<F::Output, String> {
+        tokio::select! {
+            biased;
+            output = future => Ok(output),
+            failure = self.server.workflow_task_failure() => Err(failure),
+        }
+    }
+
+    async fn replay_all(&self, replayer: &WorkflowReplayer) {
+        let mut runs = self.client.list("");
+        while let Some(run) = runs.next().await.unwrap_or_else(|error| panic!("the runs cannot be listed: {error}")) {
+            let history = self.history(run.workflow_id(), run.run_id()).await;
+            match replayer.replay(&history) {
+                Ok(_) | Err(ReplayError::UnknownWorkflow { .. }) => {}
+                Err(error) => panic!(
+                    "replayed from scratch, the workflow {} does something else than it did:\n{error}\n\n{history}",
+                    run.workflow_id()
+                ),
+            }
+        }
+    }
+
+    async fn history(&self, workflow_id: &str, run_id: &str) -> History {
+        let handle = self.client.handle(AnyWorkflow, workflow_id).with_run_id(run_id);
+        handle.fetch_history().await.unwrap_or_else(|error| panic!("the history cannot be fetched: {error}"))
+    }
+}
+
+/// Stands for a workflow whose type does not matter.
+#[derive(Clone, Copy)]
+struct AnyWorkflow;
+
+impl abide::Arguments for AnyWorkflow {
+    type Args = ();
+
+    fn write_args((): &(), _: &mut abide::converter::PayloadWriter) -> Result<(), abide::converter::PayloadError> {
+        Ok(())
+    }
+
+    fn read_args(_: &mut abide::converter::PayloadReader<'_>) -> Result<(), abide::converter::PayloadError> {
+        Ok(())
+    }
+}
+
+impl abide::WorkflowDefinition for AnyWorkflow {
+    type Output = abide::converter::RawPayload;
+
+    fn name(&self) -> &'static str {
+        ""
+    }
+}

@@ -1,0 +1,73 @@
+//! A worker of a test environment: what it runs, and the replayer that checks it.
+
+use abide::activity::Activities;
+use abide::client::Client;
+use abide::worker::{Registered, Worker, WorkerBuilder};
+use abide::workflow::WorkflowImplementation;
+use abide::{ActivityDefinition, ActivityError, WorkflowReplayer};
+
+use super::mock::Mock;
+
+/// A worker of a [`TestWorkflowEnvironment`](crate::TestWorkflowEnvironment), being put together.
+#[must_use = "a test's worker does nothing until it is given to `env.run(..)`"]
+pub struct TestWorker {
+    client: Client,
+    task_queue: String,
+    builder: Option<WorkerBuilder<Registered>>,
+    replayer: WorkflowReplayer,
+}
+
+impl TestWorker {
+    pub(crate) fn new(client: &Client, task_queue: String) -> Self {
+        Self { client: client.clone(), task_queue, builder: None, replayer: WorkflowReplayer::new() }
+    }
+
+    /// Adds a workflow.
+    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
+        self.replayer = self.replayer.workflow(workflow);
+        self.builder = Some(match self.builder {
+            Some(builder) => builder.workflow(workflow),
+            None => Worker::builder(&self.client, &self.task_queue).workflow(workflow),
+        });
+        self
+    }
+
+    /// Adds activities as they are.
+    pub fn activities<A: Activities>(mut self, activities: A) -> Self {
+        self.builder = Some(match self.builder {
+            Some(builder) => builder.activities(activities),
+            None => Worker::builder(&self.client, &self.task_queue).activities(activities),
+        });
+        self
+    }
+
+    /// Puts a closure in the place of an activity: `.mock(charge, |payment| Ok(receipt))`. It runs as a task of the
+    /// server, so retries and timeouts apply. Do not add the activity itself as well.
+    pub fn mock<D, F>(self, activity: D, code: F) -> Self
+    where
+        D: ActivityDefinition,
+        F: Fn(D::Args) -> Result<D::Output, ActivityError> + Send + Sync + 'static,
+    {
+        self.activities(Mock::new(activity, code))
+    }
+
+    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`.
+    pub fn options(mut self, set: impl FnOnce(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>) -> Self {
+        self.builder = self.builder.map(set);
+        self
+    }
+
+    pub(crate) fn build(self) -> (Worker, WorkflowReplayer) {
+        let Some(builder) = self.builder else {
+            panic!("the worker of the test runs nothing: add `.workflow(..)`, `.activities(..)` or `.mock(..)`");
+        };
+        let worker = builder.build().unwrap_or_else(|error| panic!("the worker of the test cannot be built: {error}"));
+        (worker, self.replayer)
+    }
+}
+
+impl std::fmt::Debug for TestWorker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TestWorker").field("task_queue", &self.task_queue).finish_non_exhaustive()
+    }
+}

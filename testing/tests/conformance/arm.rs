@@ -1,0 +1,118 @@
+//! One server to run a body against, and the comparison of two.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use abide::History;
+use abide::client::{Client, ClientOptions, WorkflowHandle};
+use abide::prelude::*;
+use abide::worker::{Worker, WorkerBuilder};
+use abide_testing::server::TestServer;
+
+use crate::normalize::normalize;
+
+/// A server, and names on it that nobody else uses.
+pub(crate) struct Arm {
+    pub(crate) client: Client,
+    address: String,
+    name: String,
+}
+
+pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// What a body gives back: the histories to compare.
+pub(crate) type Histories = Result<Vec<History>, Box<dyn std::error::Error>>;
+
+/// Runs a body against both servers and compares the histories that it returns.
+pub(crate) async fn compare<F, Fut>(name: &str, body: F) -> Outcome
+where
+    F: Fn(Arm) -> Fut,
+    Fut: Future<Output = Histories>,
+{
+    let server = TestServer::builder().start();
+    let address = server.listen("127.0.0.1:0".parse()?).await?;
+    let embedded = body(Arm::connect(&address.to_string(), name).await?).await?;
+    let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else {
+        eprintln!("{name}: not compared with a real server (ABIDE_TEST_SERVER is not set)");
+        return Ok(());
+    };
+    let real = body(Arm::connect(&address, name).await?).await?;
+    assert_eq!(embedded.len(), real.len(), "the body returned another number of histories");
+    for (embedded, real) in embedded.iter().zip(&real) {
+        let (ours, theirs) = (normalize(embedded), normalize(real));
+        assert!(ours == theirs, "{}", difference(&ours, &theirs));
+    }
+    Ok(())
+}
+
+impl Arm {
+    async fn connect(address: &str, name: &str) -> Result<Self, Box<dyn std::error::Error>> {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let client = Client::connect(ClientOptions::new(address)).await?;
+        let name = format!("{name}-{}-{run}", std::process::id());
+        Ok(Self { client, address: address.to_string(), name })
+    }
+
+    /// Where the server is.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The task queue of this body.
+    pub(crate) fn queue(&self) -> String {
+        self.name.clone()
+    }
+
+    /// A workflow id of this body.
+    pub(crate) fn id(&self) -> String {
+        self.name.clone()
+    }
+
+    /// A worker of this body's task queue, to be given its workflows.
+    pub(crate) fn worker(&self) -> WorkerBuilder {
+        Worker::builder(&self.client, self.queue())
+    }
+}
+
+/// Asks again until the answer is yes; a body that waits in vain fails after half a minute.
+pub(crate) async fn until<F, Fut>(what: &str, mut ask: F) -> Outcome
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<bool, Box<dyn std::error::Error>>>,
+{
+    let mut ticks = tokio::time::interval(millis(20));
+    for _ in 0..1500 {
+        ticks.tick().await;
+        if ask().await? {
+            return Ok(());
+        }
+    }
+    Err(format!("waited in vain until {what}").into())
+}
+
+/// Waits until the history holds this many events of a type.
+pub(crate) async fn until_event<W: abide::WorkflowDefinition>(
+    handle: &WorkflowHandle<W>,
+    event_type: &str,
+    count: usize,
+) -> Outcome {
+    until(&format!("there are {count} {event_type}"), || async {
+        let history = normalize(&handle.fetch_history().await?);
+        Ok(history.iter().filter(|line| line.contains(event_type)).count() >= count)
+    })
+    .await
+}
+
+/// The first lines that differ, with what stands around them.
+fn difference(ours: &[String], theirs: &[String]) -> String {
+    let at = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+    let show =
+        |lines: &[String]| lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ");
+    format!(
+        "the histories differ at event {}:\nembedded server:\n  {}\nreal server:\n  {}",
+        at + 1,
+        show(ours),
+        show(theirs)
+    )
+}

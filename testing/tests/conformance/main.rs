@@ -1,0 +1,13 @@
+//! The same bodies against the embedded server and, where `ABIDE_TEST_SERVER=host:port` is set, against a real
+//! Temporal server; what both wrote into the histories must be the same, event by event.
+//!
+//! Only what no two runs share is left out of the comparison: see `normalize.rs`.
+#![expect(clippy::print_stderr, reason = "says by name what was not compared")]
+
+mod activities;
+mod arm;
+mod ends;
+mod messages;
+mod normalize;
+mod tasks;
+mod timers;

@@ -1,0 +1,78 @@
+//! Histories without what no two runs share: ids, times, and what names the worker or the server's own doings.
+
+use abide::History;
+use serde_json::{Map, Value};
+
+/// Left out wherever they stand (server-made, or different for every run).
+const LEFT_OUT: [&str; 14] = [
+    "eventTime",
+    "taskId",
+    "version",
+    "historySizeBytes",
+    "prevAutoResetPoints",
+    "requestId",
+    "identity",
+    "workerVersion",
+    "binaryChecksum",
+    "firstWorkflowTaskBackoff",
+    "backoffStartInterval",
+    "workflowExecutionExpirationTime",
+    "stackTrace",
+    "sourceVersionStamp",
+];
+
+/// One line for each event: what it says, with keys in order.
+pub(crate) fn normalize(history: &History) -> Vec<String> {
+    let json: Value = serde_json::from_str(&history.to_json().expect("a history writes JSON")).expect("it is JSON");
+    let events = json.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut names = Names::default();
+    events.into_iter().map(|event| names.clean(event).to_string()).collect()
+}
+
+/// Replaces names that differ from run to run by what they stand for, in the order of their appearance.
+#[derive(Default)]
+struct Names {
+    seen: Vec<String>,
+}
+
+impl Names {
+    fn clean(&mut self, value: Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let mut kept = Map::new();
+                let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                for (key, value) in fields {
+                    if LEFT_OUT.contains(&key.as_str()) {
+                        continue;
+                    }
+                    let value = self.clean(value);
+                    let empty = value.as_object().is_some_and(Map::is_empty);
+                    let zero = value == "0s" || value == Value::Bool(false) || value == "";
+                    if !empty && !zero && !value.is_null() {
+                        kept.insert(key, value);
+                    }
+                }
+                Value::Object(kept)
+            }
+            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.clean(item)).collect()),
+            Value::String(text) => Value::String(self.stand_in(text)),
+            other => other,
+        }
+    }
+
+    /// Run ids, and names made from this process's id.
+    fn stand_in(&mut self, text: String) -> String {
+        let own = format!("-{}-", std::process::id());
+        let is_uuid = text.len() == 36 && text.chars().filter(|c| *c == '-').count() == 4;
+        let is_sticky = text.contains('@') && text.len() > 32;
+        if !is_uuid && !is_sticky && !text.contains(&own) {
+            return text;
+        }
+        let number = self.seen.iter().position(|seen| *seen == text).unwrap_or_else(|| {
+            self.seen.push(text);
+            self.seen.len() - 1
+        });
+        format!("<name {number}>")
+    }
+}

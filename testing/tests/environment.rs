@@ -1,0 +1,108 @@
+//! What a test environment is for, as tests that its users could write.
+
+use std::panic::AssertUnwindSafe;
+
+use abide::prelude::*;
+use abide_testing::TestWorkflowEnvironment;
+use futures_util::FutureExt;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+#[activity]
+async fn submit_payment(cents: u64) -> Result<String, ActivityError> {
+    Err(ApplicationFailure::new(format!("no gateway in a test ({cents})")).into())
+}
+
+#[activity]
+async fn check_payment_status(tracking_id: String) -> Result<String, ActivityError> {
+    Err(ApplicationFailure::new(format!("no gateway in a test ({tracking_id})")).into())
+}
+
+/// The article's polling pattern: checks every minute, gives up after four hours.
+#[workflow]
+async fn track_payment(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
+    let tracking_id = ctx.activity(submit_payment, cents).start_to_close_timeout(secs(5)).await?;
+    let status = ctx
+        .activity(check_payment_status, tracking_id)
+        .start_to_close_timeout(secs(5))
+        .schedule_to_close_timeout(hours(4))
+        .retry_policy(RetryPolicy::new().initial_interval(mins(1)).backoff_coefficient(1.0))
+        .await?;
+    Ok(status)
+}
+
+#[tokio::test]
+async fn checks_the_payment_every_minute_for_four_hours() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let pending = |_| Err(ApplicationFailure::new("still pending").error_type("Pending").into());
+    let worker = env.worker("pay").workflow(track_payment);
+    let worker = worker.mock(submit_payment, |_| Ok("tracking-1".into())).mock(check_payment_status, pending);
+
+    let tracked = env.client().execute(track_payment, 995).id("payment").task_queue("pay");
+    let error = env.run(worker, tracked).await.expect_err("it stays pending");
+
+    assert!(error.is_retry_timeout(), "{error}");
+    let last = error.failure().expect("the workflow failed").root_cause();
+    assert_eq!((last.message(), last.error_type()), ("still pending", Some("Pending")));
+    // The last attempt that fits begins a minute before the deadline.
+    assert_eq!(env.elapsed(), hours(4) - mins(1));
+    let history = env.client().handle(track_payment, "payment").fetch_history().await?.to_string();
+    assert!(history.contains("ActivityTaskFailed") && history.contains("Timeout"), "{history}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_payment_that_goes_through_ends_the_polling() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let polls = std::sync::atomic::AtomicU32::new(0);
+    let worker = env.worker("pay").workflow(track_payment).mock(submit_payment, |cents| Ok(format!("id-{cents}")));
+    let worker = worker.mock(check_payment_status, move |id| {
+        match polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0..90 => Err(ApplicationFailure::new("still pending").into()),
+            _ => Ok(format!("{id} paid")),
+        }
+    });
+    let tracked = env.client().execute(track_payment, 7).task_queue("pay");
+    assert_eq!(env.run(worker, tracked).await?, "id-7 paid");
+    assert_eq!(env.elapsed(), mins(90));
+    Ok(())
+}
+
+#[workflow]
+async fn breaks(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(days(1)).await?;
+    panic!("a bug in the workflow");
+}
+
+#[tokio::test]
+async fn a_workflow_task_that_fails_ends_the_test_with_its_text() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("bugs").workflow(breaks);
+    let run = env.run(worker, env.client().execute(breaks, ()).task_queue("bugs"));
+    let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the test must not wait for ever");
+    let text = panicked.downcast_ref::<String>().expect("a panic with text");
+    assert!(text.contains("a bug in the workflow") && text.contains("environment.rs"), "{text}");
+    Ok(())
+}
+
+static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+#[workflow]
+async fn undecided(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    // Decides by something that is not in the history: another timer each time the code runs.
+    if RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+        ctx.timer(secs(1)).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_not_deterministic_fails_its_test() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("undecided").workflow(undecided);
+    let run = env.run(worker, env.client().execute(undecided, ()).task_queue("undecided"));
+    let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the replay must notice");
+    let text = panicked.downcast_ref::<String>().expect("a panic with text");
+    assert!(text.contains("TMPRL1100") && text.contains("TimerStarted"), "{text}");
+    Ok(())
+}
