@@ -46,6 +46,9 @@ mod workflow_task;
 mod workflow_task_poll;
 mod workflow_task_respond;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use self::api::common;
