@@ -52,11 +52,7 @@ pub(crate) struct Core {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        machines: StateMachines,
-        task_queue: Arc<str>,
-        spawn_waker: Waker,
-    ) -> Rc<Self> {
+    pub(crate) fn new(machines: StateMachines, task_queue: Arc<str>, spawn_waker: Waker) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
             core: RefCell::new(Core {
