@@ -31,7 +31,9 @@ fn read(spec: &mut Spec, request: &service::GetWorkflowExecutionHistoryRequest) 
 #[test]
 fn pages_of_any_size_make_up_the_whole_history() {
     let mut spec = Spec::new();
-    ["start", "poll", "respond: timer 1 1s; timer 2 2s; activity 1", "wait 3s"].map(|line| spec.run(line));
+    for line in ["start", "poll", "respond: timer 1 1s; timer 2 2s; activity 1", "wait 3s"] {
+        spec.run(line);
+    }
     for size in 1..12 {
         let mut all = Vec::new();
         let mut token = Vec::new();
@@ -66,7 +68,9 @@ fn a_history_longer_than_a_page_comes_to_the_worker_in_pages() {
 #[test]
 fn a_transient_task_is_shown_to_sdks_only() {
     let mut spec = Spec::new();
-    ["start", "poll", "fail-task", "poll"].map(|line| spec.run(line));
+    for line in ["start", "poll", "fail-task", "poll"] {
+        spec.run(line);
+    }
     let (events, _) = read(&mut spec, &request(&[], 0, false)).expect("it was not asked to wait");
     assert_eq!(events, [1, 2, 3, 4, 5, 6]);
     let Ok(Step::Done(response)) = spec.engine.get_workflow_execution_history(&request(&[], 0, false), false) else {

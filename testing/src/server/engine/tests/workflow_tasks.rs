@@ -1,8 +1,10 @@
 //! Workflow tasks: attempts, failures, timeouts, sticky queues, tasks that come with a completion.
 
+use std::time::Duration;
+
 use expect_test::expect;
 
-use super::spec::check;
+use super::spec::{Spec, check};
 
 #[test]
 fn an_empty_run() {
@@ -219,126 +221,17 @@ fn heartbeats_renew_the_task() {
 
 #[test]
 fn heartbeats_end_after_half_an_hour() {
-    check(
-        "
-            start task_timeout=2m
-            poll
-            respond force inline:
-            wait 1m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            wait 1.9m
-            respond force inline:
-            history
-        ",
-        &expect![[r#"
-            start: first run, started true
-            poll: task, attempt 1, events 1-3
-            poll: task, attempt 1, events 4-6
-            poll: task, attempt 1, events 7-9
-            poll: task, attempt 1, events 10-12
-            poll: task, attempt 1, events 13-15
-            poll: task, attempt 1, events 16-18
-            poll: task, attempt 1, events 19-21
-            poll: task, attempt 1, events 22-24
-            poll: task, attempt 1, events 25-27
-            poll: task, attempt 1, events 28-30
-            poll: task, attempt 1, events 31-33
-            poll: task, attempt 1, events 34-36
-            poll: task, attempt 1, events 37-39
-            poll: task, attempt 1, events 40-42
-            poll: task, attempt 1, events 43-45
-            poll: task, attempt 1, events 46-48
-            poll: task, attempt 1, events 49-51
-            poll: task, attempt 1, events 52-54
-            respond: NotFound workflow task heartbeat timeout
-            history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 WorkflowTaskScheduled on tq, attempt 1
-              6 WorkflowTaskStarted of 5
-              7 WorkflowTaskCompleted of 5, 6
-              8 WorkflowTaskScheduled on tq, attempt 1
-              9 WorkflowTaskStarted of 8
-              10 WorkflowTaskCompleted of 8, 9
-              11 WorkflowTaskScheduled on tq, attempt 1
-              12 WorkflowTaskStarted of 11
-              13 WorkflowTaskCompleted of 11, 12
-              14 WorkflowTaskScheduled on tq, attempt 1
-              15 WorkflowTaskStarted of 14
-              16 WorkflowTaskCompleted of 14, 15
-              17 WorkflowTaskScheduled on tq, attempt 1
-              18 WorkflowTaskStarted of 17
-              19 WorkflowTaskCompleted of 17, 18
-              20 WorkflowTaskScheduled on tq, attempt 1
-              21 WorkflowTaskStarted of 20
-              22 WorkflowTaskCompleted of 20, 21
-              23 WorkflowTaskScheduled on tq, attempt 1
-              24 WorkflowTaskStarted of 23
-              25 WorkflowTaskCompleted of 23, 24
-              26 WorkflowTaskScheduled on tq, attempt 1
-              27 WorkflowTaskStarted of 26
-              28 WorkflowTaskCompleted of 26, 27
-              29 WorkflowTaskScheduled on tq, attempt 1
-              30 WorkflowTaskStarted of 29
-              31 WorkflowTaskCompleted of 29, 30
-              32 WorkflowTaskScheduled on tq, attempt 1
-              33 WorkflowTaskStarted of 32
-              34 WorkflowTaskCompleted of 32, 33
-              35 WorkflowTaskScheduled on tq, attempt 1
-              36 WorkflowTaskStarted of 35
-              37 WorkflowTaskCompleted of 35, 36
-              38 WorkflowTaskScheduled on tq, attempt 1
-              39 WorkflowTaskStarted of 38
-              40 WorkflowTaskCompleted of 38, 39
-              41 WorkflowTaskScheduled on tq, attempt 1
-              42 WorkflowTaskStarted of 41
-              43 WorkflowTaskCompleted of 41, 42
-              44 WorkflowTaskScheduled on tq, attempt 1
-              45 WorkflowTaskStarted of 44
-              46 WorkflowTaskCompleted of 44, 45
-              47 WorkflowTaskScheduled on tq, attempt 1
-              48 WorkflowTaskStarted of 47
-              49 WorkflowTaskCompleted of 47, 48
-              50 WorkflowTaskScheduled on tq, attempt 1
-              51 WorkflowTaskStarted of 50
-              52 WorkflowTaskCompleted of 50, 51
-              53 WorkflowTaskScheduled on tq, attempt 1
-              54 WorkflowTaskStarted of 53
-              55 WorkflowTaskTimedOut of 53, 54: StartToClose
-        "#]],
-    );
+    let mut spec = Spec::new();
+    spec.run("start task_timeout=2m");
+    spec.run("poll");
+    // The first renewal begins the row; the task of minute 30.4 is one too many.
+    spec.run("respond force inline:");
+    for _ in 0..16 {
+        spec.wait(Duration::from_secs(114));
+        spec.run("respond force inline:");
+    }
+    assert!(spec.out.ends_with("respond: NotFound workflow task heartbeat timeout\n"), "{}", spec.out);
+    assert_eq!(spec.out.matches("poll: task").count(), 17);
 }
 
 #[test]
