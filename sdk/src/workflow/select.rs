@@ -218,18 +218,19 @@ mod tests {
     #[test]
     fn a_branch_can_return_await_and_use_the_question_mark() {
         async fn race() -> Result<u32, std::num::ParseIntError> {
+            let mut turns = 0;
             loop {
                 abide::select! {
                     text = ready("7") => {
                         let value: u32 = text.parse()?;
-                        if ready(true).await {
+                        if ready(turns == 1).await {
                             return Ok(value);
                         }
-                        break;
+                        turns += 1;
+                        continue;
                     }
                 }
             }
-            Ok(0)
         }
         assert_eq!(now(race()).unwrap(), 7);
     }

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn reading_inside_an_update_says_where_and_what_to_do() {
         let state = State::new(1_u32);
-        let text = panic_text(|| state.update(|_| drop(state.get())));
+        let text = panic_text(|| state.update(|_| assert_eq!(state.get(), 1)));
         assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
         assert_eq!(state.get(), 1);
     }
