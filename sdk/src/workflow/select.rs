@@ -218,14 +218,16 @@ mod tests {
     #[test]
     fn a_branch_can_return_await_and_use_the_question_mark() {
         async fn race() -> Result<u32, std::num::ParseIntError> {
-            loop {
+            for text in ["5", "6", "7", "no number"] {
                 abide::select! {
-                    text = ready("7") => {
+                    text = ready(text) => {
                         let value: u32 = text.parse()?;
-                        if ready(true).await {
+                        if value == 5 {
+                            continue;
+                        }
+                        if ready(value == 7).await {
                             return Ok(value);
                         }
-                        break;
                     }
                 }
             }

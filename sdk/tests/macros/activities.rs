@@ -80,7 +80,7 @@ mod elsewhere {
 
         #[activity]
         pub(super) async fn is_even(value: u32) -> Result<bool, ActivityError> {
-            Ok(value % 2 == 0)
+            Ok(value.is_multiple_of(2))
         }
 
         #[activity]
