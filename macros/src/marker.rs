@@ -44,6 +44,7 @@ impl Marker<'_> {
         };
         quote! {
             #[automatically_derived]
+            #[allow(clippy::needless_question_mark, clippy::unused_unit, clippy::let_unit_value)]
             impl ::abide::__private::Arguments for #ty {
                 type Args = #args;
 

@@ -85,7 +85,10 @@ impl<T: PayloadValue, E: Into<WorkflowError>> WorkflowReturn for Result<T, E> {
     type Output = T;
 
     fn into_workflow_result(self) -> Result<Payload, WorkflowError> {
-        Ok(to_payload(&self.map_err(Into::into)?)?)
+        let output = self.map_err(Into::into)?;
+        // Mended code can go on from here: the workflow itself has not failed.
+        to_payload(&output)
+            .map_err(|error| WorkflowError::task_failure(format!("the workflow's result cannot be written: {error}")))
     }
 }
 

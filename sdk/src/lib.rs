@@ -1,5 +1,7 @@
 //! Durable programs in plain Rust: a Temporal-compatible worker SDK.
 
+// The macros' output names `::abide`, in this crate's own tests too.
+#[cfg(test)]
 extern crate self as abide;
 
 mod definition;

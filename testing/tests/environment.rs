@@ -56,12 +56,11 @@ async fn a_payment_that_goes_through_ends_the_polling() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
     let polls = std::sync::atomic::AtomicU32::new(0);
     let worker = env.worker("pay").workflow(track_payment).mock(submit_payment, |cents| Ok(format!("id-{cents}")));
-    let worker = worker.mock(check_payment_status, move |id| {
-        match polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+    let worker =
+        worker.mock(check_payment_status, move |id| match polls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
             0..90 => Err(ApplicationFailure::new("still pending").into()),
             _ => Ok(format!("{id} paid")),
-        }
-    });
+        });
     let tracked = env.client().execute(track_payment, 7).task_queue("pay");
     assert_eq!(env.run(worker, tracked).await?, "id-7 paid");
     assert_eq!(env.elapsed(), mins(90));

@@ -82,7 +82,7 @@ impl Greeter {
 
 fn context() -> WorkflowContext {
     let machines = StateMachines::new(Flags::new(true));
-    WorkflowContext::new(Shared::new(machines, "default".into(), "test".into()))
+    WorkflowContext::new(Shared::new(machines, "test".into(), std::task::Waker::noop().clone()))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

@@ -53,6 +53,7 @@ impl<'a> PayloadReader<'a> {
     ///
     /// # Errors
     /// When the payload is missing or does not fit `T`.
+    #[expect(clippy::should_implement_trait, reason = "each call reads another type, which an iterator cannot")]
     pub fn next<T: DeserializeOwned + 'static>(&mut self) -> Result<T, PayloadError> {
         let index = self.read;
         self.read += 1;

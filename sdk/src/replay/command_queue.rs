@@ -148,3 +148,87 @@ fn closes_workflow(command_type: CommandType) -> bool {
             | CommandType::ContinueAsNewWorkflowExecution
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::temporal::api::command::v1::StartTimerCommandAttributes;
+
+    use super::*;
+    use crate::replay::slab::Slab;
+
+    /// A queue into which these commands were pushed: `Some(true)` in `closing` closes the workflow.
+    fn queue(closing: &[bool]) -> (CommandQueue, Vec<CommandId>) {
+        let mut queue = CommandQueue::default();
+        let mut machines = Slab::default();
+        let push = |(index, closing): (usize, &bool)| {
+            let command_type = match closing {
+                true => CommandType::CompleteWorkflowExecution,
+                false => CommandType::StartTimer,
+            };
+            let timer = StartTimerCommandAttributes { timer_id: index.to_string(), ..Default::default() };
+            let attributes = Attributes::StartTimerCommandAttributes(timer);
+            let body = CommandBody { attributes, user_metadata: None };
+            queue.push(command_type, machines.insert(()), None, Some(Box::new(body)))
+        };
+        let ids = closing.iter().enumerate().map(push).collect();
+        (queue, ids)
+    }
+
+    /// The indexes of the commands that a task sends.
+    fn sent(queue: &mut CommandQueue, move_closing: bool) -> String {
+        let index = |command: Command| match command.attributes {
+            Some(Attributes::StartTimerCommandAttributes(timer)) => timer.timer_id,
+            other => panic!("{other:?}"),
+        };
+        queue.finish_task(move_closing).into_iter().map(index).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn commands_are_sent_once_and_confirmed_in_their_order() {
+        let (mut queue, _) = queue(&[false, false, false]);
+        assert_eq!(sent(&mut queue, true), "0 1 2");
+        assert_eq!(sent(&mut queue, true), "");
+        assert!(queue.pop().is_some() && queue.pop().is_some() && queue.pop().is_some());
+        assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn what_is_taken_back_is_neither_sent_nor_expected() {
+        let (mut queue, ids) = queue(&[false, false, false]);
+        queue.remove(ids[0]);
+        queue.remove(ids[2]);
+        assert_eq!(sent(&mut queue, true), "1");
+        assert!(queue.pop().is_some());
+        assert!(queue.pop().is_none());
+    }
+
+    #[test]
+    fn what_was_sent_cannot_be_taken_back() {
+        let (mut queue, ids) = queue(&[false, false]);
+        assert_eq!(sent(&mut queue, true), "0 1");
+        queue.remove(ids[0]);
+        assert!(queue.pop().is_some() && queue.pop().is_some());
+    }
+
+    #[test]
+    fn an_id_stays_valid_while_others_leave() {
+        let (mut queue, ids) = queue(&[false, false, false]);
+        assert!(queue.pop().is_some());
+        queue.remove(ids[2]);
+        assert_eq!(sent(&mut queue, true), "1");
+    }
+
+    #[test]
+    fn the_first_closing_command_goes_to_the_end_and_the_others_go() {
+        let (mut queue, _) = queue(&[false, true, false, true, false]);
+        assert_eq!(sent(&mut queue, true), "0 2 4 1");
+    }
+
+    #[test]
+    fn without_the_flag_all_is_dropped_after_the_first_closing_command() {
+        let (mut queue, _) = queue(&[false, true, false, true, false]);
+        assert_eq!(sent(&mut queue, false), "0 1");
+        assert!(queue.pop().is_some() && queue.pop().is_some());
+        assert!(queue.pop().is_none());
+    }
+}

@@ -83,6 +83,17 @@ impl EventCursor {
         Some(event)
     }
 
+    /// The event that comes after those that were applied, if it is at hand.
+    pub(crate) fn following(&self) -> Option<&HistoryEvent> {
+        self.peek(0)
+    }
+
+    /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
+    pub(crate) fn ends_in_task(&self, count: usize) -> bool {
+        let last = count.checked_sub(1).and_then(|last| self.peek(last));
+        last.is_some_and(|event| event.event_type() == EventType::WorkflowTaskStarted) && self.peek(count).is_none()
+    }
+
     /// Drops a page whose events have all been applied, so that nothing is kept between tasks.
     pub(crate) fn release(&mut self) {
         if self.pages.len() == 1 && self.position == self.pages[0].len() {
@@ -173,3 +184,6 @@ enum AfterStarted {
     UpdateAccepted { sequencing_event_id: i64 },
     NeedPage,
 }
+
+#[cfg(test)]
+mod tests;

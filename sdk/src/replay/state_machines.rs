@@ -10,6 +10,7 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
+use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Outcome, Signal};
 use super::machines::{activity, close_workflow, timer, workflow_task};
@@ -28,6 +29,8 @@ pub(crate) struct StateMachines {
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
     workflow_task: workflow_task::State,
+    /// Whether an event has closed the workflow: none may follow.
+    closed: bool,
     next_timer: u32,
     next_activity: u32,
     /// Whether the code that runs now has run before: nothing it issues is sent.
@@ -66,6 +69,7 @@ impl StateMachines {
             jobs: Jobs::default(),
             flags,
             workflow_task: workflow_task::State::None,
+            closed: false,
             next_timer: 0,
             next_activity: 0,
             replaying: true,
@@ -81,6 +85,13 @@ impl StateMachines {
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
+        if self.closed && !event.worker_may_ignore {
+            let name = event_type_name(event.event_type);
+            return Err(ReplayError::Malformed(format!(
+                "event {id} ({name}) follows the event that closed the workflow"
+            )));
+        }
+        self.closed |= closes_workflow(event.event_type());
         let Some(attributes) = &mut event.attributes else { return without_attributes(event) };
         match attributes {
             A::WorkflowExecutionStartedEventAttributes(started) => {
@@ -173,7 +184,13 @@ impl StateMachines {
         Err(error.produced(produced, location).into())
     }
 
+    /// Whether a workflow task has been started and not answered.
+    pub(crate) fn task_in_hand(&self) -> bool {
+        self.workflow_task == workflow_task::State::Started
+    }
+
     /// How many operations are under way.
+    #[cfg(test)]
     pub(crate) fn machines_alive(&self) -> usize {
         self.machines.len()
     }

@@ -57,5 +57,7 @@ fn keep(info: &PanicHookInfo<'_>) -> bool {
 }
 
 fn message(info: &PanicHookInfo<'_>) -> String {
-    info.payload_as_str().unwrap_or("a panic with a value that is no text").to_string()
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic with a value that is no text").to_string()
 }

@@ -17,6 +17,9 @@ pub(crate) struct RoutineId {
 }
 
 impl RoutineId {
+    /// Stands in the queue for a branch that was spawned and has no slot yet.
+    pub(crate) const SPAWNED: Self = Self { index: u32::MAX, generation: u32::MAX };
+
     pub(crate) fn index(self) -> usize {
         self.index as usize
     }
@@ -41,6 +44,10 @@ struct RoutineWaker {
     ready: Arc<ReadyQueue>,
 }
 
+struct SpawnWaker {
+    ready: Arc<ReadyQueue>,
+}
+
 thread_local! {
     /// The run whose code this thread executes; 0 if none.
     static RUNNING: Cell<u64> = const { Cell::new(0) };
@@ -52,6 +59,16 @@ impl ReadyQueue {
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self { run, queue: Mutex::default(), foreign: AtomicBool::new(false) })
+    }
+
+    /// An empty queue of the same run; wakers of this one reach nobody any more.
+    pub(crate) fn renewed(&self) -> Arc<Self> {
+        Arc::new(Self { run: self.run, queue: Mutex::default(), foreign: AtomicBool::new(false) })
+    }
+
+    /// A waker that queues the branch that was spawned last.
+    pub(crate) fn spawn_waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::new(SpawnWaker { ready: self.clone() }))
     }
 
     /// Says that this thread executes the run from now on.
@@ -102,6 +119,12 @@ impl WakerOf {
     }
 }
 
+impl Wake for SpawnWaker {
+    fn wake(self: Arc<Self>) {
+        self.ready.push(RoutineId::SPAWNED);
+    }
+}
+
 impl Wake for RoutineWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -114,5 +137,57 @@ impl Wake for RoutineWaker {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.ready.push(self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: RoutineId = RoutineId { index: 0, generation: 0 };
+    const SECOND: RoutineId = RoutineId { index: 1, generation: 0 };
+
+    #[test]
+    fn routines_stand_in_the_queue_once_and_in_the_order_of_their_wake_ups() {
+        let ready = ReadyQueue::new();
+        let _running = ready.enter();
+        let (first, second) = (WakerOf::new(FIRST, &ready), WakerOf::new(SECOND, &ready));
+        second.waker().wake_by_ref();
+        first.waker().wake_by_ref();
+        second.waker().wake_by_ref();
+        assert_eq!((ready.pop(), ready.pop(), ready.pop()), (Some(SECOND), Some(FIRST), None));
+        second.taken_from_queue();
+        second.waker().wake_by_ref();
+        assert_eq!(ready.pop(), Some(SECOND));
+        assert!(!ready.take_foreign());
+    }
+
+    #[test]
+    fn a_wake_up_from_outside_the_run_is_noticed_once() {
+        let (ready, other) = (ReadyQueue::new(), ReadyQueue::new());
+        let waker = WakerOf::new(FIRST, &ready);
+        {
+            let _running = ready.enter();
+            // Another run on the same thread, within this one's turn.
+            let _other = other.enter();
+            waker.waker().wake_by_ref();
+        }
+        assert!(ready.take_foreign());
+        assert!(!ready.take_foreign());
+        assert_eq!(ready.pop(), Some(FIRST));
+    }
+
+    #[test]
+    fn a_renewed_queue_is_the_same_run_and_knows_no_old_wakers() {
+        let ready = ReadyQueue::new();
+        let _running = ready.enter();
+        let old = WakerOf::new(FIRST, &ready);
+        let renewed = ready.renewed();
+        let new = WakerOf::new(FIRST, &renewed);
+        old.waker().wake_by_ref();
+        assert_eq!(renewed.pop(), None);
+        new.waker().wake_by_ref();
+        assert!(!renewed.take_foreign());
+        assert_eq!(renewed.pop(), Some(FIRST));
     }
 }

@@ -64,20 +64,25 @@ impl Routines {
     }
 
     pub(crate) fn add_main(&mut self, main: RoutineFuture<Payload>) {
-        self.add(Body::Main(main));
+        let id = self.add(Body::Main(main));
+        self.ready.push(id);
     }
 
     pub(crate) fn add_signal(&mut self, signal: Signal) {
-        self.add(Body::Signal(Box::new(signal)));
-    }
-
-    pub(crate) fn add_branch(&mut self, branch: Pin<Box<dyn Future<Output = ()>>>) {
-        self.add(Body::Branch(branch));
+        let id = self.add(Body::Signal(Box::new(signal)));
+        self.ready.push(id);
     }
 
     /// The routine that was woken first, to be polled now.
-    pub(crate) fn next(&self) -> Option<RoutineId> {
-        self.ready.pop()
+    ///
+    /// A branch stands in the queue from the moment it was spawned, and gets its slot only here.
+    pub(crate) fn next(&mut self, shared: &Shared) -> Option<RoutineId> {
+        let id = self.ready.pop()?;
+        if id != RoutineId::SPAWNED {
+            return Some(id);
+        }
+        let branch = shared.core.borrow_mut().spawned.pop_front().expect("each branch stands in the queue once");
+        Some(self.add(Body::Branch(branch)))
     }
 
     /// Polls one routine. A panic in it comes back as an error.
@@ -145,14 +150,14 @@ impl Routines {
         self.free.clear();
     }
 
-    fn add(&mut self, body: Body) {
+    fn add(&mut self, body: Body) -> RoutineId {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("a run has fewer than 2^32 routines at a time")
         });
         let slot = &mut self.slots[index as usize];
         slot.body = body;
-        self.ready.push(RoutineId { index, generation: slot.generation });
+        RoutineId { index, generation: slot.generation }
     }
 
     /// Frees the slot. Wakers that others still hold name its old generation and reach nobody.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use super::failures::{TaskError, foreign_wake, unknown_workflow};
 use super::order::{Grouping, RunOrder};
@@ -73,7 +74,7 @@ impl WorkflowRun {
     /// A run that has seen nothing yet.
     pub fn new(registry: Arc<WorkflowRegistry>, options: Arc<RunOptions>, workflow_id: String, run_id: String) -> Self {
         let ready = ReadyQueue::new();
-        let shared = new_shared(&options);
+        let shared = new_shared(&options, &ready);
         Self {
             routines: Routines::new(ready.clone()),
             ready,
@@ -98,9 +99,9 @@ impl WorkflowRun {
             Input::WorkflowTask(mut task) => {
                 let page = std::mem::take(&mut task.history);
                 self.task = Some(task);
-                self.take_in(page)
+                self.take_in(page, true)
             }
-            Input::HistoryPage(page) => self.take_in(page),
+            Input::HistoryPage(page) => self.take_in(page, false),
         };
         let output = pushed.and_then(|need| match need {
             Some(output) => Ok(output),
@@ -110,6 +111,8 @@ impl WorkflowRun {
             Ok(output) => output,
             Err(error) => {
                 let query = self.task.take().is_some_and(|task| task.query.is_some());
+                // Whatever comes next begins with the first event: what is left of this run cannot be trusted.
+                self.forget();
                 if query { query_failed(&error) } else { error.into_output() }
             }
         }
@@ -126,9 +129,15 @@ impl WorkflowRun {
     }
 
     /// Appends history; asks for it from event 1 where what is cached and what has come do not join.
-    fn take_in(&mut self, page: HistoryPage) -> Result<Option<Output>, TaskError> {
+    ///
+    /// Only the first page of a task is compared with what is cached: a hole between two pages is for
+    /// [`EventCursor::push`] to refuse, or the whole history would be asked for again and again.
+    fn take_in(&mut self, page: HistoryPage, begins_task: bool) -> Result<Option<Output>, TaskError> {
         let first = page.events.first().map_or(0, |event| event.event_id);
         if self.rebuilding {
+            if page.events.is_empty() && !page.next_page_token.is_empty() {
+                return Ok(Some(Output::NeedHistory { next_page_token: page.next_page_token }));
+            }
             self.forget();
             self.rebuilding = false;
             if first != 1 {
@@ -136,8 +145,11 @@ impl WorkflowRun {
                     "the whole history was asked for; it begins at event {first}"
                 )));
             }
-        } else if first > self.cursor.last_id() + 1 || (first == 0 && self.cursor.last_id() == 0) {
-            if !page.events.is_empty() || page.next_page_token.is_empty() {
+        } else if begins_task {
+            let last_id = self.cursor.last_id();
+            let is_hole = first > last_id + 1;
+            let is_nothing = first == 0 && last_id == 0 && page.next_page_token.is_empty();
+            if is_hole || is_nothing {
                 self.rebuilding = true;
                 return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
             }
@@ -153,6 +165,7 @@ impl WorkflowRun {
                 NextTask::NeedPage => {
                     return Ok(Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() });
                 }
+                NextTask::Events(count) if self.leaves_to_come(count) => return self.at_the_end(),
                 NextTask::Events(count) => {
                     if let Some(output) = self.process(count)? {
                         return Ok(output);
@@ -166,6 +179,11 @@ impl WorkflowRun {
         }
     }
 
+    /// Whether these events end with a task that is still to be answered: a query is answered without it.
+    fn leaves_to_come(&self, count: usize) -> bool {
+        self.task.as_ref().is_some_and(|task| task.query.is_some()) && self.cursor.ends_in_task(count)
+    }
+
     /// Takes in the events of one workflow task and runs the code on them.
     fn process(&mut self, count: usize) -> Result<Option<Output>, TaskError> {
         let last = self.apply(count)?;
@@ -177,7 +195,14 @@ impl WorkflowRun {
         {
             let mut core = self.shared.core.borrow_mut();
             core.machines.replaying = !at_tip;
-            if at_tip {
+            if let Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) =
+                self.cursor.following().and_then(|event| event.attributes.as_ref())
+                && let Some(metadata) = &completed.sdk_metadata
+            {
+                // A task's flags stand in the event that ends it, and hold for the code that runs now.
+                core.machines.flags.recorded(metadata);
+            }
+            if at_tip || self.cursor.following().is_none() {
                 core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
             }
         }
@@ -209,8 +234,9 @@ impl WorkflowRun {
         }
         if task.started_event_id == i64::MAX {
             let last_id = self.cursor.last_id();
-            if self.outcome.is_some() {
-                let mut core = self.shared.core.borrow_mut();
+            let mut core = self.shared.core.borrow_mut();
+            // What was issued by a task that nobody has answered yet has no events yet.
+            if self.outcome.is_some() && !core.machines.task_in_hand() {
                 core.machines.check_nothing_missing(last_id, "the end of the history")?;
             }
             return Ok(Output::Idle);
@@ -307,28 +333,21 @@ impl WorkflowRun {
         // Asked at least once: a cancellation, or a longer history, makes conditions true without any polling.
         let mut progress = true;
         while progress {
-            while let Some(id) = self.routines.next() {
-                let polled = self.routines.poll(id, &instance, &self.shared)?;
-                self.after_poll(polled)?;
-            }
-            let mut core = self.shared.core.borrow_mut();
-            let spawned = std::mem::take(&mut core.spawned);
-            if !spawned.is_empty() {
-                drop(core);
-                spawned.into_iter().for_each(|branch| self.routines.add_branch(branch));
-                continue;
-            }
-            core.conditions.ask_again();
-            drop(core);
-            while let Some(id) = self.routines.next() {
-                let polled = self.routines.poll(id, &instance, &self.shared)?;
-                self.after_poll(polled)?;
-            }
-            let core = self.shared.core.borrow();
-            progress = core.conditions.any_met() || !core.spawned.is_empty();
+            self.poll_ready(&instance)?;
+            self.shared.core.borrow_mut().conditions.ask_again();
+            self.poll_ready(&instance)?;
+            progress = self.shared.core.borrow().conditions.any_met();
         }
         if self.ready.take_foreign() {
             return Err(foreign_wake(self.last_processed_started_event_id()));
+        }
+        Ok(())
+    }
+
+    fn poll_ready(&mut self, instance: &Rc<dyn WorkflowInstance>) -> Result<(), TaskError> {
+        while let Some(id) = self.routines.next(&self.shared) {
+            let polled = self.routines.poll(id, instance, &self.shared)?;
+            self.after_poll(polled)?;
         }
         Ok(())
     }
@@ -362,9 +381,9 @@ impl WorkflowRun {
     /// Drops everything, to read the history from event 1.
     fn forget(&mut self) {
         self.tear_down();
-        self.ready = ReadyQueue::new();
+        self.ready = self.ready.renewed();
         self.routines = Routines::new(self.ready.clone());
-        self.shared = new_shared(&self.options);
+        self.shared = new_shared(&self.options, &self.ready);
         self.cursor = EventCursor::default();
         self.unknown_signals.clear();
         self.outcome = None;
@@ -410,7 +429,7 @@ impl std::fmt::Debug for WorkflowRun {
     }
 }
 
-fn new_shared(options: &RunOptions) -> Rc<Shared> {
+fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<Shared> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    Shared::new(machines, options.namespace.clone(), options.task_queue.clone())
+    Shared::new(machines, options.task_queue.clone(), ready.spawn_waker())
 }

@@ -191,7 +191,7 @@ mod tests {
     use std::sync::{Condvar, MutexGuard};
 
     use abide_protos::temporal::api::history::v1::HistoryEvent;
-    use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
+    use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
     use super::*;
     use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
@@ -242,7 +242,7 @@ mod tests {
             let Input::WorkflowTask(task) = input else { return Output::Complete(Box::default()) };
             self.last_started = task.started_event_id;
             if task.query.is_some() {
-                return Output::AnswerQuery(Box::new(WorkflowQueryResult::default()));
+                return Output::AnswerQuery(Box::default());
             }
             match self.workflow_type.as_str() {
                 "close" => {

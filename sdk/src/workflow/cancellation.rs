@@ -4,10 +4,10 @@
 //! be cancelled on its own; [`WorkflowContext::shielded`] runs cleanup outside any.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
 use super::shared::Shared;
@@ -79,6 +79,7 @@ impl CancellationScope {
 
     /// Cancels what is pending in this scope; what is begun in it from now on fails at once.
     pub fn cancel(&self, reason: &str) {
+        self.shared.must_not_be_read_only("a cancellation");
         self.shared.cancel_scope(&self.scope, reason);
     }
 
@@ -108,17 +109,72 @@ impl WorkflowContext {
 
     /// Waits until the current scope is cancelled; yields the reason.
     pub fn cancelled(&self) -> impl Future<Output = Cancelled> + use<> {
-        let (shared, scope) = (self.shared.clone(), self.shared.current_scope.borrow().clone());
-        poll_fn(move |cx| {
-            if let Some(reason) = scope.cancelled() {
-                return Poll::Ready(Cancelled::new(&*reason));
+        UntilCancelled { shared: self.shared.clone(), scope: self.shared.current_scope.borrow().clone(), id: None }
+    }
+}
+
+/// Who waits for a scope's cancellation.
+#[derive(Debug, Default)]
+pub(crate) struct CancelWaiters {
+    waiting: Vec<(u64, Rc<Scope>, Waker)>,
+    next_id: u64,
+}
+
+impl CancelWaiters {
+    /// Wakes all who wait for this scope or one within it.
+    pub(super) fn wake(&mut self, scope: &Scope) {
+        let (woken, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, one, _)| one.is_in(scope));
+        self.waiting = kept;
+        let woken: Vec<(u64, Rc<Scope>, Waker)> = woken;
+        woken.into_iter().for_each(|(_, _, waker)| waker.wake());
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn wait(&mut self, id: &mut Option<u64>, scope: &Rc<Scope>, waker: &Waker) {
+        let known = id.and_then(|id| self.waiting.iter_mut().find(|(waiting, ..)| *waiting == id));
+        match known {
+            Some((_, _, stored)) => stored.clone_from(waker),
+            None => {
+                self.next_id += 1;
+                *id = Some(self.next_id);
+                self.waiting.push((self.next_id, scope.clone(), waker.clone()));
             }
-            let waiters = &mut shared.core.borrow_mut().cancel_waiters;
-            if !waiters.iter().any(|(_, waker)| waker.will_wake(cx.waker())) {
-                waiters.push((scope.clone(), cx.waker().clone()));
-            }
-            Poll::Pending
-        })
+        }
+    }
+}
+
+/// Waits for the cancellation of a scope.
+struct UntilCancelled {
+    shared: Rc<Shared>,
+    scope: Rc<Scope>,
+    id: Option<u64>,
+}
+
+impl Future for UntilCancelled {
+    type Output = Cancelled;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
+        let this = self.get_mut();
+        if let Some(reason) = this.scope.cancelled() {
+            return Poll::Ready(Cancelled::new(&*reason));
+        }
+        this.shared.core.borrow_mut().cancel_waiters.wait(&mut this.id, &this.scope, cx.waker());
+        Poll::Pending
+    }
+}
+
+impl Drop for UntilCancelled {
+    fn drop(&mut self) {
+        if let Some(id) = self.id
+            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+        {
+            core.cancel_waiters.waiting.retain(|(waiting, ..)| *waiting != id);
+        }
     }
 }
 

@@ -115,7 +115,7 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntil<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        this.wait.poll(&mut this.condition, cx)
+        this.wait.poll(&mut this.condition, cx.waker())
     }
 }
 
@@ -127,7 +127,7 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
         let (timeout, location, shared) = (this.timeout, this.location, &this.wait.shared);
         // The timer comes first, also if the condition is true already: its number is taken in any case.
         let timer = this.timer.get_or_insert_with(|| TimerHandle::start(shared.clone(), timeout, None, location));
-        let met = this.wait.poll(&mut this.condition, cx);
+        let met = this.wait.poll(&mut this.condition, cx.waker());
         if met.is_ready() {
             this.timer = None;
             return met.map(|met| met.map(|()| true));
@@ -140,7 +140,7 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
 }
 
 impl Wait {
-    fn poll(&mut self, condition: &mut impl FnMut() -> bool, cx: &mut Context<'_>) -> Poll<Result<(), Cancelled>> {
+    fn poll(&mut self, mut condition: impl FnMut() -> bool, waker: &Waker) -> Poll<Result<(), Cancelled>> {
         let cancelled = self.shared.cancelled_here();
         let begun = std::mem::replace(&mut self.begun, true);
         if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {
@@ -156,7 +156,7 @@ impl Wait {
             self.shared.core.borrow_mut().conditions.met = true;
             return Poll::Ready(Err(Cancelled::new(&*reason)));
         }
-        self.shared.core.borrow_mut().conditions.wait(&mut self.id, cx.waker());
+        self.shared.core.borrow_mut().conditions.wait(&mut self.id, waker);
         Poll::Pending
     }
 

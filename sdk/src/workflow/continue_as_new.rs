@@ -64,7 +64,16 @@ impl WorkflowContext {
 impl ContinueAsNew {
     /// The task queue of the next run. Default: this run's.
     pub fn task_queue(self, name: impl Into<String>) -> Self {
-        self.change(|attributes| attributes.task_queue = Some(task_queue(name.into())))
+        self.change(|attributes| {
+            let name = name.into();
+            let same = attributes.task_queue.as_ref().is_some_and(|queue| queue.name == name);
+            // Another queue's workers have build ids of their own.
+            #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
+            {
+                attributes.inherit_build_id = same;
+            }
+            attributes.task_queue = Some(task_queue(name));
+        })
     }
 
     /// The time limit of the next run. Default: this run's.

@@ -79,9 +79,17 @@ impl OperationFuture {
 
     /// Asks for cancellation; what comes of it is the outcome.
     pub(crate) fn cancel(&self) {
+        self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
             self.shared.core.borrow_mut().cancel_operation(key);
         }
+    }
+
+    /// Why the scope it was begun in was cancelled; empty if it was not.
+    pub(crate) fn cancellation_reason(&self) -> Rc<str> {
+        let core = self.shared.core.borrow();
+        let operation = self.key.and_then(|key| core.operations.get(key));
+        operation.and_then(|operation| operation.scope.cancelled()).unwrap_or_default()
     }
 
     /// Lets the operation go on without anyone waiting for it.

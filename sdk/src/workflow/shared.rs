@@ -1,6 +1,7 @@
 //! What a run's context, its operations and the runtime share.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::cancellation::Scope;
+use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
 use super::info::WorkflowInfo;
 use super::operation::Operation;
@@ -22,7 +23,6 @@ pub(crate) struct Shared {
     pub(crate) info: OnceCell<WorkflowInfo>,
     /// Where activities go by default.
     pub(crate) task_queue: Arc<str>,
-    pub(crate) namespace: Arc<str>,
     /// The scope that every run has: a request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
@@ -41,30 +41,32 @@ pub(crate) struct Core {
     pub(crate) operations: Slab<Operation>,
     pub(crate) conditions: Conditions,
     /// Branches that the code has spawned and the runtime has not taken in yet.
-    pub(crate) spawned: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    pub(crate) spawned: VecDeque<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Woken for each of them, so that a branch waits for its turn behind what was woken before it.
+    pub(crate) spawn_waker: Waker,
     /// Who waits for a scope's cancellation.
-    pub(crate) cancel_waiters: Vec<(Rc<Scope>, Waker)>,
+    pub(crate) cancel_waiters: CancelWaiters,
     /// Why this workflow task has to fail; set by verbs that cannot go on.
     pub(crate) task_failure: Option<String>,
     operations_begun: u64,
 }
 
 impl Shared {
-    pub(crate) fn new(machines: StateMachines, namespace: Arc<str>, task_queue: Arc<str>) -> Rc<Self> {
+    pub(crate) fn new(machines: StateMachines, task_queue: Arc<str>, spawn_waker: Waker) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
             core: RefCell::new(Core {
                 machines,
                 operations: Slab::default(),
                 conditions: Conditions::default(),
-                spawned: Vec::new(),
-                cancel_waiters: Vec::new(),
+                spawned: VecDeque::new(),
+                spawn_waker,
+                cancel_waiters: CancelWaiters::default(),
                 task_failure: None,
                 operations_begun: 0,
             }),
             info: OnceCell::new(),
             task_queue,
-            namespace,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             read_only: Cell::new(false),
@@ -105,10 +107,7 @@ impl Shared {
         for (_, key) in hit {
             core.cancel_operation(key);
         }
-        let waiters = std::mem::take(&mut core.cancel_waiters);
-        let (woken, kept): (Vec<_>, Vec<_>) = waiters.into_iter().partition(|(waiting, _)| waiting.is_in(scope));
-        core.cancel_waiters = kept;
-        woken.into_iter().for_each(|(_, waker)| waker.wake());
+        core.cancel_waiters.wake(scope);
     }
 
     /// Says that the code asked for something that only a statement of the main routine or a handler may.

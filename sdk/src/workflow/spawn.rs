@@ -10,7 +10,7 @@ use super::context::WorkflowContext;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
 /// running.
-#[must_use = "await the branch for its result, or drop the handle on purpose with `let _ =`"]
+#[must_use = "await the branch for its result, or let go of the handle on purpose with `drop`"]
 pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
 }
@@ -44,7 +44,9 @@ impl WorkflowContext {
         let scope = self.shared.current_scope.borrow().clone();
         let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
         let done = slot.clone();
-        self.shared.core.borrow_mut().spawned.push(Box::pin(async move {
+        let mut core = self.shared.core.borrow_mut();
+        core.spawn_waker.wake_by_ref();
+        core.spawned.push_back(Box::pin(async move {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);

@@ -131,26 +131,29 @@ impl<T> State<T> {
     #[track_caller]
     fn shared(&self) -> Ref<'_, T> {
         let caller = Location::caller();
-        self.cell.try_borrow().unwrap_or_else(|_| {
+        // Not in a closure: a closure would be the place of the panic, instead of the caller.
+        let Ok(guard) = self.cell.try_borrow() else {
             panic!(
                 "State<{}> is read at {caller} while it is being changed: \
                  do not use the same field inside the closure of its `update`",
                 std::any::type_name::<T>()
             )
-        })
+        };
+        guard
     }
 
     #[track_caller]
     fn exclusive(&self) -> RefMut<'_, T> {
         let caller = Location::caller();
-        self.cell.try_borrow_mut().unwrap_or_else(|_| {
+        let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
                 "State<{}> is changed at {caller} while it is borrowed: \
                  let the guard of `read` end before (it must not live across an `.await`), \
                  and do not use the same field inside the closure of its `with` or `update`",
                 std::any::type_name::<T>()
             )
-        })
+        };
+        guard
     }
 }
 
@@ -206,7 +209,7 @@ mod tests {
     #[test]
     fn reading_inside_an_update_says_where_and_what_to_do() {
         let state = State::new(1_u32);
-        let text = panic_text(|| state.update(|_| drop(state.get())));
+        let text = panic_text(|| state.update(|_| assert_eq!(state.get(), 1)));
         assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
         assert_eq!(state.get(), 1);
     }

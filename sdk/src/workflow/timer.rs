@@ -138,10 +138,11 @@ impl Future for TimerHandle {
         match &mut self.state {
             HandleState::Ended(result) => Poll::Ready(result.clone()),
             HandleState::Running(operation) => {
+                let reason = operation.cancellation_reason();
                 let outcome = std::task::ready!(Pin::new(operation).poll(cx));
                 Poll::Ready(match outcome {
                     Outcome::Fired => Ok(()),
-                    _ => Err(Cancelled::new("")),
+                    _ => Err(Cancelled::new(&*reason)),
                 })
             }
         }

@@ -4,6 +4,7 @@
 //! twins of its workflows, `changed.rs` those that no longer fit, `verdicts.rs` what is said of what cannot be
 //! replayed. Other repositories' files stay outside of this one: `ABIDE_HISTORIES` names the folder that holds them,
 //! and what is not replayed without it is said by name.
+#![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
 mod others;

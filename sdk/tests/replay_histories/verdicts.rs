@@ -55,7 +55,7 @@ async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 }
 
 fn refused(replayer: WorkflowReplayer) -> ReplayError {
-    replayer.replay(&recorded("steps")).unwrap_err()
+    replayer.replay(&recorded("steps")).expect_err("the changed definition does not fit")
 }
 
 #[test]

@@ -99,12 +99,18 @@ pub(crate) fn texts(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String
     let mut found = BTreeMap::new();
     let mut folders = vec![workspace().to_path_buf()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+        for entry in
+            fs::read_dir(&folder).expect("the workspace can be read").map(|entry| entry.expect("so can its folders"))
+        {
             let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
             if path.is_dir() && !matches!(name.as_str(), "target" | ".git") {
                 folders.push(path);
             } else if path.is_file() && name != ".git" && is_wanted(&name) {
-                let relative = path.strip_prefix(workspace()).unwrap().to_string_lossy().replace('\\', "/");
+                let relative = path
+                    .strip_prefix(workspace())
+                    .expect("it lies in the workspace")
+                    .to_string_lossy()
+                    .replace('\\', "/");
                 let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{relative}: {error}"));
                 found.insert(relative, text);
             }

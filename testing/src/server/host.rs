@@ -283,6 +283,9 @@ impl Inner {
             let sleeper = self.sleepers.first_key_value().map(|(key, _)| key.0);
             let Some(next) = self.engine.next_deadline().into_iter().chain(sleeper).min() else { break };
             self.skips += 1;
+            if self.skips == SKIP_LIMIT {
+                tracing::error!("time was skipped {SKIP_LIMIT} times in a row and nobody did anything: skipping stops");
+            }
             self.run_until(next);
             self.wake();
         }

@@ -10,6 +10,9 @@ mod grpc;
 mod host;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

@@ -221,10 +221,8 @@ impl StateMachines {
                 }
                 Effect::SendCancel => {
                     let attributes = RequestCancelActivityTaskCommandAttributes { scheduled_event_id };
-                    let body = (!self.replaying).then(|| CommandBody {
-                        attributes: Attributes::RequestCancelActivityTaskCommandAttributes(attributes),
-                        user_metadata: None,
-                    });
+                    let attributes = Attributes::RequestCancelActivityTaskCommandAttributes(attributes);
+                    let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
                     self.issue(CommandType::RequestCancelActivityTask, key, Some(location), body);
                 }
                 Effect::ResolveCancelled => outcome = Some(self.cancelled_outcome(key, None, 0)),

@@ -7,15 +7,23 @@ use std::sync::Arc;
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use expect_test::Expect;
 
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 use crate::definition::{Arguments, PayloadValue, WorkflowDefinition};
 use crate::failure::WorkflowError;
+use crate::history::payload_text;
 use crate::replay::text::{command_line, parse_history};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::runtime::{RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
+
+/// The history of a workflow that has just begun.
+pub(crate) const FIRST_TASK: &str = "
+    1 WorkflowExecutionStarted type=wf
+    2 WorkflowTaskScheduled
+    3 WorkflowTaskStarted";
 
 /// Checks the commands that `workflow` issues at the last workflow task of `history`.
 #[track_caller]
@@ -45,7 +53,54 @@ pub(crate) fn check_workflow<W: WorkflowImplementation>(
     expected.assert_eq(&scratch);
 }
 
-fn registry<W: WorkflowImplementation>(workflow: W) -> Arc<WorkflowRegistry> {
+/// As [`check`], for histories that a live run of this version could not have led to (other flags, other code): they
+/// are only replayed from scratch.
+#[track_caller]
+pub(crate) fn check_recorded<F, Fut, T>(workflow: F, history: &str, expected: Expect)
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    check_workflow_recorded(Closure { code: workflow }, history, expected);
+}
+
+/// As [`check_recorded`], for a workflow with handlers.
+#[track_caller]
+pub(crate) fn check_workflow_recorded<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
+    let registry = registry(workflow);
+    let events = parse_history(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    let (scratch, paged) = (replay(&registry, &events, None, usize::MAX), replay(&registry, &events, None, 1));
+    assert_eq!(scratch, paged, "left: read at once; right: read in pages of one event");
+    expected.assert_eq(&scratch);
+}
+
+/// A run of a workflow that is made of a closure, to be fed by hand.
+pub(crate) fn run_of<F, Fut, T>(workflow: F) -> WorkflowRun
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    new_run(&registry(Closure { code: workflow }), None)
+}
+
+/// The history of a workflow whose first task is over: what follows event 4.
+pub(crate) fn after_first_task(rest: &str) -> String {
+    format!("{FIRST_TASK}\n4 WorkflowTaskCompleted\n{rest}")
+}
+
+/// A workflow task that brings these events, the last of which is its WorkflowTaskStarted.
+pub(crate) fn task(events: &[HistoryEvent]) -> WorkflowTask {
+    WorkflowTask {
+        started_event_id: tip(events),
+        attempt: 1,
+        history: HistoryPage { events: events.to_vec(), next_page_token: Vec::new() },
+        ..WorkflowTask::default()
+    }
+}
+
+pub(crate) fn registry<W: WorkflowImplementation>(workflow: W) -> Arc<WorkflowRegistry> {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
     Arc::new(registry)
@@ -125,15 +180,47 @@ fn tip(events: &[HistoryEvent]) -> i64 {
     }
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     match output {
         Output::Complete(completion) => {
             completion.commands.iter().map(command_line).collect::<Vec<String>>().join("\n")
         }
-        Output::Fail(failure) => format!("Fail {:?}: {}", failure.cause, failure.failure.message),
+        Output::Fail(failure) => {
+            let kind = failure.nondeterminism.as_ref().map(|error| format!(" {:?}", error.kind())).unwrap_or_default();
+            format!("Fail {:?}{kind}: {}", failure.cause, with_statements(&failure.failure.message))
+        }
         Output::Idle => "Idle".into(),
-        Output::AnswerQuery(_) | Output::NeedHistory { .. } => panic!("unexpected in a spec: {output:?}"),
+        Output::NeedHistory { next_page_token } => format!("NeedHistory {next_page_token:?}"),
+        Output::AnswerQuery(answer) => query_answer(answer),
     }
+}
+
+pub(crate) fn query_answer(answer: &WorkflowQueryResult) -> String {
+    match &answer.answer {
+        Some(answer) => format!("answer {}", payload_text(&answer.payloads[0], 200)),
+        None => format!("failed: {}", with_statements(&answer.error_message)),
+    }
+}
+
+/// Replaces places (`specs/timers.rs:12:5`) by the statements that stand there, so that specs do not depend on line
+/// numbers and show that the place is the right one.
+fn with_statements(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(end) = rest.find(".rs:") {
+        let (before, after) = rest.split_at(end + ".rs:".len());
+        let start = before.rfind([' ', '(']).map_or(0, |start| start + 1);
+        let path = before[start..].trim_end_matches(':');
+        let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (line, after) = after.split_at(digits(after));
+        let after = &after[1 + digits(&after[1..])..];
+        let source = std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let statement = source.lines().nth(line.parse::<usize>().unwrap() - 1).unwrap().trim();
+        let name = path.rsplit('/').next().unwrap();
+        shown += &format!("{}{name} `{statement}`", &before[..start]);
+        rest = after;
+    }
+    shown + rest
 }
 
 /// A workflow made of a closure.

@@ -4,7 +4,19 @@
 //! pages of one event. All three must give the same commands for every task, live or replayed.
 
 mod activities;
+mod activity_cancellation;
+mod broken_histories;
+mod cancellation;
+mod conditions;
 mod ends;
+mod failing_tasks;
+mod futures;
 mod harness;
+mod memory;
+mod nondeterminism;
 mod order_of_jobs;
+mod property;
+mod queries;
+mod segmentation;
+mod signals;
 mod timers;

@@ -2,13 +2,8 @@
 
 use expect_test::expect;
 
-use super::harness::check;
-use crate::duration::{millis, secs};
-
-const FIRST_TASK: &str = "
-    1 WorkflowExecutionStarted type=wf
-    2 WorkflowTaskScheduled
-    3 WorkflowTaskStarted";
+use super::harness::{FIRST_TASK, after_first_task, check};
+use crate::duration::secs;
 
 #[test]
 fn a_timer_is_a_command() {
@@ -81,14 +76,139 @@ fn a_dropped_timer_is_cancelled() {
 }
 
 #[test]
-fn a_condition_with_timeout_takes_a_timer_number_even_when_it_is_true() {
+fn timers_that_fire_in_one_task_resume_in_history_order() {
     check(
         |ctx| async move {
-            assert!(ctx.wait_until(|| true).timeout(secs(9)).await?);
-            ctx.timer(millis(1500)).await?;
+            let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            let branch = |n: u32| {
+                let (ctx, order) = (ctx.clone(), order.clone());
+                async move {
+                    ctx.timer(secs(n.into())).await.unwrap();
+                    order.borrow_mut().push(n);
+                }
+            };
+            let branches = [ctx.spawn(branch(1)), ctx.spawn(branch(2)), ctx.spawn(branch(3))];
+            for branch in branches {
+                branch.await;
+            }
+            let order = order.borrow().clone();
+            Ok(order)
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerStarted
+             8 TimerFired id=3
+             9 TimerFired id=1
+             10 TimerFired id=2
+             11 WorkflowTaskScheduled
+             12 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=[3,1,2]"],
+    );
+}
+
+#[test]
+fn cancelling_a_timer_that_has_fired_does_nothing_even_if_nobody_has_looked_yet() {
+    check(
+        |ctx| async move {
+            let first = ctx.timer(secs(1)).start();
+            let second = ctx.timer(secs(2)).start();
+            first.await?;
+            second.cancel();
+            Ok(second.await.is_ok())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerFired id=1
+             8 TimerFired id=2
+             9 WorkflowTaskScheduled
+             10 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=true"],
+    );
+}
+
+#[test]
+fn a_cancelled_timer_is_cancelled_at_once_and_its_event_changes_nothing() {
+    check(
+        |ctx| async move {
+            let long = ctx.timer(secs(60)).start();
+            ctx.timer(secs(1)).await?;
+            long.cancel();
+            assert!(long.await.is_err());
+            ctx.timer(secs(2)).await?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerFired id=2
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted
+             10 WorkflowTaskCompleted
+             11 TimerCanceled id=1
+             12 TimerStarted id=3
+             13 TimerFired id=3
+             14 WorkflowTaskScheduled
+             15 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
+fn a_timer_of_no_length_is_over_at_once_and_takes_a_number() {
+    check(
+        |ctx| async move {
+            ctx.timer(secs(0)).await?;
+            ctx.timer(secs(7)).await?;
             Ok(())
         },
         FIRST_TASK,
-        expect!["StartTimer id=2 after=1.5s"],
+        expect!["StartTimer id=2 after=7s"],
+    );
+}
+
+#[test]
+fn timer_ids_are_never_compared() {
+    // Go's timer ids are event ids, old Cores counted from 0.
+    check(
+        |ctx| async move {
+            let (first, second) = (ctx.timer(secs(1)).start(), ctx.timer(secs(2)).start());
+            second.await?;
+            first.cancel();
+            Ok(first.await.is_err())
+        },
+        &after_first_task(
+            "5 TimerStarted id=5
+             6 TimerStarted id=0
+             7 TimerFired started=6
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted
+             10 WorkflowTaskCompleted
+             11 TimerCanceled started=5
+             12 WorkflowExecutionCompleted",
+        ),
+        expect!["Idle"],
+    );
+}
+
+#[test]
+fn the_workflows_time_is_that_of_its_tasks() {
+    check(
+        |ctx| async move {
+            let begun = ctx.now();
+            ctx.timer(secs(60)).await?;
+            Ok(ctx.now().duration_since(begun).unwrap().as_secs())
+        },
+        &after_first_task(
+            "5 TimerStarted after=60s
+             6 TimerFired at=61s
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted at=75.003s",
+        ),
+        expect!["CompleteWorkflowExecution result=75"],
     );
 }

@@ -72,10 +72,10 @@ impl Engine {
         }
         let id = target.scheduled_event_id;
         self.transact(target.execution, |transaction| {
-            if last_heartbeat_details.is_some() {
-                if let Some(activity) = transaction.state().activities.get_mut(&id) {
-                    activity.heartbeat_details = last_heartbeat_details;
-                }
+            if last_heartbeat_details.is_some()
+                && let Some(activity) = transaction.state().activities.get_mut(&id)
+            {
+                activity.heartbeat_details = last_heartbeat_details;
             }
             transaction.fail_activity(id, failure, identity);
         });

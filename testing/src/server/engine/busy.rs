@@ -7,8 +7,8 @@ impl Engine {
     /// What is under way, one line each; empty if time may skip to the next deadline.
     pub(crate) fn busy(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        for execution in self.executions.iter().filter(|execution| execution.is_running()) {
-            reasons.extend(reasons_of(execution));
+        for id in &self.open {
+            reasons.extend(reasons_of(self.execution(*id)));
         }
         for id in self.queries.unanswered() {
             reasons.push(format!("a query of workflow {} is not answered", self.execution(id).workflow_id));
@@ -18,8 +18,7 @@ impl Engine {
 
     /// Whether time may not skip now.
     pub(crate) fn is_busy(&self) -> bool {
-        let open = self.executions.iter().filter(|execution| execution.is_running());
-        let mut reasons = open.flat_map(reasons_of);
+        let mut reasons = self.open.iter().flat_map(|id| reasons_of(self.execution(*id)));
         reasons.next().is_some() || self.queries.unanswered().next().is_some()
     }
 }

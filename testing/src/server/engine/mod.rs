@@ -46,7 +46,10 @@ mod workflow_task;
 mod workflow_task_poll;
 mod workflow_task_respond;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::api::common;
 use self::deadlines::Deadlines;
@@ -88,6 +91,8 @@ pub(crate) struct Engine {
     sequence: u64,
     namespaces: Namespaces,
     executions: Vec<Execution>,
+    /// The runs that are not closed.
+    open: BTreeSet<ExecutionId>,
     by_run_id: BTreeMap<String, ExecutionId>,
     /// The latest run of each workflow id, by namespace id and workflow id.
     current: BTreeMap<(String, String), ExecutionId>,
@@ -108,6 +113,7 @@ impl Engine {
             sequence: 0,
             namespaces,
             executions: Vec::new(),
+            open: BTreeSet::new(),
             by_run_id: BTreeMap::new(),
             current: BTreeMap::new(),
             queues: TaskQueues::default(),
@@ -199,7 +205,12 @@ impl Engine {
             transaction.flush_buffer();
         }
         transaction.execution.transitions += 1;
-        let effects = transaction.effects;
+        let (effects, running) = (transaction.effects, transaction.execution.is_running());
+        if running {
+            self.open.insert(id);
+        } else {
+            self.open.remove(&id);
+        }
         self.carry_out(id, effects);
         self.wake_history_readers(id);
         self.advance_queries(id);

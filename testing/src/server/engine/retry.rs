@@ -63,7 +63,9 @@ pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) 
     let interval = requested_delay(attempt.failure).or_else(|| interval(policy, attempt.attempt));
     let interval = interval.ok_or(RetryState::Timeout)?;
     match attempt.expires {
-        Some(expires) if attempt.now.plus(interval) > expires => Err(RetryState::Timeout),
+        // An attempt that would begin at the deadline itself cannot do anything before it. On a real server some
+        // latency always decides this; on a clock that stands still the two can be the same instant.
+        Some(expires) if attempt.now.plus(interval) >= expires => Err(RetryState::Timeout),
         _ => Ok(interval),
     }
 }

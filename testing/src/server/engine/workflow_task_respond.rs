@@ -198,7 +198,7 @@ fn completed_attributes(
         binary_checksum: request.binary_checksum.clone(),
         worker_version: request.worker_version_stamp.clone(),
         sdk_metadata: request.sdk_metadata.clone(),
-        metering_metadata: request.metering_metadata.clone(),
+        metering_metadata: request.metering_metadata,
         versioning_behavior: request.versioning_behavior,
         ..Default::default()
     }

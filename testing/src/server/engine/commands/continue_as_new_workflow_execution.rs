@@ -7,6 +7,7 @@ use super::super::retry;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
 
+#[expect(deprecated, reason = "SDKs still send inherit_build_id and the real server still copies it")]
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
     completion: &Completion,
@@ -20,8 +21,8 @@ pub(super) fn apply(
         let cause = enums::WorkflowTaskFailedCause::BadContinueAsNewAttributes;
         retry::validate(policy).map_err(|error| Refusal::new(cause, error.message))?;
     }
-    limits::check_command(attributes.input.as_ref(), "ContinueAsNewWorkflowExecutionCommandAttributes. Input")?;
-    let (initiator, inherit_build_id) = (attributes.initiator, inherits_build_id(&attributes));
+    limits::check_command(attributes.input.as_ref(), "ContinueAsNewWorkflowExecutionCommandAttributes.Input")?;
+    let (initiator, inherit_build_id) = (attributes.initiator, attributes.inherit_build_id);
     let next = transaction.continued_run(attributes);
     let start = &next.start;
     let attributes = history::WorkflowExecutionContinuedAsNewEventAttributes {
@@ -45,9 +46,4 @@ pub(super) fn apply(
     transaction.close(enums::WorkflowExecutionStatus::ContinuedAsNew);
     transaction.continue_with(Some(next));
     Ok(())
-}
-
-#[expect(deprecated, reason = "SDKs still send it and the real server still copies it")]
-fn inherits_build_id(attributes: &command::ContinueAsNewWorkflowExecutionCommandAttributes) -> bool {
-    attributes.inherit_build_id
 }

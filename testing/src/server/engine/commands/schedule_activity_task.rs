@@ -113,8 +113,9 @@ fn timeouts(
             heartbeat,
         },
         (None, None) => {
-            let text = "a valid StartToClose or ScheduleToCloseTimeout is not set on command";
-            return Err(text.to_owned());
+            let text = "a valid StartToCloseTimeout or ScheduleToCloseTimeout must be set on the activity.";
+            let name = attributes.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
+            return Err(format!("{text} ActivityId={} ActivityType={name}", attributes.activity_id));
         }
     };
     if run_timeout.is_some() {

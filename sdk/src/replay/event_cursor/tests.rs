@@ -1,0 +1,217 @@
+//! Where workflow tasks end, as ids of the events that end them.
+
+use super::*;
+use crate::replay::text::parse_history;
+
+/// Reads a history in pages of `page` events: the ids at which tasks end, then how many events are left.
+fn ends(events: &[HistoryEvent], page: usize) -> (Vec<i64>, usize) {
+    let mut cursor = EventCursor::default();
+    let mut pages = events.chunks(page).peekable();
+    let mut ends = Vec::new();
+    loop {
+        match cursor.next_task() {
+            NextTask::NeedPage => {
+                assert!(ends.is_empty() || !cursor.take_next_page_token().is_empty());
+                push_next(&mut cursor, &mut pages);
+            }
+            NextTask::Rest(0) if pages.peek().is_some() => push_next(&mut cursor, &mut pages),
+            NextTask::Rest(count) => return (ends, count),
+            NextTask::Events(count) => {
+                for _ in 1..count {
+                    cursor.advance().unwrap();
+                }
+                ends.push(cursor.advance().unwrap().event_id);
+                cursor.release();
+            }
+        }
+    }
+}
+
+fn push_next<'a>(cursor: &mut EventCursor, pages: &mut std::iter::Peekable<impl Iterator<Item = &'a [HistoryEvent]>>) {
+    let events = pages.next().expect("no page is asked for after the last").to_vec();
+    let next_page_token = if pages.peek().is_some() { b"more".to_vec() } else { Vec::new() };
+    cursor.push(HistoryPage { events, next_page_token }).unwrap();
+}
+
+/// The same for every size of page.
+#[track_caller]
+fn check(history: &str, expected: &[i64], rest: usize) {
+    let events = parse_history(history).unwrap();
+    for page in 1..=events.len() {
+        assert_eq!(ends(&events, page), (expected.to_vec(), rest), "in pages of {page}");
+    }
+}
+
+const FIRST_TASK: &str = "1 WorkflowExecutionStarted
+    2 WorkflowTaskScheduled
+    3 WorkflowTaskStarted
+    ";
+
+#[track_caller]
+fn check_after_start(rest: &str, expected: &[i64], left: usize) {
+    check(&format!("{FIRST_TASK}{rest}"), expected, left);
+}
+
+#[test]
+fn a_started_task_is_the_end_whether_it_is_answered_or_not() {
+    check_after_start("", &[3], 0);
+    check_after_start("4 WorkflowTaskCompleted", &[3], 1);
+    check_after_start("4 WorkflowTaskCompleted\n5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled", &[3], 4);
+}
+
+#[test]
+fn each_answered_task_is_an_end() {
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 TimerStarted
+         6 TimerFired
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted
+         9 WorkflowTaskCompleted
+         10 WorkflowExecutionCompleted",
+        &[3, 8, 10],
+        0,
+    );
+}
+
+#[test]
+fn attempts_that_failed_or_timed_out_are_no_ends() {
+    check_after_start(
+        "4 WorkflowTaskFailed
+         5 WorkflowTaskScheduled
+         6 WorkflowTaskStarted
+         7 WorkflowTaskTimedOut
+         8 WorkflowExecutionSignaled
+         9 WorkflowTaskScheduled
+         10 WorkflowTaskStarted",
+        &[10],
+        0,
+    );
+}
+
+#[test]
+fn an_attempt_that_has_just_failed_leaves_its_events_to_the_next() {
+    check_after_start("4 WorkflowTaskFailed\n5 WorkflowTaskScheduled", &[], 5);
+}
+
+#[test]
+fn a_task_that_never_started_is_no_end() {
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 WorkflowExecutionSignaled
+         6 WorkflowTaskScheduled
+         7 WorkflowTaskTimedOut timeout=ScheduleToStart
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted",
+        &[3, 9],
+        0,
+    );
+}
+
+#[test]
+fn heartbeats_are_no_ends_while_no_command_was_seen() {
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 WorkflowTaskScheduled
+         6 WorkflowTaskStarted
+         7 WorkflowTaskCompleted
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted
+         10 WorkflowTaskCompleted
+         11 TimerStarted",
+        &[9],
+        2,
+    );
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 TimerStarted
+         6 WorkflowExecutionSignaled
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted
+         9 WorkflowTaskCompleted
+         10 WorkflowTaskScheduled
+         11 WorkflowTaskStarted",
+        &[3, 8, 11],
+        0,
+    );
+}
+
+#[test]
+fn a_completed_task_with_a_signal_before_the_next_is_no_heartbeat() {
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 WorkflowExecutionSignaled
+         6 WorkflowTaskScheduled
+         7 WorkflowTaskStarted",
+        &[3, 7],
+        0,
+    );
+}
+
+#[test]
+fn a_run_closed_from_outside_ends_at_its_closing_event() {
+    for closing in ["WorkflowExecutionTerminated", "WorkflowExecutionTimedOut", "WorkflowExecutionCanceled"] {
+        check_after_start(&format!("4 {closing}"), &[4], 0);
+        check_after_start(&format!("4 WorkflowTaskCompleted\n5 TimerStarted\n6 {closing}"), &[3, 6], 0);
+        check_after_start(
+            &format!("4 WorkflowTaskCompleted\n5 WorkflowExecutionSignaled\n6 WorkflowTaskScheduled\n7 {closing}"),
+            &[3, 7],
+            0,
+        );
+    }
+}
+
+#[test]
+fn an_accepted_update_ends_the_task_before_the_one_that_brought_it() {
+    // A heartbeat chain: the update came after the task that started with event 6.
+    check_after_start(
+        "4 WorkflowTaskCompleted
+         5 WorkflowTaskScheduled
+         6 WorkflowTaskStarted
+         7 WorkflowTaskCompleted
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted
+         10 WorkflowTaskCompleted
+         11 WorkflowExecutionUpdateAccepted sequencing=8",
+        &[6, 9],
+        2,
+    );
+    // Nothing was skipped: the task that brought the update is the end.
+    check_after_start("4 WorkflowTaskCompleted\n5 WorkflowExecutionUpdateAccepted sequencing=2", &[3], 2);
+}
+
+#[test]
+fn events_that_are_known_already_are_skipped() {
+    let events = parse_history(&format!("{FIRST_TASK}4 WorkflowTaskCompleted\n5 TimerStarted")).unwrap();
+    let mut cursor = EventCursor::default();
+    let page = |from: usize, to: usize| HistoryPage { events: events[from..to].to_vec(), ..HistoryPage::default() };
+    cursor.push(page(0, 3)).unwrap();
+    cursor.push(page(1, 5)).unwrap();
+    cursor.push(page(2, 4)).unwrap();
+    assert_eq!(cursor.last_id(), 5);
+    let ids: Vec<i64> = std::iter::from_fn(|| cursor.advance().map(|event| event.event_id)).collect();
+    assert_eq!(ids, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_hole_and_a_disorder_are_refused() {
+    let events = parse_history(&format!("{FIRST_TASK}5 TimerStarted\n4 WorkflowTaskCompleted")).unwrap();
+    let mut cursor = EventCursor::default();
+    let told = cursor.push(HistoryPage { events, ..HistoryPage::default() }).unwrap_err();
+    assert_eq!(told, "the history is broken: event 4 should follow, found event 5");
+}
+
+#[test]
+fn pages_are_dropped_as_soon_as_they_are_applied() {
+    let events = parse_history(&format!("{FIRST_TASK}4 WorkflowTaskCompleted")).unwrap();
+    let mut cursor = EventCursor::default();
+    for event in &events {
+        cursor.push(HistoryPage { events: vec![event.clone()], ..HistoryPage::default() }).unwrap();
+    }
+    for left in [4, 3, 2, 1] {
+        cursor.advance().unwrap();
+        assert_eq!(cursor.pages.len(), left);
+    }
+    cursor.release();
+    assert!(cursor.pages.is_empty());
+}

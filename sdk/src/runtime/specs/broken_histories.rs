@@ -1,0 +1,136 @@
+//! Histories that make no sense: a clear error in the right place, and nothing hangs.
+
+use expect_test::{Expect, expect};
+
+use super::harness::{after_first_task, check_recorded, run_of, task, text};
+use crate::duration::secs;
+use crate::replay::text::parse_history;
+use crate::replay::{HistoryPage, Input, WorkflowTask};
+
+#[track_caller]
+fn check_broken(history: &str, expected: Expect) {
+    check_recorded(
+        |ctx| async move {
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        history,
+        expected,
+    );
+}
+
+#[test]
+fn an_unknown_event_is_fatal() {
+    check_broken(
+        &after_first_task(
+            "5 TimerStarted
+             6 UnknownEvent(999)
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed"
+        ],
+    );
+}
+
+#[test]
+fn an_event_that_is_known_but_not_handled_yet_is_fatal() {
+    check_broken(
+        &after_first_task(
+            "5 TimerStarted
+             6 NexusOperationScheduled
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (NexusOperationScheduled) is not known to this version of Abide and must not be ignored; a newer version is needed"
+        ],
+    );
+}
+
+#[test]
+fn ids_out_of_order_are_fatal() {
+    check_broken(
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         4 WorkflowTaskStarted
+         3 WorkflowTaskCompleted",
+        expect!["Fail WorkflowWorkerUnhandledFailure: the history is broken: event 3 should follow, found event 4"],
+    );
+}
+
+#[test]
+fn a_hole_in_a_history_is_fatal() {
+    check_broken(
+        &after_first_task(
+            "5 TimerStarted
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect!["Fail WorkflowWorkerUnhandledFailure: the history is broken: event 6 should follow, found event 7"],
+    );
+}
+
+#[test]
+fn a_history_that_does_not_begin_at_its_beginning_is_asked_for_once() {
+    let events =
+        parse_history(&after_first_task("5 TimerStarted\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted")).unwrap();
+    let mut run = run_of(|_| async move { Ok(()) });
+    let rest = WorkflowTask {
+        history: HistoryPage { events: events[3..].to_vec(), next_page_token: Vec::new() },
+        ..task(&events)
+    };
+    let mut told = vec![text(&run.handle(Input::WorkflowTask(Box::new(rest))))];
+    let again = HistoryPage { events: events[3..].to_vec(), next_page_token: Vec::new() };
+    told.push(text(&run.handle(Input::HistoryPage(again))));
+    expect![[r#"
+        NeedHistory []
+        Fail WorkflowWorkerUnhandledFailure: the whole history was asked for; it begins at event 4"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn a_history_without_a_beginning_is_fatal() {
+    check_broken(
+        "1 WorkflowExecutionSignaled
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted",
+        expect!["Fail WorkflowWorkerUnhandledFailure: the history does not begin with WorkflowExecutionStarted"],
+    );
+}
+
+#[test]
+fn a_history_that_ends_before_its_task_begins_is_fatal() {
+    let events = parse_history("1 WorkflowExecutionStarted type=wf\n2 WorkflowTaskScheduled").unwrap();
+    let mut run = run_of(|_| async move { Ok(()) });
+    let task = WorkflowTask { started_event_id: 3, ..task(&events) };
+    expect!["Fail WorkflowWorkerUnhandledFailure: the history ends at event 2, before the task's WorkflowTaskStarted event 3"].assert_eq(&text(&run.handle(Input::WorkflowTask(Box::new(task)))));
+}
+
+#[test]
+fn workflow_task_events_in_an_impossible_order_are_fatal() {
+    check_broken(
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskCompleted
+         4 WorkflowTaskScheduled
+         5 WorkflowTaskStarted",
+        expect!["Fail WorkflowWorkerUnhandledFailure: event 3: a workflow task cannot be Completed in state Scheduled"],
+    );
+}
+
+#[test]
+fn events_after_the_end_are_fatal() {
+    check_broken(
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionTerminated
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![
+            "Fail WorkflowWorkerUnhandledFailure: event 7 (WorkflowTaskScheduled) follows the event that closed the workflow"
+        ],
+    );
+}

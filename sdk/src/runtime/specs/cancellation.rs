@@ -1,0 +1,349 @@
+//! Requests to cancel the workflow, scopes, and what is shielded from them.
+
+use expect_test::expect;
+
+use super::harness::{FIRST_TASK, after_first_task, check};
+use crate::duration::secs;
+use crate::workflow::ActivityCancellationType as Type;
+use crate::{ActivityError, activity, workflow};
+
+#[activity]
+async fn work(n: u32) -> Result<u32, ActivityError> {
+    Ok(n)
+}
+
+/// Three pending operations, then a request to cancel.
+const PENDING_THEN_CANCELLED: &str = "
+    5 TimerStarted
+    6 ActivityTaskScheduled type=work
+    7 ActivityTaskScheduled type=work
+    8 WorkflowExecutionCancelRequested cause=\"had enough\"
+    9 WorkflowTaskScheduled
+    10 WorkflowTaskStarted";
+
+#[test]
+fn a_request_cancels_all_that_is_pending_in_the_order_of_its_beginning() {
+    check(
+        |ctx| async move {
+            let timer = ctx.timer(secs(60)).start();
+            let tried = ctx.activity(work, 1).start_to_close_timeout(secs(5)).start();
+            let waited = ctx
+                .activity(work, 2)
+                .start_to_close_timeout(secs(5))
+                .cancellation_type(Type::WaitCancellationCompleted)
+                .start();
+            // Looked at in another order than they began.
+            assert!(tried.await.unwrap_err().is_cancelled());
+            timer.await.unwrap_err();
+            waited.await?;
+            Ok(())
+        },
+        &after_first_task(PENDING_THEN_CANCELLED),
+        expect![[r#"
+            CancelTimer id=1
+            RequestCancelActivityTask scheduled=6
+            RequestCancelActivityTask scheduled=7"#]],
+    );
+}
+
+#[test]
+fn a_cancelled_timer_tells_the_reason() {
+    check(
+        |ctx| async move { Ok(ctx.timer(secs(60)).await.unwrap_err().reason().to_string()) },
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionCancelRequested cause=\"had enough\"
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            CancelTimer id=1
+            CompleteWorkflowExecution result="had enough""#]],
+    );
+}
+
+#[test]
+fn a_request_in_the_first_task_is_there_from_the_beginning() {
+    check(
+        |ctx| async move {
+            // The code is started before it is cancelled, but it runs only afterwards.
+            let seen = ctx.is_cancelled();
+            let reason = ctx.cancelled().await;
+            Ok(format!("{seen} {reason}"))
+        },
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowExecutionCancelRequested cause=\"had enough\"
+         3 WorkflowTaskScheduled
+         4 WorkflowTaskStarted",
+        expect![[r#"CompleteWorkflowExecution result="true Cancelled: had enough""#]],
+    );
+}
+
+#[test]
+fn operations_begun_afterwards_fail_at_once_but_take_their_numbers() {
+    check(
+        |ctx| async move {
+            ctx.timer(secs(1)).await.unwrap_err();
+            ctx.wait_until(|| true).await.unwrap_err();
+            ctx.wait_until(|| true).timeout(secs(3)).await.unwrap_err();
+            let failure = ctx.activity(work, 1).start_to_close_timeout(secs(5)).await.unwrap_err();
+            assert!(failure.is_cancelled());
+            ctx.shielded(async {
+                let timer = ctx.timer(secs(3)).start();
+                let activity = ctx.activity(work, 2).start_to_close_timeout(secs(5)).start();
+                timer.await?;
+                activity.await?;
+                Ok(())
+            })
+            .await
+        },
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowExecutionCancelRequested
+         3 WorkflowTaskScheduled
+         4 WorkflowTaskStarted",
+        expect![[r#"
+            StartTimer id=3 after=3s
+            ScheduleActivityTask id=2 type=work input=2 start_to_close=5s"#]],
+    );
+}
+
+#[test]
+fn shielded_cleanup_is_not_reached_by_the_request() {
+    check(
+        |ctx| async move {
+            ctx.timer(secs(60)).await.unwrap_err();
+            let cleaned = ctx.shielded(async { ctx.activity(work, 9).start_to_close_timeout(secs(5)).await }).await?;
+            assert_eq!(cleaned, 9);
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionCancelRequested
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             9 WorkflowTaskCompleted
+             10 TimerCanceled
+             11 ActivityTaskScheduled type=work
+             12 ActivityTaskStarted
+             13 ActivityTaskCompleted result=9
+             14 WorkflowTaskScheduled
+             15 WorkflowTaskStarted",
+        ),
+        expect!["CancelWorkflowExecution"],
+    );
+}
+
+#[test]
+fn what_runs_shielded_when_the_request_comes_goes_on() {
+    check(
+        |ctx| async move {
+            let shielded = ctx.shielded(async { ctx.timer(secs(60)).await });
+            let plain = async { ctx.timer(secs(60)).await };
+            let (shielded, plain) = crate::join!(shielded, plain);
+            Ok(format!("{shielded:?} {}", plain.is_err()))
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 WorkflowExecutionCancelRequested
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted
+             10 WorkflowTaskCompleted
+             11 TimerCanceled id=2
+             12 TimerFired id=1
+             13 WorkflowTaskScheduled
+             14 WorkflowTaskStarted",
+        ),
+        expect![[r#"CompleteWorkflowExecution result="Ok(()) true""#]],
+    );
+}
+
+#[test]
+fn a_second_request_changes_nothing() {
+    check(
+        |ctx| async move {
+            let first = ctx.timer(secs(60)).await.unwrap_err();
+            ctx.shielded(ctx.timer(secs(1))).await?;
+            Ok(format!("{first}; {}", ctx.cancelled().await))
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionCancelRequested cause=first
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             9 WorkflowTaskCompleted
+             10 TimerCanceled
+             11 TimerStarted
+             12 WorkflowExecutionCancelRequested cause=second
+             13 TimerFired
+             14 WorkflowTaskScheduled
+             15 WorkflowTaskStarted",
+        ),
+        expect![[r#"CompleteWorkflowExecution result="Cancelled: first; Cancelled: first""#]],
+    );
+}
+
+#[test]
+fn a_scope_cancels_what_is_in_it_and_nothing_else() {
+    check(
+        |ctx| async move {
+            let outside = ctx.timer(secs(60)).start();
+            let scope = ctx.cancellation_scope();
+            let inside = scope.run(async { ctx.timer(secs(60)).await });
+            let inner = scope.run(async {
+                let inner = ctx.cancellation_scope();
+                inner.run(ctx.timer(secs(60))).await
+            });
+            let canceller = async {
+                ctx.timer(secs(1)).await.unwrap();
+                scope.cancel("took too long");
+            };
+            let (inside, inner, ()) = crate::join!(inside, inner, canceller);
+            let seen = format!("{} / {}", inside.unwrap_err(), inner.unwrap_err());
+            assert!(scope.is_cancelled() && !ctx.is_cancelled());
+            outside.await?;
+            Ok(seen)
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerStarted
+             8 TimerStarted
+             9 TimerFired id=4
+             10 WorkflowTaskScheduled
+             11 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            CancelTimer id=2
+            CancelTimer id=3"#]],
+    );
+}
+
+#[test]
+fn a_request_reaches_into_scopes() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            scope.run(ctx.timer(secs(60))).await?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionCancelRequested
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            CancelTimer id=1
+            CancelWorkflowExecution"#]],
+    );
+}
+
+#[test]
+fn one_routine_can_wait_for_the_cancellation_of_two_scopes() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            let waiting = ctx.spawn({
+                let (ctx, in_scope) = (ctx.clone(), scope.run(ctx.shielded(std::future::pending::<()>())));
+                let scoped = scope.run({
+                    let ctx = ctx.clone();
+                    async move { ctx.cancelled().await }
+                });
+                async move {
+                    abide::select! {
+                        root = ctx.cancelled() => format!("root {root}"),
+                        scope = scoped => format!("scope {scope}"),
+                        () = in_scope => unreachable!(),
+                    }
+                }
+            });
+            ctx.timer(secs(1)).await?;
+            scope.cancel("mine");
+            Ok(waiting.await)
+        },
+        &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
+        expect![[r#"CompleteWorkflowExecution result="scope Cancelled: mine""#]],
+    );
+}
+
+#[test]
+fn a_branch_belongs_to_the_scope_that_spawned_it() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            #[expect(clippy::async_yields_async, reason = "the branch is awaited outside the scope")]
+            let branch = scope
+                .run(async {
+                    let branch = ctx.clone();
+                    ctx.spawn(async move { branch.timer(secs(60)).await })
+                })
+                .await;
+            ctx.timer(secs(1)).await?;
+            scope.cancel("enough");
+            Ok(branch.await.unwrap_err().to_string())
+        },
+        &after_first_task(
+            "5 TimerStarted after=1s
+             6 TimerStarted after=60s
+             7 TimerFired id=1
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            CancelTimer id=2
+            CompleteWorkflowExecution result="Cancelled: enough""#]],
+    );
+}
+
+#[test]
+fn a_request_that_comes_with_a_completion_leaves_the_completion() {
+    check(
+        |ctx| async move { Ok(ctx.activity(work, 1).start_to_close_timeout(secs(5)).await?) },
+        &after_first_task(
+            "5 ActivityTaskScheduled type=work
+             6 WorkflowExecutionCancelRequested
+             7 ActivityTaskStarted
+             8 ActivityTaskCompleted result=1
+             9 WorkflowTaskScheduled
+             10 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=1"],
+    );
+}
+
+#[test]
+fn waiting_for_a_condition_ends_with_the_request() {
+    check(
+        |ctx| async move {
+            ctx.wait_until(|| false).await?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 WorkflowExecutionCancelRequested
+             6 WorkflowTaskScheduled
+             7 WorkflowTaskStarted",
+        ),
+        expect!["CancelWorkflowExecution"],
+    );
+}
+
+/// A workflow that says so when it is not a closure: the macros' code path.
+#[workflow(name = "wf")]
+async fn patient(ctx: &crate::WorkflowContext) -> Result<String, crate::WorkflowError> {
+    Ok(ctx.cancelled().await.to_string())
+}
+
+#[test]
+fn a_workflow_function_waits_for_its_cancellation() {
+    super::harness::check_workflow(patient, FIRST_TASK, None, expect![[""]]);
+    super::harness::check_workflow(
+        patient,
+        &after_first_task(
+            "5 WorkflowExecutionCancelRequested cause=\"had enough\"\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted",
+        ),
+        None,
+        expect![[r#"CompleteWorkflowExecution result="Cancelled: had enough""#]],
+    );
+}

@@ -1,0 +1,251 @@
+//! Random programs, and the workflow that interprets them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use futures_util::future::select_all;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::secs;
+use crate::workflow::{ActivityCancellationType, ActivityHandle, CancellationScope, TimerHandle};
+use crate::{
+    ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
+};
+
+/// One step of a program. Numbers pick one of the operations that the routine holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Step {
+    StartTimer,
+    StartActivity(Cancellation),
+    Await(usize),
+    Cancel(usize),
+    Drop(usize),
+    /// Awaits all, in whatever order they end.
+    JoinAll,
+    /// Awaits one of all, and keeps the others.
+    Select,
+    WaitForSignals {
+        count: u32,
+        timeout: bool,
+    },
+    Spawn(Vec<Step>),
+    Shielded(Vec<Step>),
+    /// A branch in a scope of its own.
+    Scope(Vec<Step>),
+    CancelScope(usize),
+    End(End),
+}
+
+/// How an activity is cancelled.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum Cancellation {
+    TryCancel,
+    WaitCancellationCompleted,
+    Abandon,
+}
+
+/// How a routine ends before its last step.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) enum End {
+    Complete,
+    Fail,
+    /// Waits for a request to cancel.
+    Cancelled,
+    ContinueAsNew,
+}
+
+/// A random program.
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let cancellation = prop_oneof![
+        Just(Cancellation::TryCancel),
+        Just(Cancellation::WaitCancellationCompleted),
+        Just(Cancellation::Abandon)
+    ];
+    let end = prop_oneof![Just(End::Complete), Just(End::Fail), Just(End::Cancelled), Just(End::ContinueAsNew)];
+    let leaf = prop_oneof![
+        4 => Just(Step::StartTimer),
+        5 => cancellation.prop_map(Step::StartActivity),
+        3 => (0..4_usize).prop_map(Step::Await),
+        2 => (0..4_usize).prop_map(Step::Cancel),
+        1 => (0..4_usize).prop_map(Step::Drop),
+        1 => Just(Step::JoinAll),
+        2 => Just(Step::Select),
+        2 => (1..3_u32, any::<bool>()).prop_map(|(count, timeout)| Step::WaitForSignals { count, timeout }),
+        1 => (0..2_usize).prop_map(Step::CancelScope),
+        1 => end.prop_map(Step::End),
+    ];
+    let step = leaf.prop_recursive(2, 12, 4, |inner| {
+        let steps = prop::collection::vec(inner, 0..4);
+        prop_oneof![
+            steps.clone().prop_map(Step::Spawn),
+            steps.clone().prop_map(Step::Shielded),
+            steps.prop_map(Step::Scope)
+        ]
+    });
+    prop::collection::vec(step, 0..10)
+}
+
+/// What all routines of a run share. What happened goes into the inputs of activities, so that it is compared.
+#[derive(Default)]
+struct World {
+    signals: State<u32>,
+    trace: State<String>,
+}
+
+impl World {
+    fn note(&self, what: &str) {
+        self.trace.update(|trace| {
+            trace.push_str(what);
+            trace.push(' ');
+        });
+    }
+}
+
+/// Interprets the program it is started with; signals bring programs of their own.
+#[workflow(name = "wf")]
+#[derive(Default)]
+pub(super) struct Interpreter {
+    world: Rc<World>,
+}
+
+#[workflow_methods]
+impl Interpreter {
+    #[run]
+    pub(super) async fn run(&self, ctx: &WorkflowContext, program: Vec<Step>) -> Result<String, WorkflowError> {
+        match interpret(self.world.clone(), ctx.clone(), program).await {
+            None | Some(End::Complete) => Ok(self.world.trace.get()),
+            Some(End::Fail) => Err(ApplicationFailure::new(self.world.trace.get()).into()),
+            Some(End::Cancelled) => Err(ctx.cancelled().await.into()),
+            Some(End::ContinueAsNew) => ctx.continue_as_new(Self::run, Vec::new()).into(),
+        }
+    }
+
+    #[query]
+    fn trace(&self) -> String {
+        self.world.trace.get()
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext, program: Vec<Step>) -> Result<(), WorkflowError> {
+        self.world.signals.update(|signals| *signals += 1);
+        match interpret(self.world.clone(), ctx.clone(), program).await {
+            Some(End::Fail) => Err(ApplicationFailure::new("a handler failed").into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[activity]
+async fn work(trace: String) -> Result<u32, ActivityError> {
+    Ok(trace.len() as u32)
+}
+
+enum Held {
+    Timer(TimerHandle),
+    Activity(ActivityHandle<u32>),
+}
+
+impl Held {
+    fn cancel(&self) {
+        match self {
+            Self::Timer(timer) => timer.cancel(),
+            Self::Activity(activity) => activity.cancel(),
+        }
+    }
+
+    async fn outcome(&mut self) -> &'static str {
+        match self {
+            Self::Timer(timer) => {
+                if timer.await.is_ok() {
+                    "fired"
+                } else {
+                    "timer-cancelled"
+                }
+            }
+            Self::Activity(activity) => match activity.await {
+                Ok(_) => "completed",
+                Err(error) if error.is_cancelled() => "activity-cancelled",
+                Err(error) if error.timeout_type().is_some() => "timed-out",
+                Err(_) => "failed",
+            },
+        }
+    }
+}
+
+type Interpreted = Pin<Box<dyn Future<Output = Option<End>>>>;
+
+/// Interprets one routine's steps.
+fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interpreted {
+    Box::pin(async move {
+        let mut held: Vec<Held> = Vec::new();
+        let mut scopes: Vec<CancellationScope> = Vec::new();
+        for step in steps {
+            match step {
+                Step::StartTimer => held.push(Held::Timer(ctx.timer(secs(9)).start())),
+                Step::StartActivity(cancellation) => held.push(start_activity(&world, &ctx, cancellation)),
+                Step::Await(n) if !held.is_empty() => {
+                    let mut one = held.remove(n % held.len());
+                    world.note(one.outcome().await);
+                }
+                Step::Cancel(n) if !held.is_empty() => held[n % held.len()].cancel(),
+                Step::Drop(n) if !held.is_empty() => drop(held.remove(n % held.len())),
+                Step::JoinAll => {
+                    let mut all: FuturesUnordered<_> =
+                        held.drain(..).map(|mut one| async move { one.outcome().await }).collect();
+                    while let Some(outcome) = all.next().await {
+                        world.note(outcome);
+                    }
+                }
+                Step::Select if !held.is_empty() => {
+                    let (outcome, index, rest) = select_all(held.iter_mut().map(|one| Box::pin(one.outcome()))).await;
+                    drop(rest);
+                    drop(held.remove(index));
+                    world.note(outcome);
+                }
+                Step::WaitForSignals { count, timeout } => wait_for_signals(&world, &ctx, count, timeout).await,
+                Step::Spawn(steps) => drop(ctx.spawn(interpret(world.clone(), ctx.clone(), steps))),
+                Step::Shielded(steps) => {
+                    if let Some(end) = ctx.shielded(interpret(world.clone(), ctx.clone(), steps)).await {
+                        return Some(end);
+                    }
+                }
+                Step::Scope(steps) => {
+                    let scope = ctx.cancellation_scope();
+                    drop(ctx.spawn(scope.run(interpret(world.clone(), ctx.clone(), steps))));
+                    scopes.push(scope);
+                }
+                Step::CancelScope(n) if !scopes.is_empty() => scopes[n % scopes.len()].cancel("enough"),
+                Step::End(end) => return Some(end),
+                // There is nothing to pick from.
+                _ => {}
+            }
+        }
+        None
+    })
+}
+
+fn start_activity(world: &World, ctx: &WorkflowContext, cancellation: Cancellation) -> Held {
+    let cancellation_type = match cancellation {
+        Cancellation::TryCancel => ActivityCancellationType::TryCancel,
+        Cancellation::WaitCancellationCompleted => ActivityCancellationType::WaitCancellationCompleted,
+        Cancellation::Abandon => ActivityCancellationType::Abandon,
+    };
+    let call = ctx.activity(work, world.trace.get()).start_to_close_timeout(secs(5));
+    Held::Activity(call.cancellation_type(cancellation_type).start())
+}
+
+async fn wait_for_signals(world: &World, ctx: &WorkflowContext, count: u32, timeout: bool) {
+    let wait = ctx.wait_until(|| world.signals.get() >= count);
+    let outcome = match timeout {
+        true => wait.timeout(secs(7)).await,
+        false => wait.await.map(|()| true),
+    };
+    world.note(match outcome {
+        Ok(true) => "met",
+        Ok(false) => "not-met",
+        Err(_) => "wait-cancelled",
+    });
+}

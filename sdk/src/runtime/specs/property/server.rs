@@ -1,0 +1,430 @@
+//! A tiny server: turns commands into events, and lets random things happen between workflow tasks.
+
+use std::sync::Arc;
+
+use abide_protos::temporal::api::command::v1::Command;
+use abide_protos::temporal::api::command::v1::command::Attributes as C;
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowType};
+use abide_protos::temporal::api::enums::v1::{EventType, TimeoutType, WorkflowTaskFailedCause};
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{Failure, TimeoutFailureInfo};
+use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
+use abide_protos::temporal::api::history::v1::{
+    ActivityTaskCancelRequestedEventAttributes, ActivityTaskCanceledEventAttributes,
+    ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes, ActivityTaskScheduledEventAttributes,
+    ActivityTaskStartedEventAttributes, ActivityTaskTimedOutEventAttributes, HistoryEvent,
+    TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes,
+    WorkflowExecutionCancelRequestedEventAttributes, WorkflowExecutionSignaledEventAttributes,
+    WorkflowExecutionStartedEventAttributes, WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
+};
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
+
+use super::super::harness::{new_run, registry, text};
+use super::program::{Interpreter, Step};
+use crate::converter::to_payload;
+use crate::history::event_type_name;
+use crate::replay::text::event_line;
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion};
+use crate::runtime::{WorkflowRegistry, WorkflowRun};
+
+/// An activity that is under way on the server.
+#[derive(Clone, Copy, Debug)]
+struct Activity {
+    scheduled: i64,
+    cancel_requested: bool,
+}
+
+/// A workflow's history, what is pending in it, and the run that a worker keeps in its cache.
+pub(super) struct Server {
+    registry: Arc<WorkflowRegistry>,
+    cached: WorkflowRun,
+    /// Number of events the cached run was told.
+    told: usize,
+    events: Vec<HistoryEvent>,
+    timers: Vec<(String, i64)>,
+    activities: Vec<Activity>,
+    /// What happens while a worker has a task in hand is written after its commands.
+    buffered: Option<Vec<(EventType, A)>>,
+    signals: Vec<Vec<Step>>,
+    cancel_requested: bool,
+    closed: bool,
+    choices: std::vec::IntoIter<u8>,
+}
+
+impl Server {
+    pub(super) fn new(program: &[Step], signals: Vec<Vec<Step>>, choices: Vec<u8>) -> Self {
+        let registry = registry(Interpreter::run);
+        let mut server = Self {
+            cached: new_run(&registry, None),
+            registry,
+            told: 0,
+            events: Vec::new(),
+            timers: Vec::new(),
+            activities: Vec::new(),
+            buffered: None,
+            signals,
+            cancel_requested: false,
+            closed: false,
+            choices: choices.into_iter(),
+        };
+        let started = WorkflowExecutionStartedEventAttributes {
+            workflow_type: Some(WorkflowType { name: "wf".into() }),
+            input: Some(payloads(&program.to_vec())),
+            original_execution_run_id: "run".into(),
+            attempt: 1,
+            ..Default::default()
+        };
+        let started = A::WorkflowExecutionStartedEventAttributes(started);
+        server.write(EventType::WorkflowExecutionStarted, started);
+        for _ in 0..server.choose(6).saturating_sub(3) {
+            server.message();
+        }
+        server
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub(super) fn event_types(&self) -> impl Iterator<Item = String> {
+        self.events.iter().map(|event| event_type_name(event.event_type))
+    }
+
+    /// One workflow task, with the attempts that fail before the one that is answered.
+    pub(super) fn workflow_task(&mut self) {
+        while self.choose(8) == 7 {
+            self.failing_attempt();
+        }
+        self.begin_attempt();
+        let completion = self.answer();
+        self.buffered = Some(Vec::new());
+        for _ in 0..self.choose(8).saturating_sub(4) {
+            self.something_happens();
+        }
+        let buffered = self.buffered.take().unwrap_or_default();
+        if completion.closes_workflow && !buffered.is_empty() {
+            // The worker has to look at what is new first.
+            self.write_task_failed(WorkflowTaskFailedCause::UnhandledCommand);
+            buffered.into_iter().for_each(|(event_type, attributes)| self.write(event_type, attributes));
+            self.evict();
+            return self.workflow_task();
+        }
+        let completed =
+            WorkflowTaskCompletedEventAttributes { sdk_metadata: Some(completion.sdk_metadata), ..Default::default() };
+        let completed = A::WorkflowTaskCompletedEventAttributes(completed);
+        self.write(EventType::WorkflowTaskCompleted, completed);
+        let mut buffered = buffered;
+        for command in completion.commands {
+            self.command(command, &mut buffered);
+        }
+        buffered.into_iter().for_each(|(event_type, attributes)| self.write(event_type, attributes));
+        match self.choose(10) {
+            9 => self.evict(),
+            7 | 8 => self.query(),
+            _ => {}
+        }
+    }
+
+    /// Lets something happen that wakes the workflow; false if nothing can.
+    pub(super) fn something_happens(&mut self) -> bool {
+        for _ in 0..self.choose(3) {
+            self.one_thing_happens();
+        }
+        self.one_thing_happens()
+    }
+
+    /// The history replays to its end.
+    pub(super) fn check_whole_history(&mut self) {
+        let mut run = new_run(&self.registry, None);
+        let told = replay(&mut run, &self.events, i64::MAX, self.events.len());
+        assert_eq!(told, "Idle", "{}", self.history());
+        assert_eq!(run.replayed_outcome().is_some(), self.closed, "{}", self.history());
+    }
+
+    fn begin_attempt(&mut self) {
+        self.write(EventType::WorkflowTaskScheduled, A::WorkflowTaskScheduledEventAttributes(Default::default()));
+        self.write(EventType::WorkflowTaskStarted, A::WorkflowTaskStartedEventAttributes(Default::default()));
+    }
+
+    /// An attempt that comes to nothing: the worker dies with it, or never hears of it.
+    fn failing_attempt(&mut self) {
+        self.begin_attempt();
+        match self.choose(3) {
+            0 => {
+                self.answer();
+                self.evict();
+                self.write(EventType::WorkflowTaskTimedOut, A::WorkflowTaskTimedOutEventAttributes(Default::default()));
+            }
+            1 => {
+                self.write(EventType::WorkflowTaskTimedOut, A::WorkflowTaskTimedOutEventAttributes(Default::default()));
+            }
+            _ => {
+                self.write_task_failed(WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure);
+                self.evict();
+            }
+        }
+        if self.choose(2) == 1 {
+            self.one_thing_happens();
+        }
+    }
+
+    /// What the worker answers; two replays from scratch have to give the same.
+    fn answer(&mut self) -> WorkflowTaskCompletion {
+        let started = self.last_id();
+        let task = WorkflowTask {
+            started_event_id: started,
+            attempt: 1,
+            history: HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() },
+            ..WorkflowTask::default()
+        };
+        let mut output = self.cached.handle(Input::WorkflowTask(Box::new(task)));
+        if matches!(output, Output::NeedHistory { .. }) {
+            let history = HistoryPage { events: self.events.clone(), next_page_token: Vec::new() };
+            output = self.cached.handle(Input::HistoryPage(history));
+        }
+        self.told = self.events.len();
+        let cached = text(&output);
+        for page in [self.events.len(), 1, 1 + self.choose(5)] {
+            let scratch = replay(&mut new_run(&self.registry, None), &self.events, started, page);
+            let history = self.history();
+            assert_eq!(cached, scratch, "left: the cached run; right: a replay in pages of {page}, of\n{history}");
+        }
+        match output {
+            Output::Complete(completion) => *completion,
+            other => panic!("{}\n{}", text(&other), self.history()),
+        }
+    }
+
+    /// Asks the cached run; what it answers is not compared, but that it goes on as before is.
+    fn query(&mut self) {
+        let query = WorkflowQuery { query_type: "trace".into(), ..Default::default() };
+        let history = HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() };
+        let task = WorkflowTask { query: Some(query), history, ..WorkflowTask::default() };
+        let mut output = self.cached.handle(Input::WorkflowTask(Box::new(task)));
+        if matches!(output, Output::NeedHistory { .. }) {
+            let history = HistoryPage { events: self.events.clone(), next_page_token: Vec::new() };
+            output = self.cached.handle(Input::HistoryPage(history));
+        }
+        let told = text(&output);
+        assert!(told.starts_with("answer"), "{told}\n{}", self.history());
+        if self.choose(2) == 0 {
+            // Otherwise the next task brings the same events again.
+            self.told = self.events.len();
+        }
+    }
+
+    fn command(&mut self, command: Command, buffered: &mut Vec<(EventType, A)>) {
+        match command.attributes.expect("a command has attributes") {
+            C::StartTimerCommandAttributes(start) => {
+                self.timers.push((start.timer_id.clone(), self.last_id() + 1));
+                let started = TimerStartedEventAttributes { timer_id: start.timer_id, ..Default::default() };
+                self.write(EventType::TimerStarted, A::TimerStartedEventAttributes(started));
+            }
+            C::CancelTimerCommandAttributes(cancel) => self.cancel_timer(cancel.timer_id, buffered),
+            C::ScheduleActivityTaskCommandAttributes(schedule) => {
+                self.activities.push(Activity { scheduled: self.last_id() + 1, cancel_requested: false });
+                let scheduled = ActivityTaskScheduledEventAttributes {
+                    activity_id: schedule.activity_id,
+                    activity_type: schedule.activity_type,
+                    ..Default::default()
+                };
+                self.write(EventType::ActivityTaskScheduled, A::ActivityTaskScheduledEventAttributes(scheduled));
+            }
+            C::RequestCancelActivityTaskCommandAttributes(cancel) => {
+                let scheduled_event_id = cancel.scheduled_event_id;
+                let attributes =
+                    ActivityTaskCancelRequestedEventAttributes { scheduled_event_id, ..Default::default() };
+                let attributes = A::ActivityTaskCancelRequestedEventAttributes(attributes);
+                self.write(EventType::ActivityTaskCancelRequested, attributes);
+                self.cancel_activity(scheduled_event_id);
+            }
+            C::CompleteWorkflowExecutionCommandAttributes(_) => {
+                let attributes = A::WorkflowExecutionCompletedEventAttributes(Default::default());
+                self.close(EventType::WorkflowExecutionCompleted, attributes);
+            }
+            C::FailWorkflowExecutionCommandAttributes(_) => {
+                let attributes = A::WorkflowExecutionFailedEventAttributes(Default::default());
+                self.close(EventType::WorkflowExecutionFailed, attributes);
+            }
+            C::CancelWorkflowExecutionCommandAttributes(_) => {
+                let attributes = A::WorkflowExecutionCanceledEventAttributes(Default::default());
+                self.close(EventType::WorkflowExecutionCanceled, attributes);
+            }
+            C::ContinueAsNewWorkflowExecutionCommandAttributes(_) => {
+                let attributes = A::WorkflowExecutionContinuedAsNewEventAttributes(Default::default());
+                self.close(EventType::WorkflowExecutionContinuedAsNew, attributes);
+            }
+            other => panic!("no program issues {other:?}"),
+        }
+    }
+
+    /// Asks an activity to stop. One that no worker has yet is cancelled at once, in the midst of the commands.
+    fn cancel_activity(&mut self, scheduled_event_id: i64) {
+        let Some(index) = self.activities.iter().position(|one| one.scheduled == scheduled_event_id) else { return };
+        if self.choose(2) == 0 {
+            self.activities[index].cancel_requested = true;
+            return;
+        }
+        self.activities.remove(index);
+        let canceled = ActivityTaskCanceledEventAttributes { scheduled_event_id, ..Default::default() };
+        self.write(EventType::ActivityTaskCanceled, A::ActivityTaskCanceledEventAttributes(canceled));
+    }
+
+    fn cancel_timer(&mut self, timer_id: String, buffered: &mut Vec<(EventType, A)>) {
+        let fired = |event: &A| matches!(event, A::TimerFiredEventAttributes(fired) if fired.timer_id == timer_id);
+        let started_event_id = match buffered.iter().position(|(_, event)| fired(event)) {
+            // It fired while the worker had its task in hand: the server takes that back.
+            Some(index) => match buffered.remove(index).1 {
+                A::TimerFiredEventAttributes(fired) => fired.started_event_id,
+                _ => unreachable!("it was just seen"),
+            },
+            None => {
+                let index = self.timers.iter().position(|(id, _)| *id == timer_id);
+                self.timers.remove(index.unwrap_or_else(|| panic!("no timer {timer_id}:\n{}", self.history()))).1
+            }
+        };
+        let canceled = TimerCanceledEventAttributes { timer_id, started_event_id, ..Default::default() };
+        self.write(EventType::TimerCanceled, A::TimerCanceledEventAttributes(canceled));
+    }
+
+    fn one_thing_happens(&mut self) -> bool {
+        let (timers, activities) = (self.timers.len(), self.activities.len());
+        let pick = self.choose(timers + activities + 1);
+        if pick < timers {
+            let (timer_id, started_event_id) = self.timers.remove(pick);
+            let fired = TimerFiredEventAttributes { timer_id, started_event_id };
+            self.happen(EventType::TimerFired, A::TimerFiredEventAttributes(fired));
+            true
+        } else if pick < timers + activities {
+            self.end_activity(pick - timers);
+            true
+        } else {
+            self.message()
+        }
+    }
+
+    /// A signal, or a request to cancel.
+    fn message(&mut self) -> bool {
+        if self.choose(4) == 3 && !self.cancel_requested {
+            self.cancel_requested = true;
+            let requested = WorkflowExecutionCancelRequestedEventAttributes::default();
+            let requested = A::WorkflowExecutionCancelRequestedEventAttributes(requested);
+            self.happen(EventType::WorkflowExecutionCancelRequested, requested);
+            return true;
+        }
+        let Some(program) = self.signals.pop() else { return false };
+        let signaled = WorkflowExecutionSignaledEventAttributes {
+            signal_name: "poke".into(),
+            input: Some(payloads(&program)),
+            ..Default::default()
+        };
+        self.happen(EventType::WorkflowExecutionSignaled, A::WorkflowExecutionSignaledEventAttributes(signaled));
+        true
+    }
+
+    fn end_activity(&mut self, index: usize) {
+        let Activity { scheduled: scheduled_event_id, cancel_requested } = self.activities.remove(index);
+        let started_event_id = self.last_id() + 1;
+        let started = ActivityTaskStartedEventAttributes { scheduled_event_id, ..Default::default() };
+        self.happen(EventType::ActivityTaskStarted, A::ActivityTaskStartedEventAttributes(started));
+        match self.choose(if cancel_requested { 4 } else { 3 }) {
+            0 => {
+                let completed = ActivityTaskCompletedEventAttributes {
+                    result: Some(payloads(&1_u32)),
+                    scheduled_event_id,
+                    started_event_id,
+                    ..Default::default()
+                };
+                self.happen(EventType::ActivityTaskCompleted, A::ActivityTaskCompletedEventAttributes(completed));
+            }
+            1 => {
+                let failure = Some(Failure { message: "broken".into(), ..Default::default() });
+                let failed = ActivityTaskFailedEventAttributes {
+                    failure,
+                    scheduled_event_id,
+                    started_event_id,
+                    ..Default::default()
+                };
+                self.happen(EventType::ActivityTaskFailed, A::ActivityTaskFailedEventAttributes(failed));
+            }
+            2 => {
+                let info = TimeoutFailureInfo { timeout_type: TimeoutType::StartToClose as i32, ..Default::default() };
+                let failure_info = Some(FailureInfo::TimeoutFailureInfo(info));
+                let timed_out = ActivityTaskTimedOutEventAttributes {
+                    failure: Some(Failure { failure_info, ..Default::default() }),
+                    scheduled_event_id,
+                    started_event_id,
+                    ..Default::default()
+                };
+                self.happen(EventType::ActivityTaskTimedOut, A::ActivityTaskTimedOutEventAttributes(timed_out));
+            }
+            _ => {
+                let canceled =
+                    ActivityTaskCanceledEventAttributes { scheduled_event_id, started_event_id, ..Default::default() };
+                self.happen(EventType::ActivityTaskCanceled, A::ActivityTaskCanceledEventAttributes(canceled));
+            }
+        }
+    }
+
+    fn write_task_failed(&mut self, cause: WorkflowTaskFailedCause) {
+        let failed = WorkflowTaskFailedEventAttributes { cause: cause as i32, ..Default::default() };
+        self.write(EventType::WorkflowTaskFailed, A::WorkflowTaskFailedEventAttributes(failed));
+    }
+
+    fn close(&mut self, event_type: EventType, attributes: A) {
+        self.closed = true;
+        self.write(event_type, attributes);
+    }
+
+    /// Writes an event, or keeps it until the task in hand is answered.
+    fn happen(&mut self, event_type: EventType, attributes: A) {
+        match &mut self.buffered {
+            Some(buffered) => buffered.push((event_type, attributes)),
+            None => self.write(event_type, attributes),
+        }
+    }
+
+    fn write(&mut self, event_type: EventType, attributes: A) {
+        let event_id = self.last_id() + 1;
+        let attributes = Some(attributes);
+        self.events.push(HistoryEvent { event_id, event_type: event_type as i32, attributes, ..Default::default() });
+    }
+
+    fn last_id(&self) -> i64 {
+        self.events.len() as i64
+    }
+
+    /// The worker forgets the run; it gets only what is new all the same, and has to ask for the rest.
+    fn evict(&mut self) {
+        self.cached = new_run(&self.registry, None);
+    }
+
+    /// A number below `count`; 0 once the choices are used up.
+    fn choose(&mut self, count: usize) -> usize {
+        usize::from(self.choices.next().unwrap_or(0)) % count
+    }
+
+    fn history(&self) -> String {
+        self.events.iter().map(event_line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What a run says to its last task when it reads the history in pages.
+fn replay(run: &mut WorkflowRun, events: &[HistoryEvent], started_event_id: i64, page: usize) -> String {
+    let mut pages = events.chunks(page).peekable();
+    let mut next = || {
+        let events = pages.next().expect("the run asks for no page after the last").to_vec();
+        let next_page_token = if pages.peek().is_some() { b"more".to_vec() } else { Vec::new() };
+        HistoryPage { events, next_page_token }
+    };
+    let task = WorkflowTask { started_event_id, attempt: 1, history: next(), ..WorkflowTask::default() };
+    let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
+    while matches!(output, Output::NeedHistory { .. }) {
+        output = run.handle(Input::HistoryPage(next()));
+    }
+    text(&output)
+}
+
+fn payloads<T: serde::Serialize + 'static>(value: &T) -> Payloads {
+    Payloads { payloads: vec![to_payload(value).expect("a program is JSON")] }
+}

@@ -1,0 +1,91 @@
+//! Events on one line each, with what a reader of a spec wants to know.
+
+use super::super::api::{Attributes, HistoryEvent, common, enums, failure, failure::failure::FailureInfo};
+
+/// `6 ActivityTaskStarted of 5, attempt 2`.
+pub(super) fn event(event: &HistoryEvent) -> String {
+    let name = format!("{:?}", event.event_type());
+    let about = event.attributes.as_ref().map(attributes).unwrap_or_default();
+    let separator = if about.is_empty() { "" } else { " " };
+    format!("{} {name}{separator}{about}", event.event_id)
+}
+
+fn attributes(attributes: &Attributes) -> String {
+    use Attributes::*;
+    match attributes {
+        WorkflowExecutionStartedEventAttributes(a) => {
+            let initiator = match a.initiator() {
+                enums::ContinueAsNewInitiator::Unspecified => String::new(),
+                initiator => format!(", by {initiator:?}"),
+            };
+            format!("attempt {}{initiator}", a.attempt)
+        }
+        WorkflowTaskScheduledEventAttributes(a) => {
+            let queue = a.task_queue.as_ref().map_or("", |queue| queue.name.as_str());
+            format!("on {queue}, attempt {}", a.attempt)
+        }
+        WorkflowTaskStartedEventAttributes(a) => format!("of {}", a.scheduled_event_id),
+        WorkflowTaskCompletedEventAttributes(a) => format!("of {}, {}", a.scheduled_event_id, a.started_event_id),
+        WorkflowTaskTimedOutEventAttributes(a) => {
+            format!("of {}, {}: {:?}", a.scheduled_event_id, a.started_event_id, a.timeout_type())
+        }
+        WorkflowTaskFailedEventAttributes(a) => {
+            let text = a.failure.as_ref().map(|failure| format!(", {}", failure.message)).unwrap_or_default();
+            format!("of {}, {}: {:?}{text}", a.scheduled_event_id, a.started_event_id, a.cause())
+        }
+        ActivityTaskScheduledEventAttributes(a) => a.activity_id.clone(),
+        ActivityTaskStartedEventAttributes(a) => {
+            let last = a.last_failure.as_ref().map(|last| format!(", after {}", failure(last))).unwrap_or_default();
+            format!("of {}, attempt {}{last}", a.scheduled_event_id, a.attempt)
+        }
+        ActivityTaskCompletedEventAttributes(a) => format!("of {}, {}", a.scheduled_event_id, a.started_event_id),
+        ActivityTaskFailedEventAttributes(a) => {
+            format!("of {}, {}: {:?}", a.scheduled_event_id, a.started_event_id, a.retry_state())
+        }
+        ActivityTaskTimedOutEventAttributes(a) => {
+            let failure = a.failure.as_ref().map(failure).unwrap_or_default();
+            format!("of {}, {}: {:?}, {failure}", a.scheduled_event_id, a.started_event_id, a.retry_state())
+        }
+        ActivityTaskCancelRequestedEventAttributes(a) => format!("of {}", a.scheduled_event_id),
+        ActivityTaskCanceledEventAttributes(a) => {
+            let details = payloads(a.details.as_ref());
+            let requested = a.latest_cancel_requested_event_id;
+            format!("of {}, {}: requested by {requested} {details}", a.scheduled_event_id, a.started_event_id)
+                .trim_end()
+                .to_owned()
+        }
+        TimerStartedEventAttributes(a) => a.timer_id.clone(),
+        TimerFiredEventAttributes(a) => format!("{} of {}", a.timer_id, a.started_event_id),
+        TimerCanceledEventAttributes(a) => format!("{} of {}", a.timer_id, a.started_event_id),
+        MarkerRecordedEventAttributes(a) => a.marker_name.clone(),
+        WorkflowExecutionSignaledEventAttributes(a) => a.signal_name.clone(),
+        WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
+        WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
+        WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
+        _ => String::new(),
+    }
+}
+
+/// The texts in payloads.
+pub(super) fn payloads(payloads: Option<&common::Payloads>) -> String {
+    let payloads = payloads.map(|payloads| payloads.payloads.as_slice()).unwrap_or_default();
+    let texts: Vec<_> = payloads.iter().map(|payload| String::from_utf8_lossy(&payload.data)).collect();
+    texts.join(" ")
+}
+
+pub(super) fn text_payloads(text: &str) -> common::Payloads {
+    common::Payloads { payloads: vec![common::Payload { data: text.as_bytes().to_vec(), ..Default::default() }] }
+}
+
+fn failure(failure: &failure::Failure) -> String {
+    let details = match &failure.failure_info {
+        Some(FailureInfo::TimeoutFailureInfo(info)) => {
+            let details = payloads(info.last_heartbeat_details.as_ref());
+            let details = if details.is_empty() { details } else { format!(" heartbeat {details}") };
+            format!(" ({:?}{details})", info.timeout_type())
+        }
+        _ => String::new(),
+    };
+    let cause = failure.cause.as_ref().map(|cause| format!(" because {}", self::failure(cause))).unwrap_or_default();
+    format!("{:?}{details}{cause}", failure.message)
+}

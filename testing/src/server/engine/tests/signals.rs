@@ -1,0 +1,179 @@
+//! Signals, signal-with-start, cancellation, termination.
+
+use expect_test::expect;
+
+use super::spec::check;
+
+#[test]
+fn a_signal_wakes_the_workflow() {
+    check(
+        "
+            start
+            poll
+            respond:
+            signal a
+            signal b
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 WorkflowExecutionSignaled a
+              6 WorkflowTaskScheduled on tq, attempt 1
+              7 WorkflowExecutionSignaled b
+        "#]],
+    );
+}
+
+#[test]
+fn the_same_request_signals_once() {
+    check(
+        "
+            start
+            signal a request=x
+            signal a request=x
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowExecutionSignaled a
+        "#]],
+    );
+}
+
+#[test]
+fn a_closed_workflow_takes_no_signals() {
+    check(
+        "
+            start
+            terminate
+            signal a
+            terminate
+            cancel
+        ",
+        &expect![[r#"
+            start: first run, started true
+            signal: NotFound workflow execution already completed
+            terminate: NotFound workflow execution already completed
+        "#]],
+    );
+}
+
+#[test]
+fn signal_with_start_starts_with_the_signal() {
+    check(
+        "
+            signal-with-start a
+            signal-with-start b
+            history
+        ",
+        &expect![[r#"
+            signal-with-start: started true
+            signal-with-start: started false
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowExecutionSignaled a
+              3 WorkflowTaskScheduled on tq, attempt 1
+              4 WorkflowExecutionSignaled b
+        "#]],
+    );
+}
+
+#[test]
+fn signal_with_start_is_idempotent() {
+    check(
+        "
+            signal-with-start a request=x
+            signal-with-start a request=x
+            history
+        ",
+        &expect![[r#"
+            signal-with-start: started true
+            signal-with-start: started false
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowExecutionSignaled a
+              3 WorkflowTaskScheduled on tq, attempt 1
+        "#]],
+    );
+}
+
+#[test]
+fn signal_with_start_skips_a_start_delay_that_others_wait_for() {
+    check(
+        "
+            start delay=1m
+            signal a
+            poll
+            signal-with-start b
+            poll
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: nothing
+            signal-with-start: started false
+            poll: task, attempt 1, events 1-5
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowExecutionSignaled a
+              3 WorkflowExecutionSignaled b
+              4 WorkflowTaskScheduled on tq, attempt 1
+              5 WorkflowTaskStarted of 4
+        "#]],
+    );
+}
+
+#[test]
+fn cancellation_is_requested_once() {
+    check(
+        "
+            start
+            poll
+            respond:
+            cancel
+            cancel
+            poll
+            respond: cancelled
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1, events 1-7
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 WorkflowExecutionCancelRequested
+              6 WorkflowTaskScheduled on tq, attempt 1
+              7 WorkflowTaskStarted of 6
+              8 WorkflowTaskCompleted of 6, 7
+              9 WorkflowExecutionCanceled
+        "#]],
+    );
+}
+
+#[test]
+fn cancellation_does_not_wait_for_the_start_delay() {
+    check(
+        "
+            start delay=1m
+            cancel
+            poll
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-4
+        "#]],
+    );
+}

@@ -1,0 +1,544 @@
+//! Scripts: one request a line, to one server with a standing clock. The transcript holds what came back.
+//!
+//! ```text
+//! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [request=..]
+//!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
+//! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
+//! poll [sticky]                            a worker takes the next workflow task
+//! respond [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
+//!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
+//!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
+//! fail-task                                the worker reports that the workflow task failed
+//! take                                     a worker takes the next activity
+//! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
+//! answer TEXT                              the worker answers the query it has polled
+//! wait 5s                                  time passes
+//! history [first] · count
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::super::api::{command, common, enums, failure, query, service, taskqueue};
+use super::super::errors::Error;
+use super::super::time::{self, Now, Time};
+use super::super::waiters::{Step, WaiterId};
+use super::super::{Engine, Options};
+use super::print;
+
+/// Compares the transcript of a script with what is expected.
+pub(super) fn check(script: &str, expected: &expect_test::Expect) {
+    expected.assert_eq(&transcript(script));
+}
+
+pub(super) fn transcript(script: &str) -> String {
+    let mut spec = Spec::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        spec.run(line);
+    }
+    spec.out
+}
+
+/// A server, its clock, and what the workers hold.
+pub(super) struct Spec {
+    pub(super) engine: Engine,
+    pub(super) now: Now,
+    pub(super) out: String,
+    pub(super) task: Vec<u8>,
+    pub(super) queries: Vec<String>,
+    pub(super) activities: BTreeMap<String, Vec<u8>>,
+    first_run: String,
+    asked: Option<WaiterId>,
+    requests: u32,
+}
+
+const QUEUE: &str = "tq";
+const STICKY: &str = "sticky";
+const WORKFLOW: &str = "wf";
+
+impl Spec {
+    pub(super) fn new() -> Self {
+        let start = Time::from_nanos(1_700_000_000_000_000_000);
+        Self {
+            engine: Engine::new(Options::default()),
+            now: Now { time: start, wall: start },
+            out: String::new(),
+            task: Vec::new(),
+            queries: Vec::new(),
+            activities: BTreeMap::new(),
+            first_run: String::new(),
+            asked: None,
+            requests: 0,
+        }
+    }
+
+    pub(super) fn run(&mut self, line: &str) {
+        let (head, tail) = line.split_once(':').unwrap_or((line, ""));
+        let words: Vec<&str> = head.split_whitespace().collect();
+        let arguments = Arguments(&words[1..]);
+        let result = match words[0] {
+            "start" => self.start(&arguments),
+            "signal-with-start" => self.signal_with_start(&arguments),
+            "signal" => self.signal(&arguments),
+            "cancel" => self.cancel(),
+            "terminate" => self.terminate(),
+            "query" => self.query(&arguments),
+            "poll" => self.poll(arguments.has("sticky")),
+            "respond" => self.respond(&arguments, tail),
+            "fail-task" => self.fail_task(),
+            "take" => self.take(),
+            "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
+            "answer" => self.answer(&arguments),
+            "wait" => {
+                self.wait(duration(words[1]));
+                Ok(())
+            }
+            "history" => self.history(arguments.has("first")),
+            "count" => self.count(),
+            other => panic!("unknown request {other:?} in {line:?}"),
+        };
+        if let Err(error) = result {
+            let _ = writeln!(self.out, "{}: {:?} {}", words[0], error.code, error.message);
+        }
+        self.look();
+    }
+
+    pub(super) fn wait(&mut self, duration: Duration) {
+        self.now = Now { time: self.now.time.plus(duration), wall: self.now.wall.plus(duration) };
+        self.engine.run_until(self.now);
+    }
+
+    /// The asking client looks whether its answer has come.
+    fn look(&mut self) {
+        let woken = self.engine.take_wakeups();
+        let Some(waiter) = self.asked.filter(|waiter| woken.contains(waiter)) else { return };
+        self.asked = None;
+        let text = match self.engine.resume_query(waiter) {
+            Ok(Step::Done(response)) => print::payloads(response.query_result.as_ref()),
+            Ok(Step::Wait(waiter)) => {
+                self.asked = Some(waiter);
+                return;
+            }
+            Err(error) => format!("{:?} {}", error.code, error.message),
+        };
+        let _ = writeln!(self.out, "answered: {text}");
+    }
+
+    fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
+        use enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
+        let conflict = match arguments.value("conflict") {
+            Some("fail") => Conflict::Fail,
+            Some("use") => Conflict::UseExisting,
+            Some("terminate") => Conflict::TerminateExisting,
+            _ => Conflict::Unspecified,
+        };
+        let reuse = match arguments.value("reuse") {
+            Some("failed") => Reuse::AllowDuplicateFailedOnly,
+            Some("reject") => Reuse::RejectDuplicate,
+            _ => Reuse::Unspecified,
+        };
+        service::StartWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_id: WORKFLOW.to_owned(),
+            workflow_type: Some(common::WorkflowType { name: "Workflow".to_owned() }),
+            task_queue: Some(taskqueue::TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
+            workflow_execution_timeout: arguments.duration("execution_timeout"),
+            workflow_run_timeout: arguments.duration("run_timeout"),
+            workflow_task_timeout: arguments.duration("task_timeout"),
+            workflow_start_delay: arguments.duration("delay"),
+            retry_policy: arguments.value("retry").map(retry_policy),
+            request_id: self.request_id(arguments),
+            workflow_id_conflict_policy: conflict.into(),
+            workflow_id_reuse_policy: reuse.into(),
+            request_eager_execution: arguments.has("eager"),
+            identity: "client".to_owned(),
+            ..Default::default()
+        }
+    }
+
+    fn request_id(&mut self, arguments: &Arguments<'_>) -> String {
+        self.requests += 1;
+        arguments.value("request").map_or_else(|| format!("request-{}", self.requests), str::to_owned)
+    }
+
+    fn start(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let request = self.start_request(arguments);
+        let response = self.engine.at(self.now).start_workflow_execution(request)?;
+        if self.first_run.is_empty() {
+            self.first_run.clone_from(&response.run_id);
+        }
+        let same = if response.run_id == self.first_run { "first run" } else { "another run" };
+        let _ = writeln!(self.out, "start: {same}, started {}", response.started);
+        if let Some(task) = response.eager_workflow_task {
+            self.received(task);
+        }
+        Ok(())
+    }
+
+    fn signal_with_start(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let start = self.start_request(arguments);
+        let request = service::SignalWithStartWorkflowExecutionRequest {
+            namespace: start.namespace,
+            workflow_id: start.workflow_id,
+            workflow_type: start.workflow_type,
+            task_queue: start.task_queue,
+            request_id: start.request_id,
+            workflow_start_delay: start.workflow_start_delay,
+            signal_name: arguments.0[0].to_owned(),
+            ..Default::default()
+        };
+        let response = self.engine.at(self.now).signal_with_start_workflow_execution(request)?;
+        let _ = writeln!(self.out, "signal-with-start: started {}", response.started);
+        Ok(())
+    }
+
+    fn signal(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let request = service::SignalWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(execution("")),
+            signal_name: arguments.0[0].to_owned(),
+            request_id: self.request_id(arguments),
+            ..Default::default()
+        };
+        self.engine.at(self.now).signal_workflow_execution(request).map(drop)
+    }
+
+    fn cancel(&mut self) -> Result<(), Error> {
+        let request = service::RequestCancelWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(execution("")),
+            ..Default::default()
+        };
+        self.engine.at(self.now).request_cancel_workflow_execution(request).map(drop)
+    }
+
+    fn terminate(&mut self) -> Result<(), Error> {
+        let request = service::TerminateWorkflowExecutionRequest {
+            namespace: "default".to_owned(),
+            workflow_execution: Some(execution("")),
+            ..Default::default()
+        };
+        self.engine.at(self.now).terminate_workflow_execution(request).map(drop)
+    }
+
+    fn query(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let request = service::QueryWorkflowRequest {
+            namespace: "default".to_owned(),
+            execution: Some(execution("")),
+            query: Some(query::WorkflowQuery { query_type: arguments.0[0].to_owned(), ..Default::default() }),
+            query_reject_condition: if arguments.has("open") { 2 } else { 0 },
+        };
+        match self.engine.at(self.now).query_workflow(request, Duration::from_secs(10))? {
+            Step::Wait(waiter) => self.asked = Some(waiter),
+            Step::Done(response) => {
+                let _ = writeln!(self.out, "query: rejected {}", response.query_rejected.is_some());
+            }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, sticky: bool) -> Result<(), Error> {
+        let task_queue = taskqueue::TaskQueue {
+            name: if sticky { STICKY } else { QUEUE }.to_owned(),
+            kind: if sticky { enums::TaskQueueKind::Sticky } else { enums::TaskQueueKind::Normal }.into(),
+            normal_name: String::new(),
+        };
+        let request = service::PollWorkflowTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: Some(task_queue),
+            identity: "worker".to_owned(),
+            ..Default::default()
+        };
+        match self.engine.at(self.now).poll_workflow_task_queue(request)? {
+            Step::Done(task) => self.received(task),
+            Step::Wait(waiter) => {
+                self.engine.withdraw(waiter);
+                let _ = writeln!(self.out, "poll: nothing");
+            }
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, task: service::PollWorkflowTaskQueueResponse) {
+        let events = task.history.as_ref().map(|history| history.events.as_slice()).unwrap_or_default();
+        let ids = match events {
+            [] => "no events".to_owned(),
+            [first, .., last] => format!("events {}-{}", first.event_id, last.event_id),
+            [one] => format!("event {}", one.event_id),
+        };
+        self.queries = task.queries.keys().cloned().collect();
+        let what = match &task.query {
+            Some(query) => format!("query {}", query.query_type),
+            None => format!("task, attempt {}", task.attempt),
+        };
+        let with = if self.queries.is_empty() { String::new() } else { format!(", {} query", self.queries.len()) };
+        let _ = writeln!(self.out, "poll: {what}, {ids}{with}");
+        self.task = task.task_token;
+    }
+
+    fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
+        let commands = commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command_of).collect();
+        let sticky = taskqueue::StickyExecutionAttributes {
+            worker_task_queue: Some(taskqueue::TaskQueue { name: STICKY.to_owned(), ..Default::default() }),
+            schedule_to_start_timeout: Some(time::proto(Duration::from_secs(5))),
+        };
+        let answer = arguments.value("answer").map(|text| query::WorkflowQueryResult {
+            result_type: enums::QueryResultType::Answered.into(),
+            answer: Some(print::text_payloads(text)),
+            ..Default::default()
+        });
+        let answers = self.queries.drain(..).zip(std::iter::repeat(answer));
+        let request = service::RespondWorkflowTaskCompletedRequest {
+            task_token: self.task.clone(),
+            commands,
+            identity: "worker".to_owned(),
+            sticky_attributes: arguments.has("sticky").then_some(sticky),
+            force_create_new_workflow_task: arguments.has("force"),
+            return_new_workflow_task: arguments.has("inline"),
+            query_results: answers.filter_map(|(id, answer)| Some((id, answer?))).collect(),
+            namespace: "default".to_owned(),
+            ..Default::default()
+        };
+        let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
+        for task in response.activity_tasks {
+            let _ = writeln!(self.out, "eager activity {}", task.activity_id);
+            self.activities.insert(task.activity_id, task.task_token);
+        }
+        if let Some(task) = response.workflow_task {
+            self.received(task);
+        }
+        Ok(())
+    }
+
+    fn fail_task(&mut self) -> Result<(), Error> {
+        let request = service::RespondWorkflowTaskFailedRequest {
+            task_token: self.task.clone(),
+            cause: enums::WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure.into(),
+            ..Default::default()
+        };
+        self.engine.at(self.now).respond_workflow_task_failed(request).map(drop)
+    }
+
+    fn take(&mut self) -> Result<(), Error> {
+        let request = service::PollActivityTaskQueueRequest {
+            namespace: "default".to_owned(),
+            task_queue: Some(taskqueue::TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
+            identity: "worker".to_owned(),
+            ..Default::default()
+        };
+        match self.engine.at(self.now).poll_activity_task_queue(request)? {
+            Step::Done(task) => {
+                let details = print::payloads(task.heartbeat_details.as_ref());
+                let details = if details.is_empty() { details } else { format!(", heartbeat {details}") };
+                let _ = writeln!(self.out, "take: activity {}, attempt {}{details}", task.activity_id, task.attempt);
+                self.activities.insert(task.activity_id, task.task_token);
+            }
+            Step::Wait(waiter) => {
+                self.engine.withdraw(waiter);
+                let _ = writeln!(self.out, "take: nothing");
+            }
+        }
+        Ok(())
+    }
+
+    fn about_activity(&mut self, what: &str, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let token = self.activities.get(arguments.0[0]).cloned().unwrap_or_default();
+        let engine = self.engine.at(self.now);
+        let target = engine.activity_of_token(&token)?;
+        let identity = "worker".to_owned();
+        match what {
+            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), identity),
+            "failed" => {
+                let failure = application_failure(arguments);
+                engine.fail_activity(target, Some(failure), None, identity)?;
+            }
+            "cancelled" => engine.cancel_activity(target, None, identity)?,
+            _ => {
+                let details = Some(print::text_payloads(arguments.0[1]));
+                let cancelled = engine.heartbeat_activity(target, details)?;
+                let _ = writeln!(self.out, "beat: cancel requested {cancelled}");
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let request = service::RespondQueryTaskCompletedRequest {
+            task_token: self.task.clone(),
+            completed_type: enums::QueryResultType::Answered.into(),
+            query_result: Some(print::text_payloads(arguments.0[0])),
+            ..Default::default()
+        };
+        self.engine.at(self.now).respond_query_task_completed(request).map(drop)
+    }
+
+    fn history(&mut self, first: bool) -> Result<(), Error> {
+        let run_id = if first { self.first_run.clone() } else { String::new() };
+        let events = read_all(self.engine.at(self.now), &run_id)?;
+        let _ = writeln!(self.out, "history:");
+        for event in events {
+            let _ = writeln!(self.out, "  {}", print::event(&event));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
+        let request = service::CountWorkflowExecutionsRequest { namespace: "default".to_owned(), query: String::new() };
+        let count = self.engine.count_workflow_executions(&request)?.count;
+        let _ = writeln!(self.out, "count: {count}");
+        Ok(())
+    }
+}
+
+/// The whole history of a run, as it is written (without virtual events).
+pub(super) fn read_all(engine: &mut Engine, run_id: &str) -> Result<Vec<super::super::api::HistoryEvent>, Error> {
+    let request = service::GetWorkflowExecutionHistoryRequest {
+        namespace: "default".to_owned(),
+        execution: Some(execution(run_id)),
+        ..Default::default()
+    };
+    match engine.get_workflow_execution_history(&request, false)? {
+        Step::Done(response) => Ok(response.history.unwrap_or_default().events),
+        Step::Wait(_) => unreachable!("the request does not ask to wait"),
+    }
+}
+
+pub(super) fn execution(run_id: &str) -> common::WorkflowExecution {
+    common::WorkflowExecution { workflow_id: WORKFLOW.to_owned(), run_id: run_id.to_owned() }
+}
+
+fn application_failure(arguments: &Arguments<'_>) -> failure::Failure {
+    let info = failure::ApplicationFailureInfo {
+        r#type: "Failure".to_owned(),
+        non_retryable: arguments.has("non-retryable"),
+        next_retry_delay: arguments.duration("delay"),
+        ..Default::default()
+    };
+    failure::Failure {
+        message: "no".to_owned(),
+        failure_info: Some(failure::failure::FailureInfo::ApplicationFailureInfo(info)),
+        ..Default::default()
+    }
+}
+
+fn command_of(text: &str) -> command::Command {
+    use command::command::Attributes;
+    use enums::CommandType as Kind;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let arguments = Arguments(&words[1..]);
+    let id = arguments.0.first().copied().unwrap_or_default().to_owned();
+    let (kind, attributes) = match words[0] {
+        "timer" => (Kind::StartTimer, {
+            let start_to_fire_timeout = arguments.0.get(1).map(|text| time::proto(duration(text)));
+            let attributes = command::StartTimerCommandAttributes { timer_id: id, start_to_fire_timeout };
+            Attributes::StartTimerCommandAttributes(attributes)
+        }),
+        "cancel-timer" => (Kind::CancelTimer, command::CancelTimerCommandAttributes { timer_id: id }.into_attributes()),
+        "activity" => (Kind::ScheduleActivityTask, schedule(id, &arguments).into_attributes()),
+        "cancel-activity" => (Kind::RequestCancelActivityTask, {
+            let scheduled_event_id = id.parse().expect("cancel-activity takes an event id");
+            command::RequestCancelActivityTaskCommandAttributes { scheduled_event_id }.into_attributes()
+        }),
+        "marker" => (Kind::RecordMarker, {
+            command::RecordMarkerCommandAttributes { marker_name: id, ..Default::default() }.into_attributes()
+        }),
+        "complete" => (Kind::CompleteWorkflowExecution, {
+            let result = (!id.is_empty()).then(|| print::text_payloads(&id));
+            command::CompleteWorkflowExecutionCommandAttributes { result }.into_attributes()
+        }),
+        "fail" => (Kind::FailWorkflowExecution, {
+            let failure = Some(application_failure(&arguments));
+            command::FailWorkflowExecutionCommandAttributes { failure }.into_attributes()
+        }),
+        "cancelled" => (Kind::CancelWorkflowExecution, {
+            command::CancelWorkflowExecutionCommandAttributes::default().into_attributes()
+        }),
+        "continue-as-new" => (Kind::ContinueAsNewWorkflowExecution, {
+            command::ContinueAsNewWorkflowExecutionCommandAttributes::default().into_attributes()
+        }),
+        "child" => (Kind::StartChildWorkflowExecution, {
+            let attributes = command::StartChildWorkflowExecutionCommandAttributes::default();
+            Attributes::StartChildWorkflowExecutionCommandAttributes(attributes)
+        }),
+        other => panic!("unknown command {other:?}"),
+    };
+    command::Command { command_type: kind.into(), attributes: Some(attributes), ..Default::default() }
+}
+
+/// Attributes of any kind as a command carries them.
+trait IntoAttributes {
+    fn into_attributes(self) -> command::command::Attributes;
+}
+
+macro_rules! into_attributes {
+    ($($name:ident),*) => {
+        $(impl IntoAttributes for command::$name {
+            fn into_attributes(self) -> command::command::Attributes {
+                command::command::Attributes::$name(self)
+            }
+        })*
+    };
+}
+
+into_attributes!(
+    CancelTimerCommandAttributes,
+    ScheduleActivityTaskCommandAttributes,
+    RequestCancelActivityTaskCommandAttributes,
+    RecordMarkerCommandAttributes,
+    CompleteWorkflowExecutionCommandAttributes,
+    FailWorkflowExecutionCommandAttributes,
+    CancelWorkflowExecutionCommandAttributes,
+    ContinueAsNewWorkflowExecutionCommandAttributes
+);
+
+fn schedule(activity_id: String, arguments: &Arguments<'_>) -> command::ScheduleActivityTaskCommandAttributes {
+    let to_close = arguments.duration("s2c");
+    let default = to_close.is_none().then(|| time::proto(Duration::from_secs(10)));
+    command::ScheduleActivityTaskCommandAttributes {
+        activity_id,
+        activity_type: Some(common::ActivityType { name: "Activity".to_owned() }),
+        task_queue: Some(taskqueue::TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
+        schedule_to_close_timeout: to_close,
+        schedule_to_start_timeout: arguments.duration("s2s"),
+        start_to_close_timeout: arguments.duration("stc").or(default),
+        heartbeat_timeout: arguments.duration("hb"),
+        retry_policy: arguments.value("retry").map(retry_policy),
+        request_eager_execution: arguments.has("eager"),
+        ..Default::default()
+    }
+}
+
+/// So many attempts, one second apart.
+fn retry_policy(attempts: &str) -> common::RetryPolicy {
+    common::RetryPolicy {
+        initial_interval: Some(time::proto(Duration::from_secs(1))),
+        backoff_coefficient: 1.0,
+        maximum_attempts: attempts.parse().expect("retry takes a number of attempts"),
+        ..Default::default()
+    }
+}
+
+/// The words after a request's name.
+struct Arguments<'a>(&'a [&'a str]);
+
+impl<'a> Arguments<'a> {
+    fn has(&self, flag: &str) -> bool {
+        self.0.contains(&flag)
+    }
+
+    fn value(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn duration(&self, name: &str) -> Option<abide_protos::Duration> {
+        self.value(name).map(|text| time::proto(duration(text)))
+    }
+}
+
+/// `5s`, `1.5s`, `2m`.
+fn duration(text: &str) -> Duration {
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number: f64 = number.parse().unwrap_or_else(|_| panic!("not a duration: {text}"));
+    Duration::from_secs_f64(if unit == "m" { number * 60.0 } else { number })
+}
