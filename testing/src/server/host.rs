@@ -138,7 +138,8 @@ impl Host {
 
     /// Waits until the server's clock has moved on by `duration`; if it can skip, it does.
     pub(crate) async fn sleep(&self, duration: Duration) {
-        let (wake, woken) = oneshot::channel();
+        // Dropped after the bed: a wakeup that nobody can receive any more would not count as one to be looked at.
+        let (wake, mut woken) = oneshot::channel();
         let key = {
             let mut inner = self.lock();
             inner.catch_up();
@@ -151,7 +152,7 @@ impl Host {
         self.changed.notify_one();
         let mut bed = Bed { host: self, key: Some(key) };
         // The sender is dropped only after it has sent.
-        let _ = woken.await;
+        let _ = (&mut woken).await;
         bed.key = None;
         self.see();
     }

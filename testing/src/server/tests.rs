@@ -197,6 +197,25 @@ async fn a_worker_that_goes_away_loses_no_task() -> Outcome {
 }
 
 #[tokio::test]
+async fn two_polls_that_go_away_give_both_their_tasks_back() -> Outcome {
+    let (_server, mut client) = standing_server();
+    let (mut one, mut two) = (client.clone(), client.clone());
+    let mut first = Box::pin(poll(&mut one));
+    let mut second = Box::pin(poll(&mut two));
+    assert!(once(&mut first).await.is_none());
+    assert!(once(&mut second).await.is_none());
+    start(&mut client, "a").await?;
+    start(&mut client, "b").await?;
+    drop((first, second));
+    for _ in 0..2 {
+        let mut again = Box::pin(poll(&mut client));
+        let task = once(&mut again).await.expect("a task waits, it was given back")?;
+        assert!(!task.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn shutting_down_a_worker_ends_its_polls() -> Outcome {
     let (_server, mut client) = standing_server();
     let mut worker = client.clone();
