@@ -157,7 +157,32 @@ async fn the_clock_waits_for_who_was_woken() -> Outcome {
     respond(&mut client, task, vec![complete()]).await?;
     assert_eq!(server.now(), begin, "the one who awaits the short workflow has not looked yet");
     assert_eq!(short.await?, 1);
+    assert_eq!(server.now(), begin, "the one who awaited it can still act on it");
+    let task = poll(&mut client).await?;
     assert_eq!(server.now(), begin + HOUR, "only the long workflow is awaited now");
+    respond(&mut client, task, vec![complete()]).await?;
+    assert_eq!(long.await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_follows_a_sleep_happens_at_its_time_also_while_an_outcome_is_awaited() -> Outcome {
+    let (server, mut client) = standing_server();
+    let begin = server.now();
+    start_waiting(&mut client, "a").await?;
+    start(&mut client, "busy").await?;
+    let mut awaited = Box::pin(result(client.clone(), "a"));
+    let mut asleep = Box::pin(server.sleep(HOUR / 2));
+    assert!(once(&mut asleep).await.is_none());
+    assert!(once(&mut awaited).await.is_none());
+    let task = poll(&mut client).await?;
+    respond(&mut client, task, vec![complete()]).await?;
+    asleep.await;
+    assert_eq!(server.now(), begin + HOUR / 2);
+    start(&mut client, "b").await?;
+    let task = poll(&mut client).await?;
+    assert_eq!(server.now(), begin + HOUR / 2, "the workflow that was started then is under way");
+    respond(&mut client, task, vec![complete()]).await?;
     Ok(())
 }
 
