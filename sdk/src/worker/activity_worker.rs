@@ -287,7 +287,8 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn next_timeout(&self) -> Instant {
-        let heartbeat = self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout.min(LONGEST_TIMEOUT));
+        let heartbeat =
+            self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout.min(LONGEST_TIMEOUT));
         heartbeat.map_or(self.deadline, |heartbeat| heartbeat.min(self.deadline)) + TIMEOUT_BUFFER
     }
 }
