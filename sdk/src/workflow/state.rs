@@ -68,8 +68,9 @@ impl<T> State<T> {
     /// ```
     #[track_caller]
     pub fn set(&self, value: T) {
-        // The old value is dropped after the borrow has ended: its destructor may look at this field.
-        drop(std::mem::replace(&mut *self.exclusive(), value));
+        let old = std::mem::replace(&mut *self.exclusive(), value);
+        // In a statement of its own, after the borrow has ended: its destructor may look at this field.
+        drop(old);
     }
 
     /// Changes the value in place, and returns what the closure returns.
@@ -212,6 +213,22 @@ mod tests {
         let text = panic_text(|| state.update(|_| assert_eq!(state.get(), 1)));
         assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
         assert_eq!(state.get(), 1);
+    }
+
+    #[test]
+    fn the_destructor_of_a_replaced_value_may_look_at_the_field() {
+        struct Looks(std::rc::Weak<State<Option<Looks>>>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                if let Some(state) = self.0.upgrade() {
+                    assert!(state.with(Option::is_none));
+                }
+            }
+        }
+        let state = std::rc::Rc::new(State::new(None));
+        state.set(Some(Looks(std::rc::Rc::downgrade(&state))));
+        state.set(None);
+        assert!(state.with(Option::is_none));
     }
 
     #[test]
