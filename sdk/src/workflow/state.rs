@@ -1,6 +1,6 @@
 //! State that a workflow changes through `&self`.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 
@@ -146,6 +146,12 @@ impl<T> State<T> {
     #[track_caller]
     fn exclusive(&self) -> RefMut<'_, T> {
         let caller = Location::caller();
+        assert!(
+            !READ_ONLY.get(),
+            "State<{}> is changed at {caller} by a query handler: a query must not change the workflow; \
+             use a signal for that",
+            std::any::type_name::<T>()
+        );
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
                 "State<{}> is changed at {caller} while it is borrowed: \
@@ -155,6 +161,28 @@ impl<T> State<T> {
             )
         };
         guard
+    }
+}
+
+thread_local! {
+    /// Whether a query is answered on this thread: what it changed would be lost with the next replay.
+    static READ_ONLY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this lives, no `State` may be changed on this thread.
+pub(crate) struct ReadOnly {
+    outer: bool,
+}
+
+impl ReadOnly {
+    pub(crate) fn begin() -> Self {
+        Self { outer: READ_ONLY.replace(true) }
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        READ_ONLY.set(self.outer);
     }
 }
 
