@@ -40,7 +40,12 @@ impl ActivityError {
         Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
     }
 
-    /// Ends this attempt without a result: it is reported later through the client, by task token or by id.
+    /// Ends this attempt without a result: somebody reports it later, by
+    /// [task token](crate::ActivityInfo::task_token) or by id.
+    ///
+    /// [`Client`](crate::client::Client) has no call for that yet: report it with another SDK's client, or with the
+    /// RPCs `RespondActivityTaskCompleted` and `RespondActivityTaskCompletedById`. Until then the attempt counts as
+    /// running, and its timeouts apply.
     pub fn will_complete_async() -> Self {
         Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
     }
