@@ -12,7 +12,9 @@ use crate::definition::PayloadValue;
 /// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
 ///
 /// `?` turns any error into a retryable failure with its text as the message and the last part of its Rust type as
-/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability.
+/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability. A
+/// `Box<dyn Error>` or an `anyhow::Error` implements no `Error`, so `?` does not take it; it can be the
+/// [cause](crate::ApplicationFailure::cause) of an application failure.
 pub struct ActivityError {
     kind: Box<ActivityErrorKind>,
 }
