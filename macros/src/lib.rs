@@ -3,7 +3,7 @@
 //! Each macro goes the same way, one file for each step: the attributes are read (`attr`), the item becomes a small
 //! model (`model`), every rule is checked with a message at the token that breaks it (`validate`), and the model is
 //! written out as Rust (`expand`). All mistakes are reported at once, and what is broken is still expanded to a stub
-//! of the same name ([`fallback`]), so that the rest of the program is checked and an IDE keeps working.
+//! of the same name (`fallback`), so that the rest of the program is checked and an IDE keeps working.
 //!
 //! The output names only `::core`, `::abide::__private` and what the user wrote.
 

@@ -37,10 +37,10 @@ impl Marker<'_> {
         let reads = types
             .iter()
             .zip(&self.callable.args)
-            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)?));
-        let reads = match types.len() {
+            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)));
+        let read = match types.len() {
             1 => quote!(#(#reads)*),
-            _ => quote!((#(#reads),*)),
+            _ => quote!(::core::result::Result::Ok((#(#reads?),*))),
         };
         quote! {
             #[automatically_derived]
@@ -62,7 +62,7 @@ impl Marker<'_> {
                     from: &mut ::abide::__private::PayloadReader<'_>,
                 ) -> ::core::result::Result<Self::Args, ::abide::__private::PayloadError> {
                     let _ = &from;
-                    ::core::result::Result::Ok(#reads)
+                    #read
                 }
             }
         }

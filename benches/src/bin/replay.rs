@@ -45,9 +45,21 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
         sdk_metadata: true,
         order: None,
     });
-    let replay = cpu_us_per_event(&pages, reps, warm, || replay(&pages, &registry, &options))?;
+    let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);
+    let one_replay = || replay(&pages, &registry, &options);
+    let one_decoding = || pages.decode_all();
+    for _ in 0..warm.max(1) {
+        cpu_ns(passes, one_replay)?;
+    }
     let peak_rss_kb = peak_rss_kb()?;
-    let decode = cpu_us_per_event(&pages, reps, warm, || pages.decode_all())?;
+    // Taken in turn: whatever else the machine does hits both.
+    let (mut replays, mut decodings) = (Vec::new(), Vec::new());
+    for _ in 0..reps {
+        replays.push(cpu_ns(passes, one_replay)?);
+        decodings.push(cpu_ns(passes, one_decoding)?);
+    }
+    let per_event = |figures| median(figures) / 1e3 / (passes * pages.events) as f64;
+    let (replay, decode) = (per_event(replays), per_event(decodings));
     Ok(serde_json::json!({
         "file": file.rsplit('/').next(),
         "events": pages.events,
@@ -68,26 +80,13 @@ fn registry() -> WorkflowRegistry {
     registry
 }
 
-/// The median over the repetitions, after some that do not count.
-fn cpu_us_per_event(
-    pages: &HistoryPages,
-    reps: usize,
-    warm: usize,
-    mut pass: impl FnMut() -> Result<(), String>,
-) -> Result<f64, String> {
-    let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);
-    let mut figures = Vec::with_capacity(reps);
-    for repetition in 0..warm + reps {
-        let before = thread_cpu_ns()?;
-        for _ in 0..passes {
-            pass()?;
-        }
-        let spent = thread_cpu_ns()? - before;
-        if repetition >= warm {
-            figures.push(spent as f64 / 1e3 / (passes * pages.events) as f64);
-        }
+/// The CPU time of one repetition, in nanoseconds.
+fn cpu_ns(passes: usize, pass: impl Fn() -> Result<(), String>) -> Result<f64, String> {
+    let before = thread_cpu_ns()?;
+    for _ in 0..passes {
+        pass()?;
     }
-    Ok(median(figures))
+    Ok((thread_cpu_ns()? - before) as f64)
 }
 
 /// One replay from the first event to the workflow's end, each page decoded when it is asked for.

@@ -12,7 +12,7 @@ use abide_benches::workflows;
 #[tokio::main]
 #[expect(clippy::print_stderr, reason = "a command-line program: why it ends is its output")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     match run(Arguments::of_process()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
