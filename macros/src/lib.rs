@@ -25,7 +25,7 @@ use proc_macro::TokenStream;
 ///
 /// The function may be async or not, may take `ctx: &ActivityContext` first, takes any number of owned arguments, and
 /// returns `Result<T, ActivityError>` (any error type that turns into an `ActivityError` will do). Its name on the
-/// wire is the function's, or `#[activity(name = "..")]`.
+/// wire is the function's, or `#[activity(name = "..")]`. Arguments and `T` travel as JSON by serde.
 ///
 /// The function becomes a value of the same name: `ctx.activity(check_inventory, items)` schedules it,
 /// `worker.activities(check_inventory)` registers it, and `check_inventory(items).await` still calls it, in a unit
@@ -123,7 +123,8 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[init]` | at most one: `fn([ctx,] args..) -> Self` with the arguments of `#[run]`, in place of `Default` |
 ///
 /// All methods take `&self`: the main routine and the handlers share the state and take turns at each `.await`; what
-/// changes is kept in `State<T>`. `#[run]`, `#[signal]` and `#[query]` take `(name = "..")`; default is the method's
+/// changes is kept in `State<T>`. Signals that came before the first workflow task are handled before `#[run]` begins,
+/// so what they need comes from `Default` or `#[init]`. `#[run]`, `#[signal]` and `#[query]` take `(name = "..")`; default is the method's
 /// name (for `#[run]`: the struct's). `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
 ///
 /// ```

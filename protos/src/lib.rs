@@ -1,5 +1,5 @@
 //! Temporal's API as Rust types: the messages everywhere, gRPC clients behind `grpc`, gRPC server traits behind
-//! `server`, and the canonical JSON form of histories, and messages as flat lists of fields.
+//! `server`, the canonical JSON form of histories, and messages as flat lists of fields.
 //!
 //! Nothing here is written by hand except [`fields`] and [`history_json`]: the messages come from the published crate, the server
 //! traits are generated from the descriptor set that it publishes to its dependents' build scripts.

@@ -1,4 +1,13 @@
 //! Durable programs in plain Rust: a Temporal-compatible worker SDK.
+//!
+//! [First steps](#first-steps) · [Writing workflows](#writing-workflows) ·
+//! [What a workflow must not do](#what-a-workflow-must-not-do) · [Testing](#testing) ·
+//! [Going to production](#going-to-production) · [Where things are](#where-things-are)
+#![doc = include_str!("../docs/1-first-steps.md")]
+#![doc = include_str!("../docs/2-workflows.md")]
+#![doc = include_str!("../docs/3-determinism.md")]
+#![doc = include_str!("../docs/4-testing.md")]
+#![doc = include_str!("../docs/5-production.md")]
 
 // The macros' output names `::abide`, in this crate's own tests too.
 #[cfg(test)]
@@ -42,6 +51,9 @@ pub use retry_policy::RetryPolicy;
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
+///
+/// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`select!`], the client, and `secs(5)` and its like.
+/// [`Worker`](crate::worker::Worker), [`join!`](crate::join) and the modules' other types are named by their path.
 pub mod prelude {
     // From the macros' crate, because `activity` and `workflow` are modules of this one too.
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
@@ -54,6 +66,7 @@ pub mod prelude {
     };
 }
 
+// For the macros' output alone.
 #[doc(hidden)]
 pub mod __private;
 

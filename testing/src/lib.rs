@@ -1,5 +1,6 @@
 //! Tests of workflows without a server to install: an embedded Temporal-compatible [`server`] and, around it, a
 //! [`TestWorkflowEnvironment`] in which months pass in milliseconds.
+#![doc = include_str!("../docs/guide.md")]
 
 mod env;
 pub mod server;

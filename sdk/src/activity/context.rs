@@ -33,7 +33,7 @@ pub trait ActivityOutbound: Send + Sync {
 }
 
 impl ActivityContext {
-    /// A context for an attempt that is run by the caller: a worker or a test.
+    /// A context for an attempt that is run by the caller: a worker, or whoever stands in for one.
     pub fn new(info: ActivityInfo, cancellation: ActivityCancellation, outbound: Box<dyn ActivityOutbound>) -> Self {
         Self::with_heartbeat_details(info, Vec::new(), cancellation, outbound)
     }
@@ -55,6 +55,21 @@ impl ActivityContext {
     /// Tells the server that the attempt is alive, with its progress for the next attempt to resume from.
     ///
     /// Returns at once; calls in quick succession are throttled to 0.8 of the heartbeat timeout and the latest wins.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[activity]
+    /// async fn copy(ctx: &ActivityContext, files: u32) -> Result<u32, ActivityError> {
+    ///     // Where the last attempt was, if its worker died.
+    ///     let first: u32 = ctx.last_heartbeat()?.unwrap_or(0);
+    ///     for file in first..files {
+    ///         // ... copy it ...
+    ///         ctx.heartbeat(&(file + 1))?;
+    ///     }
+    ///     Ok(files)
+    /// }
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     /// When serde refuses the progress.

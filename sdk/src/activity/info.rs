@@ -14,7 +14,8 @@ pub struct ActivityInfo {
     pub activity_type: String,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Opaque key of this attempt, for completing it asynchronously.
+    /// Opaque key of this attempt, for whoever completes it later (see
+    /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)).
     pub task_token: Vec<u8>,
     /// The task queue it was polled from.
     pub task_queue: String,

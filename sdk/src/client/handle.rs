@@ -25,6 +25,23 @@ use crate::definition::{QueryDefinition, SignalDefinition, WorkflowDefinition};
 ///
 /// A handle stands for a workflow id: messages go to the run that is open when they arrive. Made with a run id
 /// ([`with_run_id`](Self::with_run_id)), it stands for that run alone.
+///
+/// ```no_run
+/// use abide::client::WorkflowFailedError;
+/// use abide::prelude::*;
+///
+/// # #[workflow] async fn process_order(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> { Ok(id) }
+/// # async fn look(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let order = client.handle(process_order, "order-4711");
+/// order.cancel().reason("the customer has changed her mind").await?;
+/// match order.result().await {
+///     Ok(text) => println!("too late: {text}"),
+///     Err(error) if error.is_cancelled() => println!("cancelled"),
+///     Err(WorkflowFailedError::Failed(failure)) => println!("failed: {}", failure.root_cause()),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 pub struct WorkflowHandle<W: WorkflowDefinition> {
     connection: Connection,
     workflow: W,

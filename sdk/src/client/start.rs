@@ -121,7 +121,8 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`.
+    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`. The embedded server of
+    /// `abide-testing` refuses it.
     pub fn cron_schedule(mut self, schedule: impl Into<String>) -> Self {
         self.request.cron_schedule = schedule.into();
         self

@@ -12,7 +12,9 @@ use crate::definition::PayloadValue;
 /// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
 ///
 /// `?` turns any error into a retryable failure with its text as the message and the last part of its Rust type as
-/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability.
+/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability. A
+/// `Box<dyn Error>` or an `anyhow::Error` implements no `Error`, so `?` does not take it; it can be the
+/// [cause](crate::ApplicationFailure::cause) of an application failure.
 pub struct ActivityError {
     kind: Box<ActivityErrorKind>,
 }
@@ -40,7 +42,12 @@ impl ActivityError {
         Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
     }
 
-    /// Ends this attempt without a result: it is reported later through the client, by task token or by id.
+    /// Ends this attempt without a result: somebody reports it later, by
+    /// [task token](crate::ActivityInfo::task_token) or by id.
+    ///
+    /// [`Client`](crate::client::Client) has no call for that yet: report it with another SDK's client, or with the
+    /// RPCs `RespondActivityTaskCompleted` and `RespondActivityTaskCompletedById`. Until then the attempt counts as
+    /// running, and its timeouts apply.
     pub fn will_complete_async() -> Self {
         Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
     }

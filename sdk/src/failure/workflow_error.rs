@@ -13,6 +13,10 @@ use super::recorded::Failure;
 /// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`]) ends the run as *cancelled* if
 /// its cancellation was requested; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type and details; any
 /// other error fails the workflow with its text as the message and the last part of its Rust type as the type.
+/// (`Box<dyn Error>` and `anyhow::Error` implement no `Error`; they can be the
+/// [cause](crate::ApplicationFailure::cause) of an application failure.)
+///
+/// What should not end the workflow but be mended and tried again is a panic: it fails the workflow task.
 pub struct WorkflowError {
     kind: Box<WorkflowErrorKind>,
 }

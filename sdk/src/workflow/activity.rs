@@ -76,7 +76,8 @@ impl WorkflowContext {
     /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
     ///
     /// The activity is named by its definition; its arguments are `()` for none, the value for one, and a tuple for
-    /// several. A timeout is required.
+    /// several. A timeout is required. Nothing happens until the call is awaited or
+    /// [started](ActivityCall::start).
     ///
     /// ```
     /// # use abide::prelude::*;

@@ -87,7 +87,8 @@ struct Wait {
 }
 
 impl WorkflowContext {
-    /// Waits until `condition` is true. It is asked again after every change that the workflow's code can have made.
+    /// Waits until `condition` is true. It is asked again after every change that the workflow's code can have made,
+    /// so it must be quick and change nothing. Pending conditions are asked in the order in which they began.
     ///
     /// Yields [`Cancelled`] if the current scope is cancelled first.
     ///

@@ -11,7 +11,27 @@ use crate::duration::time_from_proto;
 /// What a workflow's code can ask and do. Clones are the same context.
 ///
 /// A workflow must get everything from its arguments, its messages and this context: the same history must always
-/// lead to the same commands. Clocks, random numbers, threads, files and sockets belong into activities.
+/// lead to the same commands. Clocks, random numbers, threads, files and sockets belong into activities; the
+/// [crate's documentation](crate#what-a-workflow-must-not-do) says which of them are noticed.
+///
+/// | to | use |
+/// | --- | --- |
+/// | run an activity | [`activity`](Self::activity) |
+/// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
+/// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
+/// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
+/// | hand over to a fresh run | [`continue_as_new`](Self::continue_as_new) |
+/// | know about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
+///
+/// ```
+/// use abide::prelude::*;
+///
+/// #[workflow]
+/// async fn remind(ctx: &WorkflowContext, text: String) -> Result<String, WorkflowError> {
+///     ctx.timer(days(30)).await?;
+///     Ok(format!("{text} (asked for in run {})", ctx.info().run_id))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct WorkflowContext {
     pub(crate) shared: Rc<Shared>,
@@ -53,6 +73,7 @@ impl WorkflowContext {
     }
 
     /// The seed for random numbers that are the same on every replay, and in every SDK that shares Core's contracts.
+    /// Give it to a generator of your choice; Abide brings none.
     ///
     /// Changes when the run is a reset of another one.
     pub fn random_seed(&self) -> u64 {

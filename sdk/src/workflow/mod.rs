@@ -1,4 +1,7 @@
 //! PURE. What workflow authors see: the context, and one file per verb.
+//!
+//! [`WorkflowContext`] is where to begin. The traits whose names begin with `Workflow` or `Handler`, and
+//! [`SignalDispatch`], are what the macros implement; nobody writes them by hand.
 
 mod activity;
 mod activity_options;

@@ -17,7 +17,7 @@ use crate::server::TestServer;
 /// and nothing is under way, the clock moves on to the next timer, timeout or retry.
 ///
 /// Every run is replayed from scratch when [`run`](Self::run) ends, so that each workflow test also tests that the
-/// workflow is deterministic.
+/// workflow is deterministic. The [crate's documentation](crate) is the guide.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -25,10 +25,9 @@ use crate::server::TestServer;
 ///
 /// #[activity]
 /// async fn send(text: String) -> Result<(), ActivityError> {
-///     # let _ = text;
-///     unimplemented_in_this_example()
+///     println!("to everybody: {text}");
+///     Ok(())
 /// }
-/// # fn unimplemented_in_this_example() -> Result<(), ActivityError> { Ok(()) }
 ///
 /// #[workflow]
 /// async fn remind(ctx: &WorkflowContext, text: String) -> Result<(), WorkflowError> {
@@ -100,7 +99,8 @@ impl TestWorkflowEnvironment {
         self.server.sleep(duration).await;
     }
 
-    /// Runs a worker while a future is awaited; then replays every run that the worker knows from scratch.
+    /// Runs a worker while a future is awaited; then replays every run of this environment whose workflow type the
+    /// worker knows, from scratch.
     ///
     /// # Panics
     /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), or when a

@@ -51,7 +51,8 @@ impl TestWorker {
         self.activities(Mock::new(activity, code))
     }
 
-    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`.
+    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`. Comes after the first
+    /// workflow, activity or mock; before that it does nothing.
     pub fn options(mut self, set: impl FnOnce(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>) -> Self {
         self.builder = self.builder.map(set);
         self
