@@ -21,7 +21,10 @@ mod retry_policy;
 
 pub mod activity;
 pub mod converter;
+// The core's own types, for tools that drive it (the benches): they hold messages of the wire and may change.
+#[doc(hidden)]
 pub mod replay;
+#[doc(hidden)]
 pub mod runtime;
 pub mod workflow;
 
@@ -45,9 +48,11 @@ pub use failure::{
     TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
+pub use runtime::{Grouping, RunOrder};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

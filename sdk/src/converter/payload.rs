@@ -54,6 +54,7 @@ impl std::error::Error for PayloadError {}
 ///
 /// # Errors
 /// When serde refuses the value (a map with keys that are no strings, for instance).
+#[doc(hidden)]
 pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadError> {
     let any: &dyn Any = value;
     if any.is::<()>() {
@@ -76,6 +77,7 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
 ///
 /// # Errors
 /// When the encoding is unknown, or the data is not such a value.
+#[doc(hidden)]
 pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
     let mut slot: Option<T> = None;
     if let Some(raw) = (&mut slot as &mut dyn Any).downcast_mut::<Option<RawPayload>>() {

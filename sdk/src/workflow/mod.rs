@@ -31,8 +31,8 @@ pub use implementation::{
 };
 pub use info::WorkflowInfo;
 pub use spawn::JoinHandle;
-pub use state::State;
 pub(crate) use state::ReadOnly;
+pub use state::State;
 pub use timer::{TimerCall, TimerHandle};
 
 pub(crate) use info::event_time;

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use self::clock::{Clock, Pace};
 use self::engine::Options;
 use self::host::Host;
+#[doc(hidden)]
 pub use self::transport::InProcessService;
 use self::transport::Listener;
 
@@ -107,6 +108,7 @@ impl TestServer {
     }
 
     /// The server as a service in this process, for a client without a socket.
+    #[doc(hidden)]
     pub fn service(&self) -> InProcessService {
         InProcessService::new(self.host.clone(), true)
     }

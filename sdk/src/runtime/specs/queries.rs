@@ -58,6 +58,13 @@ impl Counter {
     }
 
     #[query]
+    fn overwriting(&self) -> u32 {
+        self.total.set(0);
+        self.timer.set(None);
+        0
+    }
+
+    #[query]
     fn cancelling(&self) -> u32 {
         self.timer.with(|timer| timer.as_ref().inspect(|timer| timer.cancel()).is_some().into())
     }
@@ -68,7 +75,7 @@ fn query(name: &str) -> WorkflowQuery {
     WorkflowQuery { query_type: name.to_string(), query_args, header: None }
 }
 
-const ALL: [&str; 7] = ["total", "refuse", "broken", "meddling", "cancelling", "nosuch", "total"];
+const ALL: [&str; 8] = ["total", "refuse", "broken", "meddling", "overwriting", "cancelling", "nosuch", "total"];
 
 /// Asks all queries at once, inside the last task, and shows its commands and the answers.
 #[track_caller]
@@ -114,8 +121,9 @@ fn queries_in_a_task_see_the_state_after_it_and_change_nothing() {
             refuse: failed: not for you
             broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
             meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
+            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal for that
             cancelling: failed: the query handler panicked at operation.rs `self.shared.must_not_be_read_only("a cancellation");`: a cancellation in a query handler: a query must not change the workflow; use a signal or an update for that
-            nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, cancelling
+            nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling
             total: answer 107"#]],
     );
 }
@@ -125,14 +133,15 @@ fn queries_in_the_first_task_see_the_state_after_it() {
     check_in_task(
         FIRST_TASK,
         expect![[r#"
-        StartTimer id=1 after=1s
-        total: answer 7
-        refuse: failed: not for you
-        broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
-        meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
-        cancelling: answer 0
-        nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, cancelling
-        total: answer 7"#]],
+            StartTimer id=1 after=1s
+            total: answer 7
+            refuse: failed: not for you
+            broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
+            meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
+            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal for that
+            cancelling: answer 0
+            nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling
+            total: answer 7"#]],
     );
 }
 
@@ -149,7 +158,7 @@ fn a_query_alone_of_no_known_name_says_which_there_are() {
     check_alone(
         &after_first_task(ANSWERED),
         "nosuch",
-        expect!["failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, cancelling"],
+        expect!["failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling"],
     );
 }
 
