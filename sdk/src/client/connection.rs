@@ -122,12 +122,14 @@ impl Connection {
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.call_with(request, RetrySchedule::CALL).await
+        self.call_with(request, RetrySchedule::CALL, false).await
     }
 
     /// Calls, and tries again until that much time has passed. For calls that would lose finished work.
     pub(crate) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
-        self.call_with(request, RetrySchedule::within(time)).await
+        // An attempt that nobody answered may have hit a network or a server that hangs. Answers to tasks can be given
+        // twice: the server knows each task by its token.
+        self.call_with(request, RetrySchedule::within(time), true).await
     }
 
     /// Calls once, without another attempt.
@@ -149,7 +151,12 @@ impl Connection {
         error.is_transient(!self.inner.capabilities.internal_error_differentiation)
     }
 
-    async fn call_with<R: Rpc>(&self, request: R, schedule: RetrySchedule) -> Result<R::Response, RpcError> {
+    async fn call_with<R: Rpc>(
+        &self,
+        request: R,
+        schedule: RetrySchedule,
+        again_if_unanswered: bool,
+    ) -> Result<R::Response, RpcError> {
         let encoded = Bytes::from(request.encode_to_vec());
         drop(request);
         let started = Instant::now();
@@ -158,6 +165,7 @@ impl Connection {
             let error = match self.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT).await {
                 Ok(response) => return Ok(response),
                 Err(error) if self.is_transient(&error) => error,
+                Err(error) if again_if_unanswered && error.is_deadline_exceeded() => error,
                 Err(error) => return Err(error),
             };
             let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));

@@ -51,17 +51,18 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         message: format!("the thread that runs workflow code could not be started: {error}"),
     })?;
     match wait(&receiver, replayer.deadlock_limit) {
-        Some(outcome) => {
+        Ok(outcome) => {
             let (outcome, recorded) = (outcome?, RunOutcome::recorded(history.events()));
             Ok(Replayed { workflow_type, outcome, recorded, events: history.len() })
         }
-        None if thread.is_finished() => match thread.join() {
+        // The thread is about to end, whether or not it has by now.
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
             // Authors' panics are caught below; this is a bug of ours and is passed on.
             Err(panic) => resume_unwind(panic),
             Ok(()) => Err(ReplayError::TaskFailed { message: "the replay ended without a verdict".into() }),
         },
         // The thread cannot be stopped; it is left behind.
-        None => Err(ReplayError::TaskFailed {
+        Err(RecvTimeoutError::Timeout) => Err(ReplayError::TaskFailed {
             message: format!(
                 "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {:?}; look for a loop \
                  without an await, or a call that blocks",
@@ -71,13 +72,12 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
     }
 }
 
-/// The verdict; `None` if the code is stuck or its thread died.
-fn wait(receiver: &Receiver<Progress>, limit: Duration) -> Option<Result<RunOutcome, ReplayError>> {
+/// The verdict; an error if the code is stuck, or its thread dies.
+fn wait(receiver: &Receiver<Progress>, limit: Duration) -> Result<Result<RunOutcome, ReplayError>, RecvTimeoutError> {
     loop {
-        match receiver.recv_timeout(limit) {
-            Ok(Progress::Page) => {}
-            Ok(Progress::Done(outcome)) => return Some(*outcome),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        match receiver.recv_timeout(limit)? {
+            Progress::Page => {}
+            Progress::Done(outcome) => return Ok(*outcome),
         }
     }
 }

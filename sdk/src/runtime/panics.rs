@@ -3,6 +3,7 @@
 //! The place is known to the panic hook only, so a hook is set in front of the program's own: on threads that
 //! execute workflow code it keeps message and place and stays silent, everywhere else it passes the panic on.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
@@ -41,14 +42,22 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     let before = CAUGHT.replace(Some(Panic { armed: true, ..Panic::default() }));
     let result = panic::catch_unwind(AssertUnwindSafe(code));
     let caught = CAUGHT.replace(before);
-    result.map_err(|_| caught.unwrap_or_default())
+    result.map_err(|payload| {
+        let mut caught = caught.unwrap_or_default();
+        if caught.location.is_empty() {
+            // The hook was not asked: the program has set its own since, or the panic was resumed.
+            caught.message = text_of(&*payload);
+            caught.location = "a place that no panic hook was told".to_string();
+        }
+        caught
+    })
 }
 
 /// Keeps the panic if workflow code is executed on this thread.
 fn keep(info: &PanicHookInfo<'_>) -> bool {
     CAUGHT.with_borrow_mut(|caught| match caught {
         Some(caught) if caught.armed => {
-            caught.message = message(info);
+            caught.message = text_of(info.payload());
             caught.location = info.location().map(ToString::to_string).unwrap_or_default();
             true
         }
@@ -56,8 +65,25 @@ fn keep(info: &PanicHookInfo<'_>) -> bool {
     })
 }
 
-fn message(info: &PanicHookInfo<'_>) -> String {
-    let payload = info.payload();
+fn text_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic with a value that is no text").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_its_text_and_its_place() {
+        let caught = catch(|| panic!("index {}", 7)).unwrap_err();
+        assert_eq!(caught.message, "index 7");
+        assert!(caught.location.contains("panics.rs:"), "{}", caught.location);
+    }
+
+    #[test]
+    fn a_panic_of_which_no_hook_was_told_keeps_its_text() {
+        let caught = catch(|| panic::resume_unwind(Box::new("resumed"))).unwrap_err();
+        assert_eq!(caught.message, "resumed");
+    }
 }

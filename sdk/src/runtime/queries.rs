@@ -14,7 +14,7 @@ use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind, application_failure};
 use crate::replay::Output;
 use crate::workflow::shared::Shared;
-use crate::workflow::{HandlerKind, WorkflowContext, WorkflowInstance};
+use crate::workflow::{HandlerKind, ReadOnly, WorkflowContext, WorkflowInstance};
 
 /// Answers the queries that came with a workflow task.
 pub(crate) fn answer_all(
@@ -35,9 +35,11 @@ pub(crate) fn answer_one(
         return failed("the workflow has not begun: no workflow task of it was processed yet".into());
     };
     shared.read_only.set(true);
+    let read_only = ReadOnly::begin();
     let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
     let answered = panics::catch(|| instance.query(&ctx, &query.query_type, &mut args));
+    drop(read_only);
     shared.read_only.set(false);
     match answered {
         Ok(Some(Ok(payload))) => WorkflowQueryResult {

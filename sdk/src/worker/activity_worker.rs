@@ -38,6 +38,9 @@ const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
 /// How long an attempt without any timeout is tried to be answered.
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
+/// No longer timeout is believed: the clock cannot count as far as a message can.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Everything a worker does for activities.
 pub(super) struct ActivityWorker {
     shared: Arc<Shared>,
@@ -73,7 +76,8 @@ impl ActivityWorker {
         let began = Instant::now();
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
-        let deadline = began + info.start_to_close_timeout.or(info.schedule_to_close_timeout).unwrap_or(NO_DEADLINE);
+        let timeout = info.start_to_close_timeout.or(info.schedule_to_close_timeout);
+        let deadline = began + timeout.unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let cancellation = ActivityCancellation::new();
         let options = &self.shared.options;
         let interval = throttle_interval(
@@ -283,7 +287,8 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn next_timeout(&self) -> Instant {
-        let heartbeat = self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout);
+        let heartbeat =
+            self.heartbeat_timeout.map(|timeout| self.heartbeats.last_delivered() + timeout.min(LONGEST_TIMEOUT));
         heartbeat.map_or(self.deadline, |heartbeat| heartbeat.min(self.deadline)) + TIMEOUT_BUFFER
     }
 }

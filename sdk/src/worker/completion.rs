@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
-use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::taskqueue::v1::StickyExecutionAttributes;
 use abide_protos::temporal::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
@@ -55,7 +55,7 @@ impl WorkflowWorker {
         if ticket.is_query {
             tracing::warn!(workflow_id, run_id, workflow_type, "a query could not be answered: {message}");
             let result = WorkflowQueryResult {
-                result_type: abide_protos::temporal::api::enums::v1::QueryResultType::Failed as i32,
+                result_type: QueryResultType::Failed as i32,
                 error_message: message.clone(),
                 failure: Some(failure.failure),
                 ..Default::default()
@@ -85,7 +85,22 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        if let Err(error) = self.shared.connection.call(request).await {
+        let mut answered = self.shared.connection.call(request).await.map(drop);
+        if let Err(error) = &answered
+            && error.is_message_too_large()
+        {
+            // Better a failure that somebody reads than a caller who waits in vain.
+            let error_message = format!("the server did not take the query's result: {error}");
+            let request = RespondQueryTaskCompletedRequest {
+                task_token: ticket.task_token.clone(),
+                completed_type: QueryResultType::Failed as i32,
+                error_message,
+                namespace: self.shared.namespace(),
+                ..Default::default()
+            };
+            answered = self.shared.connection.call(request).await.map(drop);
+        }
+        if let Err(error) = answered {
             // Who asked has a timeout of its own, and may be gone.
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");

@@ -31,6 +31,8 @@ pub(super) struct Shared<R: Run> {
     cached: Vec<AtomicUsize>,
     abandoned: Mutex<Vec<Abandoned>>,
     abandoned_count: AtomicUsize,
+    /// Lanes (with the epoch of the thread they need) for which the system gave no thread yet.
+    without_thread: Mutex<Vec<(usize, u64)>>,
 }
 
 /// A thread whose workflow code has not returned, and the run it works on.
@@ -56,6 +58,7 @@ impl<R: Run> Lanes<R> {
                 cached: (0..count).map(|_| AtomicUsize::new(0)).collect(),
                 abandoned: Mutex::default(),
                 abandoned_count: AtomicUsize::new(0),
+                without_thread: Mutex::default(),
             }),
         };
         for index in 0..count {
@@ -87,14 +90,18 @@ impl<R: Run> Lanes<R> {
     /// Fails the tasks whose code has not returned within the limit, and replaces their lanes' threads.
     ///
     /// # Errors
-    /// When the system does not give a thread.
+    /// When the system does not give a thread; the next call asks for it again.
     pub(super) fn replace_stuck(&self, now: Instant, limit: Duration) -> io::Result<()> {
-        for (index, lane) in self.shared.lanes.iter().enumerate() {
-            let Some((ticket, epoch)) = lane.abandon_if_stuck(now, limit) else { continue };
-            self.shared.abandon(Abandoned { lane: index, epoch: epoch - 1, run_id: ticket.run_id.clone() });
-            self.start_thread(index, epoch)?;
+        let mut without_thread = self.shared.without_thread.lock().unwrap_or_else(PoisonError::into_inner);
+        for index in 0..self.shared.lanes.len() {
+            let Some((ticket, epoch)) = self.shared.abandon_if_stuck(index, now, limit) else { continue };
+            without_thread.push((index, epoch));
             let text = deadlock_text(&ticket, Some(limit));
             (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
+        }
+        while let Some(&(index, epoch)) = without_thread.last() {
+            self.start_thread(index, epoch)?;
+            without_thread.pop();
         }
         Ok(())
     }
@@ -156,12 +163,17 @@ impl<R: Run> Shared<R> {
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
     }
 
-    fn abandon(&self, thread: Abandoned) {
-        // The new thread begins with an empty cache.
-        self.cached_changed(thread.lane, 0);
+    /// Abandons a lane's thread if it is stuck: the task it has in hand, and the epoch of the thread that is needed.
+    fn abandon_if_stuck(&self, lane: usize, now: Instant, limit: Duration) -> Option<(Box<Ticket>, u64)> {
+        // Held from the start: the thread may come back at this very moment, and must find itself in the list, or it
+        // would stay there for ever.
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
-        abandoned.push(thread);
+        let (ticket, epoch) = self.lanes[lane].abandon_if_stuck(now, limit)?;
+        // The new thread begins with an empty cache.
+        self.cached_changed(lane, 0);
+        abandoned.push(Abandoned { lane, epoch: epoch - 1, run_id: ticket.run_id.clone() });
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
+        Some((ticket, epoch))
     }
 
     fn is_stuck(&self, run_id: &str) -> bool {

@@ -198,13 +198,30 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.get_mut();
-        let outer = this.shared.current_scope.replace(this.scope.clone());
+        let _entered = Entered::new(&this.shared, &this.scope);
         let future = this.future.as_mut().expect("a scoped future is not polled after it has completed");
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
             this.future = None;
         }
-        this.shared.current_scope.replace(outer);
         polled
+    }
+}
+
+/// While this lives, a scope is the current one; also a panic that the author catches ends it.
+struct Entered<'a> {
+    shared: &'a Shared,
+    outer: Rc<Scope>,
+}
+
+impl<'a> Entered<'a> {
+    fn new(shared: &'a Shared, scope: &Rc<Scope>) -> Self {
+        Self { shared, outer: shared.current_scope.replace(scope.clone()) }
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.shared.current_scope.replace(self.outer.clone());
     }
 }

@@ -38,10 +38,11 @@ impl Conditions {
     fn wait(&mut self, id: &mut Option<u64>, waker: &Waker) {
         match *id {
             Some(id) => {
-                if let Some((_, stored)) = self.waiting.iter_mut().find(|(waiting, _)| *waiting == id)
-                    && !stored.will_wake(waker)
+                // Ids only grow, so those who wait are in their order.
+                if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting)
+                    && !self.waiting[at].1.will_wake(waker)
                 {
-                    *stored = waker.clone();
+                    self.waiting[at].1 = waker.clone();
                 }
             }
             None => {
@@ -54,7 +55,9 @@ impl Conditions {
 
     fn leave(&mut self, id: &mut Option<u64>) {
         if let Some(id) = id.take() {
-            self.waiting.retain(|(waiting, _)| *waiting != id);
+            if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting) {
+                self.waiting.remove(at);
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ pub use implementation::{
 pub use info::WorkflowInfo;
 pub use spawn::JoinHandle;
 pub use state::State;
+pub(crate) use state::ReadOnly;
 pub use timer::{TimerCall, TimerHandle};
 
 pub(crate) use info::event_time;

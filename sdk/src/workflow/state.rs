@@ -1,6 +1,6 @@
 //! State that a workflow changes through `&self`.
 
-use std::cell::{Ref, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 
@@ -68,8 +68,9 @@ impl<T> State<T> {
     /// ```
     #[track_caller]
     pub fn set(&self, value: T) {
-        // The old value is dropped after the borrow has ended: its destructor may look at this field.
-        drop(std::mem::replace(&mut *self.exclusive(), value));
+        let old = std::mem::replace(&mut *self.exclusive(), value);
+        // In a statement of its own, after the borrow has ended: its destructor may look at this field.
+        drop(old);
     }
 
     /// Changes the value in place, and returns what the closure returns.
@@ -145,6 +146,12 @@ impl<T> State<T> {
     #[track_caller]
     fn exclusive(&self) -> RefMut<'_, T> {
         let caller = Location::caller();
+        assert!(
+            !READ_ONLY.get(),
+            "State<{}> is changed at {caller} by a query handler: a query must not change the workflow; \
+             use a signal for that",
+            std::any::type_name::<T>()
+        );
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
                 "State<{}> is changed at {caller} while it is borrowed: \
@@ -154,6 +161,28 @@ impl<T> State<T> {
             )
         };
         guard
+    }
+}
+
+thread_local! {
+    /// Whether a query is answered on this thread: what it changed would be lost with the next replay.
+    static READ_ONLY: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this lives, no `State` may be changed on this thread.
+pub(crate) struct ReadOnly {
+    outer: bool,
+}
+
+impl ReadOnly {
+    pub(crate) fn begin() -> Self {
+        Self { outer: READ_ONLY.replace(true) }
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        READ_ONLY.set(self.outer);
     }
 }
 
@@ -212,6 +241,22 @@ mod tests {
         let text = panic_text(|| state.update(|_| assert_eq!(state.get(), 1)));
         assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
         assert_eq!(state.get(), 1);
+    }
+
+    #[test]
+    fn the_destructor_of_a_replaced_value_may_look_at_the_field() {
+        struct Looks(std::rc::Weak<State<Option<Looks>>>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                if let Some(state) = self.0.upgrade() {
+                    assert!(state.with(Option::is_none));
+                }
+            }
+        }
+        let state = std::rc::Rc::new(State::new(None));
+        state.set(Some(Looks(std::rc::Rc::downgrade(&state))));
+        state.set(None);
+        assert!(state.with(Option::is_none));
     }
 
     #[test]

@@ -18,6 +18,10 @@ use super::engine::{Engine, Options, Step, WaiterId};
 /// More skips in a row without any request from outside mean that the workflow under test never ends.
 const SKIP_LIMIT: u32 = 100_000;
 
+/// So many turns the other tasks get before time moves on after somebody looked at an outcome: what follows an awaited
+/// outcome or a sleep (a signal, say) happens at its time, not after the next timer.
+const TURNS: u32 = 8;
+
 /// So many failed workflow tasks are kept for [`Host::workflow_task_failure`].
 const KEPT_FAILURES: usize = 10;
 
@@ -42,6 +46,8 @@ struct Inner {
     next_sleeper: u64,
     /// Awaited outcomes that have come but were not looked at yet: time stands still for them.
     unseen: u32,
+    /// How many of the unseen were looked at by now. They count until whoever looked has had time to act on it.
+    seen: u32,
     skips: u32,
 }
 
@@ -75,6 +81,7 @@ impl Host {
             sleepers: BTreeMap::new(),
             next_sleeper: 0,
             unseen: 0,
+            seen: 0,
             skips: 0,
         };
         Arc::new(Self {
@@ -138,7 +145,8 @@ impl Host {
 
     /// Waits until the server's clock has moved on by `duration`; if it can skip, it does.
     pub(crate) async fn sleep(&self, duration: Duration) {
-        let (wake, woken) = oneshot::channel();
+        // Dropped after the bed: a wakeup that nobody can receive any more would not count as one to be looked at.
+        let (wake, mut woken) = oneshot::channel();
         let key = {
             let mut inner = self.lock();
             inner.catch_up();
@@ -151,7 +159,7 @@ impl Host {
         self.changed.notify_one();
         let mut bed = Bed { host: self, key: Some(key) };
         // The sender is dropped only after it has sent.
-        let _ = woken.await;
+        let _ = (&mut woken).await;
         bed.key = None;
         self.see();
     }
@@ -165,6 +173,7 @@ impl Host {
     /// Fires deadlines when they are due; runs as long as the server.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
+            self.give_turns().await;
             let next = {
                 let mut inner = self.lock();
                 inner.catch_up();
@@ -180,6 +189,18 @@ impl Host {
                 }
                 None => self.changed.notified().await,
             }
+        }
+    }
+
+    /// Lets those who looked at an outcome act on it, then stops holding the clock for them.
+    async fn give_turns(&self) {
+        let seen = std::mem::take(&mut self.lock().seen);
+        if seen > 0 {
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
+            let mut inner = self.lock();
+            inner.unseen = inner.unseen.saturating_sub(seen);
         }
     }
 
@@ -220,9 +241,7 @@ impl Host {
         inner.skips = 0;
         inner.catch_up();
         let step = request(&mut inner.engine);
-        if std::mem::take(&mut seen.pending) {
-            inner.unseen = inner.unseen.saturating_sub(1);
-        }
+        inner.seen += u32::from(std::mem::take(&mut seen.pending));
         let step = step.map(|step| match step {
             Step::Done(done) => Ok(done),
             Step::Wait(id) => {
@@ -252,10 +271,7 @@ impl Host {
     }
 
     fn see(&self) {
-        let mut inner = self.lock();
-        inner.unseen = inner.unseen.saturating_sub(1);
-        inner.settle();
-        drop(inner);
+        self.lock().seen += 1;
         self.changed.notify_one();
     }
 

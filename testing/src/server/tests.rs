@@ -157,7 +157,32 @@ async fn the_clock_waits_for_who_was_woken() -> Outcome {
     respond(&mut client, task, vec![complete()]).await?;
     assert_eq!(server.now(), begin, "the one who awaits the short workflow has not looked yet");
     assert_eq!(short.await?, 1);
+    assert_eq!(server.now(), begin, "the one who awaited it can still act on it");
+    let task = poll(&mut client).await?;
     assert_eq!(server.now(), begin + HOUR, "only the long workflow is awaited now");
+    respond(&mut client, task, vec![complete()]).await?;
+    assert_eq!(long.await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_follows_a_sleep_happens_at_its_time_also_while_an_outcome_is_awaited() -> Outcome {
+    let (server, mut client) = standing_server();
+    let begin = server.now();
+    start_waiting(&mut client, "a").await?;
+    start(&mut client, "busy").await?;
+    let mut awaited = Box::pin(result(client.clone(), "a"));
+    let mut asleep = Box::pin(server.sleep(HOUR / 2));
+    assert!(once(&mut asleep).await.is_none());
+    assert!(once(&mut awaited).await.is_none());
+    let task = poll(&mut client).await?;
+    respond(&mut client, task, vec![complete()]).await?;
+    asleep.await;
+    assert_eq!(server.now(), begin + HOUR / 2);
+    start(&mut client, "b").await?;
+    let task = poll(&mut client).await?;
+    assert_eq!(server.now(), begin + HOUR / 2, "the workflow that was started then is under way");
+    respond(&mut client, task, vec![complete()]).await?;
     Ok(())
 }
 
@@ -193,6 +218,25 @@ async fn a_worker_that_goes_away_loses_no_task() -> Outcome {
     start(&mut client, "a").await?;
     drop(first);
     assert!(!second.await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_polls_that_go_away_give_both_their_tasks_back() -> Outcome {
+    let (_server, mut client) = standing_server();
+    let (mut one, mut two) = (client.clone(), client.clone());
+    let mut first = Box::pin(poll(&mut one));
+    let mut second = Box::pin(poll(&mut two));
+    assert!(once(&mut first).await.is_none());
+    assert!(once(&mut second).await.is_none());
+    start(&mut client, "a").await?;
+    start(&mut client, "b").await?;
+    drop((first, second));
+    for _ in 0..2 {
+        let mut again = Box::pin(poll(&mut client));
+        let task = once(&mut again).await.expect("a task waits, it was given back")?;
+        assert!(!task.is_empty());
+    }
     Ok(())
 }
 

@@ -179,6 +179,22 @@ async fn a_completion_is_sent_until_the_deadline_of_its_task() {
     assert_eq!(started.elapsed(), minute);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_completion_that_nobody_answered_is_sent_again() {
+    let hangs = || Script::default().then_fail(1, Code::Cancelled, "Timeout expired");
+    let script = hangs().then(RespondActivityTaskCompletedResponse::default());
+    let connection = script.connect(&ClientOptions::default()).await;
+    let request = RespondActivityTaskCompletedRequest::default();
+    connection.call_within(request, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(script.asked().len(), 2);
+
+    let script = hangs();
+    let connection = script.connect(&ClientOptions::default()).await;
+    let error = connection.call(count("")).await.unwrap_err();
+    assert!(error.is_deadline_exceeded(), "somebody waits for this call and can decide: {error}");
+    assert_eq!(script.asked().len(), 1);
+}
+
 #[tokio::test]
 async fn an_error_that_stays_is_not_tried_again() {
     let script =

@@ -126,7 +126,9 @@ impl Engine {
 
     /// A task that was offered to a worker that has gone: first in line again.
     pub(crate) fn offer_again(&mut self, key: &QueueKey, task: Task) {
-        self.queues.push(key, i32::MIN, 0, task);
+        // Of several workers that go away each gives its task back: none may take another one's place.
+        self.sequence += 1;
+        self.queues.push(key, i32::MIN, self.sequence, task);
         self.match_queue(key);
     }
 
