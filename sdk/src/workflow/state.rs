@@ -31,8 +31,9 @@ use std::panic::Location;
 /// ```
 ///
 /// # Panics
-/// Every method panics if the field is borrowed at that moment in a way that forbids it; the text says where the
-/// method was called and what to do. In a workflow that fails the workflow task, not the workflow.
+/// Every method panics if the field is borrowed at that moment in a way that forbids it, and those that change it if a
+/// query handler calls them; the text says where the method was called and what to do. In a workflow that fails the
+/// workflow task, not the workflow; in a query handler it fails the query.
 #[derive(Default)]
 pub struct State<T> {
     cell: RefCell<T>,
