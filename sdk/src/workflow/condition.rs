@@ -54,10 +54,10 @@ impl Conditions {
     }
 
     fn leave(&mut self, id: &mut Option<u64>) {
-        if let Some(id) = id.take() {
-            if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting) {
-                self.waiting.remove(at);
-            }
+        if let Some(id) = id.take()
+            && let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting)
+        {
+            self.waiting.remove(at);
         }
     }
 }

@@ -158,7 +158,9 @@ fn a_query_alone_of_no_known_name_says_which_there_are() {
     check_alone(
         &after_first_task(ANSWERED),
         "nosuch",
-        expect!["failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling"],
+        expect![
+            "failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling"
+        ],
     );
 }
 
