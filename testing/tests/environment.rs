@@ -73,6 +73,11 @@ async fn breaks(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     panic!("a bug in the workflow");
 }
 
+#[workflow]
+async fn works(_ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    Ok(1)
+}
+
 #[tokio::test]
 async fn a_workflow_task_that_fails_ends_the_test_with_its_text() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
@@ -81,6 +86,10 @@ async fn a_workflow_task_that_fails_ends_the_test_with_its_text() -> Outcome {
     let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the test must not wait for ever");
     let text = panicked.downcast_ref::<String>().expect("a panic with text");
     assert!(text.contains("a bug in the workflow") && text.contains("environment.rs"), "{text}");
+
+    // The failure was told; another workflow in the same environment is none the worse for it.
+    let worker = env.worker("sound").workflow(works);
+    assert_eq!(env.run(worker, env.client().execute(works, ()).task_queue("sound")).await?, 1);
     Ok(())
 }
 

@@ -138,8 +138,10 @@ impl Routines {
             if matches!(body, Body::Handler(_)) {
                 shared.handlers_running.set(shared.handlers_running.get() - 1);
             }
-            drop(body);
+            // Authors' destructors may panic as well as their code.
+            let dropped = panics::catch(|| drop(body));
             self.release(id);
+            dropped?;
         }
         Ok(polled)
     }

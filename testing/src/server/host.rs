@@ -213,12 +213,19 @@ impl Host {
         });
     }
 
-    /// Waits until a worker fails a workflow task (or has done so), and says what it said.
+    /// Waits until a worker fails a workflow task (or has done so), and says what it said. Each failure is told once.
     pub(crate) async fn workflow_task_failure(&self) -> String {
         let mut failures = self.task_failures.subscribe();
-        match failures.wait_for(|failures| !failures.is_empty()).await {
-            Ok(failures) => failures.join("\n"),
-            Err(_) => std::future::pending().await,
+        loop {
+            if failures.wait_for(|failures| !failures.is_empty()).await.is_err() {
+                return std::future::pending().await;
+            }
+            let mut told = Vec::new();
+            self.task_failures.send_modify(|failures| told = std::mem::take(failures));
+            // Somebody else who waited may have been told first.
+            if !told.is_empty() {
+                return told.join("\n");
+            }
         }
     }
 
