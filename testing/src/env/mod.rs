@@ -107,6 +107,8 @@ impl TestWorkflowEnvironment {
     /// replay does something else than the run did. The text says which workflow, where, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
         let (worker, replayer) = worker.build();
+        // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
+        self.server.forget_workflow_task_failures();
         let awaited = self.until_a_task_fails(future.into_future());
         let output = match worker.run_until(awaited).await {
             Ok(Ok(output)) => output,

@@ -213,6 +213,11 @@ impl Host {
         });
     }
 
+    /// Forgets the failures so far, those of a worker that has ended.
+    pub(crate) fn forget_workflow_task_failures(&self) {
+        self.task_failures.send_modify(Vec::clear);
+    }
+
     /// Waits until a worker fails a workflow task (or has done so), and says what it said. Each failure is told once.
     pub(crate) async fn workflow_task_failure(&self) -> String {
         let mut failures = self.task_failures.subscribe();

@@ -135,6 +135,11 @@ impl TestServer {
         self.host.workflow_task_failure().await
     }
 
+    /// Forgets the failures so far, those of a worker that has ended.
+    pub(crate) fn forget_workflow_task_failures(&self) {
+        self.host.forget_workflow_task_failures();
+    }
+
     /// What keeps the clock from skipping at this moment, one sentence each.
     pub fn busy(&self) -> Vec<String> {
         self.host.call(|engine| engine.busy())
