@@ -408,6 +408,7 @@ fn replayer() -> WorkflowReplayer {
         .workflow(evicted)
         .workflow(timed_out)
         .workflow(steps)
+        .workflow(super::payloads::payloads)
 }
 
 #[test]
@@ -415,7 +416,7 @@ fn the_whole_folder_replays() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
     let report = replayer().replay_dir(folder).unwrap();
     report.assert_all_deterministic();
-    assert_eq!(report.results().len(), 20);
+    assert_eq!(report.results().len(), 21);
 }
 
 macro_rules! same_outcome {
