@@ -167,6 +167,14 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// Sends payloads above the namespace's limit all the same: what then happens is up to the server, which by default
+    /// ends the workflow. Otherwise the workflow task or the activity attempt fails, and is tried again. Default:
+    /// `false`.
+    pub fn disable_payload_error_limit(mut self, disable: bool) -> Self {
+        self.options.disable_payload_error_limit = disable;
+        self
+    }
+
     /// How many threads run workflow code. Default: the parallelism that the system makes available.
     pub fn worker_threads(mut self, threads: usize) -> Self {
         self.options.worker_threads = threads;

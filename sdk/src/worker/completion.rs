@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
@@ -19,6 +18,7 @@ use tokio::time::Instant;
 
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
+use super::limits::failed_query;
 use super::workflow_worker::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
@@ -29,8 +29,10 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
     pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+        let mut completion = completion;
+        completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
         let request = self.completion_request(&ticket, *completion);
-        if let Some(text) = self.too_large(&request) {
+        if let Some(text) = self.too_large(&ticket, &request) {
             self.evict(&ticket);
             return self.fail_with(&ticket, request.task_token, WorkflowTaskFailedCause::PayloadsTooLarge, &text).await;
         }
@@ -75,7 +77,24 @@ impl WorkflowWorker {
         self.fail(ticket, *task_failure(text)).await;
     }
 
-    pub(super) async fn answer_query(&self, ticket: &Ticket, answer: WorkflowQueryResult) {
+    pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+        self.shared.limits.check_query_result(&mut answer);
+        let mut answered = self.send_answer(ticket, answer).await;
+        if let Err(error) = &answered
+            && error.is_message_too_large()
+        {
+            // Better a failure that somebody reads than a caller who waits in vain.
+            let failed = failed_query(format!("the server did not take the query's result: {error}"));
+            answered = self.send_answer(ticket, failed).await;
+        }
+        if let Err(error) = answered {
+            // Who asked has a timeout of its own, and may be gone.
+            let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
+            tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");
+        }
+    }
+
+    async fn send_answer(&self, ticket: &Ticket, answer: WorkflowQueryResult) -> Result<(), RpcError> {
         let request = RespondQueryTaskCompletedRequest {
             task_token: ticket.task_token.clone(),
             completed_type: answer.result_type,
@@ -85,26 +104,7 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        let mut answered = self.shared.connection.call(request).await.map(drop);
-        if let Err(error) = &answered
-            && error.is_message_too_large()
-        {
-            // Better a failure that somebody reads than a caller who waits in vain.
-            let error_message = format!("the server did not take the query's result: {error}");
-            let request = RespondQueryTaskCompletedRequest {
-                task_token: ticket.task_token.clone(),
-                completed_type: QueryResultType::Failed as i32,
-                error_message,
-                namespace: self.shared.namespace(),
-                ..Default::default()
-            };
-            answered = self.shared.connection.call(request).await.map(drop);
-        }
-        if let Err(error) = answered {
-            // Who asked has a timeout of its own, and may be gone.
-            let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
-            tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");
-        }
+        self.shared.connection.call(request).await.map(drop)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
@@ -137,20 +137,14 @@ impl WorkflowWorker {
         }
     }
 
-    /// Finds a command with more data than the server takes. It would not only refuse, but terminate the workflow.
-    fn too_large(&self, request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
-        let limit = self.shared.blob_limit;
-        if request.encoded_len() <= limit {
-            return None;
+    /// Says what the server would not only refuse, but terminate the workflow for. What it takes with a sigh is logged.
+    fn too_large(&self, ticket: &Ticket, request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
+        let findings = self.shared.limits.check_completion(request);
+        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+        for warning in findings.warnings {
+            tracing::warn!(workflow_id, run_id, workflow_type, "{warning}");
         }
-        let (at, size) =
-            request.commands.iter().map(|command| command.encoded_len()).enumerate().find(|(_, size)| *size > limit)?;
-        let kind = request.commands[at].command_type().as_str_name().trim_start_matches("COMMAND_TYPE_");
-        Some(format!(
-            "command {} of the workflow task ({kind}) has {size} bytes, and the namespace takes {limit} in one argument or result; \
-             pass a reference to large data, not the data itself",
-            at + 1
-        ))
+        findings.error
     }
 
     async fn completion_refused(&self, ticket: &Ticket, error: &RpcError) {

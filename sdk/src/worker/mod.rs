@@ -19,6 +19,7 @@ mod history_pager;
 mod lane;
 mod lane_thread;
 mod lanes;
+mod limits;
 mod options;
 mod outage;
 mod poller;

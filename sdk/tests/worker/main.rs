@@ -9,6 +9,7 @@
 
 mod activities;
 mod cache;
+mod limits;
 mod outage;
 mod shutdown;
 mod workflow_tasks;
