@@ -6,19 +6,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::taskqueue::v1::StickyExecutionAttributes;
 use abide_protos::temporal::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
 use abide_protos::temporal::api::workflowservice::v1::{
-    RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
+    RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse,
+    RespondWorkflowTaskFailedRequest,
 };
 use tokio::time::Instant;
 
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
-use super::limits::failed_query;
+use super::limits::{TooLarge, failed_query};
+use super::pages;
 use super::workflow_worker::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
@@ -32,11 +35,12 @@ impl WorkflowWorker {
         let mut completion = completion;
         completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
         let request = self.completion_request(&ticket, *completion);
-        if let Some(text) = self.too_large(&ticket, &request) {
+        let size = request.encoded_len();
+        if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
             self.evict(&ticket);
-            return self.fail_with(&ticket, request.task_token, WorkflowTaskFailedCause::PayloadsTooLarge, &text).await;
+            return self.fail_with(&ticket, request.task_token, cause, &text).await;
         }
-        match self.shared.connection.call_within(request, time_left(&ticket)).await {
+        match self.send_completion(&ticket, request, size).await {
             Ok(response) => {
                 if response.reset_history_event_id > 0 {
                     // The server forgot a speculative task: the run has seen events that were never stored.
@@ -48,6 +52,20 @@ impl WorkflowWorker {
             }
             Err(error) => self.completion_refused(&ticket, &error).await,
         }
+    }
+
+    async fn send_completion(
+        &self,
+        ticket: &Ticket,
+        request: RespondWorkflowTaskCompletedRequest,
+        size: usize,
+    ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
+        let send = |request| self.shared.connection.call_within(request, time_left(ticket));
+        if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
+            return send(request).await;
+        }
+        // A future with pages in it is large, and rare.
+        Box::pin(async { pages::deliver(&pages::split(request, pages::MAX_PAGE), send).await }).await
     }
 
     /// Tells the server that the task failed: once. Later attempts are left to time out, which slows them down.
@@ -138,8 +156,13 @@ impl WorkflowWorker {
     }
 
     /// Says what the server would not only refuse, but terminate the workflow for. What it takes with a sigh is logged.
-    fn too_large(&self, ticket: &Ticket, request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
-        let findings = self.shared.limits.check_completion(request);
+    fn too_large(
+        &self,
+        ticket: &Ticket,
+        request: &RespondWorkflowTaskCompletedRequest,
+        size: usize,
+    ) -> Option<TooLarge> {
+        let findings = self.shared.limits.check_completion(request, size);
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         for warning in findings.warnings {
             tracing::warn!(workflow_id, run_id, workflow_type, "{warning}");

@@ -5,7 +5,7 @@
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::command::v1::{Command, command::Attributes};
-use abide_protos::temporal::api::enums::v1::QueryResultType;
+use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::namespace::v1::namespace_info;
 use abide_protos::temporal::api::protocol::v1::Message as ProtocolMessage;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
@@ -21,6 +21,8 @@ pub(super) struct Limits {
     pub(super) blob: Limit,
     /// All memo fields of one command together.
     pub(super) memo: Limit,
+    /// The completion of a workflow task, all pages together.
+    completion: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,14 @@ pub(super) enum Excess {
 pub(super) struct Findings {
     pub(super) warnings: Vec<String>,
     /// The first thing that the server does not take.
-    pub(super) error: Option<String>,
+    pub(super) error: Option<TooLarge>,
+}
+
+/// Why a workflow task fails whose completion the server does not take.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge {
+    pub(super) cause: WorkflowTaskFailedCause,
+    pub(super) text: String,
 }
 
 impl Limits {
@@ -53,10 +62,12 @@ impl Limits {
             namespace.map(limit).and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0)
         };
         let (blob, memo) = (said(|limits| limits.blob_size_limit_error), said(|limits| limits.memo_size_limit_error));
+        let completion = said(|limits| limits.workflow_task_completion_size_limit_error);
         let default = 2 * KIB * KIB;
         Self {
             blob: Limit { warning: 512 * KIB, error: blob.unwrap_or(default) },
             memo: Limit { warning: 2 * KIB, error: memo.unwrap_or(default) },
+            completion: completion.unwrap_or(usize::MAX),
         }
     }
 
@@ -64,14 +75,15 @@ impl Limits {
     pub(super) fn without_errors(mut self) -> Self {
         self.blob.error = usize::MAX;
         self.memo.error = usize::MAX;
+        self.completion = usize::MAX;
         self
     }
 
-    /// Looks at every command and message of a completion.
-    pub(super) fn check_completion(&self, request: &RespondWorkflowTaskCompletedRequest) -> Findings {
+    /// Looks at every command and message of a completion, which has `size` bytes.
+    pub(super) fn check_completion(&self, request: &RespondWorkflowTaskCompletedRequest, size: usize) -> Findings {
         let mut findings = Findings::default();
         // The common case: what is small as a whole is small in its parts.
-        if request.encoded_len() <= self.blob.warning.min(self.memo.warning) {
+        if size <= self.blob.warning.min(self.memo.warning) {
             return findings;
         }
         for (index, command) in request.commands.iter().enumerate() {
@@ -85,6 +97,14 @@ impl Limits {
         for message in &request.messages {
             let what = || format!("update `{}` has in its result", message.protocol_instance_id);
             findings.add(self.blob.check(result_size(message), what));
+        }
+        if findings.error.is_none() && size > self.completion {
+            let limit = self.completion;
+            let text = format!(
+                "the workflow task's commands have {size} bytes together, and the namespace takes {limit} for one task; \
+                 pass references to large data, or do less in one task"
+            );
+            findings.error = Some(TooLarge { cause: WorkflowTaskFailedCause::RequestTooLarge, text });
         }
         findings
     }
@@ -135,7 +155,8 @@ impl Findings {
         match excess {
             Some(Excess::Warning(text)) => self.warnings.push(text),
             Some(Excess::Error(text)) => {
-                self.error.get_or_insert(text);
+                let cause = WorkflowTaskFailedCause::PayloadsTooLarge;
+                self.error.get_or_insert(TooLarge { cause, text });
             }
             None => {}
         }
@@ -229,7 +250,8 @@ mod tests {
     }
 
     fn check(limits: Limits, commands: Vec<Command>) -> Findings {
-        limits.check_completion(&RespondWorkflowTaskCompletedRequest { commands, ..Default::default() })
+        let request = RespondWorkflowTaskCompletedRequest { commands, ..Default::default() };
+        limits.check_completion(&request, request.encoded_len())
     }
 
     #[test]
@@ -242,7 +264,8 @@ mod tests {
             findings.warnings[0].contains("command 2 of the workflow task (SCHEDULE_ACTIVITY_TASK) has in its input")
         );
         let findings = check(limits, vec![activity(600 * KIB), activity(1_000_000), activity(1_000_001)]);
-        let error = findings.error.unwrap();
+        let TooLarge { cause, text: error } = findings.error.unwrap();
+        assert_eq!(cause, WorkflowTaskFailedCause::PayloadsTooLarge);
         assert!(error.starts_with("[TMPRL1103] command 2 ") && error.contains("takes 1000000"), "the first: {error}");
         assert_eq!(findings.warnings.len(), 1);
     }
@@ -254,11 +277,23 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_are_too_much_together_have_another_cause() {
+        let namespace =
+            namespace_info::Limits { workflow_task_completion_size_limit_error: 5_000_000, ..Default::default() };
+        let limits = Limits::of(Some(&namespace));
+        let commands = |count| (0..count).map(|_| activity(100 * KIB)).collect();
+        assert_eq!(check(limits, commands(48)).error, None);
+        let TooLarge { cause, text } = check(limits, commands(49)).error.unwrap();
+        assert_eq!(cause, WorkflowTaskFailedCause::RequestTooLarge);
+        assert!(text.contains("takes 5000000 for one task"), "{text}");
+    }
+
+    #[test]
     fn a_memo_has_its_own_limits() {
         let limits = limits(10_000_000, 100_000);
         assert_eq!(check(limits, vec![memo(1000)]), Findings::default());
         assert_eq!(check(limits, vec![memo(3000)]).warnings.len(), 1);
-        let error = check(limits, vec![memo(100_001)]).error.unwrap();
+        let error = check(limits, vec![memo(100_001)]).error.unwrap().text;
         assert!(error.contains("in its memo") && error.contains("takes 100000"), "{error}");
     }
 
@@ -276,7 +311,7 @@ mod tests {
         let messages =
             vec![ProtocolMessage { protocol_instance_id: "u-1".into(), body: Some(body), ..Default::default() }];
         let request = RespondWorkflowTaskCompletedRequest { messages, ..Default::default() };
-        let error = limits(2000, 0).check_completion(&request).error.unwrap();
+        let error = limits(2000, 0).check_completion(&request, request.encoded_len()).error.unwrap().text;
         assert!(error.contains("update `u-1` has in its result"), "{error}");
     }
 

@@ -22,6 +22,7 @@ mod lanes;
 mod limits;
 mod options;
 mod outage;
+mod pages;
 mod poller;
 mod running;
 mod shared;

@@ -214,6 +214,7 @@ impl Running {
 
 fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let info = described.namespace_info.unwrap_or_default();
+    let capabilities = info.capabilities.unwrap_or_default();
     let options = worker.options.clone();
     let limits = Limits::of(info.limits.as_ref());
     let limits = if options.disable_payload_error_limit { limits.without_errors() } else { limits };
@@ -228,7 +229,8 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
         options,
         phases: Arc::clone(&worker.phases),
         limits,
-        server_ends_polls: info.capabilities.is_some_and(|capabilities| capabilities.worker_poll_complete_on_shutdown),
+        paginates_completions: capabilities.workflow_task_completion_pagination,
+        server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,
+    /// Whether the namespace takes the completion of a workflow task in pages.
+    pub(super) paginates_completions: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }

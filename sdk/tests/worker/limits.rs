@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide::client::{WorkflowExecutionStatus, WorkflowFailedError};
+use abide::client::WorkflowFailedError;
 use abide::prelude::*;
 use abide::workflow::ActivityCancellationType::WaitCancellationCompleted;
 
@@ -38,6 +38,13 @@ async fn many_arguments(ctx: &WorkflowContext, count: usize) -> Result<usize, Wo
     let calls = (0..count).map(|_| ctx.activity(length, "x".repeat(MIB)).start_to_close_timeout(secs(20)));
     let lengths = futures_util::future::join_all(calls).await;
     Ok(lengths.into_iter().sum::<Result<usize, _>>()?)
+}
+
+#[workflow]
+async fn oversized(ctx: &WorkflowContext) -> Result<usize, WorkflowError> {
+    let small = ctx.activity(length, "x".into()).start_to_close_timeout(secs(20)).start();
+    let large = ctx.activity(length, "x".repeat(5 * MIB)).start_to_close_timeout(secs(20)).start();
+    Ok(small.await? + large.await?)
 }
 
 #[workflow]
@@ -160,17 +167,41 @@ async fn b041_with_the_limit_disabled_the_server_ends_the_workflow() {
 }
 
 #[tokio::test]
-async fn b040_a_completion_over_4_mb_is_reported_once_as_too_large_for_grpc() {
+async fn b040_a_completion_over_4_mb_is_paginated_or_reported_once_as_too_large_for_grpc() {
     with_worker(
         "many-arguments",
         |worker| worker.workflow(many_arguments).activities(length),
         async |client, queue| {
-            let handle = client.start(many_arguments, 6).id(unique("many")).task_queue(&queue).await.unwrap();
-            // The server takes this as the end of the workflow: no other attempt would be smaller.
-            let error = handle.result().await.unwrap_err();
-            assert!(matches!(error, WorkflowFailedError::Terminated { .. }), "{error}");
+            let handle = client.start(many_arguments, 9).id(unique("many")).task_queue(&queue).await.unwrap();
+            let result = handle.result().await;
+            let text = handle.fetch_history().await.unwrap().to_string();
+            match result {
+                // The namespace takes pages: all commands of one task have arrived, in order.
+                Ok(sum) => {
+                    assert_eq!(sum, 9 * MIB);
+                    assert!(!text.contains("WorkflowTaskFailed"), "{text}");
+                    let ids: Vec<_> = text.lines().filter(|line| line.contains("ActivityTaskScheduled")).collect();
+                    assert_eq!(ids.len(), 9, "{text}");
+                }
+                // It does not. The server takes the report as the end of the workflow: no other try would be smaller.
+                Err(error) => {
+                    assert!(matches!(error, WorkflowFailedError::Terminated { .. }), "{error}");
+                    assert!(error.to_string().contains("GrpcMessageTooLarge"), "{error}");
+                }
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn b040_one_command_that_is_too_large_is_not_split() {
+    with_worker(
+        "oversized",
+        |worker| worker.workflow(oversized).activities(length).disable_payload_error_limit(true),
+        async |client, queue| {
+            let error = client.execute(oversized, ()).task_queue(&queue).await.unwrap_err();
             assert!(error.to_string().contains("GrpcMessageTooLarge"), "{error}");
-            assert_eq!(handle.describe().await.unwrap().status(), WorkflowExecutionStatus::Terminated);
         },
     )
     .await;
