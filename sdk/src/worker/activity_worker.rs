@@ -72,6 +72,17 @@ impl ActivityWorker {
         &self.slots
     }
 
+    /// A slot for an activity that is scheduled now, if this worker knows it and could start it at once.
+    pub(super) fn reserve(&self, activity_type: &str) -> Option<Slot> {
+        self.registry.get(activity_type)?;
+        self.slots.try_take()
+    }
+
+    /// Starts an attempt.
+    pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        self.runtime.spawn(Arc::clone(self).attempt(task, slot));
+    }
+
     /// Runs an attempt and answers it; its slot is given back at the end.
     async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
         let began = Instant::now();
@@ -424,7 +435,7 @@ impl TaskSource for ActivityTaskSource {
         if response.task_token.is_empty() {
             return;
         }
-        self.worker.runtime.spawn(Arc::clone(&self.worker).attempt(response, slot));
+        self.worker.start(response, slot);
     }
 
     async fn wanted(&self) {}

@@ -7,21 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::taskqueue::v1::StickyExecutionAttributes;
 use abide_protos::temporal::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
 use abide_protos::temporal::api::workflowservice::v1::{
-    RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse,
-    RespondWorkflowTaskFailedRequest,
+    PollActivityTaskQueueResponse, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
 };
 use tokio::time::Instant;
 
+use super::eager;
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
 use super::limits::{TooLarge, failed_query};
 use super::pages;
+use super::shutdown::Phase;
+use super::slots::Slot;
 use super::workflow_worker::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
@@ -34,6 +38,7 @@ impl WorkflowWorker {
     pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
         let mut completion = completion;
         completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
+        let eager_slots = self.reserve_eager(&mut completion.commands);
         let request = self.completion_request(&ticket, *completion);
         let size = request.encoded_len();
         if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
@@ -42,6 +47,7 @@ impl WorkflowWorker {
         }
         match self.send_completion(&ticket, request, size).await {
             Ok(response) => {
+                self.start_eager(response.activity_tasks, eager_slots);
                 if response.reset_history_event_id > 0 {
                     // The server forgot a speculative task: the run has seen events that were never stored.
                     self.evict(&ticket);
@@ -52,6 +58,25 @@ impl WorkflowWorker {
             }
             Err(error) => self.completion_refused(&ticket, &error).await,
         }
+    }
+
+    /// Reserves slots for the activities that are to start at once. None in a worker that shuts down.
+    fn reserve_eager(&self, commands: &mut [Command]) -> Vec<Slot> {
+        let options = &self.shared.options;
+        let ending = self.shared.phases.has_reached(Phase::Draining);
+        let activities = self.activities.get().filter(|_| !ending && !options.disable_eager_activity_execution);
+        eager::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
+            activities?.reserve(activity.activity_type.as_ref().map_or("", |activity_type| &activity_type.name))
+        })
+    }
+
+    /// Starts the activities that the server has started. Slots that are left over are given back.
+    fn start_eager(&self, tasks: Vec<PollActivityTaskQueueResponse>, slots: Vec<Slot>) {
+        let Some(activities) = self.activities.get() else { return };
+        if tasks.len() > slots.len() {
+            tracing::warn!("the server has started more activities than were asked for; they will time out");
+        }
+        tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot));
     }
 
     async fn send_completion(

@@ -13,6 +13,7 @@ mod build_id;
 mod builder;
 mod cache;
 mod completion;
+mod eager;
 mod error;
 mod heartbeat;
 mod history_pager;

@@ -113,6 +113,10 @@ impl Running {
             let source = ActivityTaskSource { worker: Arc::clone(&activities) };
             self.start_poller(source, activities.slots(), outage);
         }
+        if let Some(workflows) = &self.workflows {
+            // Set once: a worker starts its activities once.
+            let _ = workflows.activities.set(Arc::clone(&activities));
+        }
         self.activities = Some(activities);
     }
 

@@ -9,6 +9,7 @@
 
 mod activities;
 mod cache;
+mod eager;
 mod limits;
 mod outage;
 mod shutdown;
