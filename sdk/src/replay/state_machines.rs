@@ -149,6 +149,21 @@ impl StateMachines {
         }
     }
 
+    /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
+    /// first.
+    pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+        match &mut event.attributes {
+            Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
+                // A task's flags stand in the event that ends it, and hold for the code that runs now.
+                if let Some(metadata) = &completed.sdk_metadata {
+                    self.flags.recorded(metadata);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
     /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
     pub(crate) fn cancel(&mut self, machine: Key, forget: bool) -> Option<Outcome> {
