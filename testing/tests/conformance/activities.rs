@@ -253,7 +253,7 @@ async fn eager_activities_stay_on_the_worker_that_schedules_them() -> Outcome {
             assert_eq!(handle.result().await?, ["own"; 10]);
             Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
         };
-        let history = own.run_until(async { other.run_until(body).await }).await???;
+        let history = own.run_until(Box::pin(other.run_until(body))).await???;
         Ok(vec![history])
     })
     .await
