@@ -16,6 +16,12 @@ async fn length(text: String) -> Result<usize, ActivityError> {
     Ok(text.len())
 }
 
+/// Bytes are not written as JSON, which takes long without optimization.
+#[activity]
+async fn byte_count(bytes: Vec<u8>) -> Result<usize, ActivityError> {
+    Ok(bytes.len())
+}
+
 static TASKS: AtomicU32 = AtomicU32::new(0);
 
 /// Sends an argument that is too large the first time its task runs, as a mistake does that is mended by a deployment.
@@ -35,15 +41,15 @@ async fn shrinks_result(_ctx: &WorkflowContext) -> Result<String, WorkflowError>
 /// Each argument is within the limit, all together are more than a message may have.
 #[workflow]
 async fn many_arguments(ctx: &WorkflowContext, count: usize) -> Result<usize, WorkflowError> {
-    let calls = (0..count).map(|_| ctx.activity(length, "x".repeat(MIB)).start_to_close_timeout(secs(20)));
+    let calls = (0..count).map(|_| ctx.activity(byte_count, vec![0; MIB]).start_to_close_timeout(secs(20)));
     let lengths = futures_util::future::join_all(calls).await;
     Ok(lengths.into_iter().sum::<Result<usize, _>>()?)
 }
 
 #[workflow]
 async fn oversized(ctx: &WorkflowContext) -> Result<usize, WorkflowError> {
-    let small = ctx.activity(length, "x".into()).start_to_close_timeout(secs(20)).start();
-    let large = ctx.activity(length, "x".repeat(5 * MIB)).start_to_close_timeout(secs(20)).start();
+    let small = ctx.activity(byte_count, vec![0]).start_to_close_timeout(secs(20)).start();
+    let large = ctx.activity(byte_count, vec![0; 5 * MIB]).start_to_close_timeout(secs(20)).start();
     Ok(small.await? + large.await?)
 }
 
@@ -172,7 +178,7 @@ async fn b041_with_the_limit_disabled_the_server_ends_the_workflow() {
 async fn b040_a_completion_over_4_mb_is_paginated_or_reported_once_as_too_large_for_grpc() {
     with_worker(
         "many-arguments",
-        |worker| worker.workflow(many_arguments).activities(length),
+        |worker| worker.workflow(many_arguments).activities(byte_count),
         async |client, queue| {
             let handle = client.start(many_arguments, 9).id(unique("many")).task_queue(&queue).await.unwrap();
             let result = handle.result().await;
@@ -182,7 +188,7 @@ async fn b040_a_completion_over_4_mb_is_paginated_or_reported_once_as_too_large_
                 Ok(sum) => {
                     assert_eq!(sum, 9 * MIB);
                     assert!(!text.contains("WorkflowTaskFailed"), "{text}");
-                    let scheduled = text.lines().filter(|line| line.contains("ActivityTaskScheduled(length)"));
+                    let scheduled = text.lines().filter(|line| line.contains("ActivityTaskScheduled(byte_count)"));
                     assert_eq!(scheduled.filter(|line| !line.contains("Commands")).count(), 9, "{text}");
                 }
                 // It does not. The server takes the report as the end of the workflow: no other try would be smaller.
@@ -200,7 +206,7 @@ async fn b040_a_completion_over_4_mb_is_paginated_or_reported_once_as_too_large_
 async fn b040_one_command_that_is_too_large_is_not_split() {
     with_worker(
         "oversized",
-        |worker| worker.workflow(oversized).activities(length).disable_payload_error_limit(true),
+        |worker| worker.workflow(oversized).activities(byte_count).disable_payload_error_limit(true),
         async |client, queue| {
             let error = client.execute(oversized, ()).task_queue(&queue).await.unwrap_err();
             assert!(error.to_string().contains("GrpcMessageTooLarge"), "{error}");
