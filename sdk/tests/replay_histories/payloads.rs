@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{fits, recorded};
 
 #[derive(Serialize, Deserialize)]
-pub struct Pair {
+struct Pair {
     left: String,
     right: Option<i64>,
 }
@@ -21,7 +21,7 @@ pub struct Pair {
 /// `temporal.api.common.v1.WorkflowType`, which Python passed, with serde for its JSON form.
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[prost(prost_path = "abide_protos::prost")]
-pub struct WorkflowType {
+struct WorkflowType {
     #[prost(string, tag = "1")]
     name: String,
 }
@@ -54,7 +54,7 @@ async fn message_name_raw(value: RawPayload) -> Result<RawPayload, ActivityError
 }
 
 #[workflow(name = "Payloads")]
-pub async fn payloads(
+async fn payloads(
     ctx: &WorkflowContext,
     pair: Pair,
     anything: BTreeMap<String, serde_json::Value>,
