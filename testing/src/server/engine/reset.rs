@@ -212,10 +212,8 @@ fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEven
     }
     let kept = base.events(1, finish_event_id);
     if pending_workflow_task(kept.iter()).is_none() {
-        return Err(Error::invalid_argument(format!(
-            "StateRebuilder unable to Rebuild mutable state to event ID: {}, version: 0, this event must be at the boundary",
-            finish_event_id - 1
-        )));
+        let text = "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]";
+        return Err(Error::invalid_argument(format!("{text}: {finish_event_id}")));
     }
     Ok(kept)
 }

@@ -27,6 +27,14 @@ impl Engine {
         }
         wanted
     }
+
+    /// Makes a normal task for updates that came while the last one was under way, unless its worker has taken one along.
+    pub(crate) fn ensure_task_for_updates(&mut self, id: ExecutionId) {
+        let state = &self.execution(id).state;
+        if state.updates.has_admitted() && state.task.is_none() {
+            self.transact(id, |transaction| transaction.ensure_workflow_task());
+        }
+    }
 }
 
 impl Transaction<'_> {

@@ -59,7 +59,8 @@ impl Engine {
         if let Some(refusal) = outcome.refusal {
             return Err(Error::invalid_argument(refusal.message()));
         }
-        let inline = outcome.inline || (self.schedule_speculative_task(id, return_new_task) && return_new_task);
+        let inline = outcome.inline || (return_new_task && self.schedule_speculative_task(id, true));
+        self.ensure_task_for_updates(id);
         let workflow_task = if inline {
             self.transact(id, |transaction| {
                 transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone());

@@ -18,5 +18,6 @@ pub(super) fn apply(
         return Err(Refusal::new(WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage, text));
     };
     let message = completion.messages.remove(place);
+    completion.messages.retain(|other| other.id != message.id);
     update_messages::apply(transaction, completion, &message, extras)
 }
