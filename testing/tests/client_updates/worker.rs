@@ -21,12 +21,13 @@ pub(crate) async fn work(address: &str, queue: String) -> Outcome {
     let mut client = WorkflowServiceClient::new(channel);
     let mut accepted = Vec::new();
     loop {
-        let request = service::PollWorkflowTaskQueueRequest {
+        let mut request = tonic::Request::new(service::PollWorkflowTaskQueueRequest {
             namespace: "default".to_owned(),
             task_queue: Some(TaskQueue { name: queue.clone(), ..Default::default() }),
             identity: "worker by hand".to_owned(),
             ..Default::default()
-        };
+        });
+        request.set_timeout(abide::secs(70));
         let task = client.poll_workflow_task_queue(request).await?.into_inner();
         if !task.task_token.is_empty() {
             client.respond_workflow_task_completed(answer(task, &mut accepted)?).await?;

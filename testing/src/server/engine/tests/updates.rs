@@ -1017,3 +1017,34 @@ fn update_with_start_finds_a_completed_update_in_a_closed_run() {
         "#]],
     );
 }
+
+#[test]
+fn a_speculative_task_whose_sticky_worker_is_gone_never_was_on_the_sticky_queue() {
+    check(
+        "
+            start
+            poll
+            respond sticky:
+            update u
+            poll
+            respond: accept u; update-completed u 1
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1, events 1-6, update u after 5
+            update u: Completed, 1
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 WorkflowTaskScheduled on tq, attempt 1
+              6 WorkflowTaskStarted of 5
+              7 WorkflowTaskCompleted of 5, 6
+              8 WorkflowExecutionUpdateAccepted u after 5
+              9 WorkflowExecutionUpdateCompleted u of 8: 1
+        "#]],
+    );
+}
