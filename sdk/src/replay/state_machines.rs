@@ -12,8 +12,8 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
-use super::jobs::{Job, Jobs, Outcome, Signal};
-use super::machines::{activity, close_workflow, timer, workflow_task};
+use super::jobs::{Job, Jobs, Message, Outcome, Signal};
+use super::machines::{activity, close_workflow, timer, update, workflow_task};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
@@ -28,6 +28,7 @@ pub(crate) struct StateMachines {
     pub(crate) commands: CommandQueue,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
+    pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
@@ -48,6 +49,7 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    Update(Box<update::UpdateMachine>),
     CloseWorkflow(close_workflow::State),
 }
 
@@ -68,6 +70,7 @@ impl StateMachines {
             commands: CommandQueue::default(),
             jobs: Jobs::default(),
             flags,
+            updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
             closed: false,
             next_timer: 0,
@@ -132,9 +135,15 @@ impl StateMachines {
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
-                self.jobs.messages.push(Signal { name, input });
+                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
                 Ok(())
             }
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {
+                self.update_admitted(id, event);
+                Ok(())
+            }
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(event) => self.update_accepted(id, event),
+            A::WorkflowExecutionUpdateCompletedEventAttributes(event) => self.update_completed(id, event),
             A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
                 self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
                 Ok(())
@@ -159,9 +168,22 @@ impl StateMachines {
                     self.flags.recorded(metadata);
                 }
             }
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                self.update_accepted_ahead(event.event_id, accepted);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
+    /// updates that were rejected). The task before it, at `last_started_event_id`, is the last one again.
+    ///
+    /// Its own two events are no part of the history; what came before them stays as it was applied.
+    pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
+        self.last_event_id -= 2;
+        self.last_started_event_id = last_started_event_id;
+        self.workflow_task = workflow_task::State::None;
     }
 
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
@@ -170,7 +192,7 @@ impl StateMachines {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
-            Machine::CloseWorkflow(_) => None,
+            Machine::Update(_) | Machine::CloseWorkflow(_) => None,
         }
     }
 
@@ -179,7 +201,7 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
-            Some(Machine::CloseWorkflow(_)) | None => {}
+            Some(Machine::Update(_) | Machine::CloseWorkflow(_)) | None => {}
         }
     }
 
@@ -311,6 +333,7 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             _ => name,
         }
     }

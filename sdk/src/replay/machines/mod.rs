@@ -6,6 +6,7 @@
 pub(crate) mod activity;
 pub(crate) mod close_workflow;
 pub(crate) mod timer;
+pub(crate) mod update;
 pub(crate) mod workflow_task;
 
 /// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.
