@@ -40,7 +40,8 @@ pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{

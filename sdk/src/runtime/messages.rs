@@ -171,9 +171,8 @@ impl WorkflowRun {
     pub(super) fn unfinished_handlers(&self) -> Option<String> {
         let instance = self.instance()?;
         let policy = |message: &InboundMessage| {
-            let same = |handler: &&crate::workflow::HandlerInfo| {
-                handler.kind == message.kind && handler.name == message.name
-            };
+            let same =
+                |handler: &&crate::workflow::HandlerInfo| handler.kind == message.kind && handler.name == message.name;
             instance.handlers().iter().find(same).map_or(UnfinishedPolicy::Abandon, |found| found.unfinished_policy)
         };
         let unfinished: Vec<String> = self

@@ -13,9 +13,7 @@ use std::task::{Context, Poll};
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::TaskError;
-use super::messages::{
-    Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update,
-};
+use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update};
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::failure::WorkflowError;
@@ -64,7 +62,11 @@ pub(crate) enum Polled {
     /// A handler has failed, and the workflow with it.
     HandlerFailed(WorkflowError),
     /// An update's handler has ended.
-    Update { machine: Key, message: Rc<InboundMessage>, result: Result<Payload, WorkflowError> },
+    Update {
+        machine: Key,
+        message: Rc<InboundMessage>,
+        result: Result<Payload, WorkflowError>,
+    },
     /// No handler of that name: the signal is kept for one that comes later.
     UnknownSignal(Box<Signal>),
 }

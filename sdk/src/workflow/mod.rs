@@ -35,8 +35,8 @@ pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
 pub use info::WorkflowInfo;
 pub use spawn::JoinHandle;
-pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use state::State;
+pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use timer::{TimerCall, TimerHandle};
 
 pub(crate) use info::event_time;

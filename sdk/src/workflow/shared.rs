@@ -11,8 +11,8 @@ use std::task::Waker;
 
 use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
-use super::info::WorkflowInfo;
 use super::inbound_message::InboundMessage;
+use super::info::WorkflowInfo;
 use super::operation::Operation;
 use super::state::ReadOnlyCode;
 use crate::replay::jobs::Outcome;

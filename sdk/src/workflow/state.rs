@@ -149,8 +149,12 @@ impl<T> State<T> {
         let caller = Location::caller();
         if let Some(code) = READ_ONLY.get() {
             let (who, advice) = match code {
-                ReadOnlyCode::Query => ("a query handler", "a query must not change the workflow; use a signal for that"),
-                ReadOnlyCode::Validator => ("an update validator", "it only accepts or refuses; change it in the update"),
+                ReadOnlyCode::Query => {
+                    ("a query handler", "a query must not change the workflow; use a signal for that")
+                }
+                ReadOnlyCode::Validator => {
+                    ("an update validator", "it only accepts or refuses; change it in the update")
+                }
             };
             panic!("State<{}> is changed at {caller} by {who}: {advice}", std::any::type_name::<T>());
         }

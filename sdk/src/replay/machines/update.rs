@@ -284,10 +284,7 @@ impl StateMachines {
         let command = body.map(|body| {
             let attributes = ProtocolMessageCommandAttributes { message_id: message_id.clone() };
             self.updates.outgoing.push(message(message_id, update_id, body));
-            CommandBody {
-                attributes: Attributes::ProtocolMessageCommandAttributes(attributes),
-                user_metadata: None,
-            }
+            CommandBody { attributes: Attributes::ProtocolMessageCommandAttributes(attributes), user_metadata: None }
         });
         self.issue(CommandType::ProtocolMessage, key, None, command);
     }

@@ -20,3 +20,6 @@ mod queries;
 mod segmentation;
 mod signals;
 mod timers;
+mod unfinished_handlers;
+mod updates;
+mod updates_replayed;
