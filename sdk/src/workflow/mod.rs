@@ -14,6 +14,8 @@ mod inbound_message;
 mod info;
 mod metadata;
 mod operation;
+mod patch;
+mod search_attributes;
 mod select;
 mod spawn;
 mod state;
@@ -34,6 +36,7 @@ pub use implementation::{
 pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
 pub use info::WorkflowInfo;
+pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub use state::State;
 pub(crate) use state::{ReadOnly, ReadOnlyCode};
