@@ -9,6 +9,7 @@
 mod changed;
 mod others;
 mod python;
+mod updates;
 mod verdicts;
 mod versions;
 
