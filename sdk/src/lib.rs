@@ -17,6 +17,7 @@ mod definition;
 mod duration;
 mod failure;
 mod history;
+mod priority;
 mod retry_policy;
 mod search_attributes;
 
@@ -50,6 +51,7 @@ pub use failure::{
     TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use priority::Priority;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;

@@ -6,6 +6,7 @@ use std::fmt;
 use abide_protos::google::rpc::Status as StatusDetails;
 use abide_protos::prost::{Message, Name};
 use abide_protos::temporal::api::errordetails::v1 as details;
+use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_failure::OperationStatus;
 use tonic::{Code, Status};
 
 /// A call to the Temporal server did not succeed.
@@ -150,6 +151,15 @@ impl RpcError {
     pub(super) fn is_compression_refused(&self) -> bool {
         let message = self.inner.message.to_ascii_lowercase();
         self.is_unimplemented() && (message.contains("compress") || message.contains("grpc-encoding"))
+    }
+
+    /// One of several operations that were called for together; `None` if nothing was wrong with it.
+    pub(super) fn of_operation(&self, status: OperationStatus) -> Option<Self> {
+        let OperationStatus { code: number, message, details } = status;
+        let code = Code::from_i32(number);
+        let is_refused = !matches!(code, Code::Ok | Code::Aborted);
+        let details = StatusDetails { code: number, message: message.clone(), details };
+        is_refused.then(|| Self { inner: Box::new(Inner { rpc: self.inner.rpc, code, message, details }) })
     }
 
     /// The first detail of that message type.

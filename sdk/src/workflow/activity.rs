@@ -25,6 +25,7 @@ use crate::converter::{PayloadWriter, from_payload};
 use crate::definition::{ActivityDefinition, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
+use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::activity::{Input, ScheduleActivity};
@@ -288,7 +289,7 @@ impl<D: ActivityDefinition> Request<D> {
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
             request_eager_execution: false,
             use_workflow_build_id: own_queue,
-            priority: None,
+            priority: options.priority.as_ref().map(Priority::to_proto),
         };
         Some(CommandBody {
             attributes: Attributes::ScheduleActivityTaskCommandAttributes(attributes),
