@@ -125,10 +125,12 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[init]` | at most one: `fn([ctx,] args..) -> Self` with the arguments of `#[run]`, in place of `Default` |
 ///
 /// All methods take `&self`: the main routine and the handlers share the state and take turns at each `.await`; what
-/// changes is kept in `State<T>`. Signals and updates that came before the first workflow task are handled before `#[run]` begins,
-/// so what they need comes from `Default` or `#[init]`. `#[run]`, `#[signal]`, `#[query]` and `#[update]`
-/// take `(name = "..")`; default is the method's name (for `#[run]`: the struct's). `#[signal]` and `#[update]` take
-/// `(unfinished_policy = abandon)` for handlers that the workflow's end may cut off without a warning. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
+/// changes is kept in `State<T>`. Signals and updates that came before the first workflow task are handled before
+/// `#[run]` begins, so what they need comes from `Default` or `#[init]`.
+///
+/// `#[run]`, `#[signal]`, `#[query]` and `#[update]` take `(name = "..")`; default is the method's name (for `#[run]`:
+/// the struct's). `#[signal]` and `#[update]` take `(unfinished_policy = abandon)` for handlers that the workflow's end
+/// may cut off without a warning. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
 ///
 /// ```
 /// use abide::prelude::*;

@@ -31,7 +31,8 @@ impl WorkflowContext {
     /// # use abide::prelude::*;
     /// # struct Account { applied: State<Vec<String>>, balance: State<u64> }
     /// # impl Account {
-    /// // The handler of an update `deposit`, which does nothing when the same update comes again.
+    /// // The handler of an update `deposit`. A caller that tries again after the workflow continued as new, with the
+    /// // same id, finds that it was done: `applied` was handed over.
     /// fn deposit(&self, ctx: &WorkflowContext, amount: u64) -> u64 {
     ///     let id = ctx.current_update().map(|update| update.id).unwrap_or_default();
     ///     if !self.applied.with(|applied| applied.contains(&id)) {
