@@ -49,8 +49,7 @@ impl WorkflowWorker {
             Ok(response) => {
                 self.start_eager(response.activity_tasks, eager_slots);
                 if response.reset_history_event_id > 0 {
-                    // The server forgot a speculative task: the run has seen events that were never stored.
-                    self.evict(&ticket);
+                    self.take_back(&ticket, response.reset_history_event_id);
                 }
                 if let Some(next) = response.workflow_task {
                     self.accept(next, ticket.slot);
@@ -251,6 +250,12 @@ impl WorkflowWorker {
                 "a failed workflow task could not be reported; it will time out: {error}"
             );
         }
+    }
+
+    /// The server forgot a speculative task: the run has seen two events that were never stored.
+    fn take_back(&self, ticket: &Ticket, last_started_event_id: i64) {
+        let (run_id, dropped) = (ticket.run_id.clone(), ticket.started_event_id);
+        self.lanes().send(&ticket.run_id, Message::TakeBackTask { run_id, dropped, last_started_event_id });
     }
 
     /// Forgets the run, if it is cached: what it did is not what history will say.

@@ -11,6 +11,7 @@ mod go;
 mod others;
 mod payloads;
 mod python;
+mod updates;
 mod verdicts;
 mod versions;
 

@@ -11,4 +11,5 @@ mod messages;
 mod normalize;
 mod tasks;
 mod timers;
+mod updates;
 mod versions;
