@@ -18,6 +18,7 @@ mod duration;
 mod failure;
 mod history;
 mod retry_policy;
+mod workflow_id_reuse_policy;
 
 pub mod activity;
 pub mod converter;
@@ -44,8 +45,8 @@ pub use definition::{
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
-    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
-    TimeoutType, WorkflowError,
+    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
+    ExternalWorkflowFailure, Failure, FailureKind, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
 pub use replay::{Nondeterminism, NondeterminismKind};

@@ -13,7 +13,9 @@ use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand}
 use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Outcome, Signal};
-use super::machines::{activity, close_workflow, timer, workflow_task};
+use super::machines::{
+    activity, cancel_external, child_workflow, close_workflow, signal_external, timer, workflow_task,
+};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
@@ -33,6 +35,7 @@ pub(crate) struct StateMachines {
     closed: bool,
     next_timer: u32,
     next_activity: u32,
+    next_child: u32,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
     /// Workflow time: the latest WorkflowTaskStarted.
@@ -48,6 +51,9 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
+    SignalExternal(signal_external::SignalExternalMachine),
+    CancelExternal(cancel_external::CancelExternalMachine),
     CloseWorkflow(close_workflow::State),
 }
 
@@ -72,6 +78,7 @@ impl StateMachines {
             closed: false,
             next_timer: 0,
             next_activity: 0,
+            next_child: 0,
             replaying: true,
             time: Timestamp::default(),
             last_event_id: 0,
@@ -144,17 +151,60 @@ impl StateMachines {
             | A::WorkflowExecutionCanceledEventAttributes(_)
             | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
             A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
-            _ if event.worker_may_ignore => Ok(()),
-            _ => Err(unknown_event(event)),
+            other => match self.apply_of_other_workflow(id, other) {
+                Some(applied) => applied,
+                None if event.worker_may_ignore => Ok(()),
+                None => Err(unknown_event(event)),
+            },
         }
+    }
+
+    /// Takes in what happened to children and to other workflows; `None` for any other event.
+    fn apply_of_other_workflow(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
+        Some(match attributes {
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(event) => self.child_initiated(id, event),
+            A::StartChildWorkflowExecutionFailedEventAttributes(event) => self.child_start_failed(id, event),
+            A::ChildWorkflowExecutionStartedEventAttributes(event) => self.child_started(id, event),
+            A::ChildWorkflowExecutionCompletedEventAttributes(event) => self.child_completed(id, event),
+            A::ChildWorkflowExecutionFailedEventAttributes(event) => self.child_failed(id, event),
+            A::ChildWorkflowExecutionCanceledEventAttributes(event) => self.child_canceled(id, event),
+            A::ChildWorkflowExecutionTimedOutEventAttributes(event) => self.child_timed_out(id, event),
+            A::ChildWorkflowExecutionTerminatedEventAttributes(event) => self.child_terminated(id, event),
+            A::SignalExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.signal_external_initiated(id, event)
+            }
+            A::SignalExternalWorkflowExecutionFailedEventAttributes(event) => self.signal_external_failed(id, event),
+            A::ExternalWorkflowExecutionSignaledEventAttributes(event) => {
+                self.external_signaled(id, event.initiated_event_id)
+            }
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.cancel_external_initiated(id, event)
+            }
+            A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(event) => {
+                self.cancel_external_failed(id, event)
+            }
+            A::ExternalWorkflowExecutionCancelRequestedEventAttributes(event) => {
+                self.external_cancel_requested(id, event.initiated_event_id)
+            }
+            _ => return None,
+        })
     }
 
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
     /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
-    pub(crate) fn cancel(&mut self, machine: Key, forget: bool) -> Option<Outcome> {
+    pub(crate) fn cancel(&mut self, machine: Key, forget: bool, reason: &str) -> Option<Outcome> {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
+            Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
+            Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
+            // A request that was made stands, whoever waits for it.
+            Machine::CancelExternal(_) => {
+                if forget {
+                    self.detach(machine);
+                }
+                None
+            }
             Machine::CloseWorkflow(_) => None,
         }
     }
@@ -164,6 +214,9 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
+            Some(Machine::ChildWorkflow(child)) => child.detach(),
+            Some(Machine::SignalExternal(signal)) => signal.detach(),
+            Some(Machine::CancelExternal(request)) => request.detach(),
             Some(Machine::CloseWorkflow(_)) | None => {}
         }
     }
@@ -219,6 +272,12 @@ impl StateMachines {
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
+    }
+
+    /// The next child workflow's number, from 1: its default id is made from it.
+    pub(crate) fn take_child_number(&mut self) -> u32 {
+        self.next_child += 1;
+        self.next_child
     }
 
     pub(crate) fn begun_by(&mut self, event_id: i64, machine: Key) {
@@ -296,6 +355,9 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
+            Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
+            Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
             _ => name,
         }
     }

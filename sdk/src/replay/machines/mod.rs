@@ -4,7 +4,10 @@
 //! [`StateMachines`](super::state_machines::StateMachines) routes events to machines and carries out the effects.
 
 pub(crate) mod activity;
+pub(crate) mod cancel_external;
+pub(crate) mod child_workflow;
 pub(crate) mod close_workflow;
+pub(crate) mod signal_external;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
 
