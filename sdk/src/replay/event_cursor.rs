@@ -22,6 +22,8 @@ pub(crate) struct EventCursor {
     /// Id of the last event at hand; 0 before the first.
     last_id: i64,
     next_page_token: Vec<u8>,
+    /// Where the look-ahead has found the end of the task after the current one, until events are added.
+    looked_ahead: Option<usize>,
 }
 
 /// How far the next workflow task reaches.
@@ -59,6 +61,7 @@ impl EventCursor {
         if !events.is_empty() {
             self.pages.push_back(events);
         }
+        self.looked_ahead = None;
         Ok(())
     }
 
@@ -83,9 +86,24 @@ impl EventCursor {
         Some(event)
     }
 
-    /// The event that comes after those that were applied, if it is at hand.
-    pub(crate) fn following(&self) -> Option<&HistoryEvent> {
-        self.peek(0)
+    /// How many events belong to the task after the one of `count` events; `None` if a page is needed to tell.
+    ///
+    /// They hold what the code of the current task did: which patches it asked for, which updates it accepted, what
+    /// its local activities came to.
+    pub(crate) fn look_ahead(&mut self, count: usize) -> Option<usize> {
+        match self.next_task_after(count) {
+            NextTask::NeedPage => None,
+            NextTask::Rest(ahead) => Some(ahead),
+            NextTask::Events(ahead) => {
+                self.looked_ahead = Some(ahead);
+                Some(ahead)
+            }
+        }
+    }
+
+    /// The next events, which are not applied yet.
+    pub(crate) fn ahead(&mut self, count: usize) -> impl Iterator<Item = &mut HistoryEvent> {
+        self.pages.iter_mut().flatten().skip(self.position).take(count)
     }
 
     /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
@@ -108,31 +126,39 @@ impl EventCursor {
     /// from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
     /// command in between). An accepted update ends the task before the one that delivered it. A closing event is
     /// always an end.
-    pub(crate) fn next_task(&self) -> NextTask {
+    pub(crate) fn next_task(&mut self) -> NextTask {
+        match self.looked_ahead.take() {
+            Some(count) => NextTask::Events(count),
+            None => self.next_task_after(0),
+        }
+    }
+
+    /// The same for the task that begins after `skipped` events; the count does not include them.
+    fn next_task_after(&self, skipped: usize) -> NextTask {
         let mut saw_command = false;
         let mut started: Vec<(i64, usize)> = Vec::new();
-        let mut index = 0;
+        let mut index = skipped;
         while let Some(event) = self.peek(index) {
             let event_type = event.event_type();
             saw_command |= is_command_event(event_type);
             if closes_workflow(event_type) {
-                return NextTask::Events(index + 1);
+                return NextTask::Events(index + 1 - skipped);
             }
             if event_type == EventType::WorkflowTaskStarted {
                 match self.after_started(index, saw_command) {
                     AfterStarted::NeedPage => return NextTask::NeedPage,
                     AfterStarted::CameToNothing => {}
                     AfterStarted::Heartbeat => started.push((event.event_id, index)),
-                    AfterStarted::End => return NextTask::Events(index + 1),
+                    AfterStarted::End => return NextTask::Events(index + 1 - skipped),
                     AfterStarted::UpdateAccepted { sequencing_event_id } => {
                         let earlier = started.iter().rev().find(|(id, _)| *id < sequencing_event_id);
-                        return NextTask::Events(earlier.map_or(index, |(_, index)| *index) + 1);
+                        return NextTask::Events(earlier.map_or(index, |(_, index)| *index) + 1 - skipped);
                     }
                 }
             }
             index += 1;
         }
-        if self.next_page_token.is_empty() { NextTask::Rest(index) } else { NextTask::NeedPage }
+        if self.next_page_token.is_empty() { NextTask::Rest(index - skipped) } else { NextTask::NeedPage }
     }
 
     fn after_started(&self, index: usize, saw_command: bool) -> AfterStarted {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
-use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use super::failures::{TaskError, foreign_wake, unknown_workflow};
 use super::order::{Grouping, RunOrder};
@@ -167,7 +166,10 @@ impl WorkflowRun {
                 }
                 NextTask::Events(count) if self.leaves_to_come(count) => return self.at_the_end(),
                 NextTask::Events(count) => {
-                    if let Some(output) = self.process(count)? {
+                    let Some(ahead) = self.cursor.look_ahead(count) else {
+                        return Ok(Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() });
+                    };
+                    if let Some(output) = self.process(count, ahead)? {
                         return Ok(output);
                     }
                 }
@@ -184,8 +186,9 @@ impl WorkflowRun {
         self.task.as_ref().is_some_and(|task| task.query.is_some()) && self.cursor.ends_in_task(count)
     }
 
-    /// Takes in the events of one workflow task and runs the code on them.
-    fn process(&mut self, count: usize) -> Result<Option<Output>, TaskError> {
+    /// Takes in the events of one workflow task and runs the code on them; the `ahead` events after them tell what the
+    /// code did when it ran first.
+    fn process(&mut self, count: usize, ahead: usize) -> Result<Option<Output>, TaskError> {
         let last = self.apply(count)?;
         if closes_workflow(last) {
             return Ok(None);
@@ -195,14 +198,10 @@ impl WorkflowRun {
         {
             let mut core = self.shared.core.borrow_mut();
             core.machines.replaying = !at_tip;
-            if let Some(Attributes::WorkflowTaskCompletedEventAttributes(completed)) =
-                self.cursor.following().and_then(|event| event.attributes.as_ref())
-                && let Some(metadata) = &completed.sdk_metadata
-            {
-                // A task's flags stand in the event that ends it, and hold for the code that runs now.
-                core.machines.flags.recorded(metadata);
+            for event in self.cursor.ahead(ahead) {
+                core.machines.look_ahead(event)?;
             }
-            if at_tip || self.cursor.following().is_none() {
+            if at_tip || ahead == 0 {
                 core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
             }
         }

@@ -32,6 +32,7 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::{Input, StartChildWorkflow, Waiting};
 use crate::replay::random_seed::seeded_uuid;
+use crate::search_attributes::{SearchAttributeUpdate, apply};
 
 /// A child workflow about to be started: awaiting it starts the child and waits for its result.
 ///
@@ -152,11 +153,10 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         self
     }
 
-    /// Sets a search attribute of the child; the namespace must have it, with the value's type.
-    pub fn search_attribute<T: PayloadValue>(mut self, name: impl Into<String>, value: &T) -> Self {
-        if let Some(payload) = self.written(value) {
-            self.request().search_attributes.get_or_insert_default().indexed_fields.insert(name.into(), payload);
-        }
+    /// Sets search attributes of the child, by which lists find it; the server must know their names and types.
+    pub fn search_attributes(mut self, values: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let values: Vec<SearchAttributeUpdate> = values.into_iter().collect();
+        apply(&values, self.request().search_attributes.get_or_insert_default());
         self
     }
 

@@ -6,8 +6,11 @@
 
 mod activities;
 mod arm;
+mod children;
 mod ends;
+mod external;
 mod messages;
 mod normalize;
 mod tasks;
 mod timers;
+mod versions;

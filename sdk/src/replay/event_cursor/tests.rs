@@ -17,6 +17,18 @@ fn ends(events: &[HistoryEvent], page: usize) -> (Vec<i64>, usize) {
             NextTask::Rest(0) if pages.peek().is_some() => push_next(&mut cursor, &mut pages),
             NextTask::Rest(count) => return (ends, count),
             NextTask::Events(count) => {
+                let Some(ahead) = cursor.look_ahead(count) else {
+                    push_next(&mut cursor, &mut pages);
+                    continue;
+                };
+                // Looking ahead changes nothing: the same task is found again without what was noted.
+                assert_eq!(
+                    cursor.next_task_after(count),
+                    match cursor.looked_ahead {
+                        Some(ahead) => NextTask::Events(ahead),
+                        None => NextTask::Rest(ahead),
+                    }
+                );
                 for _ in 1..count {
                     cursor.advance().unwrap();
                 }

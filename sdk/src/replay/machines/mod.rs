@@ -7,8 +7,11 @@ pub(crate) mod activity;
 pub(crate) mod cancel_external;
 pub(crate) mod child_workflow;
 pub(crate) mod close_workflow;
+pub(crate) mod modify_workflow_properties;
+pub(crate) mod patch;
 pub(crate) mod signal_external;
 pub(crate) mod timer;
+pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 
 /// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.

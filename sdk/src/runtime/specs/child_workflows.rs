@@ -7,7 +7,10 @@ use expect_test::{Expect, expect};
 use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::{hours, mins, secs};
 use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, VersioningOverride, WorkflowIdReusePolicy};
-use crate::{ChildWorkflowFailure, RetryPolicy, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
+use crate::{
+    ChildWorkflowFailure, RetryPolicy, SearchAttributeKey, State, WorkflowContext, WorkflowError, workflow,
+    workflow_methods,
+};
 
 #[workflow(name = "child")]
 pub(super) async fn chore(_ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowError> {
@@ -86,7 +89,7 @@ fn every_option_goes_into_the_command() {
                 .parent_close_policy(ParentClosePolicy::RequestCancel)
                 .versioning_override(VersioningOverride::AutoUpgrade)
                 .memo("note", &"kept".to_string())
-                .search_attribute("Keyword", &"found".to_string())
+                .search_attributes([SearchAttributeKey::keyword("Keyword").set("found")])
                 .summary("short")
                 .details("long");
             Ok(call.await?)
