@@ -139,19 +139,6 @@ impl StateMachines {
                 }
                 self.workflow_task(workflow_task::Input::Failed, id)
             }
-            A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
-            A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
-            A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
-            A::ActivityTaskFailedEventAttributes(event) => self.activity_failed(id, event),
-            A::ActivityTaskTimedOutEventAttributes(event) => self.activity_timed_out(id, event),
-            A::ActivityTaskCanceledEventAttributes(event) => self.activity_canceled(id, event),
-            A::ActivityTaskCancelRequestedEventAttributes(event) => self.activity_cancel_requested(id, event),
-            A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
-            A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
-            A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
-            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
-            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
-            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Signal { name, input });
@@ -166,7 +153,7 @@ impl StateMachines {
             | A::WorkflowExecutionCanceledEventAttributes(_)
             | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
             A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
-            other => match self.apply_of_other_workflow(id, other) {
+            other => match self.apply_to_operation(id, other) {
                 Some(applied) => applied,
                 None if event.worker_may_ignore => Ok(()),
                 None => Err(unknown_event(event)),
@@ -174,9 +161,22 @@ impl StateMachines {
         }
     }
 
-    /// Takes in what happened to children and to other workflows; `None` for any other event.
-    fn apply_of_other_workflow(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
+    /// Takes in what happened to something that the code began; `None` for any other event.
+    fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
         Some(match attributes {
+            A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
+            A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
+            A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
+            A::ActivityTaskFailedEventAttributes(event) => self.activity_failed(id, event),
+            A::ActivityTaskTimedOutEventAttributes(event) => self.activity_timed_out(id, event),
+            A::ActivityTaskCanceledEventAttributes(event) => self.activity_canceled(id, event),
+            A::ActivityTaskCancelRequestedEventAttributes(event) => self.activity_cancel_requested(id, event),
+            A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
+            A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
+            A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
+            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
+            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
             A::StartChildWorkflowExecutionInitiatedEventAttributes(event) => self.child_initiated(id, event),
             A::StartChildWorkflowExecutionFailedEventAttributes(event) => self.child_start_failed(id, event),
             A::ChildWorkflowExecutionStartedEventAttributes(event) => self.child_started(id, event),

@@ -54,6 +54,11 @@ fn told(error: &ChildWorkflowFailure) -> String {
     }
 }
 
+/// The child of a workflow that has but one. Inputs hold no ids: they would differ from run to run.
+fn child_id(ctx: &WorkflowContext) -> String {
+    format!("{}-child", ctx.info().workflow_id)
+}
+
 /// The history of a workflow that is about to close.
 async fn closed<W: abide::WorkflowDefinition>(
     client: &Client,
@@ -66,8 +71,8 @@ async fn closed<W: abide::WorkflowDefinition>(
 }
 
 #[workflow]
-async fn outcomes(ctx: &WorkflowContext, id: String) -> Result<Vec<String>, WorkflowError> {
-    let named = |name: &str| format!("{id}-{name}");
+async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let named = |name: &str| format!("{}-{name}", ctx.info().workflow_id);
     let ok = ctx.child_workflow(slow_echo, "hello".into()).workflow_id(named("ok"));
     let ok = ok.memo("note", &"kept".to_string()).summary("says it").details("and no more").task_timeout(secs(7));
     let policy = RetryPolicy::new().maximum_attempts(1);
@@ -88,7 +93,7 @@ async fn children_end_in_every_way() -> Outcome {
         let worker = arm.worker().workflow(outcomes).workflow(slow_echo).workflow(Waiter::run).build()?;
         let histories = worker
             .run_until(async {
-                let handle = arm.client.start(outcomes, arm.id()).id(arm.id()).task_queue(arm.queue()).await?;
+                let handle = arm.client.start(outcomes, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 assert_eq!(handle.result().await?, ["hello", "Broken", "timed out", "already started"]);
                 let child = |name: &str| format!("{}-{name}", arm.id());
                 Ok::<_, Box<dyn std::error::Error>>(vec![
@@ -105,7 +110,8 @@ async fn children_end_in_every_way() -> Outcome {
 }
 
 #[workflow]
-async fn terminated_child(ctx: &WorkflowContext, id: String) -> Result<Vec<String>, WorkflowError> {
+async fn terminated_child(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let id = child_id(ctx);
     let first = ctx.child_workflow(Waiter::run, ()).workflow_id(id.clone()).start().await?;
     let second = ctx.child_workflow(Waiter::run, ()).workflow_id(id).await;
     let refused = told(&second.expect_err("the id is in use"));
@@ -119,7 +125,7 @@ async fn a_child_whose_id_runs_is_refused_and_a_terminated_one_is_told_of() -> O
         let histories = worker
             .run_until(async {
                 let child = format!("{}-child", arm.id());
-                let start = arm.client.start(terminated_child, child.clone()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(terminated_child, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                 arm.client.handle(Waiter::run, child.clone()).terminate("no more").await?;
@@ -134,8 +140,8 @@ async fn a_child_whose_id_runs_is_refused_and_a_terminated_one_is_told_of() -> O
 }
 
 #[workflow]
-async fn signals_child(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> {
-    let child = ctx.child_workflow(Waiter::run, ()).workflow_id(id).start().await?;
+async fn signals_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let child = ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).start().await?;
     ctx.timer(millis(300)).await?;
     child.signal(Waiter::finish, "told by the parent".into()).await?;
     Ok(child.await?)
@@ -148,7 +154,7 @@ async fn a_parent_signals_its_child() -> Outcome {
         let histories = worker
             .run_until(async {
                 let child = format!("{}-child", arm.id());
-                let start = arm.client.start(signals_child, child.clone()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(signals_child, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.await?;
                 assert_eq!(handle.result().await?, "told by the parent");
                 let parent = handle.fetch_history().await?;
@@ -161,14 +167,14 @@ async fn a_parent_signals_its_child() -> Outcome {
 }
 
 #[workflow]
-async fn cancels_child(ctx: &WorkflowContext, id: String, kind: u32) -> Result<String, WorkflowError> {
+async fn cancels_child(ctx: &WorkflowContext, kind: u32) -> Result<String, WorkflowError> {
     let kind = match kind {
         0 => ChildWorkflowCancellationType::Abandon,
         1 => ChildWorkflowCancellationType::TryCancel,
         2 => ChildWorkflowCancellationType::WaitCancellationRequested,
         _ => ChildWorkflowCancellationType::WaitCancellationCompleted,
     };
-    let call = ctx.child_workflow(Waiter::run, ()).workflow_id(id).cancellation_type(kind);
+    let call = ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).cancellation_type(kind);
     let child = call.start().await?;
     ctx.timer(millis(300)).await?;
     child.cancel_with_reason("the parent has changed its mind");
@@ -183,7 +189,7 @@ async fn cancelling(arm: Arm, kind: u32) -> Histories {
     let histories = worker
         .run_until(async {
             let child = format!("{}-child", arm.id());
-            let start = arm.client.start(cancels_child, (child.clone(), kind)).id(arm.id()).task_queue(arm.queue());
+            let start = arm.client.start(cancels_child, kind).id(arm.id()).task_queue(arm.queue());
             let handle = start.await?;
             assert_eq!(handle.result().await?, "cancelled");
             let parent = handle.fetch_history().await?;
@@ -210,8 +216,8 @@ async fn both_waiting_types_wait_for_the_child() -> Outcome {
 }
 
 #[workflow]
-async fn waits_for_child(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> {
-    Ok(ctx.child_workflow(Waiter::run, ()).workflow_id(id).await?)
+async fn waits_for_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    Ok(ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).await?)
 }
 
 #[tokio::test]
@@ -221,7 +227,7 @@ async fn a_cancelled_parent_cancels_its_child_and_waits_for_it() -> Outcome {
         let histories = worker
             .run_until(async {
                 let child = format!("{}-child", arm.id());
-                let start = arm.client.start(waits_for_child, child.clone()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(waits_for_child, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
                 let running = arm.client.handle(Waiter::run, child.clone());
@@ -239,7 +245,8 @@ async fn a_cancelled_parent_cancels_its_child_and_waits_for_it() -> Outcome {
 }
 
 #[workflow]
-async fn leaves_children(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> {
+async fn leaves_children(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let id = &ctx.info().workflow_id;
     let policies = [
         ("terminate", ParentClosePolicy::Terminate),
         ("abandon", ParentClosePolicy::Abandon),
@@ -259,7 +266,7 @@ async fn parent_close_policies() -> Outcome {
         let worker = arm.worker().workflow(leaves_children).workflow(Waiter::run).build()?;
         let histories = worker
             .run_until(async {
-                let handle = arm.client.start(leaves_children, arm.id()).id(arm.id()).task_queue(arm.queue()).await?;
+                let handle = arm.client.start(leaves_children, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 assert_eq!(handle.result().await?, "left them");
                 let child = |name: &str| format!("{}-{name}", arm.id());
                 let terminated = closed(&arm.client, Waiter::run, child("terminate")).await?;
@@ -281,36 +288,6 @@ async fn parent_close_policies() -> Outcome {
 }
 
 #[workflow]
-async fn starts_and_ends(ctx: &WorkflowContext, id: String) -> Result<(), WorkflowError> {
-    let call = ctx.child_workflow(Waiter::run, ()).workflow_id(id);
-    call.parent_close_policy(ParentClosePolicy::Abandon).start().detach();
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_abandoned_child_starts_although_its_parent_has_closed() -> Outcome {
-    compare("parent-closes-at-once", |arm| async move {
-        let worker = arm.worker().workflow(starts_and_ends).workflow(Waiter::run).build()?;
-        let histories = worker
-            .run_until(async {
-                let child = format!("{}-child", arm.id());
-                let start = arm.client.start(starts_and_ends, child.clone()).id(arm.id()).task_queue(arm.queue());
-                let handle = start.await?;
-                handle.result().await?;
-                let child = arm.client.handle(Waiter::run, child);
-                until("it has begun", || async { Ok(child.describe().await.is_ok()) }).await?;
-                until_event(&child, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
-                child.signal(Waiter::finish, "on its own".into()).await?;
-                assert_eq!(child.result().await?, "on its own");
-                Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?, child.fetch_history().await?])
-            })
-            .await??;
-        Ok(histories)
-    })
-    .await
-}
-
-#[workflow]
 async fn countdown(ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowError> {
     ctx.timer(millis(300)).await?;
     match n {
@@ -320,8 +297,8 @@ async fn countdown(ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowErro
 }
 
 #[workflow]
-async fn waits_for_chain(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> {
-    Ok(ctx.child_workflow(countdown, 1).workflow_id(id).await?)
+async fn waits_for_chain(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    Ok(ctx.child_workflow(countdown, 1).workflow_id(child_id(ctx)).await?)
 }
 
 #[tokio::test]
@@ -331,7 +308,7 @@ async fn a_child_that_continues_as_new_ends_with_its_last_run() -> Outcome {
         let histories = worker
             .run_until(async {
                 let child = format!("{}-child", arm.id());
-                let start = arm.client.start(waits_for_chain, child.clone()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(waits_for_chain, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.await?;
                 assert_eq!(handle.result().await?, "lift-off");
                 let parent = handle.fetch_history().await?;

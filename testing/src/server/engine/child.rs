@@ -30,11 +30,11 @@ pub(crate) struct Child {
 impl Engine {
     /// Creates the child, lets the parent know, and only then lets the child work.
     pub(crate) fn start_child(&mut self, parent: ExecutionId, initiated_event_id: i64) {
-        let Some((attributes, extras)) = self.execution(parent).child_initiated(initiated_event_id) else { return };
-        let outlives_parent = attributes.parent_close_policy() == ParentClosePolicy::Abandon;
-        if !self.execution(parent).is_running() && !outlives_parent {
+        // What a parent has begun and not seen started goes with it, whatever the policy.
+        if !self.execution(parent).is_running() {
             return;
         }
+        let Some((attributes, extras)) = self.execution(parent).child_initiated(initiated_event_id) else { return };
         match self.create_child(parent, initiated_event_id, &attributes, extras) {
             Err(cause) => self.transact_if_running(parent, |transaction| {
                 transaction.child_not_started(initiated_event_id, &attributes, cause);

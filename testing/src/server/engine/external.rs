@@ -26,6 +26,7 @@ impl Engine {
         let target = initiated.workflow_execution.as_ref();
         let found = self.receiver(sender, &initiated.namespace, target, initiated.child_workflow_only);
         let delivered = match found {
+            Ok(id) if !self.execution(id).is_running() => Err(SignalFailed::ExternalWorkflowExecutionNotFound),
             Ok(id) if self.execution(id).state.signal_count >= SIGNAL_LIMIT => {
                 Err(SignalFailed::SignalCountLimitExceeded)
             }
@@ -81,8 +82,9 @@ impl Engine {
             NoTarget::Namespace => CancelFailed::NamespaceNotFound,
             NoTarget::Workflow => CancelFailed::ExternalWorkflowExecutionNotFound,
         });
-        // A second request changes nothing and succeeds all the same.
+        // A request to a run that has closed, or was asked already, changes nothing and succeeds all the same.
         if let Ok(id) = delivered
+            && self.execution(id).is_running()
             && !self.execution(id).state.cancel_requested
         {
             let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
@@ -118,7 +120,7 @@ impl Engine {
         });
     }
 
-    /// The run that a message is for: an open one, and not the sender itself.
+    /// The run that a message is for; not the sender itself. It may have closed.
     fn receiver(
         &self,
         sender: ExecutionId,
@@ -127,9 +129,11 @@ impl Engine {
         child_only: bool,
     ) -> Result<ExecutionId, NoTarget> {
         self.namespaces.get(namespace).map_err(|_| NoTarget::Namespace)?;
-        let id = self.find_running(namespace, target).map_err(|_| NoTarget::Workflow)?;
+        let id = self.find(namespace, target).map_err(|_| NoTarget::Workflow)?;
         let parent = self.execution(id).state.start.parent_workflow_execution.as_ref();
         let is_child = parent == Some(&self.execution(sender).execution());
+        // Of a closed run nobody asks whose child it was.
+        let is_child = is_child || !self.execution(id).is_running();
         if id == sender || (child_only && !is_child) { Err(NoTarget::Workflow) } else { Ok(id) }
     }
 }

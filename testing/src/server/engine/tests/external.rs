@@ -114,7 +114,7 @@ fn nobody_is_there() {
               12 WorkflowTaskScheduled on tq, attempt 1
               13 RequestCancelExternalWorkflowExecutionFailed of 6: ExternalWorkflowExecutionNotFound
               14 SignalExternalWorkflowExecutionFailed of 7: ExternalWorkflowExecutionNotFound
-              15 RequestCancelExternalWorkflowExecutionFailed of 8: ExternalWorkflowExecutionNotFound
+              15 ExternalWorkflowExecutionCancelRequested of 8
               16 SignalExternalWorkflowExecutionFailed of 9: ExternalWorkflowExecutionNotFound
               17 RequestCancelExternalWorkflowExecutionFailed of 10: ExternalWorkflowExecutionNotFound
         "#]],
