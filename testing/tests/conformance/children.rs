@@ -180,7 +180,7 @@ async fn cancels_child(ctx: &WorkflowContext, kind: u32) -> Result<String, Workf
     child.cancel_with_reason("the parent has changed its mind");
     let ended = told(&child.await.expect_err("it was cancelled"));
     // What comes late wakes the workflow, which does nothing about it.
-    ctx.timer(secs(1)).await?;
+    ctx.timer(secs(3)).await?;
     Ok(ended)
 }
 

@@ -88,10 +88,10 @@ impl Engine {
         let initiated_event_id = start.parent_initiated_event_id;
         let Some(last) = execution.history.events.last() else { return };
         let Some(end) = last.attributes.clone().filter(|end| !is_continued(end)) else { return };
-        let workflow_id = execution.workflow_id.clone();
+        let ended = execution.execution();
         let waits = self.execution(parent).state.children.get(&initiated_event_id);
-        if waits.is_some_and(|child| child.workflow_id == workflow_id) {
-            self.transact_if_running(parent, |transaction| transaction.child_ended(initiated_event_id, end));
+        if waits.is_some_and(|child| child.workflow_id == ended.workflow_id) {
+            self.transact_if_running(parent, |transaction| transaction.child_ended(initiated_event_id, ended, end));
         }
     }
 
@@ -102,19 +102,18 @@ impl Engine {
         // The policy concerns the child's whole chain, and no other workflow of the same id.
         let current = self.current.get(&key).copied();
         let Some(id) = current.filter(|id| self.execution(*id).first_run_id() == child.run_id) else { return };
-        let reason = "by parent close policy".to_owned();
         match child.parent_close_policy {
             ParentClosePolicy::Abandon => {}
             ParentClosePolicy::RequestCancel => {
                 let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
-                    cause: reason,
-                    external_initiated_event_id: child.initiated_event_id,
                     external_workflow_execution: Some(self.execution(parent).execution()),
                     identity: HISTORY_SERVICE.to_owned(),
+                    ..Default::default()
                 };
                 self.transact_if_running(id, |transaction| transaction.request_cancel(attributes, Vec::new()));
             }
             _ => self.transact_if_running(id, |transaction| {
+                let reason = "by parent close policy".to_owned();
                 transaction.terminate(reason, None, HISTORY_SERVICE.to_owned(), Vec::new());
             }),
         }
@@ -216,13 +215,12 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// `end` is the event that closed the child.
-    fn child_ended(&mut self, initiated_event_id: i64, end: Attributes) {
+    /// `ended` is the last run of the child's chain, `end` the event that closed it.
+    fn child_ended(&mut self, initiated_event_id: i64, ended: common::WorkflowExecution, end: Attributes) {
         let namespace_id = self.execution.namespace.id.clone();
         let Some(child) = self.state().children.remove(&initiated_event_id) else { return };
         let Child { started_event_id, namespace, workflow_type, .. } = child;
-        let workflow_execution =
-            Some(common::WorkflowExecution { workflow_id: child.workflow_id, run_id: child.run_id });
+        let workflow_execution = Some(ended);
         /// An event of the child's end: what all have in common, and what only this kind has.
         macro_rules! ended {
             ($name:ident { $($own:tt)* }) => {

@@ -289,7 +289,7 @@ fn parent_close_policies_are_applied_to_what_has_started() {
             history of asked:
               1 WorkflowExecutionStarted attempt 1, child of wf
               2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowExecutionCancelRequested by parent close policy from wf
+              3 WorkflowExecutionCancelRequested from wf
         "#]],
     );
 }

@@ -66,7 +66,8 @@ fn attributes(attributes: &Attributes) -> String {
         }
         WorkflowExecutionCancelRequestedEventAttributes(a) => {
             let from = a.external_workflow_execution.as_ref();
-            from.map(|from| format!("{} from {}", a.cause, from.workflow_id)).unwrap_or_default()
+            from.map(|from| format!("{} from {}", a.cause, from.workflow_id).trim_start().to_owned())
+                .unwrap_or_default()
         }
         WorkflowExecutionTerminatedEventAttributes(a) => a.reason.clone(),
         StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
