@@ -6,7 +6,9 @@
 
 mod activities;
 mod arm;
+mod children;
 mod ends;
+mod external;
 mod messages;
 mod normalize;
 mod tasks;
