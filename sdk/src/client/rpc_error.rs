@@ -48,6 +48,17 @@ impl RpcError {
         Self::from_status("Test", &Status::new(code, message))
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test_with_detail<D: Message + Name>(code: Code, message: &str, detail: &D) -> Self {
+        let mut error = Self::for_test(code, message);
+        let any = abide_protos::Any {
+            type_url: format!("type.googleapis.com/{}", D::full_name()),
+            value: detail.encode_to_vec(),
+        };
+        error.inner.details.details.push(any);
+        error
+    }
+
     /// The method of the workflow service that was called, such as `StartWorkflowExecution`.
     pub fn rpc(&self) -> &str {
         self.inner.rpc
@@ -137,12 +148,19 @@ impl RpcError {
             && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
     }
 
+    /// Whether the server has lost the pages of a workflow task's completion that it had taken. One page alone is of no
+    /// use then: all have to be sent again.
+    pub(crate) fn is_completion_buffer_lost(&self) -> bool {
+        self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()
+    }
+
     /// Whether the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
-            Code::DataLoss | Code::Unknown | Code::Aborted | Code::Unavailable => true,
+            Code::Aborted => !self.is_completion_buffer_lost(),
+            Code::DataLoss | Code::Unknown | Code::Unavailable => true,
             _ => false,
         }
     }

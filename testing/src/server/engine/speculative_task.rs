@@ -52,6 +52,14 @@ impl Transaction<'_> {
         }
     }
 
+    /// A worker takes the task from a queue: one that was meant for a sticky queue and is not written yet has changed queues.
+    pub(crate) fn leave_sticky_queue(&mut self, polled_sticky: bool) {
+        let normal = self.execution.state.normal_task_queue();
+        if let Some(task) = self.state().task.as_mut().filter(|task| task.speculative && !polled_sticky) {
+            task.task_queue = normal;
+        }
+    }
+
     /// Writes the scheduled event of a task that had only a virtual one, and the started event if it is started.
     pub(crate) fn write_virtual_events(&mut self, task: &WorkflowTask, identity: &str) {
         let scheduled = task.scheduled_attributes();

@@ -34,7 +34,7 @@ pub(crate) fn check(messages: &[protocol::Message]) -> Result<(), Error> {
 
 /// Whether a worker's answer says that it does not accept an update.
 pub(crate) fn is_rejection(message: &protocol::Message) -> bool {
-    message.body.as_ref().is_some_and(|body| is::<update::Rejection>(body))
+    message.body.as_ref().is_some_and(is::<update::Rejection>)
 }
 
 /// Carries out one answer of the worker.

@@ -49,7 +49,10 @@ impl Engine {
             Task::Workflow { execution, .. } => {
                 let request_id = self.ids.v4();
                 let identity = poll.identity.clone();
-                self.transact(execution, |transaction| transaction.start_workflow_task(request_id, identity));
+                self.transact(execution, |transaction| {
+                    transaction.leave_sticky_queue(poll.sticky);
+                    transaction.start_workflow_task(request_id, identity);
+                });
                 self.started_workflow_task(execution, poll.sticky)
             }
             Task::Query(query) => self.hand_out_query(query, poll.sticky),

@@ -89,7 +89,8 @@ impl Engine {
         };
         self.transact(id, |transaction| {
             if cause == enums::WorkflowTaskFailedCause::GrpcMessageTooLarge {
-                transaction.terminate(cause.as_str_name().to_owned(), None, String::new(), Vec::new());
+                // The server writes the cause's short name.
+                transaction.terminate("GrpcMessageTooLarge".to_owned(), None, HISTORY_SERVICE.to_owned(), Vec::new());
                 return;
             }
             transaction.fail_workflow_task(attributes);
