@@ -379,7 +379,10 @@ async fn b116_another_worker_completes_what_the_first_accepted() -> Outcome {
         let handle = arm.client.start(Account::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
         let worker = || arm.worker().workflow(Account::run).activities(check).build();
         let update = worker()?
-            .run_until(handle.start_update(Account::until_noted, "go on".into()).id("first").into_future())
+            .run_until(async {
+                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
+                Ok::<_, Failed>(handle.start_update(Account::until_noted, "go on".into()).id("first").await?)
+            })
             .await??;
         handle.signal(Account::note, "go on".into()).await?;
         let history = worker()?
