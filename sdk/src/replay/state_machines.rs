@@ -13,7 +13,7 @@ use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand}
 use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Outcome, Signal};
-use super::machines::{activity, close_workflow, timer, workflow_task};
+use super::machines::{activity, close_workflow, local_activity, local_activity_marker, timer, workflow_task};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
@@ -33,10 +33,13 @@ pub(crate) struct StateMachines {
     closed: bool,
     next_timer: u32,
     next_activity: u32,
+    pub(crate) local_activities: local_activity::LocalActivities,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
-    /// Workflow time: the latest WorkflowTaskStarted.
+    /// Workflow time: the latest WorkflowTaskStarted, or the end of a local activity after it.
     pub(crate) time: Timestamp,
+    /// Time outside, when the run was told last; for local activities alone.
+    pub(crate) wall_time: Option<Timestamp>,
     pub(crate) last_event_id: i64,
     pub(crate) last_started_event_id: i64,
     pub(crate) history_size_bytes: i64,
@@ -48,6 +51,7 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    LocalActivity(Box<local_activity::LocalActivityMachine>),
     CloseWorkflow(close_workflow::State),
 }
 
@@ -72,8 +76,10 @@ impl StateMachines {
             closed: false,
             next_timer: 0,
             next_activity: 0,
+            local_activities: local_activity::LocalActivities::default(),
             replaying: true,
             time: Timestamp::default(),
+            wall_time: None,
             last_event_id: 0,
             last_started_event_id: 0,
             history_size_bytes: 0,
@@ -130,6 +136,9 @@ impl StateMachines {
             A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
+                self.local_activity_marker_recorded(id, event)
+            }
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Signal { name, input });
@@ -152,7 +161,11 @@ impl StateMachines {
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
     /// first.
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+        let id = event.event_id;
         match &mut event.attributes {
+            Some(A::MarkerRecordedEventAttributes(event)) if event.marker_name == local_activity_marker::MARKER_NAME => {
+                self.local_activity_marker_ahead(id, event)?;
+            }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
                 // A task's flags stand in the event that ends it, and hold for the code that runs now.
                 if let Some(metadata) = &completed.sdk_metadata {
@@ -170,6 +183,10 @@ impl StateMachines {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
+            Machine::LocalActivity(_) => {
+                self.cancel_local_activity(machine, forget);
+                None
+            }
             Machine::CloseWorkflow(_) => None,
         }
     }
@@ -179,6 +196,7 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
+            Some(Machine::LocalActivity(activity)) => activity.detach(),
             Some(Machine::CloseWorkflow(_)) | None => {}
         }
     }
@@ -230,7 +248,7 @@ impl StateMachines {
         self.next_timer
     }
 
-    /// The next activity's number, from 1; local activities will share the counter.
+    /// The next activity's number, from 1; local activities share the counter.
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
@@ -311,6 +329,7 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
             _ => name,
         }
     }
@@ -324,7 +343,7 @@ impl StateMachines {
         Ok(())
     }
 
-    fn pass_time(&mut self, time: Option<Timestamp>) {
+    pub(crate) fn pass_time(&mut self, time: Option<Timestamp>) {
         if let Some(time) = time
             && (time.seconds, time.nanos) > (self.time.seconds, self.time.nanos)
         {

@@ -2,6 +2,7 @@
 
 mod close;
 mod failures;
+mod local_activities;
 mod order;
 mod panics;
 mod queries;

@@ -218,13 +218,13 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
                 }
             }
             Outcome::Failed(failure) => Poll::Ready(Err(ActivityFailure::from_proto(*failure))),
-            Outcome::Fired | Outcome::Cancelled => unreachable!("activities have other outcomes"),
+            Outcome::Fired | Outcome::BackOff(_) | Outcome::Cancelled => unreachable!("activities have other outcomes"),
         }
     }
 }
 
 /// An absent result reads as `()` and as `None`.
-fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
+pub(super) fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
     crate::converter::PayloadReader::new(&[]).next()
 }
 

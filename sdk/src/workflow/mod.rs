@@ -11,6 +11,8 @@ mod context;
 mod continue_as_new;
 mod implementation;
 mod info;
+mod local_activity;
+mod local_activity_options;
 mod metadata;
 mod operation;
 mod select;
@@ -30,6 +32,8 @@ pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
 pub use info::WorkflowInfo;
+pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
+pub use local_activity_options::LocalActivityOptions;
 pub use spawn::JoinHandle;
 pub(crate) use state::ReadOnly;
 pub use state::State;

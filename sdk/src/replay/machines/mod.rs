@@ -5,6 +5,8 @@
 
 pub(crate) mod activity;
 pub(crate) mod close_workflow;
+pub(crate) mod local_activity;
+pub(crate) mod local_activity_marker;
 pub(crate) mod timer;
 pub(crate) mod workflow_task;
 
