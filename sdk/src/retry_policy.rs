@@ -6,9 +6,12 @@ use abide_protos::temporal::api::common::v1::RetryPolicy as RetryPolicyProto;
 
 use crate::duration::{from_proto, to_proto};
 
+#[cfg(any(test, feature = "worker"))]
 const DEFAULT_INITIAL_INTERVAL: Duration = Duration::from_secs(1);
+#[cfg(any(test, feature = "worker"))]
 const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
 /// The maximum interval is so many times the initial one.
+#[cfg(any(test, feature = "worker"))]
 const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 
 /// When and how often a failed activity or workflow is tried again (Temporal's `RetryPolicy`).
@@ -68,6 +71,7 @@ impl RetryPolicy {
     }
 
     /// The time from the end of that attempt (from 1) to the beginning of the next one; `None` if there is no next one.
+    #[cfg(any(test, feature = "worker"))]
     pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
         if self.maximum_attempts > 0 && i64::from(attempt) >= i64::from(self.maximum_attempts) {
             return None;

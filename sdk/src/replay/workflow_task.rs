@@ -160,6 +160,8 @@ pub struct WorkflowTaskCompletion {
     pub force_create_new_workflow_task: bool,
     /// Local activities to be cancelled, by number; nobody waits for them any more.
     pub cancel_local_activities: Vec<u32>,
+    /// How many attempts of local activities were not their first; filled in by who ran them.
+    pub nonfirst_local_activity_attempts: u32,
 }
 
 /// Why a workflow task failed.

@@ -80,6 +80,7 @@ impl WorkflowRun {
             closes_workflow: self.outcome.is_some(),
             force_create_new_workflow_task: pending,
             cancel_local_activities,
+            nonfirst_local_activity_attempts: 0,
         })))
     }
 }

@@ -120,6 +120,11 @@ impl WorkflowRun {
         self.shared.core.borrow().machines.last_started_event_id
     }
 
+    /// The run's id.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// How the run's code ended; `None` while it is open.
     pub fn replayed_outcome(&self) -> Option<&ReplayedOutcome> {
         self.outcome.as_ref()

@@ -109,6 +109,12 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// How many local activities run at a time; more of them wait. Default: 100.
+    pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
+        self.options.max_concurrent_local_activities = activities;
+        self
+    }
+
     /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`.
     /// Default: 5.
     pub fn workflow_task_pollers(mut self, pollers: usize) -> Self {

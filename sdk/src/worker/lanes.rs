@@ -207,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
+    use crate::worker::local_attempts::TaskClock;
     use crate::worker::slots::Slot;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -330,6 +331,9 @@ mod tests {
                 Verdict::Fail(failure) => failure.failure.message,
                 Verdict::Answer(_) => "answer".to_string(),
                 Verdict::NeedHistory { next_page_token } => String::from_utf8(next_page_token).unwrap(),
+                Verdict::LocalActivities { start, cancel } => {
+                    format!("local activities: {} more, {} cancelled", start.len(), cancel.len())
+                }
                 Verdict::CacheMiss(task) => format!("cache miss with {} events", task.history.events.len()),
                 Verdict::Lost => "lost".to_string(),
             };
@@ -369,6 +373,8 @@ mod tests {
             workflow_type: workflow_type.to_string(),
             attempt: 1,
             deadline: now().into(),
+            heartbeat_at: now().into(),
+            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH),
             is_query: false,
             polled_events: Vec::new(),
             fetched_up_to: 0,
