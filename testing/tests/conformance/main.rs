@@ -7,6 +7,7 @@
 mod activities;
 mod arm;
 mod ends;
+mod local_activities;
 mod messages;
 mod normalize;
 mod tasks;
