@@ -128,7 +128,10 @@ mod tests {
     fn a_policy_sets_each_part() {
         let policy = RetryPolicy::new().initial_interval(Duration::from_millis(1500)).backoff_coefficient(1.0);
         assert_eq!(delays(&policy.clone().maximum_attempts(3), 9), [1.5, 1.5]);
-        assert_eq!(delays(&policy.backoff_coefficient(4.0).maximum_interval(Duration::from_secs(5)), 3), [1.5, 5.0, 5.0]);
+        assert_eq!(
+            delays(&policy.backoff_coefficient(4.0).maximum_interval(Duration::from_secs(5)), 3),
+            [1.5, 5.0, 5.0]
+        );
         assert_eq!(delays(&RetryPolicy::new().maximum_attempts(1), 9), [0.0; 0]);
     }
 }

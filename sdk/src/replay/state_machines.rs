@@ -163,7 +163,9 @@ impl StateMachines {
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         match &mut event.attributes {
-            Some(A::MarkerRecordedEventAttributes(event)) if event.marker_name == local_activity_marker::MARKER_NAME => {
+            Some(A::MarkerRecordedEventAttributes(event))
+                if event.marker_name == local_activity_marker::MARKER_NAME =>
+            {
                 self.local_activity_marker_ahead(id, event)?;
             }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {

@@ -166,8 +166,7 @@ impl Attempts {
         let cancellation = ActivityCancellation::new();
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (info, input) = (context.clone(), self.task.input.clone());
-        let mut running =
-            pin!(AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind());
+        let mut running = pin!(AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind());
         let mut outcome = running.as_mut().now_or_never().map(|ended| attempt_outcome(ended, &cancellation, limit));
         let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
         while outcome.is_none() {

@@ -12,7 +12,7 @@ use super::python::{echo, fail, flaky, nap, once, outcome};
 use super::{fits, from_elsewhere, recorded, replayed};
 
 #[workflow(name = "LocalActivities")]
-async fn local_activities(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+pub async fn local_activities(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let quick = RetryPolicy::new().initial_interval(millis(10)).backoff_coefficient(1.0);
     let mut results = vec![
         outcome(ctx.local_activity(echo, "local".into()).start_to_close_timeout(secs(10))).await,
@@ -28,21 +28,21 @@ async fn local_activities(ctx: &WorkflowContext) -> Result<Vec<String>, Workflow
 }
 
 #[workflow(name = "LocalActivityBackoff")]
-async fn local_activity_backoff(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+pub async fn local_activity_backoff(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let policy = RetryPolicy::new().initial_interval(millis(1500)).backoff_coefficient(1.0);
     let call = ctx.local_activity(flaky, 3).start_to_close_timeout(secs(10));
     Ok(call.retry_policy(policy).local_retry_threshold(secs(1)).await?)
 }
 
 #[workflow(name = "LocalActivityHeartbeat")]
-async fn local_activity_heartbeat(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+pub async fn local_activity_heartbeat(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let first = ctx.local_activity(nap, 5.0).start_to_close_timeout(secs(30)).await?;
     let second = ctx.local_activity(echo, "after".into()).start_to_close_timeout(secs(10)).await?;
     Ok(format!("{first}, {second}"))
 }
 
 #[workflow(name = "LocalActivityCancel")]
-async fn local_activity_cancel(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+pub async fn local_activity_cancel(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let handles = [TryCancel, WaitCancellationCompleted, Abandon].map(|cancellation_type| {
         let call = ctx.local_activity(nap, 30.0).start_to_close_timeout(secs(60)).retry_policy(once());
         call.cancellation_type(cancellation_type).start()
@@ -83,14 +83,14 @@ impl UnhandledCommand {
 
 #[workflow]
 #[derive(Default)]
-struct SignalTimerRace {
+pub struct SignalTimerRace {
     log: State<Vec<String>>,
 }
 
 #[workflow_methods]
 impl SignalTimerRace {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    pub async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         ctx.timer(secs(1)).await?;
         self.log.update(|log| log.push("timer".into()));
         ctx.activity(echo, self.log.get().join(",")).start_to_close_timeout(secs(10)).await?;
@@ -105,15 +105,20 @@ impl SignalTimerRace {
     }
 }
 
-#[test]
-fn python_local_activities() {
-    let replayer = WorkflowReplayer::new()
+/// Gives a replayer the twins of Python's workflows.
+pub fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
+    replayer
         .workflow(local_activities)
         .workflow(local_activity_backoff)
         .workflow(local_activity_heartbeat)
         .workflow(local_activity_cancel)
         .workflow(UnhandledCommand::run)
-        .workflow(SignalTimerRace::run);
+        .workflow(SignalTimerRace::run)
+}
+
+#[test]
+fn python_local_activities() {
+    let replayer = with_twins(WorkflowReplayer::new());
     for name in [
         "local_activities",
         "local_activity_backoff",
@@ -127,8 +132,8 @@ fn python_local_activities() {
     }
 }
 
-#[activity]
-async fn delay(name: String) -> Result<(), ActivityError> {
+#[activity(name = "delay")]
+async fn delayed(name: String) -> Result<(), ActivityError> {
     drop(name);
     Ok(())
 }
@@ -136,8 +141,8 @@ async fn delay(name: String) -> Result<(), ActivityError> {
 /// Core's test evicts the run while the local activity is under way.
 #[workflow(name = "evict_while_la_running_no_interference")]
 async fn evict_while_la_running(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    ctx.local_activity(delay, "hi!".into()).start_to_close_timeout(secs(20)).await?;
-    Ok(ctx.activity(delay, "hi!".into()).start_to_close_timeout(secs(20)).await?)
+    ctx.local_activity(delayed, "hi!".into()).start_to_close_timeout(secs(20)).await?;
+    Ok(ctx.activity(delayed, "hi!".into()).start_to_close_timeout(secs(20)).await?)
 }
 
 /// Its first run failed a task after the timer.

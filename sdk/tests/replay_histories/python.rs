@@ -413,9 +413,9 @@ fn replayer() -> WorkflowReplayer {
 #[test]
 fn the_whole_folder_replays() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
-    let report = replayer().replay_dir(folder).unwrap();
+    let report = super::local_activities::with_twins(replayer()).replay_dir(folder).unwrap();
     report.assert_all_deterministic();
-    assert_eq!(report.results().len(), 20);
+    assert_eq!(report.results().len(), 27);
 }
 
 macro_rules! same_outcome {

@@ -9,6 +9,7 @@
 
 mod activities;
 mod cache;
+mod local_activities;
 mod outage;
 mod shutdown;
 mod workflow_tasks;

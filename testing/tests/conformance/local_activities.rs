@@ -2,7 +2,6 @@
 
 use std::future::Future;
 
-
 use abide::prelude::*;
 use abide::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use abide::workflow::WorkflowImplementation;
@@ -47,13 +46,19 @@ async fn until_cancelled(ctx: &ActivityContext) -> Result<(), ActivityError> {
 
 /// Starts a workflow that runs local activities, and gives back its result and history when it has ended. The history
 /// must replay.
-async fn run<W, F>(arm: &Arm, workflow: W, started: impl FnOnce(WorkflowHandle<W>) -> F, cached: usize) -> Result1<(W::Output, History)>
+async fn run<W, F>(
+    arm: &Arm,
+    workflow: W,
+    started: impl FnOnce(WorkflowHandle<W>) -> F,
+    cached: usize,
+) -> Result1<(W::Output, History)>
 where
     W: WorkflowImplementation + abide::WorkflowDefinition<Args = ()> + Copy,
     F: Future<Output = Result1<()>>,
 {
     let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
     let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
+    let worker = worker.activities(says_when).activities(panics);
     let worker = worker.max_cached_workflows(cached).build()?;
     let (result, history) = worker
         .run_until(async {
@@ -80,9 +85,7 @@ async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let refused = ctx.local_activity(refuse, "no".into()).start_to_close_timeout(limit).include_arguments().await;
     all.push(refused.expect_err("it refuses").error_type().unwrap_or_default());
     let policy = RetryPolicy::new().initial_interval(millis(20)).backoff_coefficient(1.0);
-    all.push(
-        ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(policy).await?.to_string(),
-    );
+    all.push(ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(policy).await?.to_string());
     let slow = ctx.local_activity(nap, 5000).start_to_close_timeout(millis(50));
     let slow = slow.retry_policy(RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2)).await;
     all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
@@ -213,7 +216,6 @@ async fn signals_and_queries_are_served_meanwhile() -> Outcome {
     .await
 }
 
-
 #[workflow]
 async fn cancels(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
     let begin = |kind| {
@@ -238,6 +240,45 @@ async fn cancellation_has_three_types() -> Outcome {
     compare("local-cancel", |arm| async move {
         let (cancelled, history) = run(&arm, cancels, nothing, 10).await?;
         assert_eq!(cancelled, [true; 4]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[activity]
+async fn says_when(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    match ctx.info().attempt {
+        1 => Err(ApplicationFailure::new("soon").next_retry_delay(millis(10)).into()),
+        2 => Err(ApplicationFailure::new("later").next_retry_delay(millis(1200)).into()),
+        attempt => Ok(attempt),
+    }
+}
+
+#[activity]
+async fn panics() -> Result<(), ActivityError> {
+    panic!("a bug in the activity")
+}
+
+#[workflow]
+async fn policies(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let limit = secs(5);
+    let call = ctx.local_activity(says_when, ()).start_to_close_timeout(limit).local_retry_threshold(secs(1));
+    let mut all = vec![call.await?.to_string()];
+    let listed = RetryPolicy::new().non_retryable_error_type("NotYet");
+    let failure = ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(listed).await;
+    all.push(format!("{:?}", failure.expect_err("its type is listed").retry_state()));
+    let twice = RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2);
+    let failure = ctx.local_activity(panics, ()).start_to_close_timeout(limit).retry_policy(twice).await;
+    let failure = failure.expect_err("it panics twice");
+    all.push(format!("{:?} {:?}", failure.error_type(), failure.retry_state()));
+    Ok(all)
+}
+
+#[tokio::test]
+async fn delays_and_types_and_panics_follow_the_policy() -> Outcome {
+    compare("local-policies", |arm| async move {
+        let (all, history) = run(&arm, policies, nothing, 10).await?;
+        assert_eq!(all, ["3", "NonRetryableFailure", "Some(\"Panic\") MaximumAttemptsReached"]);
         Ok(vec![history])
     })
     .await

@@ -137,6 +137,8 @@ struct Ended {
     attempt: u32,
     complete_time: Option<Timestamp>,
     backoff: Option<Duration>,
+    /// As the marker says, where there is one.
+    original_schedule_time: Option<Timestamp>,
     outcome: Result<Option<Payload>, Box<FailureProto>>,
 }
 
@@ -148,7 +150,8 @@ impl Ended {
             failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
             ..Default::default()
         };
-        Self { attempt: 0, complete_time: None, backoff: None, outcome: Err(Box::new(failure)) }
+        let outcome = Err(Box::new(failure));
+        Self { attempt: 0, complete_time: None, backoff: None, original_schedule_time: None, outcome }
     }
 }
 
@@ -198,7 +201,7 @@ impl LocalActivityMachine {
             (Err(_), Some(delay)) => Outcome::BackOff(Box::new(BackOff {
                 delay,
                 next_attempt: ended.attempt + 1,
-                original_schedule_time: self.request.original_schedule_time,
+                original_schedule_time: ended.original_schedule_time.or(self.request.original_schedule_time),
             })),
             (Err(failure), None) => Outcome::Failed(failure),
         }
@@ -270,7 +273,8 @@ impl StateMachines {
             LocalActivityResult::BackOff { failure, delay } => (Err(failure), Some(delay)),
         };
         let complete_time = Some(later(self.local_activity(key).scheduled_time, resolution.run_time));
-        let ended = Ended { attempt: resolution.attempt, complete_time, backoff, outcome };
+        let attempt = resolution.attempt;
+        let ended = Ended { attempt, complete_time, backoff, original_schedule_time: None, outcome };
         self.local_activity_step(key, Input::Resolved, Some(ended));
     }
 
@@ -292,9 +296,7 @@ impl StateMachines {
     ) -> Result<(), ReplayError> {
         const NAME: &str = "MarkerRecorded";
         let data = MarkerData::read(event).map_err(|error| unreadable(id, &error))?;
-        let recorded = || {
-            format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id)
-        };
+        let recorded = || format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id);
         let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
         let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
         let machine = match self.machine(command.machine) {
@@ -411,8 +413,8 @@ impl StateMachines {
 
 impl Ended {
     fn recorded(marker: RecordedMarker) -> Self {
-        let MarkerData { attempt, complete_time, backoff, .. } = marker.data;
-        Self { attempt, complete_time, backoff, outcome: marker.outcome }
+        let MarkerData { attempt, complete_time, backoff, original_schedule_time, .. } = marker.data;
+        Self { attempt, complete_time, backoff, original_schedule_time, outcome: marker.outcome }
     }
 }
 
@@ -438,8 +440,7 @@ mod tests {
     fn the_diagram_is_the_machine() {
         use Input as I;
         let states = [State::Scheduled, State::CancelRequested, State::MarkerCommandCreated, State::Closed];
-        let inputs =
-            [I::Resolved, I::CancelledBeforeStart, I::TryCancel, I::WaitCancel, I::Abandon, I::MarkerRecorded];
+        let inputs = [I::Resolved, I::CancelledBeforeStart, I::TryCancel, I::WaitCancel, I::Abandon, I::MarkerRecorded];
         crate::replay::machines::check_diagram(include_str!("local_activity.rs"), &states, &inputs, step);
     }
 }

@@ -12,6 +12,7 @@ mod ends;
 mod failing_tasks;
 mod futures;
 mod harness;
+mod local_activities;
 mod memory;
 mod nondeterminism;
 mod order_of_jobs;
