@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use abide::prelude::*;
+use abide::worker::{Registered, WorkerBuilder};
 use abide::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use abide::workflow::WorkflowImplementation;
 use abide::{History, WorkflowReplayer};
@@ -11,6 +12,10 @@ use tokio::sync::Notify;
 use crate::arm::{Arm, Outcome, compare, until_event};
 
 type Result1<T> = Result<T, Box<dyn std::error::Error>>;
+type Options = fn(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>;
+
+/// With and without a cache.
+const CACHES: [Options; 2] = [|worker| worker, |worker| worker.max_cached_workflows(0)];
 
 #[activity]
 async fn echo(text: String) -> Result<String, ActivityError> {
@@ -50,7 +55,7 @@ async fn run<W, F>(
     arm: &Arm,
     workflow: W,
     started: impl FnOnce(WorkflowHandle<W>) -> F,
-    cached: usize,
+    options: Options,
 ) -> Result1<(W::Output, History)>
 where
     W: WorkflowImplementation + abide::WorkflowDefinition<Args = ()> + Copy,
@@ -59,7 +64,7 @@ where
     let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
     let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
     let worker = worker.activities(says_when).activities(panics);
-    let worker = worker.max_cached_workflows(cached).build()?;
+    let worker = options(worker).build()?;
     let (result, history) = worker
         .run_until(async {
             let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
@@ -96,10 +101,10 @@ async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
 }
 
 #[tokio::test]
-async fn local_activities_end_in_every_way() -> Outcome {
-    for cached in [10, 0] {
+async fn b074_local_activities_end_in_every_way() -> Outcome {
+    for options in CACHES {
         compare("local-outcomes", move |arm| async move {
-            let (all, history) = run(&arm, outcomes, nothing, cached).await?;
+            let (all, history) = run(&arm, outcomes, nothing, options).await?;
             let expected =
                 ["hello", "Refused", "3", "Some(StartToClose)", "Some(ScheduleToClose)", "remote"].map(String::from);
             assert_eq!(all, expected);
@@ -119,7 +124,7 @@ async fn three_at_once(ctx: &WorkflowContext) -> Result<Vec<u64>, WorkflowError>
 #[tokio::test]
 async fn three_at_once_are_recorded_as_they_end() -> Outcome {
     compare("local-three", |arm| async move {
-        let (slept, history) = run(&arm, three_at_once, nothing, 10).await?;
+        let (slept, history) = run(&arm, three_at_once, nothing, |worker| worker).await?;
         assert_eq!(slept, [300, 100, 200]);
         Ok(vec![history])
     })
@@ -136,7 +141,7 @@ async fn backs_off(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
 #[tokio::test]
 async fn long_intervals_between_attempts_are_timers() -> Outcome {
     compare("local-backoff", |arm| async move {
-        let (attempt, history) = run(&arm, backs_off, nothing, 10).await?;
+        let (attempt, history) = run(&arm, backs_off, nothing, |worker| worker).await?;
         assert_eq!(attempt, 3);
         Ok(vec![history])
     })
@@ -150,9 +155,9 @@ async fn long(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
 
 #[tokio::test]
 async fn a_long_one_spans_several_tasks() -> Outcome {
-    for cached in [10, 0] {
+    for options in CACHES {
         compare("local-heartbeat", move |arm| async move {
-            let (slept, history) = run(&arm, long, nothing, cached).await?;
+            let (slept, history) = run(&arm, long, nothing, options).await?;
             assert_eq!(slept, 2000);
             Ok(vec![history])
         })
@@ -197,7 +202,7 @@ impl Attentive {
 
 /// How often tasks were renewed depends on the time it all takes, so histories are not compared.
 #[tokio::test]
-async fn signals_and_queries_are_served_meanwhile() -> Outcome {
+async fn b069_signals_and_queries_are_served_meanwhile() -> Outcome {
     compare("local-attentive", |arm| async move {
         let started = |handle: WorkflowHandle<_>| async move {
             until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
@@ -209,7 +214,7 @@ async fn signals_and_queries_are_served_meanwhile() -> Outcome {
             RELEASED.notify_one();
             Ok(())
         };
-        let (notes, _) = run(&arm, Attentive::run, started, 10).await?;
+        let (notes, _) = run(&arm, Attentive::run, started, |worker| worker).await?;
         assert_eq!(notes, ["signalled"]);
         Ok(Vec::new())
     })
@@ -238,7 +243,7 @@ async fn cancels(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
 #[tokio::test]
 async fn cancellation_has_three_types() -> Outcome {
     compare("local-cancel", |arm| async move {
-        let (cancelled, history) = run(&arm, cancels, nothing, 10).await?;
+        let (cancelled, history) = run(&arm, cancels, nothing, |worker| worker).await?;
         assert_eq!(cancelled, [true; 4]);
         Ok(vec![history])
     })
@@ -275,10 +280,35 @@ async fn policies(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
 }
 
 #[tokio::test]
-async fn delays_and_types_and_panics_follow_the_policy() -> Outcome {
+async fn b077_b078_delays_and_types_and_panics_follow_the_policy() -> Outcome {
     compare("local-policies", |arm| async move {
-        let (all, history) = run(&arm, policies, nothing, 10).await?;
+        let (all, history) = run(&arm, policies, nothing, |worker| worker).await?;
         assert_eq!(all, ["3", "NonRetryableFailure", "Some(\"Panic\") MaximumAttemptsReached"]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn waits_for_a_slot(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let holds_the_slot = ctx.local_activity(nap, 500).start_to_close_timeout(secs(5)).start();
+    let late = ctx.local_activity(nap, 1).start_to_close_timeout(secs(5)).schedule_to_start_timeout(millis(100)).await;
+    let mut all = vec![format!("{:?}", late.expect_err("the slot is taken").timeout_type())];
+    holds_the_slot.await?;
+    // What counts is the wait of the attempt at hand, not the time since the first was scheduled.
+    let policy = RetryPolicy::new().initial_interval(millis(1200)).backoff_coefficient(1.0);
+    let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(5)).retry_policy(policy);
+    let third = call.local_retry_threshold(secs(1)).schedule_to_start_timeout(secs(1)).await?;
+    all.push(third.to_string());
+    Ok(all)
+}
+
+#[tokio::test]
+async fn b075_schedule_to_start_is_the_wait_for_a_slot() -> Outcome {
+    compare("local-slots", |arm| async move {
+        let one_slot: Options = |worker| worker.max_concurrent_local_activities(1);
+        let (all, history) = run(&arm, waits_for_a_slot, nothing, one_slot).await?;
+        assert_eq!(all, ["Some(ScheduleToStart)", "3"]);
         Ok(vec![history])
     })
     .await

@@ -587,3 +587,37 @@ fn another_type_or_number_is_nondeterminism() {
         ]],
     );
 }
+
+#[test]
+fn a_thousand_later_nothing_is_kept() {
+    let mut run = run_of(|ctx| async move {
+        for _ in 0..1000 {
+            call(&ctx, "hi").await?;
+        }
+        ctx.wait_until(|| false).await?;
+        Ok(())
+    });
+    let mut output = begin(&mut run);
+    for seq in 1..=1000 {
+        assert!(matches!(output, Output::RunLocalActivities { .. }));
+        output = completed(&mut run, seq, "hi");
+    }
+    assert_eq!(completion(output).commands.len(), 1000);
+    let markers = (1..=1000).map(|seq| {
+        format!("{} MarkerRecorded local_activity={seq} activity=echo index={seq} result=\"hi\"\n", seq + 4)
+    });
+    let history = format!("{}1005 WorkflowTaskScheduled\n1006 WorkflowTaskStarted", markers.collect::<String>());
+    completion(go_on(&mut run, &history, 4));
+    assert_eq!(run.shared().core.borrow().machines.machines_alive(), 0);
+    // Read from its beginning, it ends the same way.
+    let mut rebuilt = run_of(|ctx| async move {
+        for _ in 0..1000 {
+            call(&ctx, "hi").await?;
+        }
+        ctx.wait_until(|| false).await?;
+        Ok(())
+    });
+    let events = parse_history(&after_first_task(&history)).unwrap();
+    completion(rebuilt.handle(Input::WorkflowTask(Box::new(task(&events)))));
+    assert_eq!(rebuilt.shared().core.borrow().machines.machines_alive(), 0);
+}
