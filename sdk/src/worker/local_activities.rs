@@ -7,7 +7,7 @@
 //! Local activities belong to one instance of a run ([`Lease`]): a run that was forgotten and is rebuilt asks for them
 //! again, and what the old ones come to reaches nobody.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -44,7 +44,7 @@ struct OfRun {
     instance: u64,
     /// The task that waits for them, unless its lane has it.
     ticket: Option<Box<Ticket>>,
-    running: HashMap<u32, Running>,
+    running: BTreeMap<u32, Running>,
     ended: VecDeque<LocalActivityResolution>,
     /// Set for the heartbeat of the task at hand.
     alarm: Option<(Instant, AbortHandle)>,
@@ -200,7 +200,7 @@ impl LocalActivities {
 
     /// Drops those that still run.
     pub(super) fn abort(&self) {
-        for running in self.lock().values_mut().flat_map(|of_run| of_run.running.drain()) {
+        for running in self.lock().values_mut().flat_map(|of_run| std::mem::take(&mut of_run.running)) {
             running.1.task.abort();
         }
         self.tell_all();

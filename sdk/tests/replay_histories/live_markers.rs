@@ -1,4 +1,5 @@
 //! The markers that Core wrote when histories were recorded, and those that a live run of the twins writes.
+#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Twins of recorded workflows with local activities: Python's, Core's, and Core's 69 groupings of old markers.
+#![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::sync::Mutex;
 
@@ -83,14 +84,14 @@ impl UnhandledCommand {
 
 #[workflow]
 #[derive(Default)]
-pub struct SignalTimerRace {
+pub(crate) struct SignalTimerRace {
     log: State<Vec<String>>,
 }
 
 #[workflow_methods]
 impl SignalTimerRace {
     #[run]
-    pub async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         ctx.timer(secs(1)).await?;
         self.log.update(|log| log.push("timer".into()));
         ctx.activity(echo, self.log.get().join(",")).start_to_close_timeout(secs(10)).await?;
@@ -106,7 +107,7 @@ impl SignalTimerRace {
 }
 
 /// Gives a replayer the twins of Python's workflows.
-pub fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
+pub(crate) fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
     replayer
         .workflow(local_activities)
         .workflow(local_activity_backoff)

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use super::{fits, recorded, replayed};
 
 /// What an operation came to, as text: `ok VALUE`, or the failure.
-pub async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
+pub(crate) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
     match pending.await {
         Ok(value) => format!("ok {value}"),
         Err(error) => error.describe(),
@@ -23,7 +23,7 @@ pub async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Resu
 }
 
 /// A failure as one line of text, the same in any language.
-pub trait Describe {
+pub(crate) trait Describe {
     fn describe(&self) -> String;
 }
 
@@ -51,7 +51,7 @@ impl Describe for ActivityFailure {
     }
 }
 
-pub fn once() -> RetryPolicy {
+pub(crate) fn once() -> RetryPolicy {
     RetryPolicy::new().maximum_attempts(1)
 }
 

@@ -15,7 +15,7 @@
 //! of its task it was written, so that a replay groups them the same way.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::Location;
 use std::time::Duration;
 
@@ -88,6 +88,8 @@ pub(crate) struct LocalActivities {
     by_seq: BTreeMap<u32, Key>,
     /// Markers of the current task that were found ahead, in history order, and are not delivered yet.
     markers: VecDeque<RecordedMarker>,
+    /// The numbers of those.
+    recorded: BTreeSet<u32>,
     /// How often the current task has run code: what new markers say, and what recorded ones are compared with.
     activations: u64,
     /// Counts how often the code of the run has run.
@@ -211,7 +213,7 @@ impl LocalActivityMachine {
 impl StateMachines {
     /// Whether a marker of the current task holds its outcome already: then nobody has to run it.
     pub(crate) fn local_activity_is_recorded(&self, seq: u32) -> bool {
-        self.replaying && self.local_activities.markers.iter().any(|marker| marker.data.seq == seq)
+        self.replaying && self.local_activities.recorded.contains(&seq)
     }
 
     /// Schedules a local activity: the worker gets it when the code has come to rest.
@@ -221,7 +223,7 @@ impl StateMachines {
         operation: Key,
         location: &'static Location<'static>,
     ) -> Key {
-        let seq = request.seq;
+        let (seq, is_to_run) = (request.seq, request.task.is_some());
         request.original_schedule_time = request.original_schedule_time.or(self.wall_time);
         let machine = LocalActivityMachine {
             state: State::Scheduled,
@@ -234,7 +236,9 @@ impl StateMachines {
         let key = self.insert(Machine::LocalActivity(Box::new(machine)));
         let local = &mut self.local_activities;
         local.by_seq.insert(seq, key);
-        local.unsent.push(key);
+        if is_to_run {
+            local.unsent.push(key);
+        }
         local.pending += 1;
         key
     }
@@ -254,11 +258,16 @@ impl StateMachines {
         let before_start = machine.scheduled_in == epoch;
         let input = if before_start { Input::CancelledBeforeStart } else { machine.request.on_cancel };
         let markers = &mut self.local_activities.markers;
-        let recorded = markers.iter().position(|marker| marker.data.seq == seq).filter(|_| self.replaying);
+        let is_recorded = self.replaying && self.local_activities.recorded.contains(&seq);
+        let find = |markers: &VecDeque<RecordedMarker>| markers.iter().position(|marker| marker.data.seq == seq);
+        let recorded = if is_recorded { find(markers) } else { None };
         let ended = match recorded {
             Some(_) if input == Input::WaitCancel => return,
             Some(at) if markers[at].data.activation_index.is_some_and(|index| index > activations) => return,
-            Some(at) => markers.remove(at).map_or_else(Ended::cancelled, Ended::recorded),
+            Some(at) => {
+                self.local_activities.recorded.remove(&seq);
+                markers.remove(at).map_or_else(Ended::cancelled, Ended::recorded)
+            }
             None => Ended::cancelled(),
         };
         self.local_activity_step(key, input, Some(ended));
@@ -285,6 +294,7 @@ impl StateMachines {
         event: &mut MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
         let marker = RecordedMarker::take(event).map_err(|error| unreadable(id, &error))?;
+        self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
         Ok(())
     }
@@ -326,6 +336,7 @@ impl StateMachines {
         self.local_activities.activations = 0;
         // What is left over was written for code that no longer asks for it: its events will say so.
         self.local_activities.markers.clear();
+        self.local_activities.recorded.clear();
     }
 
     /// Code is about to run: on jobs, or only because conditions may have become true.
@@ -348,6 +359,7 @@ impl StateMachines {
             }
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
+                self.local_activities.recorded.remove(&marker.data.seq);
                 self.local_activity_step(key, Input::Resolved, Some(Ended::recorded(marker)));
             }
         }

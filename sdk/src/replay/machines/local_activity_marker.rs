@@ -115,7 +115,7 @@ mod optional_time {
         nanos: i32,
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde says so")]
+    #[expect(clippy::ref_option, reason = "serde says so")]
     pub(super) fn serialize<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
         time.map(|time| Time { seconds: time.seconds, nanos: time.nanos }).serialize(to)
     }

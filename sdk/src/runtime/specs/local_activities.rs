@@ -515,8 +515,7 @@ fn b085_outcomes_of_local_activities_come_last() {
 fn b086_queries_are_no_activations() {
     let mut run = run_of(|ctx| async move { Ok(call(&ctx, "long").await?) });
     let query = WorkflowQuery { query_type: "nothing".into(), ..Default::default() };
-    let first =
-        WorkflowTask { queries: vec![("q".into(), query.clone())], ..task(&parse_history(FIRST_TASK).unwrap()) };
+    let first = WorkflowTask { queries: vec![("q".into(), query)], ..task(&parse_history(FIRST_TASK).unwrap()) };
     // Whoever asks is not kept waiting for the local activity.
     let answered = completion(run.handle(Input::WorkflowTask(Box::new(first))));
     assert!(answered.force_create_new_workflow_task && answered.query_results.len() == 1);
