@@ -17,7 +17,9 @@ mod definition;
 mod duration;
 mod failure;
 mod history;
+mod priority;
 mod retry_policy;
+mod search_attributes;
 
 pub mod activity;
 pub mod converter;
@@ -40,7 +42,8 @@ pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
@@ -48,11 +51,13 @@ pub use failure::{
     TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use priority::Priority;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, RunOrder};
+pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

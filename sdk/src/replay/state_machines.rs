@@ -5,15 +5,20 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
-use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
+use abide_protos::temporal::api::history::v1::{HistoryEvent, MarkerRecordedEventAttributes};
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
-use super::jobs::{Job, Jobs, Outcome, Signal};
-use super::machines::{activity, close_workflow, local_activity, local_activity_marker, timer, workflow_task};
+use super::jobs::{Job, Jobs, Message, Outcome, Signal};
+use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
+use super::machines::upsert_search_attributes::is_change_version;
+use super::machines::{
+    activity, close_workflow, local_activity, local_activity_marker, modify_workflow_properties, patch, timer, update,
+    upsert_search_attributes, workflow_task,
+};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
@@ -28,12 +33,14 @@ pub(crate) struct StateMachines {
     pub(crate) commands: CommandQueue,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
+    pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
     next_timer: u32,
     next_activity: u32,
     pub(crate) local_activities: local_activity::LocalActivities,
+    pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
     /// Workflow time: the latest WorkflowTaskStarted, or the end of a local activity after it.
@@ -52,7 +59,11 @@ pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
     LocalActivity(Box<local_activity::LocalActivityMachine>),
+    Update(Box<update::UpdateMachine>),
     CloseWorkflow(close_workflow::State),
+    Patch(patch::PatchMachine),
+    UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
+    ModifyProperties(modify_workflow_properties::State),
 }
 
 /// Why a history cannot be followed.
@@ -72,11 +83,13 @@ impl StateMachines {
             commands: CommandQueue::default(),
             jobs: Jobs::default(),
             flags,
+            updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
             closed: false,
             next_timer: 0,
             next_activity: 0,
             local_activities: local_activity::LocalActivities::default(),
+            patches: None,
             replaying: true,
             time: Timestamp::default(),
             wall_time: None,
@@ -91,6 +104,10 @@ impl StateMachines {
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
+        if event.worker_may_ignore && event.event_type() == EventType::Unspecified {
+            // A type that this version does not know, whatever attributes it carries.
+            return Ok(());
+        }
         if self.closed && !event.worker_may_ignore {
             let name = event_type_name(event.event_type);
             return Err(ReplayError::Malformed(format!(
@@ -139,11 +156,20 @@ impl StateMachines {
             A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
                 self.local_activity_marker_recorded(id, event)
             }
+            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
+            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
+            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
-                self.jobs.messages.push(Signal { name, input });
+                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
                 Ok(())
             }
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {
+                self.update_admitted(id, event);
+                Ok(())
+            }
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(event) => self.update_accepted(id, event),
+            A::WorkflowExecutionUpdateCompletedEventAttributes(event) => self.update_completed(id, event),
             A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
                 self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
                 Ok(())
@@ -174,9 +200,26 @@ impl StateMachines {
                     self.flags.recorded(metadata);
                 }
             }
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                self.update_accepted_ahead(event.event_id, accepted);
+            }
+            Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
+            Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
+                self.change_version_ahead(event.event_id);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
+    /// updates that were rejected). The task before it, at `last_started_event_id`, is the last one again.
+    ///
+    /// Its own two events are no part of the history; what came before them stays as it was applied.
+    pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
+        self.last_event_id -= 2;
+        self.last_started_event_id = last_started_event_id;
+        self.workflow_task = workflow_task::State::None;
     }
 
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
@@ -189,7 +232,11 @@ impl StateMachines {
                 self.cancel_local_activity(machine, forget);
                 None
             }
-            Machine::CloseWorkflow(_) => None,
+            Machine::Update(_)
+            | Machine::CloseWorkflow(_)
+            | Machine::Patch(_)
+            | Machine::UpsertSearchAttributes(_)
+            | Machine::ModifyProperties(_) => None,
         }
     }
 
@@ -199,7 +246,7 @@ impl StateMachines {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
             Some(Machine::LocalActivity(activity)) => activity.detach(),
-            Some(Machine::CloseWorkflow(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -309,6 +356,13 @@ impl StateMachines {
         }
     }
 
+    /// The command whose event should come next, for messages.
+    pub(crate) fn front_command(&mut self) -> Option<(String, Option<&'static Location<'static>>)> {
+        let command = self.commands.front()?;
+        let (machine, command_type, location) = (command.machine, command.command_type, command.location);
+        Some((self.describe(machine, command_type), location))
+    }
+
     /// An event tells of an operation that the code never began.
     pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
         let recorded = format!("the operation of event {initiating_event_id}");
@@ -332,7 +386,20 @@ impl StateMachines {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
             Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
+            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
+            Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
+            Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,
+        }
+    }
+
+    fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
+        match event.marker_name.as_str() {
+            PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
+            other => Err(ReplayError::Malformed(format!(
+                "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
+                 side effects and local activities of the Go and Java SDKs cannot be replayed"
+            ))),
         }
     }
 

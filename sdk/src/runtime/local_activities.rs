@@ -68,13 +68,17 @@ impl WorkflowRun {
             return Ok(Output::RunLocalActivities { start, cancel });
         }
         let commands = core.machines.finish_task();
+        let messages = core.machines.take_messages(&commands);
         let cancel_local_activities = core.machines.take_local_activity_cancels();
         let sdk_metadata = core.machines.flags.to_record();
         drop(core);
+        if self.outcome.is_some() {
+            self.warn_of_unfinished_handlers();
+        }
         let queries = std::mem::take(&mut task.queries);
         Ok(Output::Complete(Box::new(WorkflowTaskCompletion {
             commands,
-            messages: Vec::new(),
+            messages,
             query_results: answer_all(queries, self.instance.as_ref(), self.shared()),
             sdk_metadata,
             closes_workflow: self.outcome.is_some(),

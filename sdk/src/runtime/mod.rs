@@ -3,9 +3,11 @@
 mod close;
 mod failures;
 mod local_activities;
+mod messages;
 mod order;
 mod panics;
 mod queries;
+mod read_only;
 mod ready_queue;
 mod registry;
 mod routines;

@@ -24,6 +24,7 @@ pub(super) trait Run: Sized + 'static {
     fn new(factory: &Self::Factory, ticket: &Ticket) -> Self;
     fn handle(&mut self, input: Input) -> Output;
     fn last_processed_started_event_id(&self) -> i64;
+    fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool;
 }
 
 pub(super) struct LaneThread<R: Run> {
@@ -83,6 +84,16 @@ impl<R: Run> LaneThread<R> {
             Message::Evict { run_id } => {
                 let evicted = self.heartbeating.remove(&run_id).or_else(|| self.idle.take(&run_id));
                 self.discard(evicted);
+                ControlFlow::Continue(())
+            }
+            Message::TakeBackTask { run_id, dropped, last_started_event_id } => {
+                if let Some(run) = self.heartbeating.get_mut(&run_id) {
+                    run.take_back_task(dropped, last_started_event_id);
+                } else if let Some(mut run) = self.idle.take(&run_id) {
+                    // A run that has gone on since was rebuilt from a history without that task.
+                    run.take_back_task(dropped, last_started_event_id);
+                    self.idle.put(&run_id, run);
+                }
                 ControlFlow::Continue(())
             }
             Message::Shed => {

@@ -157,7 +157,7 @@ impl Attempts {
 
     /// Runs the code once; `None` if the worker is gone.
     async fn attempt(&self) -> Option<Outcome> {
-        let limit = self.host.shared.blob_limit;
+        let limit = self.host.shared.limits.blob;
         let Some(activity) = self.host.registry.get(&self.task.activity_type) else {
             let queue = &self.host.shared.task_queue;
             return Some(Outcome::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));

@@ -61,4 +61,8 @@ impl Run for LocalRun {
     fn last_processed_started_event_id(&self) -> i64 {
         self.run.last_processed_started_event_id()
     }
+
+    fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
+        self.run.take_back_task(dropped, last_started_event_id)
+    }
 }

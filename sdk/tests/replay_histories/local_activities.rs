@@ -107,7 +107,7 @@ impl SignalTimerRace {
 }
 
 /// Gives a replayer the twins of Python's workflows.
-pub(crate) fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
+fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
     replayer
         .workflow(local_activities)
         .workflow(local_activity_backoff)

@@ -9,6 +9,8 @@
 
 mod activities;
 mod cache;
+mod eager;
+mod limits;
 mod local_activities;
 mod outage;
 mod shutdown;

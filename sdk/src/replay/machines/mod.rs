@@ -7,7 +7,11 @@ pub(crate) mod activity;
 pub(crate) mod close_workflow;
 pub(crate) mod local_activity;
 pub(crate) mod local_activity_marker;
+pub(crate) mod modify_workflow_properties;
+pub(crate) mod patch;
 pub(crate) mod timer;
+pub(crate) mod update;
+pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 
 /// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.

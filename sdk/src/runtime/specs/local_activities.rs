@@ -557,7 +557,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=1 type=shout id=1
               code now: local_activity=1 type=echo id=1
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         workflow,
@@ -566,7 +566,7 @@ fn another_type_or_number_is_nondeterminism() {
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 MarkerRecorded: local_activity=2 type=echo id=2
               code now: produced no command here
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.timer(secs(1)).await?) },
@@ -576,7 +576,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=1 type=echo id=1
               code now: StartTimer id=1
               at:       local_activities.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         workflow,
