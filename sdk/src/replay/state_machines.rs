@@ -18,8 +18,8 @@ use super::jobs::{Job, Jobs, Message, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, cancel_external, child_workflow, close_workflow, modify_workflow_properties, patch, signal_external,
-    timer, update, upsert_search_attributes, workflow_task,
+    activity, cancel_external, child_workflow, close_workflow, local_activity, local_activity_marker,
+    modify_workflow_properties, patch, signal_external, timer, update, upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -42,11 +42,14 @@ pub(crate) struct StateMachines {
     next_timer: u32,
     next_activity: u32,
     next_child: u32,
+    pub(crate) local_activities: local_activity::LocalActivities,
     pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
-    /// Workflow time: the latest WorkflowTaskStarted.
+    /// Workflow time: the latest WorkflowTaskStarted, or the end of a local activity after it.
     pub(crate) time: Timestamp,
+    /// Time outside, when the run was told last; for local activities alone.
+    pub(crate) wall_time: Option<Timestamp>,
     pub(crate) last_event_id: i64,
     pub(crate) last_started_event_id: i64,
     pub(crate) history_size_bytes: i64,
@@ -58,6 +61,7 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    LocalActivity(Box<local_activity::LocalActivityMachine>),
     Update(Box<update::UpdateMachine>),
     ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
     SignalExternal(signal_external::SignalExternalMachine),
@@ -91,9 +95,11 @@ impl StateMachines {
             next_timer: 0,
             next_activity: 0,
             next_child: 0,
+            local_activities: local_activity::LocalActivities::default(),
             patches: None,
             replaying: true,
             time: Timestamp::default(),
+            wall_time: None,
             last_event_id: 0,
             last_started_event_id: 0,
             history_size_bytes: 0,
@@ -174,6 +180,9 @@ impl StateMachines {
             A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
+                self.local_activity_marker_recorded(id, event)
+            }
             A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
             A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
@@ -208,7 +217,13 @@ impl StateMachines {
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
     /// first.
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+        let id = event.event_id;
         match &mut event.attributes {
+            Some(A::MarkerRecordedEventAttributes(event))
+                if event.marker_name == local_activity_marker::MARKER_NAME =>
+            {
+                self.local_activity_marker_ahead(id, event)?;
+            }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
                 // A task's flags stand in the event that ends it, and hold for the code that runs now.
                 if let Some(metadata) = &completed.sdk_metadata {
@@ -245,6 +260,10 @@ impl StateMachines {
             Machine::Activity(_) => self.cancel_activity(machine, forget),
             Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
             Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
+            Machine::LocalActivity(_) => {
+                self.cancel_local_activity(machine, forget);
+                None
+            }
             // A request that was made stands, whoever waits for it.
             Machine::CancelExternal(_) => {
                 if forget {
@@ -268,6 +287,7 @@ impl StateMachines {
             Some(Machine::ChildWorkflow(child)) => child.detach(),
             Some(Machine::SignalExternal(signal)) => signal.detach(),
             Some(Machine::CancelExternal(request)) => request.detach(),
+            Some(Machine::LocalActivity(activity)) => activity.detach(),
             Some(_) | None => {}
         }
     }
@@ -319,7 +339,7 @@ impl StateMachines {
         self.next_timer
     }
 
-    /// The next activity's number, from 1; local activities will share the counter.
+    /// The next activity's number, from 1; local activities share the counter.
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
@@ -413,6 +433,7 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
@@ -462,7 +483,7 @@ impl StateMachines {
         Ok(())
     }
 
-    fn pass_time(&mut self, time: Option<Timestamp>) {
+    pub(crate) fn pass_time(&mut self, time: Option<Timestamp>) {
         if let Some(time) = time
             && (time.seconds, time.nanos) > (self.time.seconds, self.time.nanos)
         {

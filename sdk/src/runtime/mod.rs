@@ -2,6 +2,7 @@
 
 mod close;
 mod failures;
+mod local_activities;
 mod messages;
 mod order;
 mod panics;
