@@ -17,6 +17,7 @@ mod definition;
 mod duration;
 mod failure;
 mod history;
+mod nexus;
 mod retry_policy;
 mod search_attributes;
 
@@ -45,10 +46,11 @@ pub use definition::{
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
-    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
-    TimeoutType, WorkflowError,
+    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind,
+    NexusHandlerErrorType, NexusOperationFailure, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use nexus::NexusOperation;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;

@@ -7,12 +7,14 @@
 mod activity_error;
 mod application;
 mod encode;
+mod nexus_operation;
 mod operation;
 mod recorded;
 mod workflow_error;
 
 pub use activity_error::ActivityError;
 pub use application::{ApplicationFailure, ErrorCategory};
+pub use nexus_operation::{NexusHandlerErrorType, NexusOperationFailure};
 pub use operation::{ActivityFailure, Cancelled};
 pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
 pub use workflow_error::WorkflowError;

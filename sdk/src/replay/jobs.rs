@@ -40,6 +40,8 @@ pub(crate) enum Job {
 pub(crate) enum Outcome {
     /// A timer fired.
     Fired,
+    /// A Nexus operation was started and goes on; its token.
+    NexusStarted(String),
     /// An activity completed, with its result.
     Completed(Option<Payload>),
     /// An activity failed, timed out or was cancelled.

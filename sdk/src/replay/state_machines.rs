@@ -16,7 +16,8 @@ use super::jobs::{Job, Jobs, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, close_workflow, modify_workflow_properties, patch, timer, upsert_search_attributes, workflow_task,
+    activity, close_workflow, modify_workflow_properties, nexus_operation, patch, timer, upsert_search_attributes,
+    workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -53,6 +54,7 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    NexusOperation(Box<nexus_operation::NexusOperationMachine>),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -160,8 +162,11 @@ impl StateMachines {
             | A::WorkflowExecutionCanceledEventAttributes(_)
             | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
             A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
-            _ if event.worker_may_ignore => Ok(()),
-            _ => Err(unknown_event(event)),
+            other => match self.apply_to_nexus_operation(id, other) {
+                Some(applied) => applied,
+                None if event.worker_may_ignore => Ok(()),
+                None => Err(unknown_event(event)),
+            },
         }
     }
 
@@ -190,6 +195,7 @@ impl StateMachines {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
+            Machine::NexusOperation(_) => self.cancel_nexus_operation(machine, forget),
             Machine::CloseWorkflow(_)
             | Machine::Patch(_)
             | Machine::UpsertSearchAttributes(_)
@@ -202,6 +208,7 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
+            Some(Machine::NexusOperation(operation)) => operation.detach(),
             Some(_) | None => {}
         }
     }
@@ -341,6 +348,7 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::NexusOperation(operation)) => format!("{name} {}", operation.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,

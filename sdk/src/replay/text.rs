@@ -13,7 +13,7 @@
 //! One event a line: id, type, attributes. Every field of an event can be given by its path, most have a short name
 //! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. What a line leaves
 //! out gets an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` picks one),
-//! 1 ms between events, core flags 1, 2, 3 on the first completed task (`flags=none` for none).
+//! 1 ms between events, core flags 1 to 4 on the first completed task (`flags=none` for none).
 
 mod wiring;
 

@@ -12,6 +12,7 @@ mod continue_as_new;
 mod implementation;
 mod info;
 mod metadata;
+mod nexus_operation;
 mod operation;
 mod patch;
 mod search_attributes;
@@ -32,6 +33,9 @@ pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
 pub use info::WorkflowInfo;
+pub use nexus_operation::{
+    NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
+};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub(crate) use state::ReadOnly;

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "converter",
             "retry_policy",
             "history",
+            "nexus",
             "search_attributes",
             "memo",
             "priority",

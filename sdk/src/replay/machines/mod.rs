@@ -6,6 +6,7 @@
 pub(crate) mod activity;
 pub(crate) mod close_workflow;
 pub(crate) mod modify_workflow_properties;
+pub(crate) mod nexus_operation;
 pub(crate) mod patch;
 pub(crate) mod timer;
 pub(crate) mod upsert_search_attributes;

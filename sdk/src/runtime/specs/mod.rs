@@ -13,6 +13,7 @@ mod failing_tasks;
 mod futures;
 mod harness;
 mod memory;
+mod nexus_operations;
 mod nondeterminism;
 mod order_of_jobs;
 mod patches;
