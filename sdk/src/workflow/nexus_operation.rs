@@ -266,7 +266,8 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
                     Ok(value) => Poll::Ready(Ok(value)),
                     Err(error) => {
                         let (service, operation) = (self.service, self.operation);
-                        let text = format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
+                        let text =
+                            format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
                         self.shared.fail_task(text, self.location);
                         Poll::Pending
                     }

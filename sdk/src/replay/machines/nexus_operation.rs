@@ -45,7 +45,9 @@ use abide_protos::temporal::api::command::v1::RequestCancelNexusOperationCommand
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto, NexusOperationFailureInfo};
+use abide_protos::temporal::api::failure::v1::{
+    CanceledFailureInfo, Failure as FailureProto, NexusOperationFailureInfo,
+};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as Event;
 use abide_protos::temporal::api::history::v1::{
     NexusOperationCancelRequestedEventAttributes, NexusOperationScheduledEventAttributes,
@@ -115,7 +117,9 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
         }
         (S::Scheduled, I::Started) => (S::Started, &[F::ResolveStarted]),
         (S::Scheduled | S::Started, I::Abandon) => (S::Abandoned, &[F::ResolveCancelled]),
-        (S::Scheduled | S::Started, I::TryCancel) => (S::TryCancelCommandCreated, &[F::SendCancel, F::ResolveCancelled]),
+        (S::Scheduled | S::Started, I::TryCancel) => {
+            (S::TryCancelCommandCreated, &[F::SendCancel, F::ResolveCancelled])
+        }
         (S::Scheduled | S::Started, I::WaitRequested) => (S::WaitRequestedCommandCreated, &[F::SendCancel]),
         (S::Scheduled | S::Started, I::WaitCompleted) => (S::WaitCompletedCommandCreated, &[F::SendCancel]),
         (S::TryCancelCommandCreated, I::CancelRequested) => (S::Abandoned, &[]),
@@ -269,7 +273,8 @@ impl StateMachines {
                     self.issue(CommandType::RequestCancelNexusOperation, key, Some(location), body);
                 }
                 Effect::ResolveCancelled if next == State::CancelledBeforeSent => {
-                    let ScheduleNexusOperation { endpoint, service, operation, .. } = &self.nexus_operation(key).request;
+                    let ScheduleNexusOperation { endpoint, service, operation, .. } =
+                        &self.nexus_operation(key).request;
                     outcome = Some(Outcome::Failed(Box::new(cancelled_before_sent(endpoint, service, operation))));
                 }
                 Effect::ResolveCancelled => {

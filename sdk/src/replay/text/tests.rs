@@ -183,7 +183,9 @@ fn nexus_operations_end_in_every_way() {
         15 NexusOperationTimedOut
         16 NexusOperationScheduled
         17 NexusOperationCompleted result=\"paid\"";
-    check(text, expect![[r#"
+    check(
+        text,
+        expect![[r#"
         5 NexusOperationScheduled endpoint=shop service=orders operation=pay input=1
         6 NexusOperationScheduled endpoint=endpoint service=service operation=operation
         7 NexusOperationScheduled endpoint=endpoint service=service operation=other
@@ -196,7 +198,8 @@ fn nexus_operations_end_in_every_way() {
         14 NexusOperationCancelRequestFailed worker_may_ignore=true requested=13 message="no such operation" scheduled=7
         15 NexusOperationTimedOut scheduled=7 message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=7 nexus.endpoint=endpoint nexus.service=service nexus.operation=other cause="operation timed out" cause.timeout=ScheduleToClose
         16 NexusOperationScheduled endpoint=endpoint service=service operation=operation
-        17 NexusOperationCompleted scheduled=16 result="paid""#]]);
+        17 NexusOperationCompleted scheduled=16 result="paid""#]],
+    );
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl Wiring {
 
     /// Fills in what the line left out, and remembers the event for later lines.
     pub(super) fn complete(&mut self, event: &mut EventBuilder) -> Result<(), String> {
-        if event.knows("workflow_task_completed_event_id") {
+        // How a request to cancel fared knows the field, and the server leaves it empty.
+        if event.knows("workflow_task_completed_event_id") && !event.knows("requested_event_id") {
             event.default("workflow_task_completed_event_id", &self.task_completed.to_string())?;
         }
         match event.event_type.clone().as_str() {
@@ -96,9 +97,9 @@ impl Wiring {
             "MarkerRecorded" => event.default("marker_name", "marker"),
             name if name.starts_with("WorkflowTask") => self.workflow_task(event),
             name if name.starts_with("WorkflowExecutionUpdate") => self.update(event),
-            "WorkflowExecutionPaused"
-            | "WorkflowExecutionUnpaused"
-            | "WorkflowExecutionOptionsUpdated" => event.event.set("worker_may_ignore", "true"),
+            "WorkflowExecutionPaused" | "WorkflowExecutionUnpaused" | "WorkflowExecutionOptionsUpdated" => {
+                event.event.set("worker_may_ignore", "true")
+            }
             "NexusOperationCancelRequestCompleted" | "NexusOperationCancelRequestFailed" => {
                 event.event.set("worker_may_ignore", "true")?;
                 self.operation(event, Kind::Nexus, Role::AnswersCancel)

@@ -5,13 +5,13 @@ use expect_test::{Expect, expect};
 use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
 use crate::duration::{hours, secs};
 use crate::replay::text::parse_history;
+use crate::workflow::NexusOperationCall;
 use crate::workflow::NexusOperationCancellationType::{
     self as Type, Abandon, TryCancel, WaitCancellationCompleted, WaitCancellationRequested,
 };
-use crate::workflow::NexusOperationCall;
 use crate::{
-    ActivityError, NexusHandlerErrorType, NexusOperation, NexusOperationFailure, WorkflowContext,
-    WorkflowError, activity,
+    ActivityError, NexusHandlerErrorType, NexusOperation, NexusOperationFailure, WorkflowContext, WorkflowError,
+    activity,
 };
 
 const PAY: NexusOperation<u64, String> = NexusOperation::new("service", "operation");
@@ -46,7 +46,11 @@ fn then_a_task(first: usize, events: &[&str]) -> String {
 
 #[test]
 fn a_call_is_one_command() {
-    check(|ctx| async move { Ok(pay(&ctx).await?) }, FIRST_TASK, expect!["ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=7"]);
+    check(
+        |ctx| async move { Ok(pay(&ctx).await?) },
+        FIRST_TASK,
+        expect!["ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=7"],
+    );
 }
 
 #[test]
@@ -63,7 +67,9 @@ fn a_call_carries_its_options() {
             Ok(call.await?)
         },
         FIRST_TASK,
-        expect!["ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=7 schedule_to_close=1h nexus_header.trace=x schedule_to_start=2s start_to_close=3s"],
+        expect![
+            "ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=7 schedule_to_close=1h nexus_header.trace=x schedule_to_start=2s start_to_close=3s"
+        ],
     );
 }
 
@@ -71,9 +77,17 @@ fn a_call_carries_its_options() {
 fn an_operation_may_take_and_return_nothing() {
     const PING: NexusOperation<(), ()> = NexusOperation::new("service", "operation");
     let ping = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", PING, ()).await?) };
-    check(ping, FIRST_TASK, expect!["ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=null"]);
+    check(
+        ping,
+        FIRST_TASK,
+        expect!["ScheduleNexusOperation endpoint=endpoint service=service operation=operation input=null"],
+    );
     check(ping, &after_schedule(&["NexusOperationCompleted"]), expect!["CompleteWorkflowExecution result=null"]);
-    check(ping, &after_schedule(&["NexusOperationCompleted result=null"]), expect!["CompleteWorkflowExecution result=null"]);
+    check(
+        ping,
+        &after_schedule(&["NexusOperationCompleted result=null"]),
+        expect!["CompleteWorkflowExecution result=null"],
+    );
 }
 
 #[test]
@@ -96,10 +110,30 @@ fn a_call_does_nothing_until_it_is_awaited_or_started() {
 fn what_the_handler_answers_at_once_is_the_outcome() {
     for (event, expected) in [
         ("NexusOperationCompleted result=\"paid\"", expect![[r#"CompleteWorkflowExecution result="paid""#]]),
-        ("NexusOperationFailed cause=\"no money\" cause.type=Poor", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money (Poor); None Some(\"Poor\") None None cancelled false""#]]),
-        ("NexusOperationFailed cause=\"what is it?\" cause.handler=BAD_REQUEST", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: what is it?; None None None Some(BadRequest) cancelled false""#]]),
-        ("NexusOperationTimedOut", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#]]),
-        ("NexusOperationCanceled", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#]]),
+        (
+            "NexusOperationFailed cause=\"no money\" cause.type=Poor",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money (Poor); None Some(\"Poor\") None None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationFailed cause=\"what is it?\" cause.handler=BAD_REQUEST",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: what is it?; None None None Some(BadRequest) cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationTimedOut",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationCanceled",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#
+            ]],
+        ),
     ] {
         check(|ctx| async move { ended(pay(&ctx)).await }, &after_schedule(&[event]), expected);
     }
@@ -109,9 +143,24 @@ fn what_the_handler_answers_at_once_is_the_outcome() {
 fn what_becomes_of_a_started_operation_is_the_outcome() {
     for (event, expected) in [
         ("NexusOperationCompleted result=\"paid\"", expect![[r#"CompleteWorkflowExecution result="paid""#]]),
-        ("NexusOperationFailed cause=\"no money\" cause.type=Poor", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money (Poor); None Some(\"Poor\") None None cancelled false""#]]),
-        ("NexusOperationTimedOut", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#]]),
-        ("NexusOperationCanceled", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#]]),
+        (
+            "NexusOperationFailed cause=\"no money\" cause.type=Poor",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money (Poor); None Some(\"Poor\") None None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationTimedOut",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationCanceled",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#
+            ]],
+        ),
     ] {
         let history = after_schedule(&["NexusOperationStarted", event]);
         check(|ctx| async move { ended(pay(&ctx)).await }, &history, expected);
@@ -130,9 +179,14 @@ fn the_start_is_awaited_by_itself() {
     check(token_and_result, &started, expect!["StartTimer id=1 after=1s"]);
     let both = ["NexusOperationStarted operation_token=abc", "NexusOperationCompleted result=\"paid\""];
     check(token_and_result, &after_schedule(&both), expect!["StartTimer id=1 after=1s"]);
-    let fired = "WorkflowTaskCompleted\n10 TimerStarted\n11 TimerFired\n12 WorkflowTaskScheduled\n13 WorkflowTaskStarted";
+    let fired =
+        "WorkflowTaskCompleted\n10 TimerStarted\n11 TimerFired\n12 WorkflowTaskScheduled\n13 WorkflowTaskStarted";
     let at_once = after_schedule(&["NexusOperationCompleted result=\"paid\""]);
-    check(token_and_result, &format!("{at_once}9 {fired}"), expect![[r#"CompleteWorkflowExecution result=["none","paid"]"#]]);
+    check(
+        token_and_result,
+        &format!("{at_once}9 {fired}"),
+        expect![[r#"CompleteWorkflowExecution result=["none","paid"]"#]],
+    );
 }
 
 #[test]
@@ -160,7 +214,9 @@ fn a_result_of_another_type_fails_the_task() {
     check(
         |ctx| async move { Ok(pay(&ctx).await?) },
         &after_schedule(&["NexusOperationCompleted result=[1]"]),
-        expect![[r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation service/operation cannot be read: expected `alloc::string::String`, found [1]: invalid type: sequence, expected a string at line 1 column 0 (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#]],
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation service/operation cannot be read: expected `alloc::string::String`, found [1]: invalid type: sequence, expected a string at line 1 column 0 (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#
+        ]],
     );
 }
 
@@ -170,7 +226,9 @@ fn an_input_that_cannot_be_written_fails_the_task() {
     check(
         |ctx| async move { Ok(ctx.nexus_operation("endpoint", ODD, [(vec![1], 1)].into()).await?) },
         FIRST_TASK,
-        expect![[r#"Fail WorkflowWorkerUnhandledFailure: the input of Nexus operation service/odd cannot be written: `alloc::collections::btree::map::BTreeMap<alloc::vec::Vec<u8>, u8>` cannot be written as JSON: key must be a string (at nexus_operations.rs `const ODD: NexusOperation<std::collections::BTreeMap<Vec<u8>, u8>, ()> = NexusOperation::new("service", "odd");`)"#]],
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: the input of Nexus operation service/odd cannot be written: `alloc::collections::btree::map::BTreeMap<alloc::vec::Vec<u8>, u8>` cannot be written as JSON: key must be a string (at nexus_operations.rs `|ctx| async move { Ok(ctx.nexus_operation("endpoint", ODD, [(vec![1], 1)].into()).await?) },`)"#
+        ]],
     );
 }
 
@@ -188,7 +246,9 @@ fn cancelled_before_it_is_sent_leaves_no_command_whatever_the_type() {
             Ok(all.swap_remove(0))
         },
         FIRST_TASK,
-        expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus Operation cancelled before scheduled; None None None None cancelled true""#]],
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus Operation cancelled before scheduled; None None None None cancelled true""#
+        ]],
     );
 }
 
@@ -210,7 +270,9 @@ fn a_call_in_a_cancelled_scope_fails_at_once() {
             Ok(both)
         },
         FIRST_TASK,
-        expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus Operation cancelled before scheduled; None None None None cancelled true""#]],
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus Operation cancelled before scheduled; None None None None cancelled true""#
+        ]],
     );
 }
 
@@ -259,25 +321,51 @@ const STARTED: &str = "
 
 #[test]
 fn abandon_asks_nobody_and_yields_at_once() {
-    check_cancelled(Abandon, false, &after_first_task(SCHEDULED), expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]]);
-    check_cancelled(Abandon, true, &after_first_task(STARTED), expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; Some(\"token\") None None None cancelled true""#]]);
+    check_cancelled(
+        Abandon,
+        false,
+        &after_first_task(SCHEDULED),
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#
+        ]],
+    );
+    check_cancelled(
+        Abandon,
+        true,
+        &after_first_task(STARTED),
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; Some(\"token\") None None None cancelled true""#
+        ]],
+    );
 }
 
 #[test]
 fn try_cancel_asks_and_yields_at_once() {
-    check_cancelled(TryCancel, false, &after_first_task(SCHEDULED), expect![[r#"
+    check_cancelled(
+        TryCancel,
+        false,
+        &after_first_task(SCHEDULED),
+        expect![[r#"
         RequestCancelNexusOperation scheduled=5
-        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]]);
-    check_cancelled(TryCancel, true, &after_first_task(STARTED), expect![[r#"
+        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]],
+    );
+    check_cancelled(
+        TryCancel,
+        true,
+        &after_first_task(STARTED),
+        expect![[r#"
         RequestCancelNexusOperation scheduled=5
-        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; Some(\"token\") None None None cancelled true""#]]);
+        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; Some(\"token\") None None None cancelled true""#]],
+    );
 }
 
 #[test]
 fn the_waiting_types_ask_once_and_wait() {
     for cancellation_type in [WaitCancellationRequested, WaitCancellationCompleted] {
-        check_cancelled(cancellation_type, false, &after_first_task(SCHEDULED), expect!["RequestCancelNexusOperation scheduled=5"uestCancelNexusOperation scheduled=5"]);
-        check_cancelled(cancellation_type, true, &after_first_task(STARTED), expect!["RequestCancelNexusOperation scheduled=5"uestCancelNexusOperation scheduled=5"]);
+        for (awaits_start, history) in [(false, SCHEDULED), (true, STARTED)] {
+            let expected = expect!["RequestCancelNexusOperation scheduled=5"];
+            check_cancelled(cancellation_type, awaits_start, &after_first_task(history), expected);
+        }
     }
 }
 
@@ -292,16 +380,34 @@ fn check_after_request(cancellation_type: Type, events: &[&str], expected: Expec
 #[test]
 fn wait_cancellation_requested_yields_when_the_handler_has_answered() {
     let answered = WaitCancellationRequested;
-    check_after_request(answered, &["NexusOperationCancelRequestCompleted"], expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request completed; Some(\"token\") None None None cancelled true""#]]);
+    check_after_request(
+        answered,
+        &["NexusOperationCancelRequestCompleted"],
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request completed; Some(\"token\") None None None cancelled true""#
+        ]],
+    );
     check_after_request(
         answered,
         &["NexusOperationCancelRequestFailed message=\"no such operation\" handler=NOT_FOUND"],
-        expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request failed: no such operation; Some(\"token\") None None Some(NotFound) cancelled false""#]],
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request failed: no such operation; Some(\"token\") None None Some(NotFound) cancelled false""#
+        ]],
     );
     // What ends the operation first is its outcome; the answer to the request comes too late to matter.
-    check_after_request(answered, &["NexusOperationCompleted result=\"made it\""], expect![[r#"CompleteWorkflowExecution result="made it""#]]);
+    check_after_request(
+        answered,
+        &["NexusOperationCompleted result=\"made it\""],
+        expect![[r#"CompleteWorkflowExecution result="made it""#]],
+    );
     let late = ["NexusOperationCanceled", "NexusOperationCancelRequestCompleted scheduled=5"];
-    check_after_request(answered, &late, expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#]]);
+    check_after_request(
+        answered,
+        &late,
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#
+        ]],
+    );
 }
 
 #[test]
@@ -311,9 +417,24 @@ fn wait_cancellation_completed_yields_what_the_operation_ended_with() {
     check_after_request(completed, &["NexusOperationCancelRequestFailed"], expect![[""]]);
     for (event, expected) in [
         ("NexusOperationCompleted result=\"made it\"", expect![[r#"CompleteWorkflowExecution result="made it""#]]),
-        ("NexusOperationFailed cause=\"no money\"", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money; None Some(\"\") None None cancelled false""#]]),
-        ("NexusOperationTimedOut", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#]]),
-        ("NexusOperationCanceled", expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#]]),
+        (
+            "NexusOperationFailed cause=\"no money\"",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money; None Some(\"\") None None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationTimedOut",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation timed out; None None Some(ScheduleToClose) None cancelled false""#
+            ]],
+        ),
+        (
+            "NexusOperationCanceled",
+            expect![[
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: operation canceled; None None None None cancelled true""#
+            ]],
+        ),
     ] {
         check_after_request(completed, &["NexusOperationCancelRequestCompleted", event], expected);
     }
@@ -330,7 +451,14 @@ fn an_operation_may_start_after_its_cancellation_was_requested() {
          14 WorkflowTaskScheduled
          15 WorkflowTaskStarted"
     );
-    check_cancelled(WaitCancellationRequested, false, &after_first_task(&waits), expect![[r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request completed; Some(\"token\") None None None cancelled true""#]]);
+    check_cancelled(
+        WaitCancellationRequested,
+        false,
+        &after_first_task(&waits),
+        expect![[
+            r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request completed; Some(\"token\") None None None cancelled true""#
+        ]],
+    );
     check_cancelled(WaitCancellationCompleted, false, &after_first_task(&waits), expect![[""]]);
     // The code has its answer; what comes late is taken in silence.
     let goes_on = format!(
@@ -383,13 +511,21 @@ fn what_comes_after_the_answer_is_taken_in_silence() {
 fn cancelling_the_workflow_cancels_its_operations() {
     let history = after_schedule(&["WorkflowExecutionCancelRequested"]);
     check(|ctx| async move { ended(pay(&ctx)).await }, &history, expect!["RequestCancelNexusOperation scheduled=5"]);
-    check(|ctx| async move { ended(pay(&ctx).cancellation_type(TryCancel)).await }, &history, expect![[r#"
+    check(
+        |ctx| async move { ended(pay(&ctx).cancellation_type(TryCancel)).await },
+        &history,
+        expect![[r#"
         RequestCancelNexusOperation scheduled=5
-        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]]);
+        CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]],
+    );
     // A cancellation that the code lets through ends the workflow as cancelled.
-    check(|ctx| async move { Ok(pay(&ctx).cancellation_type(TryCancel).await?) }, &history, expect![[r#"
+    check(
+        |ctx| async move { Ok(pay(&ctx).cancellation_type(TryCancel).await?) },
+        &history,
+        expect![[r#"
         RequestCancelNexusOperation scheduled=5
-        CancelWorkflowExecution"#]]);
+        CancelWorkflowExecution"#]],
+    );
 }
 
 #[test]
@@ -432,7 +568,9 @@ fn a_failure_that_is_let_through_fails_the_workflow_as_it_is() {
     check(
         |ctx| async move { Ok(pay(&ctx).await?) },
         &after_schedule(&["NexusOperationFailed cause=\"no money\" cause.type=Poor"]),
-        expect![[r#"FailWorkflowExecution message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=5 nexus.endpoint=endpoint nexus.service=service nexus.operation=operation cause="no money" cause.type=Poor"#]],
+        expect![[
+            r#"FailWorkflowExecution message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=5 nexus.endpoint=endpoint nexus.service=service nexus.operation=operation cause="no money" cause.type=Poor"#
+        ]],
     );
 }
 
@@ -443,18 +581,26 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
     let history = after_schedule(&["NexusOperationCompleted result=\"paid\""]);
     let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };
     let elsewhere = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", ELSEWHERE, 7).await?) };
-    check_recorded(other, &history, expect![[r#"
-        Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 NexusOperationScheduled: service=service operation=operation
-          code now: ScheduleNexusOperation service=service operation=other
-          at:       nexus_operations.rs `&after_schedule(&["NexusOperationFailed cause=\"no money\" cause.type=Poor"]),`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]);
-    check_recorded(elsewhere, &history, expect![[r##"
-        Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 NexusOperationScheduled: service=service operation=operation
-          code now: ScheduleNexusOperation service=elsewhere operation=operation
-          at:       nexus_operations.rs `expect![[r#"FailWorkflowExecution message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=5 nexus.endpoint=endpoint nexus.service=service nexus.operation=operation cause="no money" cause.type=Poor"#]],`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."##]]);
+    check_recorded(
+        other,
+        &history,
+        expect![[r#"
+            Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 NexusOperationScheduled: service=service operation=operation
+              code now: ScheduleNexusOperation service=service operation=other
+              at:       nexus_operations.rs `let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+    check_recorded(
+        elsewhere,
+        &history,
+        expect![[r#"
+            Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 NexusOperationScheduled: service=service operation=operation
+              code now: ScheduleNexusOperation service=elsewhere operation=operation
+              at:       nexus_operations.rs `let elsewhere = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", ELSEWHERE, 7).await?) };`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
     // Older SDKs did not compare: their histories are not refused.
     let without = history.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=1,2,3");
     check_recorded(other, &without, expect![[r#"CompleteWorkflowExecution result="paid""#]]);
@@ -481,14 +627,18 @@ fn another_command_in_its_place_is_refused() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 NexusOperationScheduled: service=service operation=operation
               code now: ScheduleActivityTask type=work id=1
-              at:       nexus_operations.rs `let history = after_schedule(&["NexusOperationCompleted result=\"paid\""]);`
+              at:       nexus_operations.rs `|ctx| async move { Ok(ctx.activity(work, ()).start_to_close_timeout(secs(1)).await?) },`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    check_recorded(|_| async move { Ok(()) }, &history, expect![[r#"
+    check_recorded(
+        |_| async move { Ok(()) },
+        &history,
+        expect![[r#"
         Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 NexusOperationScheduled: service=service operation=operation
           code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]);
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
 }
 
 #[test]
@@ -497,24 +647,32 @@ fn events_of_no_operation_are_refused() {
         check_recorded(
             |ctx| async move { Ok(pay(&ctx).await?) },
             &after_schedule(&[event]),
-            if event.contains("Started") { expect![[r#"
+            if event.contains("Started") {
+                expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 6 NexusOperationStarted: the operation of event 9
                   code now: produced no command here
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]] } else { expect![[r#"
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+            } else {
+                expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 6 NexusOperationCompleted: the operation of event 9
                   code now: produced no command here
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]] },
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+            },
         );
     }
     let twice = after_schedule(&["NexusOperationStarted", "NexusOperationStarted scheduled=5"]);
-    check_recorded(|ctx| async move { Ok(pay(&ctx).await?) }, &twice, expect![[r#"
+    check_recorded(
+        |ctx| async move { Ok(pay(&ctx).await?) },
+        &twice,
+        expect![[r#"
         Fail NonDeterministicError ImpossibleState: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 7 NexusOperationStarted
           code now: an operation in state Started
           at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]);
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
 }
 
 #[test]

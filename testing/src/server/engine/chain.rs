@@ -15,6 +15,7 @@ impl Transaction<'_> {
         let now = self.time();
         self.drop_activities();
         self.drop_timers();
+        self.drop_nexus_operations();
         let state = self.state();
         state.status = status;
         state.close_time = Some(now);

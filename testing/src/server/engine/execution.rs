@@ -8,6 +8,7 @@ use super::activity::Activity;
 use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
+use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
 use super::time::Time;
 use super::timer::Timer;
@@ -68,6 +69,8 @@ pub(crate) struct State {
     pub(crate) activities: BTreeMap<i64, Activity>,
     /// Pending timers by timer id.
     pub(crate) timers: BTreeMap<String, Timer>,
+    /// Pending Nexus operations by scheduled event id.
+    pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
 
     pub(crate) cancel_requested: bool,
     pub(crate) signal_count: u32,

@@ -27,6 +27,11 @@ mod history_read;
 mod ids;
 mod limits;
 mod namespace;
+mod nexus_completion;
+mod nexus_endpoint;
+mod nexus_link;
+mod nexus_operation;
+mod nexus_task;
 mod poll;
 mod query;
 mod retry;
@@ -57,6 +62,7 @@ use self::errors::Error;
 use self::execution::{Execution, ExecutionId};
 use self::ids::Ids;
 use self::namespace::Namespaces;
+use self::nexus_endpoint::NexusEndpoints;
 use self::query::Queries;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
@@ -90,6 +96,7 @@ pub(crate) struct Engine {
     /// Orders everything that has to be told apart at one instant.
     sequence: u64,
     namespaces: Namespaces,
+    endpoints: NexusEndpoints,
     executions: Vec<Execution>,
     /// The runs that are not closed.
     open: BTreeSet<ExecutionId>,
@@ -112,6 +119,7 @@ impl Engine {
             ids,
             sequence: 0,
             namespaces,
+            endpoints: NexusEndpoints::default(),
             executions: Vec::new(),
             open: BTreeSet::new(),
             by_run_id: BTreeMap::new(),
@@ -197,6 +205,7 @@ impl Engine {
             execution: &mut self.executions[id.0],
             now: self.now,
             ids: &mut self.ids,
+            endpoints: &self.endpoints,
             sequence: &mut self.sequence,
             effects: Vec::new(),
         };
@@ -206,14 +215,19 @@ impl Engine {
         }
         transaction.execution.transitions += 1;
         let (effects, running) = (transaction.effects, transaction.execution.is_running());
-        if running {
+        let closes = if running {
             self.open.insert(id);
+            false
         } else {
-            self.open.remove(&id);
-        }
+            self.open.remove(&id)
+        };
+        let ends_chain = closes && !effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
         self.carry_out(id, effects);
         self.wake_history_readers(id);
         self.advance_queries(id);
+        if ends_chain {
+            self.deliver_completions(id);
+        }
         result
     }
 
@@ -226,6 +240,9 @@ impl Engine {
                 }
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
+                Effect::RequestOfNexusHandler(operation, purpose) => {
+                    self.dispatch_nexus_request(id, operation, purpose);
+                }
                 Effect::Continue(next) => {
                     let (namespace, workflow_id) =
                         (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());

@@ -231,6 +231,7 @@ impl State {
             sticky: None,
             activities: Default::default(),
             timers: Default::default(),
+            nexus_operations: Default::default(),
             cancel_requested: false,
             signal_count: 0,
             request_ids: BTreeSet::new(),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::deadlines::{Clock, Deadline, Key};
 use super::execution::{Execution, State};
 use super::ids::Ids;
+use super::nexus_endpoint::NexusEndpoints;
+use super::nexus_operation::Purpose;
 use super::time::{Now, Time};
 
 /// What a committed transaction makes the engine do.
@@ -18,6 +20,8 @@ pub(crate) enum Effect {
     DispatchWorkflowTask,
     /// Offer an activity (by scheduled event id) to workers.
     DispatchActivity(i64),
+    /// Ask a Nexus handler to start or to cancel an operation (by scheduled event id).
+    RequestOfNexusHandler(i64, Purpose),
     /// Create the run that continues this one.
     Continue(Box<super::start::NewRun>),
 }
@@ -28,6 +32,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) execution: &'a mut Execution,
     pub(crate) now: Now,
     pub(crate) ids: &'a mut Ids,
+    pub(crate) endpoints: &'a NexusEndpoints,
     pub(crate) sequence: &'a mut u64,
     pub(crate) effects: Vec<Effect>,
 }

@@ -8,7 +8,9 @@ mod fail_workflow_execution;
 mod modify_workflow_properties;
 mod record_marker;
 mod request_cancel_activity_task;
+mod request_cancel_nexus_operation;
 mod schedule_activity_task;
+mod schedule_nexus_operation;
 mod start_timer;
 mod upsert_workflow_search_attributes;
 
@@ -96,6 +98,12 @@ pub(crate) fn apply(
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
             modify_workflow_properties::apply(transaction, completion, a, extras)
         }
+        Some(Attributes::ScheduleNexusOperationCommandAttributes(a)) => {
+            schedule_nexus_operation::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::RequestCancelNexusOperationCommandAttributes(a)) => {
+            request_cancel_nexus_operation::apply(transaction, completion, &a, extras)
+        }
         None => Err(without_attributes(command.command_type())),
         Some(_) => Err(unsupported(command.command_type)),
     }
@@ -141,6 +149,8 @@ fn without_attributes(kind: CommandType) -> Refusal {
         CommandType::ContinueAsNewWorkflowExecution => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
         CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
         CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        CommandType::ScheduleNexusOperation => WorkflowTaskFailedCause::BadScheduleNexusOperationAttributes,
+        CommandType::RequestCancelNexusOperation => WorkflowTaskFailedCause::BadRequestCancelNexusOperationAttributes,
         _ => return unsupported(kind.into()),
     };
     let name = name_of(kind);
