@@ -38,7 +38,8 @@ pub struct InProcessService {
 
 impl InProcessService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
-        let operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()));
+        let operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
+            .accept_compressed(CompressionEncoding::Gzip);
         let inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)

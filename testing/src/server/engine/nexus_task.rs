@@ -126,6 +126,7 @@ impl Engine {
         header.insert("user-agent".to_owned(), "temporalio/server".to_owned());
         let (service, name) = (attributes.service.clone(), attributes.operation.clone());
         let variant = if cancels {
+            header.insert("content-length".to_owned(), "0".to_owned());
             #[expect(deprecated, reason = "the real server still sends operation_id")]
             nexus::request::Variant::CancelOperation(nexus::CancelOperationRequest {
                 service,
@@ -154,7 +155,7 @@ impl Engine {
         let request = nexus::Request {
             header,
             scheduled_time: Some(self.now.time.proto()),
-            capabilities: Some(nexus::request::Capabilities { temporal_failure_responses: true }),
+            capabilities: Some(nexus::request::Capabilities { temporal_failure_responses: !cancels }),
             endpoint: attributes.endpoint.clone(),
             variant: Some(variant),
         };

@@ -3,6 +3,7 @@
 mod activities;
 mod chains;
 mod invariants;
+mod nexus;
 mod print;
 mod queries;
 mod reading;

@@ -7,13 +7,18 @@
 //! poll [sticky]                            a worker takes the next workflow task
 //! respond [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
+//!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
 //! take                                     a worker takes the next activity
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! answer TEXT                              the worker answers the query it has polled
+//! endpoint NAME                            a Nexus endpoint that leads to the task queue
+//! ask                                      a worker takes the next request to a Nexus handler
+//! tell sync RESULT | async TOKEN | fail | canceled | handler TYPE [final] | ok          and answers it
+//! back ID                                  the handler starts a workflow, whose end is the end of the operation
 //! wait 5s                                  time passes
-//! history [first] · count
+//! history [first] · count · busy
 //! ```
 
 use std::collections::BTreeMap;
@@ -48,12 +53,13 @@ pub(super) struct Spec {
     pub(super) task: Vec<u8>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
+    pub(super) nexus: super::nexus::Asked,
     first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
 }
 
-const QUEUE: &str = "tq";
+pub(super) const QUEUE: &str = "tq";
 const STICKY: &str = "sticky";
 const WORKFLOW: &str = "wf";
 
@@ -67,6 +73,7 @@ impl Spec {
             task: Vec::new(),
             queries: Vec::new(),
             activities: BTreeMap::new(),
+            nexus: super::nexus::Asked::default(),
             first_run: String::new(),
             asked: None,
             requests: 0,
@@ -96,6 +103,7 @@ impl Spec {
             }
             "history" => self.history(arguments.has("first")),
             "count" => self.count(),
+            "endpoint" | "ask" | "tell" | "back" | "busy" => self.about_nexus(words[0], &arguments),
             other => panic!("unknown request {other:?} in {line:?}"),
         };
         if let Err(error) = result {
@@ -457,6 +465,11 @@ fn command_of(text: &str) -> command::Command {
         "continue-as-new" => (Kind::ContinueAsNewWorkflowExecution, {
             command::ContinueAsNewWorkflowExecutionCommandAttributes::default().into_attributes()
         }),
+        "nexus" => (Kind::ScheduleNexusOperation, schedule_nexus(id, &arguments).into_attributes()),
+        "cancel-nexus" => (Kind::RequestCancelNexusOperation, {
+            let scheduled_event_id = id.parse().expect("cancel-nexus takes an event id");
+            command::RequestCancelNexusOperationCommandAttributes { scheduled_event_id }.into_attributes()
+        }),
         "child" => (Kind::StartChildWorkflowExecution, {
             let attributes = command::StartChildWorkflowExecutionCommandAttributes::default();
             Attributes::StartChildWorkflowExecutionCommandAttributes(attributes)
@@ -489,8 +502,23 @@ into_attributes!(
     CompleteWorkflowExecutionCommandAttributes,
     FailWorkflowExecutionCommandAttributes,
     CancelWorkflowExecutionCommandAttributes,
-    ContinueAsNewWorkflowExecutionCommandAttributes
+    ContinueAsNewWorkflowExecutionCommandAttributes,
+    ScheduleNexusOperationCommandAttributes,
+    RequestCancelNexusOperationCommandAttributes
 );
+
+fn schedule_nexus(operation: String, arguments: &Arguments<'_>) -> command::ScheduleNexusOperationCommandAttributes {
+    command::ScheduleNexusOperationCommandAttributes {
+        endpoint: arguments.value("endpoint").unwrap_or("endpoint").to_owned(),
+        service: "Service".to_owned(),
+        operation,
+        schedule_to_close_timeout: arguments.duration("s2c"),
+        schedule_to_start_timeout: arguments.duration("s2s"),
+        start_to_close_timeout: arguments.duration("stc"),
+        nexus_header: [("Trace".to_owned(), "x".to_owned())].into(),
+        ..Default::default()
+    }
+}
 
 fn schedule(activity_id: String, arguments: &Arguments<'_>) -> command::ScheduleActivityTaskCommandAttributes {
     let to_close = arguments.duration("s2c");
@@ -520,10 +548,10 @@ fn retry_policy(attempts: &str) -> common::RetryPolicy {
 }
 
 /// The words after a request's name.
-struct Arguments<'a>(&'a [&'a str]);
+pub(super) struct Arguments<'a>(pub(super) &'a [&'a str]);
 
 impl<'a> Arguments<'a> {
-    fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.0.contains(&flag)
     }
 
