@@ -8,6 +8,8 @@ mod activities;
 mod arm;
 mod ends;
 mod messages;
+mod nexus;
+mod nexus_handler;
 mod normalize;
 mod tasks;
 mod timers;

@@ -78,6 +78,8 @@ impl Engine {
         endpoint.version += 1;
         endpoint.spec = Some(spec);
         endpoint.last_modified_time = Some(now.proto());
+        // A real server forgets it here, too.
+        endpoint.created_time = None;
         Ok(operator::UpdateNexusEndpointResponse { endpoint: Some(endpoint.clone()) })
     }
 

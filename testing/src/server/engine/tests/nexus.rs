@@ -530,86 +530,31 @@ fn what_ends_while_the_workflow_asks_for_its_cancellation_is_not_asked_to_stop()
     );
 }
 
+/// The workflow that backs the operation ends like this; the transcript is the caller's history.
+fn check_backed(end: &str, expected: &expect_test::Expect) {
+    let script = format!(
+        "
+        endpoint endpoint
+        start
+        poll
+        respond: nexus a
+        ask
+        back backing
+        tell async backing
+        busy
+        poll
+        respond: {end}
+        history
+        "
+    );
+    check(&script, expected);
+}
+
 #[test]
 fn a_workflow_ends_the_operation_that_it_backs() {
-    for end in ["complete done", "fail", "cancelled"] {
-        let script = format!(
-            "
-            endpoint endpoint
-            start
-            poll
-            respond: nexus a
-            ask
-            back backing
-            tell async backing
-            busy
-            poll
-            respond
-            poll
-            respond: {end}
-            history
-            "
-        );
-        match end {
-            "complete done" => check(&script, &expect![[r#"
-                start: first run, started true
-                poll: task, attempt 1, events 1-3
-                ask: start a within 8000ms, trace x
-                busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-                poll: task, attempt 1, events 1-3
-                poll: task, attempt 1, events 1-8
-                history:
-                  1 WorkflowExecutionStarted attempt 1
-                  2 WorkflowTaskScheduled on tq, attempt 1
-                  3 WorkflowTaskStarted of 2
-                  4 WorkflowTaskCompleted of 2, 3
-                  5 NexusOperationScheduled a
-                  6 NexusOperationStarted of 5: backing
-                  7 WorkflowTaskScheduled on tq, attempt 1
-                  8 WorkflowTaskStarted of 7
-                  9 WorkflowTaskCompleted of 7, 8
-                  10 WorkflowExecutionCompleted done
-            "#]]),
-            "fail" => check(&script, &expect![[r#"
-                start: first run, started true
-                poll: task, attempt 1, events 1-3
-                ask: start a within 8000ms, trace x
-                busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-                poll: task, attempt 1, events 1-3
-                poll: task, attempt 1, events 1-8
-                history:
-                  1 WorkflowExecutionStarted attempt 1
-                  2 WorkflowTaskScheduled on tq, attempt 1
-                  3 WorkflowTaskStarted of 2
-                  4 WorkflowTaskCompleted of 2, 3
-                  5 NexusOperationScheduled a
-                  6 NexusOperationStarted of 5: backing
-                  7 WorkflowTaskScheduled on tq, attempt 1
-                  8 WorkflowTaskStarted of 7
-                  9 WorkflowTaskCompleted of 7, 8
-                  10 WorkflowExecutionFailed RetryPolicyNotSet
-            "#]]),
-            _ => check(&script, &expect![[r#"
-                start: first run, started true
-                poll: task, attempt 1, events 1-3
-                ask: start a within 8000ms, trace x
-                busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-                poll: task, attempt 1, events 1-3
-                poll: task, attempt 1, events 1-8
-                history:
-                  1 WorkflowExecutionStarted attempt 1
-                  2 WorkflowTaskScheduled on tq, attempt 1
-                  3 WorkflowTaskStarted of 2
-                  4 WorkflowTaskCompleted of 2, 3
-                  5 NexusOperationScheduled a
-                  6 NexusOperationStarted of 5: backing
-                  7 WorkflowTaskScheduled on tq, attempt 1
-                  8 WorkflowTaskStarted of 7
-                  9 WorkflowTaskCompleted of 7, 8
-                  10 WorkflowExecutionCanceled
-            "#]]),
-        }
-    }
+    check_backed("complete done", &expect![[""]]);
+    check_backed("fail", &expect![[""]]);
+    check_backed("cancelled", &expect![[""]]);
 }
 
 #[test]
@@ -658,31 +603,15 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             back backing
             tell async backing
             poll
-            respond
-            poll
             respond: continue-as-new
+            poll
+            respond
             history
             poll
             respond: complete done
             history
         ",
-        &expect![[r#"
-            start: first run, started true
-            poll: task, attempt 1, events 1-3
-            ask: start a within 8000ms, trace x
-            poll: task, attempt 1, events 1-3
-            poll: task, attempt 1, events 1-8
-            history:
-              1 WorkflowExecutionStarted attempt 1, by Workflow
-              2 WorkflowTaskScheduled on tq, attempt 1
-            poll: task, attempt 1, events 1-3
-            history:
-              1 WorkflowExecutionStarted attempt 1, by Workflow
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 WorkflowExecutionCompleted done
-        "#]],
+        &expect![[""]],
     );
 }
 
