@@ -18,6 +18,7 @@ mod duration;
 mod failure;
 mod history;
 mod nexus;
+mod priority;
 mod retry_policy;
 mod search_attributes;
 
@@ -42,7 +43,8 @@ pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
@@ -51,6 +53,7 @@ pub use failure::{
 };
 pub use history::{History, HistoryError};
 pub use nexus::NexusOperation;
+pub use priority::Priority;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;

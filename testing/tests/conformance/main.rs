@@ -13,4 +13,5 @@ mod nexus_handler;
 mod normalize;
 mod tasks;
 mod timers;
+mod updates;
 mod versions;

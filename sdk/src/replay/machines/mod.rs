@@ -9,6 +9,7 @@ pub(crate) mod modify_workflow_properties;
 pub(crate) mod nexus_operation;
 pub(crate) mod patch;
 pub(crate) mod timer;
+pub(crate) mod update;
 pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 

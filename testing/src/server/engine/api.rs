@@ -11,8 +11,10 @@ pub(crate) use abide_protos::temporal::api::history::v1::history_event::Attribut
 pub(crate) use abide_protos::temporal::api::namespace::v1 as namespace;
 pub(crate) use abide_protos::temporal::api::nexus::v1 as nexus;
 pub(crate) use abide_protos::temporal::api::operatorservice::v1 as operator;
+pub(crate) use abide_protos::temporal::api::protocol::v1 as protocol;
 pub(crate) use abide_protos::temporal::api::query::v1 as query;
 pub(crate) use abide_protos::temporal::api::sdk::v1 as sdk;
 pub(crate) use abide_protos::temporal::api::taskqueue::v1 as taskqueue;
+pub(crate) use abide_protos::temporal::api::update::v1 as update;
 pub(crate) use abide_protos::temporal::api::workflow::v1 as workflow;
 pub(crate) use abide_protos::temporal::api::workflowservice::v1 as service;

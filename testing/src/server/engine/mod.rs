@@ -26,6 +26,7 @@ mod history_builder;
 mod history_read;
 mod ids;
 mod limits;
+mod multi_operation;
 mod namespace;
 mod nexus_completion;
 mod nexus_endpoint;
@@ -34,8 +35,11 @@ mod nexus_operation;
 mod nexus_task;
 mod poll;
 mod query;
+mod rebuild;
+mod reset;
 mod retry;
 mod signal;
+mod speculative_task;
 mod start;
 mod system;
 mod task_queue;
@@ -44,6 +48,9 @@ pub(crate) mod time;
 mod timer;
 mod token;
 mod transaction;
+mod update;
+mod update_messages;
+mod update_workflow_execution;
 mod visibility;
 mod waiters;
 mod worker;
@@ -67,6 +74,8 @@ use self::query::Queries;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
 use self::transaction::{Effect, Transaction};
+pub(crate) use self::update::Progress;
+pub(crate) use self::update_workflow_execution::UpdateAt;
 use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
 
@@ -208,12 +217,20 @@ impl Engine {
             endpoints: &self.endpoints,
             sequence: &mut self.sequence,
             effects: Vec::new(),
+            stays_in_memory: false,
         };
         let result = step(&mut transaction);
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }
+        if !transaction.stays_in_memory {
+            transaction.write_speculative_task();
+        }
         transaction.execution.transitions += 1;
+        if !transaction.execution.is_running() {
+            let continues = transaction.effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
+            transaction.state().updates.abort_pending(continues);
+        }
         let (effects, running) = (transaction.effects, transaction.execution.is_running());
         let closes = if running {
             self.open.insert(id);
@@ -228,6 +245,7 @@ impl Engine {
         if ends_chain {
             self.deliver_completions(id);
         }
+        self.advance_updates(id);
         result
     }
 

@@ -24,7 +24,7 @@ impl Spec {
         match what {
             "endpoint" => self.endpoint(arguments.0[0]),
             "ask" => self.ask(),
-            "tell" => self.tell(arguments),
+            "tell" => self.tell_nexus(arguments),
             "back" => self.back(arguments.0[0]),
             _ => {
                 let reasons = self.engine.busy();
@@ -68,7 +68,7 @@ impl Spec {
         Ok(())
     }
 
-    fn tell(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+    fn tell_nexus(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
         use nexus::start_operation_response as start;
         let text = arguments.0.get(1).copied().unwrap_or_default().to_owned();
         let task_token = self.nexus.token.clone();
@@ -170,7 +170,8 @@ fn endpoints_are_made_changed_and_deleted() {
         endpoint name must match the regex: "^[a-zA-Z][a-zA-Z0-9\\-]*[a-zA-Z0-9]$"
         nexus endpoint version mismatch. received: 2 expected 1
         error deleting nexus endpoint with ID: ID
-        Nexus endpoint with ID `ID` not found"#]].assert_eq(&said.join("\n"));
+        Nexus endpoint with ID `ID` not found"#]]
+    .assert_eq(&said.join("\n"));
 }
 
 #[test]
@@ -220,7 +221,9 @@ fn what_the_handler_answers_at_once_ends_the_operation() {
 
 #[test]
 fn an_endpoint_that_is_not_there_fails_the_workflow_task() {
-    check("start\npoll\nrespond: nexus a endpoint=nowhere\nhistory", &expect![[r#"
+    check(
+        "start\npoll\nrespond: nexus a endpoint=nowhere\nhistory",
+        &expect![[r#"
         start: first run, started true
         poll: task, attempt 1, events 1-3
         respond: InvalidArgument BadScheduleNexusOperationAttributes: endpoint "nowhere" not found
@@ -229,7 +232,8 @@ fn an_endpoint_that_is_not_there_fails_the_workflow_task() {
           2 WorkflowTaskScheduled on tq, attempt 1
           3 WorkflowTaskStarted of 2
           4 WorkflowTaskFailed of 2, 3: BadScheduleNexusOperationAttributes, BadScheduleNexusOperationAttributes: endpoint "nowhere" not found
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

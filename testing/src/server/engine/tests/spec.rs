@@ -5,7 +5,7 @@
 //!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
+//! respond [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
@@ -17,6 +17,10 @@
 //! ask                                      a worker takes the next request to a Nexus handler
 //! tell sync RESULT | async TOKEN | fail | canceled | handler TYPE [final] | ok          and answers it
 //! back ID                                  the handler starts a workflow, whose end is the end of the operation
+//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
+//! give-up                                  the clients that wait for updates do so no longer
+//!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
+//! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
 //! history [first] · count · busy
 //! ```
@@ -31,6 +35,7 @@ use super::super::time::{self, Now, Time};
 use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
+use super::spec_updates::Asking;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
@@ -54,9 +59,12 @@ pub(super) struct Spec {
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
     pub(super) nexus: super::nexus::Asked,
-    first_run: String,
+    pub(super) first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
+    pub(super) updates: Vec<Asking>,
+    /// The event after which each update that a task has brought takes effect.
+    pub(super) sequencing: BTreeMap<String, i64>,
 }
 
 pub(super) const QUEUE: &str = "tq";
@@ -77,6 +85,8 @@ impl Spec {
             first_run: String::new(),
             asked: None,
             requests: 0,
+            updates: Vec::new(),
+            sequencing: BTreeMap::new(),
         }
     }
 
@@ -97,6 +107,14 @@ impl Spec {
             "take" => self.take(),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
+            "update" => self.update(&arguments),
+            "poll-update" => self.poll_update(&arguments),
+            "update-with-start" => self.update_with_start(&arguments),
+            "reset" => self.reset(&arguments),
+            "give-up" => {
+                self.give_up_updates();
+                Ok(())
+            }
             "wait" => {
                 self.wait(duration(words[1]));
                 Ok(())
@@ -120,6 +138,7 @@ impl Spec {
     /// The asking client looks whether its answer has come.
     fn look(&mut self) {
         let woken = self.engine.take_wakeups();
+        self.look_at_updates(&woken);
         let Some(waiter) = self.asked.filter(|waiter| woken.contains(waiter)) else { return };
         self.asked = None;
         let text = match self.engine.resume_query(waiter) {
@@ -133,7 +152,7 @@ impl Spec {
         let _ = writeln!(self.out, "answered: {text}");
     }
 
-    fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
+    pub(super) fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
         use enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
         let conflict = match arguments.value("conflict") {
             Some("fail") => Conflict::Fail,
@@ -281,12 +300,26 @@ impl Spec {
             None => format!("task, attempt {}", task.attempt),
         };
         let with = if self.queries.is_empty() { String::new() } else { format!(", {} query", self.queries.len()) };
-        let _ = writeln!(self.out, "poll: {what}, {ids}{with}");
+        let updates = self.received_updates(&task.messages);
+        let _ = writeln!(self.out, "poll: {what}, {ids}{with}{updates}");
         self.task = task.task_token;
     }
 
     fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
-        let commands = commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command_of).collect();
+        let (mut messages, mut given) = (Vec::new(), Vec::new());
+        for text in commands.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+            match self.update_answer(text) {
+                Some((message, command)) => {
+                    messages.push(message);
+                    given.extend(command);
+                }
+                None => given.push(command_of(text)),
+            }
+        }
+        let old = arguments.has("old-worker");
+        let capabilities = service::respond_workflow_task_completed_request::Capabilities {
+            discard_speculative_workflow_task_with_events: !old,
+        };
         let sticky = taskqueue::StickyExecutionAttributes {
             worker_task_queue: Some(taskqueue::TaskQueue { name: STICKY.to_owned(), ..Default::default() }),
             schedule_to_start_timeout: Some(time::proto(Duration::from_secs(5))),
@@ -299,7 +332,9 @@ impl Spec {
         let answers = self.queries.drain(..).zip(std::iter::repeat(answer));
         let request = service::RespondWorkflowTaskCompletedRequest {
             task_token: self.task.clone(),
-            commands,
+            commands: given,
+            messages,
+            capabilities: Some(capabilities),
             identity: "worker".to_owned(),
             sticky_attributes: arguments.has("sticky").then_some(sticky),
             force_create_new_workflow_task: arguments.has("force"),
@@ -309,6 +344,9 @@ impl Spec {
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
+        if response.reset_history_event_id != 0 {
+            let _ = writeln!(self.out, "respond: back to {}", response.reset_history_event_id);
+        }
         for task in response.activity_tasks {
             let _ = writeln!(self.out, "eager activity {}", task.activity_id);
             self.activities.insert(task.activity_id, task.task_token);
@@ -555,7 +593,7 @@ impl<'a> Arguments<'a> {
         self.0.contains(&flag)
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
