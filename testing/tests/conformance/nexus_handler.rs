@@ -57,6 +57,8 @@ impl Handler {
                 identity: "handler".into(),
                 ..Default::default()
             };
+            let mut poll = tonic::Request::new(poll);
+            poll.set_timeout(std::time::Duration::from_secs(60));
             let task = self.service.poll_nexus_task_queue(poll).await?.into_inner();
             match task.request.and_then(|request| request.variant) {
                 Some(request::Variant::StartOperation(start)) => self.start(task.task_token, start).await?,

@@ -38,8 +38,13 @@ impl Engine {
 
     fn complete_nexus_operation(&mut self, callback: &CompletionCallback, end: End) {
         let Some(token) = &callback.token else { return };
-        let Some(caller) = self.by_run_id.get(&token.run_id).copied() else { return };
+        let Some(mut caller) = self.by_run_id.get(&token.run_id).copied() else { return };
         let id = token.scheduled_event_id;
+        if !self.execution(caller).is_running() {
+            // After a reset the operation goes on in the run that has taken this one's place.
+            let key = (self.execution(caller).namespace.id.clone(), self.execution(caller).workflow_id.clone());
+            caller = self.current.get(&key).copied().unwrap_or(caller);
+        }
         let operation = self.execution(caller).state.nexus_operations.get(&id);
         let Some(operation) = operation.filter(|operation| operation.request_id == callback.request_id) else { return };
         let starts = operation.start.stage != Stage::Answered;

@@ -101,6 +101,36 @@ impl Request {
 }
 
 impl NexusOperation {
+    pub(crate) fn new(
+        attributes: &history::NexusOperationScheduledEventAttributes,
+        timeouts: Timeouts,
+        scheduled_time: Time,
+    ) -> Self {
+        Self {
+            endpoint_id: attributes.endpoint_id.clone(),
+            request_id: attributes.request_id.clone(),
+            timeouts,
+            scheduled_time,
+            started_time: None,
+            operation_token: String::new(),
+            start: Request::new(Stage::Waiting),
+            cancel: None,
+            deadlines: Vec::new(),
+        }
+    }
+
+    /// Takes over from another run's history that the handler has started the operation.
+    pub(crate) fn restore_started(&mut self, operation_token: String, time: Time) {
+        self.start.stage = Stage::Answered;
+        self.started_time = Some(time);
+        self.operation_token = operation_token;
+    }
+
+    /// Takes over from another run's history that its cancellation was requested, or that the request was answered.
+    pub(crate) fn restore_cancel(&mut self, requested_event_id: i64, stage: Stage) {
+        self.cancel = Some(Cancel { requested_event_id, request: Request::new(stage) });
+    }
+
     pub(crate) fn request(&self, purpose: Purpose) -> Option<&Request> {
         match purpose {
             Purpose::Start => Some(&self.start),
@@ -150,20 +180,22 @@ impl Transaction<'_> {
         timeouts: Timeouts,
         extras: Extras,
     ) {
-        let operation = NexusOperation {
-            endpoint_id: attributes.endpoint_id.clone(),
-            request_id: attributes.request_id.clone(),
-            timeouts,
-            scheduled_time: self.time(),
-            started_time: None,
-            operation_token: String::new(),
-            start: Request::new(Stage::Waiting),
-            cancel: None,
-            deadlines: Vec::new(),
-        };
+        let operation = NexusOperation::new(&attributes, timeouts, self.time());
         let id = self.record_with(attributes, extras);
         self.state().nexus_operations.insert(id, operation);
         self.request_of_nexus_handler(id, Purpose::Start);
+    }
+
+    /// Sets an operation going that another run's history tells of.
+    pub(crate) fn resume_nexus_operation(&mut self, id: i64, operation: NexusOperation) {
+        let started = operation.started_time.is_some();
+        let asks = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.stage == Stage::Waiting);
+        self.state().nexus_operations.insert(id, operation);
+        match (started, asks) {
+            (false, _) => self.request_of_nexus_handler(id, Purpose::Start),
+            (true, true) => self.request_of_nexus_handler(id, Purpose::Cancel),
+            (true, false) => self.set_nexus_deadlines(id),
+        }
     }
 
     /// Asks for an operation's cancellation: at once if it is started, else as soon as it is.

@@ -556,9 +556,54 @@ fn check_backed(end: &str, expected: &expect_test::Expect) {
 
 #[test]
 fn a_workflow_ends_the_operation_that_it_backs() {
-    check_backed("complete done", &expect![[""]]);
-    check_backed("fail", &expect![[""]]);
-    check_backed("cancelled", &expect![[""]]);
+    check_backed("complete done", &expect![[r#"
+        start: first run, started true
+        poll: task, attempt 1, events 1-3
+        ask: start a within 8000ms, trace x
+        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+        poll: task, attempt 1, events 1-3
+        history:
+          1 WorkflowExecutionStarted attempt 1
+          2 WorkflowTaskScheduled on tq, attempt 1
+          3 WorkflowTaskStarted of 2
+          4 WorkflowTaskCompleted of 2, 3
+          5 NexusOperationScheduled a
+          6 NexusOperationStarted of 5: backing
+          7 WorkflowTaskScheduled on tq, attempt 1
+          8 NexusOperationCompleted of 5: done
+    "#]]);
+    check_backed("fail", &expect![[r#"
+        start: first run, started true
+        poll: task, attempt 1, events 1-3
+        ask: start a within 8000ms, trace x
+        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+        poll: task, attempt 1, events 1-3
+        history:
+          1 WorkflowExecutionStarted attempt 1
+          2 WorkflowTaskScheduled on tq, attempt 1
+          3 WorkflowTaskStarted of 2
+          4 WorkflowTaskCompleted of 2, 3
+          5 NexusOperationScheduled a
+          6 NexusOperationStarted of 5: backing
+          7 WorkflowTaskScheduled on tq, attempt 1
+          8 NexusOperationFailed of 5: "no"
+    "#]]);
+    check_backed("cancelled", &expect![[r#"
+        start: first run, started true
+        poll: task, attempt 1, events 1-3
+        ask: start a within 8000ms, trace x
+        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+        poll: task, attempt 1, events 1-3
+        history:
+          1 WorkflowExecutionStarted attempt 1
+          2 WorkflowTaskScheduled on tq, attempt 1
+          3 WorkflowTaskStarted of 2
+          4 WorkflowTaskCompleted of 2, 3
+          5 NexusOperationScheduled a
+          6 NexusOperationStarted of 5: backing
+          7 WorkflowTaskScheduled on tq, attempt 1
+          8 NexusOperationCanceled of 5: "operation canceled"
+    "#]]);
 }
 
 #[test]
@@ -613,6 +658,61 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             history
             poll
             respond: complete done
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            ask: start a within 8000ms, trace x
+            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1, events 1-8
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationStarted of 5: backing
+              7 WorkflowTaskScheduled on tq, attempt 1
+              8 WorkflowTaskStarted of 7
+              9 WorkflowTaskCompleted of 7, 8
+            poll: task, attempt 1, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationStarted of 5: backing
+              7 WorkflowTaskScheduled on tq, attempt 1
+              8 WorkflowTaskStarted of 7
+              9 WorkflowTaskCompleted of 7, 8
+              10 NexusOperationCompleted of 5: done
+              11 WorkflowTaskScheduled on tq, attempt 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_reset_run_goes_on_with_its_operations() {
+    check(
+        "
+            endpoint endpoint
+            start
+            poll
+            respond: nexus a; nexus b s2c=1m
+            ask
+            back backing
+            tell async backing
+            ask
+            poll
+            respond: timer t 1m
+            poll
+            respond: complete
+            reset 9
+            ask
+            tell sync again
+            poll
             history
         ",
         &expect![[""]],
