@@ -106,9 +106,10 @@ impl Handler {
         self.answer(token, response::Variant::StartOperation(response)).await
     }
 
-    /// Starts the workflow `linger` under the id that was sent, and lets it end the operation.
+    /// Starts the workflow `linger` under the name that was sent, and lets it end the operation.
     async fn start_workflow(&mut self, start: StartOperationRequest) -> Result<Variant> {
-        let workflow_id: String = serde_json::from_slice(&start.payload.unwrap_or_default().data)?;
+        let name: String = serde_json::from_slice(&start.payload.unwrap_or_default().data)?;
+        let workflow_id = linger_id(&self.queue, &name);
         let mut header: HashMap<String, String> = start.callback_header;
         header.insert("nexus-operation-token".into(), workflow_id.clone());
         let callback = callback::Variant::Nexus(callback::Nexus { url: start.callback, header });
@@ -154,6 +155,11 @@ impl Handler {
         self.service.respond_nexus_task_failed(request).await?;
         Ok(())
     }
+}
+
+/// The workflow that backs an operation with this input.
+pub(crate) fn linger_id(queue: &str, name: &str) -> String {
+    format!("{queue}-{name}-linger")
 }
 
 fn failure(message: &str, info: FailureInfo) -> Failure {

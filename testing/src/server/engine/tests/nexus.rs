@@ -556,7 +556,9 @@ fn check_backed(end: &str, expected: &expect_test::Expect) {
 
 #[test]
 fn a_workflow_ends_the_operation_that_it_backs() {
-    check_backed("complete done", &expect![[r#"
+    check_backed(
+        "complete done",
+        &expect![[r#"
         start: first run, started true
         poll: task, attempt 1, events 1-3
         ask: start a within 8000ms, trace x
@@ -571,8 +573,11 @@ fn a_workflow_ends_the_operation_that_it_backs() {
           6 NexusOperationStarted of 5: backing
           7 WorkflowTaskScheduled on tq, attempt 1
           8 NexusOperationCompleted of 5: done
-    "#]]);
-    check_backed("fail", &expect![[r#"
+    "#]],
+    );
+    check_backed(
+        "fail",
+        &expect![[r#"
         start: first run, started true
         poll: task, attempt 1, events 1-3
         ask: start a within 8000ms, trace x
@@ -587,8 +592,11 @@ fn a_workflow_ends_the_operation_that_it_backs() {
           6 NexusOperationStarted of 5: backing
           7 WorkflowTaskScheduled on tq, attempt 1
           8 NexusOperationFailed of 5: "no"
-    "#]]);
-    check_backed("cancelled", &expect![[r#"
+    "#]],
+    );
+    check_backed(
+        "cancelled",
+        &expect![[r#"
         start: first run, started true
         poll: task, attempt 1, events 1-3
         ask: start a within 8000ms, trace x
@@ -603,7 +611,8 @@ fn a_workflow_ends_the_operation_that_it_backs() {
           6 NexusOperationStarted of 5: backing
           7 WorkflowTaskScheduled on tq, attempt 1
           8 NexusOperationCanceled of 5: "operation canceled"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -715,7 +724,30 @@ fn a_reset_run_goes_on_with_its_operations() {
             poll
             history
         ",
-        &expect![[""]],
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            ask: start a within 8000ms, trace x
+            ask: start b within 8000ms, trace x
+            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1, events 1-9
+            ask: start b within 8000ms, trace x
+            poll: task, attempt 1, events 1-13
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationScheduled b s2c=60s
+              7 NexusOperationStarted of 5: backing
+              8 WorkflowTaskScheduled on tq, attempt 1
+              9 WorkflowTaskStarted of 8
+              10 WorkflowTaskFailed of 8, 9: ResetWorkflow, because
+              11 WorkflowTaskScheduled on tq, attempt 1
+              12 NexusOperationCompleted of 6: again
+              13 WorkflowTaskStarted of 11
+        "#]],
     );
 }
 
