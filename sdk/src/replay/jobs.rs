@@ -104,9 +104,11 @@ pub(crate) enum Outcome {
     Fired,
     /// A child workflow was started: its id and the id of its first run.
     Started(Box<WorkflowExecution>),
+    /// A Nexus operation was started and goes on; its token.
+    NexusStarted(String),
     /// Another workflow got a signal, or a request to cancel.
     Delivered,
-    /// An activity or a child workflow completed, with its result.
+    /// An activity, a child workflow or a Nexus operation completed, with its result.
     Completed(Option<Payload>),
     /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),

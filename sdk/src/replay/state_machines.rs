@@ -19,7 +19,8 @@ use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
     activity, cancel_external, child_workflow, close_workflow, local_activity, local_activity_marker,
-    modify_workflow_properties, patch, signal_external, timer, update, upsert_search_attributes, workflow_task,
+    modify_workflow_properties, nexus_operation, patch, signal_external, timer, update, upsert_search_attributes,
+    workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -62,6 +63,7 @@ pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
     LocalActivity(Box<local_activity::LocalActivityMachine>),
+    NexusOperation(Box<nexus_operation::NexusOperationMachine>),
     Update(Box<update::UpdateMachine>),
     ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
     SignalExternal(signal_external::SignalExternalMachine),
@@ -210,7 +212,7 @@ impl StateMachines {
             A::ExternalWorkflowExecutionCancelRequestedEventAttributes(event) => {
                 self.external_cancel_requested(id, event.initiated_event_id)
             }
-            _ => return None,
+            other => return self.apply_to_nexus_operation(id, other),
         })
     }
 
@@ -271,6 +273,7 @@ impl StateMachines {
                 }
                 None
             }
+            Machine::NexusOperation(_) => self.cancel_nexus_operation(machine, forget),
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
@@ -288,6 +291,7 @@ impl StateMachines {
             Some(Machine::SignalExternal(signal)) => signal.detach(),
             Some(Machine::CancelExternal(request)) => request.detach(),
             Some(Machine::LocalActivity(activity)) => activity.detach(),
+            Some(Machine::NexusOperation(operation)) => operation.detach(),
             Some(_) | None => {}
         }
     }
@@ -434,6 +438,7 @@ impl StateMachines {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
             Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
+            Some(Machine::NexusOperation(operation)) => format!("{name} {}", operation.describe()),
             Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),

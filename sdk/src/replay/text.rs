@@ -14,7 +14,7 @@
 //! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. What a line leaves
 //! out gets an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` picks one),
 //! 1 ms between events, a local activity's marker (`local_activity=1 activity=charge index=1 result=7`, `attempt=2
-//! backoff=90s message="busy"`), core flags 1, 2, 3 on the first completed task (`flags=none` for none).
+//! backoff=90s message="busy"`), core flags 1 to 4 on the first completed task (`flags=none` for none).
 //!
 //! Lines after the last event can be updates that the last task, which is live, brings along:
 //! `update id=u1 name=add input=1`.

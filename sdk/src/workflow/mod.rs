@@ -18,6 +18,7 @@ mod info;
 mod local_activity;
 mod local_activity_options;
 mod metadata;
+mod nexus_operation;
 mod operation;
 mod patch;
 mod search_attributes;
@@ -48,6 +49,9 @@ pub use inbound_message::UpdateInfo;
 pub use info::WorkflowInfo;
 pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
 pub use local_activity_options::LocalActivityOptions;
+pub use nexus_operation::{
+    NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
+};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub use state::State;

@@ -11,6 +11,7 @@ mod children;
 mod go;
 mod live_markers;
 mod local_activities;
+mod nexus;
 mod others;
 mod payloads;
 mod python;

@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "retry_policy",
             "workflow_id_reuse_policy",
             "history",
+            "nexus",
             "search_attributes",
             "memo",
             "priority",

@@ -11,6 +11,8 @@ mod ends;
 mod external;
 mod local_activities;
 mod messages;
+mod nexus;
+mod nexus_handler;
 mod normalize;
 mod tasks;
 mod timers;

@@ -10,6 +10,7 @@ pub(crate) mod close_workflow;
 pub(crate) mod local_activity;
 pub(crate) mod local_activity_marker;
 pub(crate) mod modify_workflow_properties;
+pub(crate) mod nexus_operation;
 pub(crate) mod patch;
 pub(crate) mod signal_external;
 pub(crate) mod timer;

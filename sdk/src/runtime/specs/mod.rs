@@ -17,6 +17,7 @@ mod futures;
 mod harness;
 mod local_activities;
 mod memory;
+mod nexus_operations;
 mod nondeterminism;
 mod order_of_jobs;
 mod patches;

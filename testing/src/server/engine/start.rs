@@ -236,6 +236,7 @@ impl State {
             sticky: None,
             activities: Default::default(),
             timers: Default::default(),
+            nexus_operations: Default::default(),
             updates: Updates::default(),
             close_attempted: false,
             children: Default::default(),
