@@ -1,0 +1,765 @@
+//! Workflow tasks as a run sees them: what resumes when, in which order, and what replays.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::UNIX_EPOCH;
+
+use abide::prelude::*;
+use abide::workflow::ActivityCancellationType as Type;
+use expect_test::expect;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use crate::harness::{Cached, FIRST_TASK, after_first_task, check, check_recorded};
+
+#[activity]
+async fn work(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
+
+/// The workflow types of this file are all called `wf`, as in the histories; so each stands in its own test.
+fn patient(ctx: &WorkflowContext, text: &str) -> abide::workflow::ActivityCall<work> {
+    ctx.activity(work, text.into()).start_to_close_timeout(secs(5)).cancellation_type(Type::WaitCancellationCompleted)
+}
+
+#[test]
+fn b001_a_timer_and_an_activity_resume_exactly_once() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let mut steps = vec!["began".to_string()];
+        ctx.timer(secs(1)).await?;
+        steps.push("slept".into());
+        steps.push(ctx.activity(work, "go".into()).start_to_close_timeout(secs(5)).await?);
+        Ok(steps)
+    }
+    check(wf, FIRST_TASK, expect!["StartTimer id=1 after=1s"]);
+    let fired = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
+    check(
+        wf,
+        &after_first_task(fired),
+        expect![[r#"ScheduleActivityTask id=1 type=work input="go" start_to_close=5s"#]],
+    );
+    let completed = format!(
+        "{fired}
+         9 WorkflowTaskCompleted
+         10 ActivityTaskScheduled type=work
+         11 ActivityTaskStarted
+         12 ActivityTaskCompleted result=\"gone\"
+         13 WorkflowTaskScheduled
+         14 WorkflowTaskStarted"
+    );
+    check(wf, &after_first_task(&completed), expect![[r#"CompleteWorkflowExecution result=["began","slept","gone"]"#]]);
+    let closed = format!("{completed}\n15 WorkflowTaskCompleted\n16 WorkflowExecutionCompleted");
+    check(wf, &after_first_task(&closed), expect!["Idle"]);
+}
+
+#[test]
+fn b002_timers_that_fire_in_one_task_resume_in_history_order() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<u32>, WorkflowError> {
+        let named = |name| {
+            let timer = ctx.timer(secs(1)).start();
+            async move { timer.await.map(|()| name) }
+        };
+        let mut timers: FuturesUnordered<_> = [1, 2, 3].into_iter().map(named).collect();
+        let mut order = Vec::new();
+        while let Some(name) = timers.next().await {
+            order.push(name?);
+        }
+        Ok(order)
+    }
+    check(
+        wf,
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerStarted
+             8 TimerFired id=2
+             9 TimerFired id=3
+             10 TimerFired id=1
+             11 WorkflowTaskScheduled
+             12 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=[2,3,1]"],
+    );
+}
+
+#[test]
+fn b003_what_is_cancelled_in_the_task_of_its_creation_is_never_sent() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let timer = ctx.timer(secs(1)).start();
+        timer.cancel();
+        timer.await.unwrap_err();
+        let activity = patient(ctx, "never").start();
+        activity.cancel();
+        activity.await.unwrap_err();
+        ctx.timer(secs(2)).await?;
+        Ok(())
+    }
+    check(wf, FIRST_TASK, expect!["StartTimer id=2 after=2s"]);
+}
+
+#[test]
+fn b004_cancelling_a_timer_that_has_fired_does_nothing() {
+    // Both fire in the same task; the second was never looked at when it is cancelled.
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
+        let (first, second) = (ctx.timer(secs(1)).start(), ctx.timer(secs(1)).start());
+        first.await?;
+        second.cancel();
+        Ok(second.await.is_ok())
+    }
+    check(
+        wf,
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerStarted
+             7 TimerFired id=1
+             8 TimerFired id=2
+             9 WorkflowTaskScheduled
+             10 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=true"],
+    );
+}
+
+#[test]
+fn b005_cancelling_a_completed_activity_does_nothing() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        let mut activity = patient(ctx, "go").start();
+        let result = (&mut activity).await?;
+        activity.cancel();
+        activity.cancel();
+        ctx.timer(secs(1)).await?;
+        Ok(result)
+    }
+    let completed = "5 ActivityTaskScheduled type=work
+         6 ActivityTaskStarted
+         7 ActivityTaskCompleted result=\"gone\"
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted";
+    check(wf, &after_first_task(completed), expect!["StartTimer id=1 after=1s"]);
+    check(
+        wf,
+        &after_first_task(&format!(
+            "{completed}
+             10 WorkflowTaskCompleted
+             11 TimerStarted
+             12 TimerFired
+             13 WorkflowTaskScheduled
+             14 WorkflowTaskStarted"
+        )),
+        expect![[r#"CompleteWorkflowExecution result="gone""#]],
+    );
+}
+
+#[test]
+fn b006_an_activity_that_completes_in_the_task_of_its_cancellation_has_completed() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext, kind: String) -> Result<String, WorkflowError> {
+        let kind = match kind.as_str() {
+            "try" => Type::TryCancel,
+            "wait" => Type::WaitCancellationCompleted,
+            _ => Type::Abandon,
+        };
+        let activity = patient(ctx, "go").cancellation_type(kind).start();
+        ctx.timer(secs(1)).await?;
+        activity.cancel();
+        Ok(activity.await?)
+    }
+    for kind in ["try", "wait", "abandon"] {
+        check(
+            wf,
+            &format!(
+                "1 WorkflowExecutionStarted type=wf input=\"{kind}\"
+                 2 WorkflowTaskScheduled
+                 3 WorkflowTaskStarted
+                 4 WorkflowTaskCompleted
+                 5 ActivityTaskScheduled type=work
+                 6 TimerStarted
+                 7 TimerFired
+                 8 ActivityTaskStarted
+                 9 ActivityTaskCompleted result=\"just in time\"
+                 10 WorkflowTaskScheduled
+                 11 WorkflowTaskStarted"
+            ),
+            expect![[r#"CompleteWorkflowExecution result="just in time""#]],
+        );
+    }
+}
+
+#[test]
+fn b007_a_request_cancels_all_that_is_pending_and_leaves_what_is_shielded() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        let timer = ctx.timer(secs(60)).start();
+        let tried = ctx.activity(work, "tried".into()).start_to_close_timeout(secs(5)).start();
+        let waited = patient(ctx, "waited").start();
+        let cleanup = ctx.shielded(async { Ok::<_, WorkflowError>(patient(ctx, "shielded").await?) });
+        let (timer, tried, waited, cleanup) = futures_util::future::join4(timer, tried, waited, cleanup).await;
+        Ok(format!("{} {} {} {}", timer.is_err(), tried.is_err(), waited.is_err(), cleanup?))
+    }
+    let pending = "5 TimerStarted
+         6 ActivityTaskScheduled type=work
+         7 ActivityTaskScheduled type=work
+         8 ActivityTaskScheduled type=work
+         9 WorkflowExecutionCancelRequested cause=\"had enough\"
+         10 WorkflowTaskScheduled
+         11 WorkflowTaskStarted";
+    check(
+        wf,
+        &after_first_task(pending),
+        expect![[r#"
+            CancelTimer id=1
+            RequestCancelActivityTask scheduled=6
+            RequestCancelActivityTask scheduled=7"#]],
+    );
+    check(
+        wf,
+        &after_first_task(&format!(
+            "{pending}
+             12 WorkflowTaskCompleted
+             13 TimerCanceled
+             14 ActivityTaskCancelRequested scheduled=6
+             15 ActivityTaskCancelRequested scheduled=7
+             16 ActivityTaskCanceled scheduled=7
+             17 ActivityTaskStarted scheduled=8
+             18 ActivityTaskCompleted scheduled=8 result=\"cleaned up\"
+             19 WorkflowTaskScheduled
+             20 WorkflowTaskStarted"
+        )),
+        expect![[r#"CompleteWorkflowExecution result="true true true cleaned up""#]],
+    );
+}
+
+#[test]
+fn b008_a_run_that_returns_its_cancellation_ends_as_cancelled() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(secs(60)).await?;
+        Ok(())
+    }
+    check(
+        wf,
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowExecutionCancelRequested cause=\"had enough\"
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            CancelTimer id=1
+            CancelWorkflowExecution"#]],
+    );
+}
+
+#[test]
+fn b009_a_request_that_comes_with_the_first_task_is_seen_by_run() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        let seen = ctx.is_cancelled();
+        let timer = ctx.timer(secs(60)).await;
+        Ok(format!("{seen}, {}", timer.unwrap_err().reason()))
+    }
+    check(
+        wf,
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowExecutionCancelRequested cause=\"had enough\"
+         3 WorkflowTaskScheduled
+         4 WorkflowTaskStarted",
+        expect![[r#"CompleteWorkflowExecution result="true, had enough""#]],
+    );
+}
+
+#[test]
+fn b010_after_a_failed_task_the_next_replays_and_proceeds() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        ctx.timer(secs(2)).await?;
+        Ok(())
+    }
+    check(
+        wf,
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerFired
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             9 WorkflowTaskFailed
+             10 WorkflowTaskScheduled attempt=2
+             11 WorkflowTaskStarted",
+        ),
+        expect!["StartTimer id=2 after=2s"],
+    );
+}
+
+#[test]
+fn b013_the_cause_tells_a_mistake_from_nondeterminism() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        panic!("out of beans");
+    }
+    check(
+        wf,
+        &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
+        expect![
+            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at sdk/tests/behaviours/workflow_tasks.rs out of beans"
+        ],
+    );
+    check_recorded(
+        wf,
+        &after_first_task("5 ActivityTaskScheduled type=work\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted"),
+        expect![[r#"
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 ActivityTaskScheduled: type=work id=1
+              code now: StartTimer id=1
+              at:       sdk/tests/behaviours/workflow_tasks.rs
+              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+    );
+}
+
+/// Ends in its first task, while a branch is about to start a timer.
+#[workflow(name = "wf")]
+async fn ends_while_a_branch_goes_on(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let branch = ctx.clone();
+    drop(ctx.spawn(async move { branch.timer(secs(5)).await }));
+    Ok("ended".into())
+}
+
+#[test]
+fn b017_commands_issued_after_the_end_are_kept() {
+    check(
+        ends_while_a_branch_goes_on,
+        FIRST_TASK,
+        expect![[r#"
+        StartTimer id=1 after=5s
+        CompleteWorkflowExecution result="ended""#]],
+    );
+}
+
+#[test]
+fn b018_commands_issued_after_the_end_replay_by_flag_3_and_are_dropped_without() {
+    let kept = after_first_task("5 TimerStarted after=5s\n6 WorkflowExecutionCompleted result=\"ended\"");
+    let dropped = format!("{FIRST_TASK}\n4 WorkflowTaskCompleted flags=none\n5 WorkflowExecutionCompleted");
+    check(ends_while_a_branch_goes_on, &kept, expect!["Idle"]);
+    check_recorded(ends_while_a_branch_goes_on, &dropped, expect!["Idle"]);
+    check_recorded(
+        ends_while_a_branch_goes_on,
+        &kept.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=none"),
+        expect![[r#"
+        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+          history:  event 5 TimerStarted: id=1
+          code now: CompleteWorkflowExecution
+          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+    );
+}
+
+/// Ends by itself, or by a signal's error.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct EndsTwice {
+    stopped: State<bool>,
+}
+
+#[workflow_methods]
+impl EndsTwice {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.stopped.get()).await?;
+        Ok(())
+    }
+
+    #[signal]
+    fn fail(&self, text: String) -> Result<(), WorkflowError> {
+        self.stopped.set(true);
+        Err(ApplicationFailure::new(text).into())
+    }
+}
+
+#[test]
+fn b019_only_the_first_end_counts() {
+    check(
+        EndsTwice::run,
+        &after_first_task(
+            "5 WorkflowExecutionSignaled name=fail input=\"first\"
+             6 WorkflowExecutionSignaled name=fail input=\"second\"
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect!["FailWorkflowExecution message=first source=AbideSDK"],
+    );
+}
+
+/// Writes down what happens to it.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Diary {
+    pages: Rc<State<Vec<String>>>,
+}
+
+/// Notes when something has happened.
+async fn note(pages: Rc<State<Vec<String>>>, text: &'static str, something: impl Future<Output = ()>) {
+    something.await;
+    pages.update(|pages| pages.push(text.into()));
+}
+
+#[workflow_methods]
+impl Diary {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let pages = || self.pages.clone();
+        let (timer, activity, cancelled) = (ctx.clone(), ctx.clone(), ctx.clone());
+        let branches = [
+            ctx.spawn(note(pages(), "timer", async move { drop(timer.timer(secs(1)).await) })),
+            ctx.spawn(note(pages(), "activity", async move { drop(patient(&activity, "go").await) })),
+            ctx.spawn(note(pages(), "cancelled", async move { drop(cancelled.cancelled().await) })),
+        ];
+        futures_util::future::join_all(branches).await;
+        Ok(self.pages.get())
+    }
+
+    #[signal]
+    fn note(&self, text: String) {
+        self.pages.update(|pages| pages.push(text));
+    }
+
+    #[query]
+    fn pages(&self) -> Vec<String> {
+        self.pages.get()
+    }
+}
+
+#[test]
+fn b020_messages_come_first_then_resolutions_as_they_happened_and_queries_last() {
+    let history = after_first_task(
+        "5 TimerStarted
+         6 ActivityTaskScheduled type=work
+         7 TimerFired
+         8 WorkflowExecutionSignaled name=note input=\"first\"
+         9 ActivityTaskStarted
+         10 WorkflowExecutionCancelRequested
+         11 ActivityTaskCompleted result=\"gone\"
+         12 WorkflowExecutionSignaled name=note input=\"second\"
+         13 WorkflowTaskScheduled
+         14 WorkflowTaskStarted",
+    );
+    check(
+        Diary::run,
+        &history,
+        expect![[r#"CompleteWorkflowExecution result=["first","second","timer","cancelled","activity"]"#]],
+    );
+    let mut run = Cached::new(Diary::run, &history);
+    run.task(3);
+    assert_eq!(
+        run.task_with_queries(14, &["pages"]).lines().last(),
+        Some(r#"pages: answer ["first","second","timer","cancelled","activity"]"#)
+    );
+}
+
+#[test]
+fn b021_a_reset_changes_the_random_seed_and_a_new_run_has_its_own() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<u64>, WorkflowError> {
+        let before = ctx.random_seed();
+        ctx.timer(secs(1)).await?;
+        Ok(vec![before, ctx.random_seed()])
+    }
+    let run = |run_id: &str, end: &str| {
+        format!(
+            "1 WorkflowExecutionStarted type=wf original_execution_run_id={run_id}
+             2 WorkflowTaskScheduled
+             3 WorkflowTaskStarted
+             4 WorkflowTaskCompleted
+             5 TimerStarted
+             6 TimerFired
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             {end}"
+        )
+    };
+    check(wf, &run("one", ""), expect!["CompleteWorkflowExecution result=[14076314942019113981,14076314942019113981]"]);
+    check(wf, &run("two", ""), expect!["CompleteWorkflowExecution result=[14456887154518335475,14456887154518335475]"]);
+    check(
+        wf,
+        &run(
+            "one",
+            "9 WorkflowTaskFailed cause=ResetWorkflow new_run_id=two\n10 WorkflowTaskScheduled\n11 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=[14076314942019113981,14456887154518335475]"],
+    );
+}
+
+#[test]
+fn b022_a_task_with_nothing_to_do_does_not_wake_the_code() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+        let polls = Cell::new(0);
+        let mut timer = pin!(ctx.timer(secs(1)).start());
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            timer.as_mut().poll(cx)
+        })
+        .await?;
+        Ok(polls.get())
+    }
+    // Twice at least: when the timer is started, and when it has fired.
+    let nothing = "5 TimerStarted
+         6 WorkflowExecutionOptionsUpdated
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted";
+    check(wf, &after_first_task(nothing), expect![""]);
+    check(
+        wf,
+        &after_first_task(&format!(
+            "{nothing}
+             9 WorkflowTaskCompleted
+             10 TimerFired
+             11 WorkflowTaskScheduled
+             12 WorkflowTaskStarted"
+        )),
+        expect!["CompleteWorkflowExecution result=2"],
+    );
+}
+
+/// Starts a timer for every signal; ends when told.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Naps {
+    ended: State<bool>,
+}
+
+#[workflow_methods]
+impl Naps {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.ended.get()).await?;
+        Ok(())
+    }
+
+    #[signal]
+    async fn nap(&self, ctx: &WorkflowContext, seconds: u64) -> Result<(), WorkflowError> {
+        ctx.timer(secs(seconds)).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn b032_failed_attempts_and_heartbeats_are_part_of_the_task_that_succeeds() {
+    check(
+        Naps::run,
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted
+         # It fails, and the next attempt takes too long.
+         4 WorkflowTaskFailed
+         5 WorkflowTaskScheduled attempt=2
+         6 WorkflowTaskStarted
+         7 WorkflowTaskTimedOut
+         8 WorkflowExecutionSignaled name=nap input=1
+         9 WorkflowTaskScheduled attempt=3
+         10 WorkflowTaskStarted
+         11 WorkflowTaskCompleted
+         12 TimerStarted
+         # Nobody polls the sticky queue.
+         13 WorkflowExecutionSignaled name=unknown
+         14 WorkflowTaskScheduled
+         15 WorkflowTaskTimedOut timeout=ScheduleToStart started=0
+         16 WorkflowTaskScheduled
+         17 WorkflowTaskStarted
+         # A chain of heartbeats.
+         18 WorkflowTaskCompleted
+         19 WorkflowTaskScheduled
+         20 WorkflowTaskStarted
+         21 WorkflowTaskCompleted
+         22 WorkflowTaskScheduled
+         23 WorkflowTaskStarted
+         24 WorkflowTaskCompleted
+         25 WorkflowExecutionSignaled name=nap input=2
+         26 WorkflowTaskScheduled
+         27 WorkflowTaskStarted",
+        expect!["StartTimer id=2 after=2s"],
+    );
+}
+
+#[test]
+fn b033_a_history_that_was_closed_from_outside_replays() {
+    for closing in ["WorkflowExecutionTerminated", "WorkflowExecutionTimedOut"] {
+        for pending in [
+            format!("7 {closing}"),
+            format!("7 WorkflowTaskScheduled\n8 {closing}"),
+            format!("7 WorkflowTaskScheduled\n8 WorkflowTaskStarted\n9 {closing}"),
+            format!("7 WorkflowTaskScheduled\n8 WorkflowTaskStarted\n9 WorkflowTaskTimedOut\n10 {closing}"),
+        ] {
+            let history = format!(
+                "5 WorkflowExecutionSignaled name=unknown\n6 WorkflowExecutionSignaled name=nap input=1\n{pending}"
+            );
+            check(Naps::run, &after_first_task(&history), expect!["Idle"]);
+        }
+    }
+    let open = "5 WorkflowExecutionSignaled name=nap input=1
+         6 WorkflowTaskScheduled
+         7 WorkflowTaskStarted
+         8 WorkflowTaskCompleted
+         9 TimerStarted";
+    check(Naps::run, &after_first_task(open), expect!["Idle"]);
+}
+
+#[test]
+fn b034_events_that_a_worker_may_ignore_are_skipped_and_unknown_ones_are_fatal() {
+    let history = |unknown: &str| {
+        after_first_task(&format!(
+            "5 WorkflowExecutionSignaled name=nap input=1
+             6 UnknownEvent(999){unknown}
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted"
+        ))
+    };
+    check(Naps::run, &history(" worker_may_ignore=true"), expect!["StartTimer id=1 after=1s"]);
+    check(
+        Naps::run,
+        &history(""),
+        expect![
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed"
+        ],
+    );
+}
+
+#[test]
+fn b035_event_ids_out_of_order_are_fatal() {
+    for ids in [[5, 7, 6], [5, 7, 8], [5, 5, 6]] {
+        let history = format!(
+            "{} WorkflowExecutionSignaled\n{} WorkflowTaskScheduled\n{} WorkflowTaskStarted",
+            ids[0], ids[1], ids[2]
+        );
+        let mut run = Cached::new(Naps::run, &after_first_task(&history));
+        let told = run.task(7);
+        assert!(told.starts_with("Fail WorkflowWorkerUnhandledFailure: the history is broken: event "), "{told}");
+    }
+}
+
+/// Notes at every step whether it replays.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Conscious {
+    replaying: State<Vec<bool>>,
+}
+
+#[workflow_methods]
+impl Conscious {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
+        self.note(ctx);
+        for _ in 0..3 {
+            ctx.timer(secs(1)).await?;
+            self.note(ctx);
+        }
+        Ok(self.replaying.get())
+    }
+
+    #[query]
+    fn noted(&self) -> Vec<bool> {
+        self.replaying.get()
+    }
+
+    fn note(&self, ctx: &WorkflowContext) {
+        self.replaying.update(|noted| noted.push(ctx.is_replaying()));
+    }
+}
+
+#[test]
+fn b036_code_replays_until_it_comes_to_the_new_events() {
+    let history = after_first_task(
+        "5 TimerStarted
+         6 TimerFired
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted
+         9 WorkflowTaskCompleted
+         10 TimerStarted
+         11 TimerFired
+         12 WorkflowTaskScheduled
+         13 WorkflowTaskStarted",
+    );
+    // From scratch: only the last task is new.
+    let mut scratch = Cached::new(Conscious::run, &history);
+    assert_eq!(scratch.task_with_queries(13, &["noted"]), "StartTimer id=3 after=1s\nnoted: answer [true,true,false]");
+    // In memory: every task is new.
+    let mut cached = Cached::new(Conscious::run, &history);
+    cached.task(3);
+    cached.task(8);
+    assert_eq!(cached.query(8, "noted"), "answer [false,false]", "a query changes nothing");
+    cached.task(13);
+    assert_eq!(cached.query(13, "noted"), "answer [false,false,false]");
+    // A query first, whose history ends with a task that comes later: all that it sees happened before.
+    let mut asked = Cached::new(Conscious::run, &history);
+    assert_eq!(asked.query(9, "noted"), "answer [true,true]");
+    assert_eq!(asked.task_with_queries(13, &["noted"]), "StartTimer id=3 after=1s\nnoted: answer [true,true,false]");
+}
+
+#[test]
+fn b037_the_workflows_time_is_that_of_its_tasks_and_never_goes_back() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<u64>, WorkflowError> {
+        let mut times = vec![];
+        let now = || ctx.now().duration_since(UNIX_EPOCH).unwrap().as_secs() - 1_767_225_600;
+        for _ in 0..2 {
+            times.push(now());
+            ctx.timer(secs(1)).await?;
+            times.push(now());
+        }
+        Ok(times)
+    }
+    check(
+        wf,
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted at=10s
+         4 WorkflowTaskCompleted
+         5 TimerStarted
+         6 TimerFired at=60s
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted at=75s
+         9 WorkflowTaskCompleted
+         10 TimerStarted
+         # Another machine of the server, whose clock is behind.
+         11 TimerFired at=70s
+         12 WorkflowTaskScheduled at=71s
+         13 WorkflowTaskStarted at=72s",
+        expect![[r#"CompleteWorkflowExecution result=[10,75,75,75]"#]],
+    );
+}
+
+#[test]
+fn b038_length_size_and_suggestion_are_those_of_the_task() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<(u64, u64, bool)>, WorkflowError> {
+        let told = || (ctx.history_length(), ctx.history_size_bytes(), ctx.continue_as_new_suggested());
+        let mut all = vec![told()];
+        for _ in 0..2 {
+            ctx.timer(secs(1)).await?;
+            all.push(told());
+        }
+        Ok(all)
+    }
+    check(
+        wf,
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted history_size=300
+         4 WorkflowTaskCompleted
+         5 TimerStarted
+         6 TimerFired
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted history_size=5000000 suggest=true
+         9 WorkflowTaskCompleted
+         10 TimerStarted
+         11 TimerFired
+         12 WorkflowTaskScheduled
+         13 WorkflowTaskStarted history_size=5000700 suggest=true",
+        expect![[r#"CompleteWorkflowExecution result=[[3,300,false],[8,5000000,true],[13,5000700,true]]"#]],
+    );
+}
