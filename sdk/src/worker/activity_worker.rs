@@ -12,6 +12,7 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueueMetadata;
 use abide_protos::temporal::api::workflowservice::v1::{
     GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep_until};
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
 use super::poller::TaskSource;
+use super::rate::Rate;
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
@@ -46,6 +48,7 @@ pub(super) struct ActivityWorker {
     shared: Arc<Shared>,
     registry: ActivityRegistry,
     slots: Arc<Slots>,
+    rate: Rate,
     runtime: Handle,
 }
 
@@ -64,7 +67,8 @@ impl ActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
-        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), runtime: Handle::current() })
+        let rate = Rate::new(shared.options.max_activities_per_second);
+        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), rate, runtime: Handle::current() })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
@@ -158,7 +162,17 @@ impl ActivityWorker {
                 Outcome::Failed(failure("PayloadsTooLarge", &text))
             }
             Ok(Ok(result)) => Outcome::Completed(result),
-            Ok(Err(error)) => failed(error, cancellation.reason()),
+            Ok(Err(error)) => match failed(error, cancellation.reason()) {
+                Outcome::Cancelled(details) if size_of_all(&details) > limit => {
+                    let text = format!(
+                        "the details of the activity's cancellation have {} bytes, and the namespace takes {limit}; \
+                         return a reference to large data",
+                        size_of_all(&details)
+                    );
+                    Outcome::Failed(failure("PayloadsTooLarge", &text))
+                }
+                outcome => outcome,
+            },
             Err(panic) => {
                 Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
             }
@@ -351,6 +365,10 @@ fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     })
 }
 
+fn size_of_all(payloads: &[Payload]) -> usize {
+    payloads.iter().map(|payload| payload.encoded_len()).sum()
+}
+
 fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
     (!payloads.is_empty()).then_some(Payloads { payloads })
 }
@@ -399,6 +417,10 @@ impl TaskSource for ActivityTaskSource {
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
             worker_version_capabilities: shared.version_capabilities(),
+            task_queue_metadata: shared
+                .options
+                .max_task_queue_activities_per_second
+                .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             ..Default::default()
         };
         shared.connection.long_poll(request).await
@@ -408,10 +430,18 @@ impl TaskSource for ActivityTaskSource {
         if response.task_token.is_empty() {
             return;
         }
-        self.worker.runtime.spawn(Arc::clone(&self.worker).attempt(response, slot));
+        let (worker, turn) = (Arc::clone(&self.worker), self.worker.rate.take_turn());
+        self.worker.runtime.spawn(async move {
+            if let Some(turn) = turn {
+                sleep_until(turn).await;
+            }
+            worker.attempt(response, slot).await;
+        });
     }
 
-    async fn wanted(&self) {}
+    async fn wanted(&self) {
+        self.worker.rate.allows().await;
+    }
 
     async fn probe(&self) -> Result<(), RpcError> {
         self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)

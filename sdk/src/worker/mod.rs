@@ -22,6 +22,7 @@ mod lanes;
 mod options;
 mod outage;
 mod poller;
+mod rate;
 mod running;
 mod shared;
 mod shutdown;
@@ -41,6 +42,7 @@ use self::running::Running;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::{Client, Connection};
+pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 
 /// Polls a task queue, and runs the workflows and activities that are registered with it.

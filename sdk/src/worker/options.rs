@@ -12,6 +12,8 @@ pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
+    pub(super) max_activities_per_second: Option<f64>,
+    pub(super) max_task_queue_activities_per_second: Option<f64>,
     pub(super) workflow_task_pollers: usize,
     pub(super) activity_task_pollers: usize,
     pub(super) nonsticky_to_sticky_poll_ratio: f64,
@@ -32,6 +34,8 @@ impl Default for Options {
             max_cached_workflows: 1000,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
+            max_activities_per_second: None,
+            max_task_queue_activities_per_second: None,
             workflow_task_pollers: 5,
             activity_task_pollers: 5,
             nonsticky_to_sticky_poll_ratio: 0.2,
@@ -70,6 +74,15 @@ impl Options {
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
+        }
+        let rates = [
+            ("max_activities_per_second", self.max_activities_per_second),
+            ("max_task_queue_activities_per_second", self.max_task_queue_activities_per_second),
+        ];
+        for (name, rate) in rates {
+            if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+                return Err(WorkerError::new(format!("`{name}` is {rate}: expected a number above 0")));
+            }
         }
         let ratio = self.nonsticky_to_sticky_poll_ratio;
         if !(ratio > 0.0 && ratio <= 1.0) {
@@ -150,6 +163,8 @@ mod tests {
         assert!(refused(Options { worker_threads: 0, ..Default::default() }).contains("`worker_threads` is 0"));
         let ratio = Options { nonsticky_to_sticky_poll_ratio: f64::NAN, ..Default::default() };
         assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
+        let rate = Options { max_activities_per_second: Some(0.0), ..Default::default() };
+        assert!(refused(rate).contains("`max_activities_per_second` is 0"));
         let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
         assert!(refused(one_slot).contains("max_cached_workflows(0)"));
     }

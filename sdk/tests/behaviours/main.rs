@@ -10,11 +10,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests, helpers included")]
 
 mod activities;
-//TMP mod activity_tasks;
-//TMP mod client;
+mod activity_tasks;
 mod harness;
 mod messages;
-//TMP mod server;
-//TMP mod worker;
+mod server;
+mod worker;
 mod workflow_tasks;
-//TMP mod workflow_tasks_of_a_worker;
+mod workflow_tasks_of_a_worker;

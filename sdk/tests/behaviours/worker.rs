@@ -1,0 +1,129 @@
+//! How a worker starts, polls and ends.
+
+use abide::prelude::*;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::workflowservice::v1::*;
+use tokio::time::{Instant, timeout};
+use tonic::Code;
+
+use crate::harness::FIRST_TASK;
+use crate::server::{Server, activity, run, task};
+
+type Polls = PollActivityTaskQueueRequest;
+
+#[activity]
+async fn work() -> Result<(), ActivityError> {
+    Ok(())
+}
+
+#[workflow(name = "wf")]
+async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(secs(1)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn b121_an_unknown_workflow_type_fails_its_task_and_the_worker_lives() {
+    let server = Server::new();
+    let worker = server.worker().await.workflow(waits).build().unwrap();
+    run(worker, async {
+        server.workflow_task(task(&FIRST_TASK.replace("type=wf", "type=unknown")));
+        let failed: RespondWorkflowTaskFailedRequest = server.request(1).await;
+        let failure = failed.failure.unwrap();
+        assert!(failure.message.contains("`unknown` is not registered") && failure.message.contains("registered: wf"));
+        assert!(matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))));
+        server.workflow_task(task(FIRST_TASK));
+        server.request::<RespondWorkflowTaskCompletedRequest>(1).await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b122_a_worker_of_a_namespace_that_is_not_there_does_not_start() {
+    let server = Server::new();
+    server.refuse("DescribeNamespace", Code::NotFound, "Namespace default is not found.");
+    let worker = server.worker().await.activities(work).build().unwrap();
+    let error = worker.run().await.unwrap_err();
+    assert!(error.to_string().contains("`default`"), "{error}");
+    assert!(server.asked::<Polls>().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn b123_a_shutdown_is_told_once_and_ends_whatever_the_server_says() {
+    for trouble in ["none", "refusal", "silence"] {
+        let server = Server::new();
+        match trouble {
+            "refusal" => server.refuse("ShutdownWorker", Code::Unavailable, "not now"),
+            "silence" => server.keep_silent("ShutdownWorker"),
+            _ => {}
+        }
+        let worker = server.worker().await.activities(work).build().unwrap();
+        let handle = worker.shutdown_handle();
+        let running = worker.run();
+        let end = async {
+            server.request::<Polls>(5).await;
+            handle.shutdown();
+            handle.shutdown();
+            Instant::now()
+        };
+        let (ended, began) = tokio::join!(timeout(secs(600), running), end);
+        ended.expect("it ends").unwrap();
+        assert!(began.elapsed() <= secs(5), "{trouble}: took {:?}", began.elapsed());
+        assert_eq!(server.asked::<ShutdownWorkerRequest>().len(), 1, "{trouble}");
+        assert_eq!(server.asked::<Polls>().len(), 5, "{trouble}: nothing is polled afterwards");
+    }
+}
+
+#[tokio::test]
+async fn b124_a_shutdown_before_the_first_poll_and_with_a_task_in_hand_ends() {
+    let server = Server::new();
+    let worker = server.worker().await.workflow(waits).activities(work).build().unwrap();
+    worker.shutdown_handle().shutdown();
+    timeout(secs(20), worker.run()).await.expect("it ends").unwrap();
+
+    let server = Server::new();
+    let worker = server.worker().await.workflow(waits).build().unwrap();
+    let handle = worker.shutdown_handle();
+    // The task's completion is not answered while the worker shuts down.
+    server.keep_silent("RespondWorkflowTaskCompleted");
+    server.workflow_task(task(FIRST_TASK));
+    let end = async {
+        server.request::<RespondWorkflowTaskCompletedRequest>(1).await;
+        // No thread has anything to do any more: the seconds that the worker waits pass at once.
+        tokio::time::pause();
+        handle.shutdown();
+    };
+    let (ended, ()) = tokio::join!(timeout(secs(20), worker.run()), end);
+    ended.expect("it ends").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b126_polls_that_fail_come_less_and_less_often() {
+    let server = Server::new();
+    for _ in 0..9 {
+        server.refuse("PollActivityTaskQueue", Code::ResourceExhausted, "too many polls");
+    }
+    server.activity_task(activity("work"));
+    let worker = server.worker().await.activities(work).activity_task_pollers(1).build().unwrap();
+    run(worker, async {
+        server.request::<RespondActivityTaskCompletedRequest>(1).await;
+    })
+    .await;
+    let times: Vec<_> = server.asked::<Polls>().iter().map(|(at, _)| *at).collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).take(9).collect();
+    // 1, 2, 4, 8 seconds and then 10, each a fifth more or less.
+    for (pause, expected) in pauses.iter().zip([1, 2, 4, 8, 10, 10, 10, 10, 10]) {
+        assert!((expected * 4 / 5..=expected * 6 / 5 + 1).contains(pause), "{pauses:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b129_answers_say_which_build_gave_them() {
+    let server = Server::new();
+    let worker = server.worker().await.activities(work).build_id("build-7").build().unwrap();
+    server.activity_task(activity("work"));
+    let completed: RespondActivityTaskCompletedRequest = run(worker, server.request(1)).await;
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    let stamp = completed.worker_version.unwrap();
+    assert_eq!((stamp.build_id.as_str(), stamp.use_versioning), ("build-7", false));
+}
