@@ -1,12 +1,16 @@
 //! How a worker starts, polls and ends.
 
 use abide::prelude::*;
+use abide::{History, WorkflowReplayer};
+use abide_protos::temporal::api::enums::v1::QueryResultType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::workflowservice::v1::*;
+use expect_test::expect;
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
-use crate::harness::FIRST_TASK;
+use crate::harness::{FIRST_TASK, parse};
 use crate::server::{Server, activity, run, task};
 
 type Polls = PollActivityTaskQueueRequest;
@@ -126,4 +130,64 @@ async fn b129_answers_say_which_build_gave_them() {
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     let stamp = completed.worker_version.unwrap();
     assert_eq!((stamp.build_id.as_str(), stamp.use_versioning), ("build-7", false));
+}
+
+#[tokio::test]
+async fn b108_an_answer_that_is_too_large_becomes_a_failure() {
+    #[workflow(name = "wf")]
+    #[derive(Default)]
+    struct Verbose;
+
+    #[workflow_methods]
+    impl Verbose {
+        #[run]
+        async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        }
+
+        #[query]
+        fn tell(&self) -> String {
+            "x".repeat(1000)
+        }
+    }
+    let server = Server::new();
+    let text = "grpc: received message larger than max (5000000 vs. 4194304)";
+    server.refuse("RespondQueryTaskCompleted", Code::ResourceExhausted, text);
+    let worker = server.worker().await.workflow(Verbose::run).build().unwrap();
+    let history = crate::harness::after_first_task("5 TimerStarted");
+    let query = WorkflowQuery { query_type: "tell".into(), ..WorkflowQuery::default() };
+    server.workflow_task(PollWorkflowTaskQueueResponse { query: Some(query), started_event_id: 0, ..task(&history) });
+    let answered: RespondQueryTaskCompletedRequest = run(worker, server.request(2)).await;
+    assert_eq!(answered.completed_type(), QueryResultType::Failed);
+    assert!(answered.query_result.is_none() && answered.error_message.contains("larger than max"));
+}
+
+#[test]
+fn b130_complete_open_failed_and_broken_histories_are_told_apart() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext, beans: u32) -> Result<u32, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        if beans == 0 { Err(ApplicationFailure::new("no beans").into()) } else { Ok(beans) }
+    }
+    let replayer = WorkflowReplayer::new().workflow(wf);
+    let history = |beans: u32, rest: &str| {
+        let began = FIRST_TASK.replace("type=wf", &format!("type=wf input={beans}"));
+        History::from_events(parse(&format!("{began}\n4 WorkflowTaskCompleted\n{rest}")))
+    };
+    let fired = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted\n9 WorkflowTaskCompleted";
+    let completed = history(7, &format!("{fired}\n10 WorkflowExecutionCompleted result=7"));
+    let failed = history(
+        0,
+        &format!("{fired}\n10 WorkflowExecutionFailed message=\"no beans\" retry_state=MaximumAttemptsReached"),
+    );
+    let open = history(7, "5 TimerStarted\n6 TimerFired");
+    let broken = history(7, "5 ActivityTaskScheduled");
+    let verdict = |history: &History| match replayer.replay(history) {
+        Ok(replayed) => format!("{} now, {} then", replayed.outcome(), replayed.recorded()),
+        Err(error) => error.to_string().lines().next().unwrap_or_default().to_string(),
+    };
+    // The same run twice: each is replayed for itself.
+    let told: Vec<String> = [&completed, &failed, &broken, &open, &completed].map(verdict).to_vec();
+    expect![].assert_eq(&told.join("\n"));
 }

@@ -1,0 +1,138 @@
+//! The table of behaviours (`sdk/tests/behaviours/README.md`): generated from the tests' names and from three lists,
+//! and checked against them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use expect_test::expect_file;
+
+use super::{Source, read, sources};
+
+const FOLDER: &str = "sdk/tests/behaviours/";
+const COUNT: usize = 132;
+
+/// All that is said of one behaviour.
+#[derive(Default)]
+struct Behaviour {
+    /// In few words, from `items.txt`.
+    words: String,
+    /// Tests of this folder: `file::test`.
+    tests: Vec<String>,
+    /// From `elsewhere.txt`: why the tests stand there, and `file::test`.
+    elsewhere: Vec<(String, Vec<String>)>,
+    /// From `open.txt`: what is missing.
+    open: Vec<String>,
+}
+
+/// A list's lines: `number | one | two`, with `#` for comments.
+fn list(name: &str, columns: usize, problems: &mut Vec<String>) -> Vec<(usize, Vec<String>)> {
+    let path = format!("{FOLDER}{name}");
+    let mut rows = Vec::new();
+    for (index, line) in read(&path).lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let parts: Vec<String> = line.split(" | ").map(|part| part.trim().to_string()).collect();
+        match parts[0].parse() {
+            Ok(number) if (1..=COUNT).contains(&number) && parts.len() == columns => {
+                rows.push((number, parts[1..].to_vec()));
+            }
+            _ => problems.push(format!(
+                "{path}:{}: expected a number up to {COUNT} and {columns} columns between ` | `",
+                index + 1
+            )),
+        }
+    }
+    rows
+}
+
+/// The tests of a file: functions right below an attribute that makes them tests.
+fn tests_of(source: &Source) -> Vec<String> {
+    let lines: Vec<&str> = source.masked.lines().map(str::trim).collect();
+    let is_test = |line: usize| {
+        // From the line of the name upwards, over further attributes.
+        let above = lines[..line - 1].iter().rev().take_while(|text| text.starts_with("#["));
+        above.clone().any(|text| text.starts_with("#[test]") || text.starts_with("#[tokio::test"))
+    };
+    source.functions().into_iter().filter(|function| is_test(function.line)).map(|function| function.name).collect()
+}
+
+/// All behaviours by number, and what is wrong with the lists.
+fn behaviours() -> (BTreeMap<usize, Behaviour>, Vec<String>) {
+    let mut problems = Vec::new();
+    let mut all: BTreeMap<usize, Behaviour> = BTreeMap::new();
+    let tests: BTreeMap<String, Vec<String>> =
+        sources().iter().map(|source| (source.path.clone(), tests_of(source))).collect();
+    for (path, names) in tests.iter().filter(|(path, _)| path.starts_with(FOLDER)) {
+        for name in names {
+            let number = name.strip_prefix('b').and_then(|rest| rest.get(..3)).and_then(|digits| digits.parse().ok());
+            match number.filter(|number| (1..=COUNT).contains(number)) {
+                Some(number) => {
+                    all.entry(number).or_default().tests.push(format!("{}::{name}", path.trim_start_matches(FOLDER)));
+                }
+                None => problems.push(format!("{path}: `{name}` does not begin with its number, as in `b046_`")),
+            }
+        }
+    }
+    for (number, columns) in list("items.txt", 2, &mut problems) {
+        let words = &mut all.entry(number).or_default().words;
+        if !words.is_empty() {
+            problems.push(format!("{FOLDER}items.txt: {number} stands there twice"));
+        }
+        words.clone_from(&columns[0]);
+    }
+    for (number, columns) in list("elsewhere.txt", 3, &mut problems) {
+        let named: Vec<String> = columns[1].split(", ").map(str::to_string).collect();
+        for one in &named {
+            let (path, name) = one.split_once("::").unwrap_or((one, ""));
+            if !tests.get(path).is_some_and(|names| names.iter().any(|test| test == name)) {
+                problems.push(format!("{FOLDER}elsewhere.txt: {number}: there is no test `{one}`"));
+            }
+        }
+        all.entry(number).or_default().elsewhere.push((columns[0].clone(), named));
+    }
+    for (number, columns) in list("open.txt", 2, &mut problems) {
+        all.entry(number).or_default().open.push(columns[0].clone());
+    }
+    for number in 1..=COUNT {
+        let behaviour = all.entry(number).or_default();
+        if behaviour.words.is_empty() {
+            problems.push(format!("{FOLDER}items.txt: {number} is missing"));
+        }
+        if behaviour.tests.is_empty() && behaviour.elsewhere.is_empty() && behaviour.open.is_empty() {
+            problems.push(format!("{number} ({}): write a test, or say where it is or what is open", behaviour.words));
+        }
+    }
+    (all, problems)
+}
+
+fn table(all: &BTreeMap<usize, Behaviour>) -> String {
+    let is_open = |one: &&Behaviour| !one.open.is_empty();
+    let is_begun = |one: &&Behaviour| !(one.tests.is_empty() && one.elsewhere.is_empty());
+    let (open, begun) = (all.values().filter(is_open).count(), all.values().filter(is_open).filter(is_begun).count());
+    let tests: usize = all.values().map(|one| one.tests.len()).sum();
+    let mut text = format!(
+        "{} of {COUNT} behaviours are proven; {open} are open, {begun} of them in part.\n\n\
+         Generated by `UPDATE_EXPECT=1 cargo test --test tidy` from the names of the {tests} tests in this folder and from \
+         `items.txt`, `elsewhere.txt` and `open.txt`; do not edit.\n\n\
+         | | behaviour | proven by |\n| --- | --- | --- |\n",
+        all.len() - open,
+    );
+    for (number, one) in all {
+        let mut proofs: Vec<String> = one.tests.iter().map(|test| format!("`{test}`")).collect();
+        proofs.extend(one.elsewhere.iter().map(|(why, tests)| {
+            let tests: Vec<String> = tests.iter().map(|test| format!("`{test}`")).collect();
+            format!("{why}: {}", tests.join(", "))
+        }));
+        proofs.extend(one.open.iter().map(|what| format!("**open**: {what}")));
+        let _ = writeln!(text, "| {number} | {} | {} |", one.words, proofs.join("<br>"));
+    }
+    text
+}
+
+#[test]
+fn every_behaviour_has_a_test_a_place_elsewhere_or_is_open() {
+    let (all, problems) = behaviours();
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    expect_file!["../behaviours/README.md"].assert_eq(&table(&all));
+}
