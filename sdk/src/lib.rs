@@ -18,6 +18,7 @@ mod duration;
 mod failure;
 mod history;
 mod retry_policy;
+mod search_attributes;
 
 pub mod activity;
 pub mod converter;
@@ -53,6 +54,7 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, RunOrder};
+pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

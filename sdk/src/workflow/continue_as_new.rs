@@ -51,8 +51,8 @@ impl WorkflowContext {
                     task_queue: Some(task_queue(info.task_queue.clone())),
                     input: writer.finish(),
                     retry_policy: info.retry_policy.as_ref().map(RetryPolicy::to_proto),
-                    memo: info.raw_memo().cloned(),
-                    search_attributes: info.raw_search_attributes().cloned(),
+                    memo: self.current_memo(),
+                    search_attributes: self.current_search_attributes(),
                     inherit_build_id: true,
                     ..Default::default()
                 }

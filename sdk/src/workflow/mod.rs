@@ -13,6 +13,8 @@ mod implementation;
 mod info;
 mod metadata;
 mod operation;
+mod patch;
+mod search_attributes;
 mod select;
 mod spawn;
 mod state;
@@ -30,6 +32,7 @@ pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
 pub use info::WorkflowInfo;
+pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub(crate) use state::ReadOnly;
 pub use state::State;

@@ -13,6 +13,7 @@ use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
 use super::info::WorkflowInfo;
 use super::operation::Operation;
+use super::search_attributes::Upserted;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::{Key, Slab};
 use crate::replay::state_machines::StateMachines;
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     pub(crate) cancel_waiters: CancelWaiters,
     /// Why this workflow task has to fail; set by verbs that cannot go on.
     pub(crate) task_failure: Option<String>,
+    /// What the code has changed of its search attributes and memo.
+    pub(crate) upserted: Option<Box<Upserted>>,
     operations_begun: u64,
 }
 
@@ -63,6 +66,7 @@ impl Shared {
                 spawn_waker,
                 cancel_waiters: CancelWaiters::default(),
                 task_failure: None,
+                upserted: None,
                 operations_begun: 0,
             }),
             info: OnceCell::new(),
