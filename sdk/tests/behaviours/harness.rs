@@ -37,9 +37,14 @@ pub(crate) fn check<W: WorkflowImplementation>(workflow: W, history: &str, expec
 /// As [`check`], for histories that a run of this version could not have led to: they are only replayed.
 #[track_caller]
 pub(crate) fn check_recorded<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
-    let events = parse(history);
-    let scratch = replayed(workflow, &events, events.len());
-    assert_eq!(scratch, replayed(workflow, &events, 1), "left: read at once; right: read in pages of one event");
+    check_events(workflow, &parse(history), expected);
+}
+
+/// As [`check_recorded`], for events that text cannot say.
+#[track_caller]
+pub(crate) fn check_events<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent], expected: Expect) {
+    let scratch = replayed(workflow, events, events.len());
+    assert_eq!(scratch, replayed(workflow, events, 1), "left: read at once; right: read in pages of one event");
     expected.assert_eq(&scratch);
 }
 

@@ -319,7 +319,7 @@ fn b013_the_cause_tells_a_mistake_from_nondeterminism() {
               history:  event 5 ActivityTaskScheduled: type=work id=1
               code now: StartTimer id=1
               at:       sdk/tests/behaviours/workflow_tasks.rs
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -352,10 +352,10 @@ fn b018_commands_issued_after_the_end_replay_by_flag_3_and_are_dropped_without()
         ends_while_a_branch_goes_on,
         &kept.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=none"),
         expect![[r#"
-        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 TimerStarted: id=1
-          code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 TimerStarted: id=1
+              code now: CompleteWorkflowExecution
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
