@@ -2,19 +2,53 @@
 
 use std::fmt;
 
+use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
+
+use crate::converter::{PayloadError, to_payload};
+use crate::definition::PayloadValue;
 
 use super::recorded::{Failure, FailureKind, RetryState, TimeoutType};
 
 /// An operation was cancelled: by a request to cancel the workflow, by its scope, or by its own handle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Returned from a workflow whose cancellation was requested, it ends the run as cancelled; a
+/// [`detail`](Self::detail) then tells what the run came to.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cancelled {
     reason: String,
+    details: Option<Box<Payloads>>,
 }
 
 impl Cancelled {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), details: None }
+    }
+
+    /// Adds a detail to the event with which the run ends as cancelled.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[workflow]
+    /// async fn send_all(ctx: &WorkflowContext, letters: u32) -> Result<(), WorkflowError> {
+    ///     for sent in 0..letters {
+    ///         if let Err(cancelled) = ctx.timer(secs(1)).await {
+    ///             return Err(cancelled.detail(&format!("{sent} letters are on their way"))?.into());
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When serde refuses the detail.
+    pub fn detail<T: PayloadValue>(mut self, detail: &T) -> Result<Self, PayloadError> {
+        self.details.get_or_insert_default().payloads.push(to_payload(detail)?);
+        Ok(self)
+    }
+
+    pub(crate) fn details(&self) -> Option<&Payloads> {
+        self.details.as_deref()
     }
 
     /// Why, in the words of the one who asked; may be empty.

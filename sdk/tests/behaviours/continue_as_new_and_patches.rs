@@ -53,12 +53,28 @@ fn b095_the_next_run_keeps_what_the_run_has_unless_it_says_otherwise() {
              3 WorkflowTaskStarted"
         )
     };
-    check(wf, &history("keep"), expect![[r#"ContinueAsNewWorkflowExecution type=wf input="the next" retry.maximum_attempts=5 memo.note="old" search_attributes.Place="Oslo""#]]);
-    check(wf, &history("change"), expect![[r#"ContinueAsNewWorkflowExecution type=wf queue=others input="the next" workflow_run=5m retry.maximum_attempts=2 memo.note="new" search_attributes.Place="Oslo""#]]);
-    check(wf, &history("clear"), expect![[r#"
+    check(
+        wf,
+        &history("keep"),
+        expect![[
+            r#"ContinueAsNewWorkflowExecution type=wf input="the next" retry.maximum_attempts=5 memo.note="old" search_attributes.Place="Oslo""#
+        ]],
+    );
+    check(
+        wf,
+        &history("change"),
+        expect![[
+            r#"ContinueAsNewWorkflowExecution type=wf queue=others input="the next" workflow_run=5m retry.maximum_attempts=2 memo.note="new" search_attributes.Place="Oslo""#
+        ]],
+    );
+    check(
+        wf,
+        &history("clear"),
+        expect![[r#"
         UpsertWorkflowSearchAttributes search_attributes.Place=null
         ModifyWorkflowProperties upserted_memo.note=null
-        ContinueAsNewWorkflowExecution type=wf input="the next" retry.maximum_attempts=5"#]]);
+        ContinueAsNewWorkflowExecution type=wf input="the next" retry.maximum_attempts=5"#]],
+    );
 }
 
 #[test]
@@ -133,14 +149,22 @@ fn marked(deprecated: bool) -> String {
 
 #[test]
 fn b097_a_new_run_takes_the_new_path_and_its_history_says_so() {
-    check(v2, FIRST_TASK, expect![[r#"
+    check(
+        v2,
+        FIRST_TASK,
+        expect![[r#"
         RecordMarker name=core_patch details.patch-data={"id":"p","deprecated":false}
         UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["p"]
-        ScheduleActivityTask id=1 type=new start_to_close=1s"#]]);
-    check(v3, FIRST_TASK, expect![[r#"
+        ScheduleActivityTask id=1 type=new start_to_close=1s"#]],
+    );
+    check(
+        v3,
+        FIRST_TASK,
+        expect![[r#"
         RecordMarker name=core_patch details.patch-data={"id":"p","deprecated":true}
         UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["p"]
-        ScheduleActivityTask id=1 type=new start_to_close=1s"#]]);
+        ScheduleActivityTask id=1 type=new start_to_close=1s"#]],
+    );
 }
 
 #[test]
@@ -158,24 +182,36 @@ fn b098_each_life_of_a_change_replays_those_that_may_come_before_it() {
 
 #[test]
 fn b099_a_patch_that_is_removed_before_it_was_deprecated_is_nondeterminism() {
-    check_recorded(v4, &marked(false), expect![[r#"
+    check_recorded(
+        v4,
+        &marked(false),
+        expect![[r#"
         Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
           code now: ScheduleActivityTask type=new id=1
           at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     keep the patch call until no run that recorded the marker is left."#]]);
-    check_recorded(v1, &marked(false), expect![[r#"
+          next:     keep the patch call until no run that recorded the marker is left."#]],
+    );
+    check_recorded(
+        v1,
+        &marked(false),
+        expect![[r#"
         Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
           code now: ScheduleActivityTask type=old id=1
           at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     keep the patch call until no run that recorded the marker is left."#]]);
-    check_recorded(v3, &unmarked("old"), expect![[r#"
+          next:     keep the patch call until no run that recorded the marker is left."#]],
+    );
+    check_recorded(
+        v3,
+        &unmarked("old"),
+        expect![[r#"
         Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 ActivityTaskScheduled: type=old id=1
           code now: ScheduleActivityTask type=new id=1
           at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]);
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
 }
 
 #[test]
@@ -187,10 +223,14 @@ fn b100_a_patch_asked_for_at_several_places_has_one_answer_and_one_marker() {
         answers.push(ctx.patched("p"));
         Ok(answers)
     }
-    check(wf, FIRST_TASK, expect![[r#"
+    check(
+        wf,
+        FIRST_TASK,
+        expect![[r#"
         RecordMarker name=core_patch details.patch-data={"id":"p","deprecated":false}
         UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["p"]
-        StartTimer id=1 after=1s"#]]);
+        StartTimer id=1 after=1s"#]],
+    );
     let marked = "5 MarkerRecorded name=core_patch details.patch-data={\"id\":\"p\",\"deprecated\":false}
          6 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=[\"p\"]
          7 TimerStarted
@@ -240,7 +280,8 @@ fn b101_patches_stand_in_one_sorted_list_up_to_its_size_limit() {
         RecordMarker name=core_patch details.patch-data={"id":"a","deprecated":false}
         UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["a","b"]
         RecordMarker name=core_patch details.patch-data={"id":"c","deprecated":false}
-        StartTimer id=1 after=1s"#]].assert_eq(&short);
+        StartTimer id=1 after=1s"#]]
+    .assert_eq(&short);
 }
 
 #[test]
@@ -253,10 +294,14 @@ fn b102_a_patch_first_asked_for_in_the_second_task_is_known_from_there() {
         Ok(answer && ctx.patched("p"))
     }
     let fired = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
-    check(wf, &after_first_task(fired), expect![[r#"
+    check(
+        wf,
+        &after_first_task(fired),
+        expect![[r#"
         RecordMarker name=core_patch details.patch-data={"id":"p","deprecated":false}
         UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["p"]
-        StartTimer id=2 after=2s"#]]);
+        StartTimer id=2 after=2s"#]],
+    );
     let rest = "9 WorkflowTaskCompleted
          10 MarkerRecorded name=core_patch details.patch-data={\"id\":\"p\",\"deprecated\":false}
          11 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=[\"p\"]
@@ -292,7 +337,11 @@ fn b104_the_author_cannot_write_the_list_of_patches() {
         ctx.upsert_search_attributes([CHANGES.set(vec!["mine".to_string()]), PLACE.set("Oslo")]);
         Ok(ctx.search_attribute(&CHANGES))
     }
-    check(wf, FIRST_TASK, expect![[r#"
+    check(
+        wf,
+        FIRST_TASK,
+        expect![[r#"
         UpsertWorkflowSearchAttributes search_attributes.Place="Oslo"
-        CompleteWorkflowExecution result=null"#]]);
+        CompleteWorkflowExecution result=null"#]],
+    );
 }

@@ -50,6 +50,8 @@ struct State {
     asked: Vec<Asked>,
     /// Bytes that one field of payloads may have.
     blob_limit: i64,
+    /// Whether polls end, without a task, when their worker shuts down.
+    ends_polls: bool,
 }
 
 /// Clones are the same server.
@@ -63,13 +65,24 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new() -> Self {
-        let state =
-            State { tasks: BTreeMap::new(), answers: BTreeMap::new(), asked: Vec::new(), blob_limit: 2 * 1024 * 1024 };
+        let state = State {
+            tasks: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            asked: Vec::new(),
+            blob_limit: 2 * 1024 * 1024,
+            ends_polls: false,
+        };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
     }
 
     pub(crate) fn blob_limit(self, bytes: i64) -> Self {
         self.state().blob_limit = bytes;
+        self
+    }
+
+    /// Ends the polls of a worker that shuts down, as newer servers do.
+    pub(crate) fn ending_polls(self) -> Self {
+        self.state().ends_polls = true;
         self
     }
 
@@ -165,7 +178,15 @@ impl Server {
             "DescribeNamespace" => {
                 let limits =
                     namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
-                let info = NamespaceInfo { limits: Some(limits), ..NamespaceInfo::default() };
+                let capabilities = namespace_info::Capabilities {
+                    worker_poll_complete_on_shutdown: self.state().ends_polls,
+                    ..Default::default()
+                };
+                let info = NamespaceInfo {
+                    limits: Some(limits),
+                    capabilities: Some(capabilities),
+                    ..NamespaceInfo::default()
+                };
                 DescribeNamespaceResponse { namespace_info: Some(info), ..DescribeNamespaceResponse::default() }
                     .encode_to_vec()
             }
@@ -195,6 +216,9 @@ impl Server {
             let changed = self.changed.notified();
             if let Some(task) = self.state().tasks.get_mut(&*method).and_then(VecDeque::pop_front) {
                 return Ok(task);
+            }
+            if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
+                return Ok(Vec::new());
             }
             changed.await;
         }

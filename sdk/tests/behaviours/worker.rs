@@ -78,6 +78,24 @@ async fn b123_a_shutdown_is_told_once_and_ends_whatever_the_server_says() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn b123_a_task_that_is_handed_out_while_the_worker_shuts_down_is_not_lost() {
+    let server = Server::new().ending_polls();
+    server.keep_silent("ShutdownWorker");
+    let worker = server.worker().await.activities(work).graceful_shutdown_timeout(secs(5)).build().unwrap();
+    let handle = worker.shutdown_handle();
+    let end = async {
+        server.request::<Polls>(5).await;
+        // One of the five polls brings it, the others end without a task.
+        server.activity_task(activity("work"));
+        handle.shutdown();
+    };
+    let (ended, ()) = tokio::join!(timeout(secs(60), worker.run()), end);
+    ended.expect("it ends").unwrap();
+    assert_eq!(server.asked::<RespondActivityTaskCompletedRequest>().len(), 1);
+    assert_eq!(server.asked::<Polls>().len(), 5, "nothing is polled afterwards");
+}
+
 #[tokio::test]
 async fn b124_a_shutdown_before_the_first_poll_and_with_a_task_in_hand_ends() {
     let server = Server::new();

@@ -236,24 +236,27 @@ fn b007_a_request_cancels_all_that_is_pending_and_leaves_what_is_shielded() {
 }
 
 #[test]
-fn b008_a_run_that_returns_its_cancellation_ends_as_cancelled() {
+fn b008_a_run_that_returns_its_cancellation_ends_as_cancelled_with_its_details() {
     #[workflow(name = "wf")]
-    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-        ctx.timer(secs(60)).await?;
-        Ok(())
+    async fn wf(ctx: &WorkflowContext, report: bool) -> Result<(), WorkflowError> {
+        match ctx.timer(secs(60)).await {
+            Err(cancelled) if report => Err(cancelled.detail(&"half done".to_string())?.detail(&7)?.into()),
+            ended => Ok(ended?),
+        }
     }
-    check(
-        wf,
-        &after_first_task(
+    for (report, expected) in [(false, expect![[r#"
+        CancelTimer id=1
+        CancelWorkflowExecution"#]]), (true, expect![[r#"
+        CancelTimer id=1
+        CancelWorkflowExecution details="half done",7"#]])] {
+        let cancelled = after_first_task(
             "5 TimerStarted
              6 WorkflowExecutionCancelRequested cause=\"had enough\"
              7 WorkflowTaskScheduled
              8 WorkflowTaskStarted",
-        ),
-        expect![[r#"
-            CancelTimer id=1
-            CancelWorkflowExecution"#]],
-    );
+        );
+        check(wf, &cancelled.replace("type=wf", &format!("type=wf input={report}")), expected);
+    }
 }
 
 #[test]
