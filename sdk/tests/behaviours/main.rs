@@ -11,6 +11,7 @@
 
 mod activities;
 mod activity_tasks;
+mod client;
 mod continue_as_new_and_patches;
 mod harness;
 mod messages;

@@ -244,11 +244,20 @@ fn b008_a_run_that_returns_its_cancellation_ends_as_cancelled_with_its_details()
             ended => Ok(ended?),
         }
     }
-    for (report, expected) in [(false, expect![[r#"
+    for (report, expected) in [
+        (
+            false,
+            expect![[r#"
         CancelTimer id=1
-        CancelWorkflowExecution"#]]), (true, expect![[r#"
+        CancelWorkflowExecution"#]],
+        ),
+        (
+            true,
+            expect![[r#"
         CancelTimer id=1
-        CancelWorkflowExecution details="half done",7"#]])] {
+        CancelWorkflowExecution details="half done",7"#]],
+        ),
+    ] {
         let cancelled = after_first_task(
             "5 TimerStarted
              6 WorkflowExecutionCancelRequested cause=\"had enough\"

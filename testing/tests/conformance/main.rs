@@ -6,6 +6,7 @@
 
 mod activities;
 mod arm;
+mod async_activities;
 mod ends;
 mod messages;
 mod normalize;
