@@ -25,10 +25,7 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
         return FailureProto {
             message: cancelled.to_string(),
             source: SOURCE.into(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
-                details: cancelled.details().cloned(),
-                ..Default::default()
-            })),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
             ..Default::default()
         };
     }

@@ -30,7 +30,7 @@ impl WorkflowRun {
             Err(error) if error.is_cancelled() && self.shared().root_scope.cancelled().is_some() => (
                 CommandType::CancelWorkflowExecution,
                 Attributes::CancelWorkflowExecutionCommandAttributes(CancelWorkflowExecutionCommandAttributes {
-                    details: error.downcast_ref::<Cancelled>().and_then(Cancelled::details).cloned(),
+                    details: cancel_details(&error),
                 }),
                 ReplayedOutcome::Cancelled,
             ),
@@ -60,4 +60,10 @@ impl WorkflowRun {
         }
         Ok(())
     }
+}
+
+/// What the author adds to a cancellation.
+fn cancel_details(error: &WorkflowError) -> Option<Payloads> {
+    let details = error.downcast_ref::<Cancelled>().map(Cancelled::details).unwrap_or_default();
+    (!details.is_empty()).then(|| Payloads { payloads: details.to_vec() })
 }

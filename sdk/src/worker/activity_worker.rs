@@ -77,6 +77,9 @@ impl ActivityWorker {
 
     /// Runs an attempt and answers it; its slot is given back at the end.
     async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        if let Some(turn) = self.rate.take_turn() {
+            sleep_until(turn).await;
+        }
         let began = Instant::now();
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
@@ -162,17 +165,7 @@ impl ActivityWorker {
                 Outcome::Failed(failure("PayloadsTooLarge", &text))
             }
             Ok(Ok(result)) => Outcome::Completed(result),
-            Ok(Err(error)) => match failed(error, cancellation.reason()) {
-                Outcome::Cancelled(details) if size_of_all(&details) > limit => {
-                    let text = format!(
-                        "the details of the activity's cancellation have {} bytes, and the namespace takes {limit}; \
-                         return a reference to large data",
-                        size_of_all(&details)
-                    );
-                    Outcome::Failed(failure("PayloadsTooLarge", &text))
-                }
-                outcome => outcome,
-            },
+            Ok(Err(error)) => failed(error, cancellation.reason()),
             Err(panic) => {
                 Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
             }
@@ -365,10 +358,6 @@ fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     })
 }
 
-fn size_of_all(payloads: &[Payload]) -> usize {
-    payloads.iter().map(|payload| payload.encoded_len()).sum()
-}
-
 fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
     (!payloads.is_empty()).then_some(Payloads { payloads })
 }
@@ -414,13 +403,13 @@ impl TaskSource for ActivityTaskSource {
         let request = PollActivityTaskQueueRequest {
             namespace: shared.namespace(),
             task_queue: Some(shared.normal_queue()),
-            identity: shared.identity.clone(),
-            worker_instance_key: shared.instance_key.clone(),
-            worker_version_capabilities: shared.version_capabilities(),
             task_queue_metadata: shared
                 .options
                 .max_task_queue_activities_per_second
                 .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
+            identity: shared.identity.clone(),
+            worker_instance_key: shared.instance_key.clone(),
+            worker_version_capabilities: shared.version_capabilities(),
             ..Default::default()
         };
         shared.connection.long_poll(request).await
@@ -430,13 +419,7 @@ impl TaskSource for ActivityTaskSource {
         if response.task_token.is_empty() {
             return;
         }
-        let (worker, turn) = (Arc::clone(&self.worker), self.worker.rate.take_turn());
-        self.worker.runtime.spawn(async move {
-            if let Some(turn) = turn {
-                sleep_until(turn).await;
-            }
-            worker.attempt(response, slot).await;
-        });
+        self.worker.runtime.spawn(Arc::clone(&self.worker).attempt(response, slot));
     }
 
     async fn wanted(&self) {

@@ -127,19 +127,6 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// How many activities this worker begins per second at most; above 0. Default: no limit.
-    pub fn max_activities_per_second(mut self, rate: f64) -> Self {
-        self.options.max_activities_per_second = Some(rate);
-        self
-    }
-
-    /// How many activities per second the server hands out from the task queue at most, to all its workers together;
-    /// above 0. The server keeps what it was told last, by whichever worker polled. Default: no limit.
-    pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
-        self.options.max_task_queue_activities_per_second = Some(rate);
-        self
-    }
-
     /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`.
     /// Default: 5.
     pub fn workflow_task_pollers(mut self, pollers: usize) -> Self {
@@ -183,6 +170,19 @@ impl<State> WorkerBuilder<State> {
     /// that. Default: 30 s.
     pub fn default_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
         self.options.default_heartbeat_throttle_interval = interval;
+        self
+    }
+
+    /// How many activities this worker begins per second at most; above 0. Default: no limit.
+    pub fn max_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_activities_per_second = Some(rate);
+        self
+    }
+
+    /// How many activities per second the server hands out from the task queue at most, to all its workers together;
+    /// above 0. The server keeps what it was told last, by whichever worker polled. Default: no limit.
+    pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_task_queue_activities_per_second = Some(rate);
         self
     }
 

@@ -1,5 +1,5 @@
-//! The table of behaviours (`sdk/tests/behaviours/README.md`): generated from the tests' names and from three lists,
-//! and checked against them.
+//! The table of behaviours (`sdk/tests/behaviours/README.md`): generated from the names of all tests of the workspace
+//! and from three lists, and checked against them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,18 +10,27 @@ use super::{Source, read, sources};
 
 const FOLDER: &str = "sdk/tests/behaviours/";
 const COUNT: usize = 132;
+/// Begins an entry of `open.txt` for a behaviour that has tests, but not for all of it.
+const IN_PART: &str = "in part: ";
 
 /// All that is said of one behaviour.
 #[derive(Default)]
 struct Behaviour {
     /// In few words, from `items.txt`.
     words: String,
-    /// Tests of this folder: `file::test`.
+    /// Tests named after it: `file::test`.
     tests: Vec<String>,
     /// From `elsewhere.txt`: why the tests stand there, and `file::test`.
     elsewhere: Vec<(String, Vec<String>)>,
     /// From `open.txt`: what is missing.
     open: Vec<String>,
+}
+
+impl Behaviour {
+    /// Whether something proves a part of it at least.
+    fn is_begun(&self) -> bool {
+        !(self.tests.is_empty() && self.elsewhere.is_empty())
+    }
 }
 
 /// A list's lines: `number | one | two`, with `#` for comments.
@@ -57,20 +66,26 @@ fn tests_of(source: &Source) -> Vec<String> {
     source.functions().into_iter().filter(|function| is_test(function.line)).map(|function| function.name).collect()
 }
 
+/// The behaviours that a test is named after: `b046_name`, or several as in `b077_b078_name`.
+fn numbers_of(test: &str) -> Vec<usize> {
+    let parts = test.split('_').map_while(|part| part.strip_prefix('b').filter(|digits| digits.len() == 3));
+    parts.map_while(|digits| digits.parse().ok()).filter(|number| (1..=COUNT).contains(number)).collect()
+}
+
 /// All behaviours by number, and what is wrong with the lists.
 fn behaviours() -> (BTreeMap<usize, Behaviour>, Vec<String>) {
     let mut problems = Vec::new();
     let mut all: BTreeMap<usize, Behaviour> = BTreeMap::new();
     let tests: BTreeMap<String, Vec<String>> =
         sources().iter().map(|source| (source.path.clone(), tests_of(source))).collect();
-    for (path, names) in tests.iter().filter(|(path, _)| path.starts_with(FOLDER)) {
+    for (path, names) in &tests {
         for name in names {
-            let number = name.strip_prefix('b').and_then(|rest| rest.get(..3)).and_then(|digits| digits.parse().ok());
-            match number.filter(|number| (1..=COUNT).contains(number)) {
-                Some(number) => {
-                    all.entry(number).or_default().tests.push(format!("{}::{name}", path.trim_start_matches(FOLDER)));
-                }
-                None => problems.push(format!("{path}: `{name}` does not begin with its number, as in `b046_`")),
+            let numbers = numbers_of(name);
+            if numbers.is_empty() && path.starts_with(FOLDER) {
+                problems.push(format!("{path}: `{name}` does not begin with its number, as in `b046_`"));
+            }
+            for number in numbers {
+                all.entry(number).or_default().tests.push(format!("{}::{name}", path.trim_start_matches(FOLDER)));
             }
         }
     }
@@ -99,22 +114,31 @@ fn behaviours() -> (BTreeMap<usize, Behaviour>, Vec<String>) {
         if behaviour.words.is_empty() {
             problems.push(format!("{FOLDER}items.txt: {number} is missing"));
         }
-        if behaviour.tests.is_empty() && behaviour.elsewhere.is_empty() && behaviour.open.is_empty() {
+        let is_begun = behaviour.is_begun();
+        if !is_begun && behaviour.open.is_empty() {
             problems.push(format!("{number} ({}): write a test, or say where it is or what is open", behaviour.words));
+        }
+        for what in behaviour.open.iter().filter(|what| what.starts_with(IN_PART) != is_begun) {
+            problems.push(match is_begun {
+                true => format!(
+                    "{FOLDER}open.txt: {number} ({what}) has tests now: delete the line, or write `{IN_PART}` and what is left"
+                ),
+                false => format!("{FOLDER}open.txt: {number} ({what}) has no test: it is open altogether"),
+            });
         }
     }
     (all, problems)
 }
 
 fn table(all: &BTreeMap<usize, Behaviour>) -> String {
-    let is_open = |one: &&Behaviour| !one.open.is_empty();
-    let is_begun = |one: &&Behaviour| !(one.tests.is_empty() && one.elsewhere.is_empty());
-    let (open, begun) = (all.values().filter(is_open).count(), all.values().filter(is_open).filter(is_begun).count());
+    let open: Vec<&Behaviour> = all.values().filter(|one| !one.open.is_empty()).collect();
+    let (begun, open) = (open.iter().filter(|one| one.is_begun()).count(), open.len());
     let tests: usize = all.values().map(|one| one.tests.len()).sum();
     let mut text = format!(
         "{} of {COUNT} behaviours are proven; {open} are open, {begun} of them in part.\n\n\
-         Generated by `UPDATE_EXPECT=1 cargo test --test tidy` from the names of the {tests} tests in this folder and from \
-         `items.txt`, `elsewhere.txt` and `open.txt`; do not edit.\n\n\
+         Generated by `UPDATE_EXPECT=1 cargo test --test tidy` from the names of {tests} tests, wherever they stand \
+         (`b046_..`), and from `items.txt`, `elsewhere.txt` (tests of other names) and `open.txt` in this folder; do not \
+         edit. A test without a folder stands in this one.\n\n\
          | | behaviour | proven by |\n| --- | --- | --- |\n",
         all.len() - open,
     );
