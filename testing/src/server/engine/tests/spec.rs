@@ -5,13 +5,17 @@
 //!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
+//! respond [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
 //! take                                     a worker takes the next activity
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! answer TEXT                              the worker answers the query it has polled
+//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
+//! give-up                                  the clients that wait for updates do so no longer
+//!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
+//! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
 //! history [first] · count
 //! ```
@@ -26,6 +30,7 @@ use super::super::time::{self, Now, Time};
 use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
+use super::spec_updates::Asking;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
@@ -48,9 +53,12 @@ pub(super) struct Spec {
     pub(super) task: Vec<u8>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
-    first_run: String,
+    pub(super) first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
+    pub(super) updates: Vec<Asking>,
+    /// The event after which each update that a task has brought takes effect.
+    pub(super) sequencing: BTreeMap<String, i64>,
 }
 
 const QUEUE: &str = "tq";
@@ -70,6 +78,8 @@ impl Spec {
             first_run: String::new(),
             asked: None,
             requests: 0,
+            updates: Vec::new(),
+            sequencing: BTreeMap::new(),
         }
     }
 
@@ -90,6 +100,14 @@ impl Spec {
             "take" => self.take(),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
+            "update" => self.update(&arguments),
+            "poll-update" => self.poll_update(&arguments),
+            "update-with-start" => self.update_with_start(&arguments),
+            "reset" => self.reset(&arguments),
+            "give-up" => {
+                self.give_up_updates();
+                Ok(())
+            }
             "wait" => {
                 self.wait(duration(words[1]));
                 Ok(())
@@ -112,6 +130,7 @@ impl Spec {
     /// The asking client looks whether its answer has come.
     fn look(&mut self) {
         let woken = self.engine.take_wakeups();
+        self.look_at_updates(&woken);
         let Some(waiter) = self.asked.filter(|waiter| woken.contains(waiter)) else { return };
         self.asked = None;
         let text = match self.engine.resume_query(waiter) {
@@ -125,7 +144,7 @@ impl Spec {
         let _ = writeln!(self.out, "answered: {text}");
     }
 
-    fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
+    pub(super) fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
         use enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
         let conflict = match arguments.value("conflict") {
             Some("fail") => Conflict::Fail,
@@ -273,12 +292,26 @@ impl Spec {
             None => format!("task, attempt {}", task.attempt),
         };
         let with = if self.queries.is_empty() { String::new() } else { format!(", {} query", self.queries.len()) };
-        let _ = writeln!(self.out, "poll: {what}, {ids}{with}");
+        let updates = self.received_updates(&task.messages);
+        let _ = writeln!(self.out, "poll: {what}, {ids}{with}{updates}");
         self.task = task.task_token;
     }
 
     fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
-        let commands = commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command_of).collect();
+        let (mut messages, mut given) = (Vec::new(), Vec::new());
+        for text in commands.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+            match self.update_answer(text) {
+                Some((message, command)) => {
+                    messages.push(message);
+                    given.extend(command);
+                }
+                None => given.push(command_of(text)),
+            }
+        }
+        let old = arguments.has("old-worker");
+        let capabilities = service::respond_workflow_task_completed_request::Capabilities {
+            discard_speculative_workflow_task_with_events: !old,
+        };
         let sticky = taskqueue::StickyExecutionAttributes {
             worker_task_queue: Some(taskqueue::TaskQueue { name: STICKY.to_owned(), ..Default::default() }),
             schedule_to_start_timeout: Some(time::proto(Duration::from_secs(5))),
@@ -291,7 +324,9 @@ impl Spec {
         let answers = self.queries.drain(..).zip(std::iter::repeat(answer));
         let request = service::RespondWorkflowTaskCompletedRequest {
             task_token: self.task.clone(),
-            commands,
+            commands: given,
+            messages,
+            capabilities: Some(capabilities),
             identity: "worker".to_owned(),
             sticky_attributes: arguments.has("sticky").then_some(sticky),
             force_create_new_workflow_task: arguments.has("force"),
@@ -301,6 +336,9 @@ impl Spec {
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
+        if response.reset_history_event_id != 0 {
+            let _ = writeln!(self.out, "respond: back to {}", response.reset_history_event_id);
+        }
         for task in response.activity_tasks {
             let _ = writeln!(self.out, "eager activity {}", task.activity_id);
             self.activities.insert(task.activity_id, task.task_token);
@@ -520,14 +558,14 @@ fn retry_policy(attempts: &str) -> common::RetryPolicy {
 }
 
 /// The words after a request's name.
-struct Arguments<'a>(&'a [&'a str]);
+pub(super) struct Arguments<'a>(pub(super) &'a [&'a str]);
 
 impl<'a> Arguments<'a> {
-    fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.0.contains(&flag)
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
