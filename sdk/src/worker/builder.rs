@@ -193,7 +193,8 @@ impl<State> WorkerBuilder<State> {
     }
 
     /// How many activities per second the server hands out from the task queue at most, to all its workers together;
-    /// above 0. The server keeps what it was told last, by whichever worker polled. Default: no limit.
+    /// above 0. The server keeps what it was told last, by whichever worker polled. This worker then starts no activity
+    /// eagerly. Default: no limit.
     pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
         self.options.max_task_queue_activities_per_second = Some(rate);
         self

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide::prelude::*;
 use abide::worker::WorkflowErrorType;
+use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::enums::v1::{CommandType, TaskQueueKind, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::History;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
@@ -378,4 +379,26 @@ async fn b041_a_payload_over_the_limit_fails_the_task_until_it_has_shrunk() {
         assert_eq!(commands(&server.request::<Completed>(1).await), [CommandType::ScheduleActivityTask]);
     })
     .await;
+}
+
+/// Calls [`read`].
+#[workflow(name = "wf")]
+async fn calls_an_activity(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(ctx.activity(read, "a page".into()).start_to_close_timeout(secs(5)).await?)
+}
+
+#[tokio::test]
+async fn b061_with_a_task_queues_rate_no_activity_passes_the_task_queue_by() {
+    for limited in [false, true] {
+        let server = Server::new();
+        let worker = server.worker().await.workflow(calls_an_activity).activities(read);
+        let worker = if limited { worker.max_task_queue_activities_per_second(5.0) } else { worker };
+        server.workflow_task(task(FIRST_TASK));
+        let completed: Completed = run(worker.build().unwrap(), server.request(1)).await;
+        let Some(Attributes::ScheduleActivityTaskCommandAttributes(activity)) = &completed.commands[0].attributes
+        else {
+            panic!("{completed:?}")
+        };
+        assert_eq!(activity.request_eager_execution, !limited);
+    }
 }
