@@ -4,7 +4,7 @@
 //! signals and updates in the order of their arrival (also one that stands after a timer's firing), then everything
 //! else in history order. That order is Core's: histories depend on it.
 
-use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::update::v1::Request;
@@ -81,9 +81,13 @@ pub(crate) enum Job {
 pub(crate) enum Outcome {
     /// A timer fired.
     Fired,
-    /// An activity completed, with its result.
+    /// A child workflow was started: its id and the id of its first run.
+    Started(Box<WorkflowExecution>),
+    /// Another workflow got a signal, or a request to cancel.
+    Delivered,
+    /// An activity or a child workflow completed, with its result.
     Completed(Option<Payload>),
-    /// An activity failed, timed out or was cancelled.
+    /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),
     /// The operation was cancelled before it came to anything.
     Cancelled,

@@ -7,7 +7,9 @@
 mod activities;
 mod arm;
 mod async_activities;
+mod children;
 mod ends;
+mod external;
 mod messages;
 mod normalize;
 mod tasks;
