@@ -14,6 +14,7 @@ mod activity_tasks;
 mod client;
 mod continue_as_new_and_patches;
 mod harness;
+mod histories;
 mod messages;
 mod server;
 mod worker;
