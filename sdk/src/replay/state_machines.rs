@@ -7,7 +7,9 @@ use std::panic::Location;
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
-use abide_protos::temporal::api::history::v1::{HistoryEvent, MarkerRecordedEventAttributes};
+use abide_protos::temporal::api::history::v1::{
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
+};
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
@@ -122,13 +124,7 @@ impl StateMachines {
                 Ok(())
             }
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
-            A::WorkflowTaskStartedEventAttributes(started) => {
-                self.last_started_event_id = id;
-                self.history_size_bytes = started.history_size_bytes;
-                self.continue_as_new_suggested = started.suggest_continue_as_new;
-                self.pass_time(event.event_time);
-                self.workflow_task(workflow_task::Input::Started, id)
-            }
+            A::WorkflowTaskStartedEventAttributes(started) => self.task_started(id, started, event.event_time),
             A::WorkflowTaskCompletedEventAttributes(completed) => {
                 if let Some(metadata) = &completed.sdk_metadata {
                     self.flags.recorded(metadata);
@@ -136,12 +132,7 @@ impl StateMachines {
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
-            A::WorkflowTaskFailedEventAttributes(failed) => {
-                if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
-                    self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
-                }
-                self.workflow_task(workflow_task::Input::Failed, id)
-            }
+            A::WorkflowTaskFailedEventAttributes(failed) => self.task_failed(id, failed),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
@@ -440,6 +431,26 @@ impl StateMachines {
                  side effects and local activities of the Go and Java SDKs cannot be replayed"
             ))),
         }
+    }
+
+    fn task_started(
+        &mut self,
+        id: i64,
+        started: &WorkflowTaskStartedEventAttributes,
+        time: Option<Timestamp>,
+    ) -> Result<(), ReplayError> {
+        self.last_started_event_id = id;
+        self.history_size_bytes = started.history_size_bytes;
+        self.continue_as_new_suggested = started.suggest_continue_as_new;
+        self.pass_time(time);
+        self.workflow_task(workflow_task::Input::Started, id)
+    }
+
+    fn task_failed(&mut self, id: i64, failed: &WorkflowTaskFailedEventAttributes) -> Result<(), ReplayError> {
+        if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
+            self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
+        }
+        self.workflow_task(workflow_task::Input::Failed, id)
     }
 
     fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {
