@@ -7,12 +7,12 @@ use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 
-use super::failures::{TaskError, foreign_wake, unknown_workflow};
+use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
 use super::order::{Grouping, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
 use super::ready_queue::ReadyQueue;
-use super::registry::WorkflowRegistry;
+use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, NextTask};
@@ -107,10 +107,18 @@ impl WorkflowRun {
         match output {
             Ok(output) => output,
             Err(error) => {
-                let query = self.task.take().is_some_and(|task| task.query.is_some());
+                let task = self.task.take();
+                let is_query = task.as_ref().is_some_and(|task| task.query.is_some());
+                let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
+                let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
+                let sdk_metadata = self.shared.core.borrow().machines.flags.to_record();
                 // Whatever comes next begins with the first event: what is left of this run cannot be trusted.
                 self.forget();
-                if query { query_failed(&error) } else { error.into_output() }
+                match error {
+                    error if is_query => query_failed(&error),
+                    error if closes => fail_workflow(error, sdk_metadata),
+                    error => error.into_output(),
+                }
             }
         }
     }
@@ -401,6 +409,13 @@ impl WorkflowRun {
 
     fn order(&self) -> RunOrder {
         self.options.order.unwrap_or_else(|| RunOrder::of(&self.shared.core.borrow().machines.flags))
+    }
+
+    /// Whether the worker was told that such an error ends the workflow, not only its task.
+    fn fails_workflow(&self, error: &TaskError) -> bool {
+        let Some(info) = self.shared.info.get() else { return false };
+        matches!(error, TaskError::Nondeterminism(_))
+            && self.registry.fails_workflow(&info.workflow_type, WorkflowErrorType::Nondeterminism)
     }
 
     /// Drops everything, to read the history from event 1.

@@ -12,6 +12,7 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueueMetadata;
 use abide_protos::temporal::api::workflowservice::v1::{
     GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -24,6 +25,7 @@ use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interva
 use super::lane_thread::panic_message;
 use super::limits::{Excess, Limit};
 use super::poller::TaskSource;
+use super::rate::Rate;
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
@@ -47,6 +49,7 @@ pub(super) struct ActivityWorker {
     shared: Arc<Shared>,
     registry: ActivityRegistry,
     slots: Arc<Slots>,
+    rate: Rate,
     runtime: Handle,
 }
 
@@ -65,7 +68,8 @@ impl ActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
-        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), runtime: Handle::current() })
+        let rate = Rate::new(shared.options.max_activities_per_second);
+        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), rate, runtime: Handle::current() })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
@@ -85,6 +89,9 @@ impl ActivityWorker {
 
     /// Runs an attempt and answers it; its slot is given back at the end.
     async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        if let Some(turn) = self.rate.take_turn() {
+            sleep_until(turn).await;
+        }
         let began = Instant::now();
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
@@ -426,6 +433,10 @@ impl TaskSource for ActivityTaskSource {
         let request = PollActivityTaskQueueRequest {
             namespace: shared.namespace(),
             task_queue: Some(shared.normal_queue()),
+            task_queue_metadata: shared
+                .options
+                .max_task_queue_activities_per_second
+                .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
             worker_version_capabilities: shared.version_capabilities(),
@@ -441,7 +452,9 @@ impl TaskSource for ActivityTaskSource {
         self.worker.start(response, slot);
     }
 
-    async fn wanted(&self) {}
+    async fn wanted(&self) {
+        self.worker.rate.allows().await;
+    }
 
     async fn probe(&self) -> Result<(), RpcError> {
         self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)

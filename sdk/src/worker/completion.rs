@@ -66,7 +66,10 @@ impl WorkflowWorker {
     fn reserve_eager(&self, commands: &mut [Command]) -> Vec<Slot> {
         let options = &self.shared.options;
         let ending = self.shared.phases.has_reached(Phase::Draining);
-        let activities = self.activities.get().filter(|_| !ending && !options.disable_eager_activity_execution);
+        // What is started eagerly does not pass the task queue, where the server keeps its rate.
+        let has_rate = options.max_task_queue_activities_per_second.is_some();
+        let eager = !(ending || has_rate || options.disable_eager_activity_execution);
+        let activities = self.activities.get().filter(|_| eager);
         eager::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
             activities?.reserve(activity.activity_type.as_ref().map_or("", |activity_type| &activity_type.name))
         })

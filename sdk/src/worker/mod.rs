@@ -29,6 +29,7 @@ mod options;
 mod outage;
 mod pages;
 mod poller;
+mod rate;
 mod running;
 mod shared;
 mod shutdown;
@@ -48,6 +49,7 @@ use self::running::Running;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::{Client, Connection};
+pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 
 /// Polls a task queue, and runs the workflows and activities that are registered with it.

@@ -22,6 +22,8 @@ pub(super) struct Options {
     pub(super) graceful_shutdown_timeout: Duration,
     pub(super) max_heartbeat_throttle_interval: Duration,
     pub(super) default_heartbeat_throttle_interval: Duration,
+    pub(super) max_activities_per_second: Option<f64>,
+    pub(super) max_task_queue_activities_per_second: Option<f64>,
     pub(super) deadlock_detection_timeout: Duration,
     pub(super) debug_mode: bool,
     pub(super) disable_payload_error_limit: bool,
@@ -46,6 +48,8 @@ impl Default for Options {
             graceful_shutdown_timeout: Duration::ZERO,
             max_heartbeat_throttle_interval: Duration::from_secs(60),
             default_heartbeat_throttle_interval: Duration::from_secs(30),
+            max_activities_per_second: None,
+            max_task_queue_activities_per_second: None,
             deadlock_detection_timeout: Duration::from_secs(2),
             debug_mode: false,
             disable_payload_error_limit: false,
@@ -79,6 +83,15 @@ impl Options {
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
+        }
+        let rates = [
+            ("max_activities_per_second", self.max_activities_per_second),
+            ("max_task_queue_activities_per_second", self.max_task_queue_activities_per_second),
+        ];
+        for (name, rate) in rates {
+            if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+                return Err(WorkerError::new(format!("`{name}` is {rate}: expected a number above 0")));
+            }
         }
         let ratio = self.nonsticky_to_sticky_poll_ratio;
         if !(ratio > 0.0 && ratio <= 1.0) {
@@ -159,6 +172,8 @@ mod tests {
         assert!(refused(Options { worker_threads: 0, ..Default::default() }).contains("`worker_threads` is 0"));
         let ratio = Options { nonsticky_to_sticky_poll_ratio: f64::NAN, ..Default::default() };
         assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
+        let rate = Options { max_activities_per_second: Some(0.0), ..Default::default() };
+        assert!(refused(rate).contains("`max_activities_per_second` is 0"));
         let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
         assert!(refused(one_slot).contains("max_cached_workflows(0)"));
     }

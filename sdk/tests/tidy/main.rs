@@ -2,6 +2,7 @@
 //!
 //! Every rule reads the whole workspace as text and lists each violation as `file:line: what to do`.
 
+mod behaviours;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

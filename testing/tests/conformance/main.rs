@@ -6,6 +6,7 @@
 
 mod activities;
 mod arm;
+mod async_activities;
 mod children;
 mod ends;
 mod external;
