@@ -12,7 +12,12 @@ use crate::diagnostics::Diagnostics;
 pub(crate) struct Options {
     /// `name = ".."`: the name on the wire.
     pub(crate) name: Option<LitStr>,
+    /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with what was written.
+    pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
 }
+
+const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
+const POLICIES: [(&str, &str); 2] = [("abandon", "Abandon"), ("warn_and_abandon", "WarnAndAbandon")];
 
 impl Options {
     /// Reads what stands between the parentheses.
@@ -49,17 +54,15 @@ impl Options {
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
-        let key = input
-            .call(Ident::parse_any)
-            .map_err(|error| syn::Error::new(error.span(), "expected `name = \"..\"`, the name on the wire"))?;
+        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+        if key == "unfinished_policy" {
+            return self.parse_unfinished_policy(&key, input);
+        }
         if key != "name" {
-            return Err(syn::Error::new(
-                key.span(),
-                format!("unknown option `{key}`: expected `name = \"..\"`, the name on the wire"),
-            ));
+            return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}")));
         }
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(key.span(), "expected `name = \"..\"`, the name on the wire"));
+            return Err(syn::Error::new(key.span(), EXPECTED));
         }
         input.parse::<Token![=]>()?;
         let value: TokenTree = input.fork().parse()?;
@@ -72,6 +75,30 @@ impl Options {
         check_name(&name, diagnostics);
         self.name = Some(name);
         Ok(())
+    }
+
+    fn parse_unfinished_policy(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let expected = "expected `unfinished_policy = abandon` or `unfinished_policy = warn_and_abandon`";
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(key.span(), expected));
+        }
+        input.parse::<Token![=]>()?;
+        let written = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), expected))?;
+        let Some((_, variant)) = POLICIES.iter().find(|(word, _)| written == word) else {
+            return Err(syn::Error::new(written.span(), expected));
+        };
+        if self.unfinished_policy.is_some() {
+            return Err(syn::Error::new(key.span(), "`unfinished_policy` is given twice"));
+        }
+        self.unfinished_policy = Some((written, variant));
+        Ok(())
+    }
+}
+
+/// Reports an option where it means nothing.
+pub(crate) fn no_unfinished_policy(options: &Options, diagnostics: &mut Diagnostics) {
+    if let Some((written, _)) = &options.unfinished_policy {
+        diagnostics.error(written, "only handlers of signals and updates have an `unfinished_policy`");
     }
 }
 

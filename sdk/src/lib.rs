@@ -17,6 +17,7 @@ mod definition;
 mod duration;
 mod failure;
 mod history;
+mod priority;
 mod retry_policy;
 mod search_attributes;
 mod workflow_id_reuse_policy;
@@ -42,7 +43,8 @@ pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
@@ -50,6 +52,7 @@ pub use failure::{
     ExternalWorkflowFailure, Failure, FailureKind, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use priority::Priority;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;

@@ -7,7 +7,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Options, no_options};
+use crate::attr::{Options, no_options, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock};
 use crate::methods::not_an_impl_block;
@@ -16,6 +16,7 @@ use crate::methods::not_an_impl_block;
 pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let options = Options::parse(options, &mut diagnostics);
+    no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => {
             let model = model::ActivityFunction::of(function, options);

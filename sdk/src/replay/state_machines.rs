@@ -12,12 +12,12 @@ use abide_protos::temporal::api::history::v1::{HistoryEvent, MarkerRecordedEvent
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
-use super::jobs::{Job, Jobs, Outcome, Signal};
+use super::jobs::{Job, Jobs, Message, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
     activity, cancel_external, child_workflow, close_workflow, modify_workflow_properties, patch, signal_external,
-    timer, upsert_search_attributes, workflow_task,
+    timer, update, upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -33,6 +33,7 @@ pub(crate) struct StateMachines {
     pub(crate) commands: CommandQueue,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
+    pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
@@ -58,6 +59,7 @@ pub(crate) enum Machine {
     ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
     SignalExternal(signal_external::SignalExternalMachine),
     CancelExternal(cancel_external::CancelExternalMachine),
+    Update(Box<update::UpdateMachine>),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -81,6 +83,7 @@ impl StateMachines {
             commands: CommandQueue::default(),
             jobs: Jobs::default(),
             flags,
+            updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
             closed: false,
             next_timer: 0,
@@ -141,9 +144,15 @@ impl StateMachines {
             }
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
-                self.jobs.messages.push(Signal { name, input });
+                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
                 Ok(())
             }
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {
+                self.update_admitted(id, event);
+                Ok(())
+            }
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(event) => self.update_accepted(id, event),
+            A::WorkflowExecutionUpdateCompletedEventAttributes(event) => self.update_completed(id, event),
             A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
                 self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
                 Ok(())
@@ -215,6 +224,9 @@ impl StateMachines {
                     self.flags.recorded(metadata);
                 }
             }
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                self.update_accepted_ahead(event.event_id, accepted);
+            }
             Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
             Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
                 self.change_version_ahead(event.event_id);
@@ -222,6 +234,16 @@ impl StateMachines {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
+    /// updates that were rejected). The task before it, at `last_started_event_id`, is the last one again.
+    ///
+    /// Its own two events are no part of the history; what came before them stays as it was applied.
+    pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
+        self.last_event_id -= 2;
+        self.last_started_event_id = last_started_event_id;
+        self.workflow_task = workflow_task::State::None;
     }
 
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
@@ -239,7 +261,8 @@ impl StateMachines {
                 }
                 None
             }
-            Machine::CloseWorkflow(_)
+            Machine::Update(_)
+            | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
             | Machine::UpsertSearchAttributes(_)
             | Machine::ModifyProperties(_) => None,
@@ -402,6 +425,7 @@ impl StateMachines {
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
             Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
+            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,

@@ -2,9 +2,11 @@
 
 mod close;
 mod failures;
+mod messages;
 mod order;
 mod panics;
 mod queries;
+mod read_only;
 mod ready_queue;
 mod registry;
 mod routines;

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::activity_worker::ActivityWorker;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
 use super::lanes::Lanes;
@@ -40,6 +41,8 @@ pub(super) struct WorkflowWorker {
     /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
     pub(super) sticky_queue: Option<String>,
     lanes: OnceLock<Lanes<WorkflowRun>>,
+    /// Where eager activities are started; not set if this worker runs no activities.
+    pub(super) activities: OnceLock<Arc<ActivityWorker>>,
     runtime: Handle,
     /// Whether workflow tasks are polled: not while too many threads are stuck.
     wanted: watch::Sender<bool>,
@@ -66,6 +69,7 @@ impl WorkflowWorker {
             slots: Arc::new(Slots::new(slots)),
             sticky_queue,
             lanes: OnceLock::new(),
+            activities: OnceLock::new(),
             runtime: Handle::current(),
             wanted: watch::Sender::new(true),
         });
@@ -98,7 +102,9 @@ impl WorkflowWorker {
 
     fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
         let runtime = self.runtime.clone();
-        runtime.spawn(async move { self.perform(ticket, verdict).await });
+        // The lane's heap holds what lives as long as the runs. The large future of the answer, which lives for one
+        // call, is made by the thread that polls it: between runs it would leave holes that nothing fits into.
+        runtime.spawn(async move { Box::pin(self.perform(ticket, verdict)).await });
     }
 
     async fn perform(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
@@ -211,6 +217,7 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
         attempt: response.attempt.max(1),
         deadline: Instant::now() + task_timeout(&events),
         is_query: response.query.is_some(),
+        started_event_id: response.started_event_id,
         polled_events: Vec::new(),
         fetched_up_to: 0,
         slot,

@@ -25,6 +25,7 @@ use crate::converter::{PayloadWriter, from_payload};
 use crate::definition::{ActivityDefinition, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
+use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::activity::{Input, ScheduleActivity};
@@ -286,9 +287,10 @@ impl<D: ActivityDefinition> Request<D> {
             start_to_close_timeout: options.start_to_close_timeout.map(to_proto),
             heartbeat_timeout: options.heartbeat_timeout.map(to_proto),
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
-            request_eager_execution: false,
+            // A wish: the worker takes it back where it could not start the activity itself.
+            request_eager_execution: own_queue,
             use_workflow_build_id: own_queue,
-            priority: None,
+            priority: options.priority.as_ref().map(Priority::to_proto),
         };
         Some(CommandBody {
             attributes: Attributes::ScheduleActivityTaskCommandAttributes(attributes),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
 /// What cancelling an activity does (Temporal's activity cancellation types).
@@ -37,6 +38,7 @@ pub struct ActivityOptions {
     pub(super) retry_policy: Option<RetryPolicy>,
     pub(super) task_queue: Option<String>,
     pub(super) cancellation_type: ActivityCancellationType,
+    pub(super) priority: Option<Priority>,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.
@@ -87,6 +89,12 @@ macro_rules! activity_options {
             $options.cancellation_type = cancellation_type;
             $this
         }
+
+        /// Which of several waiting activities a worker gets first. Default: the workflow's own priority.
+        pub fn priority(mut $this, priority: crate::priority::Priority) -> Self {
+            $options.priority = Some(priority);
+            $this
+        }
     };
 }
 pub(super) use activity_options;
@@ -111,6 +119,7 @@ impl ActivityOptions {
             retry_policy: None,
             task_queue: None,
             cancellation_type: ActivityCancellationType::TryCancel,
+            priority: None,
         }
     }
 

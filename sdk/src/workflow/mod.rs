@@ -1,7 +1,7 @@
 //! PURE. What workflow authors see: the context, and one file per verb.
 //!
 //! [`WorkflowContext`] is where to begin. The traits whose names begin with `Workflow` or `Handler`, and
-//! [`SignalDispatch`], are what the macros implement; nobody writes them by hand.
+//! [`SignalDispatch`] and [`UpdateDispatch`], are what the macros implement; nobody writes them by hand.
 
 mod activity;
 mod activity_options;
@@ -13,6 +13,7 @@ mod context;
 mod continue_as_new;
 mod external_workflow;
 mod implementation;
+mod inbound_message;
 mod info;
 mod metadata;
 mod operation;
@@ -37,13 +38,16 @@ pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
 pub use external_workflow::{CancelExternalWorkflow, ExternalWorkflow, SignalExternalWorkflow};
 pub use implementation::{
-    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
+    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
+    WorkflowInstance,
 };
+pub(crate) use inbound_message::InboundMessage;
+pub use inbound_message::UpdateInfo;
 pub use info::WorkflowInfo;
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
-pub(crate) use state::ReadOnly;
 pub use state::State;
+pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use timer::{TimerCall, TimerHandle};
 
 pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;

@@ -126,8 +126,8 @@ impl Drop for OperationFuture {
         if let Some(key) = self.key.take()
             // While a run is torn down its core may be borrowed or half gone; nothing is left to be cancelled then.
             && !self.shared.is_torn_down()
-            // A query that drops a handle must not change the workflow: the operation goes on, as if nothing was.
-            && !self.shared.read_only.get()
+            // A query or a validator that drops a handle must not change the workflow: the operation goes on, as if nothing was.
+            && self.shared.read_only.get().is_none()
             && let Ok(mut core) = self.shared.core.try_borrow_mut()
         {
             core.drop_operation(key);

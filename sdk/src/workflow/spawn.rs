@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
+use super::shared::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
 /// running.
@@ -44,16 +45,18 @@ impl WorkflowContext {
         let scope = self.shared.current_scope.borrow().clone();
         let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
         let done = slot.clone();
+        let message = self.shared.current_message.borrow().clone();
         let mut core = self.shared.core.borrow_mut();
         core.spawn_waker.wake_by_ref();
-        core.spawned.push_back(Box::pin(async move {
+        let future = Box::pin(async move {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
-        }));
+        });
+        core.spawned.push_back(Spawned { future, message });
         JoinHandle { slot }
     }
 }

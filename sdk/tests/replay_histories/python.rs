@@ -81,7 +81,7 @@ async fn flaky(ctx: &ActivityContext, succeeds_at_attempt: u32) -> Result<String
 }
 
 #[activity]
-async fn nap(seconds: f64) -> Result<String, ActivityError> {
+pub async fn nap(seconds: f64) -> Result<String, ActivityError> {
     Ok(format!("slept {seconds}"))
 }
 

@@ -13,4 +13,5 @@ mod messages;
 mod normalize;
 mod tasks;
 mod timers;
+mod updates;
 mod versions;

@@ -11,6 +11,7 @@ pub(crate) mod modify_workflow_properties;
 pub(crate) mod patch;
 pub(crate) mod signal_external;
 pub(crate) mod timer;
+pub(crate) mod update;
 pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 

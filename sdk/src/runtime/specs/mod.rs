@@ -24,4 +24,7 @@ mod queries;
 mod segmentation;
 mod signals;
 mod timers;
+mod unfinished_handlers;
+mod updates;
+mod updates_replayed;
 mod upserts;

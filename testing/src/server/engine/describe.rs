@@ -40,6 +40,7 @@ impl Engine {
                 run_expiration_time: state.run_expiration.map(Time::proto),
                 cancel_requested: state.cancel_requested,
                 request_id_infos: request_ids(execution),
+                reset_run_id: execution.reset_run_id.clone(),
                 original_start_time: Some(state.start_time.proto()),
                 ..Default::default()
             }),

@@ -47,6 +47,7 @@ impl Transaction<'_> {
 
     /// Adds an event; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
     pub(crate) fn record_with(&mut self, attributes: impl Into<Attributes>, extras: Extras) -> i64 {
+        self.write_speculative_task();
         let attributes = attributes.into();
         let kind = event_type(&attributes);
         let event = HistoryEvent {
@@ -81,7 +82,8 @@ impl Transaction<'_> {
         }
     }
 
-    fn append(&mut self, mut event: HistoryEvent) -> i64 {
+    /// Adds an event as it is, with the next id.
+    pub(crate) fn append(&mut self, mut event: HistoryEvent) -> i64 {
         let history = &mut self.execution.history;
         let event_id = history.next_event_id();
         *self.sequence += 1;

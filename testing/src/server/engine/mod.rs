@@ -29,11 +29,15 @@ mod history_builder;
 mod history_read;
 mod ids;
 mod limits;
+mod multi_operation;
 mod namespace;
 mod poll;
 mod query;
+mod rebuild;
+mod reset;
 mod retry;
 mod signal;
+mod speculative_task;
 mod start;
 mod system;
 mod task_queue;
@@ -42,6 +46,9 @@ pub(crate) mod time;
 mod timer;
 mod token;
 mod transaction;
+mod update;
+mod update_messages;
+mod update_workflow_execution;
 mod visibility;
 mod waiters;
 mod worker;
@@ -65,6 +72,8 @@ use self::query::Queries;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
 use self::transaction::{Effect, Transaction};
+pub(crate) use self::update::Progress;
+pub(crate) use self::update_workflow_execution::UpdateAt;
 use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
 
@@ -205,12 +214,20 @@ impl Engine {
             ids: &mut self.ids,
             sequence: &mut self.sequence,
             effects: Vec::new(),
+            stays_in_memory: false,
         };
         let result = step(&mut transaction);
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }
+        if !transaction.stays_in_memory {
+            transaction.write_speculative_task();
+        }
         transaction.execution.transitions += 1;
+        if !transaction.execution.is_running() {
+            let continues = transaction.effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
+            transaction.state().updates.abort_pending(continues);
+        }
         let (effects, running) = (transaction.effects, transaction.execution.is_running());
         if running {
             self.open.insert(id);
@@ -220,6 +237,7 @@ impl Engine {
         self.carry_out(id, effects);
         self.wake_history_readers(id);
         self.advance_queries(id);
+        self.advance_updates(id);
         self.run_errands();
         result
     }

@@ -13,6 +13,7 @@ use super::history_builder::Extras;
 use super::namespace::NamespaceId;
 use super::time::{self, Time};
 use super::transaction::Transaction;
+use super::update::Updates;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling};
 use super::{Engine, limits, retry};
 
@@ -70,7 +71,7 @@ impl Engine {
         Ok(response)
     }
 
-    fn start_response(&self, id: ExecutionId, started: bool) -> service::StartWorkflowExecutionResponse {
+    pub(crate) fn start_response(&self, id: ExecutionId, started: bool) -> service::StartWorkflowExecutionResponse {
         let execution = self.execution(id);
         service::StartWorkflowExecutionResponse {
             run_id: execution.run_id.clone(),
@@ -195,6 +196,8 @@ impl Engine {
             history: History::default(),
             state: State::of(&run, self.now.time),
             queries: Vec::new(),
+            update_waiters: Vec::new(),
+            reset_run_id: String::new(),
             transitions: 0,
         });
         self.transact(id, |transaction| transaction.begin(run));
@@ -203,7 +206,7 @@ impl Engine {
 }
 
 impl State {
-    fn of(run: &NewRun, now: Time) -> Self {
+    pub(crate) fn of(run: &NewRun, now: Time) -> Self {
         let start = &run.start;
         let backoff = time::stored(start.first_workflow_task_backoff.as_ref()).unwrap_or_default();
         let execution_expiration = start.workflow_execution_expiration_time.as_ref().map(Time::from_proto);
@@ -234,6 +237,8 @@ impl State {
             activities: Default::default(),
             timers: Default::default(),
             children: Default::default(),
+            updates: Updates::default(),
+            close_attempted: false,
             cancel_requested: false,
             signal_count: 0,
             request_ids: BTreeSet::new(),
@@ -271,7 +276,7 @@ impl Transaction<'_> {
             let key = self.set_deadline(at, Deadline::FirstWorkflowTask(self.execution.id));
             self.state().first_task_backoff = Some(key);
         } else {
-            self.schedule_workflow_task(Scheduling { inline: eager, heartbeat_of: None });
+            self.schedule_workflow_task(Scheduling { inline: eager, ..Scheduling::default() });
             if eager {
                 self.start_workflow_task(EAGER_REQUEST_ID.to_owned(), identity);
             }

@@ -33,6 +33,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) sequence: &'a mut u64,
     pub(crate) effects: Vec<Effect>,
+    /// Nothing happened that a real server would write down: a speculative task stays one.
+    pub(crate) stays_in_memory: bool,
 }
 
 /// What a failed completion is rolled back to.

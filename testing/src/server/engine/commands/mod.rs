@@ -6,6 +6,7 @@ mod complete_workflow_execution;
 mod continue_as_new_workflow_execution;
 mod fail_workflow_execution;
 mod modify_workflow_properties;
+mod protocol_message;
 mod record_marker;
 mod request_cancel_activity_task;
 mod request_cancel_external_workflow_execution;
@@ -17,7 +18,7 @@ mod upsert_workflow_search_attributes;
 
 use super::api::command::command::Attributes;
 use super::api::enums::WorkflowTaskFailedCause;
-use super::api::{command, enums::CommandType};
+use super::api::{command, enums::CommandType, protocol};
 use super::errors::Error;
 use super::history_builder::Extras;
 use super::transaction::Transaction;
@@ -35,6 +36,8 @@ pub(crate) struct Completion {
     pub(crate) cancelled_unstarted_activity: bool,
     /// Activities (by scheduled event id) that the worker takes along at once.
     pub(crate) eager_activities: Vec<i64>,
+    /// The worker's answers to updates that are not carried out yet.
+    pub(crate) messages: Vec<protocol::Message>,
 }
 
 /// Why a completion is refused: its workflow task fails.
@@ -108,6 +111,9 @@ pub(crate) fn apply(
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
             modify_workflow_properties::apply(transaction, completion, a, extras)
         }
+        Some(Attributes::ProtocolMessageCommandAttributes(a)) => {
+            protocol_message::apply(transaction, completion, &a, extras)
+        }
         None => Err(without_attributes(command.command_type())),
         Some(_) => Err(unsupported(command.command_type)),
     }
@@ -158,6 +164,7 @@ fn without_attributes(kind: CommandType) -> Refusal {
         }
         CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
         CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        CommandType::ProtocolMessage => WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,
         _ => return unsupported(kind.into()),
     };
     let name = name_of(kind);

@@ -6,7 +6,7 @@
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [of=ID] [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
+//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
@@ -15,6 +15,10 @@
 //! take                                     a worker takes the next activity
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! answer TEXT                              the worker answers the query it has polled
+//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
+//! give-up                                  the clients that wait for updates do so no longer
+//!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
+//! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
 //! history [first] · count
 //! ```
@@ -29,6 +33,7 @@ use super::super::time::{self, Now, Time};
 use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
+use super::spec_updates::Asking;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
@@ -53,9 +58,12 @@ pub(super) struct Spec {
     tasks: BTreeMap<String, Vec<u8>>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
-    first_run: String,
+    pub(super) first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
+    pub(super) updates: Vec<Asking>,
+    /// The event after which each update that a task has brought takes effect.
+    pub(super) sequencing: BTreeMap<String, i64>,
 }
 
 const QUEUE: &str = "tq";
@@ -76,6 +84,8 @@ impl Spec {
             first_run: String::new(),
             asked: None,
             requests: 0,
+            updates: Vec::new(),
+            sequencing: BTreeMap::new(),
         }
     }
 
@@ -96,6 +106,14 @@ impl Spec {
             "take" => self.take(),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
+            "update" => self.update(&arguments),
+            "poll-update" => self.poll_update(&arguments),
+            "update-with-start" => self.update_with_start(&arguments),
+            "reset" => self.reset(&arguments),
+            "give-up" => {
+                self.give_up_updates();
+                Ok(())
+            }
             "wait" => {
                 self.wait(duration(words[1]));
                 Ok(())
@@ -118,6 +136,7 @@ impl Spec {
     /// The asking client looks whether its answer has come.
     fn look(&mut self) {
         let woken = self.engine.take_wakeups();
+        self.look_at_updates(&woken);
         let Some(waiter) = self.asked.filter(|waiter| woken.contains(waiter)) else { return };
         self.asked = None;
         let text = match self.engine.resume_query(waiter) {
@@ -131,7 +150,7 @@ impl Spec {
         let _ = writeln!(self.out, "answered: {text}");
     }
 
-    fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
+    pub(super) fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
         use enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
         let conflict = match arguments.value("conflict") {
             Some("fail") => Conflict::Fail,
@@ -279,15 +298,29 @@ impl Spec {
             None => format!("task, attempt {}", task.attempt),
         };
         let with = if self.queries.is_empty() { String::new() } else { format!(", {} query", self.queries.len()) };
+        let updates = self.received_updates(&task.messages);
         let workflow_id = task.workflow_execution.unwrap_or_default().workflow_id;
         let of = if workflow_id == WORKFLOW { String::new() } else { format!(" of {workflow_id}") };
-        let _ = writeln!(self.out, "poll: {what}{of}, {ids}{with}");
+        let _ = writeln!(self.out, "poll: {what}{of}, {ids}{with}{updates}");
         self.tasks.insert(workflow_id, task.task_token.clone());
         self.task = task.task_token;
     }
 
     fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
-        let commands = commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command_of).collect();
+        let (mut messages, mut given) = (Vec::new(), Vec::new());
+        for text in commands.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+            match self.update_answer(text) {
+                Some((message, command)) => {
+                    messages.push(message);
+                    given.extend(command);
+                }
+                None => given.push(command_of(text)),
+            }
+        }
+        let old = arguments.has("old-worker");
+        let capabilities = service::respond_workflow_task_completed_request::Capabilities {
+            discard_speculative_workflow_task_with_events: !old,
+        };
         let sticky = taskqueue::StickyExecutionAttributes {
             worker_task_queue: Some(taskqueue::TaskQueue { name: STICKY.to_owned(), ..Default::default() }),
             schedule_to_start_timeout: Some(time::proto(Duration::from_secs(5))),
@@ -301,7 +334,9 @@ impl Spec {
         let named = arguments.value("of").and_then(|workflow| self.tasks.get(workflow));
         let request = service::RespondWorkflowTaskCompletedRequest {
             task_token: named.unwrap_or(&self.task).clone(),
-            commands,
+            commands: given,
+            messages,
+            capabilities: Some(capabilities),
             identity: "worker".to_owned(),
             sticky_attributes: arguments.has("sticky").then_some(sticky),
             force_create_new_workflow_task: arguments.has("force"),
@@ -311,6 +346,9 @@ impl Spec {
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
+        if response.reset_history_event_id != 0 {
+            let _ = writeln!(self.out, "respond: back to {}", response.reset_history_event_id);
+        }
         for task in response.activity_tasks {
             let _ = writeln!(self.out, "eager activity {}", task.activity_id);
             self.activities.insert(task.activity_id, task.task_token);
@@ -563,6 +601,7 @@ fn start_child(
         Some("terminate") => Reuse::TerminateIfRunning,
         _ => Reuse::Unspecified,
     };
+    #[expect(deprecated, reason = "workers still send the namespace")]
     command::StartChildWorkflowExecutionCommandAttributes {
         workflow_id,
         workflow_type: Some(common::WorkflowType { name: "Child".to_owned() }),
@@ -588,10 +627,10 @@ fn retry_policy(attempts: &str) -> common::RetryPolicy {
 }
 
 /// The words after a request's name.
-struct Arguments<'a>(&'a [&'a str]);
+pub(super) struct Arguments<'a>(pub(super) &'a [&'a str]);
 
 impl<'a> Arguments<'a> {
-    fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.0.contains(&flag)
     }
 
@@ -604,7 +643,7 @@ impl<'a> Arguments<'a> {
         common::WorkflowExecution { workflow_id: self.workflow().to_owned(), run_id: String::new() }
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
