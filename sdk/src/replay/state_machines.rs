@@ -153,9 +153,6 @@ impl StateMachines {
             A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
-            A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
-                self.local_activity_marker_recorded(id, event)
-            }
             A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
             A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
@@ -396,6 +393,7 @@ impl StateMachines {
     fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
         match event.marker_name.as_str() {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
+            local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, event),
             other => Err(ReplayError::Malformed(format!(
                 "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
                  side effects and local activities of the Go and Java SDKs cannot be replayed"
