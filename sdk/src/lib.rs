@@ -20,6 +20,7 @@ mod history;
 mod priority;
 mod retry_policy;
 mod search_attributes;
+mod workflow_id_reuse_policy;
 
 pub mod activity;
 pub mod converter;
@@ -47,8 +48,8 @@ pub use definition::{
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
-    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
-    TimeoutType, WorkflowError,
+    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
+    ExternalWorkflowFailure, Failure, FailureKind, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
 pub use priority::Priority;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::update::v1::Request;
@@ -102,9 +102,13 @@ pub(crate) enum Job {
 pub(crate) enum Outcome {
     /// A timer fired.
     Fired,
-    /// An activity completed, with its result.
+    /// A child workflow was started: its id and the id of its first run.
+    Started(Box<WorkflowExecution>),
+    /// Another workflow got a signal, or a request to cancel.
+    Delivered,
+    /// An activity or a child workflow completed, with its result.
     Completed(Option<Payload>),
-    /// An activity failed, timed out or was cancelled.
+    /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),
     /// A local activity failed, and its next attempt is too far away to wait for within the workflow task.
     BackOff(Box<BackOff>),

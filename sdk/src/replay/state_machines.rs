@@ -7,7 +7,9 @@ use std::panic::Location;
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
-use abide_protos::temporal::api::history::v1::{HistoryEvent, MarkerRecordedEventAttributes};
+use abide_protos::temporal::api::history::v1::{
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
+};
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
@@ -16,8 +18,8 @@ use super::jobs::{Job, Jobs, Message, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, close_workflow, local_activity, local_activity_marker, modify_workflow_properties, patch, timer, update,
-    upsert_search_attributes, workflow_task,
+    activity, cancel_external, child_workflow, close_workflow, local_activity, local_activity_marker,
+    modify_workflow_properties, patch, signal_external, timer, update, upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -40,6 +42,7 @@ pub(crate) struct StateMachines {
     next_timer: u32,
     next_activity: u32,
     pub(crate) local_activities: local_activity::LocalActivities,
+    next_child: u32,
     pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
@@ -60,6 +63,9 @@ pub(crate) enum Machine {
     Activity(activity::ActivityMachine),
     LocalActivity(Box<local_activity::LocalActivityMachine>),
     Update(Box<update::UpdateMachine>),
+    ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
+    SignalExternal(signal_external::SignalExternalMachine),
+    CancelExternal(cancel_external::CancelExternalMachine),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -89,6 +95,7 @@ impl StateMachines {
             next_timer: 0,
             next_activity: 0,
             local_activities: local_activity::LocalActivities::default(),
+            next_child: 0,
             patches: None,
             replaying: true,
             time: Timestamp::default(),
@@ -123,13 +130,7 @@ impl StateMachines {
                 Ok(())
             }
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
-            A::WorkflowTaskStartedEventAttributes(started) => {
-                self.last_started_event_id = id;
-                self.history_size_bytes = started.history_size_bytes;
-                self.continue_as_new_suggested = started.suggest_continue_as_new;
-                self.pass_time(event.event_time);
-                self.workflow_task(workflow_task::Input::Started, id)
-            }
+            A::WorkflowTaskStartedEventAttributes(started) => self.task_started(id, started, event.event_time),
             A::WorkflowTaskCompletedEventAttributes(completed) => {
                 if let Some(metadata) = &completed.sdk_metadata {
                     self.flags.recorded(metadata);
@@ -137,25 +138,7 @@ impl StateMachines {
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
-            A::WorkflowTaskFailedEventAttributes(failed) => {
-                if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
-                    self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
-                }
-                self.workflow_task(workflow_task::Input::Failed, id)
-            }
-            A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
-            A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
-            A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
-            A::ActivityTaskFailedEventAttributes(event) => self.activity_failed(id, event),
-            A::ActivityTaskTimedOutEventAttributes(event) => self.activity_timed_out(id, event),
-            A::ActivityTaskCanceledEventAttributes(event) => self.activity_canceled(id, event),
-            A::ActivityTaskCancelRequestedEventAttributes(event) => self.activity_cancel_requested(id, event),
-            A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
-            A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
-            A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
-            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
-            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
-            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
+            A::WorkflowTaskFailedEventAttributes(failed) => self.task_failed(id, failed),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
@@ -176,9 +159,56 @@ impl StateMachines {
             | A::WorkflowExecutionCanceledEventAttributes(_)
             | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
             A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
-            _ if event.worker_may_ignore => Ok(()),
-            _ => Err(unknown_event(event)),
+            other => match self.apply_to_operation(id, other) {
+                Some(applied) => applied,
+                None if event.worker_may_ignore => Ok(()),
+                None => Err(unknown_event(event)),
+            },
         }
+    }
+
+    /// Takes in what happened to something that the code began; `None` for any other event.
+    fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
+        Some(match attributes {
+            A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
+            A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
+            A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
+            A::ActivityTaskFailedEventAttributes(event) => self.activity_failed(id, event),
+            A::ActivityTaskTimedOutEventAttributes(event) => self.activity_timed_out(id, event),
+            A::ActivityTaskCanceledEventAttributes(event) => self.activity_canceled(id, event),
+            A::ActivityTaskCancelRequestedEventAttributes(event) => self.activity_cancel_requested(id, event),
+            A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
+            A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
+            A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
+            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
+            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(event) => self.child_initiated(id, event),
+            A::StartChildWorkflowExecutionFailedEventAttributes(event) => self.child_start_failed(id, event),
+            A::ChildWorkflowExecutionStartedEventAttributes(event) => self.child_started(id, event),
+            A::ChildWorkflowExecutionCompletedEventAttributes(event) => self.child_completed(id, event),
+            A::ChildWorkflowExecutionFailedEventAttributes(event) => self.child_failed(id, event),
+            A::ChildWorkflowExecutionCanceledEventAttributes(event) => self.child_canceled(id, event),
+            A::ChildWorkflowExecutionTimedOutEventAttributes(event) => self.child_timed_out(id, event),
+            A::ChildWorkflowExecutionTerminatedEventAttributes(event) => self.child_terminated(id, event),
+            A::SignalExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.signal_external_initiated(id, event)
+            }
+            A::SignalExternalWorkflowExecutionFailedEventAttributes(event) => self.signal_external_failed(id, event),
+            A::ExternalWorkflowExecutionSignaledEventAttributes(event) => {
+                self.external_signaled(id, event.initiated_event_id)
+            }
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.cancel_external_initiated(id, event)
+            }
+            A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(event) => {
+                self.cancel_external_failed(id, event)
+            }
+            A::ExternalWorkflowExecutionCancelRequestedEventAttributes(event) => {
+                self.external_cancel_requested(id, event.initiated_event_id)
+            }
+            _ => return None,
+        })
     }
 
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
@@ -221,12 +251,21 @@ impl StateMachines {
 
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
     /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
-    pub(crate) fn cancel(&mut self, machine: Key, forget: bool) -> Option<Outcome> {
+    pub(crate) fn cancel(&mut self, machine: Key, forget: bool, reason: &str) -> Option<Outcome> {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
             Machine::LocalActivity(_) => {
                 self.cancel_local_activity(machine, forget);
+                None
+            }
+            Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
+            Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
+            // A request that was made stands, whoever waits for it.
+            Machine::CancelExternal(_) => {
+                if forget {
+                    self.detach(machine);
+                }
                 None
             }
             Machine::Update(_)
@@ -243,6 +282,9 @@ impl StateMachines {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
             Some(Machine::LocalActivity(activity)) => activity.detach(),
+            Some(Machine::ChildWorkflow(child)) => child.detach(),
+            Some(Machine::SignalExternal(signal)) => signal.detach(),
+            Some(Machine::CancelExternal(request)) => request.detach(),
             Some(_) | None => {}
         }
     }
@@ -298,6 +340,12 @@ impl StateMachines {
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
+    }
+
+    /// The next child workflow's number, from 1: its default id is made from it.
+    pub(crate) fn take_child_number(&mut self) -> u32 {
+        self.next_child += 1;
+        self.next_child
     }
 
     pub(crate) fn begun_by(&mut self, event_id: i64, machine: Key) {
@@ -384,6 +432,9 @@ impl StateMachines {
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
             Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
+            Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
+            Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
+            Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,
@@ -399,6 +450,26 @@ impl StateMachines {
                  side effects and local activities of the Go and Java SDKs cannot be replayed"
             ))),
         }
+    }
+
+    fn task_started(
+        &mut self,
+        id: i64,
+        started: &WorkflowTaskStartedEventAttributes,
+        time: Option<Timestamp>,
+    ) -> Result<(), ReplayError> {
+        self.last_started_event_id = id;
+        self.history_size_bytes = started.history_size_bytes;
+        self.continue_as_new_suggested = started.suggest_continue_as_new;
+        self.pass_time(time);
+        self.workflow_task(workflow_task::Input::Started, id)
+    }
+
+    fn task_failed(&mut self, id: i64, failed: &WorkflowTaskFailedEventAttributes) -> Result<(), ReplayError> {
+        if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
+            self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
+        }
+        self.workflow_task(workflow_task::Input::Failed, id)
     }
 
     fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {

@@ -88,6 +88,8 @@ pub fn command_line(command: &Command) -> String {
         let usual = match attribute.path.as_str() {
             "request_eager_execution" | "use_workflow_build_id" | "inherit_build_id" => true,
             "task_queue" => shown == format!("queue={TASK_QUEUE}"),
+            "namespace" => shown == "namespace=default",
+            "workflow_id_reuse_policy" => shown.ends_with("=AllowDuplicate"),
             _ => false,
         };
         if !usual {

@@ -219,7 +219,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
                 }
             }
             Outcome::Failed(failure) => Poll::Ready(Err(ActivityFailure::from_proto(*failure))),
-            Outcome::Fired | Outcome::BackOff(_) | Outcome::Cancelled => unreachable!("activities have other outcomes"),
+            _ => unreachable!("activities have other outcomes"),
         }
     }
 }

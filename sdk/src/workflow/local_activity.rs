@@ -246,7 +246,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                         let timer = TimerHandle::start(this.shared.clone(), next.delay, None, this.request.location);
                         this.state = HandleState::BackingOff(timer, next);
                     }
-                    Outcome::Fired | Outcome::Cancelled => unreachable!("local activities have other outcomes"),
+                    _ => unreachable!("local activities have other outcomes"),
                 },
                 HandleState::BackingOff(timer, next) => match std::task::ready!(Pin::new(timer).poll(cx)) {
                     Ok(()) => {

@@ -6,9 +6,12 @@
 mod activity;
 mod activity_options;
 mod cancellation;
+mod child_workflow;
+mod child_workflow_options;
 mod condition;
 mod context;
 mod continue_as_new;
+mod external_workflow;
 mod implementation;
 mod inbound_message;
 mod info;
@@ -28,9 +31,14 @@ pub(crate) mod shared;
 pub use activity::{ActivityCall, ActivityHandle, ActivityWithoutTimeout};
 pub use activity_options::{ActivityCancellationType, ActivityOptions};
 pub use cancellation::CancellationScope;
+pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowStart};
+pub use child_workflow_options::{
+    ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, VersioningOverride,
+};
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
+pub use external_workflow::{CancelExternalWorkflow, ExternalWorkflow, SignalExternalWorkflow};
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,
@@ -45,5 +53,7 @@ pub use spawn::JoinHandle;
 pub use state::State;
 pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use timer::{TimerCall, TimerHandle};
+
+pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
 pub(crate) use info::event_time;

@@ -79,9 +79,14 @@ impl OperationFuture {
 
     /// Asks for cancellation; what comes of it is the outcome.
     pub(crate) fn cancel(&self) {
+        self.cancel_because("");
+    }
+
+    /// As [`Self::cancel`], with a reason for who is asked to stop.
+    pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
-            self.shared.core.borrow_mut().cancel_operation(key);
+            self.shared.core.borrow_mut().cancel_operation_because(key, reason);
         }
     }
 

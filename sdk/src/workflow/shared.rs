@@ -121,7 +121,7 @@ impl Shared {
             .collect();
         hit.sort_unstable_by_key(|(number, _)| *number);
         for (_, key) in hit {
-            core.cancel_operation(key);
+            core.cancel_operation_because(key, reason);
         }
         core.cancel_waiters.wake(scope);
     }
@@ -163,10 +163,12 @@ impl Core {
     }
 
     /// Cancels an operation the way its kind and its options say.
-    pub(crate) fn cancel_operation(&mut self, key: Key) {
+    ///
+    /// The reason is for who is asked to stop, if anybody is.
+    pub(crate) fn cancel_operation_because(&mut self, key: Key, reason: &str) {
         let machine = self.operations.get(key).filter(|operation| operation.is_pending());
         if let Some(machine) = machine.and_then(|operation| operation.machine)
-            && let Some(outcome) = self.machines.cancel(machine, false)
+            && let Some(outcome) = self.machines.cancel(machine, false, reason)
         {
             self.resolve_operation(key, outcome);
         }
@@ -175,7 +177,7 @@ impl Core {
     /// Cancels an operation whose outcome nobody wants any more.
     pub(crate) fn drop_operation(&mut self, key: Key) {
         if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
-            self.machines.cancel(machine, true);
+            self.machines.cancel(machine, true, "");
         }
     }
 

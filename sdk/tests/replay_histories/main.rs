@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
+mod children;
 mod go;
 mod live_markers;
 mod local_activities;

@@ -6,7 +6,9 @@
 
 mod activities;
 mod arm;
+mod children;
 mod ends;
+mod external;
 mod local_activities;
 mod messages;
 mod normalize;

@@ -78,7 +78,11 @@ impl Wiring {
 
     /// Fills in what the line left out, and remembers the event for later lines.
     pub(super) fn complete(&mut self, event: &mut EventBuilder) -> Result<(), String> {
-        if event.knows("workflow_task_completed_event_id") {
+        // Failed starts, signals and requests are no answers to commands: the server leaves this out of them.
+        let failed = ["StartChild", "SignalExternal", "RequestCancelExternal"]
+            .iter()
+            .any(|what| event.event_type == format!("{what}WorkflowExecutionFailed"));
+        if event.knows("workflow_task_completed_event_id") && !failed {
             event.default("workflow_task_completed_event_id", &self.task_completed.to_string())?;
         }
         match event.event_type.clone().as_str() {

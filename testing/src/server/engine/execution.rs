@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
+use super::child::Child;
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::query::QueryId;
@@ -74,6 +75,8 @@ pub(crate) struct State {
     pub(crate) activities: BTreeMap<i64, Activity>,
     /// Pending timers by timer id.
     pub(crate) timers: BTreeMap<String, Timer>,
+    /// Children that have not ended, by initiated event id.
+    pub(crate) children: BTreeMap<i64, Child>,
 
     pub(crate) updates: Updates,
     /// The worker has tried to end the run and could not, because something new had come: no more updates are taken.

@@ -73,10 +73,11 @@ impl Transaction<'_> {
         let mut started = buffer::StartedIds::default();
         for mut event in buffer::reorder(buffered) {
             started.wire(&mut event);
-            let scheduled = buffer::started_activity(&event);
+            let begun = buffer::started_operation(&event);
             let event_id = self.append(event);
-            if let Some(scheduled_event_id) = scheduled {
-                started.assign(scheduled_event_id, event_id);
+            if let Some(initiating_event_id) = begun {
+                started.assign(initiating_event_id, event_id);
+                self.child_start_flushed(initiating_event_id, event_id);
             }
         }
     }

@@ -15,12 +15,15 @@ mod buffer;
 mod busy;
 mod cancel;
 mod chain;
+mod child;
 mod commands;
 mod deadlines;
 mod describe;
+mod errand;
 pub(crate) mod errors;
 mod event_type;
 mod execution;
+mod external;
 mod firing;
 mod history_builder;
 mod history_read;
@@ -60,6 +63,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::api::common;
 use self::deadlines::Deadlines;
+use self::errand::Errands;
 use self::errors::Error;
 use self::execution::{Execution, ExecutionId};
 use self::ids::Ids;
@@ -109,6 +113,7 @@ pub(crate) struct Engine {
     deadlines: Deadlines,
     waiters: Waiters,
     queries: Queries,
+    errands: Errands,
 }
 
 impl Engine {
@@ -129,6 +134,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             waiters: Waiters::default(),
             queries: Queries::default(),
+            errands: Errands::default(),
         }
     }
 
@@ -232,6 +238,7 @@ impl Engine {
         self.wake_history_readers(id);
         self.advance_queries(id);
         self.advance_updates(id);
+        self.run_errands();
         result
     }
 
@@ -244,6 +251,7 @@ impl Engine {
                 }
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
+                Effect::Errand(errand) => self.errands.add(id, errand),
                 Effect::Continue(next) => {
                     let (namespace, workflow_id) =
                         (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());

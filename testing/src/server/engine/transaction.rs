@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::deadlines::{Clock, Deadline, Key};
+use super::errand::Errand;
 use super::execution::{Execution, State};
 use super::ids::Ids;
 use super::time::{Now, Time};
@@ -18,6 +19,8 @@ pub(crate) enum Effect {
     DispatchWorkflowTask,
     /// Offer an activity (by scheduled event id) to workers.
     DispatchActivity(i64),
+    /// Do something to other runs.
+    Errand(Errand),
     /// Create the run that continues this one.
     Continue(Box<super::start::NewRun>),
 }

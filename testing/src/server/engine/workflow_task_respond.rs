@@ -35,6 +35,17 @@ impl Engine {
         &mut self,
         request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
+        // What the commands cause elsewhere comes back as events: after the next task, if the worker takes one along.
+        self.hold_errands();
+        let response = self.workflow_task_completed(request);
+        self.release_errands();
+        response
+    }
+
+    fn workflow_task_completed(
+        &mut self,
+        request: service::RespondWorkflowTaskCompletedRequest,
+    ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
         commands::check_sequence(&request.commands)?;

@@ -9,7 +9,10 @@ mod modify_workflow_properties;
 mod protocol_message;
 mod record_marker;
 mod request_cancel_activity_task;
+mod request_cancel_external_workflow_execution;
 mod schedule_activity_task;
+mod signal_external_workflow_execution;
+mod start_child_workflow_execution;
 mod start_timer;
 mod upsert_workflow_search_attributes;
 
@@ -93,6 +96,15 @@ pub(crate) fn apply(
         Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(a)) => {
             continue_as_new_workflow_execution::apply(transaction, completion, a, extras)
         }
+        Some(Attributes::StartChildWorkflowExecutionCommandAttributes(a)) => {
+            start_child_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(a)) => {
+            signal_external_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) => {
+            request_cancel_external_workflow_execution::apply(transaction, completion, a, extras)
+        }
         Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(a)) => {
             upsert_workflow_search_attributes::apply(transaction, completion, a, extras)
         }
@@ -145,6 +157,11 @@ fn without_attributes(kind: CommandType) -> Refusal {
         CommandType::FailWorkflowExecution => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
         CommandType::CancelWorkflowExecution => WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes,
         CommandType::ContinueAsNewWorkflowExecution => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
+        CommandType::StartChildWorkflowExecution => WorkflowTaskFailedCause::BadStartChildExecutionAttributes,
+        CommandType::SignalExternalWorkflowExecution => WorkflowTaskFailedCause::BadSignalWorkflowExecutionAttributes,
+        CommandType::RequestCancelExternalWorkflowExecution => {
+            WorkflowTaskFailedCause::BadRequestCancelExternalWorkflowExecutionAttributes
+        }
         CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
         CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
         CommandType::ProtocolMessage => WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,

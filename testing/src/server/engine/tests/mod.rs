@@ -2,6 +2,8 @@
 
 mod activities;
 mod chains;
+mod children;
+mod external;
 mod invariants;
 mod print;
 mod queries;
