@@ -28,7 +28,8 @@ impl Spec {
             "back" => self.back(arguments.0[0]),
             _ => {
                 let reasons = self.engine.busy();
-                let _ = writeln!(self.out, "busy: {}", reasons.join("; "));
+                let reasons = if reasons.is_empty() { "no".to_owned() } else { reasons.join("; ") };
+                let _ = writeln!(self.out, "busy: {reasons}");
                 Ok(())
             }
         }
@@ -263,7 +264,7 @@ fn errors_that_may_pass_are_tried_again() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
-            busy: 
+            busy: no
             ask: nothing
             ask: start a within 8000ms, trace x
             ask: nothing
@@ -773,7 +774,7 @@ fn nothing_is_asked_for_a_workflow_that_has_closed() {
             ask: start a within 8000ms, trace x
             tell: NotFound Nexus task not found or already expired
             ask: nothing
-            busy: 
+            busy: no
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
