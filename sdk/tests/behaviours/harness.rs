@@ -164,6 +164,10 @@ pub(crate) fn text(output: &Output) -> String {
             let kind = failure.nondeterminism.as_ref().map(|error| format!(" {:?}", error.kind())).unwrap_or_default();
             format!("Fail {:?}{kind}: {}", failure.cause, without_places(&failure.failure.message))
         }
+        Output::RunLocalActivities { start, .. } => {
+            let ids: Vec<&str> = start.iter().map(|task| task.activity_id.as_str()).collect();
+            format!("RunLocalActivities {}", ids.join(" "))
+        }
         Output::Idle => "Idle".into(),
         Output::NeedHistory { next_page_token } => {
             format!("NeedHistory {:?}", String::from_utf8_lossy(next_page_token))
