@@ -100,6 +100,9 @@ pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The workflow type's name on the wire is the function's or the struct's, or `#[workflow(name = "..")]`.
 ///
+/// With worker versioning, `#[workflow(versioning_behavior = pinned)]` keeps each run on the version of the program it
+/// began on, and `auto_upgrade` moves it to the current one with its next workflow task.
+///
 /// ```
 /// use abide::prelude::*;
 ///
@@ -125,7 +128,7 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// All methods take `&self`: the main routine and the handlers share the state and take turns at each `.await`; what
 /// changes is kept in `State<T>`. Signals that came before the first workflow task are handled before `#[run]` begins,
 /// so what they need comes from `Default` or `#[init]`. `#[run]`, `#[signal]` and `#[query]` take `(name = "..")`; default is the method's
-/// name (for `#[run]`: the struct's). `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
+/// name (for `#[run]`: the struct's). A handler's documentation comment is its description in the web UI. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
 ///
 /// ```
 /// use abide::prelude::*;

@@ -21,6 +21,7 @@ pub use crate::activity::{Activities, ActivityContext, ActivityFuture, ActivityI
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
 pub use crate::failure::WorkflowError;
+pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowContext, WorkflowImplementation, WorkflowInstance,
 };
@@ -172,6 +173,8 @@ pub trait WorkflowStruct: 'static {
     const NAME: &'static str;
     /// Whether that name was given, and is not just the struct's.
     const IS_NAMED: bool;
+    /// Whether its runs move to newer versions of the program.
+    const VERSIONING_BEHAVIOR: Option<VersioningBehavior>;
 }
 
 /// A struct with an impl block that has `#[workflow_methods]`.

@@ -19,6 +19,7 @@ mod failure;
 mod history;
 mod priority;
 mod retry_policy;
+mod versioning;
 
 pub mod activity;
 pub mod converter;
@@ -55,6 +56,7 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, RunOrder};
+pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

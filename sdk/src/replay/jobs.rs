@@ -22,6 +22,7 @@ pub(crate) struct Jobs {
 /// A signal as it arrived.
 #[derive(Debug)]
 pub(crate) struct Signal {
+    pub(crate) event_id: i64,
     pub(crate) name: String,
     pub(crate) input: Option<Payloads>,
 }

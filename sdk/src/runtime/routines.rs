@@ -16,6 +16,7 @@ use super::panics::{self, Panic};
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::converter::PayloadReader;
 use crate::failure::WorkflowError;
+use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Signal;
 use crate::workflow::shared::Shared;
 use crate::workflow::{RoutineFuture, SignalDispatch, WorkflowContext, WorkflowInstance};
@@ -31,6 +32,8 @@ pub(crate) struct Routines {
 struct Slot {
     generation: u32,
     body: Body,
+    /// The event groups of what it issues.
+    groups: CurrentGroups,
     waker: Option<WakerOf>,
 }
 
@@ -69,7 +72,9 @@ impl Routines {
     }
 
     pub(crate) fn add_signal(&mut self, signal: Signal) {
+        let groups = CurrentGroups::OfSignal { event_id: signal.event_id };
         let id = self.add(Body::Signal(Box::new(signal)));
+        self.slots[id.index()].groups = groups;
         self.ready.push(id);
     }
 
@@ -85,7 +90,7 @@ impl Routines {
         Some(self.add(Body::Branch(branch)))
     }
 
-    /// Polls one routine. A panic in it comes back as an error.
+    /// Polls one routine, with its event groups as the current ones. A panic in it comes back as an error.
     pub(crate) fn poll(
         &mut self,
         id: RoutineId,
@@ -97,6 +102,22 @@ impl Routines {
             // A waker that outlived its routine.
             return Ok(Polled::Pending);
         }
+        let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
+        let polled = self.poll_in_its_groups(id, instance, shared);
+        let groups = shared.swap_groups(outside);
+        if matches!(polled, Ok(Polled::Pending)) {
+            self.slots[index].groups = groups;
+        }
+        polled
+    }
+
+    fn poll_in_its_groups(
+        &mut self,
+        id: RoutineId,
+        instance: &Rc<dyn WorkflowInstance>,
+        shared: &Rc<Shared>,
+    ) -> Result<Polled, Panic> {
+        let index = id.index();
         let mut body = std::mem::take(&mut self.slots[index].body);
         if let Some(waker) = &self.slots[index].waker {
             waker.taken_from_queue();

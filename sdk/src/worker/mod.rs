@@ -13,6 +13,7 @@ mod build_id;
 mod builder;
 mod cache;
 mod completion;
+mod deployment;
 mod error;
 mod heartbeat;
 mod history_pager;
@@ -33,6 +34,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use builder::{NothingRegistered, Registered, SomethingRegistered, WorkerBuilder};
+pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
 pub use shutdown::ShutdownHandle;
 

@@ -216,7 +216,9 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let limit = info.limits.map(|limits| limits.blob_size_limit_error).and_then(|limit| usize::try_from(limit).ok());
     let options = worker.options.clone();
     let identity = options.identity.clone().unwrap_or_else(|| worker.connection.identity().to_string());
-    let build_id = options.build_id.clone().unwrap_or_else(|| build_id::of_this_executable().to_string());
+    let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
+    let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
+    let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
     Shared {
         connection: worker.connection.clone(),
         task_queue: worker.task_queue.clone(),

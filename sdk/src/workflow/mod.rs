@@ -9,14 +9,17 @@ mod cancellation;
 mod condition;
 mod context;
 mod continue_as_new;
+mod event_group;
 mod implementation;
 mod info;
 mod metadata;
 mod operation;
+mod random;
 mod select;
 mod spawn;
 mod state;
 mod timer;
+mod versioning;
 
 pub(crate) mod shared;
 
@@ -26,13 +29,16 @@ pub use cancellation::CancellationScope;
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
+pub use event_group::EventGroup;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
 };
-pub use info::WorkflowInfo;
+pub use info::{ParentInfo, RootInfo, WorkflowInfo};
+pub use random::{RandomValue, WorkflowRng};
 pub use spawn::JoinHandle;
 pub(crate) use state::ReadOnly;
 pub use state::State;
 pub use timer::{TimerCall, TimerHandle};
+pub use versioning::ContinueAsNewReason;
 
 pub(crate) use info::event_time;

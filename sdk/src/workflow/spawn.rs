@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
+use super::event_group::in_groups;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
 /// running.
@@ -46,14 +47,20 @@ impl WorkflowContext {
         let done = slot.clone();
         let mut core = self.shared.core.borrow_mut();
         core.spawn_waker.wake_by_ref();
-        core.spawned.push_back(Box::pin(async move {
+        let groups = core.machines.groups.clone();
+        let branch = async move {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
-        }));
+        };
+        core.spawned.push_back(match groups.is_none() {
+            true => Box::pin(branch),
+            // What a handler's branch begins belongs to the handler's message too.
+            false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
+        });
         JoinHandle { slot }
     }
 }
