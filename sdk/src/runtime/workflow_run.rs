@@ -408,6 +408,11 @@ impl WorkflowRun {
         self.instance = None;
     }
 
+    #[cfg(test)]
+    pub(super) fn set_options(&mut self, options: Arc<RunOptions>) {
+        self.options = options;
+    }
+
     pub(super) fn shared(&self) -> &Rc<Shared> {
         &self.shared
     }

@@ -18,5 +18,6 @@ mod order_of_jobs;
 mod property;
 mod queries;
 mod segmentation;
+mod side_data;
 mod signals;
 mod timers;
