@@ -145,7 +145,7 @@ impl Execution {
             start_to_close_timeout: attributes.start_to_close_timeout,
             heartbeat_timeout: attributes.heartbeat_timeout,
             retry_policy: attributes.retry_policy,
-            priority: attributes.priority,
+            priority: Some(self.state.priority_of(attributes.priority.as_ref())),
             ..Default::default()
         })
     }
@@ -164,7 +164,7 @@ impl Transaction<'_> {
             scheduled_event_id: 0,
             activity_id: attributes.activity_id.clone(),
             task_queue: attributes.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
-            priority: attributes.priority.as_ref().map_or(0, |priority| priority.priority_key),
+            priority: self.execution.state.priority_of(attributes.priority.as_ref()).priority_key,
             retry_policy: attributes.retry_policy.clone().unwrap_or_default(),
             timeouts,
             first_scheduled_time: now,
