@@ -19,6 +19,7 @@ mod failure;
 mod history;
 mod priority;
 mod retry_policy;
+mod search_attributes;
 mod versioning;
 
 pub mod activity;
@@ -56,6 +57,7 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, RunOrder};
+pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
 pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior};
 pub use workflow::{State, WorkflowContext};
 

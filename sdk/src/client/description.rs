@@ -15,6 +15,7 @@ use crate::converter::{PayloadError, PayloadReader, from_payload};
 use crate::definition::PayloadValue;
 use crate::duration::{from_proto, time_from_proto};
 use crate::failure::Failure;
+use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
 
 /// One run of a workflow as visibility knows it (Temporal's `WorkflowExecutionInfo`).
 #[derive(Clone, PartialEq)]
@@ -99,6 +100,11 @@ impl WorkflowExecutionInfo {
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let fields = self.proto.memo.as_ref().map(|memo| &memo.fields);
         fields.and_then(|fields| fields.get(key)).map(from_payload).transpose()
+    }
+
+    /// A search attribute; `None` if it is not set, or not of the key's type.
+    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
+        key.read(self.proto.search_attributes.as_ref()?)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::RetryPolicy;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{PayloadValue, SignalDefinition, WorkflowDefinition};
 use crate::duration::to_proto;
+use crate::search_attributes::{SearchAttributeUpdate, apply};
 
 /// A call of the client under way.
 pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -139,6 +140,13 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
+    /// Sets search attributes, by which lists find the workflow; the server must know their names and types.
+    pub fn search_attributes(mut self, values: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let values: Vec<SearchAttributeUpdate> = values.into_iter().collect();
+        apply(&values, self.request.search_attributes.get_or_insert_default());
+        self
+    }
+
     /// Makes repeated starts one: the server ignores a second start with the same request id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.request_id = id.into();
@@ -236,6 +244,7 @@ fn signal_with_start(
         retry_policy: start.retry_policy,
         cron_schedule: start.cron_schedule,
         memo: start.memo,
+        search_attributes: start.search_attributes,
         workflow_start_delay: start.workflow_start_delay,
         ..Default::default()
     }

@@ -115,8 +115,8 @@ fn next_step(kind: NondeterminismKind) -> &'static str {
         }
         NondeterminismKind::PatchRemoved => "keep the patch call until no run that recorded the marker is left.",
         _ => {
-            "put the old behaviour back, or give the changed workflow a new name so that runs under way keep the \
-             old one; check with WorkflowReplayer."
+            "put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check \
+             with WorkflowReplayer."
         }
     }
 }

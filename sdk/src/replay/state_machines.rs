@@ -7,16 +7,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
+use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
-use abide_protos::temporal::api::history::v1::{HistoryEvent, WorkflowTaskCompletedEventAttributes};
+use abide_protos::temporal::api::history::v1::{
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskCompletedEventAttributes,
+};
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_groups::{CurrentGroups, EventGroups};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Outcome, Signal};
-use super::machines::{activity, close_workflow, timer, workflow_task};
+use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
+use super::machines::upsert_search_attributes::is_change_version;
+use super::machines::{
+    activity, close_workflow, modify_workflow_properties, patch, timer, upsert_search_attributes, workflow_task,
+};
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
@@ -41,6 +47,7 @@ pub(crate) struct StateMachines {
     closed: bool,
     next_timer: u32,
     next_activity: u32,
+    pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
     /// Workflow time: the latest WorkflowTaskStarted.
@@ -63,6 +70,9 @@ pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
     CloseWorkflow(close_workflow::State),
+    Patch(patch::PatchMachine),
+    UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
+    ModifyProperties(modify_workflow_properties::State),
 }
 
 /// Why a history cannot be followed.
@@ -88,6 +98,7 @@ impl StateMachines {
             closed: false,
             next_timer: 0,
             next_activity: 0,
+            patches: None,
             replaying: true,
             time: Timestamp::default(),
             last_event_id: 0,
@@ -104,6 +115,10 @@ impl StateMachines {
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
+        if event.worker_may_ignore && event.event_type() == EventType::Unspecified {
+            // A type that this version does not know, whatever attributes it carries.
+            return Ok(());
+        }
         if self.closed && !event.worker_may_ignore {
             let name = event_type_name(event.event_type);
             return Err(ReplayError::Malformed(format!(
@@ -151,6 +166,9 @@ impl StateMachines {
             A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
+            A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
+            A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Signal { event_id: id, name, input });
@@ -181,6 +199,10 @@ impl StateMachines {
                 }
                 self.deployment_version_of(completed);
             }
+            Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
+            Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
+                self.change_version_ahead(event.event_id);
+            }
             _ => {}
         }
         Ok(())
@@ -192,7 +214,10 @@ impl StateMachines {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
-            Machine::CloseWorkflow(_) => None,
+            Machine::CloseWorkflow(_)
+            | Machine::Patch(_)
+            | Machine::UpsertSearchAttributes(_)
+            | Machine::ModifyProperties(_) => None,
         }
     }
 
@@ -201,7 +226,7 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
-            Some(Machine::CloseWorkflow(_)) | None => {}
+            Some(_) | None => {}
         }
     }
 
@@ -231,7 +256,8 @@ impl StateMachines {
         match self.machines.get(machine)? {
             Machine::Timer(timer) => Some((format!("timer {}", timer.describe()), timer.location())),
             Machine::Activity(activity) => Some((format!("activity {}", activity.describe()), activity.location())),
-            Machine::CloseWorkflow(_) => None,
+            // Nobody waits for those.
+            _ => None,
         }
     }
 
@@ -336,6 +362,13 @@ impl StateMachines {
         }
     }
 
+    /// The command whose event should come next, for messages.
+    pub(crate) fn front_command(&mut self) -> Option<(String, Option<&'static Location<'static>>)> {
+        let command = self.commands.front()?;
+        let (machine, command_type, location) = (command.machine, command.command_type, command.location);
+        Some((self.describe(machine, command_type), location))
+    }
+
     /// An event tells of an operation that the code never began.
     pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
         let recorded = format!("the operation of event {initiating_event_id}");
@@ -358,7 +391,19 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
+            Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,
+        }
+    }
+
+    fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
+        match event.marker_name.as_str() {
+            PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
+            other => Err(ReplayError::Malformed(format!(
+                "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
+                 side effects and local activities of the Go and Java SDKs cannot be replayed"
+            ))),
         }
     }
 

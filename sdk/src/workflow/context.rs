@@ -20,6 +20,8 @@ use crate::duration::time_from_proto;
 /// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
 /// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
+/// | change the code of runs under way | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
+/// | be found in lists | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
 /// | hand over to a fresh run | [`continue_as_new`](Self::continue_as_new) |
 /// | draw random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
 /// | tell people how things stand | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |

@@ -13,6 +13,7 @@ use crate::definition::{PayloadValue, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
 use crate::retry_policy::RetryPolicy;
+use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::versioning::ContinueAsNewVersioningBehavior;
 
 /// The next run, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
@@ -54,8 +55,8 @@ impl WorkflowContext {
                     task_queue: Some(task_queue(info.task_queue.clone())),
                     input: writer.finish(),
                     retry_policy: info.retry_policy.as_ref().map(RetryPolicy::to_proto),
-                    memo: info.raw_memo().cloned(),
-                    search_attributes: info.raw_search_attributes().cloned(),
+                    memo: self.current_memo(),
+                    search_attributes: self.current_search_attributes(),
                     inherit_build_id: true,
                     ..Default::default()
                 }
@@ -109,6 +110,12 @@ impl ContinueAsNew {
     /// Leaves this run's memo behind; what is set afterwards is the next run's whole memo.
     pub fn without_memo(self) -> Self {
         self.change(|attributes| attributes.memo = None)
+    }
+
+    /// Changes search attributes of the next run, beside those of this run: what is unset is left behind.
+    pub fn search_attributes(self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let updates: Vec<SearchAttributeUpdate> = updates.into_iter().collect();
+        self.change(|attributes| apply(&updates, attributes.search_attributes.get_or_insert_default()))
     }
 
     /// Leaves this run's search attributes behind.

@@ -14,7 +14,9 @@ mod implementation;
 mod info;
 mod metadata;
 mod operation;
+mod patch;
 mod random;
+mod search_attributes;
 mod select;
 mod spawn;
 mod state;
@@ -35,6 +37,7 @@ pub use implementation::{
 };
 pub use info::{ParentInfo, RootInfo, WorkflowInfo};
 pub use random::{RandomValue, WorkflowRng};
+pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub(crate) use state::ReadOnly;
 pub use state::State;

@@ -14,6 +14,7 @@ use super::condition::Conditions;
 use super::info::WorkflowInfo;
 use super::operation::Operation;
 use super::random::Random;
+use super::search_attributes::Upserted;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::{Key, Slab};
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) cancel_waiters: CancelWaiters,
     /// Why this workflow task has to fail; set by verbs that cannot go on.
     pub(crate) task_failure: Option<String>,
+    /// What the code has changed of its search attributes and memo.
+    pub(crate) upserted: Option<Box<Upserted>>,
     operations_begun: u64,
 }
 
@@ -67,6 +70,7 @@ impl Shared {
                 spawn_waker,
                 cancel_waiters: CancelWaiters::default(),
                 task_failure: None,
+                upserted: None,
                 operations_begun: 0,
             }),
             info: OnceCell::new(),

@@ -10,6 +10,7 @@ mod changed;
 mod others;
 mod python;
 mod verdicts;
+mod versions;
 
 use std::path::{Path, PathBuf};
 
@@ -58,4 +59,24 @@ fn differs(replayer: &WorkflowReplayer, history: &History) -> Box<abide::replay:
         Err(ReplayError::Nondeterminism(found)) => found,
         other => panic!("expected a nondeterminism error, found {other:?}"),
     }
+}
+
+/// No file lies in the folder that no test replays.
+#[test]
+fn every_history_is_named_by_a_test() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let listed = |folder: &str, end: &str| {
+        let entries = std::fs::read_dir(tests.join(folder)).expect("the folder is part of the repository");
+        let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+        paths.filter(|path| path.extension().is_some_and(|found| found == end)).collect::<Vec<PathBuf>>()
+    };
+    let sources: String = listed("replay_histories", "rs")
+        .iter()
+        .map(|path| std::fs::read_to_string(path).expect("a source file can be read"))
+        .collect();
+    let words: Vec<&str> = sources.split(|c: char| !(c.is_alphanumeric() || "_-".contains(c))).collect();
+    let name = |path: &PathBuf| path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+    let forgotten: Vec<String> =
+        listed("histories", "json").iter().map(name).filter(|name| !words.contains(&name.as_str())).collect();
+    assert!(forgotten.is_empty(), "no test replays {forgotten:?}");
 }

@@ -410,14 +410,6 @@ fn replayer() -> WorkflowReplayer {
         .workflow(steps)
 }
 
-#[test]
-fn the_whole_folder_replays() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
-    let report = replayer().replay_dir(folder).unwrap();
-    report.assert_all_deterministic();
-    assert_eq!(report.results().len(), 20);
-}
-
 macro_rules! same_outcome {
     ($($name:ident)*) => {
         /// Each history fits its twin, and the twin ends as the recorded run did, with the same result.

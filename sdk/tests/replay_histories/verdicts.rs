@@ -212,7 +212,7 @@ fn one_bad_history_does_not_stop_the_others() {
                   [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                     history:  event 6 ActivityTaskScheduled: type=echo id=2
                     code now: produced no command here
-                    next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer.
+                    next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer.
           ok      4 two.json #1 (TimedOut, 12 events): open
           ok      4 two.json #2 (TimedOut, 12 events): open"#]].assert_eq(&text.join("\n").replace(&folder.path().display().to_string(), "FOLDER"));
 

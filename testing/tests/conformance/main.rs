@@ -11,3 +11,4 @@ mod messages;
 mod normalize;
 mod tasks;
 mod timers;
+mod versions;

@@ -5,7 +5,10 @@
 
 pub(crate) mod activity;
 pub(crate) mod close_workflow;
+pub(crate) mod modify_workflow_properties;
+pub(crate) mod patch;
 pub(crate) mod timer;
+pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 
 /// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.

@@ -29,7 +29,7 @@ fn a_command_event_that_the_code_issued_no_command_for() {
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: produced no command here
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -46,7 +46,7 @@ fn another_command_than_the_recorded_one() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -59,7 +59,7 @@ fn the_workflow_ends_where_history_went_on() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
               code now: CompleteWorkflowExecution
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -76,7 +76,7 @@ fn history_ended_where_the_workflow_goes_on() {
               history:  event 5 WorkflowExecutionCompleted
               code now: ScheduleActivityTask type=charge id=1
               at:       nondeterminism.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -89,7 +89,7 @@ fn the_workflow_ended_in_another_way() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 WorkflowExecutionFailed
               code now: CompleteWorkflowExecution
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -99,26 +99,26 @@ fn an_event_of_an_operation_that_never_began() {
         (
             "TimerFired started=5",
             expect![[r#"
-            Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 6 TimerFired: the operation of event 5
-              code now: produced no command here
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+                Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                  history:  event 6 TimerFired: the operation of event 5
+                  code now: produced no command here
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
         (
             "ActivityTaskStarted scheduled=5",
             expect![[r#"
-            Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 6 ActivityTaskStarted: the operation of event 5
-              code now: produced no command here
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+                Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                  history:  event 6 ActivityTaskStarted: the operation of event 5
+                  code now: produced no command here
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
         (
             "ActivityTaskCompleted scheduled=5 started=1",
             expect![[r#"
-            Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 6 ActivityTaskCompleted: the operation of event 5
-              code now: produced no command here
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+                Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                  history:  event 6 ActivityTaskCompleted: the operation of event 5
+                  code now: produced no command here
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
     ] {
         check_recorded(
@@ -147,7 +147,7 @@ fn another_activity_type_under_flag_1() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: ScheduleActivityTask type=refund id=1
               at:       nondeterminism.rs `ctx.activity(refund, 1).start_to_close_timeout(secs(5)).await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -164,7 +164,7 @@ fn another_activity_id_under_flag_1() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: ScheduleActivityTask type=charge id=mine
               at:       nondeterminism.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).activity_id("mine").await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -235,7 +235,7 @@ fn another_timer_is_cancelled() {
               history:  event 12 TimerCanceled: started=5
               code now: CancelTimer started=6
               at:       nondeterminism.rs `let (first, second) = (ctx.timer(secs(60)).start(), ctx.timer(secs(60)).start());`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -268,7 +268,7 @@ fn another_activity_is_asked_to_stop() {
               history:  event 12 ActivityTaskCancelRequested: scheduled=5
               code now: RequestCancelActivityTask scheduled=6
               at:       nondeterminism.rs `let second = ctx.activity(charge, 2).start_to_close_timeout(secs(5)).start();`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -304,7 +304,7 @@ fn an_event_that_cannot_come_to_an_operation_in_its_state() {
               history:  event 11 ActivityTaskStarted
               code now: an operation in state WaitCancelCommandCreated
               at:       nondeterminism.rs `.activity(charge, 1)`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -321,7 +321,7 @@ fn a_command_that_history_has_no_event_for() {
               history:  event 7 WorkflowTaskStarted: the task that issued the command is over, without an event for it
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -331,10 +331,10 @@ fn an_end_that_history_has_no_event_for() {
         |_| async move { Ok(()) },
         &after_first_task("5 WorkflowExecutionSignaled"),
         expect![[r#"
-        Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 the end of the history: the task that issued the command is over, without an event for it
-          code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 the end of the history: the task that issued the command is over, without an event for it
+              code now: CompleteWorkflowExecution
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -374,6 +374,6 @@ fn operations_of_handlers_and_conditions_name_their_statements_too() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.wait_until(|| false).timeout(secs(1)).await?;`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }

@@ -1,0 +1,249 @@
+//! A patch: the marker that says a run took the new path of a change to its code.
+//!
+//! ```text
+//! MarkerCommandCreated --MarkerRecorded--> MarkerRecorded
+//! ```
+//!
+//! Whether a call takes the new path is decided before there is a machine: live code does; replayed code does if the
+//! look-ahead found the marker among what the current task recorded, or an earlier one. The answer is remembered for
+//! the run. Only a call that takes the new path records a marker, once for each id, and after it an upsert of
+//! `TemporalChangeVersion` with all ids so far, so that runs can be listed by what they know.
+//!
+//! A marker that no call asks for any more is nondeterminism, unless it was recorded by `deprecate_patch`: then it
+//! is passed over together with its upsert.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
+
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::command::v1::{
+    RecordMarkerCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes,
+};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads, SearchAttributes};
+use abide_protos::temporal::api::enums::v1::CommandType;
+use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
+use serde::{Deserialize, Serialize};
+
+use super::upsert_search_attributes::CHANGE_VERSION;
+use crate::converter::{from_payload, to_payload};
+use crate::replay::command_queue::CommandBody;
+use crate::replay::flags::CoreFlag;
+use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
+use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+
+/// The name of Core's patch markers.
+pub(crate) const PATCH_MARKER: &str = "core_patch";
+/// The name of the Go and Java SDKs' version markers: read like patches, never written.
+pub(crate) const VERSION_MARKER: &str = "Version";
+const PATCH_DATA: &str = "patch-data";
+/// From this size on the server would refuse the upsert, so it is left out (bytes of its value).
+const CHANGE_VERSION_LIMIT: usize = 2048;
+
+/// Where a patch's marker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    MarkerCommandCreated,
+    MarkerRecorded,
+}
+
+/// What happens to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    MarkerRecorded,
+}
+
+/// What follows from a step: nothing is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {}
+
+/// One step; `None` if the input cannot come in this state.
+pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
+    match (state, input) {
+        (State::MarkerCommandCreated, Input::MarkerRecorded) => Some((State::MarkerRecorded, &[])),
+        (State::MarkerRecorded, Input::MarkerRecorded) => None,
+    }
+}
+
+/// A patch whose marker is on its way.
+#[derive(Debug)]
+pub(crate) struct PatchMachine {
+    state: State,
+    id: Box<str>,
+}
+
+impl PatchMachine {
+    pub(crate) fn describe(&self) -> String {
+        format!("patch={}", self.id)
+    }
+}
+
+/// What a run knows of its patches; most runs have none.
+#[derive(Debug, Default)]
+pub(crate) struct Patches {
+    answers: BTreeMap<Box<str>, bool>,
+    /// Markers that the look-ahead has found, and whether an upsert of `TemporalChangeVersion` follows.
+    found: BTreeMap<Box<str>, bool>,
+    /// The ids of all markers that were recorded or asked for.
+    marked: BTreeSet<Box<str>>,
+    /// The marker that the look-ahead has seen last.
+    last_found: Option<(i64, Box<str>)>,
+    /// The upsert of a deprecated marker that nobody asks for any more.
+    passed_over: Option<i64>,
+}
+
+/// What a marker's details say.
+#[derive(Debug, Serialize, Deserialize)]
+struct PatchData {
+    id: String,
+    deprecated: bool,
+}
+
+impl StateMachines {
+    /// Whether the code takes the new path of a change; records the marker if it does.
+    pub(crate) fn patch(&mut self, id: &str, deprecated: bool, location: &'static Location<'static>) -> bool {
+        let (replaying, flag) = (self.replaying, CoreFlag::UpsertSearchAttributeOnPatch);
+        let upserts = self.flags.uses(flag, replaying);
+        let patches = self.patches.get_or_insert_default();
+        if let Some(&answer) = patches.answers.get(id) {
+            return answer;
+        }
+        let found = patches.found.get(id).copied();
+        let answer = !replaying || found.is_some();
+        patches.answers.insert(id.into(), answer);
+        if !answer {
+            return false;
+        }
+        patches.marked.insert(id.into());
+        // A replay repeats what was recorded; a live task writes the list unless it has become too long.
+        let upsert = match found {
+            Some(upsert) if replaying => upsert.then(SearchAttributes::default),
+            _ if upserts => change_version(&patches.marked),
+            _ => None,
+        };
+        let key = self.insert(Machine::Patch(PatchMachine { state: State::MarkerCommandCreated, id: id.into() }));
+        let body = (!replaying).then(|| marker(id, deprecated));
+        self.issue(CommandType::RecordMarker, key, Some(location), body);
+        if let Some(search_attributes) = upsert {
+            let attributes =
+                UpsertWorkflowSearchAttributesCommandAttributes { search_attributes: Some(search_attributes) };
+            self.upsert_change_version(attributes, location);
+        }
+        true
+    }
+
+    /// Notes a patch's marker before the code runs that asked for it.
+    pub(crate) fn patch_ahead(&mut self, event_id: i64, event: &MarkerRecordedEventAttributes) {
+        if let Some(data) = patch_data(event) {
+            let patches = self.patches.get_or_insert_default();
+            let id: Box<str> = data.id.into();
+            patches.found.entry(id.clone()).or_default();
+            patches.last_found = Some((event_id, id));
+        }
+    }
+
+    /// Notes an upsert of `TemporalChangeVersion`: it belongs to the marker right before it.
+    pub(crate) fn change_version_ahead(&mut self, event_id: i64) {
+        if let Some(patches) = &mut self.patches
+            && let Some((marker, id)) = patches.last_found.take()
+            && marker + 1 == event_id
+        {
+            patches.found.insert(id, true);
+        }
+    }
+
+    /// Whether an upsert is to be passed over, as its marker was.
+    pub(crate) fn is_passed_over(&self, event_id: i64) -> bool {
+        self.patches.as_ref().is_some_and(|patches| patches.passed_over == Some(event_id))
+    }
+
+    pub(crate) fn patch_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
+        let Some(data) = patch_data(event) else {
+            return Err(ReplayError::Malformed(format!(
+                "event {id} (MarkerRecorded {}): its details name no patch; they should hold `{PATCH_DATA}` with an id",
+                event.marker_name
+            )));
+        };
+        let asked = self.commands.front().map(|command| command.machine);
+        let asked =
+            asked.filter(|key| matches!(self.machine(*key), Some(Machine::Patch(patch)) if *patch.id == *data.id));
+        let Some(key) = asked else { return self.nobody_asked(id, data) };
+        self.commands.pop();
+        if let Some(Machine::Patch(patch)) = self.machine(key) {
+            let (next, _) = step(patch.state, Input::MarkerRecorded).ok_or_else(|| {
+                let kind = NondeterminismKind::ImpossibleState;
+                Nondeterminism::new(kind, id, "MarkerRecorded", format!("a second marker of patch `{}`", data.id))
+            })?;
+            patch.state = next;
+        }
+        self.free(key);
+        Ok(())
+    }
+
+    fn nobody_asked(&mut self, id: i64, data: PatchData) -> Result<(), ReplayError> {
+        if !data.deprecated {
+            let recorded = format!("the marker of patch `{}`, which no call asks for here", data.id);
+            let produced = self.front_command();
+            let mut error = Nondeterminism::new(NondeterminismKind::PatchRemoved, id, "MarkerRecorded", recorded);
+            if let Some((produced, location)) = produced {
+                error = error.produced(produced, location);
+            }
+            return Err(error.into());
+        }
+        let patches = self.patches.get_or_insert_default();
+        if patches.found.get(&*data.id) == Some(&true) {
+            patches.passed_over = Some(id + 1);
+        }
+        patches.marked.insert(data.id.into());
+        Ok(())
+    }
+}
+
+/// The upsert that lists all ids; `None` if the list has become too long.
+fn change_version(ids: &BTreeSet<Box<str>>) -> Option<SearchAttributes> {
+    let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
+    let data = serde_json::to_vec(&ids).ok().filter(|data| data.len() < CHANGE_VERSION_LIMIT)?;
+    let metadata = [("encoding", "json/plain"), ("type", "KeywordList")];
+    let metadata = metadata.map(|(key, value)| (key.to_string(), value.as_bytes().to_vec()));
+    let payload = Payload { metadata: metadata.into(), data, ..Default::default() };
+    Some(SearchAttributes { indexed_fields: [(CHANGE_VERSION.to_string(), payload)].into() })
+}
+
+fn marker(id: &str, deprecated: bool) -> CommandBody {
+    let data = PatchData { id: id.to_string(), deprecated };
+    let payload = to_payload(&data).expect("a text and a flag are always JSON");
+    let details = [(PATCH_DATA.to_string(), Payloads { payloads: vec![payload] })];
+    CommandBody {
+        attributes: Attributes::RecordMarkerCommandAttributes(RecordMarkerCommandAttributes {
+            marker_name: PATCH_MARKER.to_string(),
+            details: details.into(),
+            ..Default::default()
+        }),
+        user_metadata: None,
+    }
+}
+
+/// Reads a marker: today's form, that of old Cores (plain bytes), or the Go and Java SDKs' version marker.
+fn patch_data(event: &MarkerRecordedEventAttributes) -> Option<PatchData> {
+    let first = |name: &str| event.details.get(name).and_then(|payloads| payloads.payloads.first());
+    if event.marker_name == VERSION_MARKER {
+        return Some(PatchData { id: from_payload(first("change-id")?).ok()?, deprecated: false });
+    }
+    if let Some(data) = first(PATCH_DATA) {
+        return from_payload(data).ok();
+    }
+    let id = String::from_utf8(first("patch_id")?.data.clone()).ok()?;
+    let deprecated = first("deprecated").and_then(|payload| payload.data.first()).is_some_and(|byte| *byte != 0);
+    Some(PatchData { id, deprecated })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_diagram_is_the_machine() {
+        let states = [State::MarkerCommandCreated, State::MarkerRecorded];
+        let inputs = [Input::MarkerRecorded];
+        crate::replay::machines::check_diagram(include_str!("patch.rs"), &states, &inputs, step);
+    }
+}

@@ -1,0 +1,245 @@
+//! Search attributes: indexed fields by which workflows are listed, each with a type that the server knows.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::SystemTime;
+
+use abide_protos::Timestamp;
+use abide_protos::temporal::api::common::v1::{Payload, SearchAttributes as SearchAttributesProto};
+
+use crate::converter::{PayloadError, from_payload, to_payload};
+use crate::duration::time_from_proto;
+
+/// What the metadata of a search attribute's payload calls its type.
+const TYPE: &str = "type";
+
+/// The name and the type of a search attribute. Make one constant for each attribute that your workflows use.
+///
+/// The attribute must be registered with the server under this name and type
+/// (`temporal operator search-attribute create`).
+///
+/// ```
+/// use abide::SearchAttributeKey;
+/// # use abide::prelude::*;
+/// const CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("CustomerId");
+/// const ITEMS: SearchAttributeKey<i64> = SearchAttributeKey::int("Items");
+///
+/// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+/// ctx.upsert_search_attributes([CUSTOMER.set("alice"), ITEMS.set(3)]);
+/// assert_eq!(ctx.search_attribute(&ITEMS), Some(3));
+/// ctx.upsert_search_attributes([ITEMS.unset()]);
+/// # Ok(()) }
+/// ```
+pub struct SearchAttributeKey<T> {
+    name: &'static str,
+    type_name: &'static str,
+    value: PhantomData<fn() -> T>,
+}
+
+/// One change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
+#[derive(Clone, Debug)]
+pub struct SearchAttributeUpdate {
+    pub(crate) name: &'static str,
+    pub(crate) payload: Payload,
+}
+
+/// A type that a search attribute's values can have.
+pub trait SearchAttributeValue: sealed::Value {}
+
+impl<T: sealed::Value> SearchAttributeValue for T {}
+
+impl SearchAttributeKey<String> {
+    /// A word or an id, found by equality (type `Keyword`).
+    pub const fn keyword(name: &'static str) -> Self {
+        Self::new(name, "Keyword")
+    }
+
+    /// A text, found by its words (type `Text`).
+    pub const fn text(name: &'static str) -> Self {
+        Self::new(name, "Text")
+    }
+}
+
+impl SearchAttributeKey<Vec<String>> {
+    /// Several words or ids (type `KeywordList`).
+    pub const fn keyword_list(name: &'static str) -> Self {
+        Self::new(name, "KeywordList")
+    }
+}
+
+impl SearchAttributeKey<i64> {
+    /// A whole number (type `Int`).
+    pub const fn int(name: &'static str) -> Self {
+        Self::new(name, "Int")
+    }
+}
+
+impl SearchAttributeKey<f64> {
+    /// A number (type `Double`).
+    pub const fn double(name: &'static str) -> Self {
+        Self::new(name, "Double")
+    }
+}
+
+impl SearchAttributeKey<bool> {
+    /// A yes or no (type `Bool`).
+    pub const fn bool(name: &'static str) -> Self {
+        Self::new(name, "Bool")
+    }
+}
+
+impl SearchAttributeKey<SystemTime> {
+    /// A time, exact to a nanosecond (type `Datetime`).
+    pub const fn datetime(name: &'static str) -> Self {
+        Self::new(name, "Datetime")
+    }
+}
+
+impl<T> SearchAttributeKey<T> {
+    const fn new(name: &'static str, type_name: &'static str) -> Self {
+        Self { name, type_name, value: PhantomData }
+    }
+
+    /// The attribute's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Takes the value away.
+    pub fn unset(&self) -> SearchAttributeUpdate {
+        self.update(to_payload(&()))
+    }
+
+    fn update(&self, payload: Result<Payload, PayloadError>) -> SearchAttributeUpdate {
+        let mut payload = payload.expect("texts, numbers, lists of texts and nothing always convert");
+        payload.metadata.insert(TYPE.to_string(), self.type_name.as_bytes().to_vec());
+        SearchAttributeUpdate { name: self.name, payload }
+    }
+}
+
+impl<T: SearchAttributeValue> SearchAttributeKey<T> {
+    /// Gives the attribute a value.
+    pub fn set(&self, value: impl Into<T>) -> SearchAttributeUpdate {
+        self.update(value.into().write())
+    }
+
+    /// The attribute's value among others; `None` if it is not there, or not of this type.
+    pub(crate) fn read(&self, all: &SearchAttributesProto) -> Option<T> {
+        T::read(all.indexed_fields.get(self.name)?)
+    }
+}
+
+impl<T> Clone for SearchAttributeKey<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SearchAttributeKey<T> {}
+
+impl<T> fmt::Debug for SearchAttributeKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.type_name)
+    }
+}
+
+/// Changes attributes: what is set replaces, what is unset goes.
+pub(crate) fn apply(updates: &[SearchAttributeUpdate], to: &mut SearchAttributesProto) {
+    for update in updates {
+        if is_nothing(&update.payload) {
+            to.indexed_fields.remove(update.name);
+        } else {
+            to.indexed_fields.insert(update.name.to_string(), update.payload.clone());
+        }
+    }
+}
+
+/// Whether a payload stands for no value (encoding `binary/null`).
+pub(crate) fn is_nothing(payload: &Payload) -> bool {
+    payload.metadata.get("encoding").is_some_and(|encoding| encoding == b"binary/null")
+}
+
+mod sealed {
+    use super::{Payload, PayloadError, SystemTime, Timestamp, from_payload, time_from_proto, to_payload};
+
+    /// Only the seven types that the server knows.
+    pub trait Value: Sized {
+        fn write(&self) -> Result<Payload, PayloadError>;
+        fn read(payload: &Payload) -> Option<Self>;
+    }
+
+    macro_rules! json_values {
+        ($($type:ty),*) => {$(
+            impl Value for $type {
+                fn write(&self) -> Result<Payload, PayloadError> {
+                    to_payload(self)
+                }
+
+                fn read(payload: &Payload) -> Option<Self> {
+                    // The server gives a single value back as a list of one now and then.
+                    from_payload(payload).ok().or_else(|| from_payload::<Vec<$type>>(payload).ok()?.pop())
+                }
+            }
+        )*};
+    }
+    json_values!(String, i64, f64, bool, Vec<String>);
+
+    impl Value for SystemTime {
+        fn write(&self) -> Result<Payload, PayloadError> {
+            to_payload(&Timestamp::from(*self).to_string())
+        }
+
+        fn read(payload: &Payload) -> Option<Self> {
+            let text: String = Value::read(payload)?;
+            Some(time_from_proto(&text.parse::<Timestamp>().ok()?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn round_trip<T: SearchAttributeValue + Clone>(key: SearchAttributeKey<T>, value: T) -> (String, Option<T>) {
+        let update = key.set(value);
+        let shown = format!(
+            "{} {}",
+            String::from_utf8_lossy(&update.payload.metadata[TYPE]),
+            String::from_utf8_lossy(&update.payload.data)
+        );
+        let mut all = SearchAttributesProto::default();
+        apply(&[update], &mut all);
+        (shown, key.read(&all))
+    }
+
+    #[test]
+    fn each_type_is_written_with_its_name_and_read_back() {
+        let time = SystemTime::UNIX_EPOCH + Duration::new(1_767_225_600, 5_000_000);
+        let text = "a b".to_string();
+        let list = vec!["x".to_string(), "y".to_string()];
+        assert_eq!(
+            round_trip(SearchAttributeKey::keyword("A"), text.clone()),
+            ("Keyword \"a b\"".into(), Some(text.clone()))
+        );
+        assert_eq!(round_trip(SearchAttributeKey::text("A"), text.clone()), ("Text \"a b\"".into(), Some(text)));
+        assert_eq!(round_trip(SearchAttributeKey::int("A"), 7), ("Int 7".into(), Some(7)));
+        assert_eq!(round_trip(SearchAttributeKey::double("A"), 0.5), ("Double 0.5".into(), Some(0.5)));
+        assert_eq!(round_trip(SearchAttributeKey::bool("A"), true), ("Bool true".into(), Some(true)));
+        let written = round_trip(SearchAttributeKey::keyword_list("A"), list.clone());
+        assert_eq!(written, ("KeywordList [\"x\",\"y\"]".into(), Some(list)));
+        let written = round_trip(SearchAttributeKey::datetime("A"), time);
+        assert_eq!(written, ("Datetime \"2026-01-01T00:00:00.005Z\"".into(), Some(time)));
+    }
+
+    #[test]
+    fn what_is_unset_is_gone_and_a_value_of_another_type_is_none() {
+        const NUMBER: SearchAttributeKey<i64> = SearchAttributeKey::int("Number");
+        let mut all = SearchAttributesProto::default();
+        apply(&[NUMBER.set(1)], &mut all);
+        assert_eq!(SearchAttributeKey::bool("Number").read(&all), None);
+        apply(&[NUMBER.unset()], &mut all);
+        assert_eq!((NUMBER.read(&all), all.indexed_fields.len()), (None, 0));
+    }
+}

@@ -1,0 +1,175 @@
+//! Search attributes and memo of the run: read, and changed while it runs.
+
+use std::panic::Location;
+
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::command::v1::{
+    ModifyWorkflowPropertiesCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes,
+};
+use abide_protos::temporal::api::common::v1::{Memo, SearchAttributes as SearchAttributesProto};
+
+use super::context::WorkflowContext;
+use crate::converter::{PayloadError, from_payload, to_payload};
+use crate::definition::PayloadValue;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::machines::upsert_search_attributes::CHANGE_VERSION;
+use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply, is_nothing};
+
+/// What a run has changed of its search attributes and its memo; most change nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Upserted {
+    search_attributes: Option<SearchAttributesProto>,
+    memo: Option<Memo>,
+}
+
+/// A change of the run's memo, to be awaited by nobody: it is sent when [`WorkflowContext::upsert_memo`] takes it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoUpdate {
+    fields: Memo,
+}
+
+impl MemoUpdate {
+    /// A change of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a field.
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn set<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
+        self.fields.fields.insert(key.into(), to_payload(value)?);
+        Ok(self)
+    }
+
+    /// Takes a field away.
+    pub fn remove(mut self, key: impl Into<String>) -> Self {
+        let nothing = to_payload(&()).expect("nothing always converts");
+        self.fields.fields.insert(key.into(), nothing);
+        self
+    }
+}
+
+impl WorkflowContext {
+    /// A search attribute of this run, as it was started with or changed since; `None` if it is not set, or not of
+    /// the key's type.
+    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
+        let core = self.shared.core.borrow();
+        let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
+        key.read(changed.or_else(|| self.info().raw_search_attributes())?)
+    }
+
+    /// Changes search attributes of this run: what is set replaces, what is unset goes (Temporal's upsert).
+    ///
+    /// `TemporalChangeVersion` is the SDK's own (see [`patched`](Self::patched)) and stays as it is.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// use abide::SearchAttributeKey;
+    /// const STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("Stage");
+    ///
+    /// #[workflow]
+    /// async fn ship(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ///     ctx.upsert_search_attributes([STAGE.set("packing")]);
+    ///     ctx.timer(hours(1)).await?;
+    ///     ctx.upsert_search_attributes([STAGE.set("on its way")]);
+    ///     Ok(())
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn upsert_search_attributes(&self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) {
+        self.shared.must_not_be_read_only("a change of search attributes");
+        let updates: Vec<SearchAttributeUpdate> =
+            updates.into_iter().filter(|update| update.name != CHANGE_VERSION).collect();
+        let mut core = self.shared.core.borrow_mut();
+        let known = || self.info().raw_search_attributes().cloned().unwrap_or_default();
+        let upserted = core.upserted.get_or_insert_default();
+        apply(&updates, upserted.search_attributes.get_or_insert_with(known));
+        let body = (!core.machines.replaying).then(|| CommandBody {
+            attributes: Attributes::UpsertWorkflowSearchAttributesCommandAttributes(
+                UpsertWorkflowSearchAttributesCommandAttributes {
+                    search_attributes: Some(SearchAttributesProto {
+                        indexed_fields: updates
+                            .into_iter()
+                            .map(|update| (update.name.to_string(), update.payload))
+                            .collect(),
+                    }),
+                },
+            ),
+            user_metadata: None,
+        });
+        core.machines.upsert_search_attributes(Location::caller(), body);
+    }
+
+    /// A field of this run's memo, as it was started with or changed since; `None` if there is none of that key.
+    ///
+    /// # Errors
+    /// When the field is not a `T`.
+    pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
+        let core = self.shared.core.borrow();
+        let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
+        let memo = changed.or_else(|| self.info().raw_memo());
+        memo.and_then(|memo| memo.fields.get(key)).map(from_payload).transpose()
+    }
+
+    /// The keys of this run's memo, sorted.
+    pub fn memo_keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.current_memo().unwrap_or_default().fields.into_keys().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Changes fields of this run's memo (Temporal's upsert of the memo).
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// use abide::workflow::MemoUpdate;
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// ctx.upsert_memo(MemoUpdate::new().set("carrier", &"Ocean Ltd".to_string())?.remove("draft"));
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn upsert_memo(&self, update: MemoUpdate) {
+        self.shared.must_not_be_read_only("a change of the memo");
+        let mut core = self.shared.core.borrow_mut();
+        let known = || self.info().raw_memo().cloned().unwrap_or_default();
+        let memo = core.upserted.get_or_insert_default().memo.get_or_insert_with(known);
+        for (key, payload) in sorted(&update.fields) {
+            if is_nothing(payload) {
+                memo.fields.remove(key);
+            } else {
+                memo.fields.insert(key.clone(), payload.clone());
+            }
+        }
+        let body = (!core.machines.replaying).then(|| CommandBody {
+            attributes: Attributes::ModifyWorkflowPropertiesCommandAttributes(
+                ModifyWorkflowPropertiesCommandAttributes { upserted_memo: Some(update.fields) },
+            ),
+            user_metadata: None,
+        });
+        core.machines.modify_properties(Location::caller(), body);
+    }
+
+    /// The memo as it is now, for the next run.
+    pub(super) fn current_memo(&self) -> Option<Memo> {
+        let core = self.shared.core.borrow();
+        let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
+        changed.or_else(|| self.info().raw_memo()).cloned()
+    }
+
+    /// The search attributes as they are now, for the next run. Its patches are its own.
+    pub(super) fn current_search_attributes(&self) -> Option<SearchAttributesProto> {
+        let core = self.shared.core.borrow();
+        let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
+        let mut all = changed.or_else(|| self.info().raw_search_attributes()).cloned()?;
+        all.indexed_fields.remove(CHANGE_VERSION);
+        (!all.indexed_fields.is_empty()).then_some(all)
+    }
+}
+
+fn sorted(memo: &Memo) -> Vec<(&String, &abide_protos::temporal::api::common::v1::Payload)> {
+    let mut fields: Vec<_> = memo.fields.iter().collect();
+    fields.sort_unstable_by_key(|(key, _)| *key);
+    fields
+}
