@@ -9,6 +9,7 @@
 mod changed;
 mod others;
 mod python;
+mod side_data;
 mod verdicts;
 mod versions;
 
