@@ -116,3 +116,93 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{WorkflowContext, WorkflowError, workflow, workflow_methods};
+
+    #[workflow]
+    async fn says_nothing(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+
+    #[workflow(versioning_behavior = pinned)]
+    async fn stays(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        Ok(())
+    }
+
+    #[workflow(versioning_behavior = auto_upgrade)]
+    #[derive(Default)]
+    struct Moves;
+
+    #[workflow_methods]
+    impl Moves {
+        #[run]
+        async fn run(&self, _ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+            Ok(())
+        }
+    }
+
+    fn silent() -> WorkflowRegistry {
+        let mut registry = WorkflowRegistry::default();
+        registry.add(says_nothing);
+        registry
+    }
+
+    fn declared() -> WorkflowRegistry {
+        let mut registry = WorkflowRegistry::default();
+        registry.add(stays);
+        registry.add(Moves::run);
+        registry
+    }
+
+    fn versioned() -> DeploymentOptions {
+        DeploymentOptions::new("shop", "1").use_worker_versioning(true)
+    }
+
+    fn refusal(options: Option<&DeploymentOptions>, workflows: &WorkflowRegistry) -> String {
+        check(options, workflows).expect_err("they do not agree").to_string()
+    }
+
+    #[test]
+    fn b129_a_behaviour_without_versioning_is_refused() {
+        let text = refusal(None, &declared());
+        assert!(
+            text.contains("workflow `Moves` has a versioning behaviour, but the worker has no versioning"),
+            "{text}"
+        );
+        let unversioned = DeploymentOptions::new("shop", "1");
+        assert!(refusal(Some(&unversioned), &declared()).contains("has no versioning"));
+        let useless = unversioned.default_versioning_behavior(VersioningBehavior::Pinned);
+        assert!(
+            refusal(Some(&useless), &silent()).contains("a default versioning behaviour, but no worker versioning")
+        );
+    }
+
+    #[test]
+    fn b129_versioning_without_a_behaviour_is_refused() {
+        let text = refusal(Some(&versioned()), &silent());
+        assert!(text.contains("`says_nothing` has no versioning behaviour, which worker versioning needs"), "{text}");
+        check(Some(&versioned().default_versioning_behavior(VersioningBehavior::Pinned)), &silent()).unwrap();
+        check(Some(&versioned()), &declared()).unwrap();
+        check(None, &silent()).unwrap();
+    }
+
+    #[test]
+    fn what_a_type_says_itself_counts_more_than_the_default() {
+        let options = versioned().default_versioning_behavior(VersioningBehavior::Pinned);
+        let behaviors: Vec<_> =
+            declared().versioning_behaviors().map(|(name, own)| (name, options.behavior(own).unwrap())).collect();
+        assert_eq!(behaviors, [("Moves", VersioningBehavior::AutoUpgrade), ("stays", VersioningBehavior::Pinned)]);
+        assert_eq!(options.behavior(None), Some(VersioningBehavior::Pinned));
+    }
+
+    #[test]
+    fn names_that_the_server_cannot_tell_apart_are_refused() {
+        let dotted = DeploymentOptions::new("my.shop", "1");
+        assert!(refusal(Some(&dotted), &silent()).contains("`my.shop` has a `.`"));
+        let nameless = DeploymentOptions::new("", "1").use_worker_versioning(true);
+        assert!(refusal(Some(&nameless), &silent()).contains("no name or no build id"));
+    }
+}

@@ -9,6 +9,7 @@ mod arm;
 mod ends;
 mod messages;
 mod normalize;
+mod side_data;
 mod tasks;
 mod timers;
 mod versions;
