@@ -11,6 +11,7 @@ use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTas
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 use abide_protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskStartedEventAttributes,
 };
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
@@ -135,11 +136,7 @@ impl StateMachines {
             }
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
             A::WorkflowTaskStartedEventAttributes(started) => {
-                self.last_started_event_id = id;
-                self.history_size_bytes = started.history_size_bytes;
-                self.continue_as_new_suggested = started.suggest_continue_as_new;
-                self.continue_as_new_reasons = bits(&started.suggest_continue_as_new_reasons);
-                self.target_version_changed = started.target_worker_deployment_version_changed;
+                self.begin_task(id, started);
                 self.pass_time(event.event_time);
                 self.workflow_task(workflow_task::Input::Started, id)
             }
@@ -414,6 +411,15 @@ impl StateMachines {
         })?;
         self.workflow_task = next;
         Ok(())
+    }
+
+    /// Takes note of what the server tells with a task.
+    fn begin_task(&mut self, event_id: i64, started: &WorkflowTaskStartedEventAttributes) {
+        self.last_started_event_id = event_id;
+        self.history_size_bytes = started.history_size_bytes;
+        self.continue_as_new_suggested = started.suggest_continue_as_new;
+        self.continue_as_new_reasons = bits(&started.suggest_continue_as_new_reasons);
+        self.target_version_changed = started.target_worker_deployment_version_changed;
     }
 
     /// The version that answered a task; workers of no deployment have a build id only.
