@@ -121,7 +121,6 @@ impl CommandQueue {
                         user_metadata: body.user_metadata,
                         event_group_markers: command.groups.take().map_or_else(Vec::new, |groups| groups.markers()),
                         attributes: Some(body.attributes),
-                        ..Default::default()
                     });
                 }
             }
