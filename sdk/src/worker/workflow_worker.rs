@@ -113,7 +113,9 @@ impl WorkflowWorker {
 
     fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
         let runtime = self.runtime.clone();
-        runtime.spawn(async move { self.perform(ticket, verdict).await });
+        // The lane's heap holds what lives as long as the runs. The large future of the answer, which lives for one
+        // call, is made by the thread that polls it: between runs it would leave holes that nothing fits into.
+        runtime.spawn(async move { Box::pin(self.perform(ticket, verdict)).await });
     }
 
     async fn perform(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {

@@ -142,7 +142,7 @@ impl WorkflowContext {
                 memo.fields.insert(key.clone(), payload.clone());
             }
         }
-        let body = (!core.machines.replaying).then(|| CommandBody {
+        let body = (!core.machines.replaying).then_some(CommandBody {
             attributes: Attributes::ModifyWorkflowPropertiesCommandAttributes(
                 ModifyWorkflowPropertiesCommandAttributes { upserted_memo: Some(update.fields) },
             ),

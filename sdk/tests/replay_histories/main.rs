@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
+mod go;
 mod others;
 mod python;
 mod side_data;
