@@ -31,9 +31,9 @@ async fn random_and_time(ctx: &WorkflowContext) -> Result<BTreeMap<String, Strin
 
 /// As Python writes it: to the microsecond.
 fn iso_format(time: std::time::SystemTime) -> String {
-    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
-    let nanos = i32::try_from(since.subsec_micros() * 1000).unwrap();
-    let seconds = i64::try_from(since.as_secs()).unwrap();
+    let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970");
+    let nanos = i32::try_from(since.subsec_micros() * 1000).expect("less than a second");
+    let seconds = i64::try_from(since.as_secs()).expect("a time of our days");
     Timestamp { seconds, nanos }.to_string().replace('Z', "+00:00")
 }
 

@@ -100,9 +100,9 @@ fn a_branch_belongs_to_the_group_it_was_spawned_in() {
             let spawning = ctx.clone();
             let branch = ctx.event_group("branch").run(async move {
                 let ctx = spawning.clone();
-                spawning.spawn(async move { ctx.timer(secs(1)).await })
+                (spawning.spawn(async move { ctx.timer(secs(1)).await }),)
             });
-            let branch = branch.await;
+            let (branch,) = branch.await;
             ctx.timer(secs(2)).await?;
             branch.await?;
             Ok(())
