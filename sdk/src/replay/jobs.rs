@@ -6,7 +6,9 @@
 
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
-use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+use abide_protos::temporal::api::history::v1::{
+    WorkflowExecutionSignaledEventAttributes, WorkflowExecutionStartedEventAttributes,
+};
 
 use super::slab::Key;
 
@@ -25,6 +27,13 @@ pub(crate) struct Signal {
     pub(crate) event_id: i64,
     pub(crate) name: String,
     pub(crate) input: Option<Payloads>,
+}
+
+impl Signal {
+    /// Takes what the handler gets out of the event.
+    pub(crate) fn of(event_id: i64, event: &mut WorkflowExecutionSignaledEventAttributes) -> Self {
+        Self { event_id, name: std::mem::take(&mut event.signal_name), input: event.input.take() }
+    }
 }
 
 /// A job of the last rank.

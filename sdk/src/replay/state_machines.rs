@@ -136,8 +136,7 @@ impl StateMachines {
             }
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
             A::WorkflowTaskStartedEventAttributes(started) => {
-                self.begin_task(id, started);
-                self.pass_time(event.event_time);
+                self.begin_task(id, event.event_time, started);
                 self.workflow_task(workflow_task::Input::Started, id)
             }
             A::WorkflowTaskCompletedEventAttributes(completed) => {
@@ -167,8 +166,7 @@ impl StateMachines {
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
             A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
-                let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
-                self.jobs.messages.push(Signal { event_id: id, name, input });
+                self.jobs.messages.push(Signal::of(id, event));
                 Ok(())
             }
             A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
@@ -414,7 +412,8 @@ impl StateMachines {
     }
 
     /// Takes note of what the server tells with a task.
-    fn begin_task(&mut self, event_id: i64, started: &WorkflowTaskStartedEventAttributes) {
+    fn begin_task(&mut self, event_id: i64, time: Option<Timestamp>, started: &WorkflowTaskStartedEventAttributes) {
+        self.pass_time(time);
         self.last_started_event_id = event_id;
         self.history_size_bytes = started.history_size_bytes;
         self.continue_as_new_suggested = started.suggest_continue_as_new;
