@@ -14,6 +14,8 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     /// `versioning_behavior = ..`, for workflows.
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
+    /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with what was written.
+    pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
 }
 
 /// Whether a workflow moves to newer versions of its program.
@@ -22,6 +24,9 @@ pub(crate) struct VersioningBehavior {
     /// The variant's name.
     pub(crate) variant: Ident,
 }
+
+const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
+const POLICIES: [(&str, &str); 2] = [("abandon", "Abandon"), ("warn_and_abandon", "WarnAndAbandon")];
 
 impl Options {
     /// Reads what stands between the parentheses.
@@ -62,20 +67,18 @@ impl Options {
     }
 
     fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
-        let key = input
-            .call(Ident::parse_any)
-            .map_err(|error| syn::Error::new(error.span(), "expected `name = \"..\"`, the name on the wire"))?;
+        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
         if key == "versioning_behavior" {
             return self.parse_versioning_behavior(key, input);
         }
+        if key == "unfinished_policy" {
+            return self.parse_unfinished_policy(&key, input);
+        }
         if key != "name" {
-            return Err(syn::Error::new(
-                key.span(),
-                format!("unknown option `{key}`: expected `name = \"..\"`, the name on the wire"),
-            ));
+            return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}")));
         }
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(key.span(), "expected `name = \"..\"`, the name on the wire"));
+            return Err(syn::Error::new(key.span(), EXPECTED));
         }
         input.parse::<Token![=]>()?;
         let value: TokenTree = input.fork().parse()?;
@@ -88,6 +91,30 @@ impl Options {
         check_name(&name, diagnostics);
         self.name = Some(name);
         Ok(())
+    }
+
+    fn parse_unfinished_policy(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let expected = "expected `unfinished_policy = abandon` or `unfinished_policy = warn_and_abandon`";
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(key.span(), expected));
+        }
+        input.parse::<Token![=]>()?;
+        let written = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), expected))?;
+        let Some((_, variant)) = POLICIES.iter().find(|(word, _)| written == word) else {
+            return Err(syn::Error::new(written.span(), expected));
+        };
+        if self.unfinished_policy.is_some() {
+            return Err(syn::Error::new(key.span(), "`unfinished_policy` is given twice"));
+        }
+        self.unfinished_policy = Some((written, variant));
+        Ok(())
+    }
+}
+
+/// Reports an option where it means nothing.
+pub(crate) fn no_unfinished_policy(options: &Options, diagnostics: &mut Diagnostics) {
+    if let Some((written, _)) = &options.unfinished_policy {
+        diagnostics.error(written, "only handlers of signals and updates have an `unfinished_policy`");
     }
 }
 

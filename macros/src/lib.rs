@@ -123,12 +123,17 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[run]` | exactly one: `async fn(&self, [ctx: &WorkflowContext,] args..) -> Result<T, WorkflowError>` |
 /// | `#[signal]` | any number: `[async] fn(&self, [ctx,] args..)`, returns nothing or `Result<(), WorkflowError>` |
 /// | `#[query]` | any number: `fn(&self, [ctx,] args..) -> T`, or `Result<T, WorkflowError>` |
+/// | `#[update]` | any number: `[async] fn(&self, [ctx,] args..) -> T`, or `Result<T, WorkflowError>` |
+/// | `#[update_validator(method)]` | at most one for each update: `fn(&self, [ctx,] &args..) -> Result<(), WorkflowError>` |
 /// | `#[init]` | at most one: `fn([ctx,] args..) -> Self` with the arguments of `#[run]`, in place of `Default` |
 ///
 /// All methods take `&self`: the main routine and the handlers share the state and take turns at each `.await`; what
-/// changes is kept in `State<T>`. Signals that came before the first workflow task are handled before `#[run]` begins,
-/// so what they need comes from `Default` or `#[init]`. `#[run]`, `#[signal]` and `#[query]` take `(name = "..")`; default is the method's
-/// name (for `#[run]`: the struct's). A handler's documentation comment is its description in the web UI. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
+/// changes is kept in `State<T>`. Signals and updates that came before the first workflow task are handled before
+/// `#[run]` begins, so what they need comes from `Default` or `#[init]`.
+///
+/// `#[run]`, `#[signal]`, `#[query]` and `#[update]` take `(name = "..")`; default is the method's name (for `#[run]`:
+/// the struct's). `#[signal]` and `#[update]` take `(unfinished_policy = abandon)` for handlers that the workflow's end
+/// may cut off without a warning. A handler's documentation comment is its description in the web UI. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -154,6 +159,20 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     #[query]
 ///     fn total(&self) -> u32 {
 ///         self.total.get()
+///     }
+///
+///     #[update]
+///     fn take(&self, amount: u32) -> u32 {
+///         self.total.update(|total| *total -= amount);
+///         self.total.get()
+///     }
+///
+///     #[update_validator(take)]
+///     fn check_take(&self, amount: &u32) -> Result<(), WorkflowError> {
+///         match *amount <= self.total.get() {
+///             true => Ok(()),
+///             false => Err(ApplicationFailure::new("not so many are there").into()),
+///         }
 ///     }
 /// }
 /// ```

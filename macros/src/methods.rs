@@ -25,6 +25,8 @@ pub(crate) struct Method {
     pub(crate) callable: Callable,
     /// The name on the wire.
     pub(crate) name: LitStr,
+    /// The variant of `UnfinishedPolicy` that was asked for.
+    pub(crate) unfinished_policy: Option<&'static str>,
     /// Whether mistakes were found in it: then it is only a stand-in.
     pub(crate) is_broken: bool,
 }

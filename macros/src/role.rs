@@ -9,6 +9,8 @@ pub(crate) enum Role {
     Run,
     Signal,
     Query,
+    Update,
+    Validator,
     Init,
 }
 
@@ -37,6 +39,8 @@ impl Role {
             Self::Run => "a `#[run]` method",
             Self::Signal => "a signal handler",
             Self::Query => "a query handler",
+            Self::Update => "an update handler",
+            Self::Validator => "an update's validator",
             Self::Init => "an `#[init]` constructor",
         }
     }
@@ -53,15 +57,15 @@ impl Role {
         match self {
             Self::ActivityFunction | Self::WorkflowFunction | Self::Init => Receiver::Never,
             Self::ActivityMethod => Receiver::Optional,
-            Self::Run | Self::Signal | Self::Query => Receiver::Required,
+            Self::Run | Self::Signal | Self::Query | Self::Update | Self::Validator => Receiver::Required,
         }
     }
 
     pub(crate) fn asyncness(self) -> Asyncness {
         match self {
-            Self::ActivityFunction | Self::ActivityMethod | Self::Signal => Asyncness::Optional,
+            Self::ActivityFunction | Self::ActivityMethod | Self::Signal | Self::Update => Asyncness::Optional,
             Self::WorkflowFunction | Self::Run => Asyncness::Required,
-            Self::Query | Self::Init => Asyncness::Never,
+            Self::Query | Self::Validator | Self::Init => Asyncness::Never,
         }
     }
 
@@ -72,7 +76,8 @@ impl Role {
             Self::WorkflowFunction | Self::Run => Some("returns `Result<T, WorkflowError>`"),
             Self::Query => Some("returns its answer"),
             Self::Init => Some("returns `Self`"),
-            Self::Signal => None,
+            Self::Validator => Some("returns `Result<(), WorkflowError>`"),
+            Self::Signal | Self::Update => None,
         }
     }
 

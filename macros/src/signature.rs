@@ -112,6 +112,10 @@ fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         (Asyncness::Required, None) => diagnostics.error(sig.fn_token, format!("{noun} must be `async fn`")),
         (Asyncness::Never, Some(token)) if role == Role::Query => diagnostics
             .error(token, "a query handler cannot be `async`: it answers at once from the state, and changes nothing"),
+        (Asyncness::Never, Some(token)) if role == Role::Validator => diagnostics.error(
+            token,
+            "an update's validator cannot be `async`: it accepts or refuses at once, and changes nothing",
+        ),
         (Asyncness::Never, Some(token)) => {
             diagnostics.error(token, format!("{noun} cannot be `async`: do asynchronous work in the `#[run]` method"))
         }
@@ -188,6 +192,13 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
         }
         _ => {}
     }
+    if role == Role::Validator {
+        if !is_reference {
+            let ty = source(&arg.ty);
+            diagnostics.error(&arg.ty, format!("a validator only looks at the update's arguments: take `&{ty}`"));
+        }
+        return;
+    }
     if let Some(token) = find_impl(arg.ty.to_token_stream()) {
         diagnostics.error(token, "an argument is read from a payload: its type must be named, not `impl Trait`");
     } else if is_reference {
@@ -207,7 +218,7 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
         }
         return;
     };
-    if role == Role::Init {
+    if matches!(role, Role::Init | Role::Validator) {
         return;
     }
     if let Some(token) = find_impl(ty.to_token_stream()) {

@@ -19,11 +19,14 @@ pub use abide_protos::temporal::api::common::v1::Payload;
 
 pub use crate::activity::{Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry};
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
-pub use crate::definition::{ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+pub use crate::definition::{
+    ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
+};
 pub use crate::failure::WorkflowError;
 pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
-    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowContext, WorkflowImplementation, WorkflowInstance,
+    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext,
+    WorkflowImplementation, WorkflowInstance,
 };
 
 use crate::definition::PayloadValue;
@@ -116,7 +119,24 @@ impl<E: Into<WorkflowError>> SignalReturn for Result<(), E> {
     }
 }
 
-/// Asks whether a query's return type `R` is a `Result`: `Returns::<R>::IS_RESULT`.
+/// What an update's validator may return.
+#[diagnostic::on_unimplemented(
+    message = "an update's validator returns `Result<(), WorkflowError>`, not `{Self}`",
+    label = "expected `Result<(), WorkflowError>`",
+    note = "`Ok(())` accepts the update, an error rejects it"
+)]
+pub trait ValidatorReturn {
+    /// The same with our error.
+    fn into_validation(self) -> Result<(), WorkflowError>;
+}
+
+impl<E: Into<WorkflowError>> ValidatorReturn for Result<(), E> {
+    fn into_validation(self) -> Result<(), WorkflowError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// Asks whether a query's or an update's return type `R` is a `Result`: `Returns::<R>::IS_RESULT`.
 ///
 /// An inherent constant is found before a trait's, and there is one for `Result` only. So the answer depends on the
 /// type, not on its spelling. It needs [`IsNoResult`] in scope.
@@ -135,16 +155,19 @@ pub trait IsNoResult {
 
 impl<R> IsNoResult for Returns<R> {}
 
-/// A query's return type, once it is known whether it is a `Result`.
+/// A query's or an update's return type, once it is known whether it is a `Result`.
 pub struct Answer<const IS_RESULT: bool>;
 
-/// What a query that returns `R` answers.
+/// What a query or an update that returns `R` answers.
 pub trait AnswerOf<R> {
     /// The answer.
     type Output: PayloadValue;
 
     /// The answer as it goes to the caller.
     fn into_answer(returned: R) -> Result<Payload, WorkflowError>;
+
+    /// The same for an update: what cannot be written fails the workflow task, as mended code can go on from there.
+    fn into_update_result(returned: R) -> Result<Payload, WorkflowError>;
 }
 
 impl<T: PayloadValue> AnswerOf<T> for Answer<false> {
@@ -152,6 +175,10 @@ impl<T: PayloadValue> AnswerOf<T> for Answer<false> {
 
     fn into_answer(returned: T) -> Result<Payload, WorkflowError> {
         Ok(to_payload(&returned)?)
+    }
+
+    fn into_update_result(returned: T) -> Result<Payload, WorkflowError> {
+        update_result(&returned)
     }
 }
 
@@ -161,6 +188,15 @@ impl<T: PayloadValue, E: Into<WorkflowError>> AnswerOf<Result<T, E>> for Answer<
     fn into_answer(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
         Ok(to_payload(&returned.map_err(Into::into)?)?)
     }
+
+    fn into_update_result(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
+        update_result(&returned.map_err(Into::into)?)
+    }
+}
+
+fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> {
+    to_payload(output)
+        .map_err(|error| WorkflowError::task_failure(format!("the update's result cannot be written: {error}")))
 }
 
 /// A struct with `#[workflow]`.

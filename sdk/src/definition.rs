@@ -94,3 +94,18 @@ pub trait QueryDefinition: Arguments + Copy + Send + Sync + 'static {
     /// The query's name on the wire.
     fn name(&self) -> &'static str;
 }
+
+/// An update of one workflow type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an update",
+    label = "expected an update: `Type::method` of a method with `#[update]`"
+)]
+pub trait UpdateDefinition: Arguments + Copy + Send + Sync + 'static {
+    /// The workflow type that handles it.
+    type Workflow: 'static;
+    /// What the update gives back when it completes.
+    type Output: PayloadValue;
+
+    /// The update's name on the wire.
+    fn name(&self) -> &'static str;
+}

@@ -21,6 +21,7 @@ mod priority;
 mod retry_policy;
 mod search_attributes;
 mod versioning;
+mod workflow_id_reuse_policy;
 
 pub mod activity;
 pub mod converter;
@@ -43,12 +44,13 @@ pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, WorkflowDefinition,
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
-    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ErrorCategory, Failure, FailureKind, RetryState,
-    TimeoutType, WorkflowError,
+    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
+    ExternalWorkflowFailure, Failure, FailureKind, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
 pub use priority::Priority;

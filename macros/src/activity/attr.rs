@@ -2,7 +2,7 @@
 
 use syn::Attribute;
 
-use crate::attr::{Options, is_ours};
+use crate::attr::{Options, is_ours, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 
 /// Takes `#[activity]` off a method; `None` if it has none.
@@ -12,6 +12,7 @@ pub(crate) fn take_activity(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagno
     *attrs = others;
     let mut ours = ours.iter();
     let options = Options::of(ours.next()?, diagnostics);
+    no_unfinished_policy(&options, diagnostics);
     for again in ours {
         diagnostics.error(again, "`#[activity]` is given twice");
     }

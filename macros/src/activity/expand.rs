@@ -98,7 +98,7 @@ pub(crate) fn plain(model: &ActivityMethods) -> TokenStream {
 }
 
 fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
-    let Method { function, callable, name, is_broken } = method;
+    let Method { function, callable, name, is_broken, .. } = method;
     let self_ty = names.self_ty;
     let ty = names.marker_type(method);
     let call = if *is_broken { fallback::body() } else { call(callable, &names.body(method)) };

@@ -7,7 +7,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Options, no_options};
+use crate::attr::{Options, no_options, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock};
 use crate::methods::not_an_impl_block;
@@ -17,6 +17,7 @@ pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut options = Options::parse(options, &mut diagnostics);
     options.only_for_workflows(&mut diagnostics);
+    no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => {
             let model = model::ActivityFunction::of(function, options);

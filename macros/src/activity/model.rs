@@ -48,7 +48,7 @@ impl ActivityMethods {
                     let callable = Callable::of(&function.sig, Role::ActivityMethod);
                     let name = options.name.unwrap_or_else(|| callable.default_name());
                     let is_broken = diagnostics.count() > before;
-                    methods.push(Method { function: *function, callable, name, is_broken });
+                    methods.push(Method { function: *function, callable, name, unfinished_policy: None, is_broken });
                 }
                 None => rest.push(Member::Function(function)),
             }

@@ -1,26 +1,39 @@
-//! Finds `#[run]`, `#[signal]`, `#[query]` and `#[init]` on the methods of an impl block.
+//! Finds `#[run]`, `#[signal]`, `#[query]`, `#[update]`, `#[update_validator]` and `#[init]` on the methods of an impl
+//! block.
 
-use syn::Attribute;
+use syn::{Attribute, Ident, Meta};
 
-use crate::attr::{Options, is_ours};
+use crate::attr::{Options, is_ours, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 use crate::role::Role;
 
-/// The attributes of methods. Updates join here.
-const ROLES: [(&str, Role); 4] =
-    [("run", Role::Run), ("signal", Role::Signal), ("query", Role::Query), ("init", Role::Init)];
+/// The attributes of methods.
+const ROLES: [(&str, Role); 6] = [
+    ("run", Role::Run),
+    ("signal", Role::Signal),
+    ("query", Role::Query),
+    ("update", Role::Update),
+    ("update_validator", Role::Validator),
+    ("init", Role::Init),
+];
 
 /// Attributes that people will try, and what to say then.
-const ELSEWHERE: [(&str, &str); 4] = [
-    ("update", "updates come with the next version: until then use a signal, and a query for its outcome"),
-    ("update_validator", "updates come with the next version: until then use a signal, and a query for its outcome"),
+const ELSEWHERE: [(&str, &str); 2] = [
     ("activity", "activities live in an impl block of their own, with `#[activities]`, on a type of their own"),
     ("workflow", "`#[workflow]` goes on the struct: the method that runs has `#[run]`"),
 ];
 
+/// What our attribute on a method says.
+pub(crate) struct Marked {
+    pub(crate) role: Role,
+    pub(crate) options: Options,
+    /// The method named in `#[update_validator(..)]`.
+    pub(crate) validates: Option<Ident>,
+}
+
 /// Takes our attributes off a method; `None` if it has none.
-pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<(Role, Options)> {
-    let mut found: Option<(&str, Role, Options)> = None;
+pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<Marked> {
+    let mut found: Option<(&str, Marked)> = None;
     let mut others = Vec::new();
     for attr in std::mem::take(attrs) {
         if let Some((_, hint)) = ELSEWHERE.iter().find(|(word, _)| is_ours(&attr, word)) {
@@ -32,19 +45,38 @@ pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostic
             continue;
         };
         match &found {
-            Some((earlier, ..)) if earlier == word => diagnostics.error(&attr, format!("`#[{word}]` is given twice")),
-            Some((earlier, ..)) => {
+            Some((earlier, _)) if earlier == word => diagnostics.error(&attr, format!("`#[{word}]` is given twice")),
+            Some((earlier, _)) => {
                 diagnostics.error(&attr, format!("a method is one thing only, and this one has `#[{earlier}]` already"))
+            }
+            None if *role == Role::Validator => {
+                let validates = validated(&attr, diagnostics);
+                found = Some((word, Marked { role: *role, options: Options::default(), validates }));
             }
             None => {
                 let options = Options::of(&attr, diagnostics);
                 if let (Role::Init, Some(name)) = (role, &options.name) {
                     diagnostics.error(name, "an `#[init]` constructor has no name on the wire");
                 }
-                found = Some((word, *role, options));
+                if !matches!(role, Role::Signal | Role::Update) {
+                    no_unfinished_policy(&options, diagnostics);
+                }
+                found = Some((word, Marked { role: *role, options, validates: None }));
             }
         }
     }
     *attrs = others;
-    found.map(|(_, role, options)| (role, options))
+    found.map(|(_, marked)| marked)
+}
+
+/// The method that stands in `#[update_validator(method)]`.
+fn validated(attr: &Attribute, diagnostics: &mut Diagnostics) -> Option<Ident> {
+    let named = match &attr.meta {
+        Meta::List(list) => syn::parse2::<Ident>(list.tokens.clone()).ok(),
+        Meta::Path(_) | Meta::NameValue(_) => None,
+    };
+    if named.is_none() {
+        diagnostics.error(attr, "expected the method of the update: `#[update_validator(method)]`");
+    }
+    named
 }

@@ -23,6 +23,7 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
         let definition = match method.callable.role {
             Role::Signal => signal_definition(&names, method),
             Role::Query => query_definition(&names, method),
+            Role::Update => update_definition(&names, method),
             _ => run_definition(&names, method, model),
         };
         let definition = with_cfgs(&cfgs, definition);
@@ -118,6 +119,16 @@ fn signal_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
 }
 
 fn query_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+    answering_definition("QueryDefinition", names, method)
+}
+
+fn update_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+    answering_definition("UpdateDefinition", names, method)
+}
+
+/// A definition with an answer, which is read from the return type.
+fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+    let definition = quote::format_ident!("{definition}");
     let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
     let output = if method.is_broken && !fallback::has_usable_output(&method.callable, &method.function.sig) {
         quote!(())
@@ -127,7 +138,7 @@ fn query_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
     };
     vec![quote! {
         #[automatically_derived]
-        impl ::abide::__private::QueryDefinition for #ty {
+        impl ::abide::__private::#definition for #ty {
             type Workflow = #self_ty;
             type Output = #output;
 
@@ -138,7 +149,7 @@ fn query_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
     }]
 }
 
-/// How a query's return type is read, as a value or as a `Result`, and that type.
+/// How a query's or an update's return type is read, as a value or as a `Result`, and that type.
 fn answer(names: &Names<'_>, method: &Method) -> (TokenStream, TokenStream) {
     let output = without_self(&method.callable.output, Some(names.self_ty));
     let answer = quote_spanned! {at(&method.callable.output)=>
@@ -159,7 +170,8 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
     let sound = |role| model.with_role(role).filter(|method| !method.is_broken);
     let signals = sound(Role::Signal).map(|method| signal_arm(names, method));
     let queries = sound(Role::Query).map(|method| query_arm(names, method));
-    let handlers = [("Signal", Role::Signal), ("Query", Role::Query)]
+    let updates = sound(Role::Update).map(|method| update_arm(names, method, model.validator_of(method)));
+    let handlers = [("Signal", Role::Signal), ("Query", Role::Query), ("Update", Role::Update)]
         .into_iter()
         .flat_map(|(kind, role)| sound(role).map(move |method| handler_info(kind, method)));
     Some(quote! {
@@ -191,6 +203,19 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
                 match name {
                     #(#queries)*
                     _ => ::core::option::Option::None,
+                }
+            }
+
+            fn update(
+                self: ::abide::__private::Rc<Self>,
+                ctx: ::abide::__private::WorkflowContext,
+                name: &::core::primitive::str,
+                args: &mut ::abide::__private::PayloadReader<'_>,
+                validate: ::core::primitive::bool,
+            ) -> ::abide::__private::UpdateDispatch {
+                match name {
+                    #(#updates)*
+                    _ => ::abide::__private::UpdateDispatch::Unknown,
                 }
             }
 
@@ -242,9 +267,54 @@ fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     }
 }
 
+/// The arguments are read once, and the validator looks at them before the handler gets them.
+fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) -> TokenStream {
+    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
+    let pattern = method.callable.args_pattern();
+    let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    let call = method.callable.call(&names.body(method), &quote!(&*self));
+    let (answer, output) = answer(names, method);
+    let validation = validator.map(|validator| {
+        let SortedAttrs { cfgs, .. } = SortedAttrs::of(&validator.function.attrs);
+        let (ident, callable) = (&validator.callable.ident, &validator.callable);
+        let ctx = callable.has_context.then(|| quote!(&ctx,));
+        // At their types, because that is where arguments of other types than the update's are reported.
+        let mut args = callable.arg_names();
+        args.iter_mut().zip(&callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
+        let args = args.iter().zip(&callable.args).map(|(arg, ty)| quote_spanned!(at(ty)=> &#arg));
+        let returned = without_self(&callable.output, Some(self_ty));
+        let validated = quote_spanned! {at(&callable.output)=>
+            <#returned as ::abide::__private::ValidatorReturn>::into_validation(
+                <#self_ty>::#ident(&*self, #ctx #(#args),*)
+            )
+        };
+        quote! {
+            #(#cfgs)*
+            if validate {
+                if let ::core::result::Result::Err(error) = #validated {
+                    return ::abide::__private::UpdateDispatch::Rejected(error);
+                }
+            }
+        }
+    });
+    quote! {
+        #(#cfgs)*
+        #name => match ::abide::__private::read_all_args::<#ty>(args) {
+            ::core::result::Result::Ok(#pattern) => {
+                #validation
+                ::abide::__private::UpdateDispatch::Accepted(::abide::__private::Box::pin(async move {
+                    <#answer as ::abide::__private::AnswerOf<#output>>::into_update_result(#call)
+                }))
+            }
+            ::core::result::Result::Err(error) => ::abide::__private::UpdateDispatch::Undecodable(error),
+        },
+    }
+}
+
 fn handler_info(kind: &str, method: &Method) -> TokenStream {
     let (kind, name) = (quote::format_ident!("{kind}"), &method.name);
     let description = SortedAttrs::documentation(&method.function.attrs);
+    let policy = quote::format_ident!("{}", method.unfinished_policy.unwrap_or("WarnAndAbandon"));
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
     quote! {
         #(#cfgs)*
@@ -252,6 +322,7 @@ fn handler_info(kind: &str, method: &Method) -> TokenStream {
             kind: ::abide::__private::HandlerKind::#kind,
             name: #name,
             description: #description,
+            unfinished_policy: ::abide::__private::UnfinishedPolicy::#policy,
         }
     }
 }

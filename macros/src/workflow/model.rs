@@ -1,9 +1,9 @@
 //! The model of workflows: what the attributes and the signatures say, before anything is checked.
 
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, ItemStruct, LitStr, Token, Visibility};
+use syn::{Attribute, Ident, ItemStruct, LitStr, Token, Visibility};
 
-use super::attr::take_role;
+use super::attr::{Marked, take_role};
 use crate::attr::{Options, VersioningBehavior};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock, Member};
@@ -36,7 +36,7 @@ pub(crate) struct WorkflowStruct {
 
 /// An impl block with `#[workflow_methods]`.
 pub(crate) struct WorkflowMethods {
-    /// The block without the main routine and the handlers; the `#[init]` constructor stays in it.
+    /// The block without the main routine and the handlers; the `#[init]` constructor and validators stay in it.
     pub(crate) block: ImplBlock,
     /// The main routine and the handlers, in source order.
     pub(crate) methods: Vec<Method>,
@@ -44,6 +44,14 @@ pub(crate) struct WorkflowMethods {
     pub(crate) run_name: Option<LitStr>,
     /// The `#[init]` constructors.
     pub(crate) inits: Vec<Method>,
+    pub(crate) validators: Vec<Validator>,
+}
+
+/// A method with `#[update_validator(..)]`.
+pub(crate) struct Validator {
+    pub(crate) method: Method,
+    /// The update's method; `None` if that was not to be read.
+    pub(crate) validates: Option<Ident>,
 }
 
 impl Parse for WorkflowItem {
@@ -76,30 +84,41 @@ impl WorkflowStruct {
 impl WorkflowMethods {
     pub(crate) fn of(mut block: ImplBlock, diagnostics: &mut Diagnostics) -> Self {
         let members = std::mem::take(&mut block.members);
-        let mut model = Self { block, methods: Vec::new(), run_name: None, inits: Vec::new() };
+        let mut model = Self { block, methods: Vec::new(), run_name: None, inits: Vec::new(), validators: Vec::new() };
         for member in members {
             let Member::Function(mut function) = member else {
                 model.block.members.push(member);
                 continue;
             };
             let before = diagnostics.count();
-            let Some((role, options)) = take_role(&mut function.attrs, diagnostics) else {
+            let Some(Marked { role, options, validates }) = take_role(&mut function.attrs, diagnostics) else {
                 model.block.members.push(Member::Function(function));
                 continue;
             };
             if role == Role::Run && model.run_name.is_none() {
                 model.run_name.clone_from(&options.name);
             }
-            if role == Role::Init {
+            if matches!(role, Role::Init | Role::Validator) {
                 model.block.members.push(Member::Function(function.clone()));
             }
             let callable = Callable::of(&function.sig, role);
             let name = options.name.unwrap_or_else(|| callable.default_name());
             let is_broken = diagnostics.count() > before;
-            let method = Method { function: *function, callable, name, is_broken };
-            if role == Role::Init { model.inits.push(method) } else { model.methods.push(method) }
+            let unfinished_policy = options.unfinished_policy.map(|(_, variant)| variant);
+            let method = Method { function: *function, callable, name, unfinished_policy, is_broken };
+            match role {
+                Role::Init => model.inits.push(method),
+                Role::Validator => model.validators.push(Validator { method, validates }),
+                _ => model.methods.push(method),
+            }
         }
         model
+    }
+
+    /// The sound validator of an update.
+    pub(crate) fn validator_of(&self, update: &Method) -> Option<&Method> {
+        let validator = self.validators.iter().find(|one| one.validates.as_ref() == Some(&update.callable.ident));
+        validator.map(|validator| &validator.method).filter(|method| !method.is_broken)
     }
 
     /// The methods of one role.

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 
-use super::model::{WorkflowFunction, WorkflowMethods, WorkflowStruct};
+use super::model::{Validator, WorkflowFunction, WorkflowMethods, WorkflowStruct};
 use crate::diagnostics::{Diagnostics, keyword};
 use crate::methods::{unique_names, validate_block};
 use crate::role::Role;
@@ -26,7 +26,8 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
     let before = diagnostics.count();
     validate_block(&model.block, "workflow_methods", diagnostics);
     let is_block_fine = diagnostics.count() == before;
-    for method in model.methods.iter_mut().chain(&mut model.inits) {
+    let validators = model.validators.iter_mut().map(|validator| &mut validator.method);
+    for method in model.methods.iter_mut().chain(&mut model.inits).chain(validators) {
         let before = diagnostics.count();
         signature::validate(&method.function.sig, method.callable.role, diagnostics);
         method.is_broken |= diagnostics.count() > before;
@@ -35,8 +36,10 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
         one_run(model, diagnostics);
     }
     one_init(model, diagnostics);
+    validators_fit(model, diagnostics);
     unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
     unique_names("a query", Role::Query, &mut model.methods, diagnostics);
+    unique_names("an update", Role::Update, &mut model.methods, diagnostics);
     is_block_fine
 }
 
@@ -69,6 +72,32 @@ fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
         );
         diagnostics.error(&init.function.sig.ident, message);
         init.is_broken = true;
+    }
+}
+
+/// Each validator belongs to one update, and takes what that takes.
+fn validators_fit(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
+    let updates: Vec<_> = model.with_role(Role::Update).map(|update| &update.callable).cloned().collect();
+    let mut seen = Vec::new();
+    for Validator { method, validates } in &mut model.validators {
+        let Some(named) = validates else { continue };
+        let before = diagnostics.count();
+        match updates.iter().find(|update| update.ident == *named) {
+            None => diagnostics.error(&named, format!("there is no method `{named}` with `#[update]` in this block")),
+            Some(_) if seen.contains(named) => {
+                diagnostics.error(&named, format!("the update `{named}` has a validator already"));
+            }
+            Some(update) if update.args.len() != method.callable.args.len() => {
+                let (has, wanted) = (method.callable.args.len(), update.args.len());
+                let message = format!(
+                    "a validator takes the arguments of its update by reference: it has {has} of them, `{named}` has {wanted}"
+                );
+                diagnostics.error(&method.function.sig.ident, message);
+            }
+            Some(_) => {}
+        }
+        seen.push(named.clone());
+        method.is_broken |= diagnostics.count() > before;
     }
 }
 

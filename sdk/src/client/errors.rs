@@ -7,6 +7,8 @@ use abide_protos::temporal::api::errordetails::v1::{
     QueryFailedFailure, WorkflowExecutionAlreadyStartedFailure, WorkflowNotReadyFailure,
 };
 
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+
 use super::policies::WorkflowExecutionStatus;
 use super::rpc_error::RpcError;
 use crate::converter::PayloadError;
@@ -86,6 +88,14 @@ pub enum StartError {
     MissingTaskQueue {
         /// The workflow type's name.
         workflow_type: &'static str,
+    },
+    /// A signal and an update were to be sent with the start: the server takes one of them.
+    #[error(
+        "a start brings a signal or an update, not both (update `{update}`); send the signal with the workflow's handle"
+    )]
+    SignalAndUpdate {
+        /// The update's name.
+        update: &'static str,
     },
     /// An argument or a memo value cannot be written.
     #[error("{0}")]
@@ -195,10 +205,7 @@ impl QueryError {
             // Servers before failures in queries send the worker's text only.
             let failure = detail.failure.unwrap_or_default();
             let message = if failure.message.is_empty() { error.message().to_string() } else { failure.message };
-            return Self::Failed(Failure::from_proto(abide_protos::temporal::api::failure::v1::Failure {
-                message,
-                ..failure
-            }));
+            return Self::Failed(Failure::from_proto(FailureProto { message, ..failure }));
         }
         let message = error.message().to_string();
         if error.detail::<WorkflowNotReadyFailure>().is_some() {
@@ -211,13 +218,107 @@ impl QueryError {
     }
 }
 
+/// An update did not give its result.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateError {
+    /// Its validator rejected it, or its handler failed; the failure's type and message say which. Nothing of a rejected
+    /// update is in the workflow's history.
+    #[error("update failed: {0}")]
+    Failed(Failure),
+    /// The workflow accepted the update and ended before its handler did.
+    #[error("workflow `{workflow_id}` ended before its update `{update}` had completed: {message}")]
+    WorkflowClosed {
+        /// The update's name.
+        update: &'static str,
+        /// The workflow's id.
+        workflow_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// No workflow with that id is running, it ended before it accepted the update, or it has no update with that id.
+    #[error(
+        "update `{update}` of workflow `{workflow_id}` was not found, or its workflow is not running ({message}); to \
+         start the workflow where it is not there, use `client.start(..).with_update(..)`"
+    )]
+    NotFound {
+        /// The update's name.
+        update: &'static str,
+        /// The workflow's id.
+        workflow_id: String,
+        /// What the server said.
+        message: String,
+    },
+    /// The workflow takes no updates now, because its workflow tasks fail.
+    #[error(
+        "workflow takes no update `{update}` now: {message}; look at the workflow's history for failed workflow tasks"
+    )]
+    NotReady {
+        /// The update's name.
+        update: &'static str,
+        /// What the server said.
+        message: String,
+    },
+    /// An argument cannot be written, or the result cannot be read.
+    #[error("update: {0}")]
+    Payload(#[from] PayloadError),
+    /// The call did not succeed.
+    #[error("{0}")]
+    Rpc(RpcError),
+}
+
+impl UpdateError {
+    pub(super) fn from_rpc(update: &'static str, workflow_id: &str, error: RpcError) -> Self {
+        let message = error.message().to_string();
+        if error.detail::<WorkflowNotReadyFailure>().is_some() {
+            return Self::NotReady { update, message };
+        }
+        if error.is_not_found() && !error.is_namespace_not_found() {
+            return Self::NotFound { update, workflow_id: workflow_id.to_string(), message };
+        }
+        Self::Rpc(error)
+    }
+
+    pub(super) fn from_failure(update: &'static str, workflow_id: &str, failure: FailureProto) -> Self {
+        let failure = Failure::from_proto(failure);
+        // The server's own words for an update that nobody can complete any more.
+        if failure.source_name() == "Server" && failure.error_type() == Some("AcceptedUpdateCompletedWorkflow") {
+            let (workflow_id, message) = (workflow_id.to_string(), failure.message().to_string());
+            return Self::WorkflowClosed { update, workflow_id, message };
+        }
+        Self::Failed(failure)
+    }
+
+    /// The failure of the validator or the handler, if that is why.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+/// A workflow was not started with an update. If the workflow was started and the update was not accepted, the error
+/// is the update's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateWithStartError {
+    /// The workflow could not be started, nor its update be sent.
+    #[error("{0}")]
+    Start(#[from] StartError),
+    /// The update was not accepted.
+    #[error("{0}")]
+    Update(#[from] UpdateError),
+}
+
 #[cfg(test)]
 mod tests {
     use abide_protos::Any;
     use abide_protos::google::rpc;
     use abide_protos::prost::{Message, Name};
     use abide_protos::temporal::api::errordetails::v1::NamespaceNotFoundFailure;
-    use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+    use abide_protos::temporal::api::failure::v1::ApplicationFailureInfo;
+    use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
     use tonic::{Code, Status};
 
     use super::*;
@@ -262,6 +363,31 @@ mod tests {
         assert!(matches!(&error, QueryError::Failed(failure) if failure.message() == "no such player"));
         let bare = rpc_error(Code::InvalidArgument, "text only", &QueryFailedFailure { failure: None });
         assert_eq!(QueryError::from_rpc("state", "order-1", bare).to_string(), "query failed: text only");
+    }
+
+    #[test]
+    fn an_update_that_fails_is_told_from_one_whose_workflow_ended() {
+        let failure = FailureProto { message: "too many".to_string(), ..Default::default() };
+        let error = UpdateError::from_failure("add", "cart-1", failure);
+        assert_eq!(error.failure().map(Failure::message), Some("too many"));
+        let info =
+            ApplicationFailureInfo { r#type: "AcceptedUpdateCompletedWorkflow".to_string(), ..Default::default() };
+        let failure = FailureProto {
+            message: "the Workflow completed".to_string(),
+            source: "Server".to_string(),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+            ..Default::default()
+        };
+        let error = UpdateError::from_failure("add", "cart-1", failure);
+        assert!(matches!(error, UpdateError::WorkflowClosed { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn an_update_of_a_workflow_that_is_not_there_names_update_with_start() {
+        let error = RpcError::for_test(Code::NotFound, "workflow not found for ID: cart-1");
+        let error = UpdateError::from_rpc("add", "cart-1", error);
+        assert!(matches!(error, UpdateError::NotFound { .. }));
+        assert!(error.to_string().contains("with_update"), "{error}");
     }
 
     #[test]

@@ -18,8 +18,9 @@ use super::message::{QueryWorkflow, SignalWorkflow};
 use super::result::GetResult;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
+use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 use crate::History;
-use crate::definition::{QueryDefinition, SignalDefinition, WorkflowDefinition};
+use crate::definition::{QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
 /// A workflow that was started, here or elsewhere.
 ///
@@ -121,6 +122,49 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     /// [`QueryError`](super::QueryError): the handler failed, there is none, or no worker answered in time.
     pub fn query<Q: QueryDefinition>(&self, query: Q, args: Q::Args) -> QueryWorkflow<Q> {
         QueryWorkflow::new(self.connection.clone(), self.execution(self.pinned()), query, &args)
+    }
+
+    /// Sends an update and waits for its result, as long as that takes: the workflow's validator may reject it, then its
+    /// handler runs. Dropping the wait does not stop the update.
+    ///
+    /// ```no_run
+    /// # use abide::client::{UpdateError, WorkflowHandle};
+    /// # use abide::{UpdateDefinition, WorkflowDefinition};
+    /// # async fn pay<W: WorkflowDefinition, U: UpdateDefinition<Args = u32, Output = String>>(
+    /// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError> {
+    /// match order.update(pay, 100).await {
+    ///     Ok(receipt) => println!("paid: {receipt}"),
+    ///     Err(UpdateError::Failed(failure)) => println!("not paid: {failure}"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`UpdateError`](super::UpdateError): it was rejected or failed, or the workflow is not running.
+    pub fn update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilCompleted> {
+        self.new_update(update, &args)
+    }
+
+    /// Sends an update and waits until the workflow has accepted it, that is until a worker's validator has let it
+    /// through; the result is for [`UpdateHandle::result`]. A rejected update gives a handle too, whose result is the
+    /// rejection.
+    ///
+    /// # Errors
+    /// [`UpdateError`](super::UpdateError): the workflow is not running, or an argument cannot be written.
+    pub fn start_update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilAccepted> {
+        self.new_update(update, &args)
+    }
+
+    /// A handle of the update with that id. Nothing is asked yet: the update need not be there.
+    pub fn update_handle<U: UpdateDefinition>(&self, update: U, update_id: impl Into<String>) -> UpdateHandle<U> {
+        let execution = self.execution(self.pinned());
+        UpdateHandle::new(self.connection.clone(), update, execution, update_id.into(), None)
+    }
+
+    fn new_update<U: UpdateDefinition, Until>(&self, update: U, args: &U::Args) -> UpdateWorkflow<U, Until> {
+        let (execution, chain) = (self.execution(self.pinned()), self.chain().to_string());
+        UpdateWorkflow::new(self.connection.clone(), execution, chain, update, args)
     }
 
     /// Asks the workflow to cancel itself; `.reason(..)` says why. The workflow decides when and how it ends.

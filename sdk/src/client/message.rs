@@ -112,7 +112,7 @@ impl<Q: QueryDefinition> IntoFuture for QueryWorkflow<Q> {
     }
 }
 
-fn written<A: Arguments>(args: &A::Args) -> Result<Option<Payloads>, PayloadError> {
+pub(super) fn written<A: Arguments>(args: &A::Args) -> Result<Option<Payloads>, PayloadError> {
     let mut writer = PayloadWriter::new();
     A::write_args(args, &mut writer)?;
     Ok(writer.finish())

@@ -28,13 +28,15 @@ pub(crate) mod retry;
 pub(crate) mod rpc;
 mod rpc_error;
 mod start;
+mod update;
+mod update_with_start;
 mod visibility;
 
 use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
 
 pub use connection::Connection;
 pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
-pub use errors::{ConnectError, QueryError, SignalError, StartError};
+pub use errors::{ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError};
 pub use handle::{CancelWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
@@ -42,6 +44,8 @@ pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConf
 pub use result::{GetResult, WorkflowFailedError};
 pub use rpc_error::RpcError;
 pub use start::{ClientFuture, StartWorkflow, UntilClosed, UntilStarted};
+pub use update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
+pub use update_with_start::UpdateWithStart;
 pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
 
 use crate::definition::WorkflowDefinition;

@@ -4,28 +4,7 @@ use std::fmt;
 
 use abide_protos::temporal::api::enums::v1 as enums;
 
-/// Whether a workflow id may be used again after its workflow has closed (Temporal's `WorkflowIdReusePolicy`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WorkflowIdReusePolicy {
-    /// Yes.
-    #[default]
-    AllowDuplicate,
-    /// Only if the last run failed, timed out, was cancelled or terminated.
-    AllowDuplicateFailedOnly,
-    /// No.
-    RejectDuplicate,
-}
-
-impl WorkflowIdReusePolicy {
-    pub(super) fn to_proto(self) -> i32 {
-        (match self {
-            Self::AllowDuplicate => enums::WorkflowIdReusePolicy::AllowDuplicate,
-            Self::AllowDuplicateFailedOnly => enums::WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
-            Self::RejectDuplicate => enums::WorkflowIdReusePolicy::RejectDuplicate,
-        }) as i32
-    }
-}
+pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
 /// What happens when a workflow with the id is running (Temporal's `WorkflowIdConflictPolicy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

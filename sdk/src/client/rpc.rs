@@ -35,10 +35,12 @@ rpcs! {
     "CountWorkflowExecutions": CountWorkflowExecutionsRequest => CountWorkflowExecutionsResponse,
     "DescribeNamespace": DescribeNamespaceRequest => DescribeNamespaceResponse,
     "DescribeWorkflowExecution": DescribeWorkflowExecutionRequest => DescribeWorkflowExecutionResponse,
+    "ExecuteMultiOperation": ExecuteMultiOperationRequest => ExecuteMultiOperationResponse,
     "GetSystemInfo": GetSystemInfoRequest => GetSystemInfoResponse,
     "GetWorkflowExecutionHistory": GetWorkflowExecutionHistoryRequest => GetWorkflowExecutionHistoryResponse,
     "ListWorkflowExecutions": ListWorkflowExecutionsRequest => ListWorkflowExecutionsResponse,
     "PollActivityTaskQueue": PollActivityTaskQueueRequest => PollActivityTaskQueueResponse,
+    "PollWorkflowExecutionUpdate": PollWorkflowExecutionUpdateRequest => PollWorkflowExecutionUpdateResponse,
     "PollWorkflowTaskQueue": PollWorkflowTaskQueueRequest => PollWorkflowTaskQueueResponse,
     "QueryWorkflow": QueryWorkflowRequest => QueryWorkflowResponse,
     "RecordActivityTaskHeartbeat": RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse,
@@ -55,6 +57,7 @@ rpcs! {
     "SignalWorkflowExecution": SignalWorkflowExecutionRequest => SignalWorkflowExecutionResponse,
     "StartWorkflowExecution": StartWorkflowExecutionRequest => StartWorkflowExecutionResponse,
     "TerminateWorkflowExecution": TerminateWorkflowExecutionRequest => TerminateWorkflowExecutionResponse,
+    "UpdateWorkflowExecution": UpdateWorkflowExecutionRequest => UpdateWorkflowExecutionResponse,
 }
 
 /// Sends bytes that are encoded already, and decodes the response.

@@ -6,6 +6,7 @@ use std::fmt;
 use abide_protos::google::rpc::Status as StatusDetails;
 use abide_protos::prost::{Message, Name};
 use abide_protos::temporal::api::errordetails::v1 as details;
+use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_failure::OperationStatus;
 use tonic::{Code, Status};
 
 /// A call to the Temporal server did not succeed.
@@ -45,6 +46,17 @@ impl RpcError {
     #[cfg(test)]
     pub(crate) fn for_test(code: Code, message: &str) -> Self {
         Self::from_status("Test", &Status::new(code, message))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test_with_detail<D: Message + Name>(code: Code, message: &str, detail: &D) -> Self {
+        let mut error = Self::for_test(code, message);
+        let any = abide_protos::Any {
+            type_url: format!("type.googleapis.com/{}", D::full_name()),
+            value: detail.encode_to_vec(),
+        };
+        error.inner.details.details.push(any);
+        error
     }
 
     /// The method of the workflow service that was called, such as `StartWorkflowExecution`.
@@ -136,12 +148,19 @@ impl RpcError {
             && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
     }
 
+    /// Whether the server has lost the pages of a workflow task's completion that it had taken. One page alone is of no
+    /// use then: all have to be sent again.
+    pub(crate) fn is_completion_buffer_lost(&self) -> bool {
+        self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()
+    }
+
     /// Whether the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
-            Code::DataLoss | Code::Unknown | Code::Aborted | Code::Unavailable => true,
+            Code::Aborted => !self.is_completion_buffer_lost(),
+            Code::DataLoss | Code::Unknown | Code::Unavailable => true,
             _ => false,
         }
     }
@@ -150,6 +169,15 @@ impl RpcError {
     pub(super) fn is_compression_refused(&self) -> bool {
         let message = self.inner.message.to_ascii_lowercase();
         self.is_unimplemented() && (message.contains("compress") || message.contains("grpc-encoding"))
+    }
+
+    /// One of several operations that were called for together; `None` if nothing was wrong with it.
+    pub(super) fn of_operation(&self, status: OperationStatus) -> Option<Self> {
+        let OperationStatus { code: number, message, details } = status;
+        let code = Code::from_i32(number);
+        let is_refused = !matches!(code, Code::Ok | Code::Aborted);
+        let details = StatusDetails { code: number, message: message.clone(), details };
+        is_refused.then(|| Self { inner: Box::new(Inner { rpc: self.inner.rpc, code, message, details }) })
     }
 
     /// The first detail of that message type.

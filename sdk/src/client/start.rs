@@ -1,12 +1,13 @@
-//! Starting workflows: one builder for start, execute and signal-with-start.
+//! Starting workflows: one builder for start, execute and signal-with-start; update-with-start goes on from it.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::{Memo, Payloads, WorkflowType};
+use abide_protos::temporal::api::common::v1::{Memo, Payload, Payloads, WorkflowType};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::sdk::v1::UserMetadata;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{
     SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
@@ -16,13 +17,15 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::errors::StartError;
 use super::handle::WorkflowHandle;
+use super::message::written;
 use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use super::result::WorkflowFailedError;
-use crate::RetryPolicy;
+use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
-use crate::definition::{PayloadValue, SignalDefinition, WorkflowDefinition};
+use crate::definition::{PayloadValue, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
+use crate::{Priority, RetryPolicy};
 
 /// A call of the client under way.
 pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -147,6 +150,27 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
+    /// One line on what this run is for, in Markdown, as the web UI shows it in lists. Default: none.
+    pub fn static_summary(mut self, summary: impl Into<String>) -> Self {
+        let summary = self.text(summary.into());
+        self.request.user_metadata.get_or_insert_with(UserMetadata::default).summary = summary;
+        self
+    }
+
+    /// More on what this run is for, in Markdown and several lines, as the web UI shows it. Default: none.
+    pub fn static_details(mut self, details: impl Into<String>) -> Self {
+        let details = self.text(details.into());
+        self.request.user_metadata.get_or_insert_with(UserMetadata::default).details = details;
+        self
+    }
+
+    /// Which of the tasks that wait in its task queue come first, and who takes turns with whom. Its activities and
+    /// children inherit it. Default: the server's.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.request.priority = Some(priority.to_proto());
+        self
+    }
+
     /// Makes repeated starts one: the server ignores a second start with the same request id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.request_id = id.into();
@@ -161,6 +185,10 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
+    fn text(&mut self, text: String) -> Option<Payload> {
+        to_payload(&text).map_err(|error| self.unwritable = Some(error)).ok()
+    }
+
     /// Writes arguments; an error waits for the call to be awaited.
     fn written(&mut self, write: impl FnOnce(&mut PayloadWriter) -> Result<(), PayloadError>) -> Option<Payloads> {
         let mut writer = PayloadWriter::new();
@@ -173,7 +201,12 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         }
     }
 
-    async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
+    pub(super) fn has_signal(&self) -> bool {
+        self.signal.is_some()
+    }
+
+    /// What is sent, complete with its ids; an error if something that it needs is missing or cannot be written.
+    pub(super) fn checked(mut self) -> Result<(Connection, W, StartWorkflowExecutionRequest), StartError> {
         if let Some(error) = self.unwritable {
             return Err(StartError::Payload(error));
         }
@@ -185,21 +218,49 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
                 *id = Uuid::new_v4().to_string();
             }
         }
-        let workflow_id = self.request.workflow_id.clone();
-        let started = match self.signal {
+        Ok((self.connection, self.workflow, *self.request))
+    }
+
+    async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
+        let signal = self.signal.take();
+        let (connection, workflow, request) = self.checked()?;
+        let workflow_id = request.workflow_id.clone();
+        let started = match signal {
             None => {
-                let answered = self.connection.call(*self.request).await;
+                let answered = connection.call(request).await;
                 answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
             }
             Some((name, input)) => {
-                let answered = self.connection.call(signal_with_start(*self.request, name, input)).await;
+                let answered = connection.call(signal_with_start(request, name, input)).await;
                 answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
             }
         };
         let (run_id, first, started) = started.map_err(|error| StartError::from_rpc(&workflow_id, error))?;
         // Servers that do not tell the first run of the chain tell at least that this run is the first.
         let first = if first.is_empty() && started { run_id.clone() } else { first };
-        Ok(WorkflowHandle::started(self.connection, self.workflow, workflow_id, run_id, first))
+        Ok(WorkflowHandle::started(connection, workflow, workflow_id, run_id, first))
+    }
+}
+
+impl<W: WorkflowDefinition> StartWorkflow<W, UntilStarted> {
+    /// Sends an update along (update-with-start): a workflow that is running gets it, otherwise one is started and gets
+    /// it with its first workflow task. Awaited, it gives handles of both once the update is accepted.
+    ///
+    /// The conflict policy's default is [`UseExisting`](WorkflowIdConflictPolicy::UseExisting) here. A start delay, a
+    /// cron schedule and a signal do not go with an update; the server refuses the first two.
+    ///
+    /// ```no_run
+    /// # use abide::client::{Client, UpdateError};
+    /// # use abide::{UpdateDefinition, WorkflowDefinition};
+    /// # async fn add<W: WorkflowDefinition<Args = ()>, U: UpdateDefinition<Args = String, Output = u32>>(
+    /// #     client: Client, cart: W, add: U) -> Result<(), Box<dyn std::error::Error>> {
+    /// let start = client.start(cart, ()).id("cart-17").task_queue("carts");
+    /// let (cart, added) = start.with_update(add, "book".to_string()).await?;
+    /// println!("{} has {} items", cart.workflow_id(), added.result().await?);
+    /// # Ok(()) }
+    /// ```
+    pub fn with_update<U: UpdateDefinition>(self, update: U, args: U::Args) -> UpdateWithStart<W, U> {
+        UpdateWithStart::new(self, update, written::<U>(&args))
     }
 }
 
@@ -243,6 +304,8 @@ fn signal_with_start(
         signal_input,
         retry_policy: start.retry_policy,
         cron_schedule: start.cron_schedule,
+        user_metadata: start.user_metadata,
+        priority: start.priority,
         memo: start.memo,
         search_attributes: start.search_attributes,
         workflow_start_delay: start.workflow_start_delay,

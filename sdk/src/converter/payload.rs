@@ -8,10 +8,15 @@ use abide_protos::temporal::api::common::v1::Payload;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-const ENCODING: &str = "encoding";
+use super::whole::{from_whole, payload_of};
+
+pub(super) const ENCODING: &str = "encoding";
+pub(super) const MESSAGE_TYPE: &str = "messageType";
 const JSON_PLAIN: &[u8] = b"json/plain";
 const BINARY_NULL: &[u8] = b"binary/null";
 const BINARY_PLAIN: &[u8] = b"binary/plain";
+pub(super) const BINARY_PROTOBUF: &[u8] = b"binary/protobuf";
+pub(super) const JSON_PROTOBUF: &[u8] = b"json/protobuf";
 
 /// A payload that is passed on as it is, without conversion.
 ///
@@ -67,6 +72,9 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
         let metadata = raw.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         return Ok(Payload { metadata, data: raw.data.clone(), external_payloads: Vec::new() });
     }
+    if let Some(payload) = payload_of(value) {
+        return Ok(payload);
+    }
     let json = serde_json::to_vec(value).map_err(|error| {
         PayloadError::new(format!("`{}` cannot be written as JSON: {error}", std::any::type_name::<T>()))
     })?;
@@ -102,12 +110,30 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
                 ))
             })
         }
+        Some(JSON_PROTOBUF) => message(payload).unwrap_or_else(|| json(&payload.data)),
+        Some(BINARY_PROTOBUF) => message(payload).unwrap_or_else(|| {
+            Err(PayloadError::new(format!(
+                "expected `{}`, found a protobuf message (encoding binary/protobuf{}); read it as `Protobuf`",
+                std::any::type_name::<T>(),
+                payload
+                    .metadata
+                    .get(MESSAGE_TYPE)
+                    .map_or_else(String::new, |name| { format!(", message `{}`", String::from_utf8_lossy(name)) })
+            )))
+        }),
         other => Err(PayloadError::new(format!(
-            "expected `{}`, found a payload of encoding `{}`; known encodings are json/plain, binary/null and binary/plain",
+            "expected `{}`, found a payload of encoding `{}`; known encodings are json/plain, json/protobuf, binary/null, \
+             binary/plain and binary/protobuf",
             std::any::type_name::<T>(),
             other.map_or("(none)".into(), String::from_utf8_lossy)
         ))),
     }
+}
+
+/// Reads a message into a value that takes one; `None` if this is another value.
+fn message<T: DeserializeOwned>(payload: &Payload) -> Option<Result<T, PayloadError>> {
+    let read = from_whole(payload)?;
+    Some(read.map_err(|text| PayloadError::new(format!("expected `{}`: {text}", std::any::type_name::<T>()))))
 }
 
 fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
@@ -118,7 +144,7 @@ fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
     })
 }
 
-fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
+pub(super) fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
     let metadata = HashMap::from([(ENCODING.to_string(), encoding.to_vec())]);
     Payload { metadata, data, external_payloads: Vec::new() }
 }

@@ -9,6 +9,8 @@ use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, CanceledF
 
 use super::SOURCE;
 use super::application::{ApplicationFailure, ErrorCategory};
+use super::child_workflow::ChildWorkflowFailure;
+use super::external_workflow::ExternalWorkflowFailure;
 use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::Failure;
 use crate::duration::to_proto;
@@ -19,6 +21,12 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
         return failure.as_proto().clone();
     }
     if let Some(failure) = error.downcast_ref::<ActivityFailure>() {
+        return failure.failure().as_proto().clone();
+    }
+    if let Some(failure) = error.downcast_ref::<ChildWorkflowFailure>() {
+        return failure.failure().as_proto().clone();
+    }
+    if let Some(failure) = error.downcast_ref::<ExternalWorkflowFailure>() {
         return failure.failure().as_proto().clone();
     }
     if let Some(cancelled) = error.downcast_ref::<Cancelled>() {

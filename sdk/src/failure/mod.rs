@@ -6,13 +6,17 @@
 
 mod activity_error;
 mod application;
+mod child_workflow;
 mod encode;
+mod external_workflow;
 mod operation;
 mod recorded;
 mod workflow_error;
 
 pub use activity_error::ActivityError;
 pub use application::{ApplicationFailure, ErrorCategory};
+pub use child_workflow::ChildWorkflowFailure;
+pub use external_workflow::ExternalWorkflowFailure;
 pub use operation::{ActivityFailure, Cancelled};
 pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
 pub use workflow_error::WorkflowError;

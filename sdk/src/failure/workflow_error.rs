@@ -5,12 +5,14 @@ use std::fmt;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
 
+use super::child_workflow::ChildWorkflowFailure;
+use super::external_workflow::ExternalWorkflowFailure;
 use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::Failure;
 
 /// Why a workflow function does not complete: it fails, is cancelled, or continues as new.
 ///
-/// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`]) ends the run as *cancelled* if
+/// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`] or a [`ChildWorkflowFailure`]) ends the run as *cancelled* if
 /// its cancellation was requested; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type and details; any
 /// other error fails the workflow with its text as the message and the last part of its Rust type as the type.
 /// (`Box<dyn Error>` and `anyhow::Error` implement no `Error`; they can be the
@@ -51,10 +53,12 @@ impl WorkflowError {
         }
     }
 
-    /// Whether this is a cancellation: [`Cancelled`], or an activity that was cancelled.
+    /// Whether this is a cancellation: [`Cancelled`], or an operation that was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.downcast_ref::<Cancelled>().is_some()
             || self.downcast_ref::<ActivityFailure>().is_some_and(ActivityFailure::is_cancelled)
+            || self.downcast_ref::<ChildWorkflowFailure>().is_some_and(ChildWorkflowFailure::is_cancelled)
+            || self.downcast_ref::<ExternalWorkflowFailure>().is_some_and(ExternalWorkflowFailure::is_cancelled)
             || self.downcast_ref::<Failure>().is_some_and(Failure::is_cancelled)
     }
 }

@@ -118,6 +118,16 @@ pub(crate) fn command_attributes(command: &Command) -> Vec<Attribute> {
     attributes::<Command>(fields_of(command), "_command_attributes")
 }
 
+/// The fields of any other message, in their order.
+pub(crate) fn message_attributes<M: abide_protos::prost::Name>(message: &M) -> Vec<Attribute> {
+    let builder = MessageBuilder::new::<M>();
+    let named = fields_of(message).into_iter().map(|(path, value)| {
+        let name = short_name(&path, &|path| builder.knows(path));
+        Attribute { path, name, value }
+    });
+    named.filter(|attribute| !attribute.is_empty()).collect()
+}
+
 /// The name of an event's type; one that this version does not know is shown by its number.
 pub(crate) fn event_type_name(number: i32) -> String {
     match EventType::try_from(number) {

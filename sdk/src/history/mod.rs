@@ -13,7 +13,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 pub(crate) use attributes::payload_text;
 pub(crate) use attributes::{
     attributes_field, command_attributes, command_type_name, event_attributes, event_type_name, event_type_number,
-    failure_of, long_name,
+    failure_of, long_name, message_attributes,
 };
 #[cfg(feature = "worker")]
 pub(crate) use load::history_files;

@@ -65,6 +65,16 @@ impl EventCursor {
         Ok(())
     }
 
+    /// Takes back the last two events at hand, a task's Scheduled and its Started event of that id. They must have been
+    /// applied, and no other may have come since; says whether that was so.
+    pub(crate) fn take_back_task(&mut self, started_event_id: i64) -> bool {
+        let is_last = self.last_id == started_event_id && self.peek(0).is_none() && self.next_page_token.is_empty();
+        if is_last {
+            self.last_id -= 2;
+        }
+        is_last
+    }
+
     /// Id of the last event at hand; 0 before the first.
     pub(crate) fn last_id(&self) -> i64 {
         self.last_id

@@ -49,7 +49,6 @@ pub(crate) struct LabelledGroup {
 
 impl CurrentGroups {
     /// What the handler of an update issues; its acceptance and completion belong to no group.
-    #[allow(dead_code, reason = "updates use it once they are merged")]
     pub(crate) fn of_update(update_id: &str) -> Self {
         let inbound = Some(Inbound::Update(update_id.into()));
         Self::These(Rc::new(EventGroups { inbound, labels: Vec::new() }))

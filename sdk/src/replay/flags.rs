@@ -66,6 +66,11 @@ impl Flags {
         &self.sdk_name
     }
 
+    /// Whether the last task that was completed was completed by Abide.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.sdk_name == SDK_NAME
+    }
+
     /// What the completion of a live task has to add to the history.
     pub(crate) fn to_record(&self) -> WorkflowTaskCompletedMetadata {
         if !self.stored {

@@ -1,14 +1,13 @@
 //! What the events of one workflow task have for the author's code, in the order in which it gets them.
 //!
 //! All events of a task drive the machines first; then the code gets its jobs by rank: the start, the random seed,
-//! signals in the order of their arrival (also one that stands after a timer's firing), then everything else in
-//! history order. That order is Core's: histories depend on it.
+//! signals and updates in the order of their arrival (also one that stands after a timer's firing), then everything
+//! else in history order. That order is Core's: histories depend on it.
 
-use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
-use abide_protos::temporal::api::history::v1::{
-    WorkflowExecutionSignaledEventAttributes, WorkflowExecutionStartedEventAttributes,
-};
+use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+use abide_protos::temporal::api::update::v1::Request;
 
 use super::slab::Key;
 
@@ -17,8 +16,15 @@ use super::slab::Key;
 pub(crate) struct Jobs {
     pub(crate) start: Option<Box<WorkflowExecutionStartedEventAttributes>>,
     pub(crate) random_seed: Option<u64>,
-    pub(crate) messages: Vec<Signal>,
+    pub(crate) messages: Vec<Message>,
     pub(crate) others: Vec<Job>,
+}
+
+/// Something that was sent to the workflow and that a handler takes.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Signal(Signal),
+    Update(Box<UpdateRequest>),
 }
 
 /// A signal as it arrived.
@@ -29,10 +35,35 @@ pub(crate) struct Signal {
     pub(crate) input: Option<Payloads>,
 }
 
-impl Signal {
-    /// Takes what the handler gets out of the event.
-    pub(crate) fn of(event_id: i64, event: &mut WorkflowExecutionSignaledEventAttributes) -> Self {
-        Self { event_id, name: std::mem::take(&mut event.signal_name), input: event.input.take() }
+/// An update as it was requested.
+#[derive(Debug)]
+pub(crate) struct UpdateRequest {
+    /// Id of the protocol message that asked for it.
+    pub(crate) message_id: String,
+    pub(crate) update_id: String,
+    /// The last event that came before it.
+    pub(crate) sequencing_event_id: i64,
+    pub(crate) request: Request,
+    /// On replay: the event that says it was accepted, so nobody is asked again.
+    pub(crate) accepted_event_id: Option<i64>,
+}
+
+impl UpdateRequest {
+    /// The update's name on the wire.
+    pub(crate) fn name(&self) -> &str {
+        self.request.input.as_ref().map_or("", |input| &input.name)
+    }
+}
+
+impl Jobs {
+    /// Files an update among the messages: behind all that arrived before it.
+    pub(crate) fn add_update(&mut self, request: UpdateRequest) {
+        let arrived = |message: &Message| match message {
+            Message::Signal(signal) => signal.event_id,
+            Message::Update(update) => update.sequencing_event_id,
+        };
+        let at = self.messages.partition_point(|message| arrived(message) <= request.sequencing_event_id);
+        self.messages.insert(at, Message::Update(Box::new(request)));
     }
 }
 
@@ -50,9 +81,13 @@ pub(crate) enum Job {
 pub(crate) enum Outcome {
     /// A timer fired.
     Fired,
-    /// An activity completed, with its result.
+    /// A child workflow was started: its id and the id of its first run.
+    Started(Box<WorkflowExecution>),
+    /// Another workflow got a signal, or a request to cancel.
+    Delivered,
+    /// An activity or a child workflow completed, with its result.
     Completed(Option<Payload>),
-    /// An activity failed, timed out or was cancelled.
+    /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),
     /// The operation was cancelled before it came to anything.
     Cancelled,

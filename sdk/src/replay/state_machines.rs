@@ -18,11 +18,12 @@ use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand}
 use super::event_groups::{CurrentGroups, EventGroups};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
-use super::jobs::{Job, Jobs, Outcome, Signal};
+use super::jobs::{Job, Jobs, Message, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, close_workflow, modify_workflow_properties, patch, timer, upsert_search_attributes, workflow_task,
+    activity, cancel_external, child_workflow, close_workflow, modify_workflow_properties, patch, signal_external,
+    timer, update, upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -43,11 +44,13 @@ pub(crate) struct StateMachines {
     groups_of: Vec<Option<Rc<EventGroups>>>,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
+    pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
     next_timer: u32,
     next_activity: u32,
+    next_child: u32,
     pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
@@ -70,6 +73,10 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    Update(Box<update::UpdateMachine>),
+    ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
+    SignalExternal(signal_external::SignalExternalMachine),
+    CancelExternal(cancel_external::CancelExternalMachine),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -95,10 +102,12 @@ impl StateMachines {
             groups_of: Vec::new(),
             jobs: Jobs::default(),
             flags,
+            updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
             closed: false,
             next_timer: 0,
             next_activity: 0,
+            next_child: 0,
             patches: None,
             replaying: true,
             time: Timestamp::default(),
@@ -152,6 +161,37 @@ impl StateMachines {
                 }
                 self.workflow_task(workflow_task::Input::Failed, id)
             }
+            A::WorkflowExecutionSignaledEventAttributes(event) => {
+                let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
+                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
+                Ok(())
+            }
+            A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {
+                self.update_admitted(id, event);
+                Ok(())
+            }
+            A::WorkflowExecutionUpdateAcceptedEventAttributes(event) => self.update_accepted(id, event),
+            A::WorkflowExecutionUpdateCompletedEventAttributes(event) => self.update_completed(id, event),
+            A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
+                self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
+                Ok(())
+            }
+            A::WorkflowExecutionCompletedEventAttributes(_)
+            | A::WorkflowExecutionFailedEventAttributes(_)
+            | A::WorkflowExecutionCanceledEventAttributes(_)
+            | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
+            A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
+            other => match self.apply_to_operation(id, other) {
+                Some(applied) => applied,
+                None if event.worker_may_ignore => Ok(()),
+                None => Err(unknown_event(event)),
+            },
+        }
+    }
+
+    /// Takes in what happened to something that the code began; `None` for any other event.
+    fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
+        Some(match attributes {
             A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
             A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
             A::ActivityTaskCompletedEventAttributes(event) => self.activity_completed(id, event),
@@ -165,22 +205,32 @@ impl StateMachines {
             A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
             A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
-            A::WorkflowExecutionSignaledEventAttributes(event) => {
-                self.jobs.messages.push(Signal::of(id, event));
-                Ok(())
+            A::StartChildWorkflowExecutionInitiatedEventAttributes(event) => self.child_initiated(id, event),
+            A::StartChildWorkflowExecutionFailedEventAttributes(event) => self.child_start_failed(id, event),
+            A::ChildWorkflowExecutionStartedEventAttributes(event) => self.child_started(id, event),
+            A::ChildWorkflowExecutionCompletedEventAttributes(event) => self.child_completed(id, event),
+            A::ChildWorkflowExecutionFailedEventAttributes(event) => self.child_failed(id, event),
+            A::ChildWorkflowExecutionCanceledEventAttributes(event) => self.child_canceled(id, event),
+            A::ChildWorkflowExecutionTimedOutEventAttributes(event) => self.child_timed_out(id, event),
+            A::ChildWorkflowExecutionTerminatedEventAttributes(event) => self.child_terminated(id, event),
+            A::SignalExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.signal_external_initiated(id, event)
             }
-            A::WorkflowExecutionCancelRequestedEventAttributes(event) => {
-                self.jobs.others.push(Job::CancelWorkflow { reason: std::mem::take(&mut event.cause) });
-                Ok(())
+            A::SignalExternalWorkflowExecutionFailedEventAttributes(event) => self.signal_external_failed(id, event),
+            A::ExternalWorkflowExecutionSignaledEventAttributes(event) => {
+                self.external_signaled(id, event.initiated_event_id)
             }
-            A::WorkflowExecutionCompletedEventAttributes(_)
-            | A::WorkflowExecutionFailedEventAttributes(_)
-            | A::WorkflowExecutionCanceledEventAttributes(_)
-            | A::WorkflowExecutionContinuedAsNewEventAttributes(_) => self.workflow_closed(event),
-            A::WorkflowExecutionTimedOutEventAttributes(_) | A::WorkflowExecutionTerminatedEventAttributes(_) => Ok(()),
-            _ if event.worker_may_ignore => Ok(()),
-            _ => Err(unknown_event(event)),
-        }
+            A::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(event) => {
+                self.cancel_external_initiated(id, event)
+            }
+            A::RequestCancelExternalWorkflowExecutionFailedEventAttributes(event) => {
+                self.cancel_external_failed(id, event)
+            }
+            A::ExternalWorkflowExecutionCancelRequestedEventAttributes(event) => {
+                self.external_cancel_requested(id, event.initiated_event_id)
+            }
+            _ => return None,
+        })
     }
 
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
@@ -194,6 +244,9 @@ impl StateMachines {
                 }
                 self.deployment_version_of(completed);
             }
+            Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                self.update_accepted_ahead(event.event_id, accepted);
+            }
             Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
             Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
                 self.change_version_ahead(event.event_id);
@@ -203,13 +256,33 @@ impl StateMachines {
         Ok(())
     }
 
+    /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
+    /// updates that were rejected). The task before it, at `last_started_event_id`, is the last one again.
+    ///
+    /// Its own two events are no part of the history; what came before them stays as it was applied.
+    pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
+        self.last_event_id -= 2;
+        self.last_started_event_id = last_started_event_id;
+        self.workflow_task = workflow_task::State::None;
+    }
+
     /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
     /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
-    pub(crate) fn cancel(&mut self, machine: Key, forget: bool) -> Option<Outcome> {
+    pub(crate) fn cancel(&mut self, machine: Key, forget: bool, reason: &str) -> Option<Outcome> {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
             Machine::Activity(_) => self.cancel_activity(machine, forget),
-            Machine::CloseWorkflow(_)
+            Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
+            Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
+            // A request that was made stands, whoever waits for it.
+            Machine::CancelExternal(_) => {
+                if forget {
+                    self.detach(machine);
+                }
+                None
+            }
+            Machine::Update(_)
+            | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
             | Machine::UpsertSearchAttributes(_)
             | Machine::ModifyProperties(_) => None,
@@ -221,6 +294,9 @@ impl StateMachines {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
+            Some(Machine::ChildWorkflow(child)) => child.detach(),
+            Some(Machine::SignalExternal(signal)) => signal.detach(),
+            Some(Machine::CancelExternal(request)) => request.detach(),
             Some(_) | None => {}
         }
     }
@@ -295,6 +371,12 @@ impl StateMachines {
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
+    }
+
+    /// The next child workflow's number, from 1: its default id is made from it.
+    pub(crate) fn take_child_number(&mut self) -> u32 {
+        self.next_child += 1;
+        self.next_child
     }
 
     pub(crate) fn begun_by(&mut self, event_id: i64, machine: Key) {
@@ -386,6 +468,10 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
+            Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
+            Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
+            Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,

@@ -1,4 +1,4 @@
-//! Histories written as text, and commands as lines: the language in which the core's specs are written.
+//! Histories written as text, and commands and messages as lines: the language in which the core's specs are written.
 //!
 //! ```text
 //! 1 WorkflowExecutionStarted type=order input=7
@@ -14,7 +14,11 @@
 //! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. What a line leaves
 //! out gets an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` picks one),
 //! 1 ms between events, core flags 1, 2, 3 on the first completed task (`flags=none` for none).
+//!
+//! Lines after the last event can be updates that the last task, which is live, brings along:
+//! `update id=u1 name=add input=1`.
 
+mod messages;
 mod wiring;
 
 use std::collections::BTreeSet;
@@ -23,7 +27,9 @@ use abide_protos::fields::MessageBuilder;
 use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
+use abide_protos::temporal::api::protocol::v1::Message;
 
+pub use self::messages::{message_line, update_request};
 use self::wiring::Wiring;
 use crate::history::{
     attributes_field, command_attributes, command_type_name, event_attributes, event_type_name, event_type_number,
@@ -44,17 +50,32 @@ pub const WORKFLOW_ID: &str = "wf-id";
 /// # Errors
 /// When a line is not understood; the text names the line.
 pub fn parse_history(text: &str) -> Result<Vec<HistoryEvent>, String> {
+    let (events, messages) = parse_task(text)?;
+    if messages.is_empty() { Ok(events) } else { Err("updates of a live task are no part of a history".into()) }
+}
+
+/// Reads a history, and the updates that its last workflow task brings along.
+///
+/// # Errors
+/// When a line is not understood; the text names the line.
+pub fn parse_task(text: &str) -> Result<(Vec<HistoryEvent>, Vec<Message>), String> {
     let mut wiring = Wiring::default();
-    let mut events = Vec::new();
+    let (mut events, mut messages): (Vec<HistoryEvent>, Vec<Message>) = Default::default();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let event = parse_event(line, &mut wiring).map_err(|error| format!("line {}: {error}\n  {line}", index + 1))?;
-        events.push(event);
+        let at_line = |error| format!("line {}: {error}\n  {line}", index + 1);
+        if let Some(update) = line.strip_prefix("update ") {
+            let before_start = events.last().map_or(0, |event| event.event_id - 1);
+            let message = words(update).and_then(|words| messages::parse_update(&words, before_start));
+            messages.push(message.map_err(at_line)?);
+        } else {
+            events.push(parse_event(line, &mut wiring).map_err(at_line)?);
+        }
     }
-    Ok(events)
+    Ok((events, messages))
 }
 
 /// One command as a line: its type and what is set.
@@ -66,6 +87,8 @@ pub fn command_line(command: &Command) -> String {
         let usual = match attribute.path.as_str() {
             "request_eager_execution" | "use_workflow_build_id" | "inherit_build_id" => true,
             "task_queue" => shown == format!("queue={TASK_QUEUE}"),
+            "namespace" => shown == "namespace=default",
+            "workflow_id_reuse_policy" => shown.ends_with("=AllowDuplicate"),
             _ => false,
         };
         if !usual {

@@ -80,7 +80,7 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
             r#type: shared.info.get().map_or("", |info| &info.workflow_type),
             query_definitions: sorted(queries),
             signal_definitions: sorted(of_kind(HandlerKind::Signal)),
-            update_definitions: Vec::new(),
+            update_definitions: sorted(of_kind(HandlerKind::Update)),
         },
         current_details,
     }

@@ -3,9 +3,11 @@
 mod built_in_queries;
 mod close;
 mod failures;
+mod messages;
 mod order;
 mod panics;
 mod queries;
+mod read_only;
 mod ready_queue;
 mod registry;
 mod routines;

@@ -10,12 +10,12 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 
 use super::built_in_queries as built_in;
 use super::failures::TaskError;
-use super::panics;
+use super::read_only::read_only;
 use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind, application_failure};
 use crate::replay::Output;
 use crate::workflow::shared::Shared;
-use crate::workflow::{HandlerKind, ReadOnly, WorkflowContext, WorkflowInstance};
+use crate::workflow::{HandlerKind, ReadOnlyCode, WorkflowContext, WorkflowInstance};
 
 /// Answers the queries that came with a workflow task.
 pub(crate) fn answer_all(
@@ -38,13 +38,9 @@ pub(crate) fn answer_one(
     if let Some(answer) = built_in::answer(&query.query_type, &**instance, shared) {
         return answer;
     }
-    shared.read_only.set(true);
-    let read_only = ReadOnly::begin();
     let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
-    let answered = panics::catch(|| instance.query(&ctx, &query.query_type, &mut args));
-    drop(read_only);
-    shared.read_only.set(false);
+    let answered = read_only(shared, ReadOnlyCode::Query, || instance.query(&ctx, &query.query_type, &mut args));
     match answered {
         Ok(Some(Ok(payload))) => WorkflowQueryResult {
             result_type: QueryResultType::Answered as i32,
@@ -72,12 +68,14 @@ pub(crate) fn query_failed(error: &TaskError) -> Output {
 }
 
 fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
-    let known = instance.handlers().iter().filter(|handler| handler.kind == HandlerKind::Query);
-    let mut known: Vec<&str> = known.map(|handler| handler.name).collect();
-    if known.is_empty() {
-        known.push("(none)");
-    }
-    format!("unknown query `{name}`; this workflow's queries: {}", known.join(", "))
+    format!("unknown query `{name}`; this workflow's queries: {}", handler_names(instance, HandlerKind::Query))
+}
+
+/// The names of a workflow's handlers of one kind, for messages about an unknown one.
+pub(super) fn handler_names(instance: &dyn WorkflowInstance, kind: HandlerKind) -> String {
+    let known = instance.handlers().iter().filter(|handler| handler.kind == kind);
+    let known: Vec<&str> = known.map(|handler| handler.name).collect();
+    if known.is_empty() { "(none)".into() } else { known.join(", ") }
 }
 
 fn failed(message: String) -> WorkflowQueryResult {

@@ -12,14 +12,16 @@ use std::task::{Context, Poll};
 
 use abide_protos::temporal::api::common::v1::Payload;
 
-use super::panics::{self, Panic};
+use super::failures::TaskError;
+use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update};
+use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
-use crate::converter::PayloadReader;
 use crate::failure::WorkflowError;
 use crate::replay::event_groups::CurrentGroups;
-use crate::replay::jobs::Signal;
-use crate::workflow::shared::Shared;
-use crate::workflow::{RoutineFuture, SignalDispatch, WorkflowContext, WorkflowInstance};
+use crate::replay::jobs::{Message, Signal, UpdateRequest};
+use crate::replay::slab::Key;
+use crate::workflow::shared::{Shared, Spawned};
+use crate::workflow::{InboundMessage, RoutineFuture, WorkflowInstance};
 
 /// All routines of a run.
 pub(crate) struct Routines {
@@ -35,6 +37,8 @@ struct Slot {
     /// The event groups of what it issues.
     groups: CurrentGroups,
     waker: Option<WakerOf>,
+    /// The message whose handler this is, or that spawned this.
+    message: Option<Rc<InboundMessage>>,
 }
 
 #[derive(Default)]
@@ -45,6 +49,9 @@ enum Body {
     /// A signal that has not reached its handler yet.
     Signal(Box<Signal>),
     Handler(RoutineFuture<()>),
+    /// An update that has not reached its handler yet.
+    Update(Box<UpdateRequest>),
+    UpdateHandler(UpdateHandler),
     Branch(Pin<Box<dyn Future<Output = ()>>>),
 }
 
@@ -57,6 +64,12 @@ pub(crate) enum Polled {
     Ended,
     /// A handler has failed, and the workflow with it.
     HandlerFailed(WorkflowError),
+    /// An update's handler has ended.
+    Update {
+        machine: Key,
+        message: Rc<InboundMessage>,
+        result: Result<Payload, WorkflowError>,
+    },
     /// No handler of that name: the signal is kept for one that comes later.
     UnknownSignal(Box<Signal>),
 }
@@ -71,11 +84,22 @@ impl Routines {
         self.ready.push(id);
     }
 
-    pub(crate) fn add_signal(&mut self, signal: Signal) {
-        let groups = CurrentGroups::OfSignal { event_id: signal.event_id };
-        let id = self.add(Body::Signal(Box::new(signal)));
+    pub(crate) fn add_message(&mut self, message: Message) {
+        let (groups, body) = match message {
+            Message::Signal(signal) => {
+                (CurrentGroups::OfSignal { event_id: signal.event_id }, Body::Signal(Box::new(signal)))
+            }
+            Message::Update(request) => (CurrentGroups::of_update(&request.update_id), Body::Update(request)),
+        };
+        let id = self.add(body);
         self.slots[id.index()].groups = groups;
         self.ready.push(id);
+    }
+
+    /// The messages whose handlers have begun and not ended, in no particular order.
+    pub(crate) fn running_handlers(&self) -> impl Iterator<Item = &InboundMessage> {
+        let is_running = |slot: &&Slot| matches!(slot.body, Body::Handler(_) | Body::UpdateHandler(_));
+        self.slots.iter().filter(is_running).filter_map(|slot| slot.message.as_deref())
     }
 
     /// The routine that was woken first, to be polled now.
@@ -86,8 +110,11 @@ impl Routines {
         if id != RoutineId::SPAWNED {
             return Some(id);
         }
-        let branch = shared.core.borrow_mut().spawned.pop_front().expect("each branch stands in the queue once");
-        Some(self.add(Body::Branch(branch)))
+        let spawned = shared.core.borrow_mut().spawned.pop_front().expect("each branch stands in the queue once");
+        let Spawned { future, message } = spawned;
+        let id = self.add(Body::Branch(future));
+        self.slots[id.index()].message = message;
+        Some(id)
     }
 
     /// Polls one routine, with its event groups as the current ones. A panic in it comes back as an error.
@@ -96,7 +123,7 @@ impl Routines {
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
         shared: &Rc<Shared>,
-    ) -> Result<Polled, Panic> {
+    ) -> Result<Polled, TaskError> {
         let index = id.index();
         if self.slots[index].generation != id.generation {
             // A waker that outlived its routine.
@@ -116,47 +143,32 @@ impl Routines {
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
         shared: &Rc<Shared>,
-    ) -> Result<Polled, Panic> {
+    ) -> Result<Polled, TaskError> {
         let index = id.index();
         let mut body = std::mem::take(&mut self.slots[index].body);
         if let Some(waker) = &self.slots[index].waker {
             waker.taken_from_queue();
         }
-        if let Body::Signal(signal) = body {
-            match dispatch(signal, instance, shared)? {
+        if let Body::Signal(_) | Body::Update(_) = body {
+            match self.begin(id, body, instance, shared)? {
+                Dispatched::Running(handler) => body = handler,
                 Dispatched::Ended(polled) => {
+                    shared.current_message.replace(None);
                     self.release(id);
                     return Ok(polled);
-                }
-                Dispatched::Running(handler) => {
-                    shared.handlers_running.set(shared.handlers_running.get() + 1);
-                    body = Body::Handler(handler);
                 }
             }
         }
         let ready = &self.ready;
-        let waker = self.slots[index].waker.get_or_insert_with(|| WakerOf::new(id, ready));
+        let slot = &mut self.slots[index];
+        shared.current_message.replace(slot.message.clone());
+        let waker = slot.waker.get_or_insert_with(|| WakerOf::new(id, ready));
         let mut cx = Context::from_waker(waker.waker());
-        let polled = panics::catch(|| match &mut body {
-            Body::Main(main) => match main.as_mut().poll(&mut cx) {
-                Poll::Ready(result) => Polled::Main(result),
-                Poll::Pending => Polled::Pending,
-            },
-            Body::Handler(handler) => match handler.as_mut().poll(&mut cx) {
-                Poll::Ready(Ok(())) => Polled::Ended,
-                Poll::Ready(Err(error)) => Polled::HandlerFailed(error),
-                Poll::Pending => Polled::Pending,
-            },
-            Body::Branch(branch) => match branch.as_mut().poll(&mut cx) {
-                Poll::Ready(()) => Polled::Ended,
-                Poll::Pending => Polled::Pending,
-            },
-            Body::Empty | Body::Signal(_) => Polled::Pending,
-        })?;
+        let polled = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
         if matches!(polled, Polled::Pending) {
-            self.slots[index].body = body;
+            slot.body = body;
         } else {
-            if matches!(body, Body::Handler(_)) {
+            if matches!(body, Body::Handler(_) | Body::UpdateHandler(_)) {
                 shared.handlers_running.set(shared.handlers_running.get() - 1);
             }
             // Authors' destructors may panic as well as their code.
@@ -164,7 +176,40 @@ impl Routines {
             self.release(id);
             dropped?;
         }
+        shared.current_message.replace(None);
         Ok(polled)
+    }
+
+    /// Hands a message to its handler, which is polled next if it has not ended.
+    fn begin(
+        &mut self,
+        id: RoutineId,
+        body: Body,
+        instance: &Rc<dyn WorkflowInstance>,
+        shared: &Rc<Shared>,
+    ) -> Result<Dispatched<Body>, TaskError> {
+        let slot = &mut self.slots[id.index()];
+        let mut message = |inbound| {
+            let message = Rc::new(inbound);
+            slot.message = Some(Rc::clone(&message));
+            shared.current_message.replace(Some(Rc::clone(&message)));
+            message
+        };
+        let dispatched = match body {
+            Body::Signal(mut signal) => {
+                let message = message(inbound_signal(&mut signal));
+                dispatch_signal(signal, &message.name, instance, shared)?.map(Body::Handler)
+            }
+            Body::Update(request) => {
+                message(inbound_update(&request));
+                dispatch_update(*request, instance, shared)?.map(Body::UpdateHandler)
+            }
+            other => Dispatched::Running(other),
+        };
+        if matches!(dispatched, Dispatched::Running(_)) {
+            shared.handlers_running.set(shared.handlers_running.get() + 1);
+        }
+        Ok(dispatched)
     }
 
     /// Drops all routines: authors' futures first, whatever they hold.
@@ -187,40 +232,35 @@ impl Routines {
     fn release(&mut self, id: RoutineId) {
         let slot = &mut self.slots[id.index()];
         slot.waker = None;
+        slot.message = None;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
     }
 }
 
-enum Dispatched {
-    Running(RoutineFuture<()>),
-    Ended(Polled),
-}
-
-/// Hands a signal to its handler.
-fn dispatch(
-    signal: Box<Signal>,
-    instance: &Rc<dyn WorkflowInstance>,
-    shared: &Rc<Shared>,
-) -> Result<Dispatched, Panic> {
-    let dispatched = panics::catch(|| {
-        let mut reader = PayloadReader::of(signal.input.as_ref());
-        instance.clone().signal(WorkflowContext::new(shared.clone()), &signal.name, &mut reader)
-    })?;
-    Ok(match dispatched {
-        SignalDispatch::Running(handler) => Dispatched::Running(handler),
-        SignalDispatch::Done(Ok(())) => Dispatched::Ended(Polled::Ended),
-        SignalDispatch::Done(Err(error)) => Dispatched::Ended(Polled::HandlerFailed(error)),
-        SignalDispatch::Undecodable(error) => {
-            if !shared.core.borrow().machines.replaying {
-                tracing::warn!(
-                    workflow_id = shared.info.get().map_or("", |info| &info.workflow_id),
-                    signal = signal.name,
-                    "a signal was dropped because its arguments do not fit its handler: {error}"
-                );
+/// Lets authors' code run.
+fn poll_body(body: &mut Body, cx: &mut Context<'_>, message: Option<&Rc<InboundMessage>>) -> Result<Polled, TaskError> {
+    let polled = panics::catch(|| match body {
+        Body::Main(main) => match main.as_mut().poll(cx) {
+            Poll::Ready(result) => Polled::Main(result),
+            Poll::Pending => Polled::Pending,
+        },
+        Body::Handler(handler) => match handler.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => Polled::Ended,
+            Poll::Ready(Err(error)) => Polled::HandlerFailed(error),
+            Poll::Pending => Polled::Pending,
+        },
+        Body::UpdateHandler(UpdateHandler { handler, machine }) => match (handler.as_mut().poll(cx), message) {
+            (Poll::Ready(result), Some(message)) => {
+                Polled::Update { machine: *machine, message: Rc::clone(message), result }
             }
-            Dispatched::Ended(Polled::Ended)
-        }
-        SignalDispatch::Unknown => Dispatched::Ended(Polled::UnknownSignal(signal)),
-    })
+            _ => Polled::Pending,
+        },
+        Body::Branch(branch) => match branch.as_mut().poll(cx) {
+            Poll::Ready(()) => Polled::Ended,
+            Poll::Pending => Polled::Pending,
+        },
+        Body::Empty | Body::Signal(_) | Body::Update(_) => Polled::Pending,
+    })?;
+    Ok(polled)
 }

@@ -130,6 +130,19 @@ impl WorkflowRun {
         self.outcome.as_ref()
     }
 
+    /// Takes the last workflow task back, whose started event is `dropped`: the server has forgotten it, and the task
+    /// that was started at `last_started_event_id` is the last one again. Says whether that was so.
+    ///
+    /// Such a task brought only updates that were rejected, so it changed nothing. The next one repeats the ids of its
+    /// two events.
+    pub fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
+        let is_last = self.last_processed_started_event_id() == dropped && self.cursor.take_back_task(dropped);
+        if is_last {
+            self.shared.core.borrow_mut().machines.take_back_task(last_started_event_id);
+        }
+        is_last
+    }
+
     /// Appends history; asks for it from event 1 where what is cached and what has come do not join.
     ///
     /// Only the first page of a task is compared with what is cached: a hole between two pages is for
@@ -207,6 +220,10 @@ impl WorkflowRun {
             for event in self.cursor.ahead(ahead) {
                 core.machines.look_ahead(event)?;
             }
+            match self.task.as_mut().filter(|_| at_tip) {
+                Some(task) => core.machines.request_updates(std::mem::take(&mut task.messages))?,
+                None => core.machines.forget_rejected_updates(),
+            }
             if at_tip || ahead == 0 {
                 core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
             }
@@ -218,11 +235,15 @@ impl WorkflowRun {
             return Ok(None);
         }
         let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        if self.outcome.is_some() {
+            self.warn_of_unfinished_handlers();
+        }
         let query_results = answer_all(task.queries, self.instance.as_ref(), &self.shared);
-        let core = self.shared.core.borrow();
+        let mut core = self.shared.core.borrow_mut();
+        let messages = core.machines.take_messages(&commands);
         Ok(Some(Output::Complete(Box::new(WorkflowTaskCompletion {
             commands,
-            messages: Vec::new(),
+            messages,
             query_results,
             sdk_metadata: core.machines.flags.to_record(),
             closes_workflow: self.outcome.is_some(),
@@ -285,8 +306,8 @@ impl WorkflowRun {
             main = Some(self.start(*started)?);
         }
         let messages_alone = order.grouping == Grouping::ByRank && !messages.is_empty();
-        for signal in messages {
-            self.routines.add_signal(signal);
+        for message in messages {
+            self.routines.add_message(message);
         }
         if messages_alone {
             self.drain()?;
@@ -366,6 +387,7 @@ impl WorkflowRun {
             Polled::Pending | Polled::Ended => Ok(()),
             Polled::Main(result) => self.close(result.map(Some)),
             Polled::HandlerFailed(error) => self.close(Err(error)),
+            Polled::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
             Polled::UnknownSignal(signal) => {
                 if !self.shared.core.borrow().machines.replaying {
                     tracing::warn!(
@@ -415,6 +437,19 @@ impl WorkflowRun {
 
     pub(super) fn shared(&self) -> &Rc<Shared> {
         &self.shared
+    }
+
+    pub(super) fn instance(&self) -> Option<&dyn WorkflowInstance> {
+        self.instance.as_deref()
+    }
+
+    pub(super) fn routines(&self) -> &Routines {
+        &self.routines
+    }
+
+    /// The workflow's id and the run's.
+    pub(super) fn ids(&self) -> (&str, &str) {
+        (&self.workflow_id, &self.run_id)
     }
 
     pub(super) fn set_outcome(&mut self, outcome: ReplayedOutcome) -> bool {

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
+use super::limits::{Excess, Limit};
 use super::poller::TaskSource;
 use super::shared::Shared;
 use super::shutdown::Phase;
@@ -72,6 +73,17 @@ impl ActivityWorker {
         &self.slots
     }
 
+    /// A slot for an activity that is scheduled now, if this worker knows it and could start it at once.
+    pub(super) fn reserve(&self, activity_type: &str) -> Option<Slot> {
+        self.registry.get(activity_type)?;
+        self.slots.try_take()
+    }
+
+    /// Starts an attempt.
+    pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        self.runtime.spawn(Arc::clone(self).attempt(task, slot));
+    }
+
     /// Runs an attempt and answers it; its slot is given back at the end.
     async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
         let began = Instant::now();
@@ -87,7 +99,7 @@ impl ActivityWorker {
             options.max_heartbeat_throttle_interval,
         );
         let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task_token.clone() };
-        let heartbeats = Heartbeats::new(target, interval, self.shared.blob_limit, cancellation.clone());
+        let heartbeats = Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone());
         let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
@@ -149,21 +161,14 @@ impl ActivityWorker {
         ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
         cancellation: &ActivityCancellation,
     ) -> Outcome {
-        let limit = self.shared.blob_limit;
-        match ended {
-            Ok(Ok(result)) if result.encoded_len() > limit => {
-                let size = result.encoded_len();
-                let text = format!(
-                    "the activity's result has {size} bytes, and the namespace takes {limit}; return a reference to large data"
-                );
-                Outcome::Failed(failure("PayloadsTooLarge", &text))
-            }
+        let outcome = match ended {
             Ok(Ok(result)) => Outcome::Completed(result),
             Ok(Err(error)) => failed(error, cancellation.reason()),
             Err(panic) => {
                 Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
             }
-        }
+        };
+        within_limit(outcome, self.shared.limits.blob)
     }
 
     fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
@@ -333,6 +338,28 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outc
     }
 }
 
+/// Replaces what is too large for the server by a failure that says so. The attempt may be repeated: it is not said that
+/// it is too large the next time.
+fn within_limit(outcome: Outcome, limit: Limit) -> Outcome {
+    let (size, what) = match &outcome {
+        Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
+        Outcome::Cancelled(details) => (
+            details.iter().map(|payload| payload.encoded_len()).sum(),
+            "the details of the activity's cancellation have",
+        ),
+        Outcome::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
+        Outcome::Silent { .. } => return outcome,
+    };
+    match limit.check(size, || what.to_string()) {
+        Some(Excess::Error(text)) => Outcome::Failed(failure("PayloadsTooLarge", &text)),
+        Some(Excess::Warning(text)) => {
+            tracing::warn!("{text}");
+            outcome
+        }
+        None => outcome,
+    }
+}
+
 fn worker_shutdown() -> Box<FailureProto> {
     failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
 }
@@ -415,7 +442,7 @@ impl TaskSource for ActivityTaskSource {
         if response.task_token.is_empty() {
             return;
         }
-        self.worker.runtime.spawn(Arc::clone(&self.worker).attempt(response, slot));
+        self.worker.start(response, slot);
     }
 
     async fn wanted(&self) {}

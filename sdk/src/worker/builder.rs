@@ -110,6 +110,19 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// How many of the activities that one workflow task schedules this worker may start at once, without the way over
+    /// the task queue. They take slots of `max_concurrent_activities`, and only such as are free. Default: 3.
+    pub fn max_eager_activity_reservations_per_workflow_task(mut self, activities: usize) -> Self {
+        self.options.max_eager_activity_reservations_per_workflow_task = activities;
+        self
+    }
+
+    /// Sends all activities over the task queue, so that any worker may get them. Default: `false`.
+    pub fn disable_eager_activity_execution(mut self, disable: bool) -> Self {
+        self.options.disable_eager_activity_execution = disable;
+        self
+    }
+
     /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`.
     /// Default: 5.
     pub fn workflow_task_pollers(mut self, pollers: usize) -> Self {
@@ -165,6 +178,14 @@ impl<State> WorkerBuilder<State> {
     /// Turns deadlock detection off, to step through workflow code with a debugger. Default: `false`.
     pub fn debug_mode(mut self, debug_mode: bool) -> Self {
         self.options.debug_mode = debug_mode;
+        self
+    }
+
+    /// Sends payloads above the namespace's limit all the same: what then happens is up to the server, which by default
+    /// ends the workflow. Otherwise the workflow task or the activity attempt fails, and is tried again. Default:
+    /// `false`.
+    pub fn disable_payload_error_limit(mut self, disable: bool) -> Self {
+        self.options.disable_payload_error_limit = disable;
         self
     }
 

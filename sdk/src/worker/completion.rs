@@ -7,18 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::taskqueue::v1::StickyExecutionAttributes;
 use abide_protos::temporal::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
 use abide_protos::temporal::api::workflowservice::v1::{
-    RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskFailedRequest,
+    PollActivityTaskQueueResponse, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest,
+    RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
 };
 use tokio::time::Instant;
 
+use super::eager;
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
+use super::limits::{TooLarge, failed_query};
+use super::pages;
+use super::shutdown::Phase;
+use super::slots::Slot;
 use super::workflow_worker::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
@@ -29,16 +36,20 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
     pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+        let mut completion = completion;
+        completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
+        let eager_slots = self.reserve_eager(&mut completion.commands);
         let request = self.completion_request(&ticket, *completion);
-        if let Some(text) = self.too_large(&request) {
+        let size = request.encoded_len();
+        if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
             self.evict(&ticket);
-            return self.fail_with(&ticket, request.task_token, WorkflowTaskFailedCause::PayloadsTooLarge, &text).await;
+            return self.fail_with(&ticket, request.task_token, cause, &text).await;
         }
-        match self.shared.connection.call_within(request, time_left(&ticket)).await {
+        match self.send_completion(&ticket, request, size).await {
             Ok(response) => {
+                self.start_eager(response.activity_tasks, eager_slots);
                 if response.reset_history_event_id > 0 {
-                    // The server forgot a speculative task: the run has seen events that were never stored.
-                    self.evict(&ticket);
+                    self.take_back(&ticket, response.reset_history_event_id);
                 }
                 if let Some(next) = response.workflow_task {
                     self.accept(next, ticket.slot);
@@ -46,6 +57,39 @@ impl WorkflowWorker {
             }
             Err(error) => self.completion_refused(&ticket, &error).await,
         }
+    }
+
+    /// Reserves slots for the activities that are to start at once. None in a worker that shuts down.
+    fn reserve_eager(&self, commands: &mut [Command]) -> Vec<Slot> {
+        let options = &self.shared.options;
+        let ending = self.shared.phases.has_reached(Phase::Draining);
+        let activities = self.activities.get().filter(|_| !ending && !options.disable_eager_activity_execution);
+        eager::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
+            activities?.reserve(activity.activity_type.as_ref().map_or("", |activity_type| &activity_type.name))
+        })
+    }
+
+    /// Starts the activities that the server has started. Slots that are left over are given back.
+    fn start_eager(&self, tasks: Vec<PollActivityTaskQueueResponse>, slots: Vec<Slot>) {
+        let Some(activities) = self.activities.get() else { return };
+        if tasks.len() > slots.len() {
+            tracing::warn!("the server has started more activities than were asked for; they will time out");
+        }
+        tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot));
+    }
+
+    async fn send_completion(
+        &self,
+        ticket: &Ticket,
+        request: RespondWorkflowTaskCompletedRequest,
+        size: usize,
+    ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
+        let send = |request| self.shared.connection.call_within(request, time_left(ticket));
+        if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
+            return send(request).await;
+        }
+        // A future with pages in it is large, and rare.
+        Box::pin(async { pages::deliver(&pages::split(request, pages::MAX_PAGE), send).await }).await
     }
 
     /// Tells the server that the task failed: once. Later attempts are left to time out, which slows them down.
@@ -75,7 +119,24 @@ impl WorkflowWorker {
         self.fail(ticket, *task_failure(text)).await;
     }
 
-    pub(super) async fn answer_query(&self, ticket: &Ticket, answer: WorkflowQueryResult) {
+    pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+        self.shared.limits.check_query_result(&mut answer);
+        let mut answered = self.send_answer(ticket, answer).await;
+        if let Err(error) = &answered
+            && error.is_message_too_large()
+        {
+            // Better a failure that somebody reads than a caller who waits in vain.
+            let failed = failed_query(format!("the server did not take the query's result: {error}"));
+            answered = self.send_answer(ticket, failed).await;
+        }
+        if let Err(error) = answered {
+            // Who asked has a timeout of its own, and may be gone.
+            let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
+            tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");
+        }
+    }
+
+    async fn send_answer(&self, ticket: &Ticket, answer: WorkflowQueryResult) -> Result<(), RpcError> {
         let request = RespondQueryTaskCompletedRequest {
             task_token: ticket.task_token.clone(),
             completed_type: answer.result_type,
@@ -85,26 +146,7 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        let mut answered = self.shared.connection.call(request).await.map(drop);
-        if let Err(error) = &answered
-            && error.is_message_too_large()
-        {
-            // Better a failure that somebody reads than a caller who waits in vain.
-            let error_message = format!("the server did not take the query's result: {error}");
-            let request = RespondQueryTaskCompletedRequest {
-                task_token: ticket.task_token.clone(),
-                completed_type: QueryResultType::Failed as i32,
-                error_message,
-                namespace: self.shared.namespace(),
-                ..Default::default()
-            };
-            answered = self.shared.connection.call(request).await.map(drop);
-        }
-        if let Err(error) = answered {
-            // Who asked has a timeout of its own, and may be gone.
-            let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
-            tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");
-        }
+        self.shared.connection.call(request).await.map(drop)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
@@ -139,20 +181,19 @@ impl WorkflowWorker {
         }
     }
 
-    /// Finds a command with more data than the server takes. It would not only refuse, but terminate the workflow.
-    fn too_large(&self, request: &RespondWorkflowTaskCompletedRequest) -> Option<String> {
-        let limit = self.shared.blob_limit;
-        if request.encoded_len() <= limit {
-            return None;
+    /// Says what the server would not only refuse, but terminate the workflow for. What it takes with a sigh is logged.
+    fn too_large(
+        &self,
+        ticket: &Ticket,
+        request: &RespondWorkflowTaskCompletedRequest,
+        size: usize,
+    ) -> Option<TooLarge> {
+        let findings = self.shared.limits.check_completion(request, size);
+        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+        for warning in findings.warnings {
+            tracing::warn!(workflow_id, run_id, workflow_type, "{warning}");
         }
-        let (at, size) =
-            request.commands.iter().map(|command| command.encoded_len()).enumerate().find(|(_, size)| *size > limit)?;
-        let kind = request.commands[at].command_type().as_str_name().trim_start_matches("COMMAND_TYPE_");
-        Some(format!(
-            "command {} of the workflow task ({kind}) has {size} bytes, and the namespace takes {limit} in one argument or result; \
-             pass a reference to large data, not the data itself",
-            at + 1
-        ))
+        findings.error
     }
 
     async fn completion_refused(&self, ticket: &Ticket, error: &RpcError) {
@@ -212,6 +253,12 @@ impl WorkflowWorker {
                 "a failed workflow task could not be reported; it will time out: {error}"
             );
         }
+    }
+
+    /// The server forgot a speculative task: the run has seen two events that were never stored.
+    fn take_back(&self, ticket: &Ticket, last_started_event_id: i64) {
+        let (run_id, dropped) = (ticket.run_id.clone(), ticket.started_event_id);
+        self.lanes().send(&ticket.run_id, Message::TakeBackTask { run_id, dropped, last_started_event_id });
     }
 
     /// Forgets the run, if it is cached: what it did is not what history will say.

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::limits::{Excess, Limit};
 use super::poller::sleep;
 use super::shared::Shared;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityOutbound};
@@ -42,7 +43,7 @@ pub(super) trait HeartbeatTarget: Send + Sync + 'static {
 pub(super) struct Heartbeats<T> {
     target: T,
     interval: Duration,
-    size_limit: usize,
+    limit: Limit,
     cancellation: ActivityCancellation,
     runtime: Handle,
     state: Mutex<State>,
@@ -63,12 +64,7 @@ struct State {
 
 impl<T: HeartbeatTarget> Heartbeats<T> {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(
-        target: T,
-        interval: Duration,
-        size_limit: usize,
-        cancellation: ActivityCancellation,
-    ) -> Arc<Self> {
+    pub(super) fn new(target: T, interval: Duration, limit: Limit, cancellation: ActivityCancellation) -> Arc<Self> {
         let state = State {
             unsent: None,
             latest: None,
@@ -79,7 +75,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
             refusal: None,
         };
         let (runtime, state) = (Handle::current(), Mutex::new(state));
-        Arc::new(Self { target, interval, size_limit, cancellation, runtime, state, refused: Notify::new() })
+        Arc::new(Self { target, interval, limit, cancellation, runtime, state, refused: Notify::new() })
     }
 
     /// Records progress; delivers it now or when the interval has passed.
@@ -89,13 +85,15 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         if state.ended {
             return;
         }
-        if size > self.size_limit {
-            state.refusal = Some(format!(
-                "the heartbeat's details have {size} bytes, and the namespace takes {}; pass a reference to large data",
-                self.size_limit
-            ));
-            self.refused.notify_one();
-            return;
+        match self.limit.check(size, || "the heartbeat's details have".to_string()) {
+            Some(Excess::Error(text)) => {
+                state.refusal = Some(text);
+                self.refused.notify_one();
+                return;
+            }
+            // An activity may record much and often: it is not warned each time.
+            Some(Excess::Warning(text)) => tracing::debug!("{text}"),
+            None => {}
         }
         state.latest = Some(details.clone());
         state.unsent = Some(details);
@@ -237,7 +235,8 @@ mod tests {
     fn case(interval: u64, answer: fn() -> Result<RecordActivityTaskHeartbeatResponse, RpcError>) -> Case {
         let (log, cancellation) = (Arc::default(), ActivityCancellation::new());
         let target = Target { began: Instant::now(), log: Arc::clone(&log), answer };
-        let heartbeats = Heartbeats::new(target, Duration::from_secs(interval), 100, cancellation.clone());
+        let heartbeats =
+            Heartbeats::new(target, Duration::from_secs(interval), Limit::for_test(100), cancellation.clone());
         Case { heartbeats, cancellation, log }
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Ticket {
     pub(super) deadline: tokio::time::Instant,
     /// Whether the whole task is a query.
     pub(super) is_query: bool,
+    /// Id of the task's WorkflowTaskStarted event.
+    pub(super) started_event_id: i64,
     /// The polled events, kept while the history is fetched from its beginning: the server does not store the last
     /// ones of a repeated or speculative task.
     pub(super) polled_events: Vec<HistoryEvent>,
@@ -47,6 +49,9 @@ pub(super) enum Message {
     NoPage { run_id: String },
     /// Forget an idle run: the server did not take its answer.
     Evict { run_id: String },
+    /// The server has forgotten the task that was started at event `dropped`: the one that was started at
+    /// `last_started_event_id` is the last of an idle run again.
+    TakeBackTask { run_id: String, dropped: i64, last_started_event_id: i64 },
     /// Forget one idle run: the lanes together have too many.
     Shed,
 }

@@ -25,6 +25,7 @@ pub(super) trait Run: Sized + 'static {
     fn new(factory: &Self::Factory, ticket: &Ticket) -> Self;
     fn handle(&mut self, input: Input) -> Output;
     fn last_processed_started_event_id(&self) -> i64;
+    fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool;
 }
 
 impl Run for WorkflowRun {
@@ -40,6 +41,10 @@ impl Run for WorkflowRun {
 
     fn last_processed_started_event_id(&self) -> i64 {
         self.last_processed_started_event_id()
+    }
+
+    fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
+        self.take_back_task(dropped, last_started_event_id)
     }
 }
 
@@ -84,6 +89,14 @@ impl<R: Run> LaneThread<R> {
             Message::Evict { run_id } => {
                 let evicted = self.idle.take(&run_id);
                 self.discard(evicted);
+                ControlFlow::Continue(())
+            }
+            Message::TakeBackTask { run_id, dropped, last_started_event_id } => {
+                if let Some(mut run) = self.idle.take(&run_id) {
+                    // A run that has gone on since was rebuilt from a history without that task.
+                    run.take_back_task(dropped, last_started_event_id);
+                    self.idle.put(&run_id, run);
+                }
                 ControlFlow::Continue(())
             }
             Message::Shed => {

@@ -274,6 +274,14 @@ mod tests {
         fn last_processed_started_event_id(&self) -> i64 {
             self.last_started
         }
+
+        fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
+            let is_last = self.last_started == dropped;
+            if is_last {
+                self.last_started = last_started_event_id;
+            }
+            is_last
+        }
     }
 
     impl Drop for Actor {
@@ -370,6 +378,7 @@ mod tests {
             attempt: 1,
             deadline: now().into(),
             is_query: false,
+            started_event_id: 3,
             polled_events: Vec::new(),
             fetched_up_to: 0,
             slot: Slot::for_test(),
@@ -461,6 +470,27 @@ mod tests {
         assert_eq!(case.alive(), 1);
         case.lanes.send("b", Message::Evict { run_id: "b".into() });
         case.wait_until("the refused run is dropped", |case| case.alive() == 0);
+    }
+
+    #[test]
+    fn b115_a_task_that_the_server_forgot_is_taken_back_and_the_cached_run_goes_on() {
+        let case = Case::new(1, 10);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: complete");
+        let take_back = |dropped| Message::TakeBackTask { run_id: "a".into(), dropped, last_started_event_id: 3 };
+        case.lanes.send("a", take_back(5));
+        case.later("a", 7);
+        assert_eq!(case.next(), "a: complete", "task 5 is not the last one: nothing happens");
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: complete");
+        case.lanes.send("a", take_back(7));
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.alive(), 1);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use tokio::time::timeout;
 
 use super::activity_worker::{ActivityTaskSource, ActivityWorker};
 use super::error::WorkerError;
+use super::limits::Limits;
 use super::outage::Outage;
 use super::poller::{Poller, TaskSource};
-use super::shared::{DEFAULT_BLOB_LIMIT, Shared};
+use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
@@ -111,6 +112,10 @@ impl Running {
         for _ in 0..self.shared.options.activity_pollers() {
             let source = ActivityTaskSource { worker: Arc::clone(&activities) };
             self.start_poller(source, activities.slots(), outage);
+        }
+        if let Some(workflows) = &self.workflows {
+            // Set once: a worker starts its activities once.
+            let _ = workflows.activities.set(Arc::clone(&activities));
         }
         self.activities = Some(activities);
     }
@@ -213,8 +218,10 @@ impl Running {
 
 fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let info = described.namespace_info.unwrap_or_default();
-    let limit = info.limits.map(|limits| limits.blob_size_limit_error).and_then(|limit| usize::try_from(limit).ok());
+    let capabilities = info.capabilities.unwrap_or_default();
     let options = worker.options.clone();
+    let limits = Limits::of(info.limits.as_ref());
+    let limits = if options.disable_payload_error_limit { limits.without_errors() } else { limits };
     let identity = options.identity.clone().unwrap_or_else(|| worker.connection.identity().to_string());
     let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
     let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
@@ -227,8 +234,9 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
         instance_key: uuid::Uuid::new_v4().to_string(),
         options,
         phases: Arc::clone(&worker.phases),
-        blob_limit: limit.filter(|limit| *limit > 0).unwrap_or(DEFAULT_BLOB_LIMIT),
-        server_ends_polls: info.capabilities.is_some_and(|capabilities| capabilities.worker_poll_complete_on_shutdown),
+        limits,
+        paginates_completions: capabilities.workflow_task_completion_pagination,
+        server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
     }
 }
 

@@ -8,13 +8,11 @@ use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::deployment::DeploymentOptions;
+use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
 use crate::client::Connection;
 use crate::versioning::DeploymentVersion;
-
-/// Limit of one payload field where the server does not say.
-pub(super) const DEFAULT_BLOB_LIMIT: usize = 2 * 1024 * 1024;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
@@ -27,8 +25,9 @@ pub(super) struct Shared {
     pub(super) instance_key: String,
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
-    /// Bytes that one field of payloads may have.
-    pub(super) blob_limit: usize,
+    pub(super) limits: Limits,
+    /// Whether the namespace takes the completion of a workflow task in pages.
+    pub(super) paginates_completions: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }

@@ -40,6 +40,11 @@ impl Slots {
         Slot { _permit: Arc::clone(&self.free).acquire_owned().await.ok() }
     }
 
+    /// A slot, if one is free now and nobody waits for it.
+    pub(super) fn try_take(&self) -> Option<Slot> {
+        Some(Slot { _permit: Some(Arc::clone(&self.free).try_acquire_owned().ok()?) })
+    }
+
     /// Waits until no task is in hand any more.
     pub(super) async fn all_free(&self) {
         drop(self.free.acquire_many(self.total).await);
@@ -74,6 +79,15 @@ mod tests {
         drop(first);
         let _third = third.await;
         assert_eq!(slots.taken(), 2);
+    }
+
+    #[tokio::test]
+    async fn b062_a_slot_is_reserved_only_while_one_is_free() {
+        let slots = Slots::new(1);
+        let reserved = slots.try_take();
+        assert!(reserved.is_some() && slots.try_take().is_none());
+        drop(reserved);
+        assert_eq!(slots.taken(), 0, "what is not used is given back");
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::activity_worker::ActivityWorker;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
 use super::lanes::Lanes;
@@ -44,6 +45,8 @@ pub(super) struct WorkflowWorker {
     /// What the workflow types say of their versioning; empty without worker versioning.
     behaviors: BTreeMap<&'static str, VersioningBehavior>,
     lanes: OnceLock<Lanes<WorkflowRun>>,
+    /// Where eager activities are started; not set if this worker runs no activities.
+    pub(super) activities: OnceLock<Arc<ActivityWorker>>,
     runtime: Handle,
     /// Whether workflow tasks are polled: not while too many threads are stuck.
     wanted: watch::Sender<bool>,
@@ -76,6 +79,7 @@ impl WorkflowWorker {
             slots: Arc::new(Slots::new(slots)),
             sticky_queue,
             lanes: OnceLock::new(),
+            activities: OnceLock::new(),
             runtime: Handle::current(),
             wanted: watch::Sender::new(true),
         });
@@ -229,6 +233,7 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
         attempt: response.attempt.max(1),
         deadline: Instant::now() + task_timeout(&events),
         is_query: response.query.is_some(),
+        started_event_id: response.started_event_id,
         polled_events: Vec::new(),
         fetched_up_to: 0,
         slot,

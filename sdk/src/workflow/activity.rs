@@ -241,7 +241,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
                 }
             }
             Outcome::Failed(failure) => Poll::Ready(Err(ActivityFailure::from_proto(*failure))),
-            Outcome::Fired | Outcome::Cancelled => unreachable!("activities have other outcomes"),
+            _ => unreachable!("activities have other outcomes"),
         }
     }
 }
@@ -309,7 +309,8 @@ impl<D: ActivityDefinition> Request<D> {
             start_to_close_timeout: options.start_to_close_timeout.map(to_proto),
             heartbeat_timeout: options.heartbeat_timeout.map(to_proto),
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
-            request_eager_execution: false,
+            // A wish: the worker takes it back where it could not start the activity itself.
+            request_eager_execution: own_queue,
             use_workflow_build_id: own_queue,
             priority: options.priority.as_ref().map(Priority::to_proto),
         };

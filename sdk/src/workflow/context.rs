@@ -17,6 +17,7 @@ use crate::duration::time_from_proto;
 /// | to | use |
 /// | --- | --- |
 /// | run an activity | [`activity`](Self::activity) |
+/// | run another workflow as a child, reach any other | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
 /// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
 /// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |

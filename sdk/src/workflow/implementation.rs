@@ -55,6 +55,18 @@ pub trait WorkflowInstance: 'static {
         SignalDispatch::Unknown
     }
 
+    /// Hands an update to its handler; with `validate` its validator is asked first.
+    fn update(
+        self: Rc<Self>,
+        ctx: WorkflowContext,
+        name: &str,
+        args: &mut PayloadReader<'_>,
+        validate: bool,
+    ) -> UpdateDispatch {
+        let _ = (ctx, name, args, validate);
+        UpdateDispatch::Unknown
+    }
+
     /// Answers a query; `None` if there is no handler of that name.
     fn query(
         &self,
@@ -84,6 +96,18 @@ pub enum SignalDispatch {
     Unknown,
 }
 
+/// What became of an update's request.
+pub enum UpdateDispatch {
+    /// It is accepted. The handler begins when this is polled first, whether it is asynchronous or not.
+    Accepted(RoutineFuture<Payload>),
+    /// Its validator refused it.
+    Rejected(WorkflowError),
+    /// The arguments do not fit the handler.
+    Undecodable(PayloadError),
+    /// There is no handler of that name.
+    Unknown,
+}
+
 /// One message handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandlerInfo {
@@ -93,6 +117,21 @@ pub struct HandlerInfo {
     pub name: &'static str,
     /// What its documentation says; empty without any.
     pub description: &'static str,
+    /// What to do when the workflow ends before it does.
+    pub unfinished_policy: UnfinishedPolicy,
+}
+
+/// What to do when a workflow ends while one of its handlers has not: `#[signal(unfinished_policy = abandon)]`, and the
+/// same for `#[update]`. The handler is dropped in any case, and an update without its outcome fails for its caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnfinishedPolicy {
+    /// Warn in the worker's log (TMPRL1102), as work may have been lost. The default; in an attribute it is spelled
+    /// `warn_and_abandon`.
+    #[default]
+    WarnAndAbandon,
+    /// Say nothing.
+    Abandon,
 }
 
 /// What kind of message a handler takes.
@@ -103,4 +142,6 @@ pub enum HandlerKind {
     Signal,
     /// A query: an answer, no change.
     Query,
+    /// An update: a change, and an answer.
+    Update,
 }

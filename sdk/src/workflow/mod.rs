@@ -1,16 +1,20 @@
 //! PURE. What workflow authors see: the context, and one file per verb.
 //!
 //! [`WorkflowContext`] is where to begin. The traits whose names begin with `Workflow` or `Handler`, and
-//! [`SignalDispatch`], are what the macros implement; nobody writes them by hand.
+//! [`SignalDispatch`] and [`UpdateDispatch`], are what the macros implement; nobody writes them by hand.
 
 mod activity;
 mod activity_options;
 mod cancellation;
+mod child_workflow;
+mod child_workflow_options;
 mod condition;
 mod context;
 mod continue_as_new;
 mod event_group;
+mod external_workflow;
 mod implementation;
+mod inbound_message;
 mod info;
 mod metadata;
 mod operation;
@@ -28,20 +32,30 @@ pub(crate) mod shared;
 pub use activity::{ActivityCall, ActivityHandle, ActivityWithoutTimeout};
 pub use activity_options::{ActivityCancellationType, ActivityOptions};
 pub use cancellation::CancellationScope;
+pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowStart};
+pub use child_workflow_options::{
+    ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, VersioningOverride,
+};
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
+pub use external_workflow::{CancelExternalWorkflow, ExternalWorkflow, SignalExternalWorkflow};
 pub use implementation::{
-    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, WorkflowImplementation, WorkflowInstance,
+    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
+    WorkflowInstance,
 };
+pub(crate) use inbound_message::InboundMessage;
+pub use inbound_message::UpdateInfo;
 pub use info::{ParentInfo, RootInfo, WorkflowInfo};
 pub use random::{RandomValue, WorkflowRng};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
-pub(crate) use state::ReadOnly;
 pub use state::State;
+pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use timer::{TimerCall, TimerHandle};
 pub use versioning::ContinueAsNewReason;
+
+pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
 pub(crate) use info::event_time;

@@ -79,9 +79,14 @@ impl OperationFuture {
 
     /// Asks for cancellation; what comes of it is the outcome.
     pub(crate) fn cancel(&self) {
+        self.cancel_because("");
+    }
+
+    /// As [`Self::cancel`], with a reason for who is asked to stop.
+    pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
-            self.shared.core.borrow_mut().cancel_operation(key);
+            self.shared.core.borrow_mut().cancel_operation_because(key, reason);
         }
     }
 
@@ -121,8 +126,8 @@ impl Drop for OperationFuture {
         if let Some(key) = self.key.take()
             // While a run is torn down its core may be borrowed or half gone; nothing is left to be cancelled then.
             && !self.shared.is_torn_down()
-            // A query that drops a handle must not change the workflow: the operation goes on, as if nothing was.
-            && !self.shared.read_only.get()
+            // A query or a validator that drops a handle must not change the workflow: the operation goes on, as if nothing was.
+            && self.shared.read_only.get().is_none()
             && let Ok(mut core) = self.shared.core.try_borrow_mut()
         {
             core.drop_operation(key);

@@ -11,10 +11,12 @@ use std::task::Waker;
 
 use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
+use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
 use super::operation::Operation;
 use super::random::Random;
 use super::search_attributes::Upserted;
+use super::state::ReadOnlyCode;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::{Key, Slab};
@@ -29,8 +31,10 @@ pub(crate) struct Shared {
     /// The scope that every run has: a request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
-    /// Set while a query is answered: nothing may be begun.
-    pub(crate) read_only: Cell<bool>,
+    /// Set while a query is answered or an update is validated: nothing may be begun.
+    pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
+    /// The message whose handler runs, with all that it spawned; `None` in the main routine.
+    pub(crate) current_message: RefCell<Option<Rc<InboundMessage>>>,
     /// Message handlers that have begun and not ended.
     pub(crate) handlers_running: Cell<usize>,
     /// Where the run's random numbers come from: Core's contract.
@@ -40,13 +44,20 @@ pub(crate) struct Shared {
     torn_down: Cell<bool>,
 }
 
+/// A branch that waits for its first turn.
+pub(crate) struct Spawned {
+    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
+    /// The message whose handler spawned it.
+    pub(crate) message: Option<Rc<InboundMessage>>,
+}
+
 /// The part that changes with every operation.
 pub(crate) struct Core {
     pub(crate) machines: StateMachines,
     pub(crate) operations: Slab<Operation>,
     pub(crate) conditions: Conditions,
     /// Branches that the code has spawned and the runtime has not taken in yet.
-    pub(crate) spawned: VecDeque<Pin<Box<dyn Future<Output = ()>>>>,
+    pub(crate) spawned: VecDeque<Spawned>,
     /// Woken for each of them, so that a branch waits for its turn behind what was woken before it.
     pub(crate) spawn_waker: Waker,
     /// Who waits for a scope's cancellation.
@@ -77,7 +88,8 @@ impl Shared {
             task_queue,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
-            read_only: Cell::new(false),
+            read_only: Cell::new(None),
+            current_message: RefCell::new(None),
             handlers_running: Cell::new(0),
             random: RefCell::default(),
             current_details: RefCell::default(),
@@ -114,7 +126,7 @@ impl Shared {
             .collect();
         hit.sort_unstable_by_key(|(number, _)| *number);
         for (_, key) in hit {
-            core.cancel_operation(key);
+            core.cancel_operation_because(key, reason);
         }
         core.cancel_waiters.wake(scope);
     }
@@ -127,10 +139,15 @@ impl Shared {
     /// Says that the code asked for something that only a statement of the main routine or a handler may.
     #[track_caller]
     pub(crate) fn must_not_be_read_only(&self, what: &str) {
-        assert!(
-            !self.read_only.get(),
-            "{what} in a query handler: a query must not change the workflow; use a signal or an update for that"
-        );
+        match self.read_only.get() {
+            None => {}
+            Some(ReadOnlyCode::Query) => panic!(
+                "{what} in a query handler: a query must not change the workflow; use a signal or an update for that"
+            ),
+            Some(ReadOnlyCode::Validator) => {
+                panic!("{what} in an update validator: it only accepts or refuses; do that in the update's handler")
+            }
+        }
     }
 
     /// Fails the workflow task: for what the author's code cannot handle and a mended worker can.
@@ -156,10 +173,12 @@ impl Core {
     }
 
     /// Cancels an operation the way its kind and its options say.
-    pub(crate) fn cancel_operation(&mut self, key: Key) {
+    ///
+    /// The reason is for who is asked to stop, if anybody is.
+    pub(crate) fn cancel_operation_because(&mut self, key: Key, reason: &str) {
         let machine = self.operations.get(key).filter(|operation| operation.is_pending());
         if let Some(machine) = machine.and_then(|operation| operation.machine)
-            && let Some(outcome) = self.machines.cancel(machine, false)
+            && let Some(outcome) = self.machines.cancel(machine, false, reason)
         {
             self.resolve_operation(key, outcome);
         }
@@ -168,7 +187,7 @@ impl Core {
     /// Cancels an operation whose outcome nobody wants any more.
     pub(crate) fn drop_operation(&mut self, key: Key) {
         if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
-            self.machines.cancel(machine, true);
+            self.machines.cancel(machine, true, "");
         }
     }
 

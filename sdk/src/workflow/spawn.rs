@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
 use super::event_group::in_groups;
+use super::shared::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
 /// running.
@@ -45,6 +46,7 @@ impl WorkflowContext {
         let scope = self.shared.current_scope.borrow().clone();
         let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
         let done = slot.clone();
+        let message = self.shared.current_message.borrow().clone();
         let mut core = self.shared.core.borrow_mut();
         core.spawn_waker.wake_by_ref();
         let groups = core.machines.groups.clone();
@@ -56,11 +58,12 @@ impl WorkflowContext {
                 waker.wake();
             }
         };
-        core.spawned.push_back(match groups.is_none() {
+        let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
             true => Box::pin(branch),
             // What a handler's branch begins belongs to the handler's message too.
             false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
-        });
+        };
+        core.spawned.push_back(Spawned { future, message });
         JoinHandle { slot }
     }
 }

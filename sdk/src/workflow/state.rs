@@ -32,7 +32,7 @@ use std::panic::Location;
 ///
 /// # Panics
 /// Every method panics if the field is borrowed at that moment in a way that forbids it, and those that change it if a
-/// query handler calls them; the text says where the method was called and what to do. In a workflow that fails the
+/// query handler or an update validator calls them; the text says where the method was called and what to do. In a workflow that fails the
 /// workflow task, not the workflow; in a query handler it fails the query.
 #[derive(Default)]
 pub struct State<T> {
@@ -147,12 +147,17 @@ impl<T> State<T> {
     #[track_caller]
     fn exclusive(&self) -> RefMut<'_, T> {
         let caller = Location::caller();
-        assert!(
-            !READ_ONLY.get(),
-            "State<{}> is changed at {caller} by a query handler: a query must not change the workflow; \
-             use a signal for that",
-            std::any::type_name::<T>()
-        );
+        if let Some(code) = READ_ONLY.get() {
+            let (who, advice) = match code {
+                ReadOnlyCode::Query => {
+                    ("a query handler", "a query must not change the workflow; use a signal for that")
+                }
+                ReadOnlyCode::Validator => {
+                    ("an update validator", "it only accepts or refuses; change it in the update")
+                }
+            };
+            panic!("State<{}> is changed at {caller} by {who}: {advice}", std::any::type_name::<T>());
+        }
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
                 "State<{}> is changed at {caller} while it is borrowed: \
@@ -165,19 +170,26 @@ impl<T> State<T> {
     }
 }
 
+/// Code that must not change the workflow: it does not run again on replay, so what it changed would be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadOnlyCode {
+    Query,
+    Validator,
+}
+
 thread_local! {
-    /// Whether a query is answered on this thread: what it changed would be lost with the next replay.
-    static READ_ONLY: Cell<bool> = const { Cell::new(false) };
+    /// The read-only code that runs on this thread.
+    static READ_ONLY: Cell<Option<ReadOnlyCode>> = const { Cell::new(None) };
 }
 
 /// While this lives, no `State` may be changed on this thread.
 pub(crate) struct ReadOnly {
-    outer: bool,
+    outer: Option<ReadOnlyCode>,
 }
 
 impl ReadOnly {
-    pub(crate) fn begin() -> Self {
-        Self { outer: READ_ONLY.replace(true) }
+    pub(crate) fn begin(code: ReadOnlyCode) -> Self {
+        Self { outer: READ_ONLY.replace(Some(code)) }
     }
 }
 

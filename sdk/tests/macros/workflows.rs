@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::collections::VecDeque;
 
 use abide::prelude::*;
-use abide::{Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+use abide::{Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +38,8 @@ impl Player {
         self.health.set(saved.unwrap_or(100));
         self.apply(ctx).await;
         self.submit_action(Action { damage: 1 });
-        Ok(self.player_health() + u32::try_from(id)?)
+        self.check_trade(&3, "gold")?;
+        Ok(self.player_health() + u32::try_from(id)? + self.trade(ctx, 1, "gold".into()).await?)
     }
 
     #[signal]
@@ -60,6 +61,26 @@ impl Player {
     #[query(name = "pending")]
     fn pending_actions(&self, at_most: usize) -> Answer<Vec<Action>> {
         Ok(self.pending.with(|pending| pending.iter().take(at_most).cloned().collect()))
+    }
+
+    #[update]
+    async fn trade(&self, _ctx: &WorkflowContext, offer: u32, for_what: String) -> Answer<u32> {
+        drop(for_what);
+        Ok(offer)
+    }
+
+    // An argument may be taken as anything that a reference to it turns into.
+    #[update_validator(trade)]
+    fn check_trade(&self, offer: &u32, for_what: &str) -> Answer<()> {
+        match (offer, for_what) {
+            (0, _) | (_, "") => Err(ApplicationFailure::new("a trade has two sides").into()),
+            _ => Ok(()),
+        }
+    }
+
+    #[update(name = "rest", unfinished_policy = abandon)]
+    fn rest_a_while(&self) -> u32 {
+        self.health.get()
     }
 
     async fn apply(&self, _ctx: &WorkflowContext) {
@@ -101,6 +122,10 @@ fn query_types<Q: QueryDefinition>(_: Q) -> (&'static str, String) {
     (type_name::<Q::Args>(), type_name::<Q::Output>().replace("macros::workflows::", ""))
 }
 
+fn update_types<U: UpdateDefinition<Workflow = Player>>(_: U) -> (&'static str, &'static str) {
+    (type_name::<U::Args>(), type_name::<U::Output>())
+}
+
 fn belongs_to_player<S: SignalDefinition<Workflow = Player>>(_: S) {}
 
 #[test]
@@ -118,6 +143,8 @@ fn a_message_is_named_as_its_method_unless_told_otherwise() {
     assert_eq!(SignalDefinition::name(&Player::heal), "heal-now");
     assert_eq!(QueryDefinition::name(&Player::player_health), "player_health");
     assert_eq!(QueryDefinition::name(&Player::pending_actions), "pending");
+    assert_eq!(UpdateDefinition::name(&Player::trade), "trade");
+    assert_eq!(UpdateDefinition::name(&Player::rest_a_while), "rest");
     assert_eq!(format!("{:?}", Player::submit_action), "Player::submit_action");
 }
 
@@ -132,6 +159,12 @@ fn arguments_are_unit_the_value_or_a_tuple_and_the_context_is_none_of_them() {
 fn the_answer_of_a_query_is_the_value_or_what_stands_in_the_result_however_it_is_spelled() {
     assert_eq!(query_types(Player::player_health), ("()", "u32".into()));
     assert_eq!(query_types(Player::pending_actions), ("usize", "alloc::vec::Vec<Action>".into()));
+}
+
+#[test]
+fn the_result_of_an_update_is_read_like_the_answer_of_a_query() {
+    assert_eq!(update_types(Player::trade), ("(u32, alloc::string::String)", "u32"));
+    assert_eq!(update_types(Player::rest_a_while), ("()", "u32"));
 }
 
 #[test]

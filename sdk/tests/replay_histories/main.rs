@@ -1,16 +1,19 @@
 //! Histories that other SDKs recorded on real servers, replayed against the same workflows written in Rust.
 //!
 //! The files under `tests/histories` were recorded for this project with the Python SDK 1.35; `python.rs` holds the
-//! twins of its workflows, `changed.rs` those that no longer fit, `verdicts.rs` what is said of what cannot be
-//! replayed. Other repositories' files stay outside of this one: `ABIDE_HISTORIES` names the folder that holds them,
-//! and what is not replayed without it is said by name.
+//! twins of its workflows, `payloads.rs` the one about encodings, `changed.rs` those that no longer fit, `verdicts.rs`
+//! what is said of what cannot be replayed. Other repositories' files stay outside of this one: `ABIDE_HISTORIES` names
+//! the folder that holds them, and what is not replayed without it is said by name.
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
+mod children;
 mod go;
 mod others;
+mod payloads;
 mod python;
 mod side_data;
+mod updates;
 mod verdicts;
 mod versions;
 

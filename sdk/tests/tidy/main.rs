@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "failure",
             "converter",
             "retry_policy",
+            "workflow_id_reuse_policy",
             "history",
             "search_attributes",
             "memo",

@@ -9,6 +9,8 @@
 
 mod activities;
 mod cache;
+mod eager;
+mod limits;
 mod outage;
 mod shutdown;
 mod workflow_tasks;

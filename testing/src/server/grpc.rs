@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;
 use super::engine::errors::{Code, Error};
-use super::engine::{Engine, WaiterId};
+use super::engine::{Engine, Progress, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
 /// Workers that poll get an empty answer after so long.
@@ -17,6 +17,8 @@ const POLL_LIMIT: Duration = Duration::from_secs(60);
 const HISTORY_LIMIT: Duration = Duration::from_secs(20);
 /// Queries without a deadline of their own are given up after so long.
 const QUERY_LIMIT: Duration = Duration::from_secs(30);
+/// Callers that wait for an update get what there is after so long.
+const UPDATE_LIMIT: Duration = Duration::from_secs(20);
 /// A long poll ends so much before its caller's deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,33 @@ impl GrpcService {
 
     fn call<T>(&self, request: impl FnOnce(&mut Engine) -> Result<T, Error>) -> Result<Response<T>, Status> {
         self.host.call(request).map(Response::new).map_err(status)
+    }
+
+    fn update_patience<T>(&self, request: &Request<T>) -> Patience {
+        Patience { limit: long_poll(request, UPDATE_LIMIT), awaits: self.in_process }
+    }
+
+    /// Waits until an update has come as far as its caller wants; when the caller's time is up, says how far it is.
+    async fn wait_for_update(
+        &self,
+        patience: Patience,
+        admit: impl FnOnce(&mut Engine) -> Result<(UpdateAt, Step<Progress>), Error>,
+    ) -> Result<(UpdateAt, Progress), Error> {
+        let mut admitted = None;
+        let start = |engine: &mut Engine| {
+            let (at, step) = admit(engine)?;
+            admitted = Some(at);
+            Ok(step)
+        };
+        let waited = self.host.wait(patience, start, Engine::resume_update).await?;
+        let Some(at) = admitted else { return Err(Error::update_aborted()) };
+        match waited {
+            Waited::Done(progress) => Ok((at, progress)),
+            Waited::TimedOut => {
+                let progress = self.host.call(|engine| engine.update_progress(&at))?;
+                Ok((at, progress))
+            }
+        }
     }
 }
 
@@ -94,6 +123,60 @@ impl WorkflowService for GrpcService {
                 Err(status(Error::new(Code::DeadlineExceeded, text)))
             }
         }
+    }
+
+    async fn update_workflow_execution(
+        &self,
+        request: Request<api::UpdateWorkflowExecutionRequest>,
+    ) -> Result<Response<api::UpdateWorkflowExecutionResponse>, Status> {
+        let patience = self.update_patience(&request);
+        let request = request.into_inner();
+        let admit = |engine: &mut Engine| engine.update_workflow_execution(request);
+        let (at, progress) = self.wait_for_update(patience, admit).await.map_err(status)?;
+        self.call(|engine| Ok(engine.update_response(&at, progress)))
+    }
+
+    async fn poll_workflow_execution_update(
+        &self,
+        request: Request<api::PollWorkflowExecutionUpdateRequest>,
+    ) -> Result<Response<api::PollWorkflowExecutionUpdateResponse>, Status> {
+        let patience = self.update_patience(&request);
+        let request = request.into_inner();
+        let find = |engine: &mut Engine| engine.poll_workflow_execution_update(&request);
+        let (at, progress) = self.wait_for_update(patience, find).await.map_err(status)?;
+        self.call(|engine| Ok(engine.update_poll_response(&at, progress)))
+    }
+
+    async fn execute_multi_operation(
+        &self,
+        request: Request<api::ExecuteMultiOperationRequest>,
+    ) -> Result<Response<api::ExecuteMultiOperationResponse>, Status> {
+        let patience = self.update_patience(&request);
+        let request = request.into_inner();
+        let mut started = None;
+        let start = |engine: &mut Engine| {
+            let (begun, step) = engine.execute_multi_operation(request)?;
+            let at = begun.at.clone();
+            started = Some(begun);
+            Ok((at, step))
+        };
+        let waited = self.wait_for_update(patience, start).await;
+        match (started, waited) {
+            (Some(started), Ok((_, progress))) => {
+                self.call(|engine| Ok(engine.multi_operation_response(started, progress)))
+            }
+            (Some(_), Err(error)) => Err(status(Engine::multi_operation_failed(error))),
+            (None, Err(error)) => Err(status(error)),
+            (None, Ok(_)) => unreachable!("an update is waited for once its run is started"),
+        }
+    }
+
+    async fn reset_workflow_execution(
+        &self,
+        request: Request<api::ResetWorkflowExecutionRequest>,
+    ) -> Result<Response<api::ResetWorkflowExecutionResponse>, Status> {
+        let request = request.into_inner();
+        self.call(|engine| engine.reset_workflow_execution(request))
     }
 
     async fn start_workflow_execution(
@@ -407,12 +490,14 @@ pub(crate) const SERVED: &[&str] = &[
     "DescribeNamespace",
     "DescribeTaskQueue",
     "DescribeWorkflowExecution",
+    "ExecuteMultiOperation",
     "GetClusterInfo",
     "GetSystemInfo",
     "GetWorkflowExecutionHistory",
     "ListNamespaces",
     "ListWorkflowExecutions",
     "PollActivityTaskQueue",
+    "PollWorkflowExecutionUpdate",
     "PollWorkflowTaskQueue",
     "QueryWorkflow",
     "RecordActivityTaskHeartbeat",
@@ -421,6 +506,7 @@ pub(crate) const SERVED: &[&str] = &[
     "RegisterNamespace",
     "RequestCancelWorkflowExecution",
     "ResetStickyTaskQueue",
+    "ResetWorkflowExecution",
     "RespondActivityTaskCanceled",
     "RespondActivityTaskCanceledById",
     "RespondActivityTaskCompleted",
@@ -435,4 +521,5 @@ pub(crate) const SERVED: &[&str] = &[
     "SignalWorkflowExecution",
     "StartWorkflowExecution",
     "TerminateWorkflowExecution",
+    "UpdateWorkflowExecution",
 ];

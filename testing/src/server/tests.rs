@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use abide_protos::Any;
+use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Request, Status};
 
-use super::engine::api::enums::{CommandType, HistoryEventFilterType, WorkflowTaskFailedCause};
-use super::engine::api::{command, common, service as api, taskqueue};
+use super::engine::api::enums::{
+    CommandType, HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage, WorkflowTaskFailedCause,
+};
+use super::engine::api::{command, common, protocol, service as api, taskqueue, update};
 use super::{InProcessService, TestServer};
 
 type Client = WorkflowServiceClient<InProcessService>;
@@ -77,6 +81,66 @@ fn complete() -> command::Command {
     }
 }
 
+/// An update with the id `u` that its caller awaits to the end.
+fn update_request(workflow_id: &str) -> api::UpdateWorkflowExecutionRequest {
+    api::UpdateWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: execution(workflow_id),
+        request: Some(update::Request {
+            meta: Some(update::Meta { update_id: "u".to_owned(), ..Default::default() }),
+            input: Some(update::Input { name: "change".to_owned(), ..Default::default() }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn accepted() -> Any {
+    let acceptance = update::Acceptance {
+        accepted_request_message_id: "u/request".to_owned(),
+        accepted_request_sequencing_event_id: 1,
+        accepted_request: None,
+    };
+    Any {
+        type_url: "type.googleapis.com/temporal.api.update.v1.Acceptance".to_owned(),
+        value: acceptance.encode_to_vec(),
+    }
+}
+
+fn completed() -> Any {
+    let value = update::outcome::Value::Success(common::Payloads::default());
+    let response = update::Response {
+        meta: Some(update::Meta { update_id: "u".to_owned(), ..Default::default() }),
+        outcome: Some(update::Outcome { value: Some(value) }),
+    };
+    Any { type_url: "type.googleapis.com/temporal.api.update.v1.Response".to_owned(), value: response.encode_to_vec() }
+}
+
+/// The worker's answer to the update `u`.
+async fn respond_to_update(client: &mut Client, task_token: Vec<u8>, body: Any) -> Result<(), Status> {
+    let message_id = "answer".to_owned();
+    let message = protocol::Message {
+        id: message_id.clone(),
+        protocol_instance_id: "u".to_owned(),
+        body: Some(body),
+        ..Default::default()
+    };
+    let attributes = command::ProtocolMessageCommandAttributes { message_id };
+    let command = command::Command {
+        command_type: CommandType::ProtocolMessage.into(),
+        attributes: Some(command::command::Attributes::ProtocolMessageCommandAttributes(attributes)),
+        ..Default::default()
+    };
+    let request = api::RespondWorkflowTaskCompletedRequest {
+        namespace: "default".to_owned(),
+        task_token,
+        commands: vec![command],
+        messages: vec![message],
+        ..Default::default()
+    };
+    client.respond_workflow_task_completed(request).await.map(drop)
+}
+
 /// Waits for the end of a workflow, as clients do.
 async fn result(mut client: Client, workflow_id: &'static str) -> Result<usize, Status> {
     let request = api::GetWorkflowExecutionHistoryRequest {
@@ -121,6 +185,28 @@ async fn time_stands_still_until_somebody_awaits_an_outcome() -> Outcome {
     let task = poll(&mut client).await?;
     respond(&mut client, task, vec![complete()]).await?;
     assert_eq!(awaited.await?, 1);
+    assert_eq!(server.now(), begin + HOUR);
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_skips_while_an_update_is_awaited() -> Outcome {
+    let (server, mut client) = standing_server();
+    let begin = server.now();
+    start_waiting(&mut client, "a").await?;
+    let request = update_request("a");
+    let mut caller = client.clone();
+    let mut awaited = Box::pin(async move { caller.update_workflow_execution(request).await });
+    assert!(once(&mut awaited).await.is_none());
+    assert_eq!(server.now(), begin, "the task that brings the update is under way");
+    let task = poll(&mut client).await?;
+    respond_to_update(&mut client, task, accepted()).await?;
+    assert_eq!(server.now(), begin + HOUR, "the update is accepted, the workflow waits for its timer");
+    let task = poll(&mut client).await?;
+    respond_to_update(&mut client, task, completed()).await?;
+    let response = awaited.await?.into_inner();
+    assert_eq!(response.stage(), UpdateWorkflowExecutionLifecycleStage::Completed);
+    assert!(response.outcome.is_some());
     assert_eq!(server.now(), begin + HOUR);
     Ok(())
 }

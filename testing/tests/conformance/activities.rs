@@ -220,3 +220,41 @@ async fn an_unknown_activity_type_fails_that_activity() -> Outcome {
     })
     .await
 }
+
+/// An activity that says whose it is.
+struct Whose(&'static str);
+
+#[activities]
+impl Whose {
+    #[activity]
+    async fn whose(&self) -> Result<String, ActivityError> {
+        Ok(self.0.to_string())
+    }
+}
+
+#[workflow]
+async fn asks_whose(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let mut names = Vec::new();
+    for _ in 0..10 {
+        names.push(ctx.activity(Whose::whose, ()).start_to_close_timeout(secs(10)).await?);
+    }
+    // The workflow closes in the task that schedules this one: the server does not start it.
+    ctx.activity(Whose::whose, ()).start_to_close_timeout(secs(10)).start().detach();
+    Ok(names)
+}
+
+#[tokio::test]
+async fn eager_activities_stay_on_the_worker_that_schedules_them() -> Outcome {
+    compare("eager", |arm| async move {
+        let own = arm.worker().workflow(asks_whose).activities(Whose("own")).activity_task_pollers(1).build()?;
+        let other = arm.worker().activities(Whose("other")).activity_task_pollers(10).build()?;
+        let body = async {
+            let handle = arm.client.start(asks_whose, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            assert_eq!(handle.result().await?, ["own"; 10]);
+            Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+        };
+        let history = own.run_until(Box::pin(other.run_until(body))).await???;
+        Ok(vec![history])
+    })
+    .await
+}

@@ -6,10 +6,13 @@
 
 mod activities;
 mod arm;
+mod children;
 mod ends;
+mod external;
 mod messages;
 mod normalize;
 mod side_data;
 mod tasks;
 mod timers;
+mod updates;
 mod versions;

@@ -61,8 +61,11 @@ impl Names {
         }
     }
 
-    /// Run ids, and names made from this process's id.
+    /// Run ids, and names made from this process's id; also as words of a longer text.
     fn stand_in(&mut self, text: String) -> String {
+        if text.contains(' ') {
+            return text.split(' ').map(|word| self.stand_in(word.to_string())).collect::<Vec<_>>().join(" ");
+        }
         let own = format!("-{}-", std::process::id());
         let is_uuid = text.len() == 36 && text.chars().filter(|c| *c == '-').count() == 4;
         let is_sticky = text.contains('@') && text.len() > 32;

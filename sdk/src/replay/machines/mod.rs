@@ -4,10 +4,14 @@
 //! [`StateMachines`](super::state_machines::StateMachines) routes events to machines and carries out the effects.
 
 pub(crate) mod activity;
+pub(crate) mod cancel_external;
+pub(crate) mod child_workflow;
 pub(crate) mod close_workflow;
 pub(crate) mod modify_workflow_properties;
 pub(crate) mod patch;
+pub(crate) mod signal_external;
 pub(crate) mod timer;
+pub(crate) mod update;
 pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+use abide_protos::temporal::api::protocol::v1::Message;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use expect_test::Expect;
 
@@ -14,7 +16,7 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 use crate::definition::{Arguments, PayloadValue, WorkflowDefinition};
 use crate::failure::WorkflowError;
 use crate::history::payload_text;
-use crate::replay::text::{command_line, parse_history};
+use crate::replay::text::{command_line, message_line, parse_task, update_request};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::runtime::{RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
@@ -45,9 +47,9 @@ pub(crate) fn check_workflow<W: WorkflowImplementation>(
     expected: Expect,
 ) {
     let registry = registry(workflow);
-    let events = parse_history(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
-    let (scratch, told) = (replay(&registry, &events, order, usize::MAX), tell_apart(&registry, &events, order));
-    let paged = replay(&registry, &events, order, 1);
+    let history = parse_task(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    let (scratch, told) = (replay(&registry, &history, order, usize::MAX), tell_apart(&registry, &history, order));
+    let paged = replay(&registry, &history, order, 1);
     assert_eq!(scratch, paged, "left: read at once; right: read in pages of one event");
     assert_eq!(scratch, told, "left: replayed from scratch; right: fed task by task to a cached run");
     expected.assert_eq(&scratch);
@@ -69,8 +71,8 @@ where
 #[track_caller]
 pub(crate) fn check_workflow_recorded<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
     let registry = registry(workflow);
-    let events = parse_history(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
-    let (scratch, paged) = (replay(&registry, &events, None, usize::MAX), replay(&registry, &events, None, 1));
+    let history = parse_task(history).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    let (scratch, paged) = (replay(&registry, &history, None, usize::MAX), replay(&registry, &history, None, 1));
     assert_eq!(scratch, paged, "left: read at once; right: read in pages of one event");
     expected.assert_eq(&scratch);
 }
@@ -117,8 +119,16 @@ pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>)
     WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())
 }
 
+/// A history, and the updates that its last task brings along.
+type TaskHistory = (Vec<HistoryEvent>, Vec<Message>);
+
 /// The output of the last task, after a replay from scratch.
-fn replay(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Option<RunOrder>, page: usize) -> String {
+fn replay(
+    registry: &Arc<WorkflowRegistry>,
+    (events, messages): &TaskHistory,
+    order: Option<RunOrder>,
+    page: usize,
+) -> String {
     let mut run = new_run(registry, order);
     let mut pages = events.chunks(page.min(events.len())).map(<[HistoryEvent]>::to_vec);
     let first = pages.next().unwrap_or_default();
@@ -128,6 +138,7 @@ fn replay(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Opti
         started_event_id: tip(events),
         attempt: 1,
         history: HistoryPage { events: first, next_page_token: token(left > 0) },
+        messages: messages.clone(),
         ..WorkflowTask::default()
     };
     let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
@@ -142,8 +153,9 @@ fn replay(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Opti
 
 /// The output of the last task of a cached run that got its tasks one by one, with the history since the last one.
 ///
-/// Tasks that failed or timed out are skipped, as a worker would that dropped the run and was told of it later.
-fn tell_apart(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: Option<RunOrder>) -> String {
+/// Tasks that failed or timed out are skipped, as a worker would that dropped the run and was told of it later. Updates
+/// come with the task that accepted them.
+fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory, order: Option<RunOrder>) -> String {
     let mut run = new_run(registry, order);
     let mut output = String::new();
     let mut seen = 0;
@@ -157,6 +169,7 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: 
             started_event_id: event.event_id,
             attempt: 1,
             history: HistoryPage { events: events[seen..=index].to_vec(), next_page_token: Vec::new() },
+            messages: if next.is_none() { messages.clone() } else { accepted_next(&events[index + 1..]) },
             ..WorkflowTask::default()
         };
         seen = index + 1;
@@ -173,6 +186,21 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, events: &[HistoryEvent], order: 
     output
 }
 
+/// The requests of the updates that were accepted before the next task.
+fn accepted_next(events: &[HistoryEvent]) -> Vec<Message> {
+    let of_task = events.iter().take_while(|event| event.event_type() != EventType::WorkflowTaskStarted);
+    let requests = of_task.filter_map(|event| match &event.attributes {
+        Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => Some(update_request(
+            &accepted.accepted_request_message_id,
+            &accepted.protocol_instance_id,
+            accepted.accepted_request_sequencing_event_id,
+            accepted.accepted_request.as_ref()?,
+        )),
+        _ => None,
+    });
+    requests.collect()
+}
+
 /// The task that is live: the last one, unless it was answered already.
 fn tip(events: &[HistoryEvent]) -> i64 {
     match events.last() {
@@ -184,7 +212,8 @@ fn tip(events: &[HistoryEvent]) -> i64 {
 pub(crate) fn text(output: &Output) -> String {
     match output {
         Output::Complete(completion) => {
-            completion.commands.iter().map(command_line).collect::<Vec<String>>().join("\n")
+            let commands = completion.commands.iter().map(command_line);
+            commands.chain(completion.messages.iter().map(message_line)).collect::<Vec<String>>().join("\n")
         }
         Output::Fail(failure) => {
             let kind = failure.nondeterminism.as_ref().map(|error| format!(" {:?}", error.kind())).unwrap_or_default();

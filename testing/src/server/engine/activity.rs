@@ -65,6 +65,33 @@ pub(crate) struct Deadlines {
 }
 
 impl Activity {
+    /// An activity that is scheduled now.
+    pub(crate) fn new(
+        attributes: &history::ActivityTaskScheduledEventAttributes,
+        timeouts: Timeouts,
+        now: Time,
+    ) -> Self {
+        Self {
+            scheduled_event_id: 0,
+            activity_id: attributes.activity_id.clone(),
+            task_queue: attributes.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
+            priority: attributes.priority.as_ref().map_or(0, |priority| priority.priority_key),
+            retry_policy: attributes.retry_policy.clone().unwrap_or_default(),
+            timeouts,
+            first_scheduled_time: now,
+            scheduled_time: now,
+            attempt: 1,
+            started: None,
+            cancel_requested: None,
+            heartbeat_details: None,
+            last_heartbeat_time: None,
+            last_failure: None,
+            last_attempt_complete_time: None,
+            last_worker_identity: String::new(),
+            deadlines: Deadlines::default(),
+        }
+    }
+
     /// When no further attempt may run any more.
     pub(crate) fn expires(&self) -> Option<Time> {
         self.timeouts.schedule_to_close.map(|timeout| self.first_scheduled_time.plus(timeout))
@@ -159,34 +186,21 @@ impl Transaction<'_> {
         timeouts: Timeouts,
         extras: Extras,
     ) -> i64 {
-        let now = self.time();
-        let mut activity = Activity {
-            scheduled_event_id: 0,
-            activity_id: attributes.activity_id.clone(),
-            task_queue: attributes.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default(),
-            priority: self.execution.state.priority_of(attributes.priority.as_ref()).priority_key,
-            retry_policy: attributes.retry_policy.clone().unwrap_or_default(),
-            timeouts,
-            first_scheduled_time: now,
-            scheduled_time: now,
-            attempt: 1,
-            started: None,
-            cancel_requested: None,
-            heartbeat_details: None,
-            last_heartbeat_time: None,
-            last_failure: None,
-            last_attempt_complete_time: None,
-            last_worker_identity: String::new(),
-            deadlines: Deadlines::default(),
-        };
+        let mut activity = Activity::new(&attributes, timeouts, self.time());
+        activity.priority = self.execution.state.priority_of(attributes.priority.as_ref()).priority_key;
         let event_id = self.record_with(attributes, extras);
+        self.insert_activity(event_id, activity);
+        event_id
+    }
+
+    /// Makes a scheduled activity pending; nothing hands it to workers yet.
+    pub(crate) fn insert_activity(&mut self, event_id: i64, mut activity: Activity) {
         activity.scheduled_event_id = event_id;
         if let Some(at) = activity.expires() {
             let deadline = Deadline::ActivityTimeout(self.execution.id, event_id, TimeoutType::ScheduleToClose);
             activity.deadlines.schedule_to_close = Some(self.set_deadline(at, deadline));
         }
         self.state().activities.insert(event_id, activity);
-        event_id
     }
 
     /// Hands the current attempt to the queue.

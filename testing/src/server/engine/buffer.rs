@@ -67,10 +67,11 @@ fn ends_an_operation(event: &HistoryEvent) -> bool {
     )
 }
 
-/// The activity (by scheduled event id) whose start this event records.
-pub(crate) fn started_activity(event: &HistoryEvent) -> Option<i64> {
+/// The activity (by scheduled event id) or the child (by initiated event id) whose start this event records.
+pub(crate) fn started_operation(event: &HistoryEvent) -> Option<i64> {
     match &event.attributes {
         Some(Attributes::ActivityTaskStartedEventAttributes(started)) => Some(started.scheduled_event_id),
+        Some(Attributes::ChildWorkflowExecutionStartedEventAttributes(started)) => Some(started.initiated_event_id),
         _ => None,
     }
 }
@@ -95,6 +96,21 @@ impl StartedIds {
             Some(Attributes::ActivityTaskFailedEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
             Some(Attributes::ActivityTaskTimedOutEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
             Some(Attributes::ActivityTaskCanceledEventAttributes(a)) => (a.scheduled_event_id, &mut a.started_event_id),
+            Some(Attributes::ChildWorkflowExecutionCompletedEventAttributes(a)) => {
+                (a.initiated_event_id, &mut a.started_event_id)
+            }
+            Some(Attributes::ChildWorkflowExecutionFailedEventAttributes(a)) => {
+                (a.initiated_event_id, &mut a.started_event_id)
+            }
+            Some(Attributes::ChildWorkflowExecutionCanceledEventAttributes(a)) => {
+                (a.initiated_event_id, &mut a.started_event_id)
+            }
+            Some(Attributes::ChildWorkflowExecutionTimedOutEventAttributes(a)) => {
+                (a.initiated_event_id, &mut a.started_event_id)
+            }
+            Some(Attributes::ChildWorkflowExecutionTerminatedEventAttributes(a)) => {
+                (a.initiated_event_id, &mut a.started_event_id)
+            }
             _ => return,
         };
         if *started == BUFFERED_EVENT_ID {

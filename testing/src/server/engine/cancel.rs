@@ -1,9 +1,10 @@
 //! RequestCancelWorkflowExecution.
 
 use super::Engine;
-use super::api::{history, service};
+use super::api::{common, history, service};
 use super::errors::Error;
 use super::history_builder::Extras;
+use super::transaction::Transaction;
 
 impl Engine {
     pub(crate) fn request_cancel_workflow_execution(
@@ -21,15 +22,26 @@ impl Engine {
             return Ok(done);
         }
         self.transact(id, |transaction| {
-            transaction.state().cancel_requested = true;
             let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
                 cause: request.reason,
                 identity: request.identity,
                 ..Default::default()
             };
-            transaction.record_with(attributes, Extras::links(request.links));
-            transaction.ensure_workflow_task();
+            transaction.request_cancel(attributes, request.links);
         });
         Ok(done)
+    }
+}
+
+impl Transaction<'_> {
+    /// Asks the run to cancel itself.
+    pub(crate) fn request_cancel(
+        &mut self,
+        attributes: history::WorkflowExecutionCancelRequestedEventAttributes,
+        links: Vec<common::Link>,
+    ) {
+        self.state().cancel_requested = true;
+        self.record_with(attributes, Extras::links(links));
+        self.ensure_workflow_task();
     }
 }

@@ -3,6 +3,7 @@
 use super::activity_close::timeout_failure;
 use super::api::enums::{ContinueAsNewInitiator, RetryState, TimeoutType, WorkflowExecutionStatus};
 use super::api::{command, failure, history};
+use super::errand::Errand;
 use super::execution::normal_queue;
 use super::retry;
 use super::start::NewRun;
@@ -15,6 +16,8 @@ impl Transaction<'_> {
         let now = self.time();
         self.drop_activities();
         self.drop_timers();
+        self.effects.push(Effect::Errand(Errand::TellParent));
+        self.drop_children();
         let state = self.state();
         state.status = status;
         state.close_time = Some(now);

@@ -6,6 +6,7 @@ use super::Engine;
 use super::activity::Activity;
 use super::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
 use super::api::{common, service, taskqueue, workflow};
+use super::child::Child;
 use super::errors::Error;
 use super::execution::Execution;
 use super::time::{self, Time};
@@ -32,12 +33,14 @@ impl Engine {
             execution_config: Some(config(execution)),
             workflow_execution_info: Some(info(execution)),
             pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),
+            pending_children: state.children.values().map(pending_child).collect(),
             pending_workflow_task,
             workflow_extended_info: Some(workflow::WorkflowExecutionExtendedInfo {
                 execution_expiration_time: state.execution_expiration.map(Time::proto),
                 run_expiration_time: state.run_expiration.map(Time::proto),
                 cancel_requested: state.cancel_requested,
                 request_id_infos: request_ids(execution),
+                reset_run_id: execution.reset_run_id.clone(),
                 original_start_time: Some(state.start_time.proto()),
                 ..Default::default()
             }),
@@ -78,10 +81,14 @@ pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
         state_transition_count: execution.transitions,
         history_size_bytes: execution.history.size_bytes,
         execution_duration: state.close_time.map(|close| time::proto(close.since(execution_time))),
-        root_execution: Some(common::WorkflowExecution {
-            workflow_id: execution.workflow_id.clone(),
-            run_id: execution.first_run_id().to_owned(),
-        }),
+        parent_namespace_id: state.start.parent_workflow_namespace_id.clone(),
+        parent_execution: state.start.parent_workflow_execution.clone(),
+        root_execution: Some(state.start.root_workflow_execution.clone().unwrap_or_else(|| {
+            common::WorkflowExecution {
+                workflow_id: execution.workflow_id.clone(),
+                run_id: execution.first_run_id().to_owned(),
+            }
+        })),
         first_run_id: execution.first_run_id().to_owned(),
         priority: state.start.priority.clone(),
         ..Default::default()
@@ -96,6 +103,16 @@ fn request_ids(execution: &Execution) -> HashMap<String, workflow::RequestIdInfo
         buffered: false,
     };
     [(execution.state.start_request_id.clone(), started)].into()
+}
+
+fn pending_child(child: &Child) -> workflow::PendingChildExecutionInfo {
+    workflow::PendingChildExecutionInfo {
+        workflow_id: child.workflow_id.clone(),
+        run_id: child.run_id.clone(),
+        workflow_type_name: child.workflow_type.as_ref().map(|kind| kind.name.clone()).unwrap_or_default(),
+        initiated_id: child.initiated_event_id,
+        parent_close_policy: child.parent_close_policy.into(),
+    }
 }
 
 fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActivityInfo {

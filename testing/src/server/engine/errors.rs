@@ -4,6 +4,7 @@
 use abide_protos::google::rpc;
 use abide_protos::prost::Message;
 
+use super::api::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use super::api::{errordetails, failure};
 
 /// The gRPC codes that the engine answers with.
@@ -13,7 +14,10 @@ pub(crate) enum Code {
     DeadlineExceeded = 4,
     NotFound = 5,
     AlreadyExists = 6,
+    PermissionDenied = 7,
+    ResourceExhausted = 8,
     FailedPrecondition = 9,
+    Aborted = 10,
     Unimplemented = 12,
 }
 
@@ -80,6 +84,52 @@ impl Error {
         Self::new(Code::AlreadyExists, message).with("WorkflowExecutionAlreadyStartedFailure", detail)
     }
 
+    pub(crate) fn failed_precondition(message: impl Into<String>) -> Self {
+        Self::new(Code::FailedPrecondition, message)
+    }
+
+    pub(crate) fn permission_denied(message: impl Into<String>) -> Self {
+        let detail = errordetails::PermissionDeniedFailure::default();
+        Self::new(Code::PermissionDenied, message).with("PermissionDeniedFailure", &detail)
+    }
+
+    /// The run is about to end: what is asked of it may be asked of the next run.
+    pub(crate) fn workflow_closing() -> Self {
+        let text = "workflow operation can not be applied because workflow is closing";
+        Self::exhausted(text, ResourceExhaustedCause::BusyWorkflow)
+    }
+
+    pub(crate) fn concurrent_limit(message: impl Into<String>) -> Self {
+        Self::exhausted(message, ResourceExhaustedCause::ConcurrentLimit)
+    }
+
+    pub(crate) fn update_aborted() -> Self {
+        Self::not_found("workflow update was aborted by closing workflow")
+    }
+
+    pub(crate) fn update_not_found(id: &str) -> Self {
+        Self::not_found(format!("update {id:?} not found"))
+    }
+
+    /// Of operations that were to be carried out together at least one could not be.
+    pub(crate) fn multi_operation(operations: &[Result<(), Option<Self>>]) -> Self {
+        use errordetails::multi_operation_execution_failure::OperationStatus;
+        let detail = failure::MultiOperationExecutionAborted::default();
+        let aborted = Self::new(Code::Aborted, "Operation was aborted.")
+            .with_detail("temporal.api.failure.v1.MultiOperationExecutionAborted", &detail);
+        let statuses = operations.iter().map(|operation| match operation {
+            Ok(()) => OperationStatus::default(),
+            Err(error) => {
+                let Self { code, message, detail } = error.clone().unwrap_or_else(|| aborted.clone());
+                OperationStatus { code: code as i32, message, details: detail.into_iter().collect() }
+            }
+        });
+        let detail = errordetails::MultiOperationExecutionFailure { statuses: statuses.collect() };
+        let real = operations.iter().find_map(|operation| operation.as_ref().err().and_then(Option::as_ref));
+        let code = real.map_or(Code::Aborted, |error| error.code);
+        Self::new(code, "Update-with-Start could not be executed.").with("MultiOperationExecutionFailure", &detail)
+    }
+
     pub(crate) fn not_ready(message: impl Into<String>) -> Self {
         let detail = errordetails::WorkflowNotReadyFailure::default();
         Self::new(Code::FailedPrecondition, message).with("WorkflowNotReadyFailure", &detail)
@@ -96,8 +146,18 @@ impl Error {
         rpc::Status { code: self.code as i32, message: self.message.clone(), details }.encode_to_vec()
     }
 
-    fn with(mut self, name: &str, detail: &impl Message) -> Self {
-        let type_url = format!("type.googleapis.com/temporal.api.errordetails.v1.{name}");
+    fn exhausted(message: impl Into<String>, cause: ResourceExhaustedCause) -> Self {
+        let scope = ResourceExhaustedScope::Namespace.into();
+        let detail = errordetails::ResourceExhaustedFailure { cause: cause.into(), scope };
+        Self::new(Code::ResourceExhausted, message).with("ResourceExhaustedFailure", &detail)
+    }
+
+    fn with(self, name: &str, detail: &impl Message) -> Self {
+        self.with_detail(&format!("temporal.api.errordetails.v1.{name}"), detail)
+    }
+
+    fn with_detail(mut self, name: &str, detail: &impl Message) -> Self {
+        let type_url = format!("type.googleapis.com/{name}");
         self.detail = Some(abide_protos::Any { type_url, value: detail.encode_to_vec() });
         self
     }

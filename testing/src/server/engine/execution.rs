@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
+use super::child::Child;
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::query::QueryId;
 use super::time::Time;
 use super::timer::Timer;
+use super::update::Updates;
+use super::waiters::WaiterId;
 use super::workflow_task::WorkflowTask;
 
 /// The engine's own handle of a run; never reused.
@@ -28,6 +31,10 @@ pub(crate) struct Execution {
     pub(crate) state: State,
     /// Queries that wait for the next workflow task, or ride on the one that is started.
     pub(crate) queries: Vec<QueryId>,
+    /// Callers that wait for an update.
+    pub(crate) update_waiters: Vec<WaiterId>,
+    /// The run that a reset of this one has made.
+    pub(crate) reset_run_id: String,
     /// Bumped by every committed transaction.
     pub(crate) transitions: i64,
 }
@@ -68,6 +75,12 @@ pub(crate) struct State {
     pub(crate) activities: BTreeMap<i64, Activity>,
     /// Pending timers by timer id.
     pub(crate) timers: BTreeMap<String, Timer>,
+    /// Children that have not ended, by initiated event id.
+    pub(crate) children: BTreeMap<i64, Child>,
+
+    pub(crate) updates: Updates,
+    /// The worker has tried to end the run and could not, because something new had come: no more updates are taken.
+    pub(crate) close_attempted: bool,
 
     pub(crate) cancel_requested: bool,
     pub(crate) signal_count: u32,

@@ -41,7 +41,7 @@ impl Engine {
                 self.transact(id, |transaction| transaction.time_out_workflow_task());
             }
             Deadline::WorkflowTaskScheduleToStart(id) => {
-                self.transact(id, |transaction| transaction.time_out_sticky_workflow_task());
+                self.transact(id, |transaction| transaction.time_out_unstarted_workflow_task());
             }
             Deadline::StickyQuery(query) => self.redirect_query(query),
         }

@@ -47,6 +47,7 @@ impl Transaction<'_> {
 
     /// Adds an event; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
     pub(crate) fn record_with(&mut self, attributes: impl Into<Attributes>, extras: Extras) -> i64 {
+        self.write_speculative_task();
         let attributes = attributes.into();
         let kind = event_type(&attributes);
         let event = HistoryEvent {
@@ -72,15 +73,17 @@ impl Transaction<'_> {
         let mut started = buffer::StartedIds::default();
         for mut event in buffer::reorder(buffered) {
             started.wire(&mut event);
-            let scheduled = buffer::started_activity(&event);
+            let begun = buffer::started_operation(&event);
             let event_id = self.append(event);
-            if let Some(scheduled_event_id) = scheduled {
-                started.assign(scheduled_event_id, event_id);
+            if let Some(initiating_event_id) = begun {
+                started.assign(initiating_event_id, event_id);
+                self.child_start_flushed(initiating_event_id, event_id);
             }
         }
     }
 
-    fn append(&mut self, mut event: HistoryEvent) -> i64 {
+    /// Adds an event as it is, with the next id.
+    pub(crate) fn append(&mut self, mut event: HistoryEvent) -> i64 {
         let history = &mut self.execution.history;
         let event_id = history.next_event_id();
         *self.sequence += 1;

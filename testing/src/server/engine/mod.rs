@@ -15,22 +15,29 @@ mod buffer;
 mod busy;
 mod cancel;
 mod chain;
+mod child;
 mod commands;
 mod deadlines;
 mod describe;
+mod errand;
 pub(crate) mod errors;
 mod event_type;
 mod execution;
+mod external;
 mod firing;
 mod history_builder;
 mod history_read;
 mod ids;
 mod limits;
+mod multi_operation;
 mod namespace;
 mod poll;
 mod query;
+mod rebuild;
+mod reset;
 mod retry;
 mod signal;
+mod speculative_task;
 mod start;
 mod system;
 mod task_queue;
@@ -39,6 +46,9 @@ pub(crate) mod time;
 mod timer;
 mod token;
 mod transaction;
+mod update;
+mod update_messages;
+mod update_workflow_execution;
 mod visibility;
 mod waiters;
 mod worker;
@@ -53,6 +63,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::api::common;
 use self::deadlines::Deadlines;
+use self::errand::Errands;
 use self::errors::Error;
 use self::execution::{Execution, ExecutionId};
 use self::ids::Ids;
@@ -61,6 +72,8 @@ use self::query::Queries;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
 use self::transaction::{Effect, Transaction};
+pub(crate) use self::update::Progress;
+pub(crate) use self::update_workflow_execution::UpdateAt;
 use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
 
@@ -100,6 +113,7 @@ pub(crate) struct Engine {
     deadlines: Deadlines,
     waiters: Waiters,
     queries: Queries,
+    errands: Errands,
 }
 
 impl Engine {
@@ -120,6 +134,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             waiters: Waiters::default(),
             queries: Queries::default(),
+            errands: Errands::default(),
         }
     }
 
@@ -199,12 +214,20 @@ impl Engine {
             ids: &mut self.ids,
             sequence: &mut self.sequence,
             effects: Vec::new(),
+            stays_in_memory: false,
         };
         let result = step(&mut transaction);
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }
+        if !transaction.stays_in_memory {
+            transaction.write_speculative_task();
+        }
         transaction.execution.transitions += 1;
+        if !transaction.execution.is_running() {
+            let continues = transaction.effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
+            transaction.state().updates.abort_pending(continues);
+        }
         let (effects, running) = (transaction.effects, transaction.execution.is_running());
         if running {
             self.open.insert(id);
@@ -214,6 +237,8 @@ impl Engine {
         self.carry_out(id, effects);
         self.wake_history_readers(id);
         self.advance_queries(id);
+        self.advance_updates(id);
+        self.run_errands();
         result
     }
 
@@ -226,6 +251,7 @@ impl Engine {
                 }
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
+                Effect::Errand(errand) => self.errands.add(id, errand),
                 Effect::Continue(next) => {
                     let (namespace, workflow_id) =
                         (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());

@@ -148,6 +148,8 @@ fn describe(namespace: &Namespace) -> service::DescribeNamespaceResponse {
 fn capabilities() -> Capabilities {
     Capabilities {
         eager_workflow_start: true,
+        sync_update: true,
+        async_update: true,
         worker_heartbeats: true,
         worker_poll_complete_on_shutdown: true,
         ..Default::default()

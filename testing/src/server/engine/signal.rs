@@ -10,7 +10,8 @@ use super::limits;
 use super::start::{Admission, request_link};
 use super::transaction::Transaction;
 
-const SIGNAL_LIMIT: u32 = 10_000;
+/// Signals that one run takes.
+pub(crate) const SIGNAL_LIMIT: u32 = 10_000;
 
 impl Engine {
     pub(crate) fn signal_workflow_execution(
@@ -114,7 +115,7 @@ impl Engine {
 }
 
 impl Transaction<'_> {
-    fn signal(
+    pub(crate) fn signal(
         &mut self,
         signal: history::WorkflowExecutionSignaledEventAttributes,
         links: Vec<common::Link>,

@@ -13,6 +13,7 @@ use super::history_builder::Extras;
 use super::namespace::NamespaceId;
 use super::time::{self, Time};
 use super::transaction::Transaction;
+use super::update::Updates;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling};
 use super::{Engine, limits, retry};
 
@@ -33,6 +34,8 @@ pub(crate) struct NewRun {
     pub(crate) signal: Option<(history::WorkflowExecutionSignaledEventAttributes, Vec<common::Link>)>,
     /// The caller takes the first workflow task along.
     pub(crate) eager: bool,
+    /// A child: it begins to work when its parent knows of it.
+    pub(crate) waits_for_parent: bool,
 }
 
 /// What a start request does about an earlier run of the same workflow id.
@@ -68,7 +71,7 @@ impl Engine {
         Ok(response)
     }
 
-    fn start_response(&self, id: ExecutionId, started: bool) -> service::StartWorkflowExecutionResponse {
+    pub(crate) fn start_response(&self, id: ExecutionId, started: bool) -> service::StartWorkflowExecutionResponse {
         let execution = self.execution(id);
         service::StartWorkflowExecutionResponse {
             run_id: execution.run_id.clone(),
@@ -136,8 +139,7 @@ impl Engine {
         let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
         let run_timeout = time::shorter(run_timeout, execution_timeout);
         let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
-        let task_timeout = task_timeout.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);
-        let task_timeout = run_timeout.map_or(task_timeout, |run_timeout| task_timeout.min(run_timeout));
+        let task_timeout = self::task_timeout(task_timeout, run_timeout);
         let delay = time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelay")?;
         let run_id = self.ids.v7(self.now.time);
         let queue = request.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
@@ -177,6 +179,7 @@ impl Engine {
             links: request.links.clone(),
             signal: None,
             eager,
+            waits_for_parent: false,
         })
     }
 
@@ -193,6 +196,8 @@ impl Engine {
             history: History::default(),
             state: State::of(&run, self.now.time),
             queries: Vec::new(),
+            update_waiters: Vec::new(),
+            reset_run_id: String::new(),
             transitions: 0,
         });
         self.transact(id, |transaction| transaction.begin(run));
@@ -201,7 +206,7 @@ impl Engine {
 }
 
 impl State {
-    fn of(run: &NewRun, now: Time) -> Self {
+    pub(crate) fn of(run: &NewRun, now: Time) -> Self {
         let start = &run.start;
         let backoff = time::stored(start.first_workflow_task_backoff.as_ref()).unwrap_or_default();
         let execution_expiration = start.workflow_execution_expiration_time.as_ref().map(Time::from_proto);
@@ -231,6 +236,9 @@ impl State {
             sticky: None,
             activities: Default::default(),
             timers: Default::default(),
+            updates: Updates::default(),
+            close_attempted: false,
+            children: Default::default(),
             cancel_requested: false,
             signal_count: 0,
             request_ids: BTreeSet::new(),
@@ -243,7 +251,6 @@ impl State {
 impl Transaction<'_> {
     fn begin(&mut self, run: NewRun) {
         let extras = Extras { user_metadata: run.user_metadata, links: run.links, ..Extras::default() };
-        let backoff = time::stored(run.start.first_workflow_task_backoff.as_ref());
         let identity = run.start.identity.clone();
         self.record_with(run.start, extras);
         if let Some((signal, links)) = run.signal {
@@ -256,13 +263,21 @@ impl Transaction<'_> {
             let key = self.set_deadline(at, Deadline::WorkflowTimeout(self.execution.id));
             self.state().timeout = Some(key);
         }
+        if !run.waits_for_parent {
+            self.begin_tasks(run.eager, identity);
+        }
+    }
+
+    /// Schedules the first workflow task, or sets the time for it.
+    pub(crate) fn begin_tasks(&mut self, eager: bool, identity: String) {
+        let backoff = time::stored(self.execution.state.start.first_workflow_task_backoff.as_ref());
         if let Some(backoff) = backoff {
             let at = self.time().plus(backoff);
             let key = self.set_deadline(at, Deadline::FirstWorkflowTask(self.execution.id));
             self.state().first_task_backoff = Some(key);
         } else {
-            self.schedule_workflow_task(Scheduling { inline: run.eager, heartbeat_of: None });
-            if run.eager {
+            self.schedule_workflow_task(Scheduling { inline: eager, ..Scheduling::default() });
+            if eager {
                 self.start_workflow_task(EAGER_REQUEST_ID.to_owned(), identity);
             }
         }
@@ -293,7 +308,14 @@ fn link(execution: &Execution, reference: common::link::workflow_event::Referenc
     }
 }
 
-fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
+/// How long a workflow task may take: never longer than its run.
+pub(crate) fn task_timeout(asked: Option<Duration>, run_timeout: Option<Duration>) -> Duration {
+    let timeout = asked.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);
+    run_timeout.map_or(timeout, |run_timeout| timeout.min(run_timeout))
+}
+
+/// Refuses what no workflow can be started with.
+pub(crate) fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
     let refuse = |text: &str| Err(Error::invalid_argument(text));
     let too_long = |name: &str, text: &str| {
         let length = text.len();

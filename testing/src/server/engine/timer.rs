@@ -31,6 +31,11 @@ impl Transaction<'_> {
         };
         let started_event_id = self.record_with(attributes, extras);
         let expires = self.time().plus(duration);
+        self.arm_timer(timer_id, started_event_id, expires);
+    }
+
+    /// Makes a started timer fire at `expires`.
+    pub(crate) fn arm_timer(&mut self, timer_id: String, started_event_id: i64, expires: Time) {
         let deadline = self.set_deadline(expires, Deadline::Timer(self.execution.id));
         self.state().timers.insert(timer_id, Timer { started_event_id, expires, deadline });
     }

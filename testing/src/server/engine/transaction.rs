@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::deadlines::{Clock, Deadline, Key};
+use super::errand::Errand;
 use super::execution::{Execution, State};
 use super::ids::Ids;
 use super::time::{Now, Time};
@@ -18,6 +19,8 @@ pub(crate) enum Effect {
     DispatchWorkflowTask,
     /// Offer an activity (by scheduled event id) to workers.
     DispatchActivity(i64),
+    /// Do something to other runs.
+    Errand(Errand),
     /// Create the run that continues this one.
     Continue(Box<super::start::NewRun>),
 }
@@ -30,6 +33,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) sequence: &'a mut u64,
     pub(crate) effects: Vec<Effect>,
+    /// Nothing happened that a real server would write down: a speculative task stays one.
+    pub(crate) stays_in_memory: bool,
 }
 
 /// What a failed completion is rolled back to.

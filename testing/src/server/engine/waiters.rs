@@ -1,4 +1,4 @@
-//! Callers that wait: for a task, for new events, for the answer to a query. Waking a caller only tells it to come back;
+//! Callers that wait: for a task, for new events, for the answer to a query, for an update. Waking a caller only tells it to come back;
 //! what it waited for is handed over when it does, so nothing is lost if it is gone by then.
 
 use std::collections::BTreeMap;
@@ -7,6 +7,7 @@ use super::Engine;
 use super::execution::ExecutionId;
 use super::query::QueryId;
 use super::task_queue::{Poll, QueueKey, Task};
+use super::update_workflow_execution::WaitingUpdate;
 
 /// The name of a waiting caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,7 @@ pub(crate) enum Waiter {
     Poll(Box<WaitingPoll>),
     History { execution: ExecutionId, next_event_id: i64, close_only: bool },
     Query(QueryId),
+    Update(Box<WaitingUpdate>),
 }
 
 /// A worker that waits for a task.
@@ -110,6 +112,7 @@ impl Engine {
                 }
             }
             Some(Waiter::Query(query)) => self.drop_query(query),
+            Some(Waiter::Update(waiting)) => self.drop_update_waiter(id, waiting.at.execution),
             Some(Waiter::History { .. }) | None => {}
         }
     }

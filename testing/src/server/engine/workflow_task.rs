@@ -8,13 +8,15 @@
 //! ```
 //!
 //! The first attempt (*normal*) writes its events at once. A further attempt (*transient*) writes nothing unless it
-//! completes; any event that arrives before it starts turns it into a normal first attempt.
+//! completes; any event that arrives before it starts turns it into a normal first attempt. A task for updates alone is
+//! *speculative* (see [`super::speculative_task`]).
 
 use std::time::Duration;
 
 use super::api::{enums, failure, history, taskqueue};
 use super::deadlines::{Deadline, Key};
 use super::history_builder::Extras;
+use super::speculative_task::not_picked_up;
 use super::time::{self, Time};
 use super::transaction::{Effect, Transaction};
 
@@ -22,6 +24,9 @@ use super::transaction::{Effect, Transaction};
 const ATTEMPTS_BEFORE_BACKOFF: i32 = 3;
 const BACKOFF_INITIAL: Duration = Duration::from_secs(5);
 const BACKOFF_MAXIMUM: Duration = Duration::from_secs(600);
+
+/// A speculative task that no worker takes from a normal queue becomes a normal one after so long.
+const SPECULATIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SUGGEST_CONTINUE_AS_NEW_EVENTS: i64 = 4096;
 const SUGGEST_CONTINUE_AS_NEW_BYTES: i64 = 4 * 1024 * 1024;
@@ -33,6 +38,8 @@ pub(crate) struct WorkflowTask {
     /// 0 until it is started.
     pub(crate) started_event_id: i64,
     pub(crate) attempt: i32,
+    /// It was made for updates, and its events are virtual.
+    pub(crate) speculative: bool,
     /// The queue it was scheduled on, as its event says.
     pub(crate) task_queue: taskqueue::TaskQueue,
     pub(crate) start_to_close_timeout: Duration,
@@ -48,9 +55,14 @@ pub(crate) struct WorkflowTask {
 }
 
 impl WorkflowTask {
-    /// Its scheduled and started events are not in the history (yet).
+    /// It repeats a failed attempt.
     pub(crate) fn is_transient(&self) -> bool {
         self.attempt > 1
+    }
+
+    /// Its scheduled and started events are not in the history (yet).
+    pub(crate) fn is_virtual(&self) -> bool {
+        self.is_transient() || self.speculative
     }
 
     pub(crate) fn is_sticky(&self) -> bool {
@@ -85,6 +97,8 @@ pub(crate) struct Scheduling {
     pub(crate) inline: bool,
     /// It goes on with a row of heartbeating tasks that began then.
     pub(crate) heartbeat_of: Option<Time>,
+    /// It is for updates alone.
+    pub(crate) speculative: bool,
 }
 
 impl Transaction<'_> {
@@ -116,6 +130,7 @@ impl Transaction<'_> {
             scheduled_event_id: self.execution.next_event_id(),
             started_event_id: 0,
             attempt,
+            speculative: scheduling.speculative && attempt == 1,
             task_queue: state.current_task_queue(),
             start_to_close_timeout: start_to_close_timeout(default_timeout, attempt),
             scheduled_time: self.time(),
@@ -127,15 +142,21 @@ impl Transaction<'_> {
             suggest_continue_as_new: Vec::new(),
             deadline: None,
         };
-        if !task.is_transient() {
+        if !task.is_virtual() {
             task.scheduled_event_id = self.record(task.scheduled_attributes());
         }
-        if let (Some(sticky), false) = (&self.execution.state.sticky, scheduling.inline) {
-            let (timeout, id) = (sticky.schedule_to_start_timeout, self.execution.id);
-            task.deadline = Some(self.set_wall_deadline(timeout, Deadline::WorkflowTaskScheduleToStart(id)));
+        let sticky_timeout = self.execution.state.sticky.as_ref().map(|sticky| sticky.schedule_to_start_timeout);
+        let timeout = sticky_timeout.or(task.speculative.then_some(SPECULATIVE_TIMEOUT)).filter(|_| !scheduling.inline);
+        if let Some(timeout) = timeout {
+            let deadline = Deadline::WorkflowTaskScheduleToStart(self.execution.id);
+            task.deadline = Some(self.set_wall_deadline(timeout, deadline));
         }
-        let backoff = self.execution.state.first_task_backoff.take();
-        self.remove_deadline(backoff);
+        if task.speculative {
+            // If it leaves no trace, the first task is still to come.
+            self.stays_in_memory = true;
+        } else {
+            self.end_first_task_backoff();
+        }
         self.state().task = Some(task);
         if !scheduling.inline {
             self.effects.push(Effect::DispatchWorkflowTask);
@@ -146,6 +167,7 @@ impl Transaction<'_> {
     pub(crate) fn start_workflow_task(&mut self, request_id: String, identity: String) {
         let Some(mut task) = self.execution.state.task.take() else { return };
         let now = self.time();
+        self.stays_in_memory = task.speculative;
         if task.is_transient() && task.scheduled_event_id != self.execution.next_event_id() {
             // Events came in since: this is no longer a repetition of the failed attempt.
             task.attempt = 1;
@@ -158,7 +180,7 @@ impl Transaction<'_> {
         task.history_size_bytes = self.execution.history.size_bytes;
         task.suggest_continue_as_new = self.continue_as_new_reasons();
         task.started_event_id =
-            if task.is_transient() { task.scheduled_event_id + 1 } else { self.record(task.started_attributes()) };
+            if task.is_virtual() { task.scheduled_event_id + 1 } else { self.record(task.started_attributes()) };
         self.remove_deadline(task.deadline.take());
         let deadline = Deadline::WorkflowTaskStartToClose(self.execution.id);
         task.deadline = Some(self.set_wall_deadline(task.start_to_close_timeout, deadline));
@@ -171,13 +193,10 @@ impl Transaction<'_> {
         mut attributes: history::WorkflowTaskCompletedEventAttributes,
     ) -> i64 {
         let Some(task) = self.remove_workflow_task() else { return 0 };
-        if task.is_transient() {
-            let scheduled = Extras::at(task.scheduled_time);
-            let scheduled_event_id = self.record_with(task.scheduled_attributes(), scheduled);
-            debug_assert_eq!(scheduled_event_id, task.scheduled_event_id, "nothing is added while a task is started");
-            let started = Extras::at(task.started_time.unwrap_or(self.now.time));
-            self.record_with(task.started_attributes(), started);
+        if task.is_virtual() {
+            self.write_virtual_events(&task, &attributes.identity);
         }
+        self.end_first_task_backoff();
         attributes.scheduled_event_id = task.scheduled_event_id;
         attributes.started_event_id = task.started_event_id;
         self.state().task_attempt = 1;
@@ -188,6 +207,9 @@ impl Transaction<'_> {
     /// Ends the started workflow task as failed.
     pub(crate) fn fail_workflow_task(&mut self, mut attributes: history::WorkflowTaskFailedEventAttributes) {
         let Some(task) = self.remove_workflow_task() else { return };
+        if task.speculative {
+            self.write_virtual_events(&task, &attributes.identity);
+        }
         if !task.is_transient() {
             attributes.scheduled_event_id = task.scheduled_event_id;
             attributes.started_event_id = task.started_event_id;
@@ -213,6 +235,9 @@ impl Transaction<'_> {
     /// The worker did not answer in time.
     pub(crate) fn time_out_workflow_task(&mut self) {
         let Some(task) = self.remove_workflow_task() else { return };
+        if task.speculative {
+            self.write_virtual_events(&task, "");
+        }
         if !task.is_transient() {
             self.record(history::WorkflowTaskTimedOutEventAttributes {
                 scheduled_event_id: task.scheduled_event_id,
@@ -224,14 +249,13 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// Nobody took the task from the sticky queue: it goes to the normal one.
-    pub(crate) fn time_out_sticky_workflow_task(&mut self) {
+    /// Nobody took the task from the sticky queue, or a speculative one from any: a normal task goes to the normal queue.
+    pub(crate) fn time_out_unstarted_workflow_task(&mut self) {
         let Some(task) = self.remove_workflow_task() else { return };
-        self.record(history::WorkflowTaskTimedOutEventAttributes {
-            scheduled_event_id: task.scheduled_event_id,
-            started_event_id: 0,
-            timeout_type: enums::TimeoutType::ScheduleToStart.into(),
-        });
+        if task.speculative {
+            self.write_virtual_events(&task, "");
+        }
+        self.record(not_picked_up(&task));
         self.state().sticky = None;
         self.state().task_attempt = 1;
         self.ensure_workflow_task();
@@ -244,9 +268,16 @@ impl Transaction<'_> {
         Some(task)
     }
 
+    /// The run's first task is no longer held back.
+    fn end_first_task_backoff(&mut self) {
+        let backoff = self.execution.state.first_task_backoff.take();
+        self.remove_deadline(backoff);
+    }
+
     /// A task that failed for a worker with a cached run is tried again from the whole history before it counts.
     fn count_failed_attempt(&mut self) {
         let state = self.state();
+        state.updates.take_back_sent();
         if state.sticky.take().is_some() {
             state.task_attempt = 1;
         } else {
@@ -262,6 +293,9 @@ impl Transaction<'_> {
         }
         if history.next_event_id() > SUGGEST_CONTINUE_AS_NEW_EVENTS {
             reasons.push(enums::SuggestContinueAsNewReason::TooManyHistoryEvents.into());
+        }
+        if self.execution.state.updates.are_too_many() {
+            reasons.push(enums::SuggestContinueAsNewReason::TooManyUpdates.into());
         }
         reasons
     }

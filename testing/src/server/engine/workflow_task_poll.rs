@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Engine;
-use super::api::{HistoryEvent, history, query, service};
+use super::api::{HistoryEvent, history, protocol, query, service};
 use super::event_type::event_type;
 use super::execution::{Execution, ExecutionId};
 use super::history_read::PAGE_SIZE;
@@ -49,7 +49,10 @@ impl Engine {
             Task::Workflow { execution, .. } => {
                 let request_id = self.ids.v4();
                 let identity = poll.identity.clone();
-                self.transact(execution, |transaction| transaction.start_workflow_task(request_id, identity));
+                self.transact(execution, |transaction| {
+                    transaction.leave_sticky_queue(poll.sticky);
+                    transaction.start_workflow_task(request_id, identity);
+                });
                 self.started_workflow_task(execution, poll.sticky)
             }
             Task::Query(query) => self.hand_out_query(query, poll.sticky),
@@ -64,6 +67,7 @@ impl Engine {
         cached: bool,
     ) -> Option<service::PollWorkflowTaskQueueResponse> {
         let queries = self.attach_queries(id);
+        let messages = self.executions[id.0].send_updates();
         let execution = self.execution(id);
         let task = execution.state.task.as_ref()?;
         let token = TaskToken {
@@ -87,6 +91,7 @@ impl Engine {
             scheduled_time: Some(task.scheduled_time.proto()),
             started_time: task.started_time.map(super::time::Time::proto),
             queries,
+            messages,
             ..execution.task_response()
         })
     }
@@ -97,6 +102,12 @@ impl Engine {
 }
 
 impl Execution {
+    /// The updates that the started task brings along.
+    fn send_updates(&mut self) -> Vec<protocol::Message> {
+        let started = self.state.task.as_ref().map_or(0, |task| task.started_event_id);
+        self.state.updates.send(started - 1)
+    }
+
     /// What workflow tasks and query tasks have in common.
     pub(crate) fn task_response(&self) -> service::PollWorkflowTaskQueueResponse {
         service::PollWorkflowTaskQueueResponse {
@@ -142,9 +153,9 @@ impl Execution {
         (first..end).filter_map(|event_id| self.history.get(event_id)).map(|event| (**event).clone()).collect()
     }
 
-    /// The scheduled and started events that a transient workflow task has only for its readers.
+    /// The scheduled and started events that a transient or speculative workflow task has only for its readers.
     pub(crate) fn virtual_events(&self) -> Vec<HistoryEvent> {
-        let Some(task) = self.state.task.as_ref().filter(|task| task.is_transient()) else { return Vec::new() };
+        let Some(task) = self.state.task.as_ref().filter(|task| task.is_virtual()) else { return Vec::new() };
         if task.scheduled_event_id != self.next_event_id() {
             return Vec::new();
         }

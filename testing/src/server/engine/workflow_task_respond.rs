@@ -7,9 +7,11 @@ use super::api::{command, deployment, enums, history, service};
 use super::commands::{self, Completion, Refusal};
 use super::errors::Error;
 use super::execution::{ExecutionId, Sticky};
+use super::history_builder::Extras;
 use super::time;
 use super::token::TaskToken;
 use super::transaction::Transaction;
+use super::update_messages;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
 
 /// Tasks may be renewed without commands for so long.
@@ -24,6 +26,8 @@ struct Outcome {
     /// The next task was scheduled and is to be started for this worker.
     inline: bool,
     eager_activities: Vec<i64>,
+    /// The task left no trace: the worker goes back to the task that started with this event.
+    reset_history_event_id: i64,
 }
 
 impl Engine {
@@ -31,10 +35,22 @@ impl Engine {
         &mut self,
         request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
+        // What the commands cause elsewhere comes back as events: after the next task, if the worker takes one along.
+        self.hold_errands();
+        let response = self.workflow_task_completed(request);
+        self.release_errands();
+        response
+    }
+
+    fn workflow_task_completed(
+        &mut self,
+        request: service::RespondWorkflowTaskCompletedRequest,
+    ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
         commands::check_sequence(&request.commands)?;
-        let heartbeat = request.force_create_new_workflow_task && request.commands.is_empty();
+        update_messages::check(&request.messages)?;
+        let heartbeat = is_heartbeat(&request);
         if heartbeat && self.now.time > task.original_scheduled_time.plus(HEARTBEAT_LIMIT) {
             self.transact(id, |transaction| {
                 transaction.state().sticky = None;
@@ -43,6 +59,7 @@ impl Engine {
             return Err(Error::not_found("workflow task heartbeat timeout"));
         }
         let identity = request.identity.clone();
+        let return_new_task = request.return_new_workflow_task;
         let eager_allowed = self.options.eager_activities;
         let (request, query_results) = split_queries(request);
         self.queries.hold(true);
@@ -53,7 +70,9 @@ impl Engine {
         if let Some(refusal) = outcome.refusal {
             return Err(Error::invalid_argument(refusal.message()));
         }
-        let workflow_task = if outcome.inline {
+        let inline = outcome.inline || (return_new_task && self.schedule_speculative_task(id, true));
+        self.ensure_task_for_updates(id);
+        let workflow_task = if inline {
             self.transact(id, |transaction| {
                 transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone());
             });
@@ -62,7 +81,8 @@ impl Engine {
             None
         };
         let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity);
-        Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id: 0 })
+        let reset_history_event_id = outcome.reset_history_event_id;
+        Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
     }
 
     pub(crate) fn respond_workflow_task_failed(
@@ -80,7 +100,8 @@ impl Engine {
         };
         self.transact(id, |transaction| {
             if cause == enums::WorkflowTaskFailedCause::GrpcMessageTooLarge {
-                transaction.terminate(cause.as_str_name().to_owned(), None, String::new(), Vec::new());
+                // The server writes the cause's short name.
+                transaction.terminate("GrpcMessageTooLarge".to_owned(), None, HISTORY_SERVICE.to_owned(), Vec::new());
                 return;
             }
             transaction.fail_workflow_task(attributes);
@@ -132,8 +153,9 @@ impl Transaction<'_> {
         task: &WorkflowTask,
         eager_activities_allowed: bool,
     ) -> Result<Outcome, Error> {
+        let heartbeating = is_heartbeat(&request);
+        let traceless = self.leaves_no_trace(task, &request);
         let commands = std::mem::take(&mut request.commands);
-        let heartbeating = request.force_create_new_workflow_task && commands.is_empty();
         let snapshot = self.snapshot();
         let mut completion = Completion {
             completed_event_id: 0,
@@ -142,16 +164,25 @@ impl Transaction<'_> {
             has_unhandled_events: !self.execution.state.buffer.is_empty(),
             cancelled_unstarted_activity: false,
             eager_activities: Vec::new(),
+            messages: std::mem::take(&mut request.messages),
         };
         self.state().sticky = sticky(&request);
-        completion.completed_event_id = self.complete_workflow_task(completed_attributes(&request));
-        if let Err(refusal) = self.carry_out(commands, &mut completion) {
+        let carried_out = if traceless {
+            self.drop_speculative_task(&mut completion)
+        } else {
+            completion.completed_event_id = self.complete_workflow_task(completed_attributes(&request));
+            self.carry_out(commands, &mut completion, request.force_create_new_workflow_task)
+        };
+        if let Err(refusal) = carried_out {
             self.roll_back(snapshot);
             let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
             if task.is_transient() && !unhandled && !refusal.ends_workflow {
                 // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
                 return Err(Error::invalid_argument(refusal.message()));
             }
+            self.stays_in_memory = false;
+            self.state().close_attempted |= unhandled;
+            self.state().updates.give_up_sent();
             self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
                 cause: refusal.cause.into(),
                 failure: Some(server_failure(refusal.message())),
@@ -164,21 +195,44 @@ impl Transaction<'_> {
             self.ensure_workflow_task();
             return Ok(Outcome { refusal: Some(refusal), ..Outcome::default() });
         }
+        self.state().close_attempted = false;
         let wanted = request.force_create_new_workflow_task
             || completion.has_unhandled_events
             || completion.cancelled_unstarted_activity;
         let inline = wanted && request.return_new_workflow_task && self.execution.is_running();
         if wanted && self.execution.is_running() {
             let heartbeat_of = heartbeating.then_some(task.original_scheduled_time);
-            self.schedule_workflow_task(Scheduling { inline, heartbeat_of });
+            self.schedule_workflow_task(Scheduling { inline, heartbeat_of, ..Scheduling::default() });
         }
         let eager_activities = completion.eager_activities;
-        Ok(Outcome { refusal: None, inline, eager_activities })
+        let reset_history_event_id = if traceless { self.execution.state.previous_started_event_id } else { 0 };
+        Ok(Outcome { refusal: None, inline, eager_activities, reset_history_event_id })
     }
 
-    fn carry_out(&mut self, commands: Vec<command::Command>, completion: &mut Completion) -> Result<(), Refusal> {
-        commands.into_iter().try_for_each(|command| commands::apply(self, completion, command))
+    /// Carries out the commands, then what messages they did not name: rejections of updates need no command.
+    fn carry_out(
+        &mut self,
+        commands: Vec<command::Command>,
+        completion: &mut Completion,
+        renewed: bool,
+    ) -> Result<(), Refusal> {
+        commands.into_iter().try_for_each(|command| commands::apply(self, completion, command))?;
+        for message in std::mem::take(&mut completion.messages) {
+            if self.execution.is_running() || update_messages::is_rejection(&message) {
+                update_messages::apply(self, completion, &message, Extras::default())?;
+            }
+        }
+        // A task that is renewed may answer later, a run that has ended need not answer.
+        if self.execution.is_running() && !renewed {
+            self.state().updates.reject_unprocessed();
+        }
+        Ok(())
     }
+}
+
+/// The worker asks for another task because its local work takes longer.
+fn is_heartbeat(request: &service::RespondWorkflowTaskCompletedRequest) -> bool {
+    request.force_create_new_workflow_task && request.commands.is_empty() && request.messages.is_empty()
 }
 
 fn sticky(request: &service::RespondWorkflowTaskCompletedRequest) -> Option<Sticky> {

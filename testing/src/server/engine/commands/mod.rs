@@ -6,15 +6,19 @@ mod complete_workflow_execution;
 mod continue_as_new_workflow_execution;
 mod fail_workflow_execution;
 mod modify_workflow_properties;
+mod protocol_message;
 mod record_marker;
 mod request_cancel_activity_task;
+mod request_cancel_external_workflow_execution;
 mod schedule_activity_task;
+mod signal_external_workflow_execution;
+mod start_child_workflow_execution;
 mod start_timer;
 mod upsert_workflow_search_attributes;
 
 use super::api::command::command::Attributes;
 use super::api::enums::WorkflowTaskFailedCause;
-use super::api::{command, enums::CommandType};
+use super::api::{command, enums::CommandType, protocol};
 use super::errors::Error;
 use super::history_builder::Extras;
 use super::transaction::Transaction;
@@ -32,6 +36,8 @@ pub(crate) struct Completion {
     pub(crate) cancelled_unstarted_activity: bool,
     /// Activities (by scheduled event id) that the worker takes along at once.
     pub(crate) eager_activities: Vec<i64>,
+    /// The worker's answers to updates that are not carried out yet.
+    pub(crate) messages: Vec<protocol::Message>,
 }
 
 /// Why a completion is refused: its workflow task fails.
@@ -90,11 +96,23 @@ pub(crate) fn apply(
         Some(Attributes::ContinueAsNewWorkflowExecutionCommandAttributes(a)) => {
             continue_as_new_workflow_execution::apply(transaction, completion, a, extras)
         }
+        Some(Attributes::StartChildWorkflowExecutionCommandAttributes(a)) => {
+            start_child_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(a)) => {
+            signal_external_workflow_execution::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) => {
+            request_cancel_external_workflow_execution::apply(transaction, completion, a, extras)
+        }
         Some(Attributes::UpsertWorkflowSearchAttributesCommandAttributes(a)) => {
             upsert_workflow_search_attributes::apply(transaction, completion, a, extras)
         }
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
             modify_workflow_properties::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::ProtocolMessageCommandAttributes(a)) => {
+            protocol_message::apply(transaction, completion, &a, extras)
         }
         None => Err(without_attributes(command.command_type())),
         Some(_) => Err(unsupported(command.command_type)),
@@ -139,8 +157,14 @@ fn without_attributes(kind: CommandType) -> Refusal {
         CommandType::FailWorkflowExecution => WorkflowTaskFailedCause::BadFailWorkflowExecutionAttributes,
         CommandType::CancelWorkflowExecution => WorkflowTaskFailedCause::BadCancelWorkflowExecutionAttributes,
         CommandType::ContinueAsNewWorkflowExecution => WorkflowTaskFailedCause::BadContinueAsNewAttributes,
+        CommandType::StartChildWorkflowExecution => WorkflowTaskFailedCause::BadStartChildExecutionAttributes,
+        CommandType::SignalExternalWorkflowExecution => WorkflowTaskFailedCause::BadSignalWorkflowExecutionAttributes,
+        CommandType::RequestCancelExternalWorkflowExecution => {
+            WorkflowTaskFailedCause::BadRequestCancelExternalWorkflowExecutionAttributes
+        }
         CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
         CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        CommandType::ProtocolMessage => WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,
         _ => return unsupported(kind.into()),
     };
     let name = name_of(kind);

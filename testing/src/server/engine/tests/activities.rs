@@ -556,6 +556,29 @@ fn eager_activities_come_with_the_completion() {
 }
 
 #[test]
+fn an_activity_of_a_workflow_that_closes_is_not_started() {
+    check(
+        "
+            start
+            poll
+            respond: activity 1 eager; complete
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 ActivityTaskScheduled 1
+              6 WorkflowExecutionCompleted
+        "#]],
+    );
+}
+
+#[test]
 fn an_id_is_taken_while_its_activity_is_pending() {
     check(
         "

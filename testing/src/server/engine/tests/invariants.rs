@@ -31,6 +31,17 @@ const REQUESTS: &[&str] = &[
     "respond inline: timer 1 1s; timer 1 1s",
     "respond answer=yes: activity 3 eager s2s=1s",
     "respond: complete",
+    "respond: child kid; child kid retry=2 run_timeout=20s",
+    "respond force: child kid policy=abandon; child other policy=cancel",
+    "respond: child kid reuse=terminate; complete",
+    "respond: signal-workflow kid a child; cancel-workflow kid child; cancel-workflow other",
+    "respond: signal-workflow wf a; cancel-workflow wf",
+    "respond of=wf: timer 1 1s",
+    "respond of=kid: complete",
+    "respond of=other: fail",
+    "cancel of=kid",
+    "terminate of=other",
+    "signal a of=kid",
     "respond: fail",
     "respond: continue-as-new",
     "take",
@@ -56,9 +67,9 @@ proptest! {
         let mut spec = Spec::new();
         for line in &script {
             spec.run(line);
-            let ids: Vec<String> = spec.engine.executions.iter().map(|run| run.run_id.clone()).collect();
-            for run_id in ids {
-                let events = read_all(&mut spec.engine, &run_id).expect("the run exists");
+            let runs: Vec<_> = spec.engine.executions.iter().map(|run| run.execution()).collect();
+            for run in runs {
+                let events = read_all(&mut spec.engine, run).expect("the run exists");
                 well_formed(&events).map_err(|problem| {
                     TestCaseError::fail(format!("{problem} after {line:?} in {script:?}\n{}", spec.out))
                 })?;
@@ -66,6 +77,7 @@ proptest! {
             for run in &spec.engine.executions {
                 let state = &run.state;
                 let pending = !state.activities.is_empty() || !state.timers.is_empty() || state.task.is_some();
+                let pending = pending || !state.children.is_empty();
                 prop_assert!(run.is_running() || !pending, "a closed run has something pending after {line:?}");
                 prop_assert!(run.is_running() || state.buffer.is_empty());
                 prop_assert!(state.task_is_started() || state.buffer.is_empty(), "events are buffered without a task");
@@ -108,13 +120,13 @@ fn well_formed(events: &[HistoryEvent]) -> Result<(), String> {
         if let Some(previous) = previous {
             check_neighbours(previous, event)?;
         }
-        if let Some((id, is_start)) = activity_of(attributes) {
+        if let Some((id, is_start)) = operation_of(attributes) {
             let fresh = if is_start { started.insert(id) } else { ended.insert(id) };
             if !scheduled.contains(&id) || !fresh {
-                return Err(format!("{name} belongs to no pending activity"));
+                return Err(format!("{name} belongs to no pending operation"));
             }
         }
-        if matches!(attributes, Attributes::ActivityTaskScheduledEventAttributes(_)) {
+        if begins(attributes) {
             scheduled.insert(event.event_id);
         }
         previous = Some(event);
@@ -152,14 +164,38 @@ fn closes(event: &HistoryEvent) -> bool {
     )
 }
 
-/// The activity that an event starts (`true`) or ends.
-fn activity_of(attributes: &Attributes) -> Option<(i64, bool)> {
+/// Whether later events tell what became of what this one begins.
+fn begins(attributes: &Attributes) -> bool {
+    matches!(
+        attributes,
+        Attributes::ActivityTaskScheduledEventAttributes(_)
+            | Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(_)
+            | Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(_)
+            | Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_)
+    )
+}
+
+/// The activity, the child or the message that an event starts (`true`) or ends.
+fn operation_of(attributes: &Attributes) -> Option<(i64, bool)> {
     match attributes {
         Attributes::ActivityTaskStartedEventAttributes(a) => Some((a.scheduled_event_id, true)),
         Attributes::ActivityTaskCompletedEventAttributes(a) => Some((a.scheduled_event_id, false)),
         Attributes::ActivityTaskFailedEventAttributes(a) => Some((a.scheduled_event_id, false)),
         Attributes::ActivityTaskTimedOutEventAttributes(a) => Some((a.scheduled_event_id, false)),
         Attributes::ActivityTaskCanceledEventAttributes(a) => Some((a.scheduled_event_id, false)),
+        Attributes::ChildWorkflowExecutionStartedEventAttributes(a) => Some((a.initiated_event_id, true)),
+        Attributes::StartChildWorkflowExecutionFailedEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ChildWorkflowExecutionCompletedEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ChildWorkflowExecutionFailedEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ChildWorkflowExecutionCanceledEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ChildWorkflowExecutionTimedOutEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ChildWorkflowExecutionTerminatedEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::SignalExternalWorkflowExecutionFailedEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::ExternalWorkflowExecutionSignaledEventAttributes(a) => Some((a.initiated_event_id, false)),
+        Attributes::RequestCancelExternalWorkflowExecutionFailedEventAttributes(a) => {
+            Some((a.initiated_event_id, false))
+        }
+        Attributes::ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => Some((a.initiated_event_id, false)),
         _ => None,
     }
 }

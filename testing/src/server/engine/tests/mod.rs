@@ -2,12 +2,19 @@
 
 mod activities;
 mod chains;
+mod children;
+mod external;
 mod invariants;
 mod print;
 mod queries;
 mod reading;
+mod resets;
 mod signals;
 mod spec;
+mod spec_updates;
+mod speculative_tasks;
 mod starting;
 mod timers;
+mod update_ends;
+mod updates;
 mod workflow_tasks;

@@ -1,6 +1,6 @@
 //! Events on one line each, with what a reader of a spec wants to know.
 
-use super::super::api::{Attributes, HistoryEvent, common, enums, failure, failure::failure::FailureInfo};
+use super::super::api::{Attributes, HistoryEvent, common, enums, failure, failure::failure::FailureInfo, update};
 
 /// `6 ActivityTaskStarted of 5, attempt 2`.
 pub(super) fn event(event: &HistoryEvent) -> String {
@@ -18,7 +18,9 @@ fn attributes(attributes: &Attributes) -> String {
                 enums::ContinueAsNewInitiator::Unspecified => String::new(),
                 initiator => format!(", by {initiator:?}"),
             };
-            format!("attempt {}{initiator}", a.attempt)
+            let parent = a.parent_workflow_execution.as_ref();
+            let parent = parent.map(|parent| format!(", child of {}", parent.workflow_id)).unwrap_or_default();
+            format!("attempt {}{initiator}{parent}", a.attempt)
         }
         WorkflowTaskScheduledEventAttributes(a) => {
             let queue = a.task_queue.as_ref().map_or("", |queue| queue.name.as_str());
@@ -58,11 +60,76 @@ fn attributes(attributes: &Attributes) -> String {
         TimerFiredEventAttributes(a) => format!("{} of {}", a.timer_id, a.started_event_id),
         TimerCanceledEventAttributes(a) => format!("{} of {}", a.timer_id, a.started_event_id),
         MarkerRecordedEventAttributes(a) => a.marker_name.clone(),
-        WorkflowExecutionSignaledEventAttributes(a) => a.signal_name.clone(),
+        WorkflowExecutionSignaledEventAttributes(a) => {
+            let from = a.external_workflow_execution.as_ref();
+            format!("{}{}", a.signal_name, from.map(|from| format!(" from {}", from.workflow_id)).unwrap_or_default())
+        }
+        WorkflowExecutionCancelRequestedEventAttributes(a) => {
+            let from = a.external_workflow_execution.as_ref();
+            from.map(|from| format!("{} from {}", a.cause, from.workflow_id).trim_start().to_owned())
+                .unwrap_or_default()
+        }
+        WorkflowExecutionTerminatedEventAttributes(a) => a.reason.clone(),
+        StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
+            format!("{} {:?}", a.workflow_id, a.parent_close_policy())
+        }
+        StartChildWorkflowExecutionFailedEventAttributes(a) => format!("of {}: {:?}", a.initiated_event_id, a.cause()),
+        ChildWorkflowExecutionStartedEventAttributes(a) => format!("of {}", a.initiated_event_id),
+        ChildWorkflowExecutionCompletedEventAttributes(a) => {
+            let result = payloads(a.result.as_ref());
+            format!("of {}, {} {result}", a.initiated_event_id, a.started_event_id).trim_end().to_owned()
+        }
+        ChildWorkflowExecutionFailedEventAttributes(a) => {
+            format!("of {}, {}: {:?}", a.initiated_event_id, a.started_event_id, a.retry_state())
+        }
+        ChildWorkflowExecutionTimedOutEventAttributes(a) => {
+            format!("of {}, {}: {:?}", a.initiated_event_id, a.started_event_id, a.retry_state())
+        }
+        ChildWorkflowExecutionCanceledEventAttributes(a) => {
+            format!("of {}, {}", a.initiated_event_id, a.started_event_id)
+        }
+        ChildWorkflowExecutionTerminatedEventAttributes(a) => {
+            format!("of {}, {}", a.initiated_event_id, a.started_event_id)
+        }
+        SignalExternalWorkflowExecutionInitiatedEventAttributes(a) => {
+            format!("{} to {}", a.signal_name, a.workflow_execution.as_ref().map_or("", |to| &to.workflow_id))
+        }
+        SignalExternalWorkflowExecutionFailedEventAttributes(a) => {
+            format!("of {}: {:?}", a.initiated_event_id, a.cause())
+        }
+        ExternalWorkflowExecutionSignaledEventAttributes(a) => format!("of {}", a.initiated_event_id),
+        RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(a) => {
+            format!("{}: {}", a.workflow_execution.as_ref().map_or("", |to| &to.workflow_id), a.reason)
+        }
+        RequestCancelExternalWorkflowExecutionFailedEventAttributes(a) => {
+            format!("of {}: {:?}", a.initiated_event_id, a.cause())
+        }
+        ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => format!("of {}", a.initiated_event_id),
         WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
         WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
         WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
+        WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
+            let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
+            meta.map_or("", |meta| &meta.update_id).to_owned()
+        }
+        WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
+            let request = if a.accepted_request.is_some() { "" } else { ", its request is elsewhere" };
+            format!("{} after {}{request}", a.protocol_instance_id, a.accepted_request_sequencing_event_id)
+        }
+        WorkflowExecutionUpdateCompletedEventAttributes(a) => {
+            let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
+            format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
+        }
         _ => String::new(),
+    }
+}
+
+/// What an update came to.
+pub(super) fn outcome(outcome: &update::Outcome) -> String {
+    match &outcome.value {
+        Some(update::outcome::Value::Success(result)) => payloads(Some(result)),
+        Some(update::outcome::Value::Failure(failure)) => format!("failed: {}", failure.message),
+        None => String::new(),
     }
 }
 

@@ -4,14 +4,21 @@
 //! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [request=..]
 //!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
+//! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [sticky] [force] [inline] [answer=..]: COMMAND; COMMAND; ..
+//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
+//!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron]
+//!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
 //! take                                     a worker takes the next activity
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! answer TEXT                              the worker answers the query it has polled
+//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
+//! give-up                                  the clients that wait for updates do so no longer
+//!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
+//! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
 //! history [first] · count
 //! ```
@@ -26,6 +33,7 @@ use super::super::time::{self, Now, Time};
 use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
+use super::spec_updates::Asking;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
@@ -46,11 +54,16 @@ pub(super) struct Spec {
     pub(super) now: Now,
     pub(super) out: String,
     pub(super) task: Vec<u8>,
+    /// The last task of each workflow that was polled.
+    tasks: BTreeMap<String, Vec<u8>>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
-    first_run: String,
+    pub(super) first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
+    pub(super) updates: Vec<Asking>,
+    /// The event after which each update that a task has brought takes effect.
+    pub(super) sequencing: BTreeMap<String, i64>,
 }
 
 const QUEUE: &str = "tq";
@@ -65,11 +78,14 @@ impl Spec {
             now: Now { time: start, wall: start },
             out: String::new(),
             task: Vec::new(),
+            tasks: BTreeMap::new(),
             queries: Vec::new(),
             activities: BTreeMap::new(),
             first_run: String::new(),
             asked: None,
             requests: 0,
+            updates: Vec::new(),
+            sequencing: BTreeMap::new(),
         }
     }
 
@@ -81,8 +97,8 @@ impl Spec {
             "start" => self.start(&arguments),
             "signal-with-start" => self.signal_with_start(&arguments),
             "signal" => self.signal(&arguments),
-            "cancel" => self.cancel(),
-            "terminate" => self.terminate(),
+            "cancel" => self.cancel(&arguments),
+            "terminate" => self.terminate(&arguments),
             "query" => self.query(&arguments),
             "poll" => self.poll(arguments.has("sticky")),
             "respond" => self.respond(&arguments, tail),
@@ -90,11 +106,19 @@ impl Spec {
             "take" => self.take(),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
+            "update" => self.update(&arguments),
+            "poll-update" => self.poll_update(&arguments),
+            "update-with-start" => self.update_with_start(&arguments),
+            "reset" => self.reset(&arguments),
+            "give-up" => {
+                self.give_up_updates();
+                Ok(())
+            }
             "wait" => {
                 self.wait(duration(words[1]));
                 Ok(())
             }
-            "history" => self.history(arguments.has("first")),
+            "history" => self.history(&arguments),
             "count" => self.count(),
             other => panic!("unknown request {other:?} in {line:?}"),
         };
@@ -112,6 +136,7 @@ impl Spec {
     /// The asking client looks whether its answer has come.
     fn look(&mut self) {
         let woken = self.engine.take_wakeups();
+        self.look_at_updates(&woken);
         let Some(waiter) = self.asked.filter(|waiter| woken.contains(waiter)) else { return };
         self.asked = None;
         let text = match self.engine.resume_query(waiter) {
@@ -125,7 +150,7 @@ impl Spec {
         let _ = writeln!(self.out, "answered: {text}");
     }
 
-    fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
+    pub(super) fn start_request(&mut self, arguments: &Arguments<'_>) -> service::StartWorkflowExecutionRequest {
         use enums::{WorkflowIdConflictPolicy as Conflict, WorkflowIdReusePolicy as Reuse};
         let conflict = match arguments.value("conflict") {
             Some("fail") => Conflict::Fail,
@@ -140,7 +165,7 @@ impl Spec {
         };
         service::StartWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            workflow_id: WORKFLOW.to_owned(),
+            workflow_id: arguments.workflow().to_owned(),
             workflow_type: Some(common::WorkflowType { name: "Workflow".to_owned() }),
             task_queue: Some(taskqueue::TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
             workflow_execution_timeout: arguments.duration("execution_timeout"),
@@ -196,7 +221,7 @@ impl Spec {
     fn signal(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
         let request = service::SignalWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            workflow_execution: Some(execution("")),
+            workflow_execution: Some(arguments.execution()),
             signal_name: arguments.0[0].to_owned(),
             request_id: self.request_id(arguments),
             ..Default::default()
@@ -204,19 +229,19 @@ impl Spec {
         self.engine.at(self.now).signal_workflow_execution(request).map(drop)
     }
 
-    fn cancel(&mut self) -> Result<(), Error> {
+    fn cancel(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
         let request = service::RequestCancelWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            workflow_execution: Some(execution("")),
+            workflow_execution: Some(arguments.execution()),
             ..Default::default()
         };
         self.engine.at(self.now).request_cancel_workflow_execution(request).map(drop)
     }
 
-    fn terminate(&mut self) -> Result<(), Error> {
+    fn terminate(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
         let request = service::TerminateWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            workflow_execution: Some(execution("")),
+            workflow_execution: Some(arguments.execution()),
             ..Default::default()
         };
         self.engine.at(self.now).terminate_workflow_execution(request).map(drop)
@@ -273,12 +298,29 @@ impl Spec {
             None => format!("task, attempt {}", task.attempt),
         };
         let with = if self.queries.is_empty() { String::new() } else { format!(", {} query", self.queries.len()) };
-        let _ = writeln!(self.out, "poll: {what}, {ids}{with}");
+        let updates = self.received_updates(&task.messages);
+        let workflow_id = task.workflow_execution.unwrap_or_default().workflow_id;
+        let of = if workflow_id == WORKFLOW { String::new() } else { format!(" of {workflow_id}") };
+        let _ = writeln!(self.out, "poll: {what}{of}, {ids}{with}{updates}");
+        self.tasks.insert(workflow_id, task.task_token.clone());
         self.task = task.task_token;
     }
 
     fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
-        let commands = commands.split(';').map(str::trim).filter(|text| !text.is_empty()).map(command_of).collect();
+        let (mut messages, mut given) = (Vec::new(), Vec::new());
+        for text in commands.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+            match self.update_answer(text) {
+                Some((message, command)) => {
+                    messages.push(message);
+                    given.extend(command);
+                }
+                None => given.push(command_of(text)),
+            }
+        }
+        let old = arguments.has("old-worker");
+        let capabilities = service::respond_workflow_task_completed_request::Capabilities {
+            discard_speculative_workflow_task_with_events: !old,
+        };
         let sticky = taskqueue::StickyExecutionAttributes {
             worker_task_queue: Some(taskqueue::TaskQueue { name: STICKY.to_owned(), ..Default::default() }),
             schedule_to_start_timeout: Some(time::proto(Duration::from_secs(5))),
@@ -289,9 +331,12 @@ impl Spec {
             ..Default::default()
         });
         let answers = self.queries.drain(..).zip(std::iter::repeat(answer));
+        let named = arguments.value("of").and_then(|workflow| self.tasks.get(workflow));
         let request = service::RespondWorkflowTaskCompletedRequest {
-            task_token: self.task.clone(),
-            commands,
+            task_token: named.unwrap_or(&self.task).clone(),
+            commands: given,
+            messages,
+            capabilities: Some(capabilities),
             identity: "worker".to_owned(),
             sticky_attributes: arguments.has("sticky").then_some(sticky),
             force_create_new_workflow_task: arguments.has("force"),
@@ -301,6 +346,9 @@ impl Spec {
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
+        if response.reset_history_event_id != 0 {
+            let _ = writeln!(self.out, "respond: back to {}", response.reset_history_event_id);
+        }
         for task in response.activity_tasks {
             let _ = writeln!(self.out, "eager activity {}", task.activity_id);
             self.activities.insert(task.activity_id, task.task_token);
@@ -373,10 +421,13 @@ impl Spec {
         self.engine.at(self.now).respond_query_task_completed(request).map(drop)
     }
 
-    fn history(&mut self, first: bool) -> Result<(), Error> {
-        let run_id = if first { self.first_run.clone() } else { String::new() };
-        let events = read_all(self.engine.at(self.now), &run_id)?;
-        let _ = writeln!(self.out, "history:");
+    fn history(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
+        let run_id = if arguments.has("first") { self.first_run.clone() } else { String::new() };
+        let workflow_id = arguments.workflow();
+        let execution = common::WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id };
+        let events = read_all(self.engine.at(self.now), execution)?;
+        let of = if workflow_id == WORKFLOW { String::new() } else { format!(" of {workflow_id}") };
+        let _ = writeln!(self.out, "history{of}:");
         for event in events {
             let _ = writeln!(self.out, "  {}", print::event(&event));
         }
@@ -392,10 +443,13 @@ impl Spec {
 }
 
 /// The whole history of a run, as it is written (without virtual events).
-pub(super) fn read_all(engine: &mut Engine, run_id: &str) -> Result<Vec<super::super::api::HistoryEvent>, Error> {
+pub(super) fn read_all(
+    engine: &mut Engine,
+    execution: common::WorkflowExecution,
+) -> Result<Vec<super::super::api::HistoryEvent>, Error> {
     let request = service::GetWorkflowExecutionHistoryRequest {
         namespace: "default".to_owned(),
-        execution: Some(execution(run_id)),
+        execution: Some(execution),
         ..Default::default()
     };
     match engine.get_workflow_execution_history(&request, false)? {
@@ -457,9 +511,28 @@ fn command_of(text: &str) -> command::Command {
         "continue-as-new" => (Kind::ContinueAsNewWorkflowExecution, {
             command::ContinueAsNewWorkflowExecutionCommandAttributes::default().into_attributes()
         }),
-        "child" => (Kind::StartChildWorkflowExecution, {
-            let attributes = command::StartChildWorkflowExecutionCommandAttributes::default();
-            Attributes::StartChildWorkflowExecutionCommandAttributes(attributes)
+        "child" => (Kind::StartChildWorkflowExecution, start_child(id, &arguments).into_attributes()),
+        "signal-workflow" => (Kind::SignalExternalWorkflowExecution, {
+            let attributes = command::SignalExternalWorkflowExecutionCommandAttributes {
+                execution: Some(common::WorkflowExecution { workflow_id: id, run_id: String::new() }),
+                signal_name: arguments.0[1].to_owned(),
+                child_workflow_only: arguments.has("child"),
+                ..Default::default()
+            };
+            attributes.into_attributes()
+        }),
+        "cancel-workflow" => (Kind::RequestCancelExternalWorkflowExecution, {
+            let attributes = command::RequestCancelExternalWorkflowExecutionCommandAttributes {
+                workflow_id: id,
+                child_workflow_only: arguments.has("child"),
+                reason: "enough".to_owned(),
+                ..Default::default()
+            };
+            attributes.into_attributes()
+        }),
+        "nexus" => (Kind::ScheduleNexusOperation, {
+            let attributes = command::ScheduleNexusOperationCommandAttributes::default();
+            Attributes::ScheduleNexusOperationCommandAttributes(attributes)
         }),
         other => panic!("unknown command {other:?}"),
     };
@@ -484,6 +557,9 @@ macro_rules! into_attributes {
 into_attributes!(
     CancelTimerCommandAttributes,
     ScheduleActivityTaskCommandAttributes,
+    StartChildWorkflowExecutionCommandAttributes,
+    SignalExternalWorkflowExecutionCommandAttributes,
+    RequestCancelExternalWorkflowExecutionCommandAttributes,
     RequestCancelActivityTaskCommandAttributes,
     RecordMarkerCommandAttributes,
     CompleteWorkflowExecutionCommandAttributes,
@@ -509,6 +585,36 @@ fn schedule(activity_id: String, arguments: &Arguments<'_>) -> command::Schedule
     }
 }
 
+fn start_child(
+    workflow_id: String,
+    arguments: &Arguments<'_>,
+) -> command::StartChildWorkflowExecutionCommandAttributes {
+    use enums::{ParentClosePolicy as Policy, WorkflowIdReusePolicy as Reuse};
+    let policy = match arguments.value("policy") {
+        Some("abandon") => Policy::Abandon,
+        Some("cancel") => Policy::RequestCancel,
+        _ => Policy::Unspecified,
+    };
+    #[expect(deprecated, reason = "workers of older SDKs still send it")]
+    let reuse = match arguments.value("reuse") {
+        Some("reject") => Reuse::RejectDuplicate,
+        Some("terminate") => Reuse::TerminateIfRunning,
+        _ => Reuse::Unspecified,
+    };
+    command::StartChildWorkflowExecutionCommandAttributes {
+        workflow_id,
+        workflow_type: Some(common::WorkflowType { name: "Child".to_owned() }),
+        workflow_run_timeout: arguments.duration("run_timeout"),
+        workflow_execution_timeout: arguments.duration("execution_timeout"),
+        parent_close_policy: policy.into(),
+        workflow_id_reuse_policy: reuse.into(),
+        retry_policy: arguments.value("retry").map(retry_policy),
+        cron_schedule: if arguments.has("cron") { "* * * * *".to_owned() } else { String::new() },
+        namespace: arguments.value("namespace").unwrap_or_default().to_owned(),
+        ..Default::default()
+    }
+}
+
 /// So many attempts, one second apart.
 fn retry_policy(attempts: &str) -> common::RetryPolicy {
     common::RetryPolicy {
@@ -520,14 +626,23 @@ fn retry_policy(attempts: &str) -> common::RetryPolicy {
 }
 
 /// The words after a request's name.
-struct Arguments<'a>(&'a [&'a str]);
+pub(super) struct Arguments<'a>(pub(super) &'a [&'a str]);
 
 impl<'a> Arguments<'a> {
-    fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.0.contains(&flag)
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
+    /// The workflow that is meant.
+    fn workflow(&self) -> &'a str {
+        self.value("of").unwrap_or(WORKFLOW)
+    }
+
+    fn execution(&self) -> common::WorkflowExecution {
+        common::WorkflowExecution { workflow_id: self.workflow().to_owned(), run_id: String::new() }
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 

@@ -54,7 +54,7 @@ fn a_running_workflow_may_be_replaced() {
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowExecutionTerminated
+              3 WorkflowExecutionTerminated TerminateIfRunning WorkflowIdReusePolicy
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1

@@ -437,18 +437,18 @@ fn an_unsupported_command_fails_the_task() {
         "
             start
             poll
-            respond: child
+            respond: nexus
             history
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
-            respond: InvalidArgument Unspecified: abide-testing's server does not support the command StartChildWorkflowExecution yet
+            respond: InvalidArgument Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: Unspecified, Unspecified: abide-testing's server does not support the command StartChildWorkflowExecution yet
+              4 WorkflowTaskFailed of 2, 3: Unspecified, Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
         "#]],
     );
 }

@@ -12,13 +12,18 @@ impl Player {
     }
 
     #[update]
-    fn trade(&self, offer: u32) -> u32 {
+    fn trade(offer: u32) -> u32 {
         offer
     }
 
-    #[update_validator(trade)]
-    fn check_trade(&self, offer: &u32) -> Result<(), WorkflowError> {
-        Ok(())
+    #[update]
+    fn buy(&mut self, offer: &str) -> u32 {
+        1
+    }
+
+    #[update]
+    async fn sell<T>(&self, ctx: WorkflowContext) -> Result<&str, WorkflowError> {
+        Ok("sold")
     }
 }
 

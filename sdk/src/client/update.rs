@@ -1,0 +1,261 @@
+//! Updates: sent to a running workflow, waited for, found again by their id.
+//!
+//! An update has its id before it is sent, so that it can be sent again: the server takes two requests with one id for
+//! one update. Waiting is polling: the server answers after 20 s at the latest with how far the update is.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
+use abide_protos::temporal::api::update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome};
+use abide_protos::temporal::api::workflowservice::v1::{
+    PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest,
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::connection::{Connection, sleep};
+use super::errors::UpdateError;
+use super::message::written;
+use super::retry::{Backoff, RetrySchedule};
+use super::rpc::Rpc;
+use super::rpc_error::RpcError;
+use super::start::ClientFuture;
+use crate::converter::{PayloadError, PayloadReader};
+use crate::definition::UpdateDefinition;
+
+/// An update that gives a handle once the workflow has accepted it: what
+/// [`start_update`](super::WorkflowHandle::start_update) makes.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilAccepted;
+
+/// An update that gives its result: what [`update`](super::WorkflowHandle::update) makes.
+#[derive(Clone, Copy, Debug)]
+pub struct UntilCompleted;
+
+/// An update about to be sent: `.await` it.
+#[must_use = "the update is sent when this is awaited"]
+pub struct UpdateWorkflow<U: UpdateDefinition, Until = UntilCompleted> {
+    connection: Connection,
+    execution: WorkflowExecution,
+    first_execution_run_id: String,
+    update: U,
+    input: Result<Option<Payloads>, PayloadError>,
+    id: Option<String>,
+    until: PhantomData<fn() -> Until>,
+}
+
+impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
+    pub(super) fn new(
+        connection: Connection,
+        execution: WorkflowExecution,
+        first_execution_run_id: String,
+        update: U,
+        args: &U::Args,
+    ) -> Self {
+        let input = written::<U>(args);
+        Self { connection, execution, first_execution_run_id, update, input, id: None, until: PhantomData }
+    }
+
+    /// The update's id. A second update of the same workflow with the same id is the same update: it runs once, and
+    /// both callers get its result. Default: a random UUID.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    async fn send(self, wait: Stage) -> Result<UpdateHandle<U>, UpdateError> {
+        let id = self.id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let request = UpdateWorkflowExecutionRequest {
+            namespace: self.connection.namespace().to_string(),
+            workflow_execution: Some(self.execution.clone()),
+            first_execution_run_id: self.first_execution_run_id,
+            wait_policy: Some(wait_policy(wait)),
+            request: Some(update_request(&self.connection, &id, self.update.name(), self.input?)),
+        };
+        let workflow_id = &self.execution.workflow_id;
+        loop {
+            let sent = until_answered(&self.connection, &request).await;
+            let sent = sent.map_err(|error| UpdateError::from_rpc(self.update.name(), workflow_id, error))?;
+            // Without a stage the server's time was up and nothing has happened: the update is the same if sent again.
+            let Some(response) = sent.filter(|response| is_accepted(response.stage, response.outcome.as_ref())) else {
+                continue;
+            };
+            let execution = response.update_ref.and_then(|update| update.workflow_execution);
+            return Ok(UpdateHandle {
+                connection: self.connection,
+                update: self.update,
+                execution: execution.unwrap_or(self.execution),
+                id,
+                outcome: response.outcome,
+            });
+        }
+    }
+}
+
+impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilAccepted> {
+    type Output = Result<UpdateHandle<U>, UpdateError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send(Stage::Accepted))
+    }
+}
+
+impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilCompleted> {
+    type Output = Result<U::Output, UpdateError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.send(Stage::Completed).await?.result().await })
+    }
+}
+
+/// An update that was sent, here or elsewhere.
+///
+/// ```no_run
+/// # use abide::client::{UpdateError, WorkflowHandle};
+/// # use abide::{UpdateDefinition, WorkflowDefinition};
+/// # async fn pay<W: WorkflowDefinition, U: UpdateDefinition<Args = u32, Output = String>>(
+/// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError> {
+/// let payment = order.start_update(pay, 100).id("payment-1").await?;
+/// println!("{} was accepted", payment.id());
+/// // Now, or later and elsewhere with `order.update_handle(pay, "payment-1")`:
+/// println!("receipt: {}", payment.result().await?);
+/// # Ok(()) }
+/// ```
+pub struct UpdateHandle<U: UpdateDefinition> {
+    connection: Connection,
+    update: U,
+    execution: WorkflowExecution,
+    id: String,
+    /// The outcome, if it came with the answer to the request.
+    outcome: Option<Outcome>,
+}
+
+impl<U: UpdateDefinition> UpdateHandle<U> {
+    pub(super) fn new(
+        connection: Connection,
+        update: U,
+        execution: WorkflowExecution,
+        id: String,
+        outcome: Option<Outcome>,
+    ) -> Self {
+        Self { connection, update, execution, id, outcome }
+    }
+
+    /// The update's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The id of the workflow that it was sent to.
+    pub fn workflow_id(&self) -> &str {
+        &self.execution.workflow_id
+    }
+
+    /// The run that has it; `None` for a handle made from ids alone.
+    pub fn run_id(&self) -> Option<&str> {
+        Some(self.execution.run_id.as_str()).filter(|run_id| !run_id.is_empty())
+    }
+
+    /// Waits until the update has completed, however long that takes, and gives its result.
+    ///
+    /// # Errors
+    /// [`UpdateError`]: it was rejected or failed, its workflow ended before, or there is no such update.
+    pub async fn result(&self) -> Result<U::Output, UpdateError> {
+        let name = self.update.name();
+        let outcome = match &self.outcome {
+            Some(outcome) => outcome.clone(),
+            None => {
+                let polled = self.poll().await;
+                polled.map_err(|error| UpdateError::from_rpc(name, &self.execution.workflow_id, error))?
+            }
+        };
+        match outcome.value {
+            Some(outcome::Value::Failure(failure)) => {
+                Err(UpdateError::from_failure(name, &self.execution.workflow_id, failure))
+            }
+            Some(outcome::Value::Success(result)) => Ok(PayloadReader::of(Some(&result)).next::<U::Output>()?),
+            None => Ok(PayloadReader::of(None).next::<U::Output>()?),
+        }
+    }
+
+    async fn poll(&self) -> Result<Outcome, RpcError> {
+        let request = PollWorkflowExecutionUpdateRequest {
+            namespace: self.connection.namespace().to_string(),
+            update_ref: Some(UpdateRef {
+                workflow_execution: Some(self.execution.clone()),
+                update_id: self.id.clone(),
+            }),
+            identity: self.connection.identity().to_string(),
+            wait_policy: Some(wait_policy(Stage::Completed)),
+        };
+        loop {
+            if let Some(outcome) = until_answered(&self.connection, &request).await?.and_then(|polled| polled.outcome) {
+                return Ok(outcome);
+            }
+        }
+    }
+}
+
+impl<U: UpdateDefinition> Clone for UpdateHandle<U> {
+    fn clone(&self) -> Self {
+        let (connection, execution) = (self.connection.clone(), self.execution.clone());
+        Self { connection, update: self.update, execution, id: self.id.clone(), outcome: self.outcome.clone() }
+    }
+}
+
+impl<U: UpdateDefinition> fmt::Debug for UpdateHandle<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateHandle")
+            .field("update", &self.update.name())
+            .field("id", &self.id)
+            .field("workflow_id", &self.workflow_id())
+            .field("run_id", &self.run_id())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn wait_policy(stage: Stage) -> WaitPolicy {
+    WaitPolicy { lifecycle_stage: stage.into() }
+}
+
+pub(super) fn update_request(connection: &Connection, id: &str, name: &str, args: Option<Payloads>) -> Request {
+    Request {
+        meta: Some(Meta { update_id: id.to_string(), identity: connection.identity().to_string() }),
+        input: Some(Input { header: None, name: name.to_string(), args }),
+        ..Default::default()
+    }
+}
+
+/// Whether an update has come so far that its caller need not send it again.
+pub(super) fn is_accepted(stage: i32, outcome: Option<&Outcome>) -> bool {
+    stage >= Stage::Accepted as i32 || outcome.is_some()
+}
+
+/// One long poll; `None` if its time passed without an answer. It outlives an outage of the server of up to a minute,
+/// as the workflow does; a server that takes no more updates is tried for as long as with other calls.
+pub(super) async fn until_answered<R: Rpc + Clone>(
+    connection: &Connection,
+    request: &R,
+) -> Result<Option<R::Response>, RpcError> {
+    const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(Duration::from_secs(60));
+    let mut trouble: Option<(Instant, Backoff)> = None;
+    loop {
+        let error = match connection.long_poll(request.clone()).await {
+            Ok(response) => return Ok(Some(response)),
+            Err(error) if error.is_deadline_exceeded() => return Ok(None),
+            Err(error) if connection.is_transient(&error) => error,
+            Err(error) => return Err(error),
+        };
+        let schedule = if error.is_resource_exhausted() { RetrySchedule::CALL } else { LONGEST_OUTAGE };
+        let (since, backoff) = trouble.get_or_insert_with(|| (Instant::now(), Backoff::new(schedule)));
+        let Some(wait) = backoff.next(&error, since.elapsed()) else { return Err(error) };
+        tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
+        sleep(wait).await;
+    }
+}

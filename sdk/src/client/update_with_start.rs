@@ -1,0 +1,195 @@
+//! Update-with-start: one call that starts a workflow, unless it is there already, and sends it an update.
+
+use std::future::IntoFuture;
+
+use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::enums::v1::{
+    UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as ConflictPolicy,
+};
+use abide_protos::temporal::api::errordetails::v1::MultiOperationExecutionFailure;
+use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_request::{Operation, operation};
+use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response::Response;
+use abide_protos::temporal::api::workflowservice::v1::{
+    ExecuteMultiOperationRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
+    UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
+};
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::errors::{StartError, UpdateError, UpdateWithStartError};
+use super::handle::WorkflowHandle;
+use super::rpc_error::RpcError;
+use super::start::{ClientFuture, StartWorkflow, UntilStarted};
+use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
+use crate::converter::PayloadError;
+use crate::definition::{UpdateDefinition, WorkflowDefinition};
+
+/// A workflow about to be started with an update: `.await` it for handles of both.
+///
+/// [`StartWorkflow::with_update`] makes it; the options of the start are set before.
+#[must_use = "nothing is started until this is awaited"]
+pub struct UpdateWithStart<W: WorkflowDefinition, U: UpdateDefinition> {
+    start: StartWorkflow<W, UntilStarted>,
+    update: U,
+    input: Result<Option<Payloads>, PayloadError>,
+    update_id: Option<String>,
+}
+
+impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
+    pub(super) fn new(
+        start: StartWorkflow<W, UntilStarted>,
+        update: U,
+        input: Result<Option<Payloads>, PayloadError>,
+    ) -> Self {
+        Self { start, update, input, update_id: None }
+    }
+
+    /// The update's id. If the workflow has had an update with that id, it is that one. Default: a random UUID.
+    pub fn update_id(mut self, id: impl Into<String>) -> Self {
+        self.update_id = Some(id.into());
+        self
+    }
+
+    async fn send(self) -> Result<(WorkflowHandle<W>, UpdateHandle<U>), UpdateWithStartError> {
+        let input = self.input.map_err(UpdateError::from)?;
+        if self.start.has_signal() {
+            return Err(StartError::SignalAndUpdate { update: self.update.name() }.into());
+        }
+        let (connection, workflow, mut start) = self.start.checked()?;
+        if start.workflow_id_conflict_policy() == ConflictPolicy::Unspecified {
+            start.set_workflow_id_conflict_policy(ConflictPolicy::UseExisting);
+        }
+        let workflow_id = start.workflow_id.clone();
+        let id = self.update_id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let execution = WorkflowExecution { workflow_id: workflow_id.clone(), run_id: String::new() };
+        let update = UpdateWorkflowExecutionRequest {
+            namespace: connection.namespace().to_string(),
+            workflow_execution: Some(execution.clone()),
+            wait_policy: Some(wait_policy(Stage::Accepted)),
+            request: Some(update_request(&connection, &id, self.update.name(), input)),
+            ..Default::default()
+        };
+        let (started, updated) = execute(&connection, start, update)
+            .await
+            .map_err(|error| from_rpc(self.update.name(), &workflow_id, error))?;
+        let execution = updated.update_ref.and_then(|update| update.workflow_execution).unwrap_or(execution);
+        let run_id = started.run_id;
+        let first = if started.started && started.first_execution_run_id.is_empty() {
+            run_id.clone()
+        } else {
+            started.first_execution_run_id
+        };
+        let handle = WorkflowHandle::started(connection.clone(), workflow, workflow_id, run_id, first);
+        Ok((handle, UpdateHandle::new(connection, self.update, execution, id, updated.outcome)))
+    }
+}
+
+impl<W: WorkflowDefinition, U: UpdateDefinition> IntoFuture for UpdateWithStart<W, U> {
+    type Output = Result<(WorkflowHandle<W>, UpdateHandle<U>), UpdateWithStartError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// Sends both until the update is accepted: the ids make repetitions harmless.
+async fn execute(
+    connection: &Connection,
+    start: StartWorkflowExecutionRequest,
+    update: UpdateWorkflowExecutionRequest,
+) -> Result<(StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse), RpcError> {
+    let operations = [operation::Operation::StartWorkflow(start), operation::Operation::UpdateWorkflow(update)];
+    let request = ExecuteMultiOperationRequest {
+        namespace: connection.namespace().to_string(),
+        operations: operations.map(|operation| Operation { operation: Some(operation) }).into(),
+        ..Default::default()
+    };
+    loop {
+        let Some(response) = until_answered(connection, &request).await? else { continue };
+        let responses = response.responses.into_iter().map(|response| response.response);
+        let (mut started, mut updated) = Default::default();
+        for response in responses {
+            match response {
+                Some(Response::StartWorkflow(response)) => started = response,
+                Some(Response::UpdateWorkflow(response)) => updated = response,
+                None => {}
+            }
+        }
+        let (started, updated): (StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse) = (started, updated);
+        if is_accepted(updated.stage, updated.outcome.as_ref()) {
+            return Ok((started, updated));
+        }
+    }
+}
+
+/// The error of the operation that was refused; the other one was merely not carried out.
+fn from_rpc(update: &'static str, workflow_id: &str, error: RpcError) -> UpdateWithStartError {
+    let statuses = error.detail::<MultiOperationExecutionFailure>().map(|detail| detail.statuses).unwrap_or_default();
+    let mut operations = statuses.into_iter().map(|status| error.of_operation(status));
+    let (start, updated) = (operations.next().flatten(), operations.next().flatten());
+    match (start, updated) {
+        (Some(start), _) => StartError::from_rpc(workflow_id, start).into(),
+        (None, Some(updated)) => UpdateError::from_rpc(update, workflow_id, updated).into(),
+        (None, None) => StartError::Rpc(error).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::Any;
+    use abide_protos::google::rpc;
+    use abide_protos::prost::{Message, Name};
+    use abide_protos::temporal::api::errordetails::v1::WorkflowExecutionAlreadyStartedFailure;
+    use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_failure::OperationStatus;
+    use tonic::{Code, Status};
+
+    use super::*;
+
+    fn any<M: Message + Name>(message: &M) -> Any {
+        Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: message.encode_to_vec() }
+    }
+
+    fn refused(code: Code, statuses: Vec<OperationStatus>) -> UpdateWithStartError {
+        let detail = any(&MultiOperationExecutionFailure { statuses });
+        let message = "Update-with-Start could not be executed.".to_string();
+        let details = rpc::Status { code: code as i32, message: message.clone(), details: vec![detail] };
+        let status = Status::with_details(code, message, details.encode_to_vec().into());
+        from_rpc("add", "cart-1", RpcError::from_status("ExecuteMultiOperation", &status))
+    }
+
+    fn status(code: Code, message: &str, details: Vec<Any>) -> OperationStatus {
+        OperationStatus { code: code as i32, message: message.to_string(), details }
+    }
+
+    fn aborted() -> OperationStatus {
+        status(Code::Aborted, "Operation was aborted.", Vec::new())
+    }
+
+    #[test]
+    fn a_refused_start_is_told_as_one() {
+        let detail = WorkflowExecutionAlreadyStartedFailure { run_id: "run-1".to_string(), ..Default::default() };
+        let start = status(Code::AlreadyExists, "already running", vec![any(&detail)]);
+        let error = refused(Code::AlreadyExists, vec![start, aborted()]);
+        let UpdateWithStartError::Start(StartError::AlreadyStarted { run_id, .. }) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(run_id, "run-1");
+    }
+
+    #[test]
+    fn a_refused_update_is_told_as_one() {
+        let update = status(Code::NotFound, "workflow update was aborted by closing workflow", Vec::new());
+        let error = refused(Code::NotFound, vec![status(Code::Ok, "", Vec::new()), update]);
+        assert!(matches!(error, UpdateWithStartError::Update(UpdateError::NotFound { .. })), "{error:?}");
+        let update = status(Code::InvalidArgument, "Update name is not set on request.", Vec::new());
+        let error = refused(Code::InvalidArgument, vec![aborted(), update]);
+        assert!(matches!(error, UpdateWithStartError::Update(UpdateError::Rpc(_))), "{error:?}");
+    }
+
+    #[test]
+    fn an_error_without_details_is_the_calls_own() {
+        let error = refused(Code::PermissionDenied, Vec::new());
+        assert!(matches!(&error, UpdateWithStartError::Start(StartError::Rpc(error)) if error.is_permission_denied()));
+    }
+}

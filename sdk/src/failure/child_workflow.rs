@@ -1,0 +1,125 @@
+//! What a child workflow yields when it does not complete.
+
+use std::fmt;
+
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ChildWorkflowExecutionFailureInfo, Failure as FailureProto};
+
+use super::recorded::{Failure, FailureKind, RetryState};
+
+/// A child workflow was not started, or did not complete: it failed, timed out, was cancelled or terminated (Temporal's
+/// `ChildWorkflowExecutionFailure`).
+///
+/// [`cause`](Self::cause) is what the child ended with.
+///
+/// ```
+/// # fn look(error: abide::ChildWorkflowFailure) {
+/// if error.is_already_started() {
+///     println!("{} runs already", error.workflow_id());
+/// } else if error.error_type().as_deref() == Some("CardDeclined") {
+///     println!("declined");
+/// }
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct ChildWorkflowFailure {
+    failure: Failure,
+}
+
+impl ChildWorkflowFailure {
+    pub(crate) fn from_proto(proto: FailureProto) -> Self {
+        Self { failure: Failure::from_proto(proto) }
+    }
+
+    /// The child's workflow type.
+    pub fn workflow_type(&self) -> &str {
+        self.info().and_then(|info| info.workflow_type.as_ref()).map_or("", |workflow_type| &workflow_type.name)
+    }
+
+    /// The child's workflow id.
+    pub fn workflow_id(&self) -> &str {
+        self.info().and_then(|info| info.workflow_execution.as_ref()).map_or("", |execution| &execution.workflow_id)
+    }
+
+    /// The id of the child's first run; empty if it was not started.
+    pub fn run_id(&self) -> &str {
+        self.info().and_then(|info| info.workflow_execution.as_ref()).map_or("", |execution| &execution.run_id)
+    }
+
+    /// Whether it was not started because a workflow with its id is running, or has run and the
+    /// [reuse policy](crate::workflow::WorkflowIdReusePolicy) does not allow another.
+    pub fn is_already_started(&self) -> bool {
+        self.was_not_started_because("WorkflowAlreadyExists")
+    }
+
+    /// Whether it was not started because its namespace does not exist.
+    pub fn is_namespace_not_found(&self) -> bool {
+        self.was_not_started_because("NamespaceNotFound")
+    }
+
+    /// Whether it was cancelled, or its start was.
+    pub fn is_cancelled(&self) -> bool {
+        self.failure.is_cancelled()
+    }
+
+    /// Whether it took longer than it may.
+    pub fn is_timed_out(&self) -> bool {
+        self.is_caused_by(FailureKind::Timeout)
+    }
+
+    /// Whether somebody terminated it.
+    pub fn is_terminated(&self) -> bool {
+        self.is_caused_by(FailureKind::Terminated)
+    }
+
+    /// The type of the application failure that the child ended with, if it did.
+    pub fn error_type(&self) -> Option<String> {
+        let cause = self.cause()?;
+        (cause.kind() == FailureKind::Application).then(|| cause.error_type().unwrap_or_default().to_string())
+    }
+
+    /// Why there was no further run.
+    pub fn retry_state(&self) -> RetryState {
+        self.failure.retry_state().unwrap_or(RetryState::Unknown)
+    }
+
+    /// What the child ended with, or why it was not started.
+    pub fn cause(&self) -> Option<Failure> {
+        self.failure.cause()
+    }
+
+    /// The whole failure with its chain of causes.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    fn info(&self) -> Option<&ChildWorkflowExecutionFailureInfo> {
+        match &self.failure.as_proto().failure_info {
+            Some(FailureInfo::ChildWorkflowExecutionFailureInfo(info)) => Some(info),
+            _ => None,
+        }
+    }
+
+    fn is_caused_by(&self, kind: FailureKind) -> bool {
+        self.cause().is_some_and(|cause| cause.kind() == kind)
+    }
+
+    /// A child that was started may fail with an error type of the same name: that one has a started event.
+    fn was_not_started_because(&self, cause: &str) -> bool {
+        self.info().is_some_and(|info| info.started_event_id == 0) && self.error_type().as_deref() == Some(cause)
+    }
+}
+
+impl fmt::Display for ChildWorkflowFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "child workflow {} (id {}): {}", self.workflow_type(), self.workflow_id(), self.failure)
+    }
+}
+
+impl fmt::Debug for ChildWorkflowFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChildWorkflowFailure({self})")
+    }
+}
+
+impl std::error::Error for ChildWorkflowFailure {}

@@ -1,0 +1,72 @@
+//! What a signal or a request to cancel yields when it does not reach another workflow.
+
+use std::fmt;
+
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+
+use super::recorded::Failure;
+
+/// A signal, or a request to cancel, did not reach another workflow.
+///
+/// ```
+/// # fn look(error: abide::ExternalWorkflowFailure) {
+/// if error.is_not_found() {
+///     println!("it has closed, or never was there");
+/// }
+/// # }
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct ExternalWorkflowFailure {
+    failure: Failure,
+    workflow_id: String,
+}
+
+impl ExternalWorkflowFailure {
+    pub(crate) fn new(workflow_id: impl Into<String>, proto: FailureProto) -> Self {
+        Self { failure: Failure::from_proto(proto), workflow_id: workflow_id.into() }
+    }
+
+    /// The workflow that was meant.
+    pub fn workflow_id(&self) -> &str {
+        &self.workflow_id
+    }
+
+    /// Whether there is no such workflow, or it has closed.
+    pub fn is_not_found(&self) -> bool {
+        self.failure.error_type() == Some("ExternalWorkflowExecutionNotFound")
+    }
+
+    /// Whether its namespace does not exist.
+    pub fn is_namespace_not_found(&self) -> bool {
+        self.failure.error_type() == Some("NamespaceNotFound")
+    }
+
+    /// Whether the workflow has got as many signals as the server allows.
+    pub fn is_signal_limit_exceeded(&self) -> bool {
+        self.failure.error_type() == Some("SignalCountLimitExceeded")
+    }
+
+    /// Whether the scope was cancelled before anything was sent.
+    pub fn is_cancelled(&self) -> bool {
+        self.failure.is_cancelled()
+    }
+
+    /// The whole failure.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+}
+
+impl fmt::Display for ExternalWorkflowFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "workflow {}: {}", self.workflow_id, self.failure)
+    }
+}
+
+impl fmt::Debug for ExternalWorkflowFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExternalWorkflowFailure({self})")
+    }
+}
+
+impl std::error::Error for ExternalWorkflowFailure {}

@@ -1,0 +1,367 @@
+//! An update: from its request to its outcome.
+//!
+//! ```text
+//! Requested --Reject--> Rejected: SendRejection
+//! Requested --Accept--> AcceptCommandCreated: SendAcceptance
+//! AcceptCommandCreated --UpdateAccepted--> Accepted
+//! AcceptCommandCreated --Complete--> BothCommandsCreated: SendResponse
+//! BothCommandsCreated --UpdateAccepted--> CompleteCommandCreated
+//! Accepted --Complete--> CompleteCommandCreated: SendResponse
+//! CompleteCommandCreated --UpdateCompleted--> Completed
+//! ```
+//!
+//! What is said about an update travels as protocol messages beside the commands. An acceptance and a response have a
+//! `ProtocolMessage` command each, which names the message and gives its event a place among the others; a rejection
+//! leaves no event and has none. On replay the request is read from the event that accepted it, which the look-ahead
+//! finds, or from the UpdateAdmitted event that a reset leaves; nothing is sent then, and nobody is asked again.
+
+use abide_protos::Any;
+use abide_protos::prost::{Message as _, Name};
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::command::v1::{Command, ProtocolMessageCommandAttributes};
+use abide_protos::temporal::api::enums::v1::CommandType;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::history::v1::{
+    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateAdmittedEventAttributes,
+    WorkflowExecutionUpdateCompletedEventAttributes,
+};
+use abide_protos::temporal::api::protocol::v1::Message;
+use abide_protos::temporal::api::protocol::v1::message::SequencingId;
+use abide_protos::temporal::api::update::v1::{Acceptance, Meta, Outcome, Rejection, Request, Response, outcome};
+
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::UpdateRequest;
+use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
+use crate::replay::slab::Key;
+use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+
+/// Where an update stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Requested,
+    Rejected,
+    AcceptCommandCreated,
+    BothCommandsCreated,
+    Accepted,
+    CompleteCommandCreated,
+    Completed,
+}
+
+/// What happens to it: an event, or what its validator and its handler say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    Reject,
+    Accept,
+    Complete,
+    UpdateAccepted,
+    UpdateCompleted,
+}
+
+/// What follows from a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    SendRejection,
+    SendAcceptance,
+    SendResponse,
+}
+
+/// One step; `None` if the input cannot come in this state.
+pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
+    use Effect as F;
+    use Input as I;
+    use State as S;
+    Some(match (state, input) {
+        (S::Requested, I::Reject) => (S::Rejected, &[F::SendRejection]),
+        (S::Requested, I::Accept) => (S::AcceptCommandCreated, &[F::SendAcceptance]),
+        (S::AcceptCommandCreated, I::UpdateAccepted) => (S::Accepted, &[]),
+        (S::AcceptCommandCreated, I::Complete) => (S::BothCommandsCreated, &[F::SendResponse]),
+        (S::BothCommandsCreated, I::UpdateAccepted) => (S::CompleteCommandCreated, &[]),
+        (S::Accepted, I::Complete) => (S::CompleteCommandCreated, &[F::SendResponse]),
+        (S::CompleteCommandCreated, I::UpdateCompleted) => (S::Completed, &[]),
+        _ => return None,
+    })
+}
+
+/// An accepted update of a run.
+#[derive(Debug)]
+pub(crate) struct UpdateMachine {
+    state: State,
+    id: String,
+    name: String,
+    /// Who asked for it: repeated in the response.
+    identity: String,
+    message_id: String,
+}
+
+impl UpdateMachine {
+    pub(crate) fn describe(&self) -> String {
+        described(&self.id, &self.name)
+    }
+}
+
+/// What a run's updates share.
+#[derive(Debug, Default)]
+pub(crate) struct Updates {
+    /// What is to be said in the completion of this workflow task.
+    outgoing: Vec<Message>,
+    /// Requests that stand in the history as UpdateAdmitted events of this workflow task.
+    admitted: Vec<UpdateRequest>,
+}
+
+impl StateMachines {
+    /// Files the requests that came with the live workflow task, and those that it found admitted in the history.
+    pub(crate) fn request_updates(&mut self, messages: Vec<Message>) -> Result<(), ReplayError> {
+        let admitted = std::mem::take(&mut self.updates.admitted);
+        let known = |message: &Message| admitted.iter().any(|one| one.update_id == message.protocol_instance_id);
+        // A server may send a request that the history holds as well.
+        let messages: Vec<Message> = messages.into_iter().filter(|message| !known(message)).collect();
+        for message in messages {
+            let request = requested(message).map_err(ReplayError::Malformed)?;
+            self.jobs.add_update(request);
+        }
+        for request in admitted {
+            self.jobs.add_update(request);
+        }
+        Ok(())
+    }
+
+    /// Forgets requests that were admitted in a task whose code has not accepted them when it ran first: it rejected
+    /// them, which leaves no trace.
+    pub(crate) fn forget_rejected_updates(&mut self) {
+        self.updates.admitted.clear();
+    }
+
+    /// An update goes to its handler.
+    pub(crate) fn accept_update(&mut self, request: UpdateRequest) -> Key {
+        let (state, effects) = first_step(Input::Accept);
+        let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
+        let machine = UpdateMachine {
+            state,
+            id: update_id,
+            name: request.input.as_ref().map(|input| input.name.clone()).unwrap_or_default(),
+            identity: request.meta.as_ref().map(|meta| meta.identity.clone()).unwrap_or_default(),
+            message_id,
+        };
+        let acceptance = (!self.replaying && effects.contains(&Effect::SendAcceptance)).then(|| {
+            any(&Acceptance {
+                accepted_request_message_id: machine.message_id.clone(),
+                accepted_request_sequencing_event_id: sequencing_event_id,
+                accepted_request: Some(request),
+            })
+        });
+        let (id, message_id) = (machine.id.clone(), format!("{}/accept", machine.message_id));
+        let key = self.insert(Machine::Update(Box::new(machine)));
+        self.say(key, id, message_id, acceptance);
+        key
+    }
+
+    /// An update is refused, by its validator or because nothing fits it. On replay that cannot be: the history says
+    /// that it was accepted.
+    pub(crate) fn reject_update(&mut self, request: UpdateRequest, failure: FailureProto) -> Result<(), ReplayError> {
+        if let Some(event_id) = request.accepted_event_id {
+            let recorded = described(&request.update_id, request.name());
+            let kind = NondeterminismKind::UnexpectedEvent;
+            let error = Nondeterminism::new(kind, event_id, "WorkflowExecutionUpdateAccepted", recorded);
+            return Err(error.produced(format!("rejected the update: {}", failure.message), None).into());
+        }
+        let (_, effects) = first_step(Input::Reject);
+        debug_assert_eq!(effects, [Effect::SendRejection]);
+        let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
+        let rejection = any(&Rejection {
+            rejected_request_message_id: message_id.clone(),
+            rejected_request_sequencing_event_id: sequencing_event_id,
+            rejected_request: Some(request),
+            failure: Some(failure),
+        });
+        self.updates.outgoing.push(message(format!("{message_id}/reject"), update_id, rejection));
+        Ok(())
+    }
+
+    /// The handler of an update has ended.
+    pub(crate) fn complete_update(&mut self, key: Key, outcome: outcome::Value) {
+        let replaying = self.replaying;
+        let update = self.update(key);
+        let Some((next, effects)) = step(update.state, Input::Complete) else { return };
+        update.state = next;
+        let (id, message_id) = (update.id.clone(), format!("{}/complete", update.message_id));
+        let response = (!replaying && effects.contains(&Effect::SendResponse)).then(|| {
+            let meta = Meta { update_id: id.clone(), identity: update.identity.clone() };
+            any(&Response { meta: Some(meta), outcome: Some(Outcome { value: Some(outcome) }) })
+        });
+        self.say(key, id, message_id, response);
+    }
+
+    /// What this workflow task says about updates: all rejections, and what its commands name.
+    pub(crate) fn take_messages(&mut self, commands: &[Command]) -> Vec<Message> {
+        let mut messages = std::mem::take(&mut self.updates.outgoing);
+        let is_named = |message: &Message| {
+            commands.iter().any(|command| match &command.attributes {
+                Some(Attributes::ProtocolMessageCommandAttributes(named)) => named.message_id == message.id,
+                _ => false,
+            })
+        };
+        messages.retain(|message| message.id.ends_with("/reject") || is_named(message));
+        messages
+    }
+
+    pub(crate) fn update_admitted(&mut self, id: i64, event: &mut WorkflowExecutionUpdateAdmittedEventAttributes) {
+        let request = event.request.take().unwrap_or_default();
+        let update_id = request.meta.as_ref().map(|meta| meta.update_id.clone()).unwrap_or_default();
+        let message_id = format!("{update_id}/request");
+        let (sequencing_event_id, accepted_event_id) = (id, None);
+        let request = UpdateRequest { message_id, update_id, sequencing_event_id, request, accepted_event_id };
+        self.updates.admitted.push(request);
+    }
+
+    /// The code of the current task accepted this update when it ran first: now it gets it again.
+    pub(crate) fn update_accepted_ahead(
+        &mut self,
+        id: i64,
+        event: &mut WorkflowExecutionUpdateAcceptedEventAttributes,
+    ) {
+        let admitted = &mut self.updates.admitted;
+        let found = admitted.iter().position(|request| request.update_id == event.protocol_instance_id);
+        let mut request = match (found, event.accepted_request.take()) {
+            (Some(found), _) => admitted.remove(found),
+            (None, request) => UpdateRequest {
+                message_id: event.accepted_request_message_id.clone(),
+                update_id: event.protocol_instance_id.clone(),
+                sequencing_event_id: event.accepted_request_sequencing_event_id,
+                request: request.unwrap_or_default(),
+                accepted_event_id: None,
+            },
+        };
+        request.accepted_event_id = Some(id);
+        self.jobs.add_update(request);
+    }
+
+    pub(crate) fn update_accepted(
+        &mut self,
+        id: i64,
+        event: &WorkflowExecutionUpdateAcceptedEventAttributes,
+    ) -> Result<(), ReplayError> {
+        let request = event.accepted_request.as_ref().and_then(|request| request.input.as_ref());
+        let recorded = || described(&event.protocol_instance_id, request.map_or("", |input| &input.name));
+        let name = "WorkflowExecutionUpdateAccepted";
+        self.update_event(id, name, &event.protocol_instance_id, Input::UpdateAccepted, recorded)
+    }
+
+    pub(crate) fn update_completed(
+        &mut self,
+        id: i64,
+        event: &WorkflowExecutionUpdateCompletedEventAttributes,
+    ) -> Result<(), ReplayError> {
+        let update_id = event.meta.as_ref().map_or("", |meta| &meta.update_id);
+        let name = "WorkflowExecutionUpdateCompleted";
+        self.update_event(id, name, update_id, Input::UpdateCompleted, || described(update_id, ""))
+    }
+
+    fn update_event(
+        &mut self,
+        id: i64,
+        event_type: &'static str,
+        update_id: &str,
+        input: Input,
+        recorded: impl Fn() -> String,
+    ) -> Result<(), ReplayError> {
+        let command = self.confirm(id, event_type, CommandType::ProtocolMessage, &recorded)?;
+        let update = self.update(command.machine);
+        let next = if update.id == update_id { step(update.state, input) } else { None };
+        let Some((next, _)) = next else {
+            let produced = format!("ProtocolMessage {} in state {:?}", update.describe(), update.state);
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, event_type, recorded());
+            return Err(error.produced(produced, None).into());
+        };
+        update.state = next;
+        if next == State::Completed {
+            self.free(command.machine);
+        }
+        Ok(())
+    }
+
+    /// Issues the command that gives a message its place, and the message itself unless this is a replay.
+    fn say(&mut self, key: Key, update_id: String, message_id: String, body: Option<Any>) {
+        let command = body.map(|body| {
+            let attributes = ProtocolMessageCommandAttributes { message_id: message_id.clone() };
+            self.updates.outgoing.push(message(message_id, update_id, body));
+            CommandBody { attributes: Attributes::ProtocolMessageCommandAttributes(attributes), user_metadata: None }
+        });
+        self.issue(CommandType::ProtocolMessage, key, None, command);
+    }
+
+    fn update(&mut self, key: Key) -> &mut UpdateMachine {
+        match self.machine(key) {
+            Some(Machine::Update(update)) => update,
+            _ => unreachable!("only updates are filed under the keys of updates"),
+        }
+    }
+}
+
+/// What becomes of a request.
+fn first_step(input: Input) -> (State, &'static [Effect]) {
+    step(State::Requested, input).expect("a request can be accepted and rejected")
+}
+
+/// Reads a protocol message that asks for an update.
+fn requested(message: Message) -> Result<UpdateRequest, String> {
+    let body = message.body.unwrap_or_default();
+    let expected = type_url::<Request>();
+    if body.type_url != expected {
+        return Err(format!(
+            "protocol message `{}` is a `{}`; expected a `{expected}`, the only kind this version of Abide knows",
+            message.id, body.type_url
+        ));
+    }
+    let request = Request::decode(body.value.as_slice())
+        .map_err(|error| format!("protocol message `{}` cannot be read: {error}", message.id))?;
+    let sequencing_event_id = match message.sequencing_id {
+        Some(SequencingId::EventId(id)) => id,
+        Some(SequencingId::CommandIndex(_)) => i64::MAX,
+        None => 0,
+    };
+    Ok(UpdateRequest {
+        message_id: message.id,
+        update_id: message.protocol_instance_id,
+        sequencing_event_id,
+        request,
+        accepted_event_id: None,
+    })
+}
+
+fn message(id: String, update_id: String, body: Any) -> Message {
+    Message { id, protocol_instance_id: update_id, body: Some(body), sequencing_id: None }
+}
+
+fn any<M: Name>(body: &M) -> Any {
+    Any { type_url: type_url::<M>(), value: body.encode_to_vec() }
+}
+
+fn type_url<M: Name>() -> String {
+    format!("type.googleapis.com/{}", M::full_name())
+}
+
+fn described(id: &str, name: &str) -> String {
+    if name.is_empty() { format!("update={id}") } else { format!("update={id} name={name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_diagram_is_the_machine() {
+        use Input as I;
+        use State as S;
+        let states = [
+            S::Requested,
+            S::Rejected,
+            S::AcceptCommandCreated,
+            S::BothCommandsCreated,
+            S::Accepted,
+            S::CompleteCommandCreated,
+            S::Completed,
+        ];
+        let inputs = [I::Reject, I::Accept, I::Complete, I::UpdateAccepted, I::UpdateCompleted];
+        crate::replay::machines::check_diagram(include_str!("update.rs"), &states, &inputs, step);
+    }
+}

@@ -1,0 +1,196 @@
+//! Signals and updates on their way to their handlers, and what handlers come to.
+//!
+//! A message is handed over when its routine has its first turn. An update is validated there if the task is live; an
+//! update that is accepted issues its first command before its handler does anything.
+
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::update::v1::outcome;
+
+use super::failures::TaskError;
+use super::panics;
+use super::queries::handler_names;
+use super::read_only::read_only;
+use super::routines::Polled;
+use super::workflow_run::WorkflowRun;
+use crate::converter::PayloadReader;
+use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind, application_failure};
+use crate::replay::jobs::{Signal, UpdateRequest};
+use crate::replay::slab::Key;
+use crate::workflow::shared::Shared;
+use crate::workflow::{
+    HandlerKind, InboundMessage, ReadOnlyCode, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,
+    WorkflowContext, WorkflowInstance,
+};
+
+/// What became of a message.
+pub(super) enum Dispatched<T> {
+    /// Its handler has begun, or is about to.
+    Running(T),
+    /// Nothing is left to do for it.
+    Ended(Polled),
+}
+
+impl<T> Dispatched<T> {
+    pub(super) fn map<U>(self, running: impl FnOnce(T) -> U) -> Dispatched<U> {
+        match self {
+            Self::Running(handler) => Dispatched::Running(running(handler)),
+            Self::Ended(polled) => Dispatched::Ended(polled),
+        }
+    }
+}
+
+/// The handler of an update, with its machine.
+pub(super) struct UpdateHandler {
+    pub(super) handler: RoutineFuture<Payload>,
+    pub(super) machine: Key,
+}
+
+/// What the code of a signal's handler is told about the signal. Takes its name.
+pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
+    InboundMessage {
+        kind: HandlerKind::Signal,
+        name: std::mem::take(&mut signal.name),
+        update_id: String::new(),
+        signal_event_id: signal.event_id,
+    }
+}
+
+/// What the code of an update's handler is told about the update.
+pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
+    InboundMessage {
+        kind: HandlerKind::Update,
+        name: request.name().to_string(),
+        update_id: request.update_id.clone(),
+        signal_event_id: 0,
+    }
+}
+
+/// Hands a signal to its handler.
+pub(super) fn dispatch_signal(
+    mut signal: Box<Signal>,
+    name: &str,
+    instance: &Rc<dyn WorkflowInstance>,
+    shared: &Rc<Shared>,
+) -> Result<Dispatched<RoutineFuture<()>>, TaskError> {
+    let dispatched = panics::catch(|| {
+        let mut reader = PayloadReader::of(signal.input.as_ref());
+        instance.clone().signal(WorkflowContext::new(shared.clone()), name, &mut reader)
+    })?;
+    Ok(match dispatched {
+        SignalDispatch::Running(handler) => Dispatched::Running(handler),
+        SignalDispatch::Done(Ok(())) => Dispatched::Ended(Polled::Ended),
+        SignalDispatch::Done(Err(error)) => Dispatched::Ended(Polled::HandlerFailed(error)),
+        SignalDispatch::Undecodable(error) => {
+            if !shared.core.borrow().machines.replaying {
+                tracing::warn!(
+                    workflow_id = shared.info.get().map_or("", |info| &info.workflow_id),
+                    signal = name,
+                    "a signal was dropped because its arguments do not fit its handler: {error}"
+                );
+            }
+            Dispatched::Ended(Polled::Ended)
+        }
+        SignalDispatch::Unknown => {
+            signal.name = name.to_string();
+            Dispatched::Ended(Polled::UnknownSignal(signal))
+        }
+    })
+}
+
+/// Accepts or rejects an update.
+pub(super) fn dispatch_update(
+    request: UpdateRequest,
+    instance: &Rc<dyn WorkflowInstance>,
+    shared: &Rc<Shared>,
+) -> Result<Dispatched<UpdateHandler>, TaskError> {
+    // The history says that it was accepted: its validator is not asked again.
+    let validate = request.accepted_event_id.is_none();
+    let dispatched = read_only(shared, ReadOnlyCode::Validator, || {
+        let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
+        instance.clone().update(WorkflowContext::new(shared.clone()), request.name(), &mut reader, validate)
+    })?;
+    let failure = match dispatched {
+        UpdateDispatch::Accepted(handler) => {
+            let machine = shared.core.borrow_mut().machines.accept_update(request);
+            return Ok(Dispatched::Running(UpdateHandler { handler, machine }));
+        }
+        UpdateDispatch::Rejected(error) => failure_of(error, "validator", request.name())?,
+        UpdateDispatch::Undecodable(error) => {
+            let message = format!("the arguments of update `{}` do not fit its handler: {error}", request.name());
+            application_failure(&ApplicationFailure::new(message).error_type("PayloadError"), None)
+        }
+        UpdateDispatch::Unknown => {
+            let known = handler_names(&**instance, HandlerKind::Update);
+            let message = format!("unknown update `{}`; this workflow's updates: {known}", request.name());
+            application_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"), None)
+        }
+    };
+    shared.core.borrow_mut().machines.reject_update(request, failure)?;
+    Ok(Dispatched::Ended(Polled::Ended))
+}
+
+/// The failure with which an update is rejected or fails.
+fn failure_of(error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
+    match error.into_kind() {
+        WorkflowErrorKind::Error { error, type_name } => Ok(application_failure(&*error, Some(type_name))),
+        WorkflowErrorKind::TaskFailure(message) => Err(TaskError::WorkerFailure(message)),
+        WorkflowErrorKind::ContinueAsNew(_) => Err(TaskError::WorkerFailure(format!(
+            "the {of} of update `{update}` cannot continue as new: change the state, and let the main routine do it"
+        ))),
+    }
+}
+
+impl WorkflowRun {
+    /// Tells what the handler of an update came to.
+    pub(super) fn complete_update(
+        &mut self,
+        machine: Key,
+        name: &str,
+        result: Result<Payload, WorkflowError>,
+    ) -> Result<(), TaskError> {
+        let outcome = match result {
+            Ok(payload) => outcome::Value::Success(Payloads { payloads: vec![payload] }),
+            Err(error) => outcome::Value::Failure(failure_of(error, "handler", name)?),
+        };
+        self.shared().core.borrow_mut().machines.complete_update(machine, outcome);
+        Ok(())
+    }
+
+    /// The handlers that the end of the workflow cuts off, if their authors did not say that they may be: told once,
+    /// by the worker that ended the workflow.
+    pub(super) fn warn_of_unfinished_handlers(&self) {
+        if let Some(text) = self.unfinished_handlers() {
+            let (workflow_id, run_id) = self.ids();
+            tracing::warn!(workflow_id, run_id, "{text}");
+        }
+    }
+
+    pub(super) fn unfinished_handlers(&self) -> Option<String> {
+        let instance = self.instance()?;
+        let policy = |message: &InboundMessage| {
+            let same =
+                |handler: &&crate::workflow::HandlerInfo| handler.kind == message.kind && handler.name == message.name;
+            instance.handlers().iter().find(same).map_or(UnfinishedPolicy::Abandon, |found| found.unfinished_policy)
+        };
+        let unfinished: Vec<String> = self
+            .routines()
+            .running_handlers()
+            .filter(|message| policy(message) == UnfinishedPolicy::WarnAndAbandon)
+            .map(|message| match message.kind {
+                HandlerKind::Update => format!("update `{}` (id {})", message.name, message.update_id),
+                _ => format!("signal `{}` (event {})", message.name, message.signal_event_id),
+            })
+            .collect();
+        (!unfinished.is_empty()).then(|| {
+            format!(
+                "[TMPRL1102] the workflow ended before these handlers did, and they were cut off: {}. Wait for them with \
+                 `ctx.wait_until(|| ctx.all_handlers_finished())`, or put `unfinished_policy = abandon` into the \
+                 attribute of a handler that may be cut off",
+                unfinished.join(", ")
+            )
+        })
+    }
+}

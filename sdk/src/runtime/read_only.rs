@@ -1,0 +1,15 @@
+//! Authors' code that must not change the workflow: query handlers and update validators.
+
+use super::panics::{self, Panic};
+use crate::workflow::shared::Shared;
+use crate::workflow::{ReadOnly, ReadOnlyCode};
+
+/// Executes it; an attempt to begin, cancel or change something is a panic, which comes back as a value.
+pub(super) fn read_only<T>(shared: &Shared, code: ReadOnlyCode, run: impl FnOnce() -> T) -> Result<T, Panic> {
+    shared.read_only.set(Some(code));
+    let guard = ReadOnly::begin(code);
+    let result = panics::catch(run);
+    drop(guard);
+    shared.read_only.set(None);
+    result
+}

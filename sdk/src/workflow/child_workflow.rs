@@ -1,0 +1,452 @@
+//! Child workflows: workflows that this one starts and looks after.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use abide_protos::temporal::api::command::v1::StartChildWorkflowExecutionCommandAttributes;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkflowExecution, WorkflowType};
+use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{
+    CanceledFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto,
+};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+
+use super::child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, child_workflow_options};
+use super::context::WorkflowContext;
+use super::external_workflow::SignalExternalWorkflow;
+use super::metadata::summary_and_details;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter, from_payload, to_payload};
+use crate::definition::{PayloadValue, SignalDefinition, WorkflowDefinition};
+use crate::duration::to_proto;
+use crate::failure::ChildWorkflowFailure;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::Outcome;
+use crate::replay::machines::child_workflow::{Input, StartChildWorkflow, Waiting};
+use crate::replay::random_seed::seeded_uuid;
+use crate::search_attributes::{SearchAttributeUpdate, apply};
+
+/// A child workflow about to be started: awaiting it starts the child and waits for its result.
+///
+/// Like any Rust future it does nothing until it is polled; [`start`](Self::start) starts the child at once.
+#[must_use = "futures do nothing unless awaited; `start()` starts the child at once"]
+pub struct ChildWorkflowCall<W: WorkflowDefinition> {
+    shared: Rc<Shared>,
+    request: Option<Box<Request<W>>>,
+    running: Option<Running>,
+}
+
+/// A child workflow whose start was asked for. Awaiting it waits until the child has started; dropping it cancels the
+/// child.
+#[must_use = "dropping it cancels the child; `detach()` lets the child go on"]
+pub struct ChildWorkflowStart<W: WorkflowDefinition> {
+    started: Option<OperationFuture>,
+    running: Option<Running>,
+    workflow: PhantomData<fn() -> W>,
+}
+
+/// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child.
+#[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
+pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
+    running: Running,
+    execution: Box<WorkflowExecution>,
+    workflow: PhantomData<fn() -> W>,
+}
+
+struct Request<W: WorkflowDefinition> {
+    workflow: W,
+    args: W::Args,
+    options: ChildWorkflowOptions,
+    workflow_id: Option<String>,
+    memo: Option<Memo>,
+    search_attributes: Option<SearchAttributes>,
+    summary: Option<String>,
+    details: Option<String>,
+    unwritable: Option<PayloadError>,
+    location: &'static Location<'static>,
+}
+
+/// A child under way, whatever its type.
+struct Running {
+    shared: Rc<Shared>,
+    state: State,
+    workflow_type: &'static str,
+    location: &'static Location<'static>,
+}
+
+enum State {
+    Running(OperationFuture),
+    Ended(Option<Box<ChildWorkflowFailure>>),
+}
+
+impl WorkflowContext {
+    /// Runs another workflow as a child of this one: `ctx.child_workflow(bill, order).await?` starts it and waits for
+    /// its result.
+    ///
+    /// The child is named by its definition; its arguments are `()` for none, the value for one, and a tuple for
+    /// several. It has a history of its own, may run on another task queue, and is
+    /// [terminated](ChildWorkflowCall::parent_close_policy) when this workflow closes before it. Nothing happens until
+    /// the call is awaited or [started](ChildWorkflowCall::start).
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[workflow]
+    /// async fn bill(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
+    ///     Ok(format!("receipt for {cents}"))
+    /// }
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let receipt = ctx.child_workflow(bill, 995).workflow_id("bill-7").run_timeout(days(1)).await?;
+    ///
+    /// // Started now: its ids, signals and cancellation are at hand while it runs.
+    /// let child = ctx.child_workflow(bill, 995).start().await?;
+    /// let started = format!("{} runs as {}", child.workflow_id(), child.run_id());
+    /// let receipt = child.await?;
+    /// # let _ = (receipt, started); Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn child_workflow<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> ChildWorkflowCall<W> {
+        let request = Request {
+            workflow,
+            args,
+            options: ChildWorkflowOptions::default(),
+            workflow_id: None,
+            memo: None,
+            search_attributes: None,
+            summary: None,
+            details: None,
+            unwritable: None,
+            location: Location::caller(),
+        };
+        ChildWorkflowCall { shared: self.shared.clone(), request: Some(Box::new(request)), running: None }
+    }
+}
+
+impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
+    child_workflow_options!(self => self.request().options);
+
+    /// Options shared by several calls, in place of those given so far.
+    pub fn options(mut self, options: &ChildWorkflowOptions) -> Self {
+        self.request().options = options.clone();
+        self
+    }
+
+    /// The child's workflow id. Default: a UUID made from the run's random seed, so that it is the same on every
+    /// replay, and another one after a reset.
+    pub fn workflow_id(mut self, id: impl Into<String>) -> Self {
+        self.request().workflow_id = Some(id.into());
+        self
+    }
+
+    /// Adds a value that descriptions and lists of workflows show.
+    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Some(payload) = self.written(value) {
+            self.request().memo.get_or_insert_default().fields.insert(key.into(), payload);
+        }
+        self
+    }
+
+    /// Sets search attributes of the child, by which lists find it; the server must know their names and types.
+    pub fn search_attributes(mut self, values: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let values: Vec<SearchAttributeUpdate> = values.into_iter().collect();
+        apply(&values, self.request().search_attributes.get_or_insert_default());
+        self
+    }
+
+    /// A short text about the child for people who look at it.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.request().summary = Some(summary.into());
+        self
+    }
+
+    /// A longer text about the child, with Markdown, for people who look at it.
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.request().details = Some(details.into());
+        self
+    }
+
+    /// Starts the child now; what it gives is awaited until the child has started, and yields its handle.
+    pub fn start(mut self) -> ChildWorkflowStart<W> {
+        let (running, started) = match self.running.take() {
+            // It was polled before: its start is not waited for apart from its end any more.
+            Some(running) => (running, None),
+            None => self.begin(true),
+        };
+        ChildWorkflowStart { started, running: Some(running), workflow: PhantomData }
+    }
+
+    fn request(&mut self) -> &mut Request<W> {
+        match &mut self.request {
+            Some(request) => request,
+            None => unreachable!("a child workflow call is not changed after it was polled"),
+        }
+    }
+
+    /// Nothing on replay, where nothing is sent; an error waits for the child's start.
+    fn written<T: PayloadValue>(&mut self, value: &T) -> Option<Payload> {
+        if self.shared.core.borrow().machines.replaying {
+            return None;
+        }
+        to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
+    }
+
+    fn begin(&mut self, notes_start: bool) -> (Running, Option<OperationFuture>) {
+        let request = self.request.take().expect("a child workflow call begins once");
+        request.begin(self.shared.clone(), notes_start)
+    }
+}
+
+impl<W: WorkflowDefinition> Future for ChildWorkflowCall<W> {
+    type Output = Result<W::Output, ChildWorkflowFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.running.is_none() {
+            this.running = Some(this.begin(false).0);
+        }
+        this.running.as_mut().expect("the child was just begun").poll_result(cx)
+    }
+}
+
+impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
+    /// Cancels the child, or its start, the way its [`ChildWorkflowCancellationType`] says.
+    pub fn cancel(&self) {
+        if let Some(running) = &self.running {
+            running.cancel("");
+        }
+    }
+
+    /// Lets the child start and go on without anyone waiting for it.
+    pub fn detach(mut self) {
+        if let Some(running) = self.running.take() {
+            running.detach();
+        }
+    }
+}
+
+impl<W: WorkflowDefinition> Future for ChildWorkflowStart<W> {
+    type Output = Result<ChildWorkflowHandle<W>, ChildWorkflowFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(started) = &mut this.started
+            && let Poll::Ready(outcome) = Pin::new(started).poll(cx)
+        {
+            this.started = None;
+            let Outcome::Started(execution) = outcome else { unreachable!("a start has no other outcome") };
+            let running = this.running.take().expect("a child's start is not polled after it has completed");
+            return Poll::Ready(Ok(ChildWorkflowHandle { running, execution, workflow: PhantomData }));
+        }
+        // A child that does not start ends without having begun.
+        let running = this.running.as_mut().expect("a child's start is not polled after it has completed");
+        match ready!(running.poll_outcome(cx)) {
+            Err(failure) => Poll::Ready(Err(failure)),
+            Ok(_) => unreachable!("a child completes after it has started"),
+        }
+    }
+}
+
+impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
+    /// The child's workflow id.
+    pub fn workflow_id(&self) -> &str {
+        &self.execution.workflow_id
+    }
+
+    /// The id of the child's first run.
+    pub fn run_id(&self) -> &str {
+        &self.execution.run_id
+    }
+
+    /// Sends a signal to the child. Awaiting it waits until the server has delivered it.
+    ///
+    /// # Errors
+    /// [`ExternalWorkflowFailure`](crate::ExternalWorkflowFailure): the child has closed.
+    #[track_caller]
+    pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
+        // Without the run id, as in Core: the signal reaches the child's latest run.
+        let target = WorkflowExecution { workflow_id: self.execution.workflow_id.clone(), run_id: String::new() };
+        SignalExternalWorkflow::new(self.running.shared.clone(), target, true, (signal, args), Location::caller())
+    }
+
+    /// Cancels the child the way its [`ChildWorkflowCancellationType`] says. Nothing happens if it has closed.
+    pub fn cancel(&self) {
+        self.running.cancel("");
+    }
+
+    /// As [`cancel`](Self::cancel); the reason is for the child.
+    pub fn cancel_with_reason(&self, reason: &str) {
+        self.running.cancel(reason);
+    }
+
+    /// Lets the child go on without anyone waiting for it. What becomes of it when this workflow closes is up to its
+    /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy).
+    pub fn detach(self) {
+        self.running.detach();
+    }
+}
+
+impl<W: WorkflowDefinition> Future for ChildWorkflowHandle<W> {
+    type Output = Result<W::Output, ChildWorkflowFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.running.poll_result(cx)
+    }
+}
+
+impl Running {
+    fn cancel(&self, reason: &str) {
+        if let State::Running(operation) = &self.state {
+            operation.cancel_because(reason);
+        }
+    }
+
+    fn detach(self) {
+        if let State::Running(operation) = self.state {
+            operation.detach();
+        }
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, ChildWorkflowFailure>> {
+        let outcome = match &mut self.state {
+            State::Running(operation) => ready!(Pin::new(operation).poll(cx)),
+            State::Ended(failure) => {
+                let failure = failure.take().expect("a child workflow is not polled after it has ended");
+                return Poll::Ready(Err(*failure));
+            }
+        };
+        Poll::Ready(match outcome {
+            Outcome::Completed(result) => Ok(result),
+            Outcome::Failed(failure) => Err(ChildWorkflowFailure::from_proto(*failure)),
+            _ => unreachable!("child workflows have other outcomes"),
+        })
+    }
+
+    fn poll_result<T: PayloadValue>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ChildWorkflowFailure>> {
+        let result = match ready!(self.poll_outcome(cx)) {
+            Ok(result) => result.unwrap_or_default(),
+            Err(failure) => return Poll::Ready(Err(failure)),
+        };
+        // An absent result reads as `()` and as `None`.
+        let absent = result.metadata.is_empty();
+        let read = if absent { PayloadReader::new(&[]).next() } else { from_payload(&result) };
+        match read {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(error) => {
+                let text = format!("the result of child workflow {} cannot be read: {error}", self.workflow_type);
+                self.shared.fail_task(text, self.location);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<W: WorkflowDefinition> Request<W> {
+    /// Begins the child; what is second is its start, if that is to be told apart from its end.
+    fn begin(mut self, shared: Rc<Shared>, notes_start: bool) -> (Running, Option<OperationFuture>) {
+        shared.must_not_be_read_only("a child workflow");
+        let (workflow_type, location) = (self.workflow.name(), self.location);
+        let number = shared.core.borrow_mut().machines.take_child_number();
+        let chosen_id = self.workflow_id.take();
+        let generated_id = chosen_id.is_none();
+        // Not `{run id}_{number}`: the seed changes with a reset, as the run does, but is there without the run's id
+        // being kept, and the id looks like those that other SDKs make up.
+        let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
+        let running = |shared, state| Running { shared, state, workflow_type, location };
+        if let Some(reason) = shared.cancelled_here() {
+            let failure = cancelled_before_sent(workflow_type, workflow_id, &reason);
+            return (running(shared, State::Ended(Some(Box::new(failure)))), None);
+        }
+        let end = shared.begin_operation();
+        let start = notes_start.then(|| shared.begin_operation());
+        let replaying = shared.core.borrow().machines.replaying;
+        // On replay nothing is sent, so nothing is serialized either.
+        let on_cancel = match self.options.cancellation_type {
+            ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
+            ChildWorkflowCancellationType::Abandon => Input::Abandon,
+            ChildWorkflowCancellationType::WaitCancellationRequested
+            | ChildWorkflowCancellationType::WaitCancellationCompleted => Input::WaitCancel,
+        };
+        let body = if replaying { None } else { self.body(&shared, &workflow_id) };
+        let workflow_type = Cow::Borrowed(workflow_type);
+        let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel };
+        let mut core = shared.core.borrow_mut();
+        let waiting = Waiting { start, end: Some(end) };
+        let machine = core.machines.start_child_workflow(request, waiting, location, body);
+        if let Some(operation) = core.operations.get_mut(end) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        let start = start.map(|start| OperationFuture::new(shared.clone(), start));
+        let operation = OperationFuture::new(shared.clone(), end);
+        (running(shared, State::Running(operation)), start)
+    }
+
+    fn body(self, shared: &Shared, workflow_id: &str) -> Option<CommandBody> {
+        let name = self.workflow.name();
+        let mut writer = PayloadWriter::new();
+        let written = match self.unwritable {
+            Some(error) => Err(error),
+            None => W::write_args(&self.args, &mut writer),
+        };
+        if let Err(error) = written {
+            shared.fail_task(format!("child workflow {name} cannot be started: {error}"), self.location);
+            return None;
+        }
+        let options = self.options;
+        let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);
+        let task_queue = options.task_queue.unwrap_or_else(|| shared.task_queue.to_string());
+        #[expect(deprecated, reason = "the server still reads inherit_build_id, and Core still sends it")]
+        let attributes = StartChildWorkflowExecutionCommandAttributes {
+            namespace: shared.info.get().map(|info| info.namespace.clone()).unwrap_or_default(),
+            workflow_id: workflow_id.to_string(),
+            workflow_type: Some(WorkflowType { name: name.to_string() }),
+            task_queue: Some(TaskQueue {
+                name: task_queue,
+                kind: TaskQueueKind::Normal as i32,
+                normal_name: String::new(),
+            }),
+            input: writer.finish(),
+            workflow_execution_timeout: options.execution_timeout.map(to_proto),
+            workflow_run_timeout: options.run_timeout.map(to_proto),
+            workflow_task_timeout: options.task_timeout.map(to_proto),
+            parent_close_policy: options.parent_close_policy.map(|policy| policy.to_proto()).unwrap_or_default(),
+            workflow_id_reuse_policy: options.id_reuse_policy.to_proto(),
+            retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
+            cron_schedule: options.cron_schedule,
+            memo: self.memo,
+            search_attributes: self.search_attributes,
+            inherit_build_id: own_queue,
+            versioning_override: options.versioning_override.map(|versioning| versioning.to_proto()),
+            ..Default::default()
+        };
+        Some(CommandBody {
+            attributes: Attributes::StartChildWorkflowExecutionCommandAttributes(attributes),
+            user_metadata: summary_and_details(self.summary, self.details),
+        })
+    }
+}
+
+/// What a child comes to that is begun in a cancelled scope.
+fn cancelled_before_sent(workflow_type: &str, workflow_id: String, reason: &str) -> ChildWorkflowFailure {
+    ChildWorkflowFailure::from_proto(FailureProto {
+        message: format!("Child Workflow Execution cancelled before scheduled: {reason}"),
+        cause: Some(Box::new(FailureProto {
+            message: "Cancelled".to_string(),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+            ..Default::default()
+        })),
+        failure_info: Some(FailureInfo::ChildWorkflowExecutionFailureInfo(ChildWorkflowExecutionFailureInfo {
+            workflow_execution: Some(WorkflowExecution { workflow_id, run_id: String::new() }),
+            workflow_type: Some(WorkflowType { name: workflow_type.to_string() }),
+            ..Default::default()
+        })),
+        ..Default::default()
+    })
+}

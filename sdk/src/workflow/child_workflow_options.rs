@@ -1,0 +1,191 @@
+//! Options of a child workflow, given at the call or shared by several.
+
+use std::time::Duration;
+
+use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
+use abide_protos::temporal::api::enums::v1 as enums;
+use abide_protos::temporal::api::workflow::v1 as proto;
+
+use crate::retry_policy::RetryPolicy;
+use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
+
+/// What cancelling a child workflow does (Temporal's child workflow cancellation types).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChildWorkflowCancellationType {
+    /// Asks the child to cancel itself and waits for what becomes of it.
+    #[default]
+    WaitCancellationCompleted,
+    /// Asks the child to cancel itself and waits. In the SDKs that share Core this ends with the child, as
+    /// [`WaitCancellationCompleted`](Self::WaitCancellationCompleted), and not with the arrival of the request; here
+    /// too, since a history must mean the same in each of them.
+    WaitCancellationRequested,
+    /// Asks the child to cancel itself and yields the cancellation at once.
+    TryCancel,
+    /// Lets the child go on and yields the cancellation at once.
+    Abandon,
+}
+
+/// What becomes of a child that runs when its parent closes (Temporal's `ParentClosePolicy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParentClosePolicy {
+    /// It is terminated.
+    #[default]
+    Terminate,
+    /// It goes on.
+    Abandon,
+    /// It is asked to cancel itself.
+    RequestCancel,
+}
+
+/// Which worker deployment version runs a workflow, whatever its own versioning behaviour says (Temporal's
+/// `VersioningOverride`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersioningOverride {
+    /// This version, until the end.
+    Pinned {
+        /// The worker deployment.
+        deployment_name: String,
+        /// The build within it.
+        build_id: String,
+    },
+    /// The current version at each workflow task.
+    AutoUpgrade,
+}
+
+/// Options for several child workflows.
+///
+/// ```
+/// # use abide::prelude::*;
+/// use abide::workflow::{ChildWorkflowOptions, ParentClosePolicy};
+/// # #[workflow] async fn bill(ctx: &WorkflowContext, month: u32) -> Result<(), WorkflowError> { Ok(()) }
+/// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+/// let lasting = ChildWorkflowOptions::new().parent_close_policy(ParentClosePolicy::Abandon).run_timeout(days(1));
+/// ctx.child_workflow(bill, 1).options(&lasting).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ChildWorkflowOptions {
+    pub(super) task_queue: Option<String>,
+    pub(super) execution_timeout: Option<Duration>,
+    pub(super) run_timeout: Option<Duration>,
+    pub(super) task_timeout: Option<Duration>,
+    pub(super) retry_policy: Option<RetryPolicy>,
+    pub(super) cron_schedule: String,
+    pub(super) id_reuse_policy: WorkflowIdReusePolicy,
+    pub(super) parent_close_policy: Option<ParentClosePolicy>,
+    pub(super) cancellation_type: ChildWorkflowCancellationType,
+    pub(super) versioning_override: Option<VersioningOverride>,
+}
+
+/// The option methods, for the options themselves and for a call that holds some.
+macro_rules! child_workflow_options {
+    ($this:ident => $options:expr) => {
+        /// The task queue whose workers run the child. Default: the parent's own.
+        pub fn task_queue(mut $this, task_queue: impl Into<String>) -> Self {
+            $options.task_queue = Some(task_queue.into());
+            $this
+        }
+
+        /// How long the child may take with all its runs: retries, cron and continue-as-new. Default: no limit.
+        pub fn execution_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.execution_timeout = Some(timeout);
+            $this
+        }
+
+        /// How long one run of the child may take. Default: the execution timeout.
+        pub fn run_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.run_timeout = Some(timeout);
+            $this
+        }
+
+        /// How long a worker may take for one of the child's workflow tasks. Default: the server's, 10 s.
+        pub fn task_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.task_timeout = Some(timeout);
+            $this
+        }
+
+        /// Starts the child again when it fails or times out. Default: it is not started again.
+        pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
+            $options.retry_policy = Some(policy);
+            $this
+        }
+
+        /// Runs the child again and again, by a cron expression in UTC such as `0 3 * * *`. The embedded server of
+        /// `abide-testing` refuses it.
+        pub fn cron_schedule(mut $this, schedule: impl Into<String>) -> Self {
+            $options.cron_schedule = schedule.into();
+            $this
+        }
+
+        /// Whether the child's id may be used again after its workflow has closed. Default: yes. The command has no
+        /// conflict policy: an id that is running is refused, unless this says
+        /// [`TerminateIfRunning`](crate::workflow::WorkflowIdReusePolicy::TerminateIfRunning).
+        pub fn id_reuse_policy(mut $this, policy: crate::workflow::WorkflowIdReusePolicy) -> Self {
+            $options.id_reuse_policy = policy;
+            $this
+        }
+
+        /// What becomes of the child if it runs when the parent closes. Default: the server's, which is
+        /// [`ParentClosePolicy::Terminate`](crate::workflow::ParentClosePolicy::Terminate).
+        pub fn parent_close_policy(mut $this, policy: crate::workflow::ParentClosePolicy) -> Self {
+            $options.parent_close_policy = Some(policy);
+            $this
+        }
+
+        /// What cancelling the child does. Default:
+        /// [`WaitCancellationCompleted`](crate::workflow::ChildWorkflowCancellationType::WaitCancellationCompleted).
+        pub fn cancellation_type(
+            mut $this,
+            cancellation_type: crate::workflow::ChildWorkflowCancellationType,
+        ) -> Self {
+            $options.cancellation_type = cancellation_type;
+            $this
+        }
+
+        /// Which worker deployment version runs the child. Default: what worker versioning decides.
+        pub fn versioning_override(mut $this, versioning: crate::workflow::VersioningOverride) -> Self {
+            $options.versioning_override = Some(versioning);
+            $this
+        }
+    };
+}
+pub(super) use child_workflow_options;
+
+impl ChildWorkflowOptions {
+    /// Options that leave everything to the defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    child_workflow_options!(self => self);
+}
+
+impl ParentClosePolicy {
+    pub(super) fn to_proto(self) -> i32 {
+        (match self {
+            Self::Terminate => enums::ParentClosePolicy::Terminate,
+            Self::Abandon => enums::ParentClosePolicy::Abandon,
+            Self::RequestCancel => enums::ParentClosePolicy::RequestCancel,
+        }) as i32
+    }
+}
+
+impl VersioningOverride {
+    pub(super) fn to_proto(&self) -> proto::VersioningOverride {
+        use proto::versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior};
+        let chosen = match self {
+            Self::Pinned { deployment_name, build_id } => Override::Pinned(PinnedOverride {
+                behavior: PinnedOverrideBehavior::Pinned as i32,
+                version: Some(WorkerDeploymentVersion {
+                    deployment_name: deployment_name.clone(),
+                    build_id: build_id.clone(),
+                }),
+            }),
+            Self::AutoUpgrade => Override::AutoUpgrade(true),
+        };
+        proto::VersioningOverride { r#override: Some(chosen), ..Default::default() }
+    }
+}

@@ -1,0 +1,252 @@
+//! Other workflows, whoever started them: signals and requests to cancel.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::command::v1::{
+    RequestCancelExternalWorkflowExecutionCommandAttributes, SignalExternalWorkflowExecutionCommandAttributes,
+};
+use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+
+use super::context::WorkflowContext;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use crate::converter::PayloadWriter;
+use crate::definition::SignalDefinition;
+use crate::failure::ExternalWorkflowFailure;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::Outcome;
+use crate::replay::slab::Key;
+
+/// Another workflow of the same namespace. Made by [`WorkflowContext::external_workflow`].
+#[derive(Clone)]
+pub struct ExternalWorkflow {
+    shared: Rc<Shared>,
+    target: WorkflowExecution,
+}
+
+/// A signal to another workflow. Awaiting it sends it and waits until the server has delivered it.
+///
+/// Dropped or cancelled before it was sent it is taken back; afterwards it can only be waited for.
+#[must_use = "futures do nothing unless awaited"]
+pub struct SignalExternalWorkflow<S: SignalDefinition> {
+    shared: Rc<Shared>,
+    target: WorkflowExecution,
+    child_only: bool,
+    message: Option<Box<(S, S::Args)>>,
+    location: &'static Location<'static>,
+    sent: Option<OperationFuture>,
+}
+
+/// A request to another workflow to cancel itself. Awaiting it sends it and waits until the server has delivered it.
+#[must_use = "futures do nothing unless awaited"]
+pub struct CancelExternalWorkflow {
+    shared: Rc<Shared>,
+    target: WorkflowExecution,
+    reason: String,
+    location: &'static Location<'static>,
+    sent: Option<OperationFuture>,
+}
+
+impl WorkflowContext {
+    /// Another workflow, to be signalled or asked to cancel itself; nothing checks yet that it is there.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # #[workflow] #[derive(Default)] struct Stock { items: State<u32> }
+    /// # #[workflow_methods] impl Stock {
+    /// # #[run] async fn run(&self) -> Result<(), WorkflowError> { Ok(()) }
+    /// # #[signal] fn restock(&self, items: u32) { self.items.set(items); } }
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let stock = ctx.external_workflow("stock-7");
+    /// match stock.signal(Stock::restock, 12).await {
+    ///     Err(error) if error.is_not_found() => {} // It has closed, or never was there.
+    ///     sent => sent?,
+    /// }
+    /// stock.cancel("out of season").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn external_workflow(&self, workflow_id: impl Into<String>) -> ExternalWorkflow {
+        let target = WorkflowExecution { workflow_id: workflow_id.into(), run_id: String::new() };
+        ExternalWorkflow { shared: self.shared.clone(), target }
+    }
+}
+
+impl ExternalWorkflow {
+    /// Means this run of it and no other. Default: the latest run.
+    pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
+        self.target.run_id = run_id.into();
+        self
+    }
+
+    /// Its workflow id.
+    pub fn workflow_id(&self) -> &str {
+        &self.target.workflow_id
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Errors
+    /// [`ExternalWorkflowFailure`]: there is no such workflow, or it has closed.
+    #[track_caller]
+    pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
+        let message = (signal, args);
+        SignalExternalWorkflow::new(self.shared.clone(), self.target.clone(), false, message, Location::caller())
+    }
+
+    /// Asks it to cancel itself; the reason may be empty. It decides when and how it ends.
+    ///
+    /// # Errors
+    /// [`ExternalWorkflowFailure`]: there is no such workflow, or it has closed.
+    #[track_caller]
+    pub fn cancel(&self, reason: impl Into<String>) -> CancelExternalWorkflow {
+        CancelExternalWorkflow {
+            shared: self.shared.clone(),
+            target: self.target.clone(),
+            reason: reason.into(),
+            location: Location::caller(),
+            sent: None,
+        }
+    }
+}
+
+impl<S: SignalDefinition> SignalExternalWorkflow<S> {
+    pub(super) fn new(
+        shared: Rc<Shared>,
+        target: WorkflowExecution,
+        child_only: bool,
+        message: (S, S::Args),
+        location: &'static Location<'static>,
+    ) -> Self {
+        Self { shared, target, child_only, message: Some(Box::new(message)), location, sent: None }
+    }
+
+    fn send(&self, signal: S, args: &S::Args) -> OperationFuture {
+        let operation = self.shared.begin_operation();
+        let replaying = self.shared.core.borrow().machines.replaying;
+        let body = if replaying { None } else { self.body(signal, args) };
+        let workflow_id = self.target.workflow_id.clone();
+        let mut core = self.shared.core.borrow_mut();
+        let machine =
+            core.machines.signal_external_workflow(signal.name(), workflow_id, operation, self.location, body);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        OperationFuture::new(self.shared.clone(), operation)
+    }
+
+    fn body(&self, signal: S, args: &S::Args) -> Option<CommandBody> {
+        let mut writer = PayloadWriter::new();
+        if let Err(error) = S::write_args(args, &mut writer) {
+            let text = format!("the arguments of signal {} cannot be written: {error}", signal.name());
+            self.shared.fail_task(text, self.location);
+            return None;
+        }
+        #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
+        let attributes = SignalExternalWorkflowExecutionCommandAttributes {
+            namespace: namespace(&self.shared),
+            execution: Some(self.target.clone()),
+            signal_name: signal.name().to_string(),
+            input: writer.finish(),
+            child_workflow_only: self.child_only,
+            ..Default::default()
+        };
+        let attributes = Attributes::SignalExternalWorkflowExecutionCommandAttributes(attributes);
+        Some(CommandBody { attributes, user_metadata: None })
+    }
+}
+
+impl<S: SignalDefinition> Future for SignalExternalWorkflow<S> {
+    type Output = Result<(), ExternalWorkflowFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(message) = this.message.take() {
+            let (signal, args) = *message;
+            this.shared.must_not_be_read_only("a signal");
+            if this.shared.cancelled_here().is_some() {
+                return Poll::Ready(Err(cancelled(&this.target, "Signal was cancelled before being sent")));
+            }
+            this.sent = Some(this.send(signal, &args));
+        }
+        delivered(&this.target, this.sent.as_mut(), cx)
+    }
+}
+
+impl CancelExternalWorkflow {
+    fn send(&self) -> OperationFuture {
+        let operation = self.shared.begin_operation();
+        let mut core = self.shared.core.borrow_mut();
+        let body = (!core.machines.replaying).then(|| self.body());
+        let workflow_id = self.target.workflow_id.clone();
+        let machine: Key = core.machines.cancel_external_workflow(workflow_id, Some(operation), self.location, body);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        OperationFuture::new(self.shared.clone(), operation)
+    }
+
+    fn body(&self) -> CommandBody {
+        let run_id = self.shared.info.get().map_or("", |info| &info.run_id);
+        #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
+        let attributes = RequestCancelExternalWorkflowExecutionCommandAttributes {
+            namespace: namespace(&self.shared),
+            workflow_id: self.target.workflow_id.clone(),
+            run_id: self.target.run_id.clone(),
+            reason: format!("Cancel requested by workflow with run id {run_id} with reason: {}", self.reason),
+            ..Default::default()
+        };
+        let attributes = Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(attributes);
+        CommandBody { attributes, user_metadata: None }
+    }
+}
+
+impl Future for CancelExternalWorkflow {
+    type Output = Result<(), ExternalWorkflowFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.sent.is_none() {
+            this.shared.must_not_be_read_only("a request to cancel");
+            if this.shared.cancelled_here().is_some() {
+                let text = "The request to cancel was cancelled before being sent";
+                return Poll::Ready(Err(cancelled(&this.target, text)));
+            }
+            this.sent = Some(this.send());
+        }
+        delivered(&this.target, this.sent.as_mut(), cx)
+    }
+}
+
+fn delivered(
+    target: &WorkflowExecution,
+    sent: Option<&mut OperationFuture>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), ExternalWorkflowFailure>> {
+    let sent = sent.expect("a message to another workflow is not polled after it was cancelled");
+    Poll::Ready(match ready!(Pin::new(sent).poll(cx)) {
+        Outcome::Failed(failure) => Err(ExternalWorkflowFailure::new(&target.workflow_id, *failure)),
+        _ => Ok(()),
+    })
+}
+
+fn cancelled(target: &WorkflowExecution, message: &str) -> ExternalWorkflowFailure {
+    let proto = FailureProto {
+        message: message.to_string(),
+        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+        ..Default::default()
+    };
+    ExternalWorkflowFailure::new(&target.workflow_id, proto)
+}
+
+fn namespace(shared: &Shared) -> String {
+    shared.info.get().map(|info| info.namespace.clone()).unwrap_or_default()
+}

@@ -1,0 +1,304 @@
+//! Child workflows: their start in two phases, what their end means for the parent, and the parent's end for them.
+
+use super::Engine;
+use super::api::enums::{
+    ParentClosePolicy, StartChildWorkflowExecutionFailedCause as FailedCause, WorkflowIdConflictPolicy,
+};
+use super::api::{Attributes, common, history, service};
+use super::buffer::BUFFERED_EVENT_ID;
+use super::errand::Errand;
+use super::execution::{Execution, ExecutionId};
+use super::history_builder::Extras;
+use super::start::{Admission, NewRun};
+use super::transaction::{Effect, Transaction};
+use super::workflow_task::HISTORY_SERVICE;
+
+/// A child that its parent waits for, or that its end concerns.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) initiated_event_id: i64,
+    /// 0 before its start is recorded.
+    pub(crate) started_event_id: i64,
+    pub(crate) namespace: String,
+    pub(crate) workflow_id: String,
+    /// The first run; empty before its start.
+    pub(crate) run_id: String,
+    pub(crate) workflow_type: Option<common::WorkflowType>,
+    pub(crate) parent_close_policy: ParentClosePolicy,
+}
+
+impl Engine {
+    /// Creates the child, lets the parent know, and only then lets the child work.
+    pub(crate) fn start_child(&mut self, parent: ExecutionId, initiated_event_id: i64) {
+        // What a parent has begun and not seen started goes with it, whatever the policy.
+        if !self.execution(parent).is_running() {
+            return;
+        }
+        let Some((attributes, extras)) = self.execution(parent).child_initiated(initiated_event_id) else { return };
+        match self.create_child(parent, initiated_event_id, &attributes, extras) {
+            Err(cause) => self.transact_if_running(parent, |transaction| {
+                transaction.child_not_started(initiated_event_id, &attributes, cause);
+            }),
+            Ok(child) => {
+                let run_id = self.execution(child).run_id.clone();
+                self.transact_if_running(parent, |transaction| {
+                    transaction.child_started(initiated_event_id, &attributes, run_id);
+                });
+                self.transact_if_running(child, |transaction| transaction.begin_tasks(false, String::new()));
+            }
+        }
+    }
+
+    fn create_child(
+        &mut self,
+        parent: ExecutionId,
+        initiated_event_id: i64,
+        attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+        extras: Extras,
+    ) -> Result<ExecutionId, FailedCause> {
+        let namespace = self.namespaces.get(&attributes.namespace).map_err(|_| FailedCause::NamespaceNotFound)?;
+        let request = start_request(attributes);
+        let run = self.new_run(&request).map_err(|_| FailedCause::Unspecified)?;
+        let execution = self.execution(parent);
+        let root = execution.state.start.root_workflow_execution.clone();
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            parent_workflow_namespace: execution.namespace.name.clone(),
+            parent_workflow_namespace_id: execution.namespace.id.clone(),
+            parent_workflow_execution: Some(execution.execution()),
+            parent_initiated_event_id: initiated_event_id,
+            root_workflow_execution: root.or_else(|| Some(execution.execution())),
+            ..run.start
+        };
+        let run = NewRun { start, user_metadata: extras.user_metadata, waits_for_parent: true, ..run };
+        let policies = (attributes.workflow_id_reuse_policy(), WorkflowIdConflictPolicy::Unspecified);
+        match self.admit(&namespace, &attributes.workflow_id, &run.request_id, policies) {
+            Ok(Admission::Create) => {}
+            Ok(Admission::TerminateAndCreate(existing)) => self.terminate_for_new_run(existing, &run.run_id),
+            _ => return Err(FailedCause::WorkflowAlreadyExists),
+        }
+        Ok(self.create_run(namespace, attributes.workflow_id.clone(), run))
+    }
+
+    /// A run has ended, and with it perhaps the child of a parent that still runs.
+    pub(crate) fn tell_parent(&mut self, id: ExecutionId) {
+        let execution = self.execution(id);
+        let start = &execution.state.start;
+        let Some(parent) = start.parent_workflow_execution.as_ref() else { return };
+        let Some(parent) = self.by_run_id.get(&parent.run_id).copied() else { return };
+        let initiated_event_id = start.parent_initiated_event_id;
+        let Some(last) = execution.history.events.last() else { return };
+        let Some(end) = last.attributes.clone().filter(|end| !is_continued(end)) else { return };
+        let ended = execution.execution();
+        let waits = self.execution(parent).state.children.get(&initiated_event_id);
+        if waits.is_some_and(|child| child.workflow_id == ended.workflow_id) {
+            self.transact_if_running(parent, |transaction| transaction.child_ended(initiated_event_id, ended, end));
+        }
+    }
+
+    /// The parent of a child has closed.
+    pub(crate) fn close_child(&mut self, parent: ExecutionId, child: &Child) {
+        let Ok(namespace) = self.namespaces.get(&child.namespace) else { return };
+        let key = (namespace.id.clone(), child.workflow_id.clone());
+        // The policy concerns the child's whole chain, and no other workflow of the same id.
+        let current = self.current.get(&key).copied();
+        let Some(id) = current.filter(|id| self.execution(*id).first_run_id() == child.run_id) else { return };
+        match child.parent_close_policy {
+            ParentClosePolicy::Abandon => {}
+            ParentClosePolicy::RequestCancel => {
+                let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
+                    external_workflow_execution: Some(self.execution(parent).execution()),
+                    identity: HISTORY_SERVICE.to_owned(),
+                    ..Default::default()
+                };
+                self.transact_if_running(id, |transaction| transaction.request_cancel(attributes, Vec::new()));
+            }
+            _ => self.transact_if_running(id, |transaction| {
+                let reason = "by parent close policy".to_owned();
+                transaction.terminate(reason, None, HISTORY_SERVICE.to_owned(), Vec::new());
+            }),
+        }
+    }
+
+    /// Does nothing to a run that has closed meanwhile.
+    pub(crate) fn transact_if_running(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>)) {
+        if self.execution(id).is_running() {
+            self.transact(id, step);
+        }
+    }
+}
+
+impl Execution {
+    fn child_initiated(
+        &self,
+        event_id: i64,
+    ) -> Option<(history::StartChildWorkflowExecutionInitiatedEventAttributes, Extras)> {
+        let event = self.history.get(event_id)?;
+        let extras = Extras { user_metadata: event.user_metadata.clone(), ..Extras::default() };
+        match &event.attributes {
+            Some(Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(a)) => Some((a.clone(), extras)),
+            _ => None,
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Begins a child: its start follows when the transaction is committed.
+    pub(crate) fn initiate_child(
+        &mut self,
+        attributes: history::StartChildWorkflowExecutionInitiatedEventAttributes,
+        extras: Extras,
+    ) {
+        let mut child = Child {
+            initiated_event_id: 0,
+            started_event_id: 0,
+            namespace: attributes.namespace.clone(),
+            workflow_id: attributes.workflow_id.clone(),
+            run_id: String::new(),
+            workflow_type: attributes.workflow_type.clone(),
+            parent_close_policy: attributes.parent_close_policy(),
+        };
+        child.initiated_event_id = self.record_with(attributes, extras);
+        self.effects.push(Effect::Errand(Errand::StartChild(child.initiated_event_id)));
+        self.state().children.insert(child.initiated_event_id, child);
+    }
+
+    /// Drops the children of a run that closes; those that were started learn of it.
+    pub(crate) fn drop_children(&mut self) {
+        let children = std::mem::take(&mut self.state().children).into_values();
+        let started: Vec<Child> = children.filter(|child| !child.run_id.is_empty()).collect();
+        if !started.is_empty() {
+            self.effects.push(Effect::Errand(Errand::CloseChildren(started)));
+        }
+    }
+
+    fn child_started(
+        &mut self,
+        initiated_event_id: i64,
+        attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+        run_id: String,
+    ) {
+        let workflow_id = attributes.workflow_id.clone();
+        let started_event_id = self.record(history::ChildWorkflowExecutionStartedEventAttributes {
+            namespace: attributes.namespace.clone(),
+            namespace_id: attributes.namespace_id.clone(),
+            initiated_event_id,
+            workflow_execution: Some(common::WorkflowExecution { workflow_id, run_id: run_id.clone() }),
+            workflow_type: attributes.workflow_type.clone(),
+            header: attributes.header.clone(),
+        });
+        if let Some(child) = self.state().children.get_mut(&initiated_event_id) {
+            child.started_event_id = started_event_id;
+            child.run_id = run_id;
+        }
+        self.ensure_workflow_task();
+    }
+
+    #[expect(deprecated, reason = "SDKs still send control and the real server still copies it")]
+    fn child_not_started(
+        &mut self,
+        initiated_event_id: i64,
+        attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+        cause: FailedCause,
+    ) {
+        self.state().children.remove(&initiated_event_id);
+        self.record(history::StartChildWorkflowExecutionFailedEventAttributes {
+            namespace: attributes.namespace.clone(),
+            namespace_id: attributes.namespace_id.clone(),
+            workflow_id: attributes.workflow_id.clone(),
+            workflow_type: attributes.workflow_type.clone(),
+            cause: cause.into(),
+            control: attributes.control.clone(),
+            initiated_event_id,
+            // The real server leaves it 0: it is not the answer to a command.
+            workflow_task_completed_event_id: 0,
+        });
+        self.ensure_workflow_task();
+    }
+
+    /// `ended` is the last run of the child's chain, `end` the event that closed it.
+    fn child_ended(&mut self, initiated_event_id: i64, ended: common::WorkflowExecution, end: Attributes) {
+        let namespace_id = self.execution.namespace.id.clone();
+        let Some(child) = self.state().children.remove(&initiated_event_id) else { return };
+        let Child { started_event_id, namespace, workflow_type, .. } = child;
+        let workflow_execution = Some(ended);
+        /// An event of the child's end: what all have in common, and what only this kind has.
+        macro_rules! ended {
+            ($name:ident { $($own:tt)* }) => {
+                self.record(history::$name {
+                    namespace,
+                    namespace_id,
+                    workflow_execution,
+                    workflow_type,
+                    initiated_event_id,
+                    started_event_id,
+                    $($own)*
+                })
+            };
+        }
+        use Attributes::*;
+        match end {
+            WorkflowExecutionCompletedEventAttributes(end) => {
+                ended!(ChildWorkflowExecutionCompletedEventAttributes { result: end.result })
+            }
+            WorkflowExecutionFailedEventAttributes(end) => ended!(ChildWorkflowExecutionFailedEventAttributes {
+                failure: end.failure,
+                retry_state: end.retry_state,
+            }),
+            WorkflowExecutionCanceledEventAttributes(end) => {
+                ended!(ChildWorkflowExecutionCanceledEventAttributes { details: end.details })
+            }
+            WorkflowExecutionTimedOutEventAttributes(end) => {
+                ended!(ChildWorkflowExecutionTimedOutEventAttributes { retry_state: end.retry_state })
+            }
+            WorkflowExecutionTerminatedEventAttributes(_) => {
+                ended!(ChildWorkflowExecutionTerminatedEventAttributes {})
+            }
+            // No other event closes a run.
+            _ => return,
+        };
+        self.ensure_workflow_task();
+    }
+
+    /// A started event got its id at last.
+    pub(crate) fn child_start_flushed(&mut self, initiated_event_id: i64, started_event_id: i64) {
+        if let Some(child) = self.state().children.get_mut(&initiated_event_id)
+            && child.started_event_id == BUFFERED_EVENT_ID
+        {
+            child.started_event_id = started_event_id;
+        }
+    }
+}
+
+/// The request that would start the child without a parent.
+pub(crate) fn start_request(
+    attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+) -> service::StartWorkflowExecutionRequest {
+    service::StartWorkflowExecutionRequest {
+        namespace: attributes.namespace.clone(),
+        workflow_id: attributes.workflow_id.clone(),
+        workflow_type: attributes.workflow_type.clone(),
+        task_queue: attributes.task_queue.clone(),
+        input: attributes.input.clone(),
+        workflow_execution_timeout: attributes.workflow_execution_timeout,
+        workflow_run_timeout: attributes.workflow_run_timeout,
+        workflow_task_timeout: attributes.workflow_task_timeout,
+        retry_policy: attributes.retry_policy.clone(),
+        cron_schedule: attributes.cron_schedule.clone(),
+        memo: attributes.memo.clone(),
+        search_attributes: attributes.search_attributes.clone(),
+        header: attributes.header.clone(),
+        priority: attributes.priority.clone(),
+        ..Default::default()
+    }
+}
+
+/// Whether another run follows the one that this event closes.
+fn is_continued(end: &Attributes) -> bool {
+    match end {
+        Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_) => true,
+        Attributes::WorkflowExecutionCompletedEventAttributes(end) => !end.new_execution_run_id.is_empty(),
+        Attributes::WorkflowExecutionFailedEventAttributes(end) => !end.new_execution_run_id.is_empty(),
+        Attributes::WorkflowExecutionTimedOutEventAttributes(end) => !end.new_execution_run_id.is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,23 @@
+//! PROTOCOL_MESSAGE: gives a message of the completion (an update's acceptance or response) its place among the commands.
+
+use super::super::api::{command, enums::WorkflowTaskFailedCause};
+use super::super::history_builder::Extras;
+use super::super::transaction::Transaction;
+use super::super::update_messages;
+use super::{Completion, Refusal};
+
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &mut Completion,
+    attributes: &command::ProtocolMessageCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let place = completion.messages.iter().position(|message| message.id == attributes.message_id);
+    let Some(place) = place else {
+        let text = format!("ProtocolMessageCommand referenced absent message ID {}", attributes.message_id);
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage, text));
+    };
+    let message = completion.messages.remove(place);
+    completion.messages.retain(|other| other.id != message.id);
+    update_messages::apply(transaction, completion, &message, extras)
+}

@@ -1,0 +1,41 @@
+//! REQUEST_CANCEL_EXTERNAL_WORKFLOW_EXECUTION: the request is delivered when the workflow task is completed.
+
+use super::super::api::{command, common, enums::WorkflowTaskFailedCause, history};
+use super::super::errand::Errand;
+use super::super::history_builder::Extras;
+use super::super::transaction::{Effect, Transaction};
+use super::{Completion, Refusal};
+
+#[expect(deprecated, reason = "SDKs still send namespace and control, and the real server still copies them")]
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::RequestCancelExternalWorkflowExecutionCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let cause = WorkflowTaskFailedCause::BadRequestCancelExternalWorkflowExecutionAttributes;
+    let bad = |text: &str| Refusal::new(cause, text);
+    if attributes.workflow_id.is_empty() {
+        return Err(bad("WorkflowId is not set on RequestCancelExternalWorkflowExecutionCommand."));
+    }
+    if !attributes.run_id.is_empty() && uuid::Uuid::parse_str(&attributes.run_id).is_err() {
+        return Err(bad("Invalid RunId set on RequestCancelExternalWorkflowExecutionCommand."));
+    }
+    let own = &transaction.execution.namespace;
+    let same_namespace = attributes.namespace.is_empty() || attributes.namespace == own.name;
+    let event = history::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
+        workflow_task_completed_event_id: completion.completed_event_id,
+        namespace: if same_namespace { own.name.clone() } else { attributes.namespace },
+        namespace_id: if same_namespace { own.id.clone() } else { String::new() },
+        workflow_execution: Some(common::WorkflowExecution {
+            workflow_id: attributes.workflow_id,
+            run_id: attributes.run_id,
+        }),
+        control: attributes.control,
+        child_workflow_only: attributes.child_workflow_only,
+        reason: attributes.reason,
+    };
+    let initiated_event_id = transaction.record_with(event, extras);
+    transaction.effects.push(Effect::Errand(Errand::CancelExternal(initiated_event_id)));
+    Ok(())
+}

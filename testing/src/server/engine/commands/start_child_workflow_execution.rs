@@ -1,0 +1,89 @@
+//! START_CHILD_WORKFLOW_EXECUTION.
+
+use super::super::api::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause};
+use super::super::api::{command, history};
+use super::super::child::start_request;
+use super::super::execution::normal_queue;
+use super::super::history_builder::Extras;
+use super::super::limits;
+use super::super::retry;
+use super::super::start::{task_timeout, validate};
+use super::super::time;
+use super::super::transaction::Transaction;
+use super::{Completion, Refusal};
+
+const PENDING_LIMIT: usize = 2000;
+
+#[expect(deprecated, reason = "SDKs still send control and inherit_build_id, and the real server still copies them")]
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    completion: &Completion,
+    attributes: command::StartChildWorkflowExecutionCommandAttributes,
+    extras: Extras,
+) -> Result<(), Refusal> {
+    let bad = |text: String| Refusal::new(WorkflowTaskFailedCause::BadStartChildExecutionAttributes, text);
+    let execution = &transaction.execution;
+    let own = &execution.namespace;
+    let same_namespace = attributes.namespace.is_empty() || attributes.namespace == own.name;
+    let policy = attributes.parent_close_policy();
+    let reuse = attributes.workflow_id_reuse_policy();
+    let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
+    let queue = queue.unwrap_or_else(|| execution.state.task_queue().to_owned());
+    let mut event = history::StartChildWorkflowExecutionInitiatedEventAttributes {
+        namespace: if same_namespace { own.name.clone() } else { attributes.namespace },
+        namespace_id: if same_namespace { own.id.clone() } else { String::new() },
+        workflow_id: attributes.workflow_id,
+        workflow_type: attributes.workflow_type,
+        task_queue: Some(normal_queue(&queue)),
+        input: attributes.input,
+        workflow_execution_timeout: attributes.workflow_execution_timeout,
+        workflow_run_timeout: attributes.workflow_run_timeout,
+        workflow_task_timeout: attributes.workflow_task_timeout,
+        parent_close_policy: match policy {
+            ParentClosePolicy::Unspecified => ParentClosePolicy::Terminate.into(),
+            policy => policy.into(),
+        },
+        control: attributes.control,
+        workflow_task_completed_event_id: completion.completed_event_id,
+        workflow_id_reuse_policy: match reuse {
+            WorkflowIdReusePolicy::Unspecified => WorkflowIdReusePolicy::AllowDuplicate.into(),
+            policy => policy.into(),
+        },
+        retry_policy: attributes.retry_policy,
+        cron_schedule: attributes.cron_schedule,
+        header: attributes.header,
+        memo: attributes.memo,
+        search_attributes: attributes.search_attributes,
+        inherit_build_id: attributes.inherit_build_id,
+        priority: attributes.priority,
+        versioning_override: attributes.versioning_override,
+        ..Default::default()
+    };
+    validate(&start_request(&event)).map_err(|error| bad(error.message))?;
+    limits::check_command(event.input.as_ref(), "StartChildWorkflowExecutionCommandAttributes.Input")?;
+    fill_in(&mut event).map_err(bad)?;
+    if execution.state.children.len() >= PENDING_LIMIT {
+        let text = format!(
+            "the number of pending child workflow executions, {PENDING_LIMIT}, has reached the per-workflow limit of \
+             {PENDING_LIMIT}"
+        );
+        return Err(Refusal::new(WorkflowTaskFailedCause::PendingChildWorkflowsLimitExceeded, text));
+    }
+    transaction.initiate_child(event, extras);
+    Ok(())
+}
+
+/// Completes the timeouts from one another, and the retry policy.
+fn fill_in(event: &mut history::StartChildWorkflowExecutionInitiatedEventAttributes) -> Result<(), String> {
+    let read = |field: &Option<abide_protos::Duration>, name: &str| {
+        time::positive(field.as_ref(), name).map_err(|error| error.message)
+    };
+    let execution = read(&event.workflow_execution_timeout, "WorkflowExecutionTimeout")?;
+    let run = time::shorter(read(&event.workflow_run_timeout, "WorkflowRunTimeout")?, execution);
+    let task = task_timeout(read(&event.workflow_task_timeout, "WorkflowTaskTimeout")?, run);
+    event.workflow_execution_timeout = execution.map(time::proto);
+    event.workflow_run_timeout = Some(time::proto(run.unwrap_or_default()));
+    event.workflow_task_timeout = Some(time::proto(task));
+    event.retry_policy = event.retry_policy.take().map(|policy| retry::with_defaults(Some(policy)));
+    Ok(())
+}

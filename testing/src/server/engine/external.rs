@@ -1,0 +1,139 @@
+//! Signals and requests to cancel from one workflow to another.
+
+use super::Engine;
+use super::api::enums::{
+    CancelExternalWorkflowExecutionFailedCause as CancelFailed,
+    SignalExternalWorkflowExecutionFailedCause as SignalFailed,
+};
+use super::api::{Attributes, common, history};
+use super::execution::ExecutionId;
+use super::signal::SIGNAL_LIMIT;
+use super::workflow_task::HISTORY_SERVICE;
+
+/// Why a message has no receiver.
+enum NoTarget {
+    Namespace,
+    Workflow,
+}
+
+impl Engine {
+    /// Delivers a signal and tells the sender what became of it.
+    pub(crate) fn signal_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
+        let event = self.execution(sender).history.get(initiated_event_id).and_then(|event| event.attributes.clone());
+        let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) = event else {
+            return;
+        };
+        let target = initiated.workflow_execution.as_ref();
+        let found = self.receiver(sender, &initiated.namespace, target, initiated.child_workflow_only);
+        let delivered = match found {
+            Ok(id) if !self.execution(id).is_running() => Err(SignalFailed::ExternalWorkflowExecutionNotFound),
+            Ok(id) if self.execution(id).state.signal_count >= SIGNAL_LIMIT => {
+                Err(SignalFailed::SignalCountLimitExceeded)
+            }
+            Ok(id) => Ok(id),
+            Err(NoTarget::Namespace) => Err(SignalFailed::NamespaceNotFound),
+            Err(NoTarget::Workflow) => Err(SignalFailed::ExternalWorkflowExecutionNotFound),
+        };
+        if let Ok(id) = delivered {
+            let signal = history::WorkflowExecutionSignaledEventAttributes {
+                signal_name: initiated.signal_name.clone(),
+                input: initiated.input.clone(),
+                identity: HISTORY_SERVICE.to_owned(),
+                header: initiated.header.clone(),
+                external_workflow_execution: Some(self.execution(sender).execution()),
+                request_id: self.ids.v4(),
+                ..Default::default()
+            };
+            self.transact(id, |transaction| transaction.signal(signal, Vec::new(), false));
+        }
+        self.transact_if_running(sender, |transaction| {
+            #[expect(deprecated, reason = "SDKs still send control and the real server still copies it")]
+            match delivered {
+                Ok(_) => transaction.record(history::ExternalWorkflowExecutionSignaledEventAttributes {
+                    initiated_event_id,
+                    namespace: initiated.namespace,
+                    namespace_id: initiated.namespace_id,
+                    workflow_execution: initiated.workflow_execution,
+                    control: initiated.control,
+                }),
+                Err(cause) => transaction.record(history::SignalExternalWorkflowExecutionFailedEventAttributes {
+                    cause: cause.into(),
+                    workflow_task_completed_event_id: 0,
+                    namespace: initiated.namespace,
+                    namespace_id: initiated.namespace_id,
+                    workflow_execution: initiated.workflow_execution,
+                    initiated_event_id,
+                    control: initiated.control,
+                }),
+            };
+            transaction.ensure_workflow_task();
+        });
+    }
+
+    /// Delivers a request to cancel and tells the sender what became of it.
+    pub(crate) fn cancel_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
+        let event = self.execution(sender).history.get(initiated_event_id).and_then(|event| event.attributes.clone());
+        let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(initiated)) = event else {
+            return;
+        };
+        let target = initiated.workflow_execution.as_ref();
+        let found = self.receiver(sender, &initiated.namespace, target, initiated.child_workflow_only);
+        let delivered = found.map_err(|problem| match problem {
+            NoTarget::Namespace => CancelFailed::NamespaceNotFound,
+            NoTarget::Workflow => CancelFailed::ExternalWorkflowExecutionNotFound,
+        });
+        // A request to a run that has closed, or was asked already, changes nothing and succeeds all the same.
+        if let Ok(id) = delivered
+            && self.execution(id).is_running()
+            && !self.execution(id).state.cancel_requested
+        {
+            let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
+                cause: initiated.reason.clone(),
+                external_initiated_event_id: initiated_event_id,
+                external_workflow_execution: Some(self.execution(sender).execution()),
+                identity: HISTORY_SERVICE.to_owned(),
+            };
+            self.transact(id, |transaction| transaction.request_cancel(attributes, Vec::new()));
+        }
+        self.transact_if_running(sender, |transaction| {
+            #[expect(deprecated, reason = "SDKs still send control and the real server still copies it")]
+            match delivered {
+                Ok(_) => transaction.record(history::ExternalWorkflowExecutionCancelRequestedEventAttributes {
+                    initiated_event_id,
+                    namespace: initiated.namespace,
+                    namespace_id: initiated.namespace_id,
+                    workflow_execution: initiated.workflow_execution,
+                }),
+                Err(cause) => {
+                    transaction.record(history::RequestCancelExternalWorkflowExecutionFailedEventAttributes {
+                        cause: cause.into(),
+                        workflow_task_completed_event_id: 0,
+                        namespace: initiated.namespace,
+                        namespace_id: initiated.namespace_id,
+                        workflow_execution: initiated.workflow_execution,
+                        initiated_event_id,
+                        control: initiated.control,
+                    })
+                }
+            };
+            transaction.ensure_workflow_task();
+        });
+    }
+
+    /// The run that a message is for; not the sender itself. It may have closed.
+    fn receiver(
+        &self,
+        sender: ExecutionId,
+        namespace: &str,
+        target: Option<&common::WorkflowExecution>,
+        child_only: bool,
+    ) -> Result<ExecutionId, NoTarget> {
+        self.namespaces.get(namespace).map_err(|_| NoTarget::Namespace)?;
+        let id = self.find(namespace, target).map_err(|_| NoTarget::Workflow)?;
+        let parent = self.execution(id).state.start.parent_workflow_execution.as_ref();
+        let is_child = parent == Some(&self.execution(sender).execution());
+        // Of a closed run nobody asks whose child it was.
+        let is_child = is_child || !self.execution(id).is_running();
+        if id == sender || (child_only && !is_child) { Err(NoTarget::Workflow) } else { Ok(id) }
+    }
+}

@@ -1,0 +1,152 @@
+//! ExecuteMultiOperation: update-with-start. A run is started, or the one that is there is taken, and gets an update; the
+//! first workflow task of a new run brings the update along.
+
+use super::Engine;
+use super::api::service::execute_multi_operation_request::operation::Operation;
+use super::api::service::execute_multi_operation_response as response;
+use super::api::{service, update};
+use super::errors::Error;
+use super::execution::ExecutionId;
+use super::start::Admission;
+use super::update::{Lifecycle, Progress, update_id};
+use super::update_workflow_execution::UpdateAt;
+use super::waiters::Step;
+
+/// What came of the start; the update is still waited for.
+#[derive(Debug)]
+pub(crate) struct StartedForUpdate {
+    pub(crate) at: UpdateAt,
+    start: service::StartWorkflowExecutionResponse,
+}
+
+/// Which operation was refused.
+enum Refused {
+    Start(Error),
+    /// The run is there, but the update is not.
+    Update(Error),
+    /// Nothing was done.
+    UpdateAlone(Error),
+}
+
+impl Engine {
+    pub(crate) fn execute_multi_operation(
+        &mut self,
+        request: service::ExecuteMultiOperationRequest,
+    ) -> Result<(StartedForUpdate, Step<Progress>), Error> {
+        self.namespaces.get(&request.namespace)?;
+        let (start, mut update) = split(request)?;
+        let wanted = self.validate_operations(&start, &mut update).map_err(Refused::into_error)?;
+        let started = self.update_with_start(start, update.request.unwrap_or_default()).map_err(Refused::into_error)?;
+        let step = self.wait_for_update(&started.at, wanted).map_err(|error| Refused::Update(error).into_error())?;
+        Ok((started, step))
+    }
+
+    /// As [`Engine::resume_update`], in the words of this RPC.
+    pub(crate) fn multi_operation_failed(error: Error) -> Error {
+        Refused::Update(error).into_error()
+    }
+
+    pub(crate) fn multi_operation_response(
+        &self,
+        started: StartedForUpdate,
+        progress: Progress,
+    ) -> service::ExecuteMultiOperationResponse {
+        use response::response::Response;
+        let update = self.update_response(&started.at, progress);
+        let responses = [Response::StartWorkflow(started.start), Response::UpdateWorkflow(update)];
+        let responses = responses.map(|response| response::Response { response: Some(response) });
+        service::ExecuteMultiOperationResponse { responses: responses.into() }
+    }
+
+    fn validate_operations(
+        &mut self,
+        start: &service::StartWorkflowExecutionRequest,
+        update: &mut service::UpdateWorkflowExecutionRequest,
+    ) -> Result<Lifecycle, Refused> {
+        let refuse_start = |text: &str| Err(Refused::Start(Error::invalid_argument(text)));
+        let refuse_update = |text: &str| Err(Refused::UpdateAlone(Error::invalid_argument(text)));
+        if !start.cron_schedule.is_empty() {
+            return refuse_start("CronSchedule is not allowed.");
+        }
+        if start.request_eager_execution {
+            return refuse_start("RequestEagerExecution is not supported.");
+        }
+        if start.workflow_start_delay.is_some() {
+            return refuse_start("WorkflowStartDelay is not supported.");
+        }
+        self.new_run(start).map_err(Refused::Start)?;
+        let execution = update.workflow_execution.clone().unwrap_or_default();
+        if execution.workflow_id != start.workflow_id {
+            return refuse_update("WorkflowId is not consistent with previous operation(s).");
+        }
+        if !execution.run_id.is_empty() {
+            return refuse_update("RunId is not allowed.");
+        }
+        if !update.first_execution_run_id.is_empty() {
+            return refuse_update("FirstExecutionRunId is not allowed.");
+        }
+        self.validate_update(update).map_err(Refused::UpdateAlone)
+    }
+
+    fn update_with_start(
+        &mut self,
+        start: service::StartWorkflowExecutionRequest,
+        update: update::Request,
+    ) -> Result<StartedForUpdate, Refused> {
+        let namespace = self.namespaces.get(&start.namespace).map_err(Refused::Start)?;
+        let update_id = update_id(&update).to_owned();
+        let current = self.current.get(&(namespace.id.clone(), start.workflow_id.clone())).copied();
+        if let Some(id) = current.filter(|id| self.execution(*id).state.updates.is_completed(&update_id)) {
+            let start = service::StartWorkflowExecutionResponse { link: None, ..self.start_response(id, false) };
+            return Ok(StartedForUpdate { at: UpdateAt { execution: id, update_id }, start });
+        }
+        // An update that is under way already is joined, whatever the start would do to its run.
+        let joined = current.filter(|id| self.execution(*id).is_running());
+        if let Some(id) = joined.filter(|id| self.execution(*id).state.updates.is_known(&update_id)) {
+            return self.update_existing(id, update);
+        }
+        let run = self.new_run(&start).map_err(Refused::Start)?;
+        let policies = (start.workflow_id_reuse_policy(), start.workflow_id_conflict_policy());
+        let admission =
+            self.admit(&namespace, &start.workflow_id, &run.request_id, policies).map_err(Refused::Start)?;
+        match admission {
+            Admission::Repeated(id) | Admission::UseExisting(id) => return self.update_existing(id, update),
+            Admission::TerminateAndCreate(id) => self.terminate_for_new_run(id, &run.run_id),
+            Admission::Create => {}
+        }
+        let id = self.create_run(namespace, start.workflow_id, run);
+        let at = self.admit_update(id, update).map_err(Refused::Update)?;
+        Ok(StartedForUpdate { at, start: self.start_response(id, true) })
+    }
+
+    fn update_existing(&mut self, id: ExecutionId, update: update::Request) -> Result<StartedForUpdate, Refused> {
+        let at = self.admit_update(id, update).map_err(Refused::Update)?;
+        Ok(StartedForUpdate { at, start: self.start_response(id, false) })
+    }
+}
+
+impl Refused {
+    fn into_error(self) -> Error {
+        match self {
+            Self::Start(error) => Error::multi_operation(&[Err(Some(error)), Err(None)]),
+            Self::Update(error) => Error::multi_operation(&[Ok(()), Err(Some(error))]),
+            Self::UpdateAlone(error) => Error::multi_operation(&[Err(None), Err(Some(error))]),
+        }
+    }
+}
+
+/// The two operations; any other list is refused.
+fn split(
+    request: service::ExecuteMultiOperationRequest,
+) -> Result<(service::StartWorkflowExecutionRequest, service::UpdateWorkflowExecutionRequest), Error> {
+    let namespace = request.namespace;
+    let operations: Vec<_> = request.operations.into_iter().map(|operation| operation.operation).collect();
+    match <[_; 2]>::try_from(operations) {
+        Ok([Some(Operation::StartWorkflow(mut start)), Some(Operation::UpdateWorkflow(mut update))]) => {
+            start.namespace.clone_from(&namespace);
+            update.namespace = namespace;
+            Ok((start, update))
+        }
+        _ => Err(Error::invalid_argument("Operations have to be exactly [Start, Update].")),
+    }
+}

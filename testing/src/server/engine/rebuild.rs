@@ -1,0 +1,136 @@
+//! The state of a run as its events tell it: what a reset makes from the events that it keeps.
+
+use std::collections::BTreeMap;
+
+use super::activity::{Activity, Timeouts};
+use super::api::{Attributes, HistoryEvent, history};
+use super::time::{self, Time};
+use super::transaction::Transaction;
+use super::visibility;
+
+/// What is pending after the events so far and has to be set going again.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// By scheduled event id.
+    activities: BTreeMap<i64, Activity>,
+    /// Started event id and time of expiry by timer id.
+    timers: BTreeMap<String, (i64, Time)>,
+}
+
+/// The scheduled event, and the started one if it is there, of the workflow task that is pending after `events`.
+pub(crate) fn pending_workflow_task<'e>(
+    events: impl DoubleEndedIterator<Item = &'e HistoryEvent>,
+) -> Option<(i64, Option<i64>)> {
+    let mut started = None;
+    for event in events.rev() {
+        match event.attributes.as_ref()? {
+            Attributes::WorkflowTaskScheduledEventAttributes(_) => return Some((event.event_id, started)),
+            Attributes::WorkflowTaskStartedEventAttributes(_) => started = Some(event.event_id),
+            Attributes::WorkflowTaskCompletedEventAttributes(_)
+            | Attributes::WorkflowTaskFailedEventAttributes(_)
+            | Attributes::WorkflowTaskTimedOutEventAttributes(_) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+impl Transaction<'_> {
+    /// Takes an event of another run over into this one, with its id and time, and what it means for the state.
+    pub(crate) fn copy_event(&mut self, event: HistoryEvent, pending: &mut Pending) {
+        let happened = event.event_time.as_ref().map_or(self.now.time, Time::from_proto);
+        let attributes = event.attributes.clone();
+        let event_id = self.append(event);
+        if let Some(attributes) = attributes {
+            pending.note(event_id, &attributes, happened);
+            self.note(event_id, attributes);
+        }
+    }
+
+    /// Sets going what is pending: timers fire when they would have, activities are handed to workers again.
+    pub(crate) fn resume_pending(&mut self, pending: Pending) {
+        for (timer_id, (started_event_id, expires)) in pending.timers {
+            self.arm_timer(timer_id, started_event_id, expires);
+        }
+        let now = self.time();
+        for (scheduled_event_id, activity) in pending.activities {
+            self.insert_activity(scheduled_event_id, Activity { scheduled_time: now, ..activity });
+            self.dispatch_activity(scheduled_event_id);
+        }
+    }
+
+    fn note(&mut self, event_id: i64, attributes: Attributes) {
+        let state = self.state();
+        match attributes {
+            Attributes::WorkflowTaskCompletedEventAttributes(a) => state.previous_started_event_id = a.started_event_id,
+            Attributes::WorkflowExecutionSignaledEventAttributes(a) => {
+                state.signal_count += 1;
+                state.request_ids.insert(a.request_id);
+            }
+            Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => state.cancel_requested = true,
+            Attributes::UpsertWorkflowSearchAttributesEventAttributes(a) => {
+                visibility::merge(
+                    &mut state.search_attributes,
+                    &a.search_attributes.unwrap_or_default().indexed_fields,
+                );
+            }
+            Attributes::WorkflowPropertiesModifiedEventAttributes(a) => {
+                visibility::merge(&mut state.memo, &a.upserted_memo.unwrap_or_default().fields);
+            }
+            Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
+                state.updates.admit(a.request.unwrap_or_default(), Some(event_id));
+            }
+            Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
+                state.updates.restore_accepted(&a.protocol_instance_id, a.accepted_request.as_ref(), event_id);
+            }
+            Attributes::WorkflowExecutionUpdateCompletedEventAttributes(a) => {
+                let id = a.meta.map(|meta| meta.update_id).unwrap_or_default();
+                state.updates.complete(&id, event_id);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Pending {
+    fn note(&mut self, event_id: i64, attributes: &Attributes, happened: Time) {
+        match attributes {
+            Attributes::ActivityTaskScheduledEventAttributes(a) => {
+                self.activities.insert(event_id, Activity::new(a, timeouts(a), happened));
+            }
+            Attributes::ActivityTaskCancelRequestedEventAttributes(a) => {
+                if let Some(activity) = self.activities.get_mut(&a.scheduled_event_id) {
+                    activity.cancel_requested = Some(event_id);
+                }
+            }
+            Attributes::ActivityTaskCompletedEventAttributes(a) => self.end_activity(a.scheduled_event_id),
+            Attributes::ActivityTaskFailedEventAttributes(a) => self.end_activity(a.scheduled_event_id),
+            Attributes::ActivityTaskTimedOutEventAttributes(a) => self.end_activity(a.scheduled_event_id),
+            Attributes::ActivityTaskCanceledEventAttributes(a) => self.end_activity(a.scheduled_event_id),
+            Attributes::TimerStartedEventAttributes(a) => {
+                let duration = time::stored(a.start_to_fire_timeout.as_ref()).unwrap_or_default();
+                self.timers.insert(a.timer_id.clone(), (event_id, happened.plus(duration)));
+            }
+            Attributes::TimerFiredEventAttributes(a) => self.end_timer(&a.timer_id),
+            Attributes::TimerCanceledEventAttributes(a) => self.end_timer(&a.timer_id),
+            _ => {}
+        }
+    }
+
+    fn end_activity(&mut self, scheduled_event_id: i64) {
+        self.activities.remove(&scheduled_event_id);
+    }
+
+    fn end_timer(&mut self, timer_id: &str) {
+        self.timers.remove(timer_id);
+    }
+}
+
+fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> Timeouts {
+    Timeouts {
+        schedule_to_close: time::stored(attributes.schedule_to_close_timeout.as_ref()),
+        schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
+        start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),
+        heartbeat: time::stored(attributes.heartbeat_timeout.as_ref()),
+    }
+}

@@ -1,0 +1,229 @@
+//! ResetWorkflowExecution: a new run goes on from a workflow task of an old one. It copies the events before, marks the
+//! task as failed by the reset, and applies the signals and updates again that came later.
+
+use super::Engine;
+use super::api::enums::{
+    ResetReapplyExcludeType, ResetReapplyType, UpdateAdmittedEventOrigin, WorkflowTaskFailedCause,
+};
+use super::api::failure::failure::FailureInfo;
+use super::api::{Attributes, HistoryEvent, failure, history, service};
+use super::deadlines::Deadline;
+use super::errors::Error;
+use super::execution::{Execution, ExecutionId, History, State};
+use super::history_builder::Extras;
+use super::rebuild::{Pending, pending_workflow_task};
+use super::start::NewRun;
+use super::transaction::Transaction;
+use super::update::update_id;
+use super::workflow_task::{HISTORY_SERVICE, WorkflowTask};
+
+/// Who terminates the run that was current.
+const RESETTER: &str = "history-resetter";
+
+/// What a new run takes over.
+struct Reset {
+    kept: Vec<HistoryEvent>,
+    reapplied: Vec<HistoryEvent>,
+    base_run_id: String,
+    reason: String,
+}
+
+impl Engine {
+    pub(crate) fn reset_workflow_execution(
+        &mut self,
+        request: service::ResetWorkflowExecutionRequest,
+    ) -> Result<service::ResetWorkflowExecutionResponse, Error> {
+        let base = self.find(&request.namespace, request.workflow_execution.as_ref())?;
+        let kept = kept_events(self.execution(base), request.workflow_task_finish_event_id)?;
+        if !request.post_reset_operations.is_empty() {
+            return Err(Error::unimplemented("abide-testing's server does not support post-reset operations yet"));
+        }
+        self.terminate_current(base, &request.reason);
+        let reapplied = self.events_to_reapply(base, &request);
+        let execution = self.execution(base);
+        let base_run_id = execution.run_id.clone();
+        let reset = Reset { kept, reapplied, base_run_id, reason: request.reason };
+        let run_id = self.create_reset_run(base, reset);
+        self.executions[base.0].reset_run_id.clone_from(&run_id);
+        Ok(service::ResetWorkflowExecutionResponse { run_id })
+    }
+
+    /// Ends the latest run of the workflow id: the new one takes its place.
+    fn terminate_current(&mut self, base: ExecutionId, reason: &str) {
+        let execution = self.execution(base);
+        let key = (execution.namespace.id.clone(), execution.workflow_id.clone());
+        let current = self.current.get(&key).copied().unwrap_or(base);
+        if self.execution(current).is_running() {
+            self.transact(current, |transaction| {
+                transaction.terminate(reason.to_owned(), None, RESETTER.to_owned(), Vec::new());
+            });
+        }
+    }
+
+    /// Signals and updates after the kept events, also those of the runs that continued the old one.
+    fn events_to_reapply(
+        &self,
+        base: ExecutionId,
+        request: &service::ResetWorkflowExecutionRequest,
+    ) -> Vec<HistoryEvent> {
+        let (signals, updates) = reapplied_kinds(request);
+        let mut reapplied = Vec::new();
+        let mut next = Some((base, request.workflow_task_finish_event_id));
+        while let Some((id, first)) = next {
+            let execution = self.execution(id);
+            let mut following = None;
+            for event in execution.events(first, execution.next_event_id()) {
+                match &event.attributes {
+                    Some(Attributes::WorkflowExecutionSignaledEventAttributes(_)) if signals => reapplied.push(event),
+                    Some(
+                        Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(_)
+                        | Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(_),
+                    ) if updates => reapplied.push(event),
+                    Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(a)) => {
+                        following = self.by_run_id.get(&a.new_execution_run_id).copied();
+                    }
+                    _ => {}
+                }
+            }
+            next = following.map(|id| (id, 1));
+        }
+        reapplied
+    }
+
+    fn create_reset_run(&mut self, base: ExecutionId, reset: Reset) -> String {
+        let old = self.execution(base);
+        let (namespace, workflow_id) = (old.namespace.clone(), old.workflow_id.clone());
+        let (start, user_metadata) = ((*old.state.start).clone(), old.state.user_metadata.clone());
+        let (run_id, request_id) = (self.ids.v4(), self.ids.v4());
+        let run = NewRun { run_id: run_id.clone(), start, request_id, user_metadata, ..NewRun::default() };
+        let id = ExecutionId(self.executions.len());
+        self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
+        self.by_run_id.insert(run_id.clone(), id);
+        self.executions.push(Execution {
+            id,
+            namespace,
+            workflow_id,
+            run_id: run_id.clone(),
+            history: History::default(),
+            state: State::of(&run, self.now.time),
+            queries: Vec::new(),
+            update_waiters: Vec::new(),
+            reset_run_id: String::new(),
+            transitions: 0,
+        });
+        self.transact(id, |transaction| transaction.begin_reset(reset));
+        run_id
+    }
+}
+
+impl Transaction<'_> {
+    fn begin_reset(&mut self, reset: Reset) {
+        let task = pending_workflow_task(reset.kept.iter());
+        let mut pending = Pending::default();
+        for event in reset.kept {
+            self.copy_event(event, &mut pending);
+        }
+        if let Some((scheduled_event_id, started_event_id)) = task {
+            self.fail_task_by_reset(scheduled_event_id, started_event_id, reset.base_run_id, reset.reason);
+        }
+        let state = &self.execution.state;
+        if let Some(at) = state.run_expiration.into_iter().chain(state.execution_expiration).min() {
+            let key = self.set_deadline(at, Deadline::WorkflowTimeout(self.execution.id));
+            self.state().timeout = Some(key);
+        }
+        for event in reset.reapplied {
+            self.reapply(event);
+        }
+        self.resume_pending(pending);
+        self.ensure_workflow_task();
+    }
+
+    fn fail_task_by_reset(
+        &mut self,
+        scheduled_event_id: i64,
+        started_event_id: Option<i64>,
+        base_run_id: String,
+        reason: String,
+    ) {
+        let started_event_id = started_event_id.unwrap_or_else(|| {
+            let request_id = self.ids.v4();
+            let started = WorkflowTask::started_by_server(scheduled_event_id, request_id);
+            self.record(started)
+        });
+        let info = FailureInfo::ResetWorkflowFailureInfo(failure::ResetWorkflowFailureInfo::default());
+        let new_run_id = self.execution.run_id.clone();
+        self.record(history::WorkflowTaskFailedEventAttributes {
+            scheduled_event_id,
+            started_event_id,
+            cause: WorkflowTaskFailedCause::ResetWorkflow.into(),
+            failure: Some(failure::Failure { message: reason, failure_info: Some(info), ..Default::default() }),
+            identity: HISTORY_SERVICE.to_owned(),
+            base_run_id,
+            new_run_id,
+            ..Default::default()
+        });
+    }
+
+    /// Applies a signal or an update again; each only once.
+    fn reapply(&mut self, event: HistoryEvent) {
+        match event.attributes {
+            Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
+                let new = signal.request_id.is_empty() || self.state().request_ids.insert(signal.request_id.clone());
+                if new {
+                    self.state().signal_count += 1;
+                    self.record_with(signal, Extras::links(event.links));
+                }
+            }
+            Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(admitted)) => {
+                self.readmit(admitted.request);
+            }
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                // Without a request it was admitted by an event, which is applied again itself.
+                self.readmit(accepted.accepted_request);
+            }
+            _ => {}
+        }
+    }
+
+    fn readmit(&mut self, request: Option<super::api::update::Request>) {
+        let Some(request) = request.filter(|request| !self.execution.state.updates.is_known(update_id(request))) else {
+            return;
+        };
+        let event_id = self.record(history::WorkflowExecutionUpdateAdmittedEventAttributes {
+            request: Some(request.clone()),
+            origin: UpdateAdmittedEventOrigin::Reapply.into(),
+        });
+        self.state().updates.admit(request, Some(event_id));
+    }
+}
+
+impl WorkflowTask {
+    /// The started event of a task that no worker had taken.
+    fn started_by_server(scheduled_event_id: i64, request_id: String) -> history::WorkflowTaskStartedEventAttributes {
+        let identity = HISTORY_SERVICE.to_owned();
+        history::WorkflowTaskStartedEventAttributes { scheduled_event_id, identity, request_id, ..Default::default() }
+    }
+}
+
+/// The events before the one that a reset names. A workflow task must be pending after them.
+fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEvent>, Error> {
+    if finish_event_id <= 1 || finish_event_id >= base.next_event_id() {
+        return Err(Error::invalid_argument("Workflow task finish ID must be > 1 && <= workflow last event ID."));
+    }
+    let kept = base.events(1, finish_event_id);
+    if pending_workflow_task(kept.iter()).is_none() {
+        let text = "Can only reset workflow to event ID in range [WorkflowTaskScheduled +1, WorkflowTaskStarted + 1]";
+        return Err(Error::invalid_argument(format!("{text}: {finish_event_id}")));
+    }
+    Ok(kept)
+}
+
+/// Whether signals, and whether updates are applied again.
+fn reapplied_kinds(request: &service::ResetWorkflowExecutionRequest) -> (bool, bool) {
+    let excluded = |kind| request.reset_reapply_exclude_types().any(|excluded| excluded == kind);
+    let kinds = request.reset_reapply_type();
+    let signals = kinds != ResetReapplyType::None && !excluded(ResetReapplyExcludeType::Signal);
+    let updates = !matches!(kinds, ResetReapplyType::None | ResetReapplyType::Signal)
+        && !excluded(ResetReapplyExcludeType::Update);
+    (signals, updates)
+}

@@ -1,0 +1,116 @@
+//! Speculative workflow tasks: made for an update while no other task is pending, and without a trace if the worker only
+//! rejects. Their scheduled and started events are virtual until something has to be written after all: the worker's
+//! answer, a failure, a timeout, or any other change of the run.
+
+use super::Engine;
+use super::api::{enums, history, service};
+use super::commands::{Completion, Refusal};
+use super::execution::ExecutionId;
+use super::history_builder::Extras;
+use super::transaction::Transaction;
+use super::update_messages;
+use super::workflow_task::{Scheduling, WorkflowTask};
+
+/// A task that showed more events than this to the worker is kept, so that they are not sent again and again.
+const DROPPED_EVENTS_LIMIT: i64 = 10;
+
+impl Engine {
+    /// Makes a task for updates that no pending task will bring. `inline`: the worker gets it in the response to its completion.
+    pub(crate) fn schedule_speculative_task(&mut self, id: ExecutionId, inline: bool) -> bool {
+        let execution = self.execution(id);
+        let wanted = execution.is_running() && execution.state.task.is_none() && execution.state.updates.has_admitted();
+        if wanted {
+            self.transact(id, |transaction| {
+                let scheduling = Scheduling { inline, speculative: true, ..Scheduling::default() };
+                transaction.schedule_workflow_task(scheduling);
+            });
+        }
+        wanted
+    }
+
+    /// Makes a normal task for updates that came while the last one was under way, unless its worker has taken one along.
+    pub(crate) fn ensure_task_for_updates(&mut self, id: ExecutionId) {
+        let state = &self.execution(id).state;
+        if state.updates.has_admitted() && state.task.is_none() {
+            self.transact(id, |transaction| transaction.ensure_workflow_task());
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Turns a speculative task into a normal one: its events are written before whatever comes next.
+    pub(crate) fn write_speculative_task(&mut self) {
+        let Some(task) = self.execution.state.task.as_mut().filter(|task| task.speculative) else { return };
+        task.speculative = false;
+        let task = task.clone();
+        self.write_virtual_events(&task, "");
+        if task.started_time.is_none() && !task.is_sticky() {
+            self.remove_deadline(task.deadline);
+            if let Some(task) = &mut self.state().task {
+                task.deadline = None;
+            }
+        }
+    }
+
+    /// A worker takes the task from a queue: one that was meant for a sticky queue and is not written yet has changed queues.
+    pub(crate) fn leave_sticky_queue(&mut self, polled_sticky: bool) {
+        let normal = self.execution.state.normal_task_queue();
+        if let Some(task) = self.state().task.as_mut().filter(|task| task.speculative && !polled_sticky) {
+            task.task_queue = normal;
+        }
+    }
+
+    /// Writes the scheduled event of a task that had only a virtual one, and the started event if it is started.
+    pub(crate) fn write_virtual_events(&mut self, task: &WorkflowTask, identity: &str) {
+        let scheduled = task.scheduled_attributes();
+        let scheduled_event_id = self.record_with(scheduled, Extras::at(task.scheduled_time));
+        debug_assert_eq!(scheduled_event_id, task.scheduled_event_id, "nothing is added while a task is virtual");
+        if let Some(started_time) = task.started_time {
+            let started = history::WorkflowTaskStartedEventAttributes {
+                identity: identity.to_owned(),
+                ..task.started_attributes()
+            };
+            self.record_with(started, Extras::at(started_time));
+        }
+    }
+
+    /// Whether a completion of a speculative task leaves no trace: the worker has only rejected updates.
+    pub(crate) fn leaves_no_trace(
+        &self,
+        task: &WorkflowTask,
+        request: &service::RespondWorkflowTaskCompletedRequest,
+    ) -> bool {
+        // Other events have turned the task into a normal one by now, so the copy in the token's hand may be outdated.
+        let speculative = self.execution.state.task.as_ref().is_some_and(|task| task.speculative);
+        if !speculative || !request.commands.is_empty() || request.force_create_new_workflow_task {
+            return false;
+        }
+        let shown = task.scheduled_event_id - self.execution.state.previous_started_event_id - 2;
+        let may_see_them_again =
+            request.capabilities.as_ref().is_some_and(|able| able.discard_speculative_workflow_task_with_events);
+        let few = if may_see_them_again { shown <= DROPPED_EVENTS_LIMIT } else { shown <= 0 };
+        few && request.messages.iter().all(update_messages::is_rejection)
+    }
+
+    /// Carries out a completion that leaves no trace.
+    pub(crate) fn drop_speculative_task(&mut self, completion: &mut Completion) -> Result<(), Refusal> {
+        self.stays_in_memory = true;
+        if let Some(task) = self.state().task.take() {
+            self.remove_deadline(task.deadline);
+        }
+        for message in std::mem::take(&mut completion.messages) {
+            update_messages::apply(self, completion, &message, Extras::default())?;
+        }
+        self.state().updates.reject_unprocessed();
+        Ok(())
+    }
+}
+
+/// What a task that was not picked up in time leaves in the history.
+pub(crate) fn not_picked_up(task: &WorkflowTask) -> history::WorkflowTaskTimedOutEventAttributes {
+    history::WorkflowTaskTimedOutEventAttributes {
+        scheduled_event_id: task.scheduled_event_id,
+        started_event_id: 0,
+        timeout_type: enums::TimeoutType::ScheduleToStart.into(),
+    }
+}

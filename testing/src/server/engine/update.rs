@@ -1,0 +1,266 @@
+//! The updates of a run (Temporal's "update registry"): from their admission until everybody who waits has heard of their end.
+//!
+//! ```text
+//!   Admitted ──task started──► Sent ──Acceptance──► Accepted ──Response──► completed (its event says how)
+//!      ▲                        │ Rejection, or not answered
+//!      └──task failed──────────┤
+//!                               └──► Over (no event: only those who wait now hear of it)
+//! ```
+//!
+//! A run that closes ends what is not accepted as Over; an accepted update of a closed run counts as failed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::api::{Attributes, common, enums, failure, protocol, update};
+use super::errors::Error;
+use super::execution::Execution;
+
+/// So many updates may be under way at once.
+const IN_FLIGHT_LIMIT: usize = 10;
+/// So many different updates a run may have.
+const TOTAL_LIMIT: usize = 2000;
+/// From this share of [`TOTAL_LIMIT`] on a run had better continue as new.
+const SUGGEST_CONTINUE_AS_NEW: usize = TOTAL_LIMIT / 10 * 9;
+
+/// One update that is not completed.
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    pub(crate) id: String,
+    pub(crate) request: Arc<update::Request>,
+    pub(crate) stage: Stage,
+    /// The event that admitted it, if a reset has applied it again: the worker finds it in the history.
+    pub(crate) admitted_event_id: Option<i64>,
+}
+
+/// How far an update is.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    Admitted,
+    Sent,
+    /// With the id of its accepted event.
+    Accepted(i64),
+    /// Rejected, or given up; gone as soon as those who wait have been told.
+    Over(Result<Box<update::Outcome>, Error>),
+}
+
+impl Stage {
+    /// The stage's name in the server's texts.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Admitted => "Admitted",
+            Self::Sent => "Sent",
+            Self::Accepted(_) => "Accepted",
+            Self::Over(_) => "Completed",
+        }
+    }
+}
+
+/// All updates of a run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Updates {
+    /// In order of admission.
+    open: Vec<Update>,
+    /// The completed event of each completed update.
+    completed: BTreeMap<String, i64>,
+}
+
+/// What can be told about an update.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    pub(crate) stage: Lifecycle,
+    pub(crate) outcome: Option<update::Outcome>,
+    /// The request id of the accepted update, for the link to its event.
+    pub(crate) accepted_request_id: Option<String>,
+}
+
+pub(crate) type Lifecycle = enums::UpdateWorkflowExecutionLifecycleStage;
+
+impl Updates {
+    pub(crate) fn is_known(&self, id: &str) -> bool {
+        self.completed.contains_key(id) || self.open.iter().any(|update| update.id == id)
+    }
+
+    pub(crate) fn is_completed(&self, id: &str) -> bool {
+        self.completed.contains_key(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Update> {
+        self.open.iter_mut().find(|update| update.id == id)
+    }
+
+    /// Refuses an update that would be one too many.
+    pub(crate) fn check_limits(&self) -> Result<(), Error> {
+        if self.open.len() >= IN_FLIGHT_LIMIT {
+            return Err(Error::concurrent_limit(format!(
+                "limit on number of concurrent in-flight updates has been reached ({IN_FLIGHT_LIMIT})"
+            )));
+        }
+        if self.total() >= TOTAL_LIMIT {
+            return Err(Error::failed_precondition(format!(
+                "The limit on the total number of distinct updates in this workflow has been reached ({TOTAL_LIMIT})"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn are_too_many(&self) -> bool {
+        self.total() >= SUGGEST_CONTINUE_AS_NEW
+    }
+
+    fn total(&self) -> usize {
+        self.open.len() + self.completed.len()
+    }
+
+    /// Takes in a new update; by an event if a reset applies it again.
+    pub(crate) fn admit(&mut self, request: update::Request, admitted_event_id: Option<i64>) {
+        let id = update_id(&request).to_owned();
+        self.open.push(Update { id, request: Arc::new(request), stage: Stage::Admitted, admitted_event_id });
+    }
+
+    /// Takes in an update that the copied history of a reset has accepted already.
+    pub(crate) fn restore_accepted(&mut self, id: &str, request: Option<&update::Request>, event_id: i64) {
+        if self.get_mut(id).is_none() {
+            self.admit(request.cloned().unwrap_or_default(), None);
+        }
+        if let Some(update) = self.open.iter_mut().rfind(|update| update.id == id) {
+            update.stage = Stage::Accepted(event_id);
+        }
+    }
+
+    pub(crate) fn complete(&mut self, id: &str, event_id: i64) {
+        self.open.retain(|update| update.id != id);
+        self.completed.insert(id.to_owned(), event_id);
+    }
+
+    /// Some updates wait for a workflow task.
+    pub(crate) fn has_admitted(&self) -> bool {
+        self.open.iter().any(|update| matches!(update.stage, Stage::Admitted))
+    }
+
+    /// What the workflow task that starts now brings to the worker.
+    pub(crate) fn send(&mut self, sequencing_event_id: i64) -> Vec<protocol::Message> {
+        let mut messages = Vec::new();
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Admitted)) {
+            update.stage = Stage::Sent;
+            if update.admitted_event_id.is_none() {
+                messages.push(super::update_messages::request_message(update, sequencing_event_id));
+            }
+        }
+        messages
+    }
+
+    /// The task that brought them has failed or timed out: the next one brings them again.
+    pub(crate) fn take_back_sent(&mut self) {
+        self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)).for_each(|update| {
+            update.stage = Stage::Admitted;
+        });
+    }
+
+    /// The worker's answers could not be used. Updates with an event of their own are sent again, others are given up.
+    pub(crate) fn give_up_sent(&mut self) {
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
+            update.stage = match update.admitted_event_id {
+                Some(_) => Stage::Admitted,
+                None => Stage::Over(Err(Error::not_ready(
+                    "Unable to perform workflow execution update due to unexpected workflow task failure.",
+                ))),
+            };
+        }
+    }
+
+    /// The worker has answered the task but not these updates: it does not know what they are.
+    pub(crate) fn reject_unprocessed(&mut self) {
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
+            update.stage = Stage::Over(Ok(Box::new(failed_outcome(server_application_failure(
+                "UnprocessedUpdate",
+                "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not \
+                 supported by the worker.",
+            )))));
+        }
+    }
+
+    /// The run is closed: what is not accepted never will be. `continues`: another run follows, it can be tried there.
+    pub(crate) fn abort_pending(&mut self, continues: bool) {
+        let error = if continues { Error::workflow_closing() } else { Error::update_aborted() };
+        for update in &mut self.open {
+            if matches!(update.stage, Stage::Admitted | Stage::Sent) {
+                update.stage = Stage::Over(Err(error.clone()));
+            }
+        }
+    }
+
+    /// Everybody who waited has been told.
+    pub(crate) fn forget_over(&mut self) {
+        self.open.retain(|update| !matches!(update.stage, Stage::Over(_)));
+    }
+}
+
+impl Execution {
+    /// How far an update is, or why it has come to nothing; `None` if there is no such update.
+    pub(crate) fn update_progress(&self, id: &str) -> Option<Result<Progress, Error>> {
+        let updates = &self.state.updates;
+        if let Some(event_id) = updates.completed.get(id) {
+            let Some(Attributes::WorkflowExecutionUpdateCompletedEventAttributes(completed)) =
+                self.history.get(*event_id).and_then(|event| event.attributes.as_ref())
+            else {
+                return None;
+            };
+            let accepted_request_id = Some(self.accepted_request_id(completed.accepted_event_id));
+            let outcome = completed.outcome.clone();
+            return Some(Ok(Progress { stage: Lifecycle::Completed, outcome, accepted_request_id }));
+        }
+        let update = updates.open.iter().find(|update| update.id == id)?;
+        let (stage, outcome) = match &update.stage {
+            Stage::Admitted | Stage::Sent => (Lifecycle::Admitted, None),
+            Stage::Accepted(_) if self.is_running() => (Lifecycle::Accepted, None),
+            Stage::Accepted(_) => (Lifecycle::Completed, Some(workflow_completed_outcome())),
+            Stage::Over(Ok(outcome)) => (Lifecycle::Completed, Some((**outcome).clone())),
+            Stage::Over(Err(error)) => return Some(Err(error.clone())),
+        };
+        let accepted = stage == Lifecycle::Accepted;
+        let accepted_request_id = accepted.then(|| update.request.request_id.clone());
+        Some(Ok(Progress { stage, outcome, accepted_request_id }))
+    }
+
+    fn accepted_request_id(&self, accepted_event_id: i64) -> String {
+        match self.history.get(accepted_event_id).and_then(|event| event.attributes.as_ref()) {
+            Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                accepted.accepted_request.as_ref().map(|request| request.request_id.clone()).unwrap_or_default()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// The id that a request gives its update; empty if it gives none.
+pub(crate) fn update_id(request: &update::Request) -> &str {
+    request.meta.as_ref().map_or("", |meta| &meta.update_id)
+}
+
+pub(crate) fn failed_outcome(failure: failure::Failure) -> update::Outcome {
+    update::Outcome { value: Some(update::outcome::Value::Failure(failure)) }
+}
+
+fn workflow_completed_outcome() -> update::Outcome {
+    failed_outcome(server_application_failure(
+        "AcceptedUpdateCompletedWorkflow",
+        "Workflow Update failed because the Workflow completed before the Update completed.",
+    ))
+}
+
+fn server_application_failure(kind: &str, message: &str) -> failure::Failure {
+    let info = failure::ApplicationFailureInfo { r#type: kind.to_owned(), non_retryable: true, ..Default::default() };
+    failure::Failure {
+        message: message.to_owned(),
+        source: "Server".to_owned(),
+        failure_info: Some(failure::failure::FailureInfo::ApplicationFailureInfo(info)),
+        ..Default::default()
+    }
+}
+
+/// What names an update to those who ask for it again.
+pub(crate) fn update_ref(execution: &Execution, id: &str) -> update::UpdateRef {
+    let workflow_execution: Option<common::WorkflowExecution> = Some(execution.execution());
+    update::UpdateRef { workflow_execution, update_id: id.to_owned() }
+}

@@ -1,0 +1,77 @@
+//! A workflow and its updates, as the client sees them; the worker by hand knows them by name.
+
+use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
+use abide::{Arguments, SignalDefinition, UpdateDefinition, WorkflowDefinition};
+
+macro_rules! marker {
+    ($(#[$doc:meta])* $marker:ident: $args:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(crate) struct $marker;
+
+        impl Arguments for $marker {
+            type Args = $args;
+
+            fn write_args(args: &$args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+                to.push(args)
+            }
+
+            fn read_args(from: &mut PayloadReader<'_>) -> Result<$args, PayloadError> {
+                from.next()
+            }
+        }
+    };
+}
+
+macro_rules! update {
+    ($marker:ident, $name:literal) => {
+        impl UpdateDefinition for $marker {
+            type Workflow = Counter;
+            type Output = i64;
+
+            fn name(&self) -> &'static str {
+                $name
+            }
+        }
+    };
+}
+
+marker!(
+    /// The workflow.
+    Counter: ()
+);
+marker!(
+    /// Rejected for negative numbers, fails for 13, otherwise twice the number.
+    Double: i64
+);
+marker!(
+    /// Accepted at once, completed with its number after the signal.
+    Later: i64
+);
+marker!(
+    /// Accepted, and the workflow completes without completing it.
+    Close: i64
+);
+marker!(
+    /// Completes what is accepted.
+    Go: ()
+);
+update!(Double, "double");
+update!(Later, "later");
+update!(Close, "close");
+
+impl WorkflowDefinition for Counter {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        "counter"
+    }
+}
+
+impl SignalDefinition for Go {
+    type Workflow = Counter;
+
+    fn name(&self) -> &'static str {
+        "go"
+    }
+}
