@@ -3,6 +3,7 @@
 mod built_in_queries;
 mod close;
 mod failures;
+mod local_activities;
 mod messages;
 mod order;
 mod panics;

@@ -41,7 +41,7 @@ const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// No longer timeout is believed: the clock cannot count as far as a message can.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Everything a worker does for activities.
 pub(super) struct ActivityWorker {
@@ -52,7 +52,7 @@ pub(super) struct ActivityWorker {
 }
 
 /// How an attempt ended.
-enum Outcome {
+pub(super) enum Outcome {
     Completed(Payload),
     Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
@@ -110,7 +110,10 @@ impl ActivityWorker {
                 let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
                 self.watched(running, &watch, &cancellation).await
             }
-            None => Outcome::Failed(self.unknown_type(&context.info().activity_type)),
+            None => {
+                let name = &context.info().activity_type;
+                Outcome::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
+            }
         };
         if let Outcome::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
@@ -128,7 +131,7 @@ impl ActivityWorker {
         let mut running = pin!(running);
         // The common case first: code that does not wait needs no timers.
         if let Some(ended) = running.as_mut().now_or_never() {
-            return self.outcome(ended, cancellation);
+            return attempt_outcome(ended, cancellation, self.shared.limits.blob);
         }
         let phases = &self.shared.phases;
         let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
@@ -139,7 +142,7 @@ impl ActivityWorker {
             let timeout = watch.next_timeout();
             tokio::select! {
                 biased;
-                ended = &mut running => return self.outcome(ended, cancellation),
+                ended = &mut running => return attempt_outcome(ended, cancellation, self.shared.limits.blob),
                 () = &mut aborted => return Outcome::Failed(worker_shutdown()),
                 text = &mut refused => return Outcome::Failed(failure("PayloadsTooLarge", &text)),
                 () = &mut told_to_stop, if !told => {
@@ -154,32 +157,6 @@ impl ActivityWorker {
                 }
             }
         }
-    }
-
-    fn outcome(
-        &self,
-        ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
-        cancellation: &ActivityCancellation,
-    ) -> Outcome {
-        let outcome = match ended {
-            Ok(Ok(result)) => Outcome::Completed(result),
-            Ok(Err(error)) => failed(error, cancellation.reason()),
-            Err(panic) => {
-                Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
-            }
-        };
-        within_limit(outcome, self.shared.limits.blob)
-    }
-
-    fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
-        let known: Vec<_> = self.registry.names().collect();
-        let queue = &self.shared.task_queue;
-        let text = format!(
-            "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
-             Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
-            known.join(", ")
-        );
-        failure("NotFoundError", &text)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
@@ -302,8 +279,33 @@ impl Watch<'_> {
     }
 }
 
+/// What the code's end means.
+pub(super) fn attempt_outcome(
+    ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
+    cancellation: &ActivityCancellation,
+    limit: Limit,
+) -> Outcome {
+    let outcome = match ended {
+        Ok(Ok(result)) => Outcome::Completed(result),
+        Ok(Err(error)) => failed(error, cancellation.reason()),
+        Err(panic) => Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic)))),
+    };
+    within_limit(outcome, limit)
+}
+
+/// No activity of that name is registered. Retryable: a mended worker may be next.
+pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
+    let known: Vec<_> = registry.names().collect();
+    let text = format!(
+        "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
+         Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
+        known.join(", ")
+    );
+    failure("NotFoundError", &text)
+}
+
 /// Says that an attempt failed, loudly unless its author expected it.
-fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
+pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
     let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
     let benign = match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
@@ -364,7 +366,7 @@ fn worker_shutdown() -> Box<FailureProto> {
     failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
 }
 
-fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
+pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
     Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
 }
 
@@ -395,6 +397,7 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
         activity_id: task.activity_id,
         activity_type: task.activity_type.unwrap_or_default().name,
         attempt: u32::try_from(task.attempt).unwrap_or_default().max(1),
+        is_local: false,
         task_token: task.task_token,
         task_queue: task_queue.to_string(),
         namespace: task.workflow_namespace,

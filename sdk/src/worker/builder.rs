@@ -110,6 +110,12 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// How many local activities run at a time; more of them wait. Default: 100.
+    pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
+        self.options.max_concurrent_local_activities = activities;
+        self
+    }
+
     /// How many of the activities that one workflow task schedules this worker may start at once, without the way over
     /// the task queue. They take slots of `max_concurrent_activities`, and only such as are free. Default: 3.
     pub fn max_eager_activity_reservations_per_workflow_task(mut self, activities: usize) -> Self {

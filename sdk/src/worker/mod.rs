@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! poller -- slot, poll --> lane -- verdict --> task: answer (and the next task, if the server sends one along)
+//! lane -- local activities --> tasks: attempts -- outcome, heartbeat --> lane (while the workflow task is open)
 //! poller -- slot, poll --> task: activity, heartbeats, answer
 //! ```
 
@@ -22,6 +23,9 @@ mod lane;
 mod lane_thread;
 mod lanes;
 mod limits;
+mod local_activities;
+mod local_attempts;
+mod local_run;
 mod options;
 mod outage;
 mod pages;

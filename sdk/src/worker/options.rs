@@ -13,6 +13,7 @@ pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
+    pub(super) max_concurrent_local_activities: usize,
     pub(super) max_eager_activity_reservations_per_workflow_task: usize,
     pub(super) disable_eager_activity_execution: bool,
     pub(super) workflow_task_pollers: usize,
@@ -37,6 +38,7 @@ impl Default for Options {
             max_cached_workflows: 1000,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
+            max_concurrent_local_activities: 100,
             max_eager_activity_reservations_per_workflow_task: 3,
             disable_eager_activity_execution: false,
             workflow_task_pollers: 5,
@@ -73,6 +75,7 @@ impl Options {
         let positive = [
             ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
             ("max_concurrent_activities", self.max_concurrent_activities),
+            ("max_concurrent_local_activities", self.max_concurrent_local_activities),
             ("workflow_task_pollers", self.workflow_task_pollers),
             ("activity_task_pollers", self.activity_task_pollers),
             ("worker_threads", self.worker_threads),

@@ -16,6 +16,8 @@ mod external_workflow;
 mod implementation;
 mod inbound_message;
 mod info;
+mod local_activity;
+mod local_activity_options;
 mod metadata;
 mod operation;
 mod patch;
@@ -48,6 +50,8 @@ pub use implementation::{
 pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
 pub use info::{ParentInfo, RootInfo, WorkflowInfo};
+pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
+pub use local_activity_options::LocalActivityOptions;
 pub use random::{RandomValue, WorkflowRng};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;

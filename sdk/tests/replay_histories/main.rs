@@ -9,6 +9,8 @@
 mod changed;
 mod children;
 mod go;
+mod live_markers;
+mod local_activities;
 mod others;
 mod payloads;
 mod python;

@@ -9,6 +9,7 @@ mod arm;
 mod children;
 mod ends;
 mod external;
+mod local_activities;
 mod messages;
 mod normalize;
 mod side_data;

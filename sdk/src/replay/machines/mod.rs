@@ -7,6 +7,8 @@ pub(crate) mod activity;
 pub(crate) mod cancel_external;
 pub(crate) mod child_workflow;
 pub(crate) mod close_workflow;
+pub(crate) mod local_activity;
+pub(crate) mod local_activity_marker;
 pub(crate) mod modify_workflow_properties;
 pub(crate) mod patch;
 pub(crate) mod signal_external;

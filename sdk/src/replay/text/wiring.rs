@@ -78,7 +78,11 @@ impl Wiring {
 
     /// Fills in what the line left out, and remembers the event for later lines.
     pub(super) fn complete(&mut self, event: &mut EventBuilder) -> Result<(), String> {
-        if event.knows("workflow_task_completed_event_id") {
+        // Failed starts, signals and requests are no answers to commands: the server leaves this out of them.
+        let failed = ["StartChild", "SignalExternal", "RequestCancelExternal"]
+            .iter()
+            .any(|what| event.event_type == format!("{what}WorkflowExecutionFailed"));
+        if event.knows("workflow_task_completed_event_id") && !failed {
             event.default("workflow_task_completed_event_id", &self.task_completed.to_string())?;
         }
         match event.event_type.clone().as_str() {
@@ -90,6 +94,7 @@ impl Wiring {
             }
             "WorkflowExecutionFailed" => default_failure(event, "message", "the workflow failed"),
             "WorkflowExecutionSignaled" => event.default("signal_name", "signal"),
+            "MarkerRecorded" if event.local_activity.contains_key("local_activity") => local_activity(event),
             "MarkerRecorded" => event.default("marker_name", "marker"),
             name if name.starts_with("WorkflowTask") => self.workflow_task(event),
             name if name.starts_with("WorkflowExecutionUpdate") => self.update(event),
@@ -309,6 +314,30 @@ fn default_outcome(event: &mut EventBuilder) -> Result<(), String> {
         "NexusOperationFailed" => default_failure(event, "message", "the operation failed"),
         _ => Ok(()),
     }
+}
+
+/// Writes what a marker says of a local activity; times are counted from the history's beginning.
+fn local_activity(event: &mut EventBuilder) -> Result<(), String> {
+    event.default("marker_name", crate::replay::machines::local_activity_marker::MARKER_NAME)?;
+    let given = std::mem::take(&mut event.local_activity);
+    let word = |key: &str| given.get(key).map(String::as_str);
+    let seq = word("local_activity").unwrap_or_default();
+    let time = |key: &str, from: i64| match word(key) {
+        Some(text) => {
+            let (seconds, nanos) = parse_duration(text)?;
+            Ok::<_, String>(format!(r#"{{"seconds":{},"nanos":{nanos}}}"#, from + seconds))
+        }
+        None => Ok("null".to_string()),
+    };
+    let (complete, original, backoff) =
+        (time("complete", FIRST_SECOND)?, time("original", FIRST_SECOND)?, time("backoff", 0)?);
+    let index = word("index").map(|index| format!(r#","activation_index":{index}"#)).unwrap_or_default();
+    let (id, name) = (event.picked.as_deref().unwrap_or(seq), word("activity").unwrap_or("activity"));
+    let attempt = word("attempt").unwrap_or("1");
+    let data = format!(
+        r#"{{"seq":{seq},"attempt":{attempt},"activity_id":"{id}","activity_type":"{name}","complete_time":{complete},"backoff":{backoff},"original_schedule_time":{original}{index}}}"#
+    );
+    event.set("details.data", &data)
 }
 
 /// Sets one field of a failure that the line does not describe at all; a failure of no stated kind is the application's.

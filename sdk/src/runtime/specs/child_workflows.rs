@@ -380,7 +380,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=another
               code now: StartChildWorkflowExecution type=child id=child-1
               at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         code,
@@ -390,7 +390,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=another id=child-1
               code now: StartChildWorkflowExecution type=child id=child-1
               at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     // Ids that Abide made up are its own again.
     check_recorded(
@@ -401,7 +401,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=another
               code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -430,7 +430,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
               code now: StartTimer id=1
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |_| async { Ok(()) },
@@ -439,7 +439,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
         Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
           code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },
@@ -449,7 +449,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
               history:  event 5 TimerStarted: id=1
               code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -516,7 +516,7 @@ fn what_cannot_be_written_fails_the_task() {
         },
         &after_first_task(&STARTED.replace("Initiated", "Initiated type=listener")),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: the arguments of signal unwritable cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `Ok(child.await?)`)"
+            "Fail WorkflowWorkerUnhandledFailure: the arguments of signal unwritable cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string (at child_workflows.rs `child.signal(Listener::unwritable, BTreeMap::from([((1, 2), 3)])).await?;`)"
         ],
     );
 }

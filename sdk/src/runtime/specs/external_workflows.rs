@@ -274,7 +274,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
           history:  event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=other
           code now: RequestCancelExternalWorkflowExecution workflow=other
           at:       external_workflows.rs `let sent = ctx.external_workflow("other").cancel("enough").await;`
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         signals,
@@ -284,7 +284,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
           history:  event 5 RequestCancelExternalWorkflowExecutionInitiated: workflow=other
           code now: SignalExternalWorkflowExecution name=hear workflow=other
           at:       external_workflows.rs `let sent = ctx.external_workflow("other").signal(Listener::hear, "hello".into()).await;`
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.timer(secs(1)).await?) },
@@ -294,7 +294,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
               history:  event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=other
               code now: StartTimer id=1
               at:       external_workflows.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -311,12 +311,12 @@ fn results_of_what_was_never_sent_are_nondeterminism() {
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 5 ExternalWorkflowExecutionSignaled: the operation of event 2
                   code now: produced no command here
-                  next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
             _ => expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 5 ExternalWorkflowExecutionCancelRequested: the operation of event 2
                   code now: produced no command here
-                  next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         };
         check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);
     }

@@ -15,6 +15,7 @@ mod external_workflows;
 mod failing_tasks;
 mod futures;
 mod harness;
+mod local_activities;
 mod memory;
 mod nondeterminism;
 mod order_of_jobs;

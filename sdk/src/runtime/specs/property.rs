@@ -3,6 +3,7 @@
 //! [`program`] is a workflow that interprets a list of steps, [`server`] a server that answers its commands with
 //! random outcomes. Everything random comes from proptest, so that a failure shrinks to a small program and history.
 
+mod children;
 mod program;
 mod server;
 
@@ -42,6 +43,8 @@ fn the_programs_reach_what_they_are_for() {
     let branch = vec![Step::StartTimer, Step::Await(0)];
     let program = vec![
         Step::StartActivity(Cancellation::WaitCancellationCompleted),
+        Step::StartChild(Cancellation::WaitCancellationCompleted),
+        Step::StartChild(Cancellation::TryCancel),
         Step::StartTimer,
         Step::Spawn(branch.clone()),
         Step::Scope(branch.clone()),
@@ -50,6 +53,7 @@ fn the_programs_reach_what_they_are_for() {
         Step::WaitForSignals { count: 1, timeout: true },
         Step::Shielded(branch.clone()),
         Step::Cancel(0),
+        Step::Cancel(1),
         Step::JoinAll,
         Step::End(End::ContinueAsNew),
     ];
@@ -73,6 +77,15 @@ fn the_programs_reach_what_they_are_for() {
         "ActivityTaskCompleted",
         "ActivityTaskFailed",
         "ActivityTaskTimedOut",
+        "ChildWorkflowExecutionCanceled",
+        "ChildWorkflowExecutionCompleted",
+        "ChildWorkflowExecutionFailed",
+        "ChildWorkflowExecutionStarted",
+        "ChildWorkflowExecutionTerminated",
+        "ChildWorkflowExecutionTimedOut",
+        "ExternalWorkflowExecutionCancelRequested",
+        "RequestCancelExternalWorkflowExecutionFailed",
+        "StartChildWorkflowExecutionFailed",
         "TimerCanceled",
         "TimerFired",
         "WorkflowExecutionCancelRequested",

@@ -10,7 +10,10 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::secs;
-use crate::workflow::{ActivityCancellationType, ActivityHandle, CancellationScope, TimerHandle};
+use crate::workflow::{
+    ActivityCancellationType, ActivityHandle, CancellationScope, ChildWorkflowCancellationType, ChildWorkflowHandle,
+    ChildWorkflowStart, TimerHandle,
+};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };
@@ -20,6 +23,7 @@ use crate::{
 pub(super) enum Step {
     StartTimer,
     StartActivity(Cancellation),
+    StartChild(Cancellation),
     Await(usize),
     Cancel(usize),
     Drop(usize),
@@ -39,7 +43,7 @@ pub(super) enum Step {
     End(End),
 }
 
-/// How an activity is cancelled.
+/// How an activity or a child is cancelled.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Cancellation {
     TryCancel,
@@ -67,7 +71,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let end = prop_oneof![Just(End::Complete), Just(End::Fail), Just(End::Cancelled), Just(End::ContinueAsNew)];
     let leaf = prop_oneof![
         4 => Just(Step::StartTimer),
-        5 => cancellation.prop_map(Step::StartActivity),
+        5 => cancellation.clone().prop_map(Step::StartActivity),
+        4 => cancellation.prop_map(Step::StartChild),
         3 => (0..4_usize).prop_map(Step::Await),
         2 => (0..4_usize).prop_map(Step::Cancel),
         1 => (0..4_usize).prop_map(Step::Drop),
@@ -143,9 +148,16 @@ async fn work(trace: String) -> Result<u32, ActivityError> {
     Ok(trace.len() as u32)
 }
 
+#[workflow(name = "kid")]
+async fn kid(_ctx: &WorkflowContext, trace: String) -> Result<u32, WorkflowError> {
+    Ok(trace.len() as u32)
+}
+
 enum Held {
     Timer(TimerHandle),
     Activity(ActivityHandle<u32>),
+    StartingChild(ChildWorkflowStart<kid>),
+    Child(ChildWorkflowHandle<kid>),
 }
 
 impl Held {
@@ -153,11 +165,26 @@ impl Held {
         match self {
             Self::Timer(timer) => timer.cancel(),
             Self::Activity(activity) => activity.cancel(),
+            Self::StartingChild(start) => start.cancel(),
+            Self::Child(child) => child.cancel(),
         }
     }
 
     async fn outcome(&mut self) -> &'static str {
+        if let Self::StartingChild(start) = self {
+            match start.await {
+                Ok(child) => *self = Self::Child(child),
+                Err(error) if error.is_cancelled() => return "start-cancelled",
+                Err(_) => return "not-started",
+            }
+        }
         match self {
+            Self::StartingChild(_) => unreachable!("it has started"),
+            Self::Child(child) => match child.await {
+                Ok(_) => "child-completed",
+                Err(error) if error.is_cancelled() => "child-cancelled",
+                Err(_) => "child-failed",
+            },
             Self::Timer(timer) => {
                 if timer.await.is_ok() {
                     "fired"
@@ -186,6 +213,7 @@ fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interp
             match step {
                 Step::StartTimer => held.push(Held::Timer(ctx.timer(secs(9)).start())),
                 Step::StartActivity(cancellation) => held.push(start_activity(&world, &ctx, cancellation)),
+                Step::StartChild(cancellation) => held.push(start_child(&world, &ctx, cancellation)),
                 Step::Await(n) if !held.is_empty() => {
                     let mut one = held.remove(n % held.len());
                     world.note(one.outcome().await);
@@ -235,6 +263,15 @@ fn start_activity(world: &World, ctx: &WorkflowContext, cancellation: Cancellati
     };
     let call = ctx.activity(work, world.trace.get()).start_to_close_timeout(secs(5));
     Held::Activity(call.cancellation_type(cancellation_type).start())
+}
+
+fn start_child(world: &World, ctx: &WorkflowContext, cancellation: Cancellation) -> Held {
+    let cancellation_type = match cancellation {
+        Cancellation::TryCancel => ChildWorkflowCancellationType::TryCancel,
+        Cancellation::WaitCancellationCompleted => ChildWorkflowCancellationType::WaitCancellationCompleted,
+        Cancellation::Abandon => ChildWorkflowCancellationType::Abandon,
+    };
+    Held::StartingChild(ctx.child_workflow(kid, world.trace.get()).cancellation_type(cancellation_type).start())
 }
 
 async fn wait_for_signals(world: &World, ctx: &WorkflowContext, count: u32, timeout: bool) {

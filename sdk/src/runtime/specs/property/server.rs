@@ -20,6 +20,7 @@ use abide_protos::temporal::api::history::v1::{
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
 use super::super::harness::{new_run, registry, text};
+use super::children::Child;
 use super::program::{Interpreter, Step};
 use crate::converter::to_payload;
 use crate::history::event_type_name;
@@ -43,6 +44,9 @@ pub(super) struct Server {
     events: Vec<HistoryEvent>,
     timers: Vec<(String, i64)>,
     activities: Vec<Activity>,
+    pub(super) children: Vec<Child>,
+    /// Requests to cancel children, by initiated event id.
+    pub(super) requests: Vec<i64>,
     /// What happens while a worker has a task in hand is written after its commands.
     buffered: Option<Vec<(EventType, A)>>,
     signals: Vec<Vec<Step>>,
@@ -61,6 +65,8 @@ impl Server {
             events: Vec::new(),
             timers: Vec::new(),
             activities: Vec::new(),
+            children: Vec::new(),
+            requests: Vec::new(),
             buffered: None,
             signals,
             cancel_requested: false,
@@ -238,6 +244,8 @@ impl Server {
                 self.write(EventType::ActivityTaskCancelRequested, attributes);
                 self.cancel_activity(scheduled_event_id);
             }
+            C::StartChildWorkflowExecutionCommandAttributes(start) => self.start_child(start),
+            C::RequestCancelExternalWorkflowExecutionCommandAttributes(request) => self.request_cancel(request),
             C::CompleteWorkflowExecutionCommandAttributes(_) => {
                 let attributes = A::WorkflowExecutionCompletedEventAttributes(Default::default());
                 self.close(EventType::WorkflowExecutionCompleted, attributes);
@@ -289,7 +297,8 @@ impl Server {
 
     fn one_thing_happens(&mut self) -> bool {
         let (timers, activities) = (self.timers.len(), self.activities.len());
-        let pick = self.choose(timers + activities + 1);
+        let (children, requests) = (self.children.len(), self.requests.len());
+        let pick = self.choose(timers + activities + children + requests + 1);
         if pick < timers {
             let (timer_id, started_event_id) = self.timers.remove(pick);
             let fired = TimerFiredEventAttributes { timer_id, started_event_id };
@@ -297,6 +306,12 @@ impl Server {
             true
         } else if pick < timers + activities {
             self.end_activity(pick - timers);
+            true
+        } else if pick < timers + activities + children {
+            self.child_goes_on(pick - timers - activities);
+            true
+        } else if pick < timers + activities + children + requests {
+            self.request_goes_on(pick - timers - activities - children);
             true
         } else {
             self.message()
@@ -377,20 +392,20 @@ impl Server {
     }
 
     /// Writes an event, or keeps it until the task in hand is answered.
-    fn happen(&mut self, event_type: EventType, attributes: A) {
+    pub(super) fn happen(&mut self, event_type: EventType, attributes: A) {
         match &mut self.buffered {
             Some(buffered) => buffered.push((event_type, attributes)),
             None => self.write(event_type, attributes),
         }
     }
 
-    fn write(&mut self, event_type: EventType, attributes: A) {
+    pub(super) fn write(&mut self, event_type: EventType, attributes: A) {
         let event_id = self.last_id() + 1;
         let attributes = Some(attributes);
         self.events.push(HistoryEvent { event_id, event_type: event_type as i32, attributes, ..Default::default() });
     }
 
-    fn last_id(&self) -> i64 {
+    pub(super) fn last_id(&self) -> i64 {
         self.events.len() as i64
     }
 
@@ -400,7 +415,7 @@ impl Server {
     }
 
     /// A number below `count`; 0 once the choices are used up.
-    fn choose(&mut self, count: usize) -> usize {
+    pub(super) fn choose(&mut self, count: usize) -> usize {
         usize::from(self.choices.next().unwrap_or(0)) % count
     }
 
@@ -425,6 +440,6 @@ fn replay(run: &mut WorkflowRun, events: &[HistoryEvent], started_event_id: i64,
     text(&output)
 }
 
-fn payloads<T: serde::Serialize + 'static>(value: &T) -> Payloads {
+pub(super) fn payloads<T: serde::Serialize + 'static>(value: &T) -> Payloads {
     Payloads { payloads: vec![to_payload(value).expect("a program is JSON")] }
 }
