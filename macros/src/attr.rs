@@ -12,8 +12,17 @@ use crate::diagnostics::Diagnostics;
 pub(crate) struct Options {
     /// `name = ".."`: the name on the wire.
     pub(crate) name: Option<LitStr>,
+    /// `versioning_behavior = ..`, for workflows.
+    pub(crate) versioning_behavior: Option<VersioningBehavior>,
     /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with what was written.
     pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
+}
+
+/// Whether a workflow moves to newer versions of its program.
+pub(crate) struct VersioningBehavior {
+    key: Ident,
+    /// The variant's name.
+    pub(crate) variant: Ident,
 }
 
 const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
@@ -45,7 +54,11 @@ impl Options {
     pub(crate) fn of(attribute: &Attribute, diagnostics: &mut Diagnostics) -> Self {
         match &attribute.meta {
             Meta::Path(_) => Self::default(),
-            Meta::List(list) => Self::parse(list.tokens.clone(), diagnostics),
+            Meta::List(list) => {
+                let mut options = Self::parse(list.tokens.clone(), diagnostics);
+                options.only_for_workflows(diagnostics);
+                options
+            }
             Meta::NameValue(pair) => {
                 diagnostics.error(&pair.value, "options stand in parentheses: `(name = \"..\")`");
                 Self::default()
@@ -55,6 +68,9 @@ impl Options {
 
     fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
         let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+        if key == "versioning_behavior" {
+            return self.parse_versioning_behavior(key, input);
+        }
         if key == "unfinished_policy" {
             return self.parse_unfinished_policy(&key, input);
         }
@@ -99,6 +115,38 @@ impl Options {
 pub(crate) fn no_unfinished_policy(options: &Options, diagnostics: &mut Diagnostics) {
     if let Some((written, _)) = &options.unfinished_policy {
         diagnostics.error(written, "only handlers of signals and updates have an `unfinished_policy`");
+    }
+}
+
+impl Options {
+    /// Reports what only `#[workflow]` takes.
+    pub(crate) fn only_for_workflows(&mut self, diagnostics: &mut Diagnostics) {
+        if let Some(behavior) = self.versioning_behavior.take() {
+            diagnostics.error(
+                &behavior.key,
+                "`versioning_behavior` belongs to a workflow: it stands at `#[workflow(versioning_behavior = ..)]`",
+            );
+        }
+    }
+
+    fn parse_versioning_behavior(&mut self, key: Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        const EXPECTED: &str = "expected `versioning_behavior = pinned` or `versioning_behavior = auto_upgrade`";
+        if !input.peek(Token![=]) {
+            return Err(syn::Error::new(key.span(), EXPECTED));
+        }
+        input.parse::<Token![=]>()?;
+        let value: TokenTree = input.parse()?;
+        let variant = match value.to_string().as_str() {
+            "pinned" => "Pinned",
+            "auto_upgrade" => "AutoUpgrade",
+            _ => return Err(syn::Error::new(value.span(), EXPECTED)),
+        };
+        if self.versioning_behavior.is_some() {
+            return Err(syn::Error::new(key.span(), "`versioning_behavior` is given twice"));
+        }
+        let variant = Ident::new(variant, value.span());
+        self.versioning_behavior = Some(VersioningBehavior { key, variant });
+        Ok(())
     }
 }
 

@@ -6,7 +6,10 @@
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, ImplItem, Path, Signature, Token, Type, Visibility, braced, token};
+use syn::{
+    Attribute, Expr, ExprLit, Generics, ImplItem, Lit, Meta, MetaNameValue, Path, Signature, Token, Type, Visibility,
+    braced, token,
+};
 
 /// A function or method.
 #[derive(Clone)]
@@ -55,6 +58,20 @@ impl SortedAttrs {
             shown: with(&["doc", "deprecated", "allow"]),
             body: body.filter(|attr| !attr.path().is_ident("cfg")).cloned().collect(),
         }
+    }
+}
+
+impl SortedAttrs {
+    /// The text of the documentation comments, line by line.
+    pub(crate) fn documentation(attrs: &[Attribute]) -> String {
+        let lines = attrs.iter().filter(|attr| attr.path().is_ident("doc")).filter_map(|attr| match &attr.meta {
+            Meta::NameValue(MetaNameValue { value: Expr::Lit(ExprLit { lit: Lit::Str(line), .. }), .. }) => {
+                Some(line.value().lines().map(|line| line.trim().to_string()).collect::<Vec<_>>().join("\n"))
+            }
+            // `#[doc(hidden)]`, and text from a macro.
+            _ => None,
+        });
+        lines.collect::<Vec<_>>().join("\n").trim().to_string()
     }
 }
 

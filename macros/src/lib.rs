@@ -100,6 +100,9 @@ pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The workflow type's name on the wire is the function's or the struct's, or `#[workflow(name = "..")]`.
 ///
+/// With worker versioning, `#[workflow(versioning_behavior = pinned)]` keeps each run on the version of the program it
+/// began on, and `auto_upgrade` moves it to the current one with its next workflow task.
+///
 /// ```
 /// use abide::prelude::*;
 ///
@@ -130,7 +133,7 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `#[run]`, `#[signal]`, `#[query]` and `#[update]` take `(name = "..")`; default is the method's name (for `#[run]`:
 /// the struct's). `#[signal]` and `#[update]` take `(unfinished_policy = abandon)` for handlers that the workflow's end
-/// may cut off without a warning. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
+/// may cut off without a warning. A handler's documentation comment is its description in the web UI. `Player::submit` is the definition for clients, `self.submit(..)` still calls it.
 ///
 /// ```
 /// use abide::prelude::*;

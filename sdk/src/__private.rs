@@ -23,6 +23,7 @@ pub use crate::definition::{
     ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
 };
 pub use crate::failure::WorkflowError;
+pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext,
     WorkflowImplementation, WorkflowInstance,
@@ -208,6 +209,8 @@ pub trait WorkflowStruct: 'static {
     const NAME: &'static str;
     /// Whether that name was given, and is not just the struct's.
     const IS_NAMED: bool;
+    /// Whether its runs move to newer versions of the program.
+    const VERSIONING_BEHAVIOR: Option<VersioningBehavior>;
 }
 
 /// A struct with an impl block that has `#[workflow_methods]`.

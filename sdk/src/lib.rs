@@ -21,6 +21,7 @@ mod nexus;
 mod priority;
 mod retry_policy;
 mod search_attributes;
+mod versioning;
 mod workflow_id_reuse_policy;
 
 pub mod activity;
@@ -62,6 +63,7 @@ pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, RunOrder};
 pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
+pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

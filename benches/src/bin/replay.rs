@@ -43,6 +43,7 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
         namespace: "default".into(),
         task_queue: "bench-tq".into(),
         sdk_metadata: true,
+        deployment_version: None,
         order: None,
     });
     let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);

@@ -15,7 +15,8 @@ use crate::methods::not_an_impl_block;
 /// `#[activity]` on a function.
 pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let options = Options::parse(options, &mut diagnostics);
+    let mut options = Options::parse(options, &mut diagnostics);
+    options.only_for_workflows(&mut diagnostics);
     no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => {

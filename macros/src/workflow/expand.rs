@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::{LitStr, Signature, Type};
 
 use super::model::{WorkflowFunction, WorkflowStruct};
+use crate::attr::VersioningBehavior;
 use crate::fallback;
 use crate::item::SortedAttrs;
 use crate::marker::{Marker, at, unit_struct};
@@ -14,7 +15,7 @@ use crate::types::without_self;
 
 /// A function becomes a unit struct of the same name, which is the instance too: a run has no other state.
 pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
-    let WorkflowFunction { function, callable, name } = model;
+    let WorkflowFunction { function, callable, name, versioning_behavior } = model;
     if function.sig.receiver().is_some() {
         // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
         return quote!(#function);
@@ -38,8 +39,11 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
     };
     let run = run_method(&run);
     let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
-    let implementation =
-        implementation(&marker.ty, &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))));
+    let implementation = implementation(
+        &marker.ty,
+        &behavior(versioning_behavior.as_ref()),
+        &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))),
+    );
     quote! {
         #unit_struct
 
@@ -62,7 +66,8 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
 
 /// A struct stays as it is; its name on the wire is noted for the impl block.
 pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
-    let WorkflowStruct { item, name } = model;
+    let WorkflowStruct { item, name, versioning_behavior } = model;
+    let behavior = behavior(versioning_behavior.as_ref());
     let ident = &item.ident;
     let cfgs = SortedAttrs::of(&item.attrs).cfgs;
     let is_named = name.is_some();
@@ -82,6 +87,7 @@ pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
             impl ::abide::__private::WorkflowStruct for #ident {
                 const NAME: &'static ::core::primitive::str = #name;
                 const IS_NAMED: ::core::primitive::bool = #is_named;
+                const VERSIONING_BEHAVIOR: ::core::option::Option<::abide::__private::VersioningBehavior> = #behavior;
             }
             #has_methods
         };
@@ -111,12 +117,26 @@ pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: Token
     }
 }
 
+/// The versioning behaviour that was given, as a value.
+fn behavior(given: Option<&VersioningBehavior>) -> TokenStream {
+    match given.map(|given| &given.variant) {
+        Some(variant) => {
+            quote!(::core::option::Option::Some(::abide::__private::VersioningBehavior::#variant))
+        }
+        None => quote!(::core::option::Option::None),
+    }
+}
+
 /// `impl WorkflowImplementation`.
-pub(crate) fn implementation(marker: &TokenStream, instantiate: &TokenStream) -> TokenStream {
+pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, instantiate: &TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
         impl ::abide::__private::WorkflowImplementation for #marker {
+            fn versioning_behavior(&self) -> ::core::option::Option<::abide::__private::VersioningBehavior> {
+                #behavior
+            }
+
             fn instantiate(
                 &self,
                 ctx: &::abide::__private::WorkflowContext,

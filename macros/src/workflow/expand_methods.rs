@@ -61,7 +61,8 @@ fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -
     };
     let output = expand::output(&method.callable, &method.function.sig, method.is_broken, Some(self_ty));
     let instantiate = if method.is_broken { fallback::body() } else { instantiate(names, method, model) };
-    vec![expand::definition(&ty, &name, output), expand::implementation(&ty, &instantiate)]
+    let behavior = quote!(<#self_ty as ::abide::__private::WorkflowStruct>::VERSIONING_BEHAVIOR);
+    vec![expand::definition(&ty, &name, output), expand::implementation(&ty, &behavior, &instantiate)]
 }
 
 /// A new state: from the `#[init]` constructor if there is one, else from `Default`.
@@ -312,6 +313,7 @@ fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) ->
 
 fn handler_info(kind: &str, method: &Method) -> TokenStream {
     let (kind, name) = (quote::format_ident!("{kind}"), &method.name);
+    let description = SortedAttrs::documentation(&method.function.attrs);
     let policy = quote::format_ident!("{}", method.unfinished_policy.unwrap_or("WarnAndAbandon"));
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
     quote! {
@@ -319,6 +321,7 @@ fn handler_info(kind: &str, method: &Method) -> TokenStream {
         ::abide::__private::HandlerInfo {
             kind: ::abide::__private::HandlerKind::#kind,
             name: #name,
+            description: #description,
             unfinished_policy: ::abide::__private::UnfinishedPolicy::#policy,
         }
     }

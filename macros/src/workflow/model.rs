@@ -4,7 +4,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, ItemStruct, LitStr, Token, Visibility};
 
 use super::attr::{Marked, take_role};
-use crate::attr::Options;
+use crate::attr::{Options, VersioningBehavior};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock, Member};
 use crate::methods::Method;
@@ -23,6 +23,7 @@ pub(crate) struct WorkflowFunction {
     pub(crate) callable: Callable,
     /// The workflow type's name on the wire.
     pub(crate) name: LitStr,
+    pub(crate) versioning_behavior: Option<VersioningBehavior>,
 }
 
 /// A struct with `#[workflow]`.
@@ -30,6 +31,7 @@ pub(crate) struct WorkflowStruct {
     pub(crate) item: ItemStruct,
     /// The workflow type's name on the wire, if it was given.
     pub(crate) name: Option<LitStr>,
+    pub(crate) versioning_behavior: Option<VersioningBehavior>,
 }
 
 /// An impl block with `#[workflow_methods]`.
@@ -69,13 +71,13 @@ impl WorkflowFunction {
     pub(crate) fn of(function: Function, options: Options) -> Self {
         let callable = Callable::of(&function.sig, Role::WorkflowFunction);
         let name = options.name.unwrap_or_else(|| callable.default_name());
-        Self { function, callable, name }
+        Self { function, callable, name, versioning_behavior: options.versioning_behavior }
     }
 }
 
 impl WorkflowStruct {
     pub(crate) fn of(item: ItemStruct, options: Options) -> Self {
-        Self { item, name: options.name }
+        Self { item, name: options.name, versioning_behavior: options.versioning_behavior }
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use abide_protos::temporal::api::common::v1::Header;
+
+use crate::converter::{PayloadError, from_payload};
+use crate::definition::PayloadValue;
+use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
 /// What an activity attempt is told about itself (Temporal's activity info).
@@ -43,6 +48,9 @@ pub struct ActivityInfo {
     pub heartbeat_timeout: Option<Duration>,
     /// When the server tries again.
     pub retry_policy: Option<RetryPolicy>,
+    /// How urgent the activity is.
+    pub priority: Priority,
+    pub(crate) header: Header,
 }
 
 impl ActivityInfo {
@@ -66,6 +74,16 @@ impl ActivityInfo {
             schedule_to_close_timeout: None,
             heartbeat_timeout: None,
             retry_policy: None,
+            priority: Priority::new(),
+            header: Header::default(),
         }
+    }
+
+    /// A header that the workflow gave this activity; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// When the header is not a `T`.
+    pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
+        self.header.fields.get(key).map(from_payload).transpose()
     }
 }

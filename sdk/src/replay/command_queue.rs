@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::panic::Location;
+use std::rc::Rc;
 
 use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
+use super::event_groups::EventGroups;
 use super::slab::Key;
 
 /// A command that its event has not confirmed yet.
@@ -20,6 +22,7 @@ pub(crate) struct PendingCommand {
     pub(crate) location: Option<&'static Location<'static>>,
     /// What to send; `None` on replay, where nothing is sent, and once it was sent.
     pub(crate) body: Option<Box<CommandBody>>,
+    groups: Option<Rc<EventGroups>>,
     state: CommandState,
 }
 
@@ -61,9 +64,16 @@ impl CommandQueue {
         body: Option<Box<CommandBody>>,
     ) -> CommandId {
         let id = CommandId(self.first + self.commands.len() as u64);
-        let state = CommandState::Issued;
-        self.commands.push_back(PendingCommand { command_type, machine, location, body, state });
+        let (groups, state) = (None, CommandState::Issued);
+        self.commands.push_back(PendingCommand { command_type, machine, location, body, groups, state });
         id
+    }
+
+    /// Says which groups the latest command belongs to.
+    pub(crate) fn group_latest(&mut self, groups: Option<Rc<EventGroups>>) {
+        if let Some(command) = self.commands.back_mut() {
+            command.groups = groups;
+        }
     }
 
     /// Takes a command back before it is sent.
@@ -109,8 +119,8 @@ impl CommandQueue {
                     commands.push(Command {
                         command_type: command.command_type as i32,
                         user_metadata: body.user_metadata,
+                        event_group_markers: command.groups.take().map_or_else(Vec::new, |groups| groups.markers()),
                         attributes: Some(body.attributes),
-                        ..Default::default()
                     });
                 }
             }

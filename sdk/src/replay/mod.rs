@@ -10,6 +10,7 @@ mod workflow_task;
 
 pub(crate) mod command_queue;
 pub(crate) mod event_cursor;
+pub(crate) mod event_groups;
 pub(crate) mod event_type;
 pub(crate) mod flags;
 pub(crate) mod jobs;

@@ -20,6 +20,13 @@ pub(crate) struct Key {
     generation: u32,
 }
 
+impl Key {
+    /// Where the value stands: no other value stands there as long as this one is there.
+    pub(crate) fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self { slots: Vec::new(), free: Vec::new() }

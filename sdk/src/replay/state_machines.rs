@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 use abide_protos::temporal::api::history::v1::{
-    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
 };
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
+use super::event_groups::{CurrentGroups, EventGroups};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{Job, Jobs, Message, Outcome, Signal};
@@ -26,6 +30,7 @@ use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
 use crate::history::{command_type_name, event_type_name};
+use crate::versioning::DeploymentVersion;
 
 /// All machines of one run, and what they share.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub(crate) struct StateMachines {
     /// The machine of an operation, by the id of the event that began it.
     by_event: HashMap<i64, Key, BuildHasherDefault<EventIdHasher>>,
     pub(crate) commands: CommandQueue,
+    /// The event groups of what the code issues now.
+    pub(crate) groups: CurrentGroups,
+    /// Those of the machines, by their slot; as long as nothing has groups it is empty.
+    groups_of: Vec<Option<Rc<EventGroups>>>,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
     pub(super) updates: update::Updates,
@@ -55,6 +64,12 @@ pub(crate) struct StateMachines {
     pub(crate) last_started_event_id: i64,
     pub(crate) history_size_bytes: i64,
     pub(crate) continue_as_new_suggested: bool,
+    /// Why it is suggested: one bit for each number that the message's list holds.
+    pub(crate) continue_as_new_reasons: u32,
+    /// Whether the deployment version that new tasks should go to is another one than this run's.
+    pub(crate) target_version_changed: bool,
+    /// Which version of the program runs, or ran, the current workflow task.
+    pub(crate) deployment_version: Option<Arc<DeploymentVersion>>,
 }
 
 /// A machine with what it has to remember.
@@ -89,6 +104,8 @@ impl StateMachines {
             machines: Slab::default(),
             by_event: HashMap::default(),
             commands: CommandQueue::default(),
+            groups: CurrentGroups::None,
+            groups_of: Vec::new(),
             jobs: Jobs::default(),
             flags,
             updates: update::Updates::default(),
@@ -106,6 +123,9 @@ impl StateMachines {
             last_started_event_id: 0,
             history_size_bytes: 0,
             continue_as_new_suggested: false,
+            continue_as_new_reasons: 0,
+            target_version_changed: false,
+            deployment_version: None,
         }
     }
 
@@ -231,6 +251,7 @@ impl StateMachines {
                 if let Some(metadata) = &completed.sdk_metadata {
                     self.flags.recorded(metadata);
                 }
+                self.deployment_version_of(completed);
             }
             Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
                 self.update_accepted_ahead(event.event_id, accepted);
@@ -317,6 +338,21 @@ impl StateMachines {
         self.workflow_task == workflow_task::State::Started
     }
 
+    /// What an operation under way is, and the statement that began it.
+    pub(crate) fn waits_for(&self, machine: Key) -> Option<(String, &'static Location<'static>)> {
+        let (kind, what, location) = match self.machines.get(machine)? {
+            Machine::Timer(timer) => ("timer", timer.describe(), timer.location()),
+            Machine::Activity(activity) => ("activity", activity.describe(), activity.location()),
+            Machine::LocalActivity(activity) => ("local activity", activity.describe(), activity.location()),
+            Machine::ChildWorkflow(child) => ("child workflow", child.describe(), child.location()),
+            Machine::SignalExternal(signal) => ("signal", signal.describe(), signal.location()),
+            Machine::CancelExternal(request) => ("request to cancel", request.describe(), request.location()),
+            // Nobody waits for those.
+            _ => return None,
+        };
+        Some((format!("{kind} {what}"), location))
+    }
+
     /// How many operations are under way.
     #[cfg(test)]
     pub(crate) fn machines_alive(&self) -> usize {
@@ -326,7 +362,12 @@ impl StateMachines {
     // ---- what the machines' own files use ------------------------------------------------------------------------
 
     pub(crate) fn insert(&mut self, machine: Machine) -> Key {
-        self.machines.insert(machine)
+        let key = self.machines.insert(machine);
+        if let Some(groups) = self.groups.shared() {
+            self.groups_of.resize(self.groups_of.len().max(key.index() + 1), None);
+            self.groups_of[key.index()] = Some(groups);
+        }
+        key
     }
 
     pub(crate) fn machine(&mut self, key: Key) -> Option<&mut Machine> {
@@ -334,7 +375,11 @@ impl StateMachines {
     }
 
     pub(crate) fn free(&mut self, key: Key) {
-        self.machines.remove(key);
+        if self.machines.remove(key).is_some()
+            && let Some(groups) = self.groups_of.get_mut(key.index())
+        {
+            *groups = None;
+        }
     }
 
     /// The next timer's number, from 1.
@@ -380,7 +425,14 @@ impl StateMachines {
         location: Option<&'static Location<'static>>,
         body: Option<CommandBody>,
     ) -> CommandId {
-        self.commands.push(command_type, machine, location, body.map(Box::new))
+        let command = self.commands.push(command_type, machine, location, body.map(Box::new));
+        if let Some(groups) = self.groups_of.get(machine.index()).filter(|groups| groups.is_some())
+            // These place a message of an update's own, and are no doing of its handler.
+            && command_type != CommandType::ProtocolMessage
+        {
+            self.commands.group_latest(groups.clone());
+        }
+        command
     }
 
     /// Takes the command that an event confirms; fails if the code issued another one, or none.
@@ -469,6 +521,8 @@ impl StateMachines {
         self.last_started_event_id = id;
         self.history_size_bytes = started.history_size_bytes;
         self.continue_as_new_suggested = started.suggest_continue_as_new;
+        self.continue_as_new_reasons = bits(&started.suggest_continue_as_new_reasons);
+        self.target_version_changed = started.target_worker_deployment_version_changed;
         self.pass_time(time);
         self.workflow_task(workflow_task::Input::Started, id)
     }
@@ -489,6 +543,26 @@ impl StateMachines {
         Ok(())
     }
 
+    /// The version that answered a task; workers of no deployment have a build id only.
+    #[expect(deprecated, reason = "older histories name the build id in older fields")]
+    fn deployment_version_of(&mut self, completed: &WorkflowTaskCompletedEventAttributes) {
+        let (name, build_id) = match (&completed.deployment_version, &completed.worker_version) {
+            (Some(version), _) => (version.deployment_name.as_str(), version.build_id.as_str()),
+            (None, _) if !completed.worker_deployment_version.is_empty() => {
+                // Deployment names have no dot, build ids may have some.
+                let text = completed.worker_deployment_version.as_str();
+                text.split_once('.').unwrap_or(("", text))
+            }
+            (None, Some(stamp)) => ("", stamp.build_id.as_str()),
+            (None, None) => ("", ""),
+        };
+        if build_id.is_empty() {
+            self.deployment_version = None;
+        } else if !self.deployment_version.as_ref().is_some_and(|version| version.is(name, build_id)) {
+            self.deployment_version = Some(Arc::new(DeploymentVersion::new(name, build_id)));
+        }
+    }
+
     pub(crate) fn pass_time(&mut self, time: Option<Timestamp>) {
         if let Some(time) = time
             && (time.seconds, time.nanos) > (self.time.seconds, self.time.nanos)
@@ -502,6 +576,11 @@ impl From<Nondeterminism> for ReplayError {
     fn from(error: Nondeterminism) -> Self {
         Self::Nondeterminism(Box::new(error))
     }
+}
+
+/// Small numbers as a set of bits; none is larger than 31 in any version of the protocol.
+fn bits(numbers: &[i32]) -> u32 {
+    numbers.iter().filter_map(|number| 1_u32.checked_shl(u32::try_from(*number).ok()?)).fold(0, |all, bit| all | bit)
 }
 
 fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {

@@ -33,6 +33,7 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         namespace: replayer.namespace.clone(),
         task_queue: task_queue(history).into(),
         sdk_metadata: true,
+        deployment_version: None,
         order: replayer.order,
     });
     let (workflow_id, run_id) = (history.workflow_id().unwrap_or_default(), history.run_id().unwrap_or_default());

@@ -1,5 +1,6 @@
 //! PURE. Runs workflow code over the machines.
 
+mod built_in_queries;
 mod close;
 mod failures;
 mod local_activities;

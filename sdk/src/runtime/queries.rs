@@ -8,6 +8,7 @@ use abide_protos::temporal::api::enums::v1::QueryResultType;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 
+use super::built_in_queries as built_in;
 use super::failures::TaskError;
 use super::read_only::read_only;
 use crate::converter::PayloadReader;
@@ -34,6 +35,9 @@ pub(crate) fn answer_one(
     let Some(instance) = instance else {
         return failed("the workflow has not begun: no workflow task of it was processed yet".into());
     };
+    if let Some(answer) = built_in::answer(&query.query_type, &**instance, shared) {
+        return answer;
+    }
     let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
     let answered = read_only(shared, ReadOnlyCode::Query, || instance.query(&ctx, &query.query_type, &mut args));

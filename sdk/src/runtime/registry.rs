@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::converter::{PayloadError, PayloadReader};
+use crate::versioning::VersioningBehavior;
 use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
 type Instantiate =
@@ -24,7 +25,7 @@ pub enum WorkflowErrorType {
 /// The workflows a worker can run, by name.
 #[derive(Clone, Default)]
 pub struct WorkflowRegistry {
-    workflows: BTreeMap<&'static str, Arc<Instantiate>>,
+    workflows: BTreeMap<&'static str, Registered>,
     duplicates: Vec<&'static str>,
     /// What fails every workflow.
     failure_errors: BTreeSet<WorkflowErrorType>,
@@ -32,11 +33,21 @@ pub struct WorkflowRegistry {
     failure_errors_of: BTreeMap<&'static str, BTreeSet<WorkflowErrorType>>,
 }
 
+#[derive(Clone)]
+struct Registered {
+    instantiate: Arc<Instantiate>,
+    versioning_behavior: Option<VersioningBehavior>,
+}
+
 impl WorkflowRegistry {
     /// Adds one workflow type.
     pub fn add<W: WorkflowImplementation>(&mut self, workflow: W) {
         let name = workflow.name();
-        if self.workflows.insert(name, Arc::new(move |ctx, args| workflow.instantiate(ctx, args))).is_some() {
+        let registered = Registered {
+            versioning_behavior: workflow.versioning_behavior(),
+            instantiate: Arc::new(move |ctx, args| workflow.instantiate(ctx, args)),
+        };
+        if self.workflows.insert(name, registered).is_some() {
             self.duplicates.push(name);
         }
     }
@@ -44,6 +55,11 @@ impl WorkflowRegistry {
     /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.workflows.keys().copied()
+    }
+
+    /// What each workflow says of its versioning, by name.
+    pub fn versioning_behaviors(&self) -> impl Iterator<Item = (&'static str, Option<VersioningBehavior>)> + '_ {
+        self.workflows.iter().map(|(name, registered)| (*name, registered.versioning_behavior))
     }
 
     /// Names that were added more than once.
@@ -70,7 +86,7 @@ impl WorkflowRegistry {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Instantiate>> {
-        self.workflows.get(name)
+        self.workflows.get(name).map(|registered| &registered.instantiate)
     }
 }
 

@@ -17,6 +17,7 @@ use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_updat
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::failure::WorkflowError;
+use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::{Message, Signal, UpdateRequest};
 use crate::replay::slab::Key;
 use crate::workflow::shared::{Shared, Spawned};
@@ -33,6 +34,8 @@ pub(crate) struct Routines {
 struct Slot {
     generation: u32,
     body: Body,
+    /// The event groups of what it issues.
+    groups: CurrentGroups,
     waker: Option<WakerOf>,
     /// The message whose handler this is, or that spawned this.
     message: Option<Rc<InboundMessage>>,
@@ -82,10 +85,14 @@ impl Routines {
     }
 
     pub(crate) fn add_message(&mut self, message: Message) {
-        let id = self.add(match message {
-            Message::Signal(signal) => Body::Signal(Box::new(signal)),
-            Message::Update(request) => Body::Update(request),
-        });
+        let (groups, body) = match message {
+            Message::Signal(signal) => {
+                (CurrentGroups::OfSignal { event_id: signal.event_id }, Body::Signal(Box::new(signal)))
+            }
+            Message::Update(request) => (CurrentGroups::of_update(&request.update_id), Body::Update(request)),
+        };
+        let id = self.add(body);
+        self.slots[id.index()].groups = groups;
         self.ready.push(id);
     }
 
@@ -110,7 +117,7 @@ impl Routines {
         Some(id)
     }
 
-    /// Polls one routine. A panic in it comes back as an error.
+    /// Polls one routine, with its event groups as the current ones. A panic in it comes back as an error.
     pub(crate) fn poll(
         &mut self,
         id: RoutineId,
@@ -122,6 +129,22 @@ impl Routines {
             // A waker that outlived its routine.
             return Ok(Polled::Pending);
         }
+        let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
+        let polled = self.poll_in_its_groups(id, instance, shared);
+        let groups = shared.swap_groups(outside);
+        if matches!(polled, Ok(Polled::Pending)) {
+            self.slots[index].groups = groups;
+        }
+        polled
+    }
+
+    fn poll_in_its_groups(
+        &mut self,
+        id: RoutineId,
+        instance: &Rc<dyn WorkflowInstance>,
+        shared: &Rc<Shared>,
+    ) -> Result<Polled, TaskError> {
+        let index = id.index();
         let mut body = std::mem::take(&mut self.slots[index].body);
         if let Some(waker) = &self.slots[index].waker {
             waker.taken_from_queue();

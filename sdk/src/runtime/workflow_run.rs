@@ -21,6 +21,7 @@ use crate::replay::flags::Flags;
 use crate::replay::jobs::{Job, Jobs, Signal};
 use crate::replay::state_machines::StateMachines;
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::versioning::DeploymentVersion;
 use crate::workflow::shared::Shared;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
 
@@ -33,6 +34,8 @@ pub struct RunOptions {
     pub task_queue: Arc<str>,
     /// Whether the server stores SDK flags (capability `sdk_metadata`).
     pub sdk_metadata: bool,
+    /// The version of the program that answers live tasks.
+    pub deployment_version: Option<Arc<DeploymentVersion>>,
     /// In which order code gets its jobs; `None` lets each history decide by who recorded it.
     pub order: Option<RunOrder>,
 }
@@ -230,6 +233,9 @@ impl WorkflowRun {
         {
             let mut core = self.shared.core.borrow_mut();
             core.machines.replaying = !at_tip;
+            if at_tip {
+                core.machines.deployment_version.clone_from(&self.options.deployment_version);
+            }
             core.machines.wall_time = self.task.as_ref().and_then(|task| task.wall_time);
             core.machines.local_activities_begin_task();
             for event in self.cursor.ahead(ahead) {
@@ -281,11 +287,12 @@ impl WorkflowRun {
         for _ in 0..count {
             let Some(event) = self.cursor.advance() else { break };
             last = event.event_type();
-            let start_time = (event.event_id == 1).then(|| event_time(event.event_time.as_ref()));
+            let first =
+                (event.event_id == 1).then(|| (event_time(event.event_time.as_ref()), event.user_metadata.take()));
             core.machines.apply(event)?;
-            if let (Some(start_time), Some(started)) = (start_time, core.machines.jobs.start.as_mut()) {
+            if let (Some((start_time, texts)), Some(started)) = (first, core.machines.jobs.start.as_mut()) {
                 let (options, ids) = (&self.options, (&self.workflow_id, &self.run_id));
-                let info = WorkflowInfo::new(started, &options.namespace, ids.0, ids.1, start_time);
+                let info = WorkflowInfo::new(started, texts, &options.namespace, ids.0, ids.1, start_time);
                 // The cell is empty: a run has one first event.
                 let _ = self.shared.info.set(info);
             }
@@ -299,7 +306,7 @@ impl WorkflowRun {
         let order = self.order();
         let Jobs { start, random_seed, messages, others, local_activities } = jobs;
         if let Some(seed) = random_seed {
-            self.shared.random_seed.set(seed);
+            self.shared.random.borrow_mut().reseed(seed);
         }
         let mut main = None;
         if let Some(started) = start {
@@ -440,6 +447,11 @@ impl WorkflowRun {
             drop(spawned);
         });
         self.instance = None;
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_options(&mut self, options: Arc<RunOptions>) {
+        self.options = options;
     }
 
     pub(super) fn shared(&self) -> &Rc<Shared> {

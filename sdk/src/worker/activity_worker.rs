@@ -34,6 +34,7 @@ use crate::client::RpcError;
 use crate::client::rpc::Rpc;
 use crate::duration::{from_proto, time_from_proto};
 use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
+use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
 /// How much later than the server this worker takes an attempt as timed out.
@@ -189,6 +190,7 @@ impl ActivityWorker {
                     identity: self.shared.identity.clone(),
                     namespace: self.shared.namespace(),
                     worker_version: self.shared.version_stamp(),
+                    deployment_options: self.shared.deployment_options(),
                     ..Default::default()
                 };
                 self.send(request, deadline).await
@@ -228,6 +230,7 @@ impl ActivityWorker {
             identity: self.shared.identity.clone(),
             namespace: self.shared.namespace(),
             worker_version: self.shared.version_stamp(),
+            deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
         match self.send(request, deadline).await {
@@ -255,6 +258,7 @@ impl ActivityWorker {
             namespace: self.shared.namespace(),
             last_heartbeat_details: latest_heartbeat.map(|payloads| Payloads { payloads }),
             worker_version: self.shared.version_stamp(),
+            deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
         self.send(request, deadline).await
@@ -414,6 +418,8 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
         schedule_to_close_timeout: timeout(task.schedule_to_close_timeout),
         heartbeat_timeout: timeout(task.heartbeat_timeout),
         retry_policy: task.retry_policy.as_ref().map(RetryPolicy::from_proto),
+        priority: task.priority.as_ref().map(Priority::from_proto).unwrap_or_default(),
+        header: task.header.unwrap_or_default(),
     };
     let list = |payloads: Option<Payloads>| payloads.unwrap_or_default().payloads;
     (info, list(task.input), list(task.heartbeat_details))
@@ -440,6 +446,7 @@ impl TaskSource for ActivityTaskSource {
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
             worker_version_capabilities: shared.version_capabilities(),
+            deployment_options: shared.deployment_options(),
             ..Default::default()
         };
         shared.connection.long_poll(request).await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::deployment::{self, DeploymentOptions};
 use super::error::WorkerError;
 use super::options::Options;
 use super::shutdown::Phases;
@@ -238,16 +239,24 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Which build of the code runs, as histories show it. Default: a checksum of the executable.
+    /// Which build of the code runs, as histories show it. Default: a checksum of the executable; with a
+    /// [`deployment`](Self::deployment) its build id counts.
     pub fn build_id(mut self, build_id: impl Into<String>) -> Self {
         self.options.build_id = Some(build_id.into());
+        self
+    }
+
+    /// As which version of which program the worker takes tasks. Default: none, and no worker versioning.
+    pub fn deployment(mut self, deployment: DeploymentOptions) -> Self {
+        self.options.deployment = Some(deployment);
         self
     }
 
     /// Makes the worker. It polls once [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// When a name is registered twice, or an option means nothing.
+    /// When a name is registered twice, an option means nothing, or a workflow type and the worker do not agree about
+    /// worker versioning.
     pub fn build(self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,
@@ -258,6 +267,7 @@ impl<State> WorkerBuilder<State> {
         check_duplicates("workflow", self.workflows.duplicates())?;
         check_duplicates("activity", self.activities.duplicates())?;
         self.options.check()?;
+        deployment::check(self.options.deployment.as_ref(), &self.workflows)?;
         if self.workflows.names().next().is_none() && self.activities.names().next().is_none() {
             return Err(WorkerError::new(
                 "nothing is registered with this worker: the values given to `.activities(..)` have no activity",

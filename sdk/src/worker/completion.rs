@@ -176,6 +176,8 @@ impl WorkflowWorker {
             query_results: completion.query_results,
             namespace: shared.namespace(),
             worker_version_stamp: shared.version_stamp(),
+            deployment_options: shared.deployment_options(),
+            versioning_behavior: self.versioning_behavior(&ticket.workflow_type),
             messages: completion.messages,
             sdk_metadata: Some(completion.sdk_metadata),
             metering_metadata: Some(MeteringMetadata {
@@ -248,6 +250,7 @@ impl WorkflowWorker {
             identity: self.shared.identity.clone(),
             namespace: self.shared.namespace(),
             worker_version: self.shared.version_stamp(),
+            deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
         if let Err(error) = self.shared.connection.call_within(request, time_left(ticket)).await {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::TimeoutType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{
@@ -25,6 +25,7 @@ use super::slots::Slot;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::failure::SOURCE;
+use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 
 /// Whose local activity it is.
@@ -251,6 +252,9 @@ impl Attempts {
             schedule_to_close_timeout: task.schedule_to_close_timeout,
             heartbeat_timeout: None,
             retry_policy: Some(task.retry_policy.clone()),
+            // The server neither queues a local activity nor carries anything to it.
+            priority: Priority::new(),
+            header: Header::default(),
         }
     }
 }

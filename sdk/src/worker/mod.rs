@@ -14,6 +14,7 @@ mod build_id;
 mod builder;
 mod cache;
 mod completion;
+mod deployment;
 mod eager;
 mod error;
 mod heartbeat;
@@ -41,6 +42,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use builder::{NothingRegistered, Registered, SomethingRegistered, WorkerBuilder};
+pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
 pub use shutdown::ShutdownHandle;
 

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
 
 /// Set through [`WorkerBuilder`](super::WorkerBuilder), whose methods say what each one means.
@@ -30,6 +31,7 @@ pub(super) struct Options {
     pub(super) worker_threads: usize,
     pub(super) identity: Option<String>,
     pub(super) build_id: Option<String>,
+    pub(super) deployment: Option<DeploymentOptions>,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             worker_threads: available_parallelism().map_or(1, NonZeroUsize::get),
             identity: None,
             build_id: None,
+            deployment: None,
         }
     }
 }

@@ -233,7 +233,9 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let limits = Limits::of(info.limits.as_ref());
     let limits = if options.disable_payload_error_limit { limits.without_errors() } else { limits };
     let identity = options.identity.clone().unwrap_or_else(|| worker.connection.identity().to_string());
-    let build_id = options.build_id.clone().unwrap_or_else(|| build_id::of_this_executable().to_string());
+    let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
+    let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
+    let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
     Shared {
         connection: worker.connection.clone(),
         task_queue: worker.task_queue.clone(),

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use abide_protos::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
+use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
+use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
 use crate::client::Connection;
+use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
@@ -40,7 +43,22 @@ impl Shared {
 
     /// The build id on a poll; it stands in the events of the tasks that are started.
     pub(super) fn version_capabilities(&self) -> Option<WorkerVersionCapabilities> {
-        Some(WorkerVersionCapabilities { build_id: self.build_id.clone(), ..Default::default() })
+        // A deployment says more, and the server takes one or the other.
+        self.options
+            .deployment
+            .is_none()
+            .then(|| WorkerVersionCapabilities { build_id: self.build_id.clone(), ..Default::default() })
+    }
+
+    /// The deployment, on polls and on answers.
+    pub(super) fn deployment_options(&self) -> Option<WorkerDeploymentOptions> {
+        self.options.deployment.as_ref().map(DeploymentOptions::to_proto)
+    }
+
+    /// What workflow code is told; a worker of no deployment has a build id only.
+    pub(super) fn deployment_version(&self) -> Option<DeploymentVersion> {
+        let name = self.options.deployment.as_ref().map_or("", |options| options.version().deployment_name.as_str());
+        (!self.build_id.is_empty()).then(|| DeploymentVersion::new(name, self.build_id.as_str()))
     }
 
     /// The build id on an answer.

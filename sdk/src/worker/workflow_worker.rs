@@ -3,6 +3,7 @@
 //! A poller only hands over; what a lane says is performed in a task of its own, spawned from the lane. So a task costs
 //! one message to the lane and one spawn, and no poller waits for workflow code.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,7 @@ use crate::client::RpcError;
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::replay::{HistoryPage, WorkflowTask};
 use crate::runtime::{RunOptions, WorkflowRegistry};
+use crate::versioning::VersioningBehavior;
 
 /// How long the server waits for an answer where a task's history does not say.
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +48,8 @@ pub(super) struct WorkflowWorker {
     pub(super) slots: Arc<Slots>,
     /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
     pub(super) sticky_queue: Option<String>,
+    /// What the workflow types say of their versioning; empty without worker versioning.
+    behaviors: BTreeMap<&'static str, VersioningBehavior>,
     pub(super) local_activities: Arc<LocalActivities>,
     lanes: OnceLock<Lanes<LocalRun>>,
     /// Where eager activities are started; not set if this worker runs no activities.
@@ -70,13 +74,19 @@ impl WorkflowWorker {
             namespace: shared.connection.namespace().into(),
             task_queue: shared.task_queue.as_str().into(),
             sdk_metadata: shared.connection.capabilities().sdk_metadata,
+            deployment_version: shared.deployment_version().map(Arc::new),
             order: None,
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
+        let behaviors = options.deployment.as_ref().map(|deployment| {
+            let behavior = |(name, own)| Some((name, deployment.behavior(own)?));
+            registry.versioning_behaviors().filter_map(behavior).collect()
+        });
         let local_activities = LocalActivities::new(Arc::clone(&shared), activities);
         let worker = Arc::new(Self {
+            behaviors: behaviors.unwrap_or_default(),
             shared,
             local_activities: Arc::clone(&local_activities),
             slots: Arc::new(Slots::new(slots)),
@@ -105,6 +115,11 @@ impl WorkflowWorker {
         // Set once, right after it was made: nobody could have been before.
         let _ = worker.lanes.set(lanes);
         Ok(worker)
+    }
+
+    /// What the completions of a workflow type say of its versioning.
+    pub(super) fn versioning_behavior(&self, workflow_type: &str) -> i32 {
+        self.behaviors.get(workflow_type).map_or(0, |behavior| behavior.to_proto() as i32)
     }
 
     pub(super) fn lanes(&self) -> &Lanes<LocalRun> {
@@ -198,6 +213,7 @@ impl TaskSource for WorkflowTaskSource {
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
             worker_version_capabilities: shared.version_capabilities(),
+            deployment_options: shared.deployment_options(),
             ..Default::default()
         };
         shared.connection.long_poll(request).await

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
+use abide_protos::temporal::api::common::v1::{ActivityType, Header, Payloads};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
@@ -21,7 +21,7 @@ use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::{PayloadWriter, from_payload};
+use crate::converter::{PayloadWriter, from_payload, to_payload};
 use crate::definition::{ActivityDefinition, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
@@ -70,6 +70,7 @@ struct Request<D: ActivityDefinition> {
     options: ActivityOptions,
     activity_id: Option<String>,
     summary: Option<String>,
+    header: Option<Box<Header>>,
     location: &'static Location<'static>,
 }
 
@@ -102,6 +103,7 @@ impl WorkflowContext {
             options: ActivityOptions::none(),
             activity_id: None,
             summary: None,
+            header: None,
             location: Location::caller(),
         };
         let call = ActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
@@ -147,6 +149,26 @@ impl<D: ActivityDefinition> ActivityCall<D> {
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         if let Some(request) = &mut self.request {
             request.summary = Some(summary.into());
+        }
+        self
+    }
+
+    /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. A value that cannot be
+    /// written fails the workflow task.
+    #[track_caller]
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Some(request) = &mut self.request {
+            let key = key.into();
+            match to_payload(value) {
+                Ok(payload) => {
+                    request.header.get_or_insert_default().fields.insert(key, payload);
+                }
+                Err(error) => {
+                    let name = request.definition.name();
+                    let text = format!("the header {key} of activity {name} cannot be written: {error}");
+                    self.shared.fail_task(text, Location::caller());
+                }
+            }
         }
         self
     }
@@ -280,7 +302,7 @@ impl<D: ActivityDefinition> Request<D> {
             activity_id: self.activity_id.clone().unwrap_or_else(|| number.to_string()),
             activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
             task_queue: Some(TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }),
-            header: None,
+            header: self.header.as_deref().cloned(),
             input,
             schedule_to_close_timeout: options.schedule_to_close_timeout.map(to_proto),
             schedule_to_start_timeout: options.schedule_to_start_timeout.map(to_proto),

@@ -357,7 +357,7 @@ impl<W: WorkflowDefinition> Request<W> {
         let generated_id = chosen_id.is_none();
         // Not `{run id}_{number}`: the seed changes with a reset, as the run does, but is there without the run's id
         // being kept, and the id looks like those that other SDKs make up.
-        let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random_seed.get(), number));
+        let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
         let running = |shared, state| Running { shared, state, workflow_type, location };
         if let Some(reason) = shared.cancelled_here() {
             let failure = cancelled_before_sent(workflow_type, workflow_id, &reason);

@@ -18,7 +18,7 @@ use crate::failure::Cancelled;
 /// Conditions that were asked and are not true yet.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    waiting: Vec<(u64, Waker)>,
+    waiting: Vec<(u64, Waker, &'static Location<'static>)>,
     next_id: u64,
     met: bool,
 }
@@ -27,7 +27,7 @@ impl Conditions {
     /// Wakes all who wait, to ask their conditions again.
     pub(crate) fn ask_again(&mut self) {
         self.met = false;
-        self.waiting.iter().for_each(|(_, waker)| waker.wake_by_ref());
+        self.waiting.iter().for_each(|(_, waker, _)| waker.wake_by_ref());
     }
 
     /// Whether a condition was found true since they were last asked.
@@ -35,11 +35,16 @@ impl Conditions {
         self.met
     }
 
-    fn wait(&mut self, id: &mut Option<u64>, waker: &Waker) {
+    /// The statements that wait, in the order in which they began.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
+        self.waiting.iter().map(|(_, _, location)| *location)
+    }
+
+    fn wait(&mut self, id: &mut Option<u64>, waker: &Waker, location: &'static Location<'static>) {
         match *id {
             Some(id) => {
                 // Ids only grow, so those who wait are in their order.
-                if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting)
+                if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, ..)| *waiting)
                     && !self.waiting[at].1.will_wake(waker)
                 {
                     self.waiting[at].1 = waker.clone();
@@ -48,14 +53,14 @@ impl Conditions {
             None => {
                 self.next_id += 1;
                 *id = Some(self.next_id);
-                self.waiting.push((self.next_id, waker.clone()));
+                self.waiting.push((self.next_id, waker.clone(), location));
             }
         }
     }
 
     fn leave(&mut self, id: &mut Option<u64>) {
         if let Some(id) = id.take()
-            && let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, _)| *waiting)
+            && let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, ..)| *waiting)
         {
             self.waiting.remove(at);
         }
@@ -67,7 +72,6 @@ impl Conditions {
 pub struct WaitUntil<F> {
     condition: F,
     wait: Wait,
-    location: &'static Location<'static>,
 }
 
 /// Waits until a condition is true, but not longer than a time. Made by [`WaitUntil::timeout`].
@@ -76,14 +80,15 @@ pub struct WaitUntilTimeout<F> {
     condition: F,
     wait: Wait,
     timeout: Duration,
+    summary: Option<String>,
     timer: Option<TimerHandle>,
-    location: &'static Location<'static>,
 }
 
 struct Wait {
     shared: Rc<Shared>,
     id: Option<u64>,
     begun: bool,
+    location: &'static Location<'static>,
 }
 
 impl WorkflowContext {
@@ -101,16 +106,24 @@ impl WorkflowContext {
     /// ```
     #[track_caller]
     pub fn wait_until<F: FnMut() -> bool>(&self, condition: F) -> WaitUntil<F> {
-        let wait = Wait { shared: self.shared.clone(), id: None, begun: false };
-        WaitUntil { condition, wait, location: Location::caller() }
+        let wait = Wait { shared: self.shared.clone(), id: None, begun: false, location: Location::caller() };
+        WaitUntil { condition, wait }
     }
 }
 
 impl<F: FnMut() -> bool> WaitUntil<F> {
     /// Waits no longer than `timeout`: the result is then `Ok(false)`, and `Ok(true)` once the condition is true.
     pub fn timeout(self, timeout: Duration) -> WaitUntilTimeout<F> {
-        let Self { condition, wait, location } = self;
-        WaitUntilTimeout { condition, wait, timeout, timer: None, location }
+        let Self { condition, wait } = self;
+        WaitUntilTimeout { condition, wait, timeout, summary: None, timer: None }
+    }
+}
+
+impl<F: FnMut() -> bool> WaitUntilTimeout<F> {
+    /// A short text about the timer for people who look at the workflow.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
     }
 }
 
@@ -128,9 +141,11 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let (timeout, location, shared) = (this.timeout, this.location, &this.wait.shared);
+        let (timeout, location, shared, summary) =
+            (this.timeout, this.wait.location, &this.wait.shared, &mut this.summary);
         // The timer comes first, also if the condition is true already: its number is taken in any case.
-        let timer = this.timer.get_or_insert_with(|| TimerHandle::start(shared.clone(), timeout, None, location));
+        let start = || TimerHandle::start(shared.clone(), timeout, summary.take(), location);
+        let timer = this.timer.get_or_insert_with(start);
         let met = this.wait.poll(&mut this.condition, cx.waker());
         if met.is_ready() {
             this.timer = None;
@@ -160,7 +175,7 @@ impl Wait {
             self.shared.core.borrow_mut().conditions.met = true;
             return Poll::Ready(Err(Cancelled::new(&*reason)));
         }
-        self.shared.core.borrow_mut().conditions.wait(&mut self.id, waker);
+        self.shared.core.borrow_mut().conditions.wait(&mut self.id, waker, self.location);
         Poll::Pending
     }
 

@@ -26,6 +26,8 @@ use crate::duration::time_from_proto;
 /// | change the code of runs under way | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
 /// | be found in lists | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
 /// | hand over to a fresh run | [`continue_as_new`](Self::continue_as_new) |
+/// | draw random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
+/// | tell people how things stand | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
 /// | know about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
 ///
 /// ```
@@ -47,7 +49,7 @@ impl WorkflowContext {
         Self { shared }
     }
 
-    /// What this run is told about itself: ids, type, task queue, attempt, timeouts, memo.
+    /// What this run is told about itself: ids, type, task queue, attempt, timeouts, memo, priority, headers.
     pub fn info(&self) -> &WorkflowInfo {
         self.shared.info.get().expect("a context is made after the run's start was read")
     }
@@ -71,19 +73,6 @@ impl WorkflowContext {
     /// Size of the history in bytes up to the current workflow task, as the server counts it.
     pub fn history_size_bytes(&self) -> u64 {
         u64::try_from(self.shared.core.borrow().machines.history_size_bytes).unwrap_or_default()
-    }
-
-    /// Whether the server suggests to continue as new, because the history has become long.
-    pub fn continue_as_new_suggested(&self) -> bool {
-        self.shared.core.borrow().machines.continue_as_new_suggested
-    }
-
-    /// The seed for random numbers that are the same on every replay, and in every SDK that shares Core's contracts.
-    /// Give it to a generator of your choice; Abide brings none.
-    ///
-    /// Changes when the run is a reset of another one.
-    pub fn random_seed(&self) -> u64 {
-        self.shared.random_seed.get()
     }
 
     /// Whether no message handler is under way: wait for it before the workflow ends or continues as new.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
-use abide_protos::temporal::api::common::v1::{Memo, WorkflowType};
+use abide_protos::temporal::api::common::v1::{Header, Memo, WorkflowType};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
@@ -13,6 +13,8 @@ use crate::definition::{PayloadValue, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
 use crate::retry_policy::RetryPolicy;
+use crate::search_attributes::{SearchAttributeUpdate, apply};
+use crate::versioning::ContinueAsNewVersioningBehavior;
 
 /// The next run, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
 #[must_use = "nothing happens unless it is returned: `return ctx.continue_as_new(..).into()`"]
@@ -23,7 +25,9 @@ pub struct ContinueAsNew {
 impl WorkflowContext {
     /// Prepares the next run, which takes the place of this one when it is returned.
     ///
-    /// It keeps this run's id, timeouts, retry policy, memo and search attributes unless the builder says otherwise.
+    /// It keeps this run's id, timeouts, priority, retry policy, memo and search attributes unless the builder says
+    /// otherwise. (The server keeps the priority, the summary and the details; nothing can be changed about them here.)
+    /// Headers are not kept.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -101,6 +105,48 @@ impl ContinueAsNew {
             attributes.memo.get_or_insert_with(Memo::default).fields.insert(key.into(), payload);
         }
         Ok(self)
+    }
+
+    /// Leaves this run's memo behind; what is set afterwards is the next run's whole memo.
+    pub fn without_memo(self) -> Self {
+        self.change(|attributes| attributes.memo = None)
+    }
+
+    /// Changes search attributes of the next run, beside those of this run: what is unset is left behind.
+    pub fn search_attributes(self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
+        let updates: Vec<SearchAttributeUpdate> = updates.into_iter().collect();
+        self.change(|attributes| apply(&updates, attributes.search_attributes.get_or_insert_default()))
+    }
+
+    /// Leaves this run's search attributes behind.
+    pub fn without_search_attributes(self) -> Self {
+        self.change(|attributes| attributes.search_attributes = None)
+    }
+
+    /// Lets the next run begin later. Default: at once.
+    pub fn start_delay(self, delay: Duration) -> Self {
+        self.change(|attributes| attributes.backoff_start_interval = Some(to_proto(delay)))
+    }
+
+    /// Gives the next run a header, which its [info](super::WorkflowInfo::header) shows. A value that cannot be
+    /// written fails the workflow task.
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        let key = key.into();
+        match to_payload(value) {
+            Ok(payload) => self.change(|attributes| {
+                attributes.header.get_or_insert_with(Header::default).fields.insert(key, payload);
+            }),
+            Err(error) => {
+                self.attributes = Err(format!("continue-as-new: the header {key} cannot be written: {error}"));
+                self
+            }
+        }
+    }
+
+    /// Which version of the program the next run begins on. Default: a pinned workflow stays on its version, another
+    /// one begins on the version that new workflows begin on.
+    pub fn initial_versioning_behavior(self, behavior: ContinueAsNewVersioningBehavior) -> Self {
+        self.change(|attributes| attributes.initial_versioning_behavior = behavior.to_proto() as i32)
     }
 
     fn change(mut self, change: impl FnOnce(&mut ContinueAsNewWorkflowExecutionCommandAttributes)) -> Self {

@@ -10,6 +10,7 @@ use super::context::WorkflowContext;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::WorkflowDefinition;
 use crate::failure::WorkflowError;
+use crate::versioning::VersioningBehavior;
 
 /// A workflow's main routine, or the body of one of its async handlers.
 pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>>>>;
@@ -20,6 +21,11 @@ pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>
     label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
 )]
 pub trait WorkflowImplementation: WorkflowDefinition {
+    /// Whether its runs move to newer versions of the program; `None` leaves it to the worker's default.
+    fn versioning_behavior(&self) -> Option<VersioningBehavior> {
+        None
+    }
+
     /// Makes the state of a new run. The arguments are those of the start, for workflows that begin with them.
     ///
     /// # Errors
@@ -109,6 +115,8 @@ pub struct HandlerInfo {
     pub kind: HandlerKind,
     /// Its name on the wire.
     pub name: &'static str,
+    /// What its documentation says; empty without any.
+    pub description: &'static str,
     /// What to do when the workflow ends before it does.
     pub unfinished_policy: UnfinishedPolicy,
 }

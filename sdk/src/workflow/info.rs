@@ -2,14 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use abide_protos::temporal::api::common::v1::{Memo, Payloads, SearchAttributes};
+use abide_protos::temporal::api::common::v1::{Header, Memo, Payload, Payloads, SearchAttributes};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
 use crate::converter::{PayloadError, PayloadReader, from_payload};
 use crate::definition::PayloadValue;
 use crate::duration::{from_proto, time_from_proto};
 use crate::failure::Failure;
+use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
 /// What a run is told about itself (Temporal's workflow info): what does not change while it runs.
@@ -32,7 +34,7 @@ pub struct WorkflowInfo {
     pub task_queue: String,
     /// Attempt under the workflow's retry policy, from 1.
     pub attempt: u32,
-    /// When the run was started.
+    /// When the run was started; its first workflow task may have come [later](Self::start_delay).
     pub start_time: SystemTime,
     /// Limit of the whole chain of runs; `None` if there is none.
     pub execution_timeout: Option<Duration>,
@@ -44,23 +46,52 @@ pub struct WorkflowInfo {
     pub cron_schedule: String,
     /// When the server tries a failed run again; `None` if it does not.
     pub retry_policy: Option<RetryPolicy>,
-    /// Workflow id and run id of the parent; `None` if it has none.
-    pub parent: Option<(String, String)>,
+    /// The workflow that this one is a child of; `None` if it has none.
+    pub parent: Option<ParentInfo>,
     rare: Option<Box<Rare>>,
 }
 
+/// The workflow that a child belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParentInfo {
+    /// The parent's namespace.
+    pub namespace: String,
+    /// The parent's workflow id.
+    pub workflow_id: String,
+    /// The parent's run.
+    pub run_id: String,
+}
+
+/// The topmost workflow of a tree of parents and children.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RootInfo {
+    /// Its workflow id.
+    pub workflow_id: String,
+    /// Its run.
+    pub run_id: String,
+}
+
 /// What most runs do not have.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Rare {
     memo: Option<Memo>,
     search_attributes: Option<SearchAttributes>,
     last_completion_result: Option<Payloads>,
     continued_failure: Option<FailureProto>,
+    user_metadata: Option<UserMetadata>,
+    header: Option<Header>,
+    priority: Priority,
+    root: Option<RootInfo>,
+    start_delay: Option<Duration>,
+    expiration_time: Option<SystemTime>,
 }
 
 impl WorkflowInfo {
     pub(crate) fn new(
         started: &mut WorkflowExecutionStartedEventAttributes,
+        user_metadata: Option<UserMetadata>,
         namespace: &str,
         workflow_id: &str,
         run_id: &str,
@@ -75,11 +106,16 @@ impl WorkflowInfo {
             search_attributes: started.search_attributes.take().filter(|all| !all.indexed_fields.is_empty()),
             last_completion_result: started.last_completion_result.take(),
             continued_failure: started.continued_failure.take(),
+            user_metadata,
+            header: started.header.take().filter(|header| !header.fields.is_empty()),
+            priority: started.priority.as_ref().map(Priority::from_proto).unwrap_or_default(),
+            root: started
+                .root_workflow_execution
+                .take()
+                .map(|root| RootInfo { workflow_id: root.workflow_id, run_id: root.run_id }),
+            start_delay: timeout(&started.first_workflow_task_backoff),
+            expiration_time: started.workflow_execution_expiration_time.as_ref().map(time_from_proto),
         };
-        let has_rare = rare.memo.is_some()
-            || rare.search_attributes.is_some()
-            || rare.last_completion_result.is_some()
-            || rare.continued_failure.is_some();
         Self {
             workflow_id: if workflow_id.is_empty() { recorded_id } else { workflow_id.to_string() },
             run_id: if run_id.is_empty() { started.original_execution_run_id.clone() } else { run_id.to_string() },
@@ -95,8 +131,12 @@ impl WorkflowInfo {
             task_timeout: timeout(&started.workflow_task_timeout),
             cron_schedule: std::mem::take(&mut started.cron_schedule),
             retry_policy: started.retry_policy.as_ref().map(RetryPolicy::from_proto),
-            parent: started.parent_workflow_execution.take().map(|parent| (parent.workflow_id, parent.run_id)),
-            rare: has_rare.then(|| Box::new(rare)),
+            parent: started.parent_workflow_execution.take().map(|parent| ParentInfo {
+                namespace: std::mem::take(&mut started.parent_workflow_namespace),
+                workflow_id: parent.workflow_id,
+                run_id: parent.run_id,
+            }),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
         }
     }
 
@@ -131,6 +171,54 @@ impl WorkflowInfo {
     /// Why the run before this one failed, if it is a retry or a cron run after a failure.
     pub fn last_failure(&self) -> Option<Failure> {
         self.rare.as_ref().and_then(|rare| rare.continued_failure.clone()).map(Failure::from_proto)
+    }
+
+    /// The summary that the one who started the workflow gave it; `None` without one.
+    pub fn static_summary(&self) -> Option<String> {
+        self.user_text(|metadata| metadata.summary.as_ref())
+    }
+
+    /// The details that the one who started the workflow gave it; `None` without them.
+    pub fn static_details(&self) -> Option<String> {
+        self.user_text(|metadata| metadata.details.as_ref())
+    }
+
+    /// How urgent the workflow's tasks are, as it was started.
+    pub fn priority(&self) -> Priority {
+        self.rare.as_ref().map(|rare| rare.priority.clone()).unwrap_or_default()
+    }
+
+    /// A header that came with the start; `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// When the header is not a `T`.
+    pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
+        let header = self.rare.as_ref().and_then(|rare| rare.header.as_ref());
+        header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()
+    }
+
+    /// The topmost workflow above this one; `None` if this one has no parent.
+    pub fn root(&self) -> Option<&RootInfo> {
+        let root = self.rare.as_ref().and_then(|rare| rare.root.as_ref())?;
+        self.parent.is_some().then_some(root)
+    }
+
+    /// How long the first workflow task waited: a start delay, the time to the next cron run, or the pause before a
+    /// retry. `None` if it did not wait.
+    pub fn start_delay(&self) -> Option<Duration> {
+        self.rare.as_ref().and_then(|rare| rare.start_delay)
+    }
+
+    /// When the whole chain of runs is timed out; `None` without an
+    /// [execution timeout](Self::execution_timeout).
+    pub fn expiration_time(&self) -> Option<SystemTime> {
+        self.rare.as_ref().and_then(|rare| rare.expiration_time)
+    }
+
+    fn user_text(&self, text: impl FnOnce(&UserMetadata) -> Option<&Payload>) -> Option<String> {
+        let metadata = self.rare.as_ref().and_then(|rare| rare.user_metadata.as_ref());
+        // Texts for people are not worth an error.
+        metadata.and_then(text).and_then(|payload| from_payload(payload).ok())
     }
 
     pub(crate) fn raw_memo(&self) -> Option<&Memo> {

@@ -1,8 +1,31 @@
-//! Texts for people: what a command's summary is on the wire.
+//! Texts for people: a command's summary on the wire, and what the workflow says of its own state.
 
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
+use super::context::WorkflowContext;
 use crate::converter::to_payload;
+
+impl WorkflowContext {
+    /// Says in one or many lines how things stand, for people who look at the workflow: the web UI shows it and
+    /// understands Markdown. It stands in no event; whoever asks gets the latest text by a query.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// ctx.set_current_details("waiting for the **customer's** approval");
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn set_current_details(&self, details: impl Into<String>) {
+        self.shared.must_not_be_read_only("a change of the current details");
+        *self.shared.current_details.borrow_mut() = details.into().into_boxed_str();
+    }
+
+    /// What [`set_current_details`](Self::set_current_details) was last given; empty before.
+    pub fn current_details(&self) -> String {
+        self.shared.current_details.borrow().to_string()
+    }
+}
 
 /// A summary as the web UI shows it beside the event. A text always converts; one that did not would be left out.
 pub(crate) fn user_metadata(summary: Option<String>) -> Option<UserMetadata> {

@@ -11,6 +11,7 @@ mod child_workflow_options;
 mod condition;
 mod context;
 mod continue_as_new;
+mod event_group;
 mod external_workflow;
 mod implementation;
 mod inbound_message;
@@ -21,11 +22,13 @@ mod metadata;
 mod nexus_operation;
 mod operation;
 mod patch;
+mod random;
 mod search_attributes;
 mod select;
 mod spawn;
 mod state;
 mod timer;
+mod versioning;
 
 pub(crate) mod shared;
 
@@ -39,6 +42,7 @@ pub use child_workflow_options::{
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
+pub use event_group::EventGroup;
 pub use external_workflow::{CancelExternalWorkflow, ExternalWorkflow, SignalExternalWorkflow};
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
@@ -46,17 +50,19 @@ pub use implementation::{
 };
 pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
-pub use info::WorkflowInfo;
+pub use info::{ParentInfo, RootInfo, WorkflowInfo};
 pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
 pub use local_activity_options::LocalActivityOptions;
 pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };
+pub use random::{RandomValue, WorkflowRng};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub use state::State;
 pub(crate) use state::{ReadOnly, ReadOnlyCode};
 pub use timer::{TimerCall, TimerHandle};
+pub use versioning::ContinueAsNewReason;
 
 pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 

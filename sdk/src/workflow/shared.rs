@@ -14,8 +14,10 @@ use super::condition::Conditions;
 use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
 use super::operation::Operation;
+use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
+use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::{Key, Slab};
 use crate::replay::state_machines::StateMachines;
@@ -35,8 +37,10 @@ pub(crate) struct Shared {
     pub(crate) current_message: RefCell<Option<Rc<InboundMessage>>>,
     /// Message handlers that have begun and not ended.
     pub(crate) handlers_running: Cell<usize>,
-    /// Seed of the run's random numbers: Core's contract.
-    pub(crate) random_seed: Cell<u64>,
+    /// Where the run's random numbers come from: Core's contract.
+    pub(crate) random: RefCell<Random>,
+    /// What people who look at the workflow are told about its state.
+    pub(crate) current_details: RefCell<Box<str>>,
     torn_down: Cell<bool>,
 }
 
@@ -87,7 +91,8 @@ impl Shared {
             read_only: Cell::new(None),
             current_message: RefCell::new(None),
             handlers_running: Cell::new(0),
-            random_seed: Cell::new(0),
+            random: RefCell::default(),
+            current_details: RefCell::default(),
             torn_down: Cell::new(false),
         })
     }
@@ -124,6 +129,11 @@ impl Shared {
             core.cancel_operation_because(key, reason);
         }
         core.cancel_waiters.wake(scope);
+    }
+
+    /// Makes these the event groups of what is issued from now on; yields those that were.
+    pub(crate) fn swap_groups(&self, groups: CurrentGroups) -> CurrentGroups {
+        std::mem::replace(&mut self.core.borrow_mut().machines.groups, groups)
     }
 
     /// Says that the code asked for something that only a statement of the main routine or a handler may.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
+use super::event_group::in_groups;
 use super::shared::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
@@ -48,14 +49,20 @@ impl WorkflowContext {
         let message = self.shared.current_message.borrow().clone();
         let mut core = self.shared.core.borrow_mut();
         core.spawn_waker.wake_by_ref();
-        let future = Box::pin(async move {
+        let groups = core.machines.groups.clone();
+        let branch = async move {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
-        });
+        };
+        let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
+            true => Box::pin(branch),
+            // What a handler's branch begins belongs to the handler's message too.
+            false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
+        };
         core.spawned.push_back(Spawned { future, message });
         JoinHandle { slot }
     }

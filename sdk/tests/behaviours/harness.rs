@@ -106,8 +106,13 @@ fn query(name: &str) -> WorkflowQuery {
 pub(crate) fn new_run<W: WorkflowImplementation>(workflow: W) -> WorkflowRun {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
-    let options =
-        RunOptions { namespace: "default".into(), task_queue: TASK_QUEUE.into(), sdk_metadata: true, order: None };
+    let options = RunOptions {
+        namespace: "default".into(),
+        task_queue: TASK_QUEUE.into(),
+        sdk_metadata: true,
+        order: None,
+        deployment_version: None,
+    };
     WorkflowRun::new(Arc::new(registry), Arc::new(options), "wf-id".into(), RUN_ID.into())
 }
 

@@ -127,7 +127,13 @@ fn writes_what_was_recorded(workflow: impl WorkflowImplementation, name: &str) {
     registry.add(workflow);
     // Python's order is what the markers of its histories were written in.
     let order = Some(RunOrder { grouping: Grouping::ByRank });
-    let options = RunOptions { namespace: "default".into(), task_queue: "q".into(), sdk_metadata: true, order };
+    let options = RunOptions {
+        namespace: "default".into(),
+        task_queue: "q".into(),
+        sdk_metadata: true,
+        deployment_version: None,
+        order,
+    };
     let run = WorkflowRun::new(Arc::new(registry), Arc::new(options), "id".into(), "run".into());
     let live = Live { run, clock: Timestamp::default(), scheduled: HashMap::new(), written: Vec::new() };
     let history = recorded(name);

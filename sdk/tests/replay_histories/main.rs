@@ -15,6 +15,7 @@ mod nexus;
 mod others;
 mod payloads;
 mod python;
+mod side_data;
 mod updates;
 mod verdicts;
 mod versions;

@@ -2,7 +2,7 @@
 
 use abide::activity::Activities;
 use abide::client::Client;
-use abide::worker::{Registered, Worker, WorkerBuilder};
+use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
 use abide::{ActivityDefinition, ActivityError, WorkflowReplayer};
 
@@ -22,12 +22,19 @@ impl TestWorker {
         Self { client: client.clone(), task_queue, builder: None, replayer: WorkflowReplayer::new() }
     }
 
-    /// Adds a workflow.
+    /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test`; the
+    /// environment's server notes versions and hands tasks to workers of any.
     pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
         self.replayer = self.replayer.workflow(workflow);
-        self.builder = Some(match self.builder {
+        let builder = match self.builder {
             Some(builder) => builder.workflow(workflow),
             None => Worker::builder(&self.client, &self.task_queue).workflow(workflow),
+        };
+        // A workflow that says how it is versioned runs on versioned workers only.
+        let versioned = DeploymentOptions::new("test", "test").use_worker_versioning(true);
+        self.builder = Some(match workflow.versioning_behavior() {
+            Some(behavior) => builder.deployment(versioned.default_versioning_behavior(behavior)),
+            None => builder,
         });
         self
     }

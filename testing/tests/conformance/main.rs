@@ -15,6 +15,7 @@ mod messages;
 mod nexus;
 mod nexus_handler;
 mod normalize;
+mod side_data;
 mod tasks;
 mod timers;
 mod updates;

@@ -51,7 +51,7 @@ async fn search_attributes_and_memo_change_while_it_runs() -> Outcome {
     compare("upserts", |arm| async move {
         let worker = arm.worker().workflow(labelled).build()?;
         let (history, stage, note, draft) = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(labelled, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.search_attributes([COUNT.set(0)]).memo("old", &1).await?;
                 assert_eq!(handle.result().await?, ["note", "old"]);
@@ -65,7 +65,7 @@ async fn search_attributes_and_memo_change_while_it_runs() -> Outcome {
                     note,
                     draft,
                 ))
-            })
+            }))
             .await??;
         assert_eq!((stage.as_deref(), note.as_deref(), draft), (Some("over"), Some("kept"), None));
         Ok(vec![history])

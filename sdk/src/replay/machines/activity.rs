@@ -141,6 +141,10 @@ impl ActivityMachine {
         self.operation = None;
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("type={} id={}", self.request.activity_type, self.activity_id())
     }

@@ -70,6 +70,10 @@ impl CancelExternalMachine {
         self.operation = None;
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("workflow={}", self.workflow_id)
     }

@@ -145,6 +145,10 @@ impl ChildWorkflowMachine {
         self.waiting = Waiting::default();
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("type={} id={}", self.request.workflow_type, self.request.workflow_id)
     }

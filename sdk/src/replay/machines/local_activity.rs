@@ -163,6 +163,10 @@ impl LocalActivityMachine {
         self.operation = None;
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("local_activity={} type={} id={}", self.request.seq, self.request.activity_type, self.activity_id())
     }

@@ -82,6 +82,10 @@ impl SignalExternalMachine {
         self.operation = None;
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("name={} workflow={}", self.signal_name, self.workflow_id)
     }

@@ -94,6 +94,10 @@ impl TimerMachine {
         self.operation = None;
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         format!("id={}", self.number)
     }

@@ -118,6 +118,7 @@ pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>)
         namespace: "default".into(),
         task_queue: crate::replay::text::TASK_QUEUE.into(),
         sdk_metadata: true,
+        deployment_version: None,
         order,
     };
     WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())

@@ -24,6 +24,7 @@ mod patches;
 mod property;
 mod queries;
 mod segmentation;
+mod side_data;
 mod signals;
 mod timers;
 mod unfinished_handlers;

@@ -172,7 +172,7 @@ impl Execution {
             start_to_close_timeout: attributes.start_to_close_timeout,
             heartbeat_timeout: attributes.heartbeat_timeout,
             retry_policy: attributes.retry_policy,
-            priority: attributes.priority,
+            priority: Some(self.state.priority_of(attributes.priority.as_ref())),
             ..Default::default()
         })
     }
@@ -186,7 +186,8 @@ impl Transaction<'_> {
         timeouts: Timeouts,
         extras: Extras,
     ) -> i64 {
-        let activity = Activity::new(&attributes, timeouts, self.time());
+        let mut activity = Activity::new(&attributes, timeouts, self.time());
+        activity.priority = self.execution.state.priority_of(attributes.priority.as_ref()).priority_key;
         let event_id = self.record_with(attributes, extras);
         self.insert_activity(event_id, activity);
         event_id

@@ -138,6 +138,19 @@ impl State {
         self.start.task_queue.as_ref().map_or("", |queue| &queue.name)
     }
 
+    /// An activity's priority: what it does not say itself is its workflow's.
+    pub(crate) fn priority_of(&self, own: Option<&common::Priority>) -> common::Priority {
+        let inherited = self.start.priority.clone().unwrap_or_default();
+        let Some(own) = own else { return inherited };
+        common::Priority {
+            priority_key: if own.priority_key == 0 { inherited.priority_key } else { own.priority_key },
+            fairness_key: Some(own.fairness_key.clone())
+                .filter(|key| !key.is_empty())
+                .unwrap_or(inherited.fairness_key),
+            fairness_weight: if own.fairness_weight == 0.0 { inherited.fairness_weight } else { own.fairness_weight },
+        }
+    }
+
     pub(crate) fn normal_task_queue(&self) -> taskqueue::TaskQueue {
         normal_queue(self.task_queue())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::api::{command, enums, history, service};
+use super::api::{command, deployment, enums, history, service};
 use super::commands::{self, Completion, Refusal};
 use super::errors::Error;
 use super::execution::{ExecutionId, Sticky};
@@ -247,6 +247,7 @@ fn sticky(request: &service::RespondWorkflowTaskCompletedRequest) -> Option<Stic
 fn completed_attributes(
     request: &service::RespondWorkflowTaskCompletedRequest,
 ) -> history::WorkflowTaskCompletedEventAttributes {
+    let deployment = request.deployment_options.as_ref().and_then(deployment_version);
     history::WorkflowTaskCompletedEventAttributes {
         identity: request.identity.clone(),
         binary_checksum: request.binary_checksum.clone(),
@@ -254,8 +255,19 @@ fn completed_attributes(
         sdk_metadata: request.sdk_metadata.clone(),
         metering_metadata: request.metering_metadata,
         versioning_behavior: request.versioning_behavior,
+        worker_deployment_name: deployment.as_ref().map(|version| version.deployment_name.clone()).unwrap_or_default(),
+        deployment_version: deployment,
         ..Default::default()
     }
+}
+
+/// The version that a versioned worker belongs to. This server only notes it: it hands tasks to workers of any version.
+fn deployment_version(options: &deployment::WorkerDeploymentOptions) -> Option<deployment::WorkerDeploymentVersion> {
+    let versioned = options.worker_versioning_mode() == enums::WorkerVersioningMode::Versioned;
+    versioned.then(|| deployment::WorkerDeploymentVersion {
+        build_id: options.build_id.clone(),
+        deployment_name: options.deployment_name.clone(),
+    })
 }
 
 type QueryResults = std::collections::HashMap<String, super::api::query::WorkflowQueryResult>;

@@ -1,0 +1,112 @@
+//! The queries that every workflow answers: what it is, for the web UI, and where it stands.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::enums::v1::QueryResultType;
+use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
+use serde::Serialize;
+
+use crate::converter::to_payload;
+use crate::workflow::shared::Shared;
+use crate::workflow::{HandlerKind, WorkflowInstance};
+
+/// What the workflow is: its handlers, and what it says of its state.
+const METADATA: &str = "__temporal_workflow_metadata";
+/// What the workflow waits for, with the statements that began it.
+const STACK_TRACE: &str = "__stack_trace";
+
+/// `temporal.api.sdk.v1.WorkflowMetadata` in protobuf's JSON form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkflowMetadata<'a> {
+    definition: WorkflowDefinition<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    current_details: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WorkflowDefinition<'a> {
+    r#type: &'a str,
+    query_definitions: Vec<Handler<'a>>,
+    signal_definitions: Vec<Handler<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    update_definitions: Vec<Handler<'a>>,
+}
+
+#[derive(Serialize)]
+struct Handler<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    description: &'a str,
+}
+
+/// The answer, if it is one of these queries.
+pub(crate) fn answer(name: &str, instance: &dyn WorkflowInstance, shared: &Rc<Shared>) -> Option<WorkflowQueryResult> {
+    let payload = match name {
+        METADATA => to_json(&metadata(instance, shared, &shared.current_details.borrow())),
+        STACK_TRACE => to_json(&stack_trace(shared)),
+        _ => return None,
+    };
+    Some(WorkflowQueryResult {
+        result_type: QueryResultType::Answered as i32,
+        answer: Some(Payloads { payloads: vec![payload] }),
+        ..Default::default()
+    })
+}
+
+/// Texts and lists of texts only: they always convert.
+fn to_json<T: Serialize>(value: &T) -> abide_protos::temporal::api::common::v1::Payload {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    to_payload(&json).unwrap_or_default()
+}
+
+fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_details: &'a str) -> WorkflowMetadata<'a> {
+    let of_kind = |kind: HandlerKind| {
+        let handlers = instance.handlers().iter().filter(move |handler| handler.kind == kind);
+        handlers.map(|handler| Handler { name: handler.name, description: handler.description }).collect::<Vec<_>>()
+    };
+    let mut queries = of_kind(HandlerKind::Query);
+    queries.push(Handler { name: STACK_TRACE, description: "What the workflow waits for." });
+    queries.push(Handler { name: METADATA, description: "What the workflow is and says of its state." });
+    let sorted = |mut handlers: Vec<Handler<'a>>| {
+        handlers.sort_by_key(|handler| handler.name);
+        handlers
+    };
+    WorkflowMetadata {
+        definition: WorkflowDefinition {
+            r#type: shared.info.get().map_or("", |info| &info.workflow_type),
+            query_definitions: sorted(queries),
+            signal_definitions: sorted(of_kind(HandlerKind::Signal)),
+            update_definitions: sorted(of_kind(HandlerKind::Update)),
+        },
+        current_details,
+    }
+}
+
+/// One line for each operation and condition that somebody waits for, in the order of their beginning.
+///
+/// Rust keeps no stack of a suspended future: the statements that began what is waited for are what can be told.
+fn stack_trace(shared: &Shared) -> String {
+    let core = shared.core.borrow();
+    let mut operations: Vec<_> = core
+        .operations
+        .iter()
+        .filter(|(_, operation)| operation.is_pending())
+        .filter_map(|(_, operation)| Some((operation.number, core.machines.waits_for(operation.machine?)?)))
+        .collect();
+    operations.sort_unstable_by_key(|(number, _)| *number);
+    let mut text = String::new();
+    for (_, (what, location)) in operations {
+        let _ = writeln!(text, "{what}\n    at {location}");
+    }
+    for location in core.conditions.locations() {
+        let _ = writeln!(text, "condition\n    at {location}");
+    }
+    if text.is_empty() {
+        text.push_str("nothing is waited for\n");
+    }
+    text
+}

@@ -1,0 +1,106 @@
+//! Event groups of the author's: commands that belong together, for people who look at the history.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::context::WorkflowContext;
+use super::shared::Shared;
+use crate::replay::event_groups::{CurrentGroups, LabelledGroup};
+
+/// A group of what belongs together in a workflow's history. Made by [`WorkflowContext::event_group`].
+#[derive(Clone)]
+pub struct EventGroup {
+    shared: Rc<Shared>,
+    group: LabelledGroup,
+}
+
+impl WorkflowContext {
+    /// Groups what a part of the workflow does, for people who look at its history (Temporal's event groups).
+    ///
+    /// The events of what is begun in [`run`](EventGroup::run) carry the group; groups within groups carry both. What
+    /// signal and update handlers begin is grouped by its signal or update without that. The id is kept in the
+    /// history as plain text, so nothing secret belongs there; the same id is the same group. Nothing of it is
+    /// compared on replay: groups may be changed at any time.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # #[activity] async fn charge(cents: u64) -> Result<(), ActivityError> { Ok(()) }
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let payment = ctx.event_group("payment").label("Payment of the order");
+    /// payment
+    ///     .run(async {
+    ///         ctx.activity(charge, 100).start_to_close_timeout(mins(1)).await?;
+    ///         ctx.timer(secs(10)).await?;
+    ///         Ok::<_, WorkflowError>(())
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn event_group(&self, id: impl Into<String>) -> EventGroup {
+        EventGroup { shared: self.shared.clone(), group: LabelledGroup { id: id.into(), label: None } }
+    }
+}
+
+impl EventGroup {
+    /// What people are shown, 400 bytes at most. Default: the id.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.group.label = Some(label.into());
+        self
+    }
+
+    /// Runs a future in this group: the events of what it begins carry it.
+    pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        let groups = self.shared.core.borrow().machines.groups.with(self.group.clone());
+        in_groups(self.shared.clone(), groups, future)
+    }
+}
+
+impl std::fmt::Debug for EventGroup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventGroup").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+/// Polls a future with these groups as the current ones.
+pub(super) fn in_groups<F: Future>(
+    shared: Rc<Shared>,
+    groups: CurrentGroups,
+    future: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    Grouped { shared, groups, future: Some(Box::pin(future)) }
+}
+
+struct Grouped<F> {
+    shared: Rc<Shared>,
+    groups: CurrentGroups,
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future> Future for Grouped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        let _entered = Entered { shared: &this.shared, outside: this.shared.swap_groups(this.groups.clone()) };
+        let future = this.future.as_mut().expect("a grouped future is not polled after it has completed");
+        let polled = future.as_mut().poll(cx);
+        if polled.is_ready() {
+            this.future = None;
+        }
+        polled
+    }
+}
+
+/// While this lives, other groups are the current ones; also a panic that the author catches ends it.
+struct Entered<'a> {
+    shared: &'a Shared,
+    outside: CurrentGroups,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.shared.swap_groups(std::mem::take(&mut self.outside));
+    }
+}
