@@ -423,6 +423,7 @@ impl<W: WorkflowDefinition> Request<W> {
             memo: self.memo,
             search_attributes: self.search_attributes,
             inherit_build_id: own_queue,
+            priority: options.priority.as_ref().map(crate::priority::Priority::to_proto),
             versioning_override: options.versioning_override.map(|versioning| versioning.to_proto()),
             ..Default::default()
         };

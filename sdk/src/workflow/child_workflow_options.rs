@@ -6,6 +6,7 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::workflow::v1 as proto;
 
+use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
@@ -78,6 +79,7 @@ pub struct ChildWorkflowOptions {
     pub(super) parent_close_policy: Option<ParentClosePolicy>,
     pub(super) cancellation_type: ChildWorkflowCancellationType,
     pub(super) versioning_override: Option<VersioningOverride>,
+    pub(super) priority: Option<Priority>,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.
@@ -148,6 +150,12 @@ macro_rules! child_workflow_options {
         /// Which worker deployment version runs the child. Default: what worker versioning decides.
         pub fn versioning_override(mut $this, versioning: crate::workflow::VersioningOverride) -> Self {
             $options.versioning_override = Some(versioning);
+            $this
+        }
+
+        /// Which of several waiting tasks a worker gets first. Default: the parent's own priority.
+        pub fn priority(mut $this, priority: crate::priority::Priority) -> Self {
+            $options.priority = Some(priority);
             $this
         }
     };

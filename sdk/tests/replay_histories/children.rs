@@ -155,7 +155,9 @@ async fn open(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         ctx.timer(hours(2)),
         ctx.child_workflow(Waiter::run, ()).workflow_id("open-child").task_queue("nobody"),
     );
-    (hour?, echoed?, hours?, waited?);
+    hour?;
+    hours?;
+    drop((echoed?, waited?));
     Ok(())
 }
 

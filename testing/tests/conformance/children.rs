@@ -66,8 +66,12 @@ async fn closed<W: abide::WorkflowDefinition>(
     id: String,
 ) -> Result<History, Box<dyn std::error::Error>> {
     let handle = client.handle(workflow, id);
-    until("it has closed", || async { Ok(!handle.describe().await?.status().is_open()) }).await?;
-    Ok(handle.fetch_history().await?)
+    // Boxed, because a body waits for several and would hold them all.
+    Box::pin(async move {
+        until("it has closed", || async { Ok(!handle.describe().await?.status().is_open()) }).await?;
+        Ok(handle.fetch_history().await?)
+    })
+    .await
 }
 
 #[workflow]

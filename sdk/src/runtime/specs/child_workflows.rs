@@ -8,7 +8,7 @@ use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::{hours, mins, secs};
 use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, VersioningOverride, WorkflowIdReusePolicy};
 use crate::{
-    ChildWorkflowFailure, RetryPolicy, SearchAttributeKey, State, WorkflowContext, WorkflowError, workflow,
+    ChildWorkflowFailure, Priority, RetryPolicy, SearchAttributeKey, State, WorkflowContext, WorkflowError, workflow,
     workflow_methods,
 };
 
@@ -88,6 +88,7 @@ fn every_option_goes_into_the_command() {
                 .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
                 .parent_close_policy(ParentClosePolicy::RequestCancel)
                 .versioning_override(VersioningOverride::AutoUpgrade)
+                .priority(Priority::new().priority_key(2))
                 .memo("note", &"kept".to_string())
                 .search_attributes([SearchAttributeKey::keyword("Keyword").set("found")])
                 .summary("short")
@@ -95,9 +96,7 @@ fn every_option_goes_into_the_command() {
             Ok(call.await?)
         },
         FIRST_TASK,
-        expect![[
-            r#"StartChildWorkflowExecution id=child-1 type=child queue=elsewhere input=7 workflow_execution=1h workflow_run=10m workflow_task=5s parent_close_policy=RequestCancel workflow_id_reuse_policy=RejectDuplicate retry.maximum_attempts=3 cron="0 3 * * *" memo.note="kept" search_attributes.Keyword="found" versioning_override.auto_upgrade=true"#
-        ]],
+        expect![[r#"StartChildWorkflowExecution id=child-1 type=child queue=elsewhere input=7 workflow_execution=1h workflow_run=10m workflow_task=5s parent_close_policy=RequestCancel workflow_id_reuse_policy=RejectDuplicate retry.maximum_attempts=3 cron="0 3 * * *" memo.note="kept" search_attributes.Keyword="found" priority.priority_key=2 versioning_override.auto_upgrade=true"#]],
     );
 }
 

@@ -58,7 +58,7 @@ fn signals_and_updates_after_the_point_are_applied_again() {
               14 WorkflowExecutionUpdateCompleted u of 13: 1
               15 WorkflowExecutionSignaled b
               16 WorkflowTaskScheduled on tq, attempt 1
-              17 WorkflowExecutionTerminated
+              17 WorkflowExecutionTerminated because
             poll: task, attempt 1, events 1-9
             history:
               1 WorkflowExecutionStarted attempt 1
@@ -212,7 +212,7 @@ fn a_reset_during_a_task_ends_it_and_applies_what_came_meanwhile() {
               7 WorkflowTaskStarted of 6
               8 WorkflowTaskFailed of 6, 7: ForceCloseCommand
               9 WorkflowExecutionSignaled b
-              10 WorkflowExecutionTerminated
+              10 WorkflowExecutionTerminated because
         "#]],
     );
 }

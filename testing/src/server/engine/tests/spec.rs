@@ -625,6 +625,7 @@ fn start_child(
         Some("terminate") => Reuse::TerminateIfRunning,
         _ => Reuse::Unspecified,
     };
+    #[expect(deprecated, reason = "workers still send the namespace")]
     command::StartChildWorkflowExecutionCommandAttributes {
         workflow_id,
         workflow_type: Some(common::WorkflowType { name: "Child".to_owned() }),
