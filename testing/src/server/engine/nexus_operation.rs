@@ -214,10 +214,10 @@ impl Transaction<'_> {
         let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
         let bound = operation.expirations().next();
         let left = bound.map_or(REQUEST_LIMIT, |(at, _)| at.since(now).min(REQUEST_LIMIT));
-        if left < REQUEST_MINIMUM {
-            if let Some((_, kind)) = bound.filter(|_| purpose == Purpose::Start) {
-                return self.end_nexus_operation(id, End::TimedOut(kind));
-            }
+        if left < REQUEST_MINIMUM
+            && let Some((_, kind)) = bound.filter(|_| purpose == Purpose::Start)
+        {
+            return self.end_nexus_operation(id, End::TimedOut(kind));
         }
         let until = now.plus(left.saturating_sub(REQUEST_MARGIN));
         if let Some(request) = operation.request_mut(purpose) {

@@ -432,28 +432,6 @@ fn a_bad_command_fails_the_task() {
 }
 
 #[test]
-fn an_unsupported_command_fails_the_task() {
-    check(
-        "
-            start
-            poll
-            respond: nexus
-            history
-        ",
-        &expect![[r#"
-            start: first run, started true
-            poll: task, attempt 1, events 1-3
-            respond: InvalidArgument Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
-            history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: Unspecified, Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
-        "#]],
-    );
-}
-
-#[test]
 fn news_during_the_task_forbid_its_end() {
     check(
         "
