@@ -33,7 +33,7 @@ impl Describe for ExternalWorkflowFailure {
 }
 
 #[workflow(name = "Child")]
-async fn child(_ctx: &WorkflowContext, value: String) -> Result<String, WorkflowError> {
+pub(crate) async fn child(_ctx: &WorkflowContext, value: String) -> Result<String, WorkflowError> {
     match value.as_str() {
         "fail" => Err(ApplicationFailure::new("child failed").error_type("ChildFailure").into()),
         value => Ok(format!("child {value}")),
@@ -163,14 +163,14 @@ async fn open(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 
 #[workflow]
 #[derive(Default)]
-struct ChildWorkflowWaitOnSignal {
+pub(crate) struct ChildWorkflowWaitOnSignal {
     unblocked: State<bool>,
 }
 
 #[workflow_methods]
 impl ChildWorkflowWaitOnSignal {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         Ok(ctx.wait_until(|| self.unblocked.get()).await?)
     }
 

@@ -134,7 +134,7 @@ fn python_local_activities() {
 }
 
 #[activity(name = "delay")]
-async fn delayed(name: String) -> Result<(), ActivityError> {
+pub(crate) async fn delayed(name: String) -> Result<(), ActivityError> {
     drop(name);
     Ok(())
 }

@@ -11,6 +11,7 @@ mod children;
 mod go;
 mod live_markers;
 mod local_activities;
+mod messages;
 mod nexus;
 mod others;
 mod payloads;

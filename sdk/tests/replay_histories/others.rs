@@ -18,7 +18,7 @@ struct SayHello {
 }
 
 #[activity]
-async fn say_hello(name: String) -> Result<String, ActivityError> {
+pub(crate) async fn say_hello(name: String) -> Result<String, ActivityError> {
     Ok(format!("Hello, {name}!"))
 }
 
