@@ -5,7 +5,7 @@ use abide::workflow::{ChildWorkflowCancellationType, ParentClosePolicy};
 use abide::{ChildWorkflowFailure, ExternalWorkflowFailure, FailureKind, WorkflowReplayer};
 
 use super::python::{Describe, echo, outcome};
-use super::{fits, from_elsewhere, recorded, replayed};
+use super::{fits, from_elsewhere, recorded};
 
 impl Describe for ChildWorkflowFailure {
     fn describe(&self) -> String {
@@ -232,8 +232,7 @@ fn python_runs_that_were_left_open_are_open() {
 #[test]
 fn go_a_child_that_is_signalled_by_its_run() {
     let Some(history) = from_elsewhere("go/duplicate-child-workflow.json") else { return };
-    // Go writes no result where Abide writes nothing's `null`.
-    replayed(&replayer(), &history);
+    fits(&replayer(), &history);
 }
 
 #[test]
