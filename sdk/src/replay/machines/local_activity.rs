@@ -12,7 +12,8 @@
 //!
 //! No event tells that a local activity began; all that history has of it is the marker. Each resolution is an
 //! *activation* of its own: the code runs on it before it gets the next one. A marker says after how many activations
-//! of its task it was written, so that a replay groups them the same way.
+//! of its task it was written, so that a replay groups them the same way. Markers of Cores before 0.10 do not: their
+//! outcomes are delivered as soon as they are found, and they are matched by number, wherever they stand in the task.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
