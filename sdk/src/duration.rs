@@ -42,6 +42,14 @@ pub(crate) fn from_proto(proto: &DurationProto) -> Duration {
     Duration::new(seconds, u32::try_from(proto.nanos).unwrap_or_default().min(999_999_999))
 }
 
+#[cfg(feature = "worker")]
+pub(crate) fn time_to_proto(time: SystemTime) -> Timestamp {
+    // No clock that is read here stands before 1970.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let proto = to_proto(since);
+    Timestamp { seconds: proto.seconds, nanos: proto.nanos }
+}
+
 pub(crate) fn time_from_proto(proto: &Timestamp) -> SystemTime {
     let nanos = Duration::from_nanos(u64::try_from(proto.nanos).unwrap_or_default());
     let seconds = Duration::from_secs(proto.seconds.unsigned_abs());

@@ -17,6 +17,7 @@ mod definition;
 mod duration;
 mod failure;
 mod history;
+mod nexus;
 mod priority;
 mod retry_policy;
 mod search_attributes;
@@ -49,9 +50,11 @@ pub use definition::{
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
     ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
-    ExternalWorkflowFailure, Failure, FailureKind, RetryState, TimeoutType, WorkflowError,
+    ExternalWorkflowFailure, Failure, FailureKind, NexusHandlerErrorType, NexusOperationFailure, RetryState,
+    TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
+pub use nexus::NexusOperation;
 pub use priority::Priority;
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]

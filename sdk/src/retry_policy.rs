@@ -6,6 +6,14 @@ use abide_protos::temporal::api::common::v1::RetryPolicy as RetryPolicyProto;
 
 use crate::duration::{from_proto, to_proto};
 
+#[cfg(any(test, feature = "worker"))]
+const DEFAULT_INITIAL_INTERVAL: Duration = Duration::from_secs(1);
+#[cfg(any(test, feature = "worker"))]
+const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
+/// The maximum interval is so many times the initial one.
+#[cfg(any(test, feature = "worker"))]
+const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
+
 /// When and how often a failed activity or workflow is tried again (Temporal's `RetryPolicy`).
 ///
 /// What is left unset is filled in by the server: 1 s initial interval, coefficient 2.0, a maximum interval of 100
@@ -62,6 +70,25 @@ impl RetryPolicy {
         self
     }
 
+    /// The time from the end of that attempt (from 1) to the beginning of the next one; `None` if there is no next one.
+    #[cfg(any(test, feature = "worker"))]
+    pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
+        if self.maximum_attempts > 0 && i64::from(attempt) >= i64::from(self.maximum_attempts) {
+            return None;
+        }
+        let initial = self.initial_interval.unwrap_or(DEFAULT_INITIAL_INTERVAL);
+        let maximum = self.maximum_interval.unwrap_or(initial.saturating_mul(DEFAULT_MAXIMUM_FACTOR));
+        let coefficient = self.backoff_coefficient.unwrap_or(DEFAULT_BACKOFF_COEFFICIENT);
+        let factor = coefficient.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        let delay = Duration::try_from_secs_f64(initial.as_secs_f64() * factor).unwrap_or(maximum);
+        Some(delay.min(maximum))
+    }
+
+    /// Whether failures of that type are tried again.
+    pub(crate) fn retries_type(&self, error_type: &str) -> bool {
+        !self.non_retryable_error_types.iter().any(|listed| listed == error_type)
+    }
+
     pub(crate) fn to_proto(&self) -> RetryPolicyProto {
         RetryPolicyProto {
             initial_interval: self.initial_interval.map(to_proto),
@@ -80,5 +107,31 @@ impl RetryPolicy {
             maximum_attempts: proto.maximum_attempts,
             non_retryable_error_types: proto.non_retryable_error_types.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(policy: &RetryPolicy, attempts: u32) -> Vec<f64> {
+        (1..=attempts).map_while(|attempt| policy.delay_after(attempt)).map(|delay| delay.as_secs_f64()).collect()
+    }
+
+    #[test]
+    fn intervals_double_from_a_second_to_a_hundred() {
+        assert_eq!(delays(&RetryPolicy::new(), 9), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0, 100.0]);
+        assert_eq!(RetryPolicy::new().delay_after(u32::MAX), Some(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn a_policy_sets_each_part() {
+        let policy = RetryPolicy::new().initial_interval(Duration::from_millis(1500)).backoff_coefficient(1.0);
+        assert_eq!(delays(&policy.clone().maximum_attempts(3), 9), [1.5, 1.5]);
+        assert_eq!(
+            delays(&policy.backoff_coefficient(4.0).maximum_interval(Duration::from_secs(5)), 3),
+            [1.5, 5.0, 5.0]
+        );
+        assert_eq!(delays(&RetryPolicy::new().maximum_attempts(1), 9), [0.0; 0]);
     }
 }

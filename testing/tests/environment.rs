@@ -114,3 +114,27 @@ async fn a_workflow_that_is_not_deterministic_fails_its_test() -> Outcome {
     assert!(text.contains("TMPRL1100") && text.contains("TimerStarted"), "{text}");
     Ok(())
 }
+
+#[workflow]
+async fn quote_locally(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
+    let policy = RetryPolicy::new().initial_interval(hours(1));
+    let call = ctx.local_activity(submit_payment, cents).schedule_to_close_timeout(days(1));
+    Ok(call.retry_policy(policy).await?)
+}
+
+#[tokio::test]
+async fn a_local_activity_is_mocked_as_any_activity_and_its_long_intervals_are_skipped() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let tries = std::sync::atomic::AtomicU32::new(0);
+    let worker = env.worker("pay").workflow(quote_locally).mock(submit_payment, move |cents| {
+        match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 | 1 => Err(ApplicationFailure::new("busy").into()),
+            _ => Ok(format!("paid {cents}")),
+        }
+    });
+    let paid = env.run(worker, env.client().execute(quote_locally, 995).task_queue("pay")).await?;
+    assert_eq!(paid, "paid 995");
+    // An hour after the first attempt, two hours after the second.
+    assert_eq!(env.elapsed(), hours(3));
+    Ok(())
+}

@@ -14,8 +14,10 @@ pub struct ActivityInfo {
     pub activity_type: String,
     /// Attempt, from 1.
     pub attempt: u32,
+    /// Whether it is a local activity: run by the worker that has the workflow task, without heartbeats.
+    pub is_local: bool,
     /// Opaque key of this attempt, for whoever completes it later (see
-    /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)).
+    /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)); a local activity has none.
     pub task_token: Vec<u8>,
     /// The task queue it was polled from.
     pub task_queue: String,
@@ -50,6 +52,7 @@ impl ActivityInfo {
             activity_id: "test".into(),
             activity_type: activity_type.into(),
             attempt: 1,
+            is_local: false,
             task_token: Vec::new(),
             task_queue: "test".into(),
             namespace: "default".into(),

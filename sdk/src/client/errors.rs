@@ -118,6 +118,35 @@ impl StartError {
     }
 }
 
+/// The outcome of an activity could not be reported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AsyncActivityError {
+    /// Nobody waits for it: it has ended or timed out, another attempt has begun, or its workflow is closed.
+    #[error("{activity} is not awaited ({message}): it has ended or timed out, or its workflow is closed")]
+    NotFound {
+        /// Which activity was meant.
+        activity: String,
+        /// What the server said.
+        message: String,
+    },
+    /// A value cannot be written.
+    #[error("asynchronous activity: {0}")]
+    Payload(#[from] PayloadError),
+    /// The call did not succeed.
+    #[error("{0}")]
+    Rpc(RpcError),
+}
+
+impl AsyncActivityError {
+    pub(super) fn from_rpc(activity: &str, error: RpcError) -> Self {
+        if error.is_not_found() && !error.is_namespace_not_found() {
+            return Self::NotFound { activity: activity.to_string(), message: error.message().to_string() };
+        }
+        Self::Rpc(error)
+    }
+}
+
 /// A signal could not be sent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

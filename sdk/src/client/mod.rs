@@ -15,6 +15,7 @@
 
 #![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
 
+mod async_activity;
 mod connection;
 mod description;
 mod environment;
@@ -34,9 +35,12 @@ mod visibility;
 
 use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
 
+pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat};
 pub use connection::Connection;
 pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
-pub use errors::{ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError};
+pub use errors::{
+    AsyncActivityError, ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError,
+};
 pub use handle::{CancelWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};

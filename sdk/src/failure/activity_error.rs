@@ -45,9 +45,8 @@ impl ActivityError {
     /// Ends this attempt without a result: somebody reports it later, by
     /// [task token](crate::ActivityInfo::task_token) or by id.
     ///
-    /// [`Client`](crate::client::Client) has no call for that yet: report it with another SDK's client, or with the
-    /// RPCs `RespondActivityTaskCompleted` and `RespondActivityTaskCompletedById`. Until then the attempt counts as
-    /// running, and its timeouts apply.
+    /// `Client::async_activity` and `Client::async_activity_by_id` report it. Until then the attempt counts as running,
+    /// and its timeouts apply.
     pub fn will_complete_async() -> Self {
         Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
     }

@@ -11,6 +11,7 @@ use super::SOURCE;
 use super::application::{ApplicationFailure, ErrorCategory};
 use super::child_workflow::ChildWorkflowFailure;
 use super::external_workflow::ExternalWorkflowFailure;
+use super::nexus_operation::NexusOperationFailure;
 use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::Failure;
 use crate::duration::to_proto;
@@ -27,6 +28,9 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
         return failure.failure().as_proto().clone();
     }
     if let Some(failure) = error.downcast_ref::<ExternalWorkflowFailure>() {
+        return failure.failure().as_proto().clone();
+    }
+    if let Some(failure) = error.downcast_ref::<NexusOperationFailure>() {
         return failure.failure().as_proto().clone();
     }
     if let Some(cancelled) = error.downcast_ref::<Cancelled>() {

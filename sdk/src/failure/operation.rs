@@ -2,24 +2,51 @@
 
 use std::fmt;
 
+use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
 
 use super::recorded::{Failure, FailureKind, RetryState, TimeoutType};
+use crate::converter::{PayloadError, to_payload};
+use crate::definition::PayloadValue;
 
 /// An operation was cancelled: by a request to cancel the workflow, by its scope, or by its own handle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cancelled {
     reason: String,
+    details: Vec<Payload>,
 }
 
 impl Cancelled {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), details: Vec::new() }
     }
 
     /// Why, in the words of the one who asked; may be empty.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// Adds a value that the run's last event will carry, if the run ends as cancelled with this: what was done, what
+    /// was left.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// if let Err(cancelled) = ctx.timer(hours(1)).await {
+    ///     return Err(cancelled.detail(&"3 of 10 parcels were sent".to_string())?.into());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn detail<T: PayloadValue>(mut self, detail: &T) -> Result<Self, PayloadError> {
+        self.details.push(to_payload(detail)?);
+        Ok(self)
+    }
+
+    pub(crate) fn details(&self) -> &[Payload] {
+        &self.details
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
 
+use super::nexus_operation::NexusHandlerErrorType;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::PayloadValue;
 
@@ -169,6 +170,14 @@ impl Failure {
         }
     }
 
+    /// Which kind of error a Nexus handler answered with, if this is one.
+    pub fn nexus_handler_error_type(&self) -> Option<NexusHandlerErrorType> {
+        match &self.proto.failure_info {
+            Some(FailureInfo::NexusHandlerFailureInfo(info)) => Some(NexusHandlerErrorType::from_name(&info.r#type)),
+            _ => None,
+        }
+    }
+
     /// Why there was no further attempt, if this is an activity's or a child workflow's failure.
     pub fn retry_state(&self) -> Option<RetryState> {
         match &self.proto.failure_info {
@@ -215,6 +224,11 @@ impl fmt::Display for Failure {
         let mut next = Some(&self.proto);
         let mut first = true;
         while let Some(proto) = next {
+            next = proto.cause.as_ref();
+            if proto.message.is_empty() && !matches!(proto.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
+                // Core's own cancellations say nothing beside their kind.
+                continue;
+            }
             if !first {
                 f.write_str(": ")?;
             }
@@ -225,7 +239,6 @@ impl fmt::Display for Failure {
                 }
                 _ => f.write_str(&proto.message)?,
             }
-            next = proto.cause.as_ref();
         }
         Ok(())
     }

@@ -7,12 +7,13 @@ use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionComm
 
 use super::child_workflow::ChildWorkflowFailure;
 use super::external_workflow::ExternalWorkflowFailure;
+use super::nexus_operation::NexusOperationFailure;
 use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::Failure;
 
 /// Why a workflow function does not complete: it fails, is cancelled, or continues as new.
 ///
-/// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`] or a [`ChildWorkflowFailure`]) ends the run as *cancelled* if
+/// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`] or its like) ends the run as *cancelled* if
 /// its cancellation was requested; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type and details; any
 /// other error fails the workflow with its text as the message and the last part of its Rust type as the type.
 /// (`Box<dyn Error>` and `anyhow::Error` implement no `Error`; they can be the
@@ -59,6 +60,7 @@ impl WorkflowError {
             || self.downcast_ref::<ActivityFailure>().is_some_and(ActivityFailure::is_cancelled)
             || self.downcast_ref::<ChildWorkflowFailure>().is_some_and(ChildWorkflowFailure::is_cancelled)
             || self.downcast_ref::<ExternalWorkflowFailure>().is_some_and(ExternalWorkflowFailure::is_cancelled)
+            || self.downcast_ref::<NexusOperationFailure>().is_some_and(NexusOperationFailure::is_cancelled)
             || self.downcast_ref::<Failure>().is_some_and(Failure::is_cancelled)
     }
 }

@@ -64,6 +64,9 @@ const FAILURE_NAMES: &[(&str, &str)] = &[
     ("activity", "activity_failure_info"),
     ("child", "child_workflow_execution_failure_info.workflow_type"),
     ("child", "child_workflow_execution_failure_info"),
+    ("nexus", "nexus_operation_execution_failure_info"),
+    ("handler", "nexus_handler_failure_info.type"),
+    ("handler", "nexus_handler_failure_info"),
 ];
 
 /// Where failures stand; the first two are written without their path.

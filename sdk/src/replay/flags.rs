@@ -16,10 +16,16 @@ pub(crate) enum CoreFlag {
     UpsertSearchAttributeOnPatch = 2,
     /// All other commands come first, then the first command that closes the workflow.
     MoveTerminalCommands = 3,
+    /// On replay a Nexus operation's service and name must be the recorded ones.
+    NexusOperationDeterminismChecks = 4,
 }
 
-const ALL: [CoreFlag; 3] =
-    [CoreFlag::IdAndTypeDeterminismChecks, CoreFlag::UpsertSearchAttributeOnPatch, CoreFlag::MoveTerminalCommands];
+const ALL: [CoreFlag; 4] = [
+    CoreFlag::IdAndTypeDeterminismChecks,
+    CoreFlag::UpsertSearchAttributeOnPatch,
+    CoreFlag::MoveTerminalCommands,
+    CoreFlag::NexusOperationDeterminismChecks,
+];
 const SDK_NAME: &str = "abide";
 const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 

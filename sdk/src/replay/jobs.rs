@@ -2,8 +2,11 @@
 //!
 //! All events of a task drive the machines first; then the code gets its jobs by rank: the start, the random seed,
 //! signals and updates in the order of their arrival (also one that stands after a timer's firing), then everything
-//! else in history order. That order is Core's: histories depend on it.
+//! else in history order, then what local activities came to. That order is Core's: histories depend on it.
 
+use std::time::Duration;
+
+use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
@@ -18,6 +21,17 @@ pub(crate) struct Jobs {
     pub(crate) random_seed: Option<u64>,
     pub(crate) messages: Vec<Message>,
     pub(crate) others: Vec<Job>,
+    pub(crate) local_activities: Vec<LocalJob>,
+}
+
+impl Jobs {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start.is_none()
+            && self.random_seed.is_none()
+            && self.messages.is_empty()
+            && self.others.is_empty()
+            && self.local_activities.is_empty()
+    }
 }
 
 /// Something that was sent to the workflow and that a handler takes.
@@ -67,7 +81,14 @@ impl Jobs {
     }
 }
 
-/// A job of the last rank.
+/// A local activity has an outcome, whether or not somebody waits for it.
+#[derive(Debug)]
+pub(crate) struct LocalJob {
+    pub(crate) operation: Option<Key>,
+    pub(crate) outcome: Outcome,
+}
+
+/// A job of the last rank but one.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// An operation has an outcome for the one who waits for it.
@@ -83,12 +104,24 @@ pub(crate) enum Outcome {
     Fired,
     /// A child workflow was started: its id and the id of its first run.
     Started(Box<WorkflowExecution>),
+    /// A Nexus operation was started and goes on; its token.
+    NexusStarted(String),
     /// Another workflow got a signal, or a request to cancel.
     Delivered,
-    /// An activity or a child workflow completed, with its result.
+    /// An activity, a child workflow or a Nexus operation completed, with its result.
     Completed(Option<Payload>),
     /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),
+    /// A local activity failed, and its next attempt is too far away to wait for within the workflow task.
+    BackOff(Box<BackOff>),
     /// The operation was cancelled before it came to anything.
     Cancelled,
+}
+
+/// How a local activity goes on after a timer.
+#[derive(Debug)]
+pub(crate) struct BackOff {
+    pub(crate) delay: Duration,
+    pub(crate) next_attempt: u32,
+    pub(crate) original_schedule_time: Option<Timestamp>,
 }

@@ -19,4 +19,7 @@ pub(crate) mod slab;
 pub(crate) mod state_machines;
 
 pub use nondeterminism::{Nondeterminism, NondeterminismKind};
-pub use workflow_task::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure};
+pub use workflow_task::{
+    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
+    WorkflowTaskCompletion, WorkflowTaskFailure,
+};

@@ -7,7 +7,9 @@ use std::panic::Location;
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
-use abide_protos::temporal::api::history::v1::{HistoryEvent, MarkerRecordedEventAttributes};
+use abide_protos::temporal::api::history::v1::{
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
+};
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_type::closes_workflow;
@@ -16,8 +18,9 @@ use super::jobs::{Job, Jobs, Message, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, cancel_external, child_workflow, close_workflow, modify_workflow_properties, patch, signal_external,
-    timer, update, upsert_search_attributes, workflow_task,
+    activity, cancel_external, child_workflow, close_workflow, local_activity, local_activity_marker,
+    modify_workflow_properties, nexus_operation, patch, signal_external, timer, update, upsert_search_attributes,
+    workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -40,11 +43,14 @@ pub(crate) struct StateMachines {
     next_timer: u32,
     next_activity: u32,
     next_child: u32,
+    pub(crate) local_activities: local_activity::LocalActivities,
     pub(super) patches: Option<Box<patch::Patches>>,
     /// Whether the code that runs now has run before: nothing it issues is sent.
     pub(crate) replaying: bool,
-    /// Workflow time: the latest WorkflowTaskStarted.
+    /// Workflow time: the latest WorkflowTaskStarted, or the end of a local activity after it.
     pub(crate) time: Timestamp,
+    /// Time outside, when the run was told last; for local activities alone.
+    pub(crate) wall_time: Option<Timestamp>,
     pub(crate) last_event_id: i64,
     pub(crate) last_started_event_id: i64,
     pub(crate) history_size_bytes: i64,
@@ -56,10 +62,12 @@ pub(crate) struct StateMachines {
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
     Activity(activity::ActivityMachine),
+    LocalActivity(Box<local_activity::LocalActivityMachine>),
+    NexusOperation(Box<nexus_operation::NexusOperationMachine>),
+    Update(Box<update::UpdateMachine>),
     ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
     SignalExternal(signal_external::SignalExternalMachine),
     CancelExternal(cancel_external::CancelExternalMachine),
-    Update(Box<update::UpdateMachine>),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -89,9 +97,11 @@ impl StateMachines {
             next_timer: 0,
             next_activity: 0,
             next_child: 0,
+            local_activities: local_activity::LocalActivities::default(),
             patches: None,
             replaying: true,
             time: Timestamp::default(),
+            wall_time: None,
             last_event_id: 0,
             last_started_event_id: 0,
             history_size_bytes: 0,
@@ -122,13 +132,7 @@ impl StateMachines {
                 Ok(())
             }
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
-            A::WorkflowTaskStartedEventAttributes(started) => {
-                self.last_started_event_id = id;
-                self.history_size_bytes = started.history_size_bytes;
-                self.continue_as_new_suggested = started.suggest_continue_as_new;
-                self.pass_time(event.event_time);
-                self.workflow_task(workflow_task::Input::Started, id)
-            }
+            A::WorkflowTaskStartedEventAttributes(started) => self.task_started(id, started, event.event_time),
             A::WorkflowTaskCompletedEventAttributes(completed) => {
                 if let Some(metadata) = &completed.sdk_metadata {
                     self.flags.recorded(metadata);
@@ -136,12 +140,7 @@ impl StateMachines {
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
-            A::WorkflowTaskFailedEventAttributes(failed) => {
-                if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
-                    self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
-                }
-                self.workflow_task(workflow_task::Input::Failed, id)
-            }
+            A::WorkflowTaskFailedEventAttributes(failed) => self.task_failed(id, failed),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
@@ -183,6 +182,9 @@ impl StateMachines {
             A::TimerStartedEventAttributes(event) => self.timer_started(id, event),
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
+            A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
+                self.local_activity_marker_recorded(id, event)
+            }
             A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
             A::WorkflowPropertiesModifiedEventAttributes(_) => self.properties_modified(id),
@@ -210,14 +212,20 @@ impl StateMachines {
             A::ExternalWorkflowExecutionCancelRequestedEventAttributes(event) => {
                 self.external_cancel_requested(id, event.initiated_event_id)
             }
-            _ => return None,
+            other => return self.apply_to_nexus_operation(id, other),
         })
     }
 
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
     /// first.
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+        let id = event.event_id;
         match &mut event.attributes {
+            Some(A::MarkerRecordedEventAttributes(event))
+                if event.marker_name == local_activity_marker::MARKER_NAME =>
+            {
+                self.local_activity_marker_ahead(id, event)?;
+            }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
                 // A task's flags stand in the event that ends it, and hold for the code that runs now.
                 if let Some(metadata) = &completed.sdk_metadata {
@@ -254,6 +262,10 @@ impl StateMachines {
             Machine::Activity(_) => self.cancel_activity(machine, forget),
             Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
             Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
+            Machine::LocalActivity(_) => {
+                self.cancel_local_activity(machine, forget);
+                None
+            }
             // A request that was made stands, whoever waits for it.
             Machine::CancelExternal(_) => {
                 if forget {
@@ -261,6 +273,7 @@ impl StateMachines {
                 }
                 None
             }
+            Machine::NexusOperation(_) => self.cancel_nexus_operation(machine, forget),
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
@@ -277,6 +290,8 @@ impl StateMachines {
             Some(Machine::ChildWorkflow(child)) => child.detach(),
             Some(Machine::SignalExternal(signal)) => signal.detach(),
             Some(Machine::CancelExternal(request)) => request.detach(),
+            Some(Machine::LocalActivity(activity)) => activity.detach(),
+            Some(Machine::NexusOperation(operation)) => operation.detach(),
             Some(_) | None => {}
         }
     }
@@ -328,7 +343,7 @@ impl StateMachines {
         self.next_timer
     }
 
-    /// The next activity's number, from 1; local activities will share the counter.
+    /// The next activity's number, from 1; local activities share the counter.
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
@@ -422,10 +437,12 @@ impl StateMachines {
         match self.machines.get(machine) {
             Some(Machine::Activity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
+            Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
+            Some(Machine::NexusOperation(operation)) => format!("{name} {}", operation.describe()),
+            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
             Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
-            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             _ => name,
@@ -442,6 +459,26 @@ impl StateMachines {
         }
     }
 
+    fn task_started(
+        &mut self,
+        id: i64,
+        started: &WorkflowTaskStartedEventAttributes,
+        time: Option<Timestamp>,
+    ) -> Result<(), ReplayError> {
+        self.last_started_event_id = id;
+        self.history_size_bytes = started.history_size_bytes;
+        self.continue_as_new_suggested = started.suggest_continue_as_new;
+        self.pass_time(time);
+        self.workflow_task(workflow_task::Input::Started, id)
+    }
+
+    fn task_failed(&mut self, id: i64, failed: &WorkflowTaskFailedEventAttributes) -> Result<(), ReplayError> {
+        if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
+            self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
+        }
+        self.workflow_task(workflow_task::Input::Failed, id)
+    }
+
     fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {
         let (next, _) = workflow_task::step(self.workflow_task, input).ok_or_else(|| {
             let state = self.workflow_task;
@@ -451,7 +488,7 @@ impl StateMachines {
         Ok(())
     }
 
-    fn pass_time(&mut self, time: Option<Timestamp>) {
+    pub(crate) fn pass_time(&mut self, time: Option<Timestamp>) {
         if let Some(time) = time
             && (time.seconds, time.nanos) > (self.time.seconds, self.time.nanos)
         {

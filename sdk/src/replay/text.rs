@@ -13,7 +13,8 @@
 //! One event a line: id, type, attributes. Every field of an event can be given by its path, most have a short name
 //! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. What a line leaves
 //! out gets an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` picks one),
-//! 1 ms between events, core flags 1, 2, 3 on the first completed task (`flags=none` for none).
+//! 1 ms between events, a local activity's marker (`local_activity=1 activity=charge index=1 result=7`, `attempt=2
+//! backoff=90s message="busy"`), core flags 1 to 4 on the first completed task (`flags=none` for none).
 //!
 //! Lines after the last event can be updates that the last task, which is live, brings along:
 //! `update id=u1 name=add input=1`.
@@ -21,7 +22,7 @@
 mod messages;
 mod wiring;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use abide_protos::fields::MessageBuilder;
 use abide_protos::temporal::api::command::v1::Command;
@@ -126,6 +127,8 @@ struct EventBuilder {
     given: BTreeSet<String>,
     /// `id=` on an event that has no id of its own: picks the operation.
     picked: Option<String>,
+    /// What a marker says of a local activity.
+    local_activity: BTreeMap<String, String>,
 }
 
 impl EventBuilder {
@@ -160,6 +163,13 @@ impl EventBuilder {
             "at" => return wiring.set_time(value),
             "worker_may_ignore" | "version" | "task_id" => return self.event.set(key, value),
             "summary" => return self.event.set("user_metadata.summary", value),
+            "local_activity" | "activity" | "attempt" | "index" | "complete" | "backoff" | "original"
+                if self.event_type == "MarkerRecorded" =>
+            {
+                self.local_activity.insert(key.to_string(), value.to_string());
+                return Ok(());
+            }
+            "result" if self.event_type == "MarkerRecorded" => return self.set("details.result", value),
             _ => {}
         }
         let path = long_name(key, &|path| self.knows(path));
@@ -191,6 +201,7 @@ fn parse_event(line: &str, wiring: &mut Wiring) -> Result<HistoryEvent, String> 
         attributes: attributes_field(event_type),
         given: BTreeSet::new(),
         picked: None,
+        local_activity: BTreeMap::new(),
     };
     event.event.set("event_id", id)?;
     event.event.set("event_type", &number.to_string())?;

@@ -1,8 +1,11 @@
 //! What goes into a run and what comes out: plain values, so that the same inputs always give the same outputs.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use abide_protos::Timestamp;
 use abide_protos::temporal::api::command::v1::Command;
+use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
@@ -11,6 +14,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::nondeterminism::Nondeterminism;
+use crate::retry_policy::RetryPolicy;
 
 /// What a run is told.
 #[derive(Debug)]
@@ -19,6 +23,10 @@ pub enum Input {
     WorkflowTask(Box<WorkflowTask>),
     /// More history, in answer to [`Output::NeedHistory`].
     HistoryPage(HistoryPage),
+    /// A local activity has ended, in answer to [`Output::RunLocalActivities`].
+    LocalActivityResolved(Box<LocalActivityResolution>),
+    /// Most of the time that the server waits for the task is over: complete what there is, and ask for another one.
+    HeartbeatDue,
 }
 
 /// One workflow task as polled, already split from its transport.
@@ -38,6 +46,66 @@ pub struct WorkflowTask {
     pub queries: Vec<(String, WorkflowQuery)>,
     /// A query that is the whole task: answered with [`Output::AnswerQuery`], never with a completion.
     pub query: Option<WorkflowQuery>,
+    /// The time when it was handed out: local activities record it.
+    pub wall_time: Option<Timestamp>,
+}
+
+/// A local activity that is to be run.
+#[derive(Clone, Debug)]
+pub struct LocalActivityTask {
+    /// Its number in the run.
+    pub seq: u32,
+    /// Its id within the workflow.
+    pub activity_id: String,
+    /// The activity type's name.
+    pub activity_type: String,
+    /// Its arguments.
+    pub input: Vec<Payload>,
+    /// The attempt to begin with, from 1.
+    pub attempt: u32,
+    /// When the first attempt was scheduled, which may have been a timer ago.
+    pub original_schedule_time: Option<Timestamp>,
+    /// Limit of all attempts together.
+    pub schedule_to_close_timeout: Option<Duration>,
+    /// How long it may wait for a free slot.
+    pub schedule_to_start_timeout: Option<Duration>,
+    /// Limit of one attempt.
+    pub start_to_close_timeout: Option<Duration>,
+    /// When it is tried again.
+    pub retry_policy: RetryPolicy,
+    /// Longer intervals between attempts are for a timer of the workflow's.
+    pub local_retry_threshold: Duration,
+}
+
+/// How a local activity ended.
+#[derive(Clone, Debug)]
+pub struct LocalActivityResolution {
+    /// Its [number](LocalActivityTask::seq).
+    pub seq: u32,
+    /// What it came to.
+    pub result: LocalActivityResult,
+    /// The last attempt; 0 if none was made.
+    pub attempt: u32,
+    /// How long the last attempt took.
+    pub run_time: Duration,
+    /// The time when it ended.
+    pub wall_time: Option<Timestamp>,
+}
+
+/// What a local activity came to.
+#[derive(Clone, Debug)]
+pub enum LocalActivityResult {
+    /// It completed with this result.
+    Completed(Payload),
+    /// It failed, timed out or was cancelled: the failure says which.
+    Failed(Box<FailureProto>),
+    /// It failed, and its next attempt is due when a timer of the workflow's has fired.
+    BackOff {
+        /// The last attempt's failure.
+        failure: Box<FailureProto>,
+        /// Time until the next attempt.
+        delay: Duration,
+    },
 }
 
 /// Some consecutive events of a history.
@@ -63,6 +131,14 @@ pub enum Output {
         /// Opaque to a run: what [`HistoryPage::next_page_token`] said.
         next_page_token: Vec<u8>,
     },
+    /// The task stays open until local activities have ended: run these, come back with each outcome
+    /// ([`Input::LocalActivityResolved`]) and when most of the task's time is over ([`Input::HeartbeatDue`]).
+    RunLocalActivities {
+        /// To be begun.
+        start: Vec<LocalActivityTask>,
+        /// To be cancelled, by number; what becomes of them is still to be told.
+        cancel: Vec<u32>,
+    },
     /// Nothing to tell: a replay has come to the end of its history.
     Idle,
 }
@@ -82,6 +158,10 @@ pub struct WorkflowTaskCompletion {
     pub closes_workflow: bool,
     /// Asks for a new task at once (heartbeat of a task with running local activities).
     pub force_create_new_workflow_task: bool,
+    /// Local activities to be cancelled, by number; nobody waits for them any more.
+    pub cancel_local_activities: Vec<u32>,
+    /// How many attempts of local activities were not their first; filled in by who ran them.
+    pub nonfirst_local_activity_attempts: u32,
 }
 
 /// Why a workflow task failed.

@@ -1,14 +1,17 @@
 //! Why a workflow task fails, and what the server is told.
 
-use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+use abide_protos::temporal::api::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
+use abide_protos::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::panics::Panic;
 use super::registry::WorkflowRegistry;
 use crate::failure::SOURCE;
 use crate::replay::state_machines::ReplayError;
-use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskFailure};
+use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskCompletion, WorkflowTaskFailure};
 
 /// Why a workflow task fails.
 #[derive(Debug)]
@@ -34,7 +37,16 @@ impl TaskError {
     }
 
     pub(crate) fn into_output(self) -> Output {
-        let (cause, error_type) = match &self {
+        let (cause, failure) = self.cause_and_failure();
+        let nondeterminism = match self {
+            Self::Nondeterminism(error) => Some(error),
+            _ => None,
+        };
+        Output::Fail(Box::new(WorkflowTaskFailure { cause, failure, nondeterminism }))
+    }
+
+    fn cause_and_failure(&self) -> (WorkflowTaskFailedCause, FailureProto) {
+        let (cause, error_type) = match self {
             Self::Nondeterminism(_) => (WorkflowTaskFailedCause::NonDeterministicError, "NondeterminismError"),
             Self::Panic(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "Panic"),
             Self::Malformed(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "MalformedHistory"),
@@ -49,11 +61,7 @@ impl TaskError {
             })),
             ..Default::default()
         };
-        let nondeterminism = match self {
-            Self::Nondeterminism(error) => Some(error),
-            _ => None,
-        };
-        Output::Fail(Box::new(WorkflowTaskFailure { cause, failure, nondeterminism }))
+        (cause, failure)
     }
 }
 
@@ -76,6 +84,24 @@ impl From<Panic> for TaskError {
         }
         Self::Panic(panic)
     }
+}
+
+/// A task that would fail, completed with the end of its workflow instead.
+pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskCompletedMetadata) -> Output {
+    let (_, failure) = error.cause_and_failure();
+    let command = Command {
+        command_type: CommandType::FailWorkflowExecution as i32,
+        attributes: Some(Attributes::FailWorkflowExecutionCommandAttributes(FailWorkflowExecutionCommandAttributes {
+            failure: Some(failure),
+        })),
+        ..Default::default()
+    };
+    Output::Complete(Box::new(WorkflowTaskCompletion {
+        commands: vec![command],
+        sdk_metadata,
+        closes_workflow: true,
+        ..Default::default()
+    }))
 }
 
 /// Something outside the run woke one of its routines.

@@ -2,6 +2,7 @@
 
 mod close;
 mod failures;
+mod local_activities;
 mod messages;
 mod order;
 mod panics;
@@ -15,5 +16,5 @@ mod specs;
 mod workflow_run;
 
 pub use order::{Grouping, RunOrder};
-pub use registry::WorkflowRegistry;
+pub use registry::{WorkflowErrorType, WorkflowRegistry};
 pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

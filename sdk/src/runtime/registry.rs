@@ -1,6 +1,6 @@
 //! The workflows a worker can run, by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,11 +11,25 @@ use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance}
 type Instantiate =
     dyn Fn(&WorkflowContext, &mut PayloadReader<'_>) -> Result<Rc<dyn WorkflowInstance>, PayloadError> + Send + Sync;
 
+/// What may fail a workflow instead of its workflow task only.
+///
+/// A failed task is tried again for ever, so that mended code can go on; a failed workflow is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum WorkflowErrorType {
+    /// The workflow's code no longer fits its history.
+    Nondeterminism,
+}
+
 /// The workflows a worker can run, by name.
 #[derive(Clone, Default)]
 pub struct WorkflowRegistry {
     workflows: BTreeMap<&'static str, Arc<Instantiate>>,
     duplicates: Vec<&'static str>,
+    /// What fails every workflow.
+    failure_errors: BTreeSet<WorkflowErrorType>,
+    /// What fails workflows of one type besides.
+    failure_errors_of: BTreeMap<&'static str, BTreeSet<WorkflowErrorType>>,
 }
 
 impl WorkflowRegistry {
@@ -35,6 +49,24 @@ impl WorkflowRegistry {
     /// Names that were added more than once.
     pub fn duplicates(&self) -> &[&'static str] {
         &self.duplicates
+    }
+
+    /// Lets errors of these kinds fail the workflow: of that type, or (`None`) of every type.
+    pub fn fail_workflow_on(
+        &mut self,
+        workflow_type: Option<&'static str>,
+        errors: impl IntoIterator<Item = WorkflowErrorType>,
+    ) {
+        match workflow_type {
+            Some(name) => self.failure_errors_of.entry(name).or_default().extend(errors),
+            None => self.failure_errors.extend(errors),
+        }
+    }
+
+    /// Whether an error of that kind fails a workflow of that type.
+    pub(crate) fn fails_workflow(&self, workflow_type: &str, error: WorkflowErrorType) -> bool {
+        let of_type = || self.failure_errors_of.get(workflow_type).is_some_and(|errors| errors.contains(&error));
+        self.failure_errors.contains(&error) || of_type()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Instantiate>> {

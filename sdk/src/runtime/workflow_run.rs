@@ -7,12 +7,12 @@ use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 
-use super::failures::{TaskError, foreign_wake, unknown_workflow};
+use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
 use super::order::{Grouping, RunOrder};
 use super::panics;
-use super::queries::{answer_all, answer_one, query_failed};
+use super::queries::{answer_one, query_failed};
 use super::ready_queue::ReadyQueue;
-use super::registry::WorkflowRegistry;
+use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, NextTask};
@@ -20,7 +20,7 @@ use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::{Job, Jobs, Signal};
 use crate::replay::state_machines::StateMachines;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion};
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::workflow::shared::Shared;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
 
@@ -47,11 +47,11 @@ pub struct WorkflowRun {
     ready: Arc<ReadyQueue>,
     routines: Routines,
     shared: Rc<Shared>,
-    instance: Option<Rc<dyn WorkflowInstance>>,
+    pub(super) instance: Option<Rc<dyn WorkflowInstance>>,
     unknown_signals: Vec<Signal>,
     /// How the run ended, as far as its code goes.
-    outcome: Option<ReplayedOutcome>,
-    task: Option<Box<WorkflowTask>>,
+    pub(super) outcome: Option<ReplayedOutcome>,
+    pub(super) task: Option<Box<WorkflowTask>>,
     /// Whether the cached part of the run is of no use and the history is read from event 1.
     rebuilding: bool,
 }
@@ -94,25 +94,31 @@ impl WorkflowRun {
     /// Takes one input to its end: synchronous, deterministic, without side effects.
     pub fn handle(&mut self, input: Input) -> Output {
         let _running = self.ready.enter();
-        let pushed = match input {
+        let output = match input {
             Input::WorkflowTask(mut task) => {
                 let page = std::mem::take(&mut task.history);
                 self.task = Some(task);
-                self.take_in(page, true)
+                self.follow(page, true)
             }
-            Input::HistoryPage(page) => self.take_in(page, false),
+            Input::HistoryPage(page) => self.follow(page, false),
+            Input::LocalActivityResolved(resolution) => self.local_activity_resolved(*resolution),
+            Input::HeartbeatDue => self.heartbeat_due(),
         };
-        let output = pushed.and_then(|need| match need {
-            Some(output) => Ok(output),
-            None => self.advance(),
-        });
         match output {
             Ok(output) => output,
             Err(error) => {
-                let query = self.task.take().is_some_and(|task| task.query.is_some());
+                let task = self.task.take();
+                let is_query = task.as_ref().is_some_and(|task| task.query.is_some());
+                let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
+                let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
+                let sdk_metadata = self.shared.core.borrow().machines.flags.to_record();
                 // Whatever comes next begins with the first event: what is left of this run cannot be trusted.
                 self.forget();
-                if query { query_failed(&error) } else { error.into_output() }
+                match error {
+                    error if is_query => query_failed(&error),
+                    error if closes => fail_workflow(error, sdk_metadata),
+                    error => error.into_output(),
+                }
             }
         }
     }
@@ -122,9 +128,22 @@ impl WorkflowRun {
         self.shared.core.borrow().machines.last_started_event_id
     }
 
+    /// The run's id.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
     /// How the run's code ended; `None` while it is open.
     pub fn replayed_outcome(&self) -> Option<&ReplayedOutcome> {
         self.outcome.as_ref()
+    }
+
+    /// Takes in history, and goes on with it.
+    fn follow(&mut self, page: HistoryPage, begins_task: bool) -> Result<Output, TaskError> {
+        match self.take_in(page, begins_task)? {
+            Some(output) => Ok(output),
+            None => self.advance(),
+        }
     }
 
     /// Takes the last workflow task back, whose started event is `dropped`: the server has forgotten it, and the task
@@ -211,6 +230,8 @@ impl WorkflowRun {
         {
             let mut core = self.shared.core.borrow_mut();
             core.machines.replaying = !at_tip;
+            core.machines.wall_time = self.task.as_ref().and_then(|task| task.wall_time);
+            core.machines.local_activities_begin_task();
             for event in self.cursor.ahead(ahead) {
                 core.machines.look_ahead(event)?;
             }
@@ -222,27 +243,13 @@ impl WorkflowRun {
                 core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
             }
         }
-        self.run_code()?;
-        let commands = self.shared.core.borrow_mut().machines.finish_task();
+        self.run_activations()?;
         self.cursor.release();
-        if !at_tip {
-            return Ok(None);
+        if at_tip {
+            return self.answer_task(false).map(Some);
         }
-        let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
-        if self.outcome.is_some() {
-            self.warn_of_unfinished_handlers();
-        }
-        let query_results = answer_all(task.queries, self.instance.as_ref(), &self.shared);
-        let mut core = self.shared.core.borrow_mut();
-        let messages = core.machines.take_messages(&commands);
-        Ok(Some(Output::Complete(Box::new(WorkflowTaskCompletion {
-            commands,
-            messages,
-            query_results,
-            sdk_metadata: core.machines.flags.to_record(),
-            closes_workflow: self.outcome.is_some(),
-            force_create_new_workflow_task: false,
-        }))))
+        self.shared.core.borrow_mut().machines.finish_task();
+        Ok(None)
     }
 
     /// No task is left in the history: answers a query, or says that a replay has come to its end.
@@ -287,10 +294,10 @@ impl WorkflowRun {
     }
 
     /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
-    fn run_code(&mut self) -> Result<(), TaskError> {
+    pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
         let jobs = std::mem::take(&mut self.shared.core.borrow_mut().machines.jobs);
         let order = self.order();
-        let Jobs { start, random_seed, messages, others } = jobs;
+        let Jobs { start, random_seed, messages, others, local_activities } = jobs;
         if let Some(seed) = random_seed {
             self.shared.random_seed.set(seed);
         }
@@ -317,6 +324,11 @@ impl WorkflowRun {
                 Job::CancelWorkflow { reason } => {
                     self.shared.cancel_scope(&self.shared.root_scope, &reason);
                 }
+            }
+        }
+        for job in local_activities {
+            if let Some(operation) = job.operation {
+                self.shared.core.borrow_mut().resolve_operation(operation, job.outcome);
             }
         }
         self.drain()
@@ -397,6 +409,13 @@ impl WorkflowRun {
 
     fn order(&self) -> RunOrder {
         self.options.order.unwrap_or_else(|| RunOrder::of(&self.shared.core.borrow().machines.flags))
+    }
+
+    /// Whether the worker was told that such an error ends the workflow, not only its task.
+    fn fails_workflow(&self, error: &TaskError) -> bool {
+        let Some(info) = self.shared.info.get() else { return false };
+        matches!(error, TaskError::Nondeterminism(_))
+            && self.registry.fails_workflow(&info.workflow_type, WorkflowErrorType::Nondeterminism)
     }
 
     /// Drops everything, to read the history from event 1.

@@ -12,6 +12,7 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
+use abide_protos::temporal::api::taskqueue::v1::TaskQueueMetadata;
 use abide_protos::temporal::api::workflowservice::v1::{
     GetSystemInfoRequest, PollActivityTaskQueueRequest, PollActivityTaskQueueResponse,
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedRequest, RespondActivityTaskFailedRequest,
@@ -24,6 +25,7 @@ use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interva
 use super::lane_thread::panic_message;
 use super::limits::{Excess, Limit};
 use super::poller::TaskSource;
+use super::rate::Rate;
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
@@ -40,18 +42,19 @@ const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// No longer timeout is believed: the clock cannot count as far as a message can.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Everything a worker does for activities.
 pub(super) struct ActivityWorker {
     shared: Arc<Shared>,
     registry: ActivityRegistry,
     slots: Arc<Slots>,
+    rate: Rate,
     runtime: Handle,
 }
 
 /// How an attempt ended.
-enum Outcome {
+pub(super) enum Outcome {
     Completed(Payload),
     Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
@@ -65,7 +68,8 @@ impl ActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
-        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), runtime: Handle::current() })
+        let rate = Rate::new(shared.options.max_activities_per_second);
+        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), rate, runtime: Handle::current() })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
@@ -85,6 +89,9 @@ impl ActivityWorker {
 
     /// Runs an attempt and answers it; its slot is given back at the end.
     async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+        if let Some(turn) = self.rate.take_turn() {
+            sleep_until(turn).await;
+        }
         let began = Instant::now();
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
@@ -109,7 +116,10 @@ impl ActivityWorker {
                 let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
                 self.watched(running, &watch, &cancellation).await
             }
-            None => Outcome::Failed(self.unknown_type(&context.info().activity_type)),
+            None => {
+                let name = &context.info().activity_type;
+                Outcome::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
+            }
         };
         if let Outcome::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
@@ -127,7 +137,7 @@ impl ActivityWorker {
         let mut running = pin!(running);
         // The common case first: code that does not wait needs no timers.
         if let Some(ended) = running.as_mut().now_or_never() {
-            return self.outcome(ended, cancellation);
+            return attempt_outcome(ended, cancellation, self.shared.limits.blob);
         }
         let phases = &self.shared.phases;
         let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
@@ -138,7 +148,7 @@ impl ActivityWorker {
             let timeout = watch.next_timeout();
             tokio::select! {
                 biased;
-                ended = &mut running => return self.outcome(ended, cancellation),
+                ended = &mut running => return attempt_outcome(ended, cancellation, self.shared.limits.blob),
                 () = &mut aborted => return Outcome::Failed(worker_shutdown()),
                 text = &mut refused => return Outcome::Failed(failure("PayloadsTooLarge", &text)),
                 () = &mut told_to_stop, if !told => {
@@ -153,32 +163,6 @@ impl ActivityWorker {
                 }
             }
         }
-    }
-
-    fn outcome(
-        &self,
-        ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
-        cancellation: &ActivityCancellation,
-    ) -> Outcome {
-        let outcome = match ended {
-            Ok(Ok(result)) => Outcome::Completed(result),
-            Ok(Err(error)) => failed(error, cancellation.reason()),
-            Err(panic) => {
-                Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic))))
-            }
-        };
-        within_limit(outcome, self.shared.limits.blob)
-    }
-
-    fn unknown_type(&self, activity_type: &str) -> Box<FailureProto> {
-        let known: Vec<_> = self.registry.names().collect();
-        let queue = &self.shared.task_queue;
-        let text = format!(
-            "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
-             Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
-            known.join(", ")
-        );
-        failure("NotFoundError", &text)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
@@ -298,8 +282,33 @@ impl Watch<'_> {
     }
 }
 
+/// What the code's end means.
+pub(super) fn attempt_outcome(
+    ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
+    cancellation: &ActivityCancellation,
+    limit: Limit,
+) -> Outcome {
+    let outcome = match ended {
+        Ok(Ok(result)) => Outcome::Completed(result),
+        Ok(Err(error)) => failed(error, cancellation.reason()),
+        Err(panic) => Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic)))),
+    };
+    within_limit(outcome, limit)
+}
+
+/// No activity of that name is registered. Retryable: a mended worker may be next.
+pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
+    let known: Vec<_> = registry.names().collect();
+    let text = format!(
+        "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
+         Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
+        known.join(", ")
+    );
+    failure("NotFoundError", &text)
+}
+
 /// Says that an attempt failed, loudly unless its author expected it.
-fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
+pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
     let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
     let benign = match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
@@ -360,7 +369,7 @@ fn worker_shutdown() -> Box<FailureProto> {
     failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
 }
 
-fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
+pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
     Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
 }
 
@@ -391,6 +400,7 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
         activity_id: task.activity_id,
         activity_type: task.activity_type.unwrap_or_default().name,
         attempt: u32::try_from(task.attempt).unwrap_or_default().max(1),
+        is_local: false,
         task_token: task.task_token,
         task_queue: task_queue.to_string(),
         namespace: task.workflow_namespace,
@@ -423,6 +433,10 @@ impl TaskSource for ActivityTaskSource {
         let request = PollActivityTaskQueueRequest {
             namespace: shared.namespace(),
             task_queue: Some(shared.normal_queue()),
+            task_queue_metadata: shared
+                .options
+                .max_task_queue_activities_per_second
+                .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
             worker_version_capabilities: shared.version_capabilities(),
@@ -438,7 +452,9 @@ impl TaskSource for ActivityTaskSource {
         self.worker.start(response, slot);
     }
 
-    async fn wanted(&self) {}
+    async fn wanted(&self) {
+        self.worker.rate.allows().await;
+    }
 
     async fn probe(&self) -> Result<(), RpcError> {
         self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)

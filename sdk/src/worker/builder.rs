@@ -10,7 +10,7 @@ use super::options::Options;
 use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
-use crate::runtime::WorkflowRegistry;
+use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
 /// Makes a [`Worker`]; [`Worker::builder`] gives one.
@@ -90,6 +90,24 @@ impl<State> WorkerBuilder<State> {
         self.registered()
     }
 
+    /// Lets errors of these kinds fail the workflow, where they would fail its workflow task only: for all workflows of
+    /// this worker. Default: none, so that a workflow waits for its code to be mended.
+    pub fn workflow_failure_errors(mut self, errors: impl IntoIterator<Item = WorkflowErrorType>) -> Self {
+        self.workflows.fail_workflow_on(None, errors);
+        self
+    }
+
+    /// As [`workflow_failure_errors`](Self::workflow_failure_errors), for one workflow type; errors given for all
+    /// workflows count besides.
+    pub fn workflow_failure_errors_of<W: WorkflowImplementation>(
+        mut self,
+        workflow: W,
+        errors: impl IntoIterator<Item = WorkflowErrorType>,
+    ) -> Self {
+        self.workflows.fail_workflow_on(Some(workflow.name()), errors);
+        self
+    }
+
     /// How many idle workflow runs are kept in memory, so that they need not be rebuilt from history; the one that was
     /// not used for the longest time goes first. 0 keeps none. Default: 1000.
     pub fn max_cached_workflows(mut self, runs: usize) -> Self {
@@ -106,6 +124,12 @@ impl<State> WorkerBuilder<State> {
     /// How many activities run at a time, polls included. Default: 100.
     pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_activities = activities;
+        self
+    }
+
+    /// How many local activities run at a time; more of them wait. Default: 100.
+    pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
+        self.options.max_concurrent_local_activities = activities;
         self
     }
 
@@ -165,6 +189,20 @@ impl<State> WorkerBuilder<State> {
     /// that. Default: 30 s.
     pub fn default_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
         self.options.default_heartbeat_throttle_interval = interval;
+        self
+    }
+
+    /// How many activities this worker begins per second at most; above 0. Default: no limit.
+    pub fn max_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_activities_per_second = Some(rate);
+        self
+    }
+
+    /// How many activities per second the server hands out from the task queue at most, to all its workers together;
+    /// above 0. The server keeps what it was told last, by whichever worker polled. This worker then starts no activity
+    /// eagerly. Default: no limit.
+    pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
+        self.options.max_task_queue_activities_per_second = Some(rate);
         self
     }
 

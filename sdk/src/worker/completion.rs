@@ -36,6 +36,7 @@ const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
     pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+        let heartbeat = completion.force_create_new_workflow_task;
         let mut completion = completion;
         completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
         let eager_slots = self.reserve_eager(&mut completion.commands);
@@ -53,6 +54,8 @@ impl WorkflowWorker {
                 }
                 if let Some(next) = response.workflow_task {
                     self.accept(next, ticket.slot);
+                } else if heartbeat {
+                    self.lanes().send(&ticket.run_id, Message::NoTaskAlong { run_id: ticket.run_id.clone() });
                 }
             }
             Err(error) => self.completion_refused(&ticket, &error).await,
@@ -63,7 +66,10 @@ impl WorkflowWorker {
     fn reserve_eager(&self, commands: &mut [Command]) -> Vec<Slot> {
         let options = &self.shared.options;
         let ending = self.shared.phases.has_reached(Phase::Draining);
-        let activities = self.activities.get().filter(|_| !ending && !options.disable_eager_activity_execution);
+        // What is started eagerly does not pass the task queue, where the server keeps its rate.
+        let has_rate = options.max_task_queue_activities_per_second.is_some();
+        let eager = !(ending || has_rate || options.disable_eager_activity_execution);
+        let activities = self.activities.get().filter(|_| eager);
         eager::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
             activities?.reserve(activity.activity_type.as_ref().map_or("", |activity_type| &activity_type.name))
         })
@@ -164,7 +170,7 @@ impl WorkflowWorker {
             task_token: ticket.task_token.clone(),
             commands: completion.commands,
             identity: shared.identity.clone(),
-            return_new_workflow_task: sticky_attributes.is_some() && self.takes_another_task(),
+            return_new_workflow_task: self.takes_another_task(completion.force_create_new_workflow_task),
             sticky_attributes,
             force_create_new_workflow_task: completion.force_create_new_workflow_task,
             query_results: completion.query_results,
@@ -172,7 +178,9 @@ impl WorkflowWorker {
             worker_version_stamp: shared.version_stamp(),
             messages: completion.messages,
             sdk_metadata: Some(completion.sdk_metadata),
-            metering_metadata: Some(MeteringMetadata::default()),
+            metering_metadata: Some(MeteringMetadata {
+                nonfirst_local_activity_execution_attempts: completion.nonfirst_local_activity_attempts,
+            }),
             capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
             worker_instance_key: shared.instance_key.clone(),
             ..Default::default()

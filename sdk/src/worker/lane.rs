@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 
+use super::local_attempts::TaskClock;
 use super::slots::Slot;
-use crate::replay::{HistoryPage, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure};
+use crate::replay::{
+    HistoryPage, LocalActivityResolution, LocalActivityTask, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure,
+};
 
 /// Whose task it is and how to answer it: stays with the task until it is answered.
 #[derive(Debug)]
@@ -25,6 +28,9 @@ pub(super) struct Ticket {
     pub(super) attempt: i32,
     /// When the server gives the task up.
     pub(super) deadline: tokio::time::Instant,
+    /// When a task that waits for local activities is completed and asked for again.
+    pub(super) heartbeat_at: tokio::time::Instant,
+    pub(super) clock: TaskClock,
     /// Whether the whole task is a query.
     pub(super) is_query: bool,
     /// Id of the task's WorkflowTaskStarted event.
@@ -47,6 +53,12 @@ pub(super) enum Message {
     Page(Box<Ticket>, HistoryPage),
     /// The history that a run asked for cannot be had: forget the run.
     NoPage { run_id: String },
+    /// A local activity has ended that a run waits for.
+    LocalActivityResolved(Box<Ticket>, Box<LocalActivityResolution>),
+    /// A task that waits for local activities has to be completed and asked for again.
+    HeartbeatDue(Box<Ticket>),
+    /// The next task of a run with local activities will come by a poll.
+    NoTaskAlong { run_id: String },
     /// Forget an idle run: the server did not take its answer.
     Evict { run_id: String },
     /// The server has forgotten the task that was started at event `dropped`: the one that was started at
@@ -65,6 +77,11 @@ pub(super) enum Verdict {
     /// The run goes on when it gets this page.
     NeedHistory {
         next_page_token: Vec<u8>,
+    },
+    /// The task stays open: run these and tell what they come to.
+    LocalActivities {
+        start: Vec<LocalActivityTask>,
+        cancel: Vec<u32>,
     },
     /// The run is not cached here and the task brings only the end of its history: send it again with the whole.
     CacheMiss(Box<WorkflowTask>),

@@ -15,9 +15,8 @@ use super::lane::{Lane, Message, Ticket, Verdict};
 use super::lanes::Shared;
 use crate::failure::{ApplicationFailure, application_failure};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
-use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
-/// A run as a lane sees it. [`WorkflowRun`] in earnest, something smaller in tests.
+/// A run as a lane sees it. [`LocalRun`](super::local_run::LocalRun) in earnest, something smaller in tests.
 pub(super) trait Run: Sized + 'static {
     /// What all runs are made from.
     type Factory: Send + Sync + 'static;
@@ -28,26 +27,6 @@ pub(super) trait Run: Sized + 'static {
     fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool;
 }
 
-impl Run for WorkflowRun {
-    type Factory = (Arc<WorkflowRegistry>, Arc<RunOptions>);
-
-    fn new((registry, options): &Self::Factory, ticket: &Ticket) -> Self {
-        Self::new(Arc::clone(registry), Arc::clone(options), ticket.workflow_id.clone(), ticket.run_id.clone())
-    }
-
-    fn handle(&mut self, input: Input) -> Output {
-        self.handle(input)
-    }
-
-    fn last_processed_started_event_id(&self) -> i64 {
-        self.last_processed_started_event_id()
-    }
-
-    fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
-        self.take_back_task(dropped, last_started_event_id)
-    }
-}
-
 pub(super) struct LaneThread<R: Run> {
     shared: Arc<Shared<R>>,
     lane: Arc<Lane>,
@@ -56,12 +35,17 @@ pub(super) struct LaneThread<R: Run> {
     idle: RunCache<Box<R>>,
     /// Runs that wait for a page of their history: never evicted.
     waiting_for_history: HashMap<String, Box<R>>,
+    /// Runs whose task waits for local activities: never evicted.
+    open: HashMap<String, Box<R>>,
+    /// Runs with local activities between one task and the next: not evicted while the next one may come along.
+    heartbeating: HashMap<String, Box<R>>,
 }
 
 impl<R: Run> LaneThread<R> {
     pub(super) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
         let lane = Arc::clone(&shared.lanes[index]);
-        Self { shared, lane, index, epoch, idle: RunCache::new(), waiting_for_history: HashMap::new() }
+        let (waiting_for_history, open, heartbeating) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { shared, lane, index, epoch, idle: RunCache::new(), waiting_for_history, open, heartbeating }
     }
 
     /// Works until the lane is closed, or until this thread was abandoned.
@@ -86,13 +70,26 @@ impl<R: Run> LaneThread<R> {
                 self.lane.unpark();
                 ControlFlow::Continue(())
             }
+            Message::LocalActivityResolved(ticket, resolution) => {
+                self.reopen(ticket, Input::LocalActivityResolved(resolution))
+            }
+            Message::HeartbeatDue(ticket) => self.reopen(ticket, Input::HeartbeatDue),
+            Message::NoTaskAlong { run_id } => {
+                if let Some(run) = self.heartbeating.remove(&run_id) {
+                    self.keep(&run_id, run);
+                    self.trim();
+                }
+                ControlFlow::Continue(())
+            }
             Message::Evict { run_id } => {
-                let evicted = self.idle.take(&run_id);
+                let evicted = self.heartbeating.remove(&run_id).or_else(|| self.idle.take(&run_id));
                 self.discard(evicted);
                 ControlFlow::Continue(())
             }
             Message::TakeBackTask { run_id, dropped, last_started_event_id } => {
-                if let Some(mut run) = self.idle.take(&run_id) {
+                if let Some(run) = self.heartbeating.get_mut(&run_id) {
+                    run.take_back_task(dropped, last_started_event_id);
+                } else if let Some(mut run) = self.idle.take(&run_id) {
                     // A run that has gone on since was rebuilt from a history without that task.
                     run.take_back_task(dropped, last_started_event_id);
                     self.idle.put(&run_id, run);
@@ -107,14 +104,19 @@ impl<R: Run> LaneThread<R> {
     }
 
     fn task(&mut self, ticket: Box<Ticket>, task: Box<WorkflowTask>) -> ControlFlow<()> {
-        if self.waiting_for_history.contains_key(&ticket.run_id) {
+        let is_open = self.open.contains_key(&ticket.run_id);
+        if self.waiting_for_history.contains_key(&ticket.run_id) || (is_open && ticket.is_query) {
             self.lane.park(Message::Task(ticket, task));
             return ControlFlow::Continue(());
         }
-        let cached = self.idle.take(&ticket.run_id);
+        // The server has given an open task up if it sends another one.
+        self.open.remove(&ticket.run_id).into_iter().for_each(drop_quietly);
+        let heartbeating = self.heartbeating.remove(&ticket.run_id);
+        let was_heartbeating = heartbeating.is_some();
+        let cached = heartbeating.or_else(|| self.idle.take(&ticket.run_id));
         self.shared.cached_changed(self.index, self.idle.len());
         match cached {
-            Some(run) if continues(&*run, &task) => self.work(run, ticket, Input::WorkflowTask(task)),
+            Some(run) if continues(&*run, &task, was_heartbeating) => self.work(run, ticket, Input::WorkflowTask(task)),
             stale => {
                 stale.into_iter().for_each(drop_quietly);
                 if begins_at_the_beginning(&task) {
@@ -138,6 +140,18 @@ impl<R: Run> LaneThread<R> {
         flow
     }
 
+    /// Goes on with a task that waited for local activities.
+    fn reopen(&mut self, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
+        let Some(run) = self.open.remove(&ticket.run_id) else {
+            (self.shared.sink)(ticket, Verdict::Lost);
+            return ControlFlow::Continue(());
+        };
+        let flow = self.work(run, ticket, input);
+        // A query that came meanwhile is parked again if the task is still open.
+        self.lane.unpark();
+        flow
+    }
+
     /// Lets workflow code run, and passes its verdict on.
     fn work(&mut self, mut run: Box<R>, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
         self.lane.begin(ticket);
@@ -154,12 +168,20 @@ impl<R: Run> LaneThread<R> {
                 return ControlFlow::Continue(());
             }
             Ok(Output::Complete(completion)) => {
-                self.keep(&ticket, run);
+                if completion.force_create_new_workflow_task {
+                    self.heartbeating.insert(ticket.run_id.clone(), run);
+                } else {
+                    self.keep(&ticket.run_id, run);
+                }
                 Verdict::Complete(completion)
             }
             Ok(Output::AnswerQuery(answer)) => {
-                self.keep(&ticket, run);
+                self.keep(&ticket.run_id, run);
                 Verdict::Answer(answer)
+            }
+            Ok(Output::RunLocalActivities { start, cancel }) => {
+                self.open.insert(ticket.run_id.clone(), run);
+                Verdict::LocalActivities { start, cancel }
             }
             Ok(Output::NeedHistory { next_page_token }) => {
                 self.waiting_for_history.insert(ticket.run_id.clone(), run);
@@ -184,12 +206,12 @@ impl<R: Run> LaneThread<R> {
     }
 
     /// Keeps a run for its next task.
-    fn keep(&mut self, ticket: &Ticket, run: Box<R>) {
+    fn keep(&mut self, run_id: &str, run: Box<R>) {
         if self.shared.capacity == 0 {
             drop_quietly(run);
             return;
         }
-        self.idle.put(&ticket.run_id, run).into_iter().for_each(drop_quietly);
+        self.idle.put(run_id, run).into_iter().for_each(drop_quietly);
         self.shared.cached_changed(self.index, self.idle.len());
     }
 
@@ -208,10 +230,11 @@ impl<R: Run> LaneThread<R> {
 }
 
 /// Whether a cached run has seen exactly what lies before the task.
-fn continues<R: Run>(run: &R, task: &WorkflowTask) -> bool {
+fn continues<R: Run>(run: &R, task: &WorkflowTask, was_heartbeating: bool) -> bool {
     match task.history.events.first() {
-        // The whole history came along: the run may have seen things that the server never stored.
-        Some(first) if first.event_id == 1 => false,
+        // The whole history came along: the run may have seen things that the server never stored. One whose task was
+        // just completed and asked for again has not; a worker without a cache gets the whole history every time.
+        Some(first) if first.event_id == 1 && !was_heartbeating => false,
         Some(_) => run.last_processed_started_event_id() == task.previous_started_event_id,
         // Only a query comes without events, and it asks for the state as it is.
         None => task.query.is_some(),

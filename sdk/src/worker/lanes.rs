@@ -207,6 +207,7 @@ mod tests {
 
     use super::*;
     use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
+    use crate::worker::local_attempts::TaskClock;
     use crate::worker::slots::Slot;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -251,7 +252,12 @@ mod tests {
         }
 
         fn handle(&mut self, input: Input) -> Output {
-            let Input::WorkflowTask(task) = input else { return Output::Complete(Box::default()) };
+            let heartbeat = matches!(input, Input::HeartbeatDue);
+            let Input::WorkflowTask(task) = input else {
+                let force_create_new_workflow_task = heartbeat;
+                let completion = WorkflowTaskCompletion { force_create_new_workflow_task, ..Default::default() };
+                return Output::Complete(Box::new(completion));
+            };
             self.last_started = task.started_event_id;
             if task.query.is_some() {
                 return Output::AnswerQuery(Box::default());
@@ -267,6 +273,7 @@ mod tests {
                 }
                 "long" => Output::NeedHistory { next_page_token: b"page 2".into() },
                 "short" => Output::Idle,
+                "local" => Output::RunLocalActivities { start: Vec::new(), cancel: Vec::new() },
                 _ => Output::Complete(Box::default()),
             }
         }
@@ -338,6 +345,9 @@ mod tests {
                 Verdict::Fail(failure) => failure.failure.message,
                 Verdict::Answer(_) => "answer".to_string(),
                 Verdict::NeedHistory { next_page_token } => String::from_utf8(next_page_token).unwrap(),
+                Verdict::LocalActivities { start, cancel } => {
+                    format!("local activities: {} more, {} cancelled", start.len(), cancel.len())
+                }
                 Verdict::CacheMiss(task) => format!("cache miss with {} events", task.history.events.len()),
                 Verdict::Lost => "lost".to_string(),
             };
@@ -377,6 +387,8 @@ mod tests {
             workflow_type: workflow_type.to_string(),
             attempt: 1,
             deadline: now().into(),
+            heartbeat_at: now().into(),
+            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH),
             is_query: false,
             started_event_id: 3,
             polled_events: Vec::new(),
@@ -388,6 +400,55 @@ mod tests {
     fn history(first: i64, last: i64) -> HistoryPage {
         let events = (first..=last).map(|event_id| HistoryEvent { event_id, ..Default::default() }).collect();
         HistoryPage { events, next_page_token: Vec::new() }
+    }
+
+    fn whole_history(previous: i64) -> WorkflowTask {
+        let (started_event_id, history) = (previous + 4, history(1, previous + 4));
+        WorkflowTask { previous_started_event_id: previous, started_event_id, history, ..Default::default() }
+    }
+
+    #[test]
+    fn a_query_waits_while_a_task_waits_for_local_activities() {
+        let case = Case::new(1, 10);
+        case.first("a", "local");
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        let mut asked = ticket("a", "local");
+        asked.is_query = true;
+        let query = WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() };
+        case.lanes.send_task(asked, Box::new(query));
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.next(), "a: answer");
+    }
+
+    #[test]
+    fn an_open_task_is_given_up_when_another_one_comes() {
+        let case = Case::new(1, 10);
+        case.first("a", "local");
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: cache miss with 4 events");
+        assert_eq!(case.alive(), 0);
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: lost", "nobody is there to be told");
+    }
+
+    #[test]
+    fn a_heartbeating_run_is_kept_without_a_cache_until_it_is_known_that_no_task_came_along() {
+        let case = Case::new(1, 0);
+        case.first("a", "local");
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.alive(), 1);
+        // The next task brings the whole history, since the server knows of no cache.
+        case.send("a", "local", whole_history(3));
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        assert_eq!(case.alive(), 1, "the same run goes on");
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: complete");
+        case.lanes.send("a", Message::NoTaskAlong { run_id: "a".into() });
+        case.wait_until("the run is forgotten", |case| case.alive() == 0);
     }
 
     #[test]

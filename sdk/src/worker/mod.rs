@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! poller -- slot, poll --> lane -- verdict --> task: answer (and the next task, if the server sends one along)
+//! lane -- local activities --> tasks: attempts -- outcome, heartbeat --> lane (while the workflow task is open)
 //! poller -- slot, poll --> task: activity, heartbeats, answer
 //! ```
 
@@ -21,10 +22,14 @@ mod lane;
 mod lane_thread;
 mod lanes;
 mod limits;
+mod local_activities;
+mod local_attempts;
+mod local_run;
 mod options;
 mod outage;
 mod pages;
 mod poller;
+mod rate;
 mod running;
 mod shared;
 mod shutdown;
@@ -44,6 +49,7 @@ use self::running::Running;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::{Client, Connection};
+pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 
 /// Polls a task queue, and runs the workflows and activities that are registered with it.

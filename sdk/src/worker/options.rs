@@ -12,6 +12,7 @@ pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
     pub(super) max_concurrent_workflow_tasks: usize,
     pub(super) max_concurrent_activities: usize,
+    pub(super) max_concurrent_local_activities: usize,
     pub(super) max_eager_activity_reservations_per_workflow_task: usize,
     pub(super) disable_eager_activity_execution: bool,
     pub(super) workflow_task_pollers: usize,
@@ -21,6 +22,8 @@ pub(super) struct Options {
     pub(super) graceful_shutdown_timeout: Duration,
     pub(super) max_heartbeat_throttle_interval: Duration,
     pub(super) default_heartbeat_throttle_interval: Duration,
+    pub(super) max_activities_per_second: Option<f64>,
+    pub(super) max_task_queue_activities_per_second: Option<f64>,
     pub(super) deadlock_detection_timeout: Duration,
     pub(super) debug_mode: bool,
     pub(super) disable_payload_error_limit: bool,
@@ -35,6 +38,7 @@ impl Default for Options {
             max_cached_workflows: 1000,
             max_concurrent_workflow_tasks: 100,
             max_concurrent_activities: 100,
+            max_concurrent_local_activities: 100,
             max_eager_activity_reservations_per_workflow_task: 3,
             disable_eager_activity_execution: false,
             workflow_task_pollers: 5,
@@ -44,6 +48,8 @@ impl Default for Options {
             graceful_shutdown_timeout: Duration::ZERO,
             max_heartbeat_throttle_interval: Duration::from_secs(60),
             default_heartbeat_throttle_interval: Duration::from_secs(30),
+            max_activities_per_second: None,
+            max_task_queue_activities_per_second: None,
             deadlock_detection_timeout: Duration::from_secs(2),
             debug_mode: false,
             disable_payload_error_limit: false,
@@ -70,12 +76,22 @@ impl Options {
         let positive = [
             ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
             ("max_concurrent_activities", self.max_concurrent_activities),
+            ("max_concurrent_local_activities", self.max_concurrent_local_activities),
             ("workflow_task_pollers", self.workflow_task_pollers),
             ("activity_task_pollers", self.activity_task_pollers),
             ("worker_threads", self.worker_threads),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
+        }
+        let rates = [
+            ("max_activities_per_second", self.max_activities_per_second),
+            ("max_task_queue_activities_per_second", self.max_task_queue_activities_per_second),
+        ];
+        for (name, rate) in rates {
+            if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+                return Err(WorkerError::new(format!("`{name}` is {rate}: expected a number above 0")));
+            }
         }
         let ratio = self.nonsticky_to_sticky_poll_ratio;
         if !(ratio > 0.0 && ratio <= 1.0) {
@@ -156,6 +172,8 @@ mod tests {
         assert!(refused(Options { worker_threads: 0, ..Default::default() }).contains("`worker_threads` is 0"));
         let ratio = Options { nonsticky_to_sticky_poll_ratio: f64::NAN, ..Default::default() };
         assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
+        let rate = Options { max_activities_per_second: Some(0.0), ..Default::default() };
+        assert!(refused(rate).contains("`max_activities_per_second` is 0"));
         let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
         assert!(refused(one_slot).contains("max_cached_workflows(0)"));
     }

@@ -88,7 +88,8 @@ impl Running {
     }
 
     fn start_workflows(&mut self, worker: Worker, outage: &Arc<Outage>) -> Result<(), WorkerError> {
-        let workflows = WorkflowWorker::start(Arc::clone(&self.shared), worker.workflows.clone())?;
+        let (registry, activities) = (worker.workflows.clone(), worker.activities.clone());
+        let workflows = WorkflowWorker::start(Arc::clone(&self.shared), registry, activities)?;
         let pollers = self.shared.options.workflow_pollers();
         let queues = std::iter::repeat_n(None, pollers.normal)
             .chain(std::iter::repeat_n(workflows.sticky_queue.clone(), pollers.sticky));
@@ -189,7 +190,16 @@ impl Running {
 
     async fn workflow_tasks_end(&self) {
         let Some(workflows) = &self.workflows else { return };
-        if timeout(WORKFLOW_TASKS_END, workflows.slots.all_free()).await.is_err() {
+        // Tasks that wait for local activities are in hand as well.
+        if timeout(self.shared.options.graceful_shutdown_timeout, workflows.slots.all_free()).await.is_ok() {
+            return;
+        }
+        workflows.local_activities.stop();
+        if timeout(WORKFLOW_TASKS_END, workflows.slots.all_free()).await.is_ok() {
+            return;
+        }
+        workflows.local_activities.abort();
+        if timeout(REPORTS_END, workflows.slots.all_free()).await.is_err() {
             let left = workflows.slots.taken();
             tracing::warn!(left, "workflow tasks in hand were not answered in time; other workers will get them");
         }

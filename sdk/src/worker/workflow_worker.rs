@@ -3,10 +3,10 @@
 //! A poller only hands over; what a lane says is performed in a task of its own, spawned from the lane. So a task costs
 //! one message to the lane and one spawn, and no poller waits for workflow code.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, SystemTime};
 
-use abide_protos::temporal::api::enums::v1::TaskQueueKind;
+use abide_protos::temporal::api::enums::v1::{EventType, TaskQueueKind};
 use abide_protos::temporal::api::history::v1::{HistoryEvent, history_event};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{
@@ -20,17 +20,23 @@ use super::activity_worker::ActivityWorker;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
 use super::lanes::Lanes;
+use super::local_activities::LocalActivities;
+use super::local_attempts::TaskClock;
+use super::local_run::{LocalRun, RunFactory};
 use super::poller::{TaskSource, sleep};
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
+use crate::activity::ActivityRegistry;
 use crate::client::RpcError;
-use crate::duration::from_proto;
+use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::replay::{HistoryPage, WorkflowTask};
-use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
+use crate::runtime::{RunOptions, WorkflowRegistry};
 
 /// How long the server waits for an answer where a task's history does not say.
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Part of a task's timeout after which it is completed and asked for again, while local activities go on.
+const HEARTBEAT_RATIO: f64 = 0.8;
 /// With so many threads stuck in workflow code, no further workflow tasks are polled.
 const MAX_ABANDONED_THREADS: usize = 8;
 
@@ -40,7 +46,8 @@ pub(super) struct WorkflowWorker {
     pub(super) slots: Arc<Slots>,
     /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
     pub(super) sticky_queue: Option<String>,
-    lanes: OnceLock<Lanes<WorkflowRun>>,
+    pub(super) local_activities: Arc<LocalActivities>,
+    lanes: OnceLock<Lanes<LocalRun>>,
     /// Where eager activities are started; not set if this worker runs no activities.
     pub(super) activities: OnceLock<Arc<ActivityWorker>>,
     runtime: Handle,
@@ -53,7 +60,11 @@ impl WorkflowWorker {
     ///
     /// # Errors
     /// When the system does not give a thread.
-    pub(super) fn start(shared: Arc<Shared>, registry: WorkflowRegistry) -> Result<Arc<Self>, WorkerError> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        registry: WorkflowRegistry,
+        activities: ActivityRegistry,
+    ) -> Result<Arc<Self>, WorkerError> {
         let options = &shared.options;
         let run_options = RunOptions {
             namespace: shared.connection.namespace().into(),
@@ -64,8 +75,10 @@ impl WorkflowWorker {
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
+        let local_activities = LocalActivities::new(Arc::clone(&shared), activities);
         let worker = Arc::new(Self {
             shared,
+            local_activities: Arc::clone(&local_activities),
             slots: Arc::new(Slots::new(slots)),
             sticky_queue,
             lanes: OnceLock::new(),
@@ -75,19 +88,26 @@ impl WorkflowWorker {
         });
         // Lanes that outlive their worker (a stuck one may) have nobody to tell.
         let weak = Arc::downgrade(&worker);
+        let of_sink = Weak::clone(&weak);
         let sink = Box::new(move |ticket, verdict| {
-            if let Some(worker) = weak.upgrade() {
+            if let Some(worker) = of_sink.upgrade() {
                 worker.take_verdict(ticket, verdict);
             }
         });
-        let lanes = Lanes::start(threads, capacity, (Arc::new(registry), Arc::new(run_options)), sink)
+        local_activities.connect(move |run_id, message| {
+            if let Some(worker) = weak.upgrade() {
+                worker.lanes().send(run_id, message);
+            }
+        });
+        let factory = RunFactory { registry: Arc::new(registry), options: Arc::new(run_options), local_activities };
+        let lanes = Lanes::start(threads, capacity, factory, sink)
             .map_err(|error| WorkerError::new(format!("the system gives no thread for workflows: {error}")))?;
         // Set once, right after it was made: nobody could have been before.
         let _ = worker.lanes.set(lanes);
         Ok(worker)
     }
 
-    pub(super) fn lanes(&self) -> &Lanes<WorkflowRun> {
+    pub(super) fn lanes(&self) -> &Lanes<LocalRun> {
         self.lanes.get().expect("`start` sets the lanes before it returns")
     }
 
@@ -101,6 +121,10 @@ impl WorkflowWorker {
     }
 
     fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
+        // At once: what they come to must not overtake the ticket.
+        if let Verdict::LocalActivities { start, cancel } = verdict {
+            return self.local_activities.wait(ticket, start, &cancel);
+        }
         let runtime = self.runtime.clone();
         // The lane's heap holds what lives as long as the runs. The large future of the answer, which lives for one
         // call, is made by the thread that polls it: between runs it would leave holes that nothing fits into.
@@ -114,6 +138,8 @@ impl WorkflowWorker {
             Verdict::Answer(answer) => self.answer_query(&ticket, *answer).await,
             Verdict::NeedHistory { next_page_token } => Box::pin(self.fetch_page(ticket, next_page_token)).await,
             Verdict::CacheMiss(task) => Box::pin(self.fetch_from_the_beginning(ticket, task)).await,
+            // Taken care of before anything is spawned.
+            Verdict::LocalActivities { start, cancel } => self.local_activities.wait(ticket, start, &cancel),
             Verdict::Lost => self.fail_lost(&ticket).await,
         }
     }
@@ -209,13 +235,17 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
     let events = response.history.map(|history| history.events).unwrap_or_default();
     let mut queries: Vec<_> = response.queries.into_iter().collect();
     queries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let (timeout, clock) = (task_timeout(&events), TaskClock::new(task_started(&events)));
+    let received = Instant::now();
     let ticket = Ticket {
         task_token: response.task_token,
         workflow_id: execution.workflow_id,
         run_id: execution.run_id,
         workflow_type: response.workflow_type.unwrap_or_default().name,
         attempt: response.attempt.max(1),
-        deadline: Instant::now() + task_timeout(&events),
+        deadline: received + timeout,
+        heartbeat_at: received + timeout.mul_f64(HEARTBEAT_RATIO),
+        clock,
         is_query: response.query.is_some(),
         started_event_id: response.started_event_id,
         polled_events: Vec::new(),
@@ -230,6 +260,7 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
         messages: response.messages,
         queries,
         query: response.query,
+        wall_time: Some(time_to_proto(clock.now())),
     };
     (Box::new(ticket), Box::new(task))
 }
@@ -245,10 +276,23 @@ fn task_timeout(events: &[HistoryEvent]) -> Duration {
     timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(DEFAULT_TASK_TIMEOUT)
 }
 
+/// When the task that these events end with began. Where they do not tell, this machine's clock has to do.
+#[expect(clippy::disallowed_methods, reason = "the polled events may not reach up to the task's beginning")]
+fn task_started(events: &[HistoryEvent]) -> SystemTime {
+    let started = events.last().filter(|event| event.event_type() == EventType::WorkflowTaskStarted);
+    let time = started.and_then(|event| event.event_time.as_ref());
+    time.map_or_else(SystemTime::now, time_from_proto)
+}
+
 impl WorkflowWorker {
     /// Whether a new task for the same run may come along with the answer to a completion.
-    pub(super) fn takes_another_task(&self) -> bool {
-        !self.shared.phases.has_reached(Phase::Draining) && *self.wanted.borrow()
+    ///
+    /// The next task of a run with local activities may come for as long as they may go on.
+    pub(super) fn takes_another_task(&self, local_activities_go_on: bool) -> bool {
+        if local_activities_go_on {
+            return !self.local_activities.is_stopping();
+        }
+        self.sticky_queue.is_some() && !self.shared.phases.has_reached(Phase::Draining) && *self.wanted.borrow()
     }
 }
 

@@ -225,7 +225,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
 }
 
 /// An absent result reads as `()` and as `None`.
-fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
+pub(super) fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
     crate::converter::PayloadReader::new(&[]).next()
 }
 

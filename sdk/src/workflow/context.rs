@@ -18,6 +18,8 @@ use crate::duration::time_from_proto;
 /// | --- | --- |
 /// | run an activity | [`activity`](Self::activity) |
 /// | run another workflow as a child, reach any other | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
+/// | run a short one right here | [`local_activity`](Self::local_activity) |
+/// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
 /// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
 /// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
@@ -50,7 +52,8 @@ impl WorkflowContext {
         self.shared.info.get().expect("a context is made after the run's start was read")
     }
 
-    /// The workflow's time: when the current workflow task started. The same on every replay.
+    /// The workflow's time: when the current workflow task started, or when a local activity ended after that. The
+    /// same on every replay.
     pub fn now(&self) -> SystemTime {
         time_from_proto(&self.shared.core.borrow().machines.time)
     }

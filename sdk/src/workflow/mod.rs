@@ -15,7 +15,10 @@ mod external_workflow;
 mod implementation;
 mod inbound_message;
 mod info;
+mod local_activity;
+mod local_activity_options;
 mod metadata;
+mod nexus_operation;
 mod operation;
 mod patch;
 mod search_attributes;
@@ -44,6 +47,11 @@ pub use implementation::{
 pub(crate) use inbound_message::InboundMessage;
 pub use inbound_message::UpdateInfo;
 pub use info::WorkflowInfo;
+pub use local_activity::{LocalActivityCall, LocalActivityHandle, LocalActivityWithoutTimeout};
+pub use local_activity_options::LocalActivityOptions;
+pub use nexus_operation::{
+    NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
+};
 pub use search_attributes::MemoUpdate;
 pub use spawn::JoinHandle;
 pub use state::State;

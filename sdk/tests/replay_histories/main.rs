@@ -9,6 +9,9 @@
 mod changed;
 mod children;
 mod go;
+mod live_markers;
+mod local_activities;
+mod nexus;
 mod others;
 mod payloads;
 mod python;

@@ -25,6 +25,10 @@ async fn say_hello(name: String) -> Result<String, ActivityError> {
 #[workflow(name = "SayHelloWorkflow")]
 async fn say_hello_workflow(ctx: &WorkflowContext, params: SayHello) -> Result<String, WorkflowError> {
     let hello = ctx.activity(say_hello, params.name).schedule_to_close_timeout(secs(60)).await?;
+    if params.should_wait {
+        // Python's waits for a signal that never comes in the histories.
+        ctx.wait_until(|| false).await?;
+    }
     if params.should_cause_nondeterminism && ctx.is_replaying() {
         ctx.timer(millis(100)).await?;
     }
@@ -71,6 +75,13 @@ fn python_nondeterministic_history() {
     let location = found.location().unwrap();
     let line = include_str!("others.rs").lines().nth(location.line() as usize - 1).unwrap();
     assert!(location.file().ends_with("others.rs") && line.contains("ctx.timer(millis(100))"), "{found}");
+}
+
+#[test]
+fn core_ends_in_an_empty_task_completed() {
+    let Some(history) = from_elsewhere("core/ends_empty_wft_complete.bin") else { return };
+    let replayed = replayed(&WorkflowReplayer::new().workflow(say_hello_workflow), &history);
+    assert_eq!(replayed.outcome(), &RunOutcome::Open);
 }
 
 #[test]

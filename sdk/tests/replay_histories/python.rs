@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use super::{fits, recorded, replayed};
 
 /// What an operation came to, as text: `ok VALUE`, or the failure.
-pub(super) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
+pub(crate) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
     match pending.await {
         Ok(value) => format!("ok {value}"),
         Err(error) => error.describe(),
@@ -23,7 +23,7 @@ pub(super) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output
 }
 
 /// A failure as one line of text, the same in any language.
-pub(super) trait Describe {
+pub(crate) trait Describe {
     fn describe(&self) -> String;
 }
 
@@ -51,7 +51,7 @@ impl Describe for ActivityFailure {
     }
 }
 
-fn once() -> RetryPolicy {
+pub(crate) fn once() -> RetryPolicy {
     RetryPolicy::new().maximum_attempts(1)
 }
 
@@ -66,12 +66,12 @@ pub async fn shout(value: String) -> Result<String, ActivityError> {
 }
 
 #[activity]
-async fn fail(message: String) -> Result<String, ActivityError> {
+pub async fn fail(message: String) -> Result<String, ActivityError> {
     Err(ApplicationFailure::new(message).error_type("TestFailure").non_retryable().into())
 }
 
 #[activity]
-async fn flaky(ctx: &ActivityContext, succeeds_at_attempt: u32) -> Result<String, ActivityError> {
+pub async fn flaky(ctx: &ActivityContext, succeeds_at_attempt: u32) -> Result<String, ActivityError> {
     match ctx.info().attempt {
         attempt if attempt < succeeds_at_attempt => {
             Err(ApplicationFailure::new(format!("attempt {attempt}")).error_type("Flaky").into())

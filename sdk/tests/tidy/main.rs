@@ -2,6 +2,7 @@
 //!
 //! Every rule reads the whole workspace as text and lists each violation as `file:line: what to do`.
 
+mod behaviours;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "retry_policy",
             "workflow_id_reuse_policy",
             "history",
+            "nexus",
             "search_attributes",
             "memo",
             "priority",

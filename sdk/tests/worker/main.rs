@@ -11,6 +11,7 @@ mod activities;
 mod cache;
 mod eager;
 mod limits;
+mod local_activities;
 mod outage;
 mod shutdown;
 mod workflow_tasks;

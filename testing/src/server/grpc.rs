@@ -91,6 +91,31 @@ impl WorkflowService for GrpcService {
         or_empty(waited)
     }
 
+    async fn poll_nexus_task_queue(
+        &self,
+        request: Request<api::PollNexusTaskQueueRequest>,
+    ) -> Result<Response<api::PollNexusTaskQueueResponse>, Status> {
+        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
+        let request = request.into_inner();
+        let start = |engine: &mut Engine| engine.poll_nexus_task_queue(request);
+        let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_nexus_poll(id))).await;
+        or_empty(waited)
+    }
+
+    async fn respond_nexus_task_completed(
+        &self,
+        request: Request<api::RespondNexusTaskCompletedRequest>,
+    ) -> Result<Response<api::RespondNexusTaskCompletedResponse>, Status> {
+        self.call(|engine| engine.respond_nexus_task_completed(request.into_inner()))
+    }
+
+    async fn respond_nexus_task_failed(
+        &self,
+        request: Request<api::RespondNexusTaskFailedRequest>,
+    ) -> Result<Response<api::RespondNexusTaskFailedResponse>, Status> {
+        self.call(|engine| engine.respond_nexus_task_failed(request.into_inner()))
+    }
+
     async fn get_workflow_execution_history(
         &self,
         request: Request<api::GetWorkflowExecutionHistoryRequest>,
@@ -450,7 +475,7 @@ fn or_empty<T: Default>(waited: Result<Waited<T>, Error>) -> Result<Response<T>,
     }
 }
 
-fn status(error: Error) -> Status {
+pub(crate) fn status(error: Error) -> Status {
     let code = tonic::Code::from_i32(error.code as i32);
     let details = error.details();
     Status::with_details(code, error.message, details.into())
@@ -497,6 +522,7 @@ pub(crate) const SERVED: &[&str] = &[
     "ListNamespaces",
     "ListWorkflowExecutions",
     "PollActivityTaskQueue",
+    "PollNexusTaskQueue",
     "PollWorkflowExecutionUpdate",
     "PollWorkflowTaskQueue",
     "QueryWorkflow",
@@ -513,6 +539,8 @@ pub(crate) const SERVED: &[&str] = &[
     "RespondActivityTaskCompletedById",
     "RespondActivityTaskFailed",
     "RespondActivityTaskFailedById",
+    "RespondNexusTaskCompleted",
+    "RespondNexusTaskFailed",
     "RespondQueryTaskCompleted",
     "RespondWorkflowTaskCompleted",
     "RespondWorkflowTaskFailed",

@@ -8,6 +8,7 @@ mod clock;
 mod engine;
 mod grpc;
 mod host;
+mod operator_grpc;
 mod transport;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use abide_protos::grpc::health::v1 as health;
 use abide_protos::server::health_server::{Health, HealthServer};
+use abide_protos::server::operator_service_server::{self, OperatorServiceServer};
 use abide_protos::server::workflow_service_server::{SERVICE_NAME, WorkflowServiceServer};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,25 +22,29 @@ use tower_service::Service;
 
 use super::grpc::{GrpcService, SERVED};
 use super::host::Host;
+use super::operator_grpc::{self, GrpcOperatorService};
 
 /// Messages up to this size are accepted; the limits of the server itself are lower and speak more clearly.
 const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
 
-/// The workflow service as a `tower` service over HTTP messages; cheap to clone.
+/// The workflow service and the operator service as a `tower` service over HTTP messages; cheap to clone.
 ///
 /// Handed to a client it makes a connection without a socket.
 #[derive(Clone, Debug)]
 pub struct InProcessService {
     inner: WorkflowServiceServer<GrpcService>,
+    operator: OperatorServiceServer<GrpcOperatorService>,
 }
 
 impl InProcessService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
+        let operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
+            .accept_compressed(CompressionEncoding::Gzip);
         let inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
             .accept_compressed(CompressionEncoding::Gzip);
-        Self { inner }
+        Self { inner, operator }
     }
 }
 
@@ -57,13 +62,41 @@ impl Service<http::Request<Body>> for InProcessService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
-        if !SERVED.contains(&rpc) {
-            let text = format!("abide-testing's server does not implement {SERVICE_NAME}/{rpc}");
+        let mut path = request.uri().path().rsplit('/');
+        let (rpc, service) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+        let of_operator = service == operator_service_server::SERVICE_NAME;
+        let served = if of_operator { operator_grpc::SERVED } else { SERVED };
+        if !served.contains(&rpc) {
+            let text = format!("abide-testing's server does not implement {service}/{rpc}");
             let response = Status::unimplemented(text).into_http::<Body>();
             return Box::pin(std::future::ready(Ok(response)));
         }
-        Box::pin(Service::call(&mut self.inner, request))
+        match of_operator {
+            true => Box::pin(Service::call(&mut self.operator, request)),
+            false => Box::pin(Service::call(&mut self.inner, request)),
+        }
+    }
+}
+
+/// The same service under the operator service's name, for the router of a listening socket.
+#[derive(Clone, Debug)]
+struct OperatorInProcess(InProcessService);
+
+impl NamedService for OperatorInProcess {
+    const NAME: &'static str = operator_service_server::SERVICE_NAME;
+}
+
+impl Service<http::Request<Body>> for OperatorInProcess {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.0.call(request)
     }
 }
 
@@ -82,8 +115,10 @@ pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Res
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
+    let service = InProcessService::new(host, false);
     let serving = tonic::transport::Server::builder()
-        .add_service(InProcessService::new(host, false))
+        .add_service(service.clone())
+        .add_service(OperatorInProcess(service))
         .add_service(HealthServer::new(AlwaysServing))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
             let _ = stopped.await;
@@ -107,7 +142,7 @@ impl Health for AlwaysServing {
         request: Request<health::HealthCheckRequest>,
     ) -> Result<Response<health::HealthCheckResponse>, Status> {
         let service = request.into_inner().service;
-        if !service.is_empty() && service != SERVICE_NAME {
+        if !["", SERVICE_NAME, operator_service_server::SERVICE_NAME].contains(&service.as_str()) {
             return Err(Status::not_found(format!("unknown service {service}")));
         }
         let status = health::health_check_response::ServingStatus::Serving.into();

@@ -6,10 +6,14 @@
 
 mod activities;
 mod arm;
+mod async_activities;
 mod children;
 mod ends;
 mod external;
+mod local_activities;
 mod messages;
+mod nexus;
+mod nexus_handler;
 mod normalize;
 mod tasks;
 mod timers;

@@ -1,6 +1,8 @@
 //! Histories without what no two runs share: ids, times, and what names the worker or the server's own doings.
 
 use abide::History;
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
@@ -23,10 +25,27 @@ const LEFT_OUT: [&str; 14] = [
 
 /// One line for each event: what it says, with keys in order.
 pub(crate) fn normalize(history: &History) -> Vec<String> {
+    let events = history.events().iter().cloned().map(without_marker_times).collect();
+    let history = History::from_events(events);
     let json: Value = serde_json::from_str(&history.to_json().expect("a history writes JSON")).expect("it is JSON");
     let events = json.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut names = Names::default();
     events.into_iter().map(|event| names.clean(event).to_string()).collect()
+}
+
+/// A local activity's marker says when it was scheduled and when it ended, inside a payload.
+fn without_marker_times(mut event: HistoryEvent) -> HistoryEvent {
+    let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &mut event.attributes else { return event };
+    for payload in marker.details.get_mut("data").into_iter().flat_map(|data| &mut data.payloads) {
+        let Ok(Value::Object(mut data)) = serde_json::from_slice(&payload.data) else { continue };
+        for key in ["complete_time", "original_schedule_time"] {
+            if let Some(time) = data.get_mut(key).filter(|time| !time.is_null()) {
+                *time = "some time".into();
+            }
+        }
+        payload.data = Value::Object(data).to_string().into_bytes();
+    }
+    event
 }
 
 /// Replaces names that differ from run to run by what they stand for, in the order of their appearance.

@@ -263,29 +263,33 @@ async fn b113_an_unknown_update_is_rejected() -> Outcome {
 async fn several_updates_of_one_task_run_side_by_side() -> Outcome {
     compare("update-concurrent", |arm| async move {
         let handle = arm.client.start(Account::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
-        // Both are there before the worker is, in this order.
-        let first = handle.update(Account::withdraw, 5).id("first").into_future();
+        // Both are there before the worker is, in this order; the second ends first.
+        let first = handle.update(Account::until_noted, "one".into()).id("first").into_future();
         let rest = async {
             until_admitted(&arm, "first").await?;
-            let second = handle.update(Account::withdraw, 3).id("second").into_future();
+            let second = handle.update(Account::until_noted, "two".into()).id("second").into_future();
             let rest = async {
                 until_admitted(&arm, "second").await?;
-                let worker =
-                    arm.worker().workflow(Account::run).activities(check).max_concurrent_activities(1).build()?;
-                let closed = worker
+                let worker = arm.worker().workflow(Account::run).build()?;
+                let history = worker
                     .run_until(async {
-                        until_event(&handle, "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED", 2).await?;
+                        for (completed, note) in ["two", "one"].into_iter().enumerate() {
+                            until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", completed + 1).await?;
+                            handle.signal(Account::note, note.into()).await?;
+                            until_event(&handle, "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED", completed + 1)
+                                .await?;
+                        }
                         Ok::<_, Failed>(handle.fetch_history().await?)
                     })
                     .await??;
-                Ok::<_, Failed>(closed)
+                Ok::<_, Failed>(history)
             };
             let (second, history) = join(second, rest).await;
-            assert!([-3, -8].contains(&second?));
+            assert_eq!(second?, 1);
             history
         };
         let (first, history) = join(first, rest).await;
-        assert!([-5, -8].contains(&first?));
+        assert_eq!(first?, 2);
         Ok(vec![history?])
     })
     .await
@@ -375,7 +379,10 @@ async fn b116_another_worker_completes_what_the_first_accepted() -> Outcome {
         let handle = arm.client.start(Account::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
         let worker = || arm.worker().workflow(Account::run).activities(check).build();
         let update = worker()?
-            .run_until(handle.start_update(Account::until_noted, "go on".into()).id("first").into_future())
+            .run_until(async {
+                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
+                Ok::<_, Failed>(handle.start_update(Account::until_noted, "go on".into()).id("first").await?)
+            })
             .await??;
         handle.signal(Account::note, "go on".into()).await?;
         let history = worker()?

@@ -1,12 +1,12 @@
 //! An update: from its request to its outcome.
 //!
 //! ```text
-//! Requested --Reject--> Rejected: SendRejection
-//! Requested --Accept--> AcceptCommandCreated: SendAcceptance
+//! Requested --Reject--> Rejected: Rejection
+//! Requested --Accept--> AcceptCommandCreated: Acceptance
 //! AcceptCommandCreated --UpdateAccepted--> Accepted
-//! AcceptCommandCreated --Complete--> BothCommandsCreated: SendResponse
+//! AcceptCommandCreated --Complete--> BothCommandsCreated: Response
 //! BothCommandsCreated --UpdateAccepted--> CompleteCommandCreated
-//! Accepted --Complete--> CompleteCommandCreated: SendResponse
+//! Accepted --Complete--> CompleteCommandCreated: Response
 //! CompleteCommandCreated --UpdateCompleted--> Completed
 //! ```
 //!
@@ -57,12 +57,12 @@ pub(crate) enum Input {
     UpdateCompleted,
 }
 
-/// What follows from a step.
+/// What is said after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    SendRejection,
-    SendAcceptance,
-    SendResponse,
+    Rejection,
+    Acceptance,
+    Response,
 }
 
 /// One step; `None` if the input cannot come in this state.
@@ -71,12 +71,12 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     use Input as I;
     use State as S;
     Some(match (state, input) {
-        (S::Requested, I::Reject) => (S::Rejected, &[F::SendRejection]),
-        (S::Requested, I::Accept) => (S::AcceptCommandCreated, &[F::SendAcceptance]),
+        (S::Requested, I::Reject) => (S::Rejected, &[F::Rejection]),
+        (S::Requested, I::Accept) => (S::AcceptCommandCreated, &[F::Acceptance]),
         (S::AcceptCommandCreated, I::UpdateAccepted) => (S::Accepted, &[]),
-        (S::AcceptCommandCreated, I::Complete) => (S::BothCommandsCreated, &[F::SendResponse]),
+        (S::AcceptCommandCreated, I::Complete) => (S::BothCommandsCreated, &[F::Response]),
         (S::BothCommandsCreated, I::UpdateAccepted) => (S::CompleteCommandCreated, &[]),
-        (S::Accepted, I::Complete) => (S::CompleteCommandCreated, &[F::SendResponse]),
+        (S::Accepted, I::Complete) => (S::CompleteCommandCreated, &[F::Response]),
         (S::CompleteCommandCreated, I::UpdateCompleted) => (S::Completed, &[]),
         _ => return None,
     })
@@ -142,7 +142,7 @@ impl StateMachines {
             identity: request.meta.as_ref().map(|meta| meta.identity.clone()).unwrap_or_default(),
             message_id,
         };
-        let acceptance = (!self.replaying && effects.contains(&Effect::SendAcceptance)).then(|| {
+        let acceptance = (!self.replaying && effects.contains(&Effect::Acceptance)).then(|| {
             any(&Acceptance {
                 accepted_request_message_id: machine.message_id.clone(),
                 accepted_request_sequencing_event_id: sequencing_event_id,
@@ -165,7 +165,7 @@ impl StateMachines {
             return Err(error.produced(format!("rejected the update: {}", failure.message), None).into());
         }
         let (_, effects) = first_step(Input::Reject);
-        debug_assert_eq!(effects, [Effect::SendRejection]);
+        debug_assert_eq!(effects, [Effect::Rejection]);
         let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
         let rejection = any(&Rejection {
             rejected_request_message_id: message_id.clone(),
@@ -184,7 +184,7 @@ impl StateMachines {
         let Some((next, effects)) = step(update.state, Input::Complete) else { return };
         update.state = next;
         let (id, message_id) = (update.id.clone(), format!("{}/complete", update.message_id));
-        let response = (!replaying && effects.contains(&Effect::SendResponse)).then(|| {
+        let response = (!replaying && effects.contains(&Effect::Response)).then(|| {
             let meta = Meta { update_id: id.clone(), identity: update.identity.clone() };
             any(&Response { meta: Some(meta), outcome: Some(Outcome { value: Some(outcome) }) })
         });

@@ -60,7 +60,7 @@ fn lines_are_wired_to_the_events_they_mean() {
             1 WorkflowExecutionStarted type=order queue=queue input=7,"two words",{"a": [1, 2]} workflow_task=10s original_execution_run_id=01234567-89ab-4def-8123-456789abcdef first_execution_run_id=01234567-89ab-4def-8123-456789abcdef attempt=1 id=wf-id
             2 WorkflowTaskScheduled queue=queue start_to_close=10s attempt=1
             3 WorkflowTaskStarted scheduled=2
-            4 WorkflowTaskCompleted scheduled=2 started=3 flags=1,2,3
+            4 WorkflowTaskCompleted scheduled=2 started=3 flags=1,2,3,4
             5 ActivityTaskScheduled id=1 type=charge queue=queue start_to_close=5s task=4 retry.maximum_attempts=3
             6 ActivityTaskScheduled id=2 type=ship queue=queue task=4
             7 TimerStarted id=1 after=20ms task=4
@@ -168,6 +168,41 @@ fn children_and_other_workflows() {
 }
 
 #[test]
+fn nexus_operations_end_in_every_way() {
+    let text = "
+        5 NexusOperationScheduled endpoint=shop service=orders operation=pay input=1
+        6 NexusOperationScheduled
+        7 NexusOperationScheduled operation=other
+        8 NexusOperationStarted
+        9 NexusOperationCancelRequested
+        10 NexusOperationCancelRequestCompleted
+        11 NexusOperationCanceled
+        12 NexusOperationFailed cause=\"no money\" cause.type=Poor
+        13 NexusOperationCancelRequested
+        14 NexusOperationCancelRequestFailed message=\"no such operation\"
+        15 NexusOperationTimedOut
+        16 NexusOperationScheduled
+        17 NexusOperationCompleted result=\"paid\"";
+    check(
+        text,
+        expect![[r#"
+        5 NexusOperationScheduled endpoint=shop service=orders operation=pay input=1
+        6 NexusOperationScheduled endpoint=endpoint service=service operation=operation
+        7 NexusOperationScheduled endpoint=endpoint service=service operation=other
+        8 NexusOperationStarted scheduled=5 operation_token=token
+        9 NexusOperationCancelRequested scheduled=5
+        10 NexusOperationCancelRequestCompleted worker_may_ignore=true requested=9 scheduled=5
+        11 NexusOperationCanceled scheduled=5 message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=5 nexus.endpoint=shop nexus.service=orders nexus.operation=pay cause="operation canceled" cause.cancelled=true
+        12 NexusOperationFailed scheduled=6 message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=6 nexus.endpoint=endpoint nexus.service=service nexus.operation=operation cause="no money" cause.type=Poor
+        13 NexusOperationCancelRequested scheduled=7
+        14 NexusOperationCancelRequestFailed worker_may_ignore=true requested=13 message="no such operation" scheduled=7
+        15 NexusOperationTimedOut scheduled=7 message="nexus operation completed unsuccessfully" nexus.scheduled_event_id=7 nexus.endpoint=endpoint nexus.service=service nexus.operation=other cause="operation timed out" cause.timeout=ScheduleToClose
+        16 NexusOperationScheduled endpoint=endpoint service=service operation=operation
+        17 NexusOperationCompleted scheduled=16 result="paid""#]],
+    );
+}
+
+#[test]
 fn messages_updates_and_closings() {
     let text = "
         2 WorkflowTaskScheduled
@@ -191,7 +226,7 @@ fn messages_updates_and_closings() {
         expect![[r#"
         2 WorkflowTaskScheduled queue=queue start_to_close=10s attempt=1
         3 WorkflowTaskStarted scheduled=2
-        4 WorkflowTaskCompleted scheduled=2 started=3 flags=1,2,3
+        4 WorkflowTaskCompleted scheduled=2 started=3 flags=1,2,3,4
         5 WorkflowExecutionSignaled name=poke input={"n":1}
         6 WorkflowExecutionCancelRequested cause="had enough"
         7 WorkflowExecutionUpdateAccepted update=u1 request=u1/request sequencing=2 accepted_request.meta.update_id=u1 name=add args=1,2

@@ -25,6 +25,7 @@ enum Role {
     Opens,
     Starts,
     AsksToCancel,
+    AnswersCancel,
     Closes,
 }
 
@@ -34,6 +35,8 @@ struct Operation {
     kind: Kind,
     id: String,
     type_name: String,
+    /// Of a Nexus operation.
+    endpoint: String,
     opened: i64,
     started: i64,
     cancel_requested: i64,
@@ -78,11 +81,13 @@ impl Wiring {
 
     /// Fills in what the line left out, and remembers the event for later lines.
     pub(super) fn complete(&mut self, event: &mut EventBuilder) -> Result<(), String> {
-        // Failed starts, signals and requests are no answers to commands: the server leaves this out of them.
+        // Failed starts, signals and requests are no answers to commands, and neither is how a request to cancel a
+        // Nexus operation fared: the server leaves this out of them.
         let failed = ["StartChild", "SignalExternal", "RequestCancelExternal"]
             .iter()
             .any(|what| event.event_type == format!("{what}WorkflowExecutionFailed"));
-        if event.knows("workflow_task_completed_event_id") && !failed {
+        let answers = !failed && !event.knows("requested_event_id");
+        if event.knows("workflow_task_completed_event_id") && answers {
             event.default("workflow_task_completed_event_id", &self.task_completed.to_string())?;
         }
         match event.event_type.clone().as_str() {
@@ -94,13 +99,17 @@ impl Wiring {
             }
             "WorkflowExecutionFailed" => default_failure(event, "message", "the workflow failed"),
             "WorkflowExecutionSignaled" => event.default("signal_name", "signal"),
+            "MarkerRecorded" if event.local_activity.contains_key("local_activity") => local_activity(event),
             "MarkerRecorded" => event.default("marker_name", "marker"),
             name if name.starts_with("WorkflowTask") => self.workflow_task(event),
             name if name.starts_with("WorkflowExecutionUpdate") => self.update(event),
-            "WorkflowExecutionPaused"
-            | "WorkflowExecutionUnpaused"
-            | "WorkflowExecutionOptionsUpdated"
-            | "NexusOperationCancelRequestCompleted" => event.event.set("worker_may_ignore", "true"),
+            "WorkflowExecutionPaused" | "WorkflowExecutionUnpaused" | "WorkflowExecutionOptionsUpdated" => {
+                event.event.set("worker_may_ignore", "true")
+            }
+            "NexusOperationCancelRequestCompleted" | "NexusOperationCancelRequestFailed" => {
+                event.event.set("worker_may_ignore", "true")?;
+                self.operation(event, Kind::Nexus, Role::AnswersCancel)
+            }
             name => match role_of(name) {
                 Some((kind, role)) => self.operation(event, kind, role),
                 None => Ok(()),
@@ -137,7 +146,7 @@ impl Wiring {
         match event.event_type.as_str() {
             "WorkflowTaskCompleted" => {
                 if self.task_completed == 0 {
-                    event.default("sdk_metadata.core_used_flags", "1,2,3")?;
+                    event.default("sdk_metadata.core_used_flags", "1,2,3,4")?;
                 }
                 self.task_completed = event.event_id;
                 Ok(())
@@ -211,8 +220,12 @@ impl Wiring {
         if event.knows("latest_cancel_requested_event_id") {
             event.default("latest_cancel_requested_event_id", &operation.cancel_requested.to_string())?;
         }
+        if event.knows("requested_event_id") {
+            event.default("requested_event_id", &operation.cancel_requested.to_string())?;
+        }
         describe(event, operation)?;
         match role {
+            Role::AnswersCancel => {}
             Role::Starts => operation.started = event.event_id,
             Role::AsksToCancel => operation.cancel_requested = event.event_id,
             _ => operation.open = false,
@@ -227,7 +240,7 @@ impl Wiring {
             Kind::Timer => ("timer_id", ""),
             Kind::Child => ("workflow_id", "workflow_type"),
             Kind::ExternalSignal | Kind::ExternalCancel => ("workflow_execution", ""),
-            Kind::Nexus => ("operation", ""),
+            Kind::Nexus => ("operation", "service"),
         };
         let id = match kind {
             Kind::Activity | Kind::Timer => (count + 1).to_string(),
@@ -241,7 +254,11 @@ impl Wiring {
             Kind::Timer => event.default("start_to_fire_timeout", "1s")?,
             Kind::Child => event.default("workflow_type", "child")?,
             Kind::ExternalSignal => event.default("signal_name", "signal")?,
-            Kind::ExternalCancel | Kind::Nexus => {}
+            Kind::Nexus => {
+                event.default("endpoint", "endpoint")?;
+                event.default("service", "service")?;
+            }
+            Kind::ExternalCancel => {}
         }
         if event.knows("task_queue") {
             event.default("task_queue", TASK_QUEUE)?;
@@ -250,6 +267,7 @@ impl Wiring {
             kind,
             id: event.text(id_path).unwrap_or_default(),
             type_name: event.text(type_path).unwrap_or_default(),
+            endpoint: event.text("endpoint").unwrap_or_default(),
             opened: event.event_id,
             started: 0,
             cancel_requested: 0,
@@ -266,6 +284,7 @@ impl Wiring {
         let found = match (&id, role) {
             (Some(id), _) => open().find(|(_, one)| one.id == *id || id.starts_with(&format!("{}/", one.id))),
             (None, Role::Starts) => open().find(|(_, one)| one.started == 0),
+            (None, Role::AnswersCancel) => open().find(|(_, one)| one.cancel_requested != 0),
             (None, Role::AsksToCancel) => open().find(|(_, one)| one.cancel_requested == 0),
             (None, _) => open().find(|(_, one)| one.started != 0).or_else(|| open().next()),
         };
@@ -289,8 +308,32 @@ fn describe(event: &mut EventBuilder, operation: &Operation) -> Result<(), Strin
             event.default("workflow_type", &operation.type_name)
         }
         Kind::ExternalSignal | Kind::ExternalCancel => event.default("workflow_execution", &operation.id),
+        Kind::Nexus if event.knows("operation_token") => event.default("operation_token", "token"),
+        Kind::Nexus if event.knows("failure") && event.knows("scheduled_event_id") => nexus_failure(event, operation),
         Kind::Activity | Kind::Nexus => Ok(()),
     }
+}
+
+/// What the server says of an operation that did not complete; the line gives the cause.
+fn nexus_failure(event: &mut EventBuilder, operation: &Operation) -> Result<(), String> {
+    let (message, kind) = match event.event_type.as_str() {
+        "NexusOperationCancelRequestFailed" => return default_failure(event, "message", "the request failed"),
+        "NexusOperationTimedOut" => ("operation timed out", "timeout_failure_info.timeout_type"),
+        "NexusOperationCanceled" => ("operation canceled", "canceled_failure_info"),
+        _ => ("the operation failed", "application_failure_info"),
+    };
+    event.default("failure.message", "\"nexus operation completed unsuccessfully\"")?;
+    let info = "failure.nexus_operation_execution_failure_info";
+    event.default(&format!("{info}.scheduled_event_id"), &operation.opened.to_string())?;
+    event.default(&format!("{info}.endpoint"), &operation.endpoint)?;
+    event.default(&format!("{info}.service"), &operation.type_name)?;
+    event.default(&format!("{info}.operation"), &operation.id)?;
+    if !event.gives("failure.cause") {
+        event.set("failure.cause.message", &format!("{message:?}"))?;
+        let value = if kind.ends_with("type") { "ScheduleToClose" } else { "{}" };
+        return event.set(&format!("failure.cause.{kind}"), value);
+    }
+    default_failure(event, "message", message)
 }
 
 /// A failure and a cause where the event needs them.
@@ -310,9 +353,32 @@ fn default_outcome(event: &mut EventBuilder) -> Result<(), String> {
         "SignalExternalWorkflowExecutionFailed" | "RequestCancelExternalWorkflowExecutionFailed" => {
             event.default("cause", "ExternalWorkflowExecutionNotFound")
         }
-        "NexusOperationFailed" => default_failure(event, "message", "the operation failed"),
         _ => Ok(()),
     }
+}
+
+/// Writes what a marker says of a local activity; times are counted from the history's beginning.
+fn local_activity(event: &mut EventBuilder) -> Result<(), String> {
+    event.default("marker_name", crate::replay::machines::local_activity_marker::MARKER_NAME)?;
+    let given = std::mem::take(&mut event.local_activity);
+    let word = |key: &str| given.get(key).map(String::as_str);
+    let seq = word("local_activity").unwrap_or_default();
+    let time = |key: &str, from: i64| match word(key) {
+        Some(text) => {
+            let (seconds, nanos) = parse_duration(text)?;
+            Ok::<_, String>(format!(r#"{{"seconds":{},"nanos":{nanos}}}"#, from + seconds))
+        }
+        None => Ok("null".to_string()),
+    };
+    let (complete, original, backoff) =
+        (time("complete", FIRST_SECOND)?, time("original", FIRST_SECOND)?, time("backoff", 0)?);
+    let index = word("index").map(|index| format!(r#","activation_index":{index}"#)).unwrap_or_default();
+    let (id, name) = (event.picked.as_deref().unwrap_or(seq), word("activity").unwrap_or("activity"));
+    let attempt = word("attempt").unwrap_or("1");
+    let data = format!(
+        r#"{{"seq":{seq},"attempt":{attempt},"activity_id":"{id}","activity_type":"{name}","complete_time":{complete},"backoff":{backoff},"original_schedule_time":{original}{index}}}"#
+    );
+    event.set("details.data", &data)
 }
 
 /// Sets one field of a failure that the line does not describe at all; a failure of no stated kind is the application's.

@@ -39,12 +39,12 @@ fn an_event_that_is_known_but_not_handled_yet_is_fatal() {
     check_broken(
         &after_first_task(
             "5 TimerStarted
-             6 NexusOperationScheduled
+             6 WorkflowPropertiesModifiedExternally
              7 WorkflowTaskScheduled
              8 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 6 (NexusOperationScheduled) is not known to this version of Abide and must not be ignored; a newer version is needed"
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (WorkflowPropertiesModifiedExternally) is not known to this version of Abide and must not be ignored; a newer version is needed"
         ],
     );
 }

@@ -1,8 +1,10 @@
 //! Runs a workflow over a history that is written as text.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::enums::v1::EventType;
@@ -16,8 +18,11 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 use crate::definition::{Arguments, PayloadValue, WorkflowDefinition};
 use crate::failure::WorkflowError;
 use crate::history::payload_text;
+use crate::replay::machines::local_activity_marker::RecordedMarker;
 use crate::replay::text::{command_line, message_line, parse_task, update_request};
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::replay::{
+    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
+};
 use crate::runtime::{RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
@@ -172,7 +177,8 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory
             ..WorkflowTask::default()
         };
         seen = index + 1;
-        output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
+        let told = run.handle(Input::WorkflowTask(Box::new(task)));
+        output = text(&with_local_activities(&mut run, told, &events[seen..]));
         if output.starts_with("Fail") {
             break;
         }
@@ -183,6 +189,47 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory
         output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
     }
     output
+}
+
+/// Goes on with a task that waits for local activities, with what the history recorded of it: each outcome in its
+/// turn, and a heartbeat when there is none left. `rest` is what follows the task's start.
+fn with_local_activities(run: &mut WorkflowRun, mut output: Output, rest: &[HistoryEvent]) -> Output {
+    let of_task = rest.iter().take_while(|event| event.event_type() != EventType::WorkflowTaskStarted);
+    let mut markers = of_task.filter_map(recorded_resolution).collect::<VecDeque<_>>();
+    while !rest.is_empty() && matches!(output, Output::RunLocalActivities { .. }) {
+        output = run.handle(match markers.pop_front() {
+            Some(resolution) => Input::LocalActivityResolved(Box::new(resolution)),
+            None => Input::HeartbeatDue,
+        });
+    }
+    output
+}
+
+/// The outcome that a local activity's marker tells of; `None` for one that was cancelled on the spot.
+pub(crate) fn recorded_resolution(event: &HistoryEvent) -> Option<LocalActivityResolution> {
+    let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &event.attributes else { return None };
+    let marker = RecordedMarker::take(&mut marker.clone()).ok()?;
+    let result = match (marker.outcome, marker.data.backoff) {
+        (Ok(result), _) => LocalActivityResult::Completed(result.unwrap_or_default()),
+        (Err(failure), Some(delay)) => LocalActivityResult::BackOff { failure, delay },
+        (Err(failure), None) => LocalActivityResult::Failed(failure),
+    };
+    let (seq, attempt) = (marker.data.seq, marker.data.attempt);
+    let resolution = LocalActivityResolution { seq, result, attempt, run_time: Duration::ZERO, wall_time: None };
+    (attempt > 0).then_some(resolution)
+}
+
+/// What is to be run, on one line.
+fn local_activity_line(task: &LocalActivityTask) -> String {
+    let mut line = format!("run local_activity={} type={} id={}", task.seq, task.activity_type, task.activity_id);
+    if !task.input.is_empty() {
+        let input: Vec<String> = task.input.iter().map(|payload| payload_text(payload, 200)).collect();
+        line.push_str(&format!(" input={}", input.join(",")));
+    }
+    if task.attempt > 1 {
+        line.push_str(&format!(" attempt={}", task.attempt));
+    }
+    line
 }
 
 /// The requests of the updates that were accepted before the next task.
@@ -217,6 +264,12 @@ pub(crate) fn text(output: &Output) -> String {
         Output::Fail(failure) => {
             let kind = failure.nondeterminism.as_ref().map(|error| format!(" {:?}", error.kind())).unwrap_or_default();
             format!("Fail {:?}{kind}: {}", failure.cause, with_statements(&failure.failure.message))
+        }
+        Output::RunLocalActivities { start, cancel } => {
+            let start = start.iter().map(local_activity_line);
+            let cancel = cancel.iter().map(|seq| format!("cancel local_activity={seq}"));
+            let lines = start.chain(cancel).collect::<Vec<String>>().join("\n");
+            if lines.is_empty() { "wait for local activities".into() } else { lines }
         }
         Output::Idle => "Idle".into(),
         Output::NeedHistory { next_page_token } => format!("NeedHistory {next_page_token:?}"),

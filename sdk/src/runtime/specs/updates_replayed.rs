@@ -281,26 +281,26 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=whisper args=\"x\"",
         expect![[r#"
-        Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=whisper
-          code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=whisper
+              code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=say args=7",
         expect![[r#"
-        Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
-          code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found 7: invalid type: integer `7`, expected a string at line 1 column 1
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
+              code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found 7: invalid type: integer `7`, expected a string at line 1 column 1
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateCompleted update=u1 result=1",
         expect![[r#"
-        Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 9 WorkflowExecutionUpdateCompleted: update=u1
-          code now: produced no command here
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 9 WorkflowExecutionUpdateCompleted: update=u1
+              code now: produced no command here
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=say args=\"x\"
@@ -309,16 +309,16 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
             Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 10 WorkflowExecutionUpdateCompleted: update=u2
               code now: ProtocolMessage update=u1 name=say in state CompleteCommandCreated
-              next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     // The code completes at once, and the history has another command in its place.
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=say args=\"x\"\nTimerStarted",
         expect![[r#"
-        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 10 TimerStarted: id=2
-          code now: ProtocolMessage update=u1 name=say
-          next:     put the old behaviour back, or give the changed workflow a new name so that runs under way keep the old one; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 10 TimerStarted: id=2
+              code now: ProtocolMessage update=u1 name=say
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 

@@ -9,6 +9,8 @@ pub(crate) use abide_protos::temporal::api::history::v1 as history;
 pub(crate) use abide_protos::temporal::api::history::v1::HistoryEvent;
 pub(crate) use abide_protos::temporal::api::history::v1::history_event::Attributes;
 pub(crate) use abide_protos::temporal::api::namespace::v1 as namespace;
+pub(crate) use abide_protos::temporal::api::nexus::v1 as nexus;
+pub(crate) use abide_protos::temporal::api::operatorservice::v1 as operator;
 pub(crate) use abide_protos::temporal::api::protocol::v1 as protocol;
 pub(crate) use abide_protos::temporal::api::query::v1 as query;
 pub(crate) use abide_protos::temporal::api::sdk::v1 as sdk;

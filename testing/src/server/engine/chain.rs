@@ -18,6 +18,7 @@ impl Transaction<'_> {
         self.drop_timers();
         self.effects.push(Effect::Errand(Errand::TellParent));
         self.drop_children();
+        self.drop_nexus_operations();
         let state = self.state();
         state.status = status;
         state.close_time = Some(now);

@@ -38,6 +38,8 @@ pub(crate) enum Deadline {
     ActivityRetry(ExecutionId, i64),
     /// An activity (by scheduled event id) reaches one of its timeouts.
     ActivityTimeout(ExecutionId, i64, TimeoutType),
+    /// Something is due for a Nexus operation (by scheduled event id): a timeout, an attempt's end or the next one.
+    NexusOperation(ExecutionId, i64),
     /// The started workflow task was not answered.
     WorkflowTaskStartToClose(ExecutionId),
     /// The workflow task was not picked up from its sticky queue.

@@ -9,6 +9,7 @@ use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
 use super::child::Child;
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
+use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
 use super::time::Time;
 use super::timer::Timer;
@@ -77,6 +78,8 @@ pub(crate) struct State {
     pub(crate) timers: BTreeMap<String, Timer>,
     /// Children that have not ended, by initiated event id.
     pub(crate) children: BTreeMap<i64, Child>,
+    /// Pending Nexus operations by scheduled event id.
+    pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
 
     pub(crate) updates: Updates,
     /// The worker has tried to end the run and could not, because something new had come: no more updates are taken.

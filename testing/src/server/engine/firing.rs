@@ -37,6 +37,9 @@ impl Engine {
                 self.transact(id, |transaction| transaction.dispatch_activity(scheduled_event_id));
             }
             Deadline::ActivityTimeout(id, ..) => self.transact(id, |transaction| transaction.time_out_activities()),
+            Deadline::NexusOperation(id, scheduled_event_id) => {
+                self.transact(id, |transaction| transaction.look_at_nexus_operation(scheduled_event_id));
+            }
             Deadline::WorkflowTaskStartToClose(id) => {
                 self.transact(id, |transaction| transaction.time_out_workflow_task());
             }

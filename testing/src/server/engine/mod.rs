@@ -31,6 +31,11 @@ mod ids;
 mod limits;
 mod multi_operation;
 mod namespace;
+mod nexus_completion;
+mod nexus_endpoint;
+mod nexus_link;
+mod nexus_operation;
+mod nexus_task;
 mod poll;
 mod query;
 mod rebuild;
@@ -68,6 +73,7 @@ use self::errors::Error;
 use self::execution::{Execution, ExecutionId};
 use self::ids::Ids;
 use self::namespace::Namespaces;
+use self::nexus_endpoint::NexusEndpoints;
 use self::query::Queries;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
@@ -103,6 +109,7 @@ pub(crate) struct Engine {
     /// Orders everything that has to be told apart at one instant.
     sequence: u64,
     namespaces: Namespaces,
+    endpoints: NexusEndpoints,
     executions: Vec<Execution>,
     /// The runs that are not closed.
     open: BTreeSet<ExecutionId>,
@@ -126,6 +133,7 @@ impl Engine {
             ids,
             sequence: 0,
             namespaces,
+            endpoints: NexusEndpoints::default(),
             executions: Vec::new(),
             open: BTreeSet::new(),
             by_run_id: BTreeMap::new(),
@@ -212,6 +220,7 @@ impl Engine {
             execution: &mut self.executions[id.0],
             now: self.now,
             ids: &mut self.ids,
+            endpoints: &self.endpoints,
             sequence: &mut self.sequence,
             effects: Vec::new(),
             stays_in_memory: false,
@@ -229,14 +238,19 @@ impl Engine {
             transaction.state().updates.abort_pending(continues);
         }
         let (effects, running) = (transaction.effects, transaction.execution.is_running());
-        if running {
+        let closes = if running {
             self.open.insert(id);
+            false
         } else {
-            self.open.remove(&id);
-        }
+            self.open.remove(&id)
+        };
+        let ends_chain = closes && !effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
         self.carry_out(id, effects);
         self.wake_history_readers(id);
         self.advance_queries(id);
+        if ends_chain {
+            self.deliver_completions(id);
+        }
         self.advance_updates(id);
         self.run_errands();
         result
@@ -252,6 +266,9 @@ impl Engine {
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
                 Effect::Errand(errand) => self.errands.add(id, errand),
+                Effect::RequestOfNexusHandler(operation, purpose) => {
+                    self.dispatch_nexus_request(id, operation, purpose);
+                }
                 Effect::Continue(next) => {
                     let (namespace, workflow_id) =
                         (self.execution(id).namespace.clone(), self.execution(id).workflow_id.clone());

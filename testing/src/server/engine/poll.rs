@@ -48,7 +48,7 @@ impl Engine {
         self.resume_poll(id, Self::hand_out_activity)
     }
 
-    fn resume_poll<T: Default>(
+    pub(crate) fn resume_poll<T: Default>(
         &mut self,
         id: WaiterId,
         hand_out: impl Fn(&mut Self, &Task, &Poll) -> Option<T>,
@@ -71,7 +71,7 @@ impl Engine {
         Step::Wait(id)
     }
 
-    fn wait_for_task(&mut self, queue: QueueKey, poll: Poll) -> WaiterId {
+    pub(crate) fn wait_for_task(&mut self, queue: QueueKey, poll: Poll) -> WaiterId {
         let waiting = WaitingPoll { queue: queue.clone(), poll, offer: None, ended: false };
         let id = self.waiters.park(Waiter::Poll(Box::new(waiting)));
         self.queues.wait(&queue, id);
@@ -86,7 +86,7 @@ impl Engine {
         self.execution(execution).activity_task(scheduled_event_id)
     }
 
-    fn queue_key(
+    pub(crate) fn queue_key(
         &self,
         namespace: &str,
         queue: Option<&taskqueue::TaskQueue>,

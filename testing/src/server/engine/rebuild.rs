@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::activity::{Activity, Timeouts};
 use super::api::{Attributes, HistoryEvent, history};
+use super::nexus_operation::{self, NexusOperation, Stage};
 use super::time::{self, Time};
 use super::transaction::Transaction;
 use super::visibility;
@@ -15,6 +16,8 @@ pub(crate) struct Pending {
     activities: BTreeMap<i64, Activity>,
     /// Started event id and time of expiry by timer id.
     timers: BTreeMap<String, (i64, Time)>,
+    /// By scheduled event id.
+    nexus_operations: BTreeMap<i64, NexusOperation>,
 }
 
 /// The scheduled event, and the started one if it is there, of the workflow task that is pending after `events`.
@@ -56,6 +59,9 @@ impl Transaction<'_> {
         for (scheduled_event_id, activity) in pending.activities {
             self.insert_activity(scheduled_event_id, Activity { scheduled_time: now, ..activity });
             self.dispatch_activity(scheduled_event_id);
+        }
+        for (scheduled_event_id, operation) in pending.nexus_operations {
+            self.resume_nexus_operation(scheduled_event_id, operation);
         }
     }
 
@@ -113,6 +119,40 @@ impl Pending {
             }
             Attributes::TimerFiredEventAttributes(a) => self.end_timer(&a.timer_id),
             Attributes::TimerCanceledEventAttributes(a) => self.end_timer(&a.timer_id),
+            _ => self.note_nexus(event_id, attributes, happened),
+        }
+    }
+
+    fn note_nexus(&mut self, event_id: i64, attributes: &Attributes, happened: Time) {
+        let all = &mut self.nexus_operations;
+        match attributes {
+            Attributes::NexusOperationScheduledEventAttributes(a) => {
+                all.insert(event_id, NexusOperation::new(a, nexus_timeouts(a), happened));
+            }
+            Attributes::NexusOperationStartedEventAttributes(a) => {
+                if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
+                    operation.restore_started(a.operation_token.clone(), happened);
+                }
+            }
+            Attributes::NexusOperationCancelRequestedEventAttributes(a) => {
+                if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
+                    operation.restore_cancel(event_id, Stage::Waiting);
+                }
+            }
+            Attributes::NexusOperationCancelRequestCompletedEventAttributes(a) => {
+                if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
+                    operation.restore_cancel(a.requested_event_id, Stage::Answered);
+                }
+            }
+            Attributes::NexusOperationCancelRequestFailedEventAttributes(a) => {
+                if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
+                    operation.restore_cancel(a.requested_event_id, Stage::Answered);
+                }
+            }
+            Attributes::NexusOperationCompletedEventAttributes(a) => drop(all.remove(&a.scheduled_event_id)),
+            Attributes::NexusOperationFailedEventAttributes(a) => drop(all.remove(&a.scheduled_event_id)),
+            Attributes::NexusOperationCanceledEventAttributes(a) => drop(all.remove(&a.scheduled_event_id)),
+            Attributes::NexusOperationTimedOutEventAttributes(a) => drop(all.remove(&a.scheduled_event_id)),
             _ => {}
         }
     }
@@ -132,5 +172,13 @@ fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> Timeo
         schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
         start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),
         heartbeat: time::stored(attributes.heartbeat_timeout.as_ref()),
+    }
+}
+
+fn nexus_timeouts(attributes: &history::NexusOperationScheduledEventAttributes) -> nexus_operation::Timeouts {
+    nexus_operation::Timeouts {
+        schedule_to_close: time::stored(attributes.schedule_to_close_timeout.as_ref()),
+        schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
+        start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::execution::ExecutionId;
+use super::nexus_operation::Purpose;
 use super::query::QueryId;
 use super::time::Time;
 use super::waiters::{Waiter, WaiterId};
@@ -19,6 +20,7 @@ const DEFAULT_PRIORITY: i32 = 3;
 pub(crate) enum QueueKind {
     Workflow,
     Activity,
+    Nexus,
 }
 
 /// The name of a queue.
@@ -34,6 +36,7 @@ pub(crate) struct QueueKey {
 pub(crate) enum Task {
     Workflow { execution: ExecutionId, scheduled_event_id: i64, attempt: i32 },
     Activity { execution: ExecutionId, scheduled_event_id: i64, attempt: i32 },
+    Nexus { execution: ExecutionId, scheduled_event_id: i64, purpose: Purpose, attempt: i32 },
     Query(QueryId),
 }
 
@@ -155,6 +158,11 @@ impl Engine {
                 self.execution(*execution).state.activities.get(scheduled_event_id).is_some_and(|activity| {
                     activity.attempt == *attempt && activity.started.is_none() && !activity.is_backing_off()
                 })
+            }
+            Task::Nexus { execution, scheduled_event_id, purpose, attempt } => {
+                let operation = self.execution(*execution).state.nexus_operations.get(scheduled_event_id);
+                let request = operation.and_then(|operation| operation.request(*purpose));
+                request.is_some_and(|request| request.attempt == *attempt && request.is_outstanding())
             }
             Task::Query(query) => self.queries.is_open(*query),
         }

@@ -30,6 +30,22 @@ pub(crate) struct TaskToken {
     pub(crate) query: u64,
 }
 
+/// What a worker hands back with the answer to a Nexus request; as text, what a handler hands back with the outcome of an
+/// operation that it has started.
+#[derive(Clone, PartialEq, prost::Message)]
+#[prost(prost_path = "abide_protos::prost")]
+pub(crate) struct NexusTaskToken {
+    #[prost(string, tag = "1")]
+    pub(crate) run_id: String,
+    #[prost(int64, tag = "2")]
+    pub(crate) scheduled_event_id: i64,
+    #[prost(int32, tag = "3")]
+    pub(crate) attempt: i32,
+    /// The request was one to cancel.
+    #[prost(bool, tag = "4")]
+    pub(crate) cancels: bool,
+}
+
 /// Where the reading of a history goes on.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(prost_path = "abide_protos::prost")]
@@ -61,6 +77,31 @@ impl TaskToken {
             return Err(Error::invalid_argument("Invalid TaskToken."));
         }
         Ok(token)
+    }
+}
+
+impl NexusTaskToken {
+    pub(crate) fn encode_token(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    pub(crate) fn decode_token(bytes: &[u8]) -> Result<Self, Error> {
+        let token = Self::decode(bytes).map_err(|_| Error::invalid_argument("Error deserializing task token."))?;
+        if token.run_id.is_empty() {
+            return Err(Error::invalid_argument("Task token not set on request."));
+        }
+        Ok(token)
+    }
+
+    /// The operation, with the id of the request that is to start it.
+    pub(crate) fn to_text(&self, request_id: &str) -> String {
+        format!("{}/{}/{request_id}", self.run_id, self.scheduled_event_id)
+    }
+
+    pub(crate) fn from_text(text: &str) -> Option<(Self, String)> {
+        let mut parts = text.split('/');
+        let (run_id, scheduled) = (parts.next()?.to_owned(), parts.next()?.parse().ok()?);
+        Some((Self { run_id, scheduled_event_id: scheduled, ..Self::default() }, parts.next()?.to_owned()))
     }
 }
 

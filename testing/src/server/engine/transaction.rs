@@ -7,6 +7,8 @@ use super::deadlines::{Clock, Deadline, Key};
 use super::errand::Errand;
 use super::execution::{Execution, State};
 use super::ids::Ids;
+use super::nexus_endpoint::NexusEndpoints;
+use super::nexus_operation::Purpose;
 use super::time::{Now, Time};
 
 /// What a committed transaction makes the engine do.
@@ -21,6 +23,8 @@ pub(crate) enum Effect {
     DispatchActivity(i64),
     /// Do something to other runs.
     Errand(Errand),
+    /// Ask a Nexus handler to start or to cancel an operation (by scheduled event id).
+    RequestOfNexusHandler(i64, Purpose),
     /// Create the run that continues this one.
     Continue(Box<super::start::NewRun>),
 }
@@ -31,6 +35,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) execution: &'a mut Execution,
     pub(crate) now: Now,
     pub(crate) ids: &'a mut Ids,
+    pub(crate) endpoints: &'a NexusEndpoints,
     pub(crate) sequence: &'a mut u64,
     pub(crate) effects: Vec<Effect>,
     /// Nothing happened that a real server would write down: a speculative task stays one.

@@ -10,7 +10,9 @@ mod protocol_message;
 mod record_marker;
 mod request_cancel_activity_task;
 mod request_cancel_external_workflow_execution;
+mod request_cancel_nexus_operation;
 mod schedule_activity_task;
+mod schedule_nexus_operation;
 mod signal_external_workflow_execution;
 mod start_child_workflow_execution;
 mod start_timer;
@@ -111,6 +113,12 @@ pub(crate) fn apply(
         Some(Attributes::ModifyWorkflowPropertiesCommandAttributes(a)) => {
             modify_workflow_properties::apply(transaction, completion, a, extras)
         }
+        Some(Attributes::ScheduleNexusOperationCommandAttributes(a)) => {
+            schedule_nexus_operation::apply(transaction, completion, a, extras)
+        }
+        Some(Attributes::RequestCancelNexusOperationCommandAttributes(a)) => {
+            request_cancel_nexus_operation::apply(transaction, completion, &a, extras)
+        }
         Some(Attributes::ProtocolMessageCommandAttributes(a)) => {
             protocol_message::apply(transaction, completion, &a, extras)
         }
@@ -164,6 +172,8 @@ fn without_attributes(kind: CommandType) -> Refusal {
         }
         CommandType::UpsertWorkflowSearchAttributes => WorkflowTaskFailedCause::BadSearchAttributes,
         CommandType::ModifyWorkflowProperties => WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes,
+        CommandType::ScheduleNexusOperation => WorkflowTaskFailedCause::BadScheduleNexusOperationAttributes,
+        CommandType::RequestCancelNexusOperation => WorkflowTaskFailedCause::BadRequestCancelNexusOperationAttributes,
         CommandType::ProtocolMessage => WorkflowTaskFailedCause::BadUpdateWorkflowExecutionMessage,
         _ => return unsupported(kind.into()),
     };

@@ -5,6 +5,7 @@ mod chains;
 mod children;
 mod external;
 mod invariants;
+mod nexus;
 mod print;
 mod queries;
 mod reading;

@@ -70,29 +70,6 @@ fn attributes(attributes: &Attributes) -> String {
                 .unwrap_or_default()
         }
         WorkflowExecutionTerminatedEventAttributes(a) => a.reason.clone(),
-        WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
-        WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
-        WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
-        WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
-            let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
-            meta.map_or("", |meta| &meta.update_id).to_owned()
-        }
-        WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
-            let request = if a.accepted_request.is_some() { "" } else { ", its request is elsewhere" };
-            format!("{} after {}{request}", a.protocol_instance_id, a.accepted_request_sequencing_event_id)
-        }
-        WorkflowExecutionUpdateCompletedEventAttributes(a) => {
-            let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
-            format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
-        }
-        _ => of_other_workflows(attributes),
-    }
-}
-
-/// Children, and messages to other workflows.
-fn of_other_workflows(attributes: &Attributes) -> String {
-    use Attributes::*;
-    match attributes {
         StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
             format!("{} {:?}", a.workflow_id, a.parent_close_policy())
         }
@@ -128,8 +105,56 @@ fn of_other_workflows(attributes: &Attributes) -> String {
             format!("of {}: {:?}", a.initiated_event_id, a.cause())
         }
         ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => format!("of {}", a.initiated_event_id),
+        WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
+        WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
+        WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
+        NexusOperationScheduledEventAttributes(a) => {
+            let duration = |name: &str, timeout: Option<&abide_protos::Duration>| {
+                timeout.map(|timeout| format!(" {name}={}s", timeout.seconds)).unwrap_or_default()
+            };
+            let timeouts = [
+                duration("s2c", a.schedule_to_close_timeout.as_ref()),
+                duration("s2s", a.schedule_to_start_timeout.as_ref()),
+                duration("stc", a.start_to_close_timeout.as_ref()),
+            ];
+            format!("{}{}", a.operation, timeouts.concat())
+        }
+        NexusOperationStartedEventAttributes(a) => format!("of {}: {}", a.scheduled_event_id, a.operation_token),
+        NexusOperationCompletedEventAttributes(a) => {
+            let result = a.result.as_ref().map(|result| String::from_utf8_lossy(&result.data).into_owned());
+            format!("of {}: {}", a.scheduled_event_id, result.unwrap_or_default())
+        }
+        NexusOperationFailedEventAttributes(a) => of_nexus(a.scheduled_event_id, a.failure.as_ref()),
+        NexusOperationCanceledEventAttributes(a) => of_nexus(a.scheduled_event_id, a.failure.as_ref()),
+        NexusOperationTimedOutEventAttributes(a) => of_nexus(a.scheduled_event_id, a.failure.as_ref()),
+        NexusOperationCancelRequestedEventAttributes(a) => format!("of {}", a.scheduled_event_id),
+        NexusOperationCancelRequestCompletedEventAttributes(a) => {
+            format!("of {}, requested by {}", a.scheduled_event_id, a.requested_event_id)
+        }
+        NexusOperationCancelRequestFailedEventAttributes(a) => {
+            let failure = a.failure.as_ref().map(failure).unwrap_or_default();
+            format!("of {}, requested by {}: {failure}", a.scheduled_event_id, a.requested_event_id)
+        }
+        WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
+            let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
+            meta.map_or("", |meta| &meta.update_id).to_owned()
+        }
+        WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
+            let request = if a.accepted_request.is_some() { "" } else { ", its request is elsewhere" };
+            format!("{} after {}{request}", a.protocol_instance_id, a.accepted_request_sequencing_event_id)
+        }
+        WorkflowExecutionUpdateCompletedEventAttributes(a) => {
+            let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
+            format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
+        }
         _ => String::new(),
     }
+}
+
+/// What became of a Nexus operation: the cause, the failure around it is always the same.
+fn of_nexus(scheduled_event_id: i64, outer: Option<&failure::Failure>) -> String {
+    let cause = outer.and_then(|outer| outer.cause.as_deref()).map(failure).unwrap_or_default();
+    format!("of {scheduled_event_id}: {cause}")
 }
 
 /// What an update came to.
@@ -159,6 +184,7 @@ fn failure(failure: &failure::Failure) -> String {
             let details = if details.is_empty() { details } else { format!(" heartbeat {details}") };
             format!(" ({:?}{details})", info.timeout_type())
         }
+        Some(FailureInfo::NexusHandlerFailureInfo(info)) => format!(" ({})", info.r#type),
         _ => String::new(),
     };
     let cause = failure.cause.as_ref().map(|cause| format!(" because {}", self::failure(cause))).unwrap_or_default();

@@ -10,17 +10,22 @@
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
+//!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
 //! take                                     a worker takes the next activity
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! answer TEXT                              the worker answers the query it has polled
+//! endpoint NAME                            a Nexus endpoint that leads to the task queue
+//! ask                                      a worker takes the next request to a Nexus handler
+//! tell sync RESULT | async TOKEN | fail | canceled | handler TYPE [final] | ok          and answers it
+//! back ID                                  the handler starts a workflow, whose end is the end of the operation
 //! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
 //! give-up                                  the clients that wait for updates do so no longer
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
-//! history [first] · count
+//! history [first] · count · busy
 //! ```
 
 use std::collections::BTreeMap;
@@ -58,6 +63,7 @@ pub(super) struct Spec {
     tasks: BTreeMap<String, Vec<u8>>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
+    pub(super) nexus: super::nexus::Asked,
     pub(super) first_run: String,
     asked: Option<WaiterId>,
     requests: u32,
@@ -66,7 +72,7 @@ pub(super) struct Spec {
     pub(super) sequencing: BTreeMap<String, i64>,
 }
 
-const QUEUE: &str = "tq";
+pub(super) const QUEUE: &str = "tq";
 const STICKY: &str = "sticky";
 const WORKFLOW: &str = "wf";
 
@@ -81,6 +87,7 @@ impl Spec {
             tasks: BTreeMap::new(),
             queries: Vec::new(),
             activities: BTreeMap::new(),
+            nexus: super::nexus::Asked::default(),
             first_run: String::new(),
             asked: None,
             requests: 0,
@@ -120,6 +127,7 @@ impl Spec {
             }
             "history" => self.history(&arguments),
             "count" => self.count(),
+            "endpoint" | "ask" | "tell" | "back" | "busy" => self.about_nexus(words[0], &arguments),
             other => panic!("unknown request {other:?} in {line:?}"),
         };
         if let Err(error) = result {
@@ -530,9 +538,10 @@ fn command_of(text: &str) -> command::Command {
             };
             attributes.into_attributes()
         }),
-        "nexus" => (Kind::ScheduleNexusOperation, {
-            let attributes = command::ScheduleNexusOperationCommandAttributes::default();
-            Attributes::ScheduleNexusOperationCommandAttributes(attributes)
+        "nexus" => (Kind::ScheduleNexusOperation, schedule_nexus(id, &arguments).into_attributes()),
+        "cancel-nexus" => (Kind::RequestCancelNexusOperation, {
+            let scheduled_event_id = id.parse().expect("cancel-nexus takes an event id");
+            command::RequestCancelNexusOperationCommandAttributes { scheduled_event_id }.into_attributes()
         }),
         other => panic!("unknown command {other:?}"),
     };
@@ -565,8 +574,23 @@ into_attributes!(
     CompleteWorkflowExecutionCommandAttributes,
     FailWorkflowExecutionCommandAttributes,
     CancelWorkflowExecutionCommandAttributes,
-    ContinueAsNewWorkflowExecutionCommandAttributes
+    ContinueAsNewWorkflowExecutionCommandAttributes,
+    ScheduleNexusOperationCommandAttributes,
+    RequestCancelNexusOperationCommandAttributes
 );
+
+fn schedule_nexus(operation: String, arguments: &Arguments<'_>) -> command::ScheduleNexusOperationCommandAttributes {
+    command::ScheduleNexusOperationCommandAttributes {
+        endpoint: arguments.value("endpoint").unwrap_or("endpoint").to_owned(),
+        service: "Service".to_owned(),
+        operation,
+        schedule_to_close_timeout: arguments.duration("s2c"),
+        schedule_to_start_timeout: arguments.duration("s2s"),
+        start_to_close_timeout: arguments.duration("stc"),
+        nexus_header: [("Trace".to_owned(), "x".to_owned())].into(),
+        ..Default::default()
+    }
+}
 
 fn schedule(activity_id: String, arguments: &Arguments<'_>) -> command::ScheduleActivityTaskCommandAttributes {
     let to_close = arguments.duration("s2c");

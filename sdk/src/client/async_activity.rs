@@ -1,0 +1,255 @@
+//! Activities whose attempt ended with `will_complete_async`: their outcome is reported from elsewhere.
+
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::workflowservice::v1::{
+    RecordActivityTaskHeartbeatByIdRequest, RecordActivityTaskHeartbeatRequest, RespondActivityTaskCanceledByIdRequest,
+    RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
+    RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest,
+};
+
+use super::Client;
+use super::connection::Connection;
+use super::errors::AsyncActivityError;
+use super::rpc_error::RpcError;
+use crate::converter::to_payload;
+use crate::definition::PayloadValue;
+use crate::failure::{ApplicationFailure, application_failure};
+
+/// An activity attempt that ended with [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)
+/// and whose outcome is reported from here (Temporal's asynchronous activity completion).
+///
+/// ```no_run
+/// use abide::prelude::*;
+///
+/// // The activity hands its token to whoever knows the outcome one day, ...
+/// #[activity]
+/// async fn approve(ctx: &ActivityContext, cents: u64) -> Result<bool, ActivityError> {
+///     mail_to_the_boss(cents, &ctx.info().task_token);
+///     Err(ActivityError::will_complete_async())
+/// }
+/// # fn mail_to_the_boss(_cents: u64, _token: &[u8]) {}
+///
+/// // ... and that one reports it, from another process if need be.
+/// # async fn decide(client: Client, task_token: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+/// client.async_activity(task_token).complete(&true).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct AsyncActivityHandle {
+    connection: Connection,
+    attempt: Attempt,
+}
+
+/// How an attempt is named.
+#[derive(Clone)]
+enum Attempt {
+    Token(Vec<u8>),
+    Id { workflow_id: String, run_id: String, activity_id: String },
+}
+
+/// What the server answers to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AsyncActivityHeartbeat {
+    /// The workflow wants the activity to stop: end it with
+    /// [`report_cancelled`](AsyncActivityHandle::report_cancelled), or as you like.
+    pub cancel_requested: bool,
+    /// An operator paused the activity.
+    pub paused: bool,
+    /// An operator reset the activity.
+    pub reset: bool,
+}
+
+impl Client {
+    /// The activity attempt with that [task token](crate::ActivityInfo::task_token), to report its outcome. Nothing is
+    /// asked yet.
+    pub fn async_activity(&self, task_token: impl Into<Vec<u8>>) -> AsyncActivityHandle {
+        AsyncActivityHandle { connection: self.connection().clone(), attempt: Attempt::Token(task_token.into()) }
+    }
+
+    /// The activity with that id in a workflow, to report its outcome: whichever attempt is open then. An empty
+    /// `run_id` means the run that is open. Nothing is asked yet.
+    pub fn async_activity_by_id(
+        &self,
+        workflow_id: impl Into<String>,
+        run_id: impl Into<String>,
+        activity_id: impl Into<String>,
+    ) -> AsyncActivityHandle {
+        let attempt =
+            Attempt::Id { workflow_id: workflow_id.into(), run_id: run_id.into(), activity_id: activity_id.into() };
+        AsyncActivityHandle { connection: self.connection().clone(), attempt }
+    }
+}
+
+impl AsyncActivityHandle {
+    /// Completes the activity. The result must be of the activity's own type: nobody checks that here.
+    ///
+    /// # Errors
+    /// [`AsyncActivityError`]: nobody waits for the activity, serde refuses the result, or the call did not succeed.
+    pub async fn complete<T: PayloadValue>(&self, result: &T) -> Result<(), AsyncActivityError> {
+        let result = one(to_payload(result)?);
+        let (identity, namespace) = self.who();
+        let answered = match self.attempt.clone() {
+            Attempt::Token(task_token) => {
+                let request = RespondActivityTaskCompletedRequest {
+                    task_token,
+                    result,
+                    identity,
+                    namespace,
+                    ..Default::default()
+                };
+                self.connection.call(request).await.map(drop)
+            }
+            Attempt::Id { workflow_id, run_id, activity_id } => {
+                let request = RespondActivityTaskCompletedByIdRequest {
+                    namespace,
+                    workflow_id,
+                    run_id,
+                    activity_id,
+                    result,
+                    identity,
+                    ..Default::default()
+                };
+                self.connection.call(request).await.map(drop)
+            }
+        };
+        self.checked(answered)
+    }
+
+    /// Fails the attempt; it is tried again as its retry policy and the failure say.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub async fn fail(&self, failure: ApplicationFailure) -> Result<(), AsyncActivityError> {
+        let failure = Some(application_failure(&failure, None));
+        let (identity, namespace) = self.who();
+        let answered = match self.attempt.clone() {
+            Attempt::Token(task_token) => {
+                let request =
+                    RespondActivityTaskFailedRequest { task_token, failure, identity, namespace, ..Default::default() };
+                self.connection.call(request).await.map(drop)
+            }
+            Attempt::Id { workflow_id, run_id, activity_id } => {
+                let request = RespondActivityTaskFailedByIdRequest {
+                    namespace,
+                    workflow_id,
+                    run_id,
+                    activity_id,
+                    failure,
+                    identity,
+                    ..Default::default()
+                };
+                self.connection.call(request).await.map(drop)
+            }
+        };
+        self.checked(answered)
+    }
+
+    /// Reports the activity as cancelled, with a detail for the workflow. The server takes that only if its
+    /// cancellation was requested.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub async fn report_cancelled<T: PayloadValue>(&self, detail: &T) -> Result<(), AsyncActivityError> {
+        let details = one(to_payload(detail)?);
+        let (identity, namespace) = self.who();
+        let answered = match self.attempt.clone() {
+            Attempt::Token(task_token) => {
+                let request = RespondActivityTaskCanceledRequest {
+                    task_token,
+                    details,
+                    identity,
+                    namespace,
+                    ..Default::default()
+                };
+                self.connection.call(request).await.map(drop)
+            }
+            Attempt::Id { workflow_id, run_id, activity_id } => {
+                let request = RespondActivityTaskCanceledByIdRequest {
+                    namespace,
+                    workflow_id,
+                    run_id,
+                    activity_id,
+                    details,
+                    identity,
+                    ..Default::default()
+                };
+                self.connection.call(request).await.map(drop)
+            }
+        };
+        self.checked(answered)
+    }
+
+    /// Tells the server that the activity is alive, with its progress, and learns whether it should stop. Sent at once,
+    /// every time: nothing is throttled here.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub async fn heartbeat<T: PayloadValue>(&self, progress: &T) -> Result<AsyncActivityHeartbeat, AsyncActivityError> {
+        let details = one(to_payload(progress)?);
+        let (identity, namespace) = self.who();
+        let answered = match self.attempt.clone() {
+            Attempt::Token(task_token) => {
+                let request = RecordActivityTaskHeartbeatRequest {
+                    task_token,
+                    details,
+                    identity,
+                    namespace,
+                    ..Default::default()
+                };
+                let answered = self.connection.call(request).await;
+                answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
+            }
+            Attempt::Id { workflow_id, run_id, activity_id } => {
+                let request = RecordActivityTaskHeartbeatByIdRequest {
+                    namespace,
+                    workflow_id,
+                    run_id,
+                    activity_id,
+                    details,
+                    identity,
+                    ..Default::default()
+                };
+                let answered = self.connection.call(request).await;
+                answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
+            }
+        };
+        let (cancel_requested, paused, reset) = self.checked(answered)?;
+        Ok(AsyncActivityHeartbeat { cancel_requested, paused, reset })
+    }
+
+    /// Identity and namespace.
+    fn who(&self) -> (String, String) {
+        (self.connection.identity().to_string(), self.connection.namespace().to_string())
+    }
+
+    fn checked<T>(&self, answered: Result<T, RpcError>) -> Result<T, AsyncActivityError> {
+        answered.map_err(|error| AsyncActivityError::from_rpc(&self.attempt.to_string(), error))
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(token) => write!(f, "the activity with a token of {} bytes", token.len()),
+            Self::Id { workflow_id, run_id, activity_id } if run_id.is_empty() => {
+                write!(f, "activity `{activity_id}` of workflow `{workflow_id}`")
+            }
+            Self::Id { workflow_id, run_id, activity_id } => {
+                write!(f, "activity `{activity_id}` of workflow `{workflow_id}` (run {run_id})")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for AsyncActivityHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AsyncActivityHandle({})", self.attempt)
+    }
+}
+
+fn one(payload: Payload) -> Option<Payloads> {
+    Some(Payloads { payloads: vec![payload] })
+}

@@ -1,0 +1,199 @@
+//! The marker in which a local activity's outcome is recorded: Core's `core_local_activity`, byte for byte.
+//!
+//! ```text
+//! details.data    {"seq":1,"attempt":1,"activity_id":"1","activity_type":"echo","complete_time":{"seconds":..,"nanos":..},
+//!                  "backoff":null,"original_schedule_time":{..},"activation_index":1}
+//! details.result  the result, if it succeeded
+//! details.input   the arguments, if its author asked for them
+//! failure         why not, otherwise; a cancellation is a failure too
+//! ```
+//!
+//! Core refuses a marker that lacks a key, so all are written, with null for nothing. Only `activation_index` may be
+//! absent when a marker is read: Core writes it since 0.10, and unknown keys are for later versions.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use abide_protos::Timestamp;
+use abide_protos::temporal::api::command::v1::RecordMarkerCommandAttributes;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
+use serde::{Deserialize, Serialize};
+
+/// The marker's name.
+pub(crate) const MARKER_NAME: &str = "core_local_activity";
+const DATA: &str = "data";
+const RESULT: &str = "result";
+const INPUT: &str = "input";
+
+/// What a marker says of one local activity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MarkerData {
+    pub(crate) seq: u32,
+    /// The last attempt; 0 if none was made.
+    pub(crate) attempt: u32,
+    pub(crate) activity_id: String,
+    pub(crate) activity_type: String,
+    /// Workflow time at its end; none if nobody waited for its end.
+    #[serde(with = "optional_time")]
+    pub(crate) complete_time: Option<Timestamp>,
+    /// Time until the next attempt, if the workflow waits for that by a timer.
+    #[serde(with = "optional_duration")]
+    pub(crate) backoff: Option<Duration>,
+    /// Wall time when the first attempt was scheduled.
+    #[serde(with = "optional_time")]
+    pub(crate) original_schedule_time: Option<Timestamp>,
+    /// After how many activations of its workflow task it ended.
+    #[serde(default)]
+    pub(crate) activation_index: Option<u64>,
+}
+
+/// A marker that was read, with its outcome moved out of the event.
+#[derive(Debug)]
+pub(crate) struct RecordedMarker {
+    pub(crate) data: MarkerData,
+    pub(crate) outcome: Result<Option<Payload>, Box<FailureProto>>,
+}
+
+impl MarkerData {
+    /// Reads what an event says, and leaves its outcome where it is.
+    pub(crate) fn read(event: &MarkerRecordedEventAttributes) -> Result<Self, String> {
+        let data = event.details.get(DATA).and_then(|data| data.payloads.first());
+        let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
+        serde_json::from_slice(&data.data)
+            .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
+    }
+
+    /// Writes the marker as a command.
+    pub(crate) fn write(
+        &self,
+        outcome: &Result<Payload, Box<FailureProto>>,
+        input: Option<Payloads>,
+    ) -> RecordMarkerCommandAttributes {
+        // Numbers, texts and nulls: there is nothing that serde could refuse.
+        let data = serde_json::to_vec(self).unwrap_or_default();
+        let metadata = HashMap::from([("encoding".to_string(), b"json/plain".to_vec())]);
+        let one = |payload: Payload| Payloads { payloads: vec![payload] };
+        let mut details = HashMap::new();
+        details.insert(DATA.to_string(), one(Payload { metadata, data, external_payloads: Vec::new() }));
+        if let Some(input) = input {
+            details.insert(INPUT.to_string(), input);
+        }
+        let failure = match outcome {
+            Ok(result) => {
+                details.insert(RESULT.to_string(), one(result.clone()));
+                None
+            }
+            Err(failure) => Some((**failure).clone()),
+        };
+        RecordMarkerCommandAttributes { marker_name: MARKER_NAME.to_string(), details, header: None, failure }
+    }
+}
+
+impl RecordedMarker {
+    /// Reads a marker and moves its outcome out of the event.
+    pub(crate) fn take(event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
+        let data = MarkerData::read(event)?;
+        let outcome = match event.failure.take() {
+            Some(failure) => Err(Box::new(failure)),
+            // Neither is a success without a value.
+            None => Ok(event.details.remove(RESULT).and_then(|result| result.payloads.into_iter().next())),
+        };
+        Ok(Self { data, outcome })
+    }
+}
+
+/// Times are objects, not RFC 3339: Core writes its messages as serde sees them.
+mod optional_time {
+    use abide_protos::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Time {
+        seconds: i64,
+        nanos: i32,
+    }
+
+    #[expect(clippy::ref_option, reason = "serde says so")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| Time { seconds: time.seconds, nanos: time.nanos }).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+        let time = Option::<Time>::deserialize(from)?;
+        Ok(time.map(|time| Timestamp { seconds: time.seconds, nanos: time.nanos }))
+    }
+}
+
+/// A duration is written as a time is.
+mod optional_duration {
+    use std::time::Duration;
+
+    use abide_protos::Timestamp;
+    use serde::{Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde says so")]
+    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        let time = duration.map(|duration| {
+            let proto = crate::duration::to_proto(duration);
+            Timestamp { seconds: proto.seconds, nanos: proto.nanos }
+        });
+        super::optional_time::serialize(&time, to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let time = super::optional_time::deserialize(from)?;
+        let proto = |time: Timestamp| abide_protos::Duration { seconds: time.seconds, nanos: time.nanos };
+        Ok(time.map(|time| crate::duration::from_proto(&proto(time))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(data: &str) -> Result<MarkerData, String> {
+        let payload = Payload { data: data.as_bytes().to_vec(), ..Default::default() };
+        let details = HashMap::from([(DATA.to_string(), Payloads { payloads: vec![payload] })]);
+        MarkerData::read(&MarkerRecordedEventAttributes { details, ..Default::default() })
+    }
+
+    /// A marker that Core 0.10 wrote, from `python-1.35/local_activity_backoff.json`.
+    const RECORDED: &str = "{\"seq\":1,\"attempt\":1,\"activity_id\":\"1\",\"activity_type\":\"flaky\",\"complete_time\":\
+        {\"seconds\":1795414365,\"nanos\":885868882},\"backoff\":{\"seconds\":1,\"nanos\":500000000},\
+        \"original_schedule_time\":{\"seconds\":1795414365,\"nanos\":892506979},\"activation_index\":1}";
+
+    #[test]
+    fn what_core_wrote_is_written_again_byte_for_byte() {
+        let data = read(RECORDED).unwrap();
+        assert_eq!(data.backoff, Some(Duration::from_millis(1500)));
+        let written = data.write(&Ok(Payload::default()), None);
+        assert_eq!(String::from_utf8_lossy(&written.details[DATA].payloads[0].data), RECORDED);
+        assert_eq!(written.details[DATA].payloads[0].metadata["encoding"], b"json/plain");
+    }
+
+    #[test]
+    fn keys_without_a_value_are_written_as_null() {
+        let nothing = r#"{"seq":1,"attempt":0,"activity_id":"1","activity_type":"nap","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1}"#;
+        let written = read(nothing).unwrap().write(&Err(Box::default()), None);
+        assert_eq!(String::from_utf8_lossy(&written.details[DATA].payloads[0].data), nothing);
+        assert!(written.failure.is_some() && !written.details.contains_key(RESULT));
+    }
+
+    #[test]
+    fn markers_of_older_and_later_versions_are_read() {
+        let old = read(&RECORDED.replace(",\"activation_index\":1", "")).unwrap();
+        assert_eq!((old.seq, old.activation_index), (1, None));
+        let later = read(&RECORDED.replace("\"seq\"", "\"later\":[1],\"seq\"")).unwrap();
+        assert_eq!(later.activation_index, Some(1));
+    }
+
+    #[test]
+    fn a_marker_that_cannot_be_read_says_what_it_holds() {
+        let error = read("{\"seq\":1}").unwrap_err();
+        assert!(error.contains("{\"seq\":1}") && error.contains("attempt"), "{error}");
+        let error = MarkerData::read(&MarkerRecordedEventAttributes::default()).unwrap_err();
+        assert!(error.contains("no `data`"), "{error}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Workflow tasks that stay open: code runs once for the task's own jobs, then once for each local activity that ends.
+//!
+//! One such run is an *activation*. All activations of a task share one completion; a heartbeat splits them over
+//! several tasks when local activities take longer than the server waits.
+
+use super::failures::TaskError;
+use super::queries::answer_all;
+use super::workflow_run::WorkflowRun;
+use crate::replay::{LocalActivityResolution, Output, WorkflowTaskCompletion};
+
+impl WorkflowRun {
+    /// Runs the code on the task's jobs, and then on what follows from its own doings or from the history: outcomes of
+    /// local activities that it cancelled, or whose markers were found ahead.
+    pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
+        // Also without a job: a longer history makes conditions true.
+        let mut first = true;
+        loop {
+            let mut core = self.shared().core.borrow_mut();
+            core.machines.deliver_recorded_local_activities();
+            let has_jobs = !core.machines.jobs.is_empty();
+            if !has_jobs && !first {
+                return Ok(());
+            }
+            core.machines.local_activities_begin_activation(has_jobs);
+            drop(core);
+            first = false;
+            self.run_code()?;
+            if self.outcome.is_some() {
+                // What comes after the end reaches nobody.
+                self.shared().core.borrow_mut().machines.jobs.local_activities.clear();
+                return Ok(());
+            }
+        }
+    }
+
+    /// A local activity has ended: the code runs on its outcome.
+    pub(super) fn local_activity_resolved(&mut self, resolution: LocalActivityResolution) -> Result<Output, TaskError> {
+        if self.task.is_none() {
+            return Ok(Output::Idle);
+        }
+        let mut core = self.shared().core.borrow_mut();
+        core.machines.wall_time = resolution.wall_time;
+        core.machines.local_activity_resolved(resolution);
+        let has_jobs = !core.machines.jobs.is_empty();
+        drop(core);
+        if has_jobs {
+            self.run_activations()?;
+        }
+        self.answer_task(false)
+    }
+
+    /// Completes the task that is in hand, with its local activities still under way.
+    pub(super) fn heartbeat_due(&mut self) -> Result<Output, TaskError> {
+        if self.task.is_none() { Ok(Output::Idle) } else { self.answer_task(true) }
+    }
+
+    /// Completes the task that is in hand, unless it has to wait for local activities.
+    ///
+    /// Whoever asks a query waits for the completion, so one with queries is not put off.
+    pub(super) fn answer_task(&mut self, heartbeat: bool) -> Result<Output, TaskError> {
+        let mut task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        let mut core = self.shared().core.borrow_mut();
+        let pending = self.outcome.is_none() && core.machines.has_pending_local_activities();
+        if pending && !heartbeat && task.queries.is_empty() {
+            let (start, cancel) = core.machines.take_local_activity_requests();
+            drop(core);
+            self.task = Some(task);
+            return Ok(Output::RunLocalActivities { start, cancel });
+        }
+        let commands = core.machines.finish_task();
+        let messages = core.machines.take_messages(&commands);
+        let cancel_local_activities = core.machines.take_local_activity_cancels();
+        let sdk_metadata = core.machines.flags.to_record();
+        drop(core);
+        if self.outcome.is_some() {
+            self.warn_of_unfinished_handlers();
+        }
+        let queries = std::mem::take(&mut task.queries);
+        Ok(Output::Complete(Box::new(WorkflowTaskCompletion {
+            commands,
+            messages,
+            query_results: answer_all(queries, self.instance.as_ref(), self.shared()),
+            sdk_metadata,
+            closes_workflow: self.outcome.is_some(),
+            force_create_new_workflow_task: pending,
+            cancel_local_activities,
+            nonfirst_local_activity_attempts: 0,
+        })))
+    }
+}

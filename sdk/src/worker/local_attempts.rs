@@ -1,0 +1,302 @@
+//! One local activity from its start to its end: waits for a slot, tries, tries again, and says what it came to.
+//!
+//! A failure, a panic and a start-to-close timeout are tried again as the retry policy says; the other timeouts and a
+//! cancellation are final. Intervals above the threshold are left to a timer of the workflow's.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use abide_protos::Timestamp;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::TimeoutType;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{
+    ApplicationFailureInfo, CanceledFailureInfo, Failure as FailureProto, TimeoutFailureInfo,
+};
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, sleep_until};
+
+use super::activity_worker::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
+use super::local_activities::LocalActivities;
+use super::shutdown::Phase;
+use super::slots::Slot;
+use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
+use crate::duration::{from_proto, time_from_proto, time_to_proto};
+use crate::failure::SOURCE;
+use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
+
+/// Whose local activity it is.
+pub(super) struct Owner {
+    /// Which instance of the run.
+    pub(super) instance: u64,
+    pub(super) run_id: String,
+    pub(super) workflow_id: String,
+    pub(super) workflow_type: String,
+}
+
+/// The server's time, as far as a workflow task tells: it began then. A worker's own clock may be wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TaskClock {
+    began: SystemTime,
+    at: Instant,
+}
+
+impl TaskClock {
+    pub(super) fn new(began: SystemTime) -> Self {
+        Self { began, at: Instant::now() }
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.began + self.at.elapsed()
+    }
+}
+
+/// One local activity with all its attempts that lie within a workflow task, or a row of heartbeats.
+pub(super) struct Attempts {
+    host: Arc<LocalActivities>,
+    owner: Owner,
+    task: LocalActivityTask,
+    cancellation: ActivityCancellation,
+    clock: TaskClock,
+    attempt: u32,
+    /// When all attempts together have taken too long.
+    close_deadline: Option<Instant>,
+}
+
+/// Why waiting ended early.
+enum Interrupted {
+    Cancelled,
+    TimedOut(TimeoutType),
+    Aborted,
+}
+
+impl Attempts {
+    pub(super) fn new(
+        host: Arc<LocalActivities>,
+        owner: Owner,
+        task: LocalActivityTask,
+        cancellation: ActivityCancellation,
+        clock: TaskClock,
+    ) -> Self {
+        let since = task.original_schedule_time.as_ref().map(time_from_proto);
+        let passed = since.and_then(|since| clock.now().duration_since(since).ok()).unwrap_or_default();
+        let left = task.schedule_to_close_timeout.map(|limit| limit.saturating_sub(passed).min(LONGEST_TIMEOUT));
+        let close_deadline = left.map(|left| Instant::now() + left);
+        let attempt = task.attempt;
+        Self { host, owner, task, cancellation, clock, attempt, close_deadline }
+    }
+
+    /// What it came to; `None` if the worker is gone.
+    pub(super) async fn run(mut self) -> Option<LocalActivityResolution> {
+        let scheduled = Instant::now();
+        loop {
+            let slot = match self.slot(scheduled).await {
+                Ok(slot) => slot,
+                Err(interrupted) => return self.interrupted(interrupted),
+            };
+            let began = Instant::now();
+            let outcome = self.attempt().await?;
+            let run_time = began.elapsed();
+            drop(slot);
+            let failure = match outcome {
+                Outcome::Completed(result) => {
+                    return Some(self.resolution(LocalActivityResult::Completed(result), run_time));
+                }
+                Outcome::Failed(failure) => failure,
+                Outcome::Cancelled(details) => cancelled(details),
+                Outcome::Silent { .. } => not_here(),
+            };
+            match self.delay(&failure) {
+                Some(delay) if delay > self.task.local_retry_threshold => {
+                    return Some(self.resolution(LocalActivityResult::BackOff { failure, delay }, run_time));
+                }
+                Some(delay) => {
+                    if let Err(interrupted) = self.sleep(delay).await {
+                        return self.interrupted(interrupted);
+                    }
+                    self.attempt += 1;
+                    self.host.count_nonfirst_attempt(&self.owner);
+                }
+                None => return Some(self.resolution(LocalActivityResult::Failed(failure), run_time)),
+            }
+        }
+    }
+
+    /// Waits for a slot, for as long as it may.
+    async fn slot(&self, scheduled: Instant) -> Result<Slot, Interrupted> {
+        let to_start = self.task.schedule_to_start_timeout.map(|limit| scheduled + limit.min(LONGEST_TIMEOUT));
+        // Only the first attempt waits to be started.
+        let to_start = to_start.filter(|_| self.attempt == self.task.attempt);
+        tokio::select! {
+            biased;
+            interrupted = self.interruption() => Err(interrupted),
+            slot = self.host.slots.take() => Ok(slot),
+            () = at(to_start) => Err(Interrupted::TimedOut(TimeoutType::ScheduleToStart)),
+        }
+    }
+
+    async fn sleep(&self, delay: Duration) -> Result<(), Interrupted> {
+        tokio::select! {
+            biased;
+            interrupted = self.interruption() => Err(interrupted),
+            () = at(Some(Instant::now() + delay)) => Ok(()),
+        }
+    }
+
+    /// Waits until there is no use in waiting.
+    async fn interruption(&self) -> Interrupted {
+        tokio::select! {
+            biased;
+            () = self.host.shared.phases.reached(Phase::Aborting) => Interrupted::Aborted,
+            _ = self.cancellation.cancelled() => Interrupted::Cancelled,
+            () = at(self.close_deadline) => Interrupted::TimedOut(TimeoutType::ScheduleToClose),
+        }
+    }
+
+    /// Runs the code once; `None` if the worker is gone.
+    async fn attempt(&self) -> Option<Outcome> {
+        let limit = self.host.shared.limits.blob;
+        let Some(activity) = self.host.registry.get(&self.task.activity_type) else {
+            let queue = &self.host.shared.task_queue;
+            return Some(Outcome::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
+        };
+        // Each attempt has a cancellation of its own: what timed out may be tried again.
+        let cancellation = ActivityCancellation::new();
+        let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
+        let (info, input) = (context.clone(), self.task.input.clone());
+        let mut running = pin!(AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind());
+        let mut outcome = running.as_mut().now_or_never().map(|ended| attempt_outcome(ended, &cancellation, limit));
+        let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
+        while outcome.is_none() {
+            tokio::select! {
+                biased;
+                ended = &mut running => outcome = Some(attempt_outcome(ended, &cancellation, limit)),
+                () = self.host.shared.phases.reached(Phase::Aborting) => return None,
+                reason = self.cancellation.cancelled(), if cancellation.reason().is_none() => cancellation.cancel(reason),
+                () = at(self.close_deadline) => {
+                    cancellation.cancel(ActivityCancelReason::TimedOut);
+                    outcome = Some(Outcome::Failed(timed_out(TimeoutType::ScheduleToClose)));
+                }
+                () = at(start_to_close) => {
+                    cancellation.cancel(ActivityCancelReason::TimedOut);
+                    outcome = Some(Outcome::Failed(timed_out(TimeoutType::StartToClose)));
+                }
+            }
+        }
+        if let Some(Outcome::Failed(failure)) = &outcome {
+            report_failure(info.info(), failure);
+        }
+        outcome
+    }
+
+    /// The time until the next attempt; `None` if there is none.
+    fn delay(&self, failure: &FailureProto) -> Option<Duration> {
+        if self.cancellation.reason().is_some() {
+            return None;
+        }
+        let policy = &self.task.retry_policy;
+        match &failure.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => {
+                if info.non_retryable || !policy.retries_type(&info.r#type) {
+                    return None;
+                }
+                let delay = policy.delay_after(self.attempt)?;
+                Some(info.next_retry_delay.as_ref().map_or(delay, from_proto))
+            }
+            Some(FailureInfo::TimeoutFailureInfo(info)) if info.timeout_type() == TimeoutType::StartToClose => {
+                policy.delay_after(self.attempt)
+            }
+            _ => None,
+        }
+    }
+
+    fn interrupted(&self, interrupted: Interrupted) -> Option<LocalActivityResolution> {
+        let failure = match interrupted {
+            Interrupted::Cancelled => cancelled(Vec::new()),
+            Interrupted::TimedOut(timeout) => timed_out(timeout),
+            Interrupted::Aborted => return None,
+        };
+        Some(self.resolution(LocalActivityResult::Failed(failure), Duration::ZERO))
+    }
+
+    fn resolution(&self, result: LocalActivityResult, run_time: Duration) -> LocalActivityResolution {
+        let wall_time = Some(self.now());
+        LocalActivityResolution { seq: self.task.seq, result, attempt: self.attempt, run_time, wall_time }
+    }
+
+    fn now(&self) -> Timestamp {
+        time_to_proto(self.clock.now())
+    }
+
+    fn info(&self) -> ActivityInfo {
+        let (task, shared) = (&self.task, &self.host.shared);
+        let now = Some(self.clock.now());
+        ActivityInfo {
+            activity_id: task.activity_id.clone(),
+            activity_type: task.activity_type.clone(),
+            attempt: self.attempt,
+            is_local: true,
+            task_token: Vec::new(),
+            task_queue: shared.task_queue.clone(),
+            namespace: shared.namespace(),
+            workflow_id: self.owner.workflow_id.clone(),
+            run_id: self.owner.run_id.clone(),
+            workflow_type: self.owner.workflow_type.clone(),
+            scheduled_time: task.original_schedule_time.as_ref().map(time_from_proto),
+            current_attempt_scheduled_time: now,
+            started_time: now,
+            start_to_close_timeout: task.start_to_close_timeout,
+            schedule_to_close_timeout: task.schedule_to_close_timeout,
+            heartbeat_timeout: None,
+            retry_policy: Some(task.retry_policy.clone()),
+        }
+    }
+}
+
+/// The server knows nothing of a local activity that could be alive.
+struct NoHeartbeats;
+
+impl ActivityOutbound for NoHeartbeats {
+    fn heartbeat(&self, _: Vec<Payload>) {}
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn cancelled(details: Vec<Payload>) -> Box<FailureProto> {
+    let details = (!details.is_empty()).then_some(Payloads { payloads: details });
+    Box::new(FailureProto {
+        message: "Activity cancelled".to_string(),
+        source: SOURCE.to_string(),
+        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo { details, ..Default::default() })),
+        ..Default::default()
+    })
+}
+
+fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {
+    let info = TimeoutFailureInfo { timeout_type: timeout_type as i32, ..Default::default() };
+    Box::new(FailureProto {
+        message: "Activity timed out".to_string(),
+        source: SOURCE.to_string(),
+        failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
+        ..Default::default()
+    })
+}
+
+/// It wants to complete later, but nobody could find it then.
+fn not_here() -> Box<FailureProto> {
+    let text = "a local activity cannot complete asynchronously: run it as an activity";
+    let mut failure = failure("WillCompleteAsync", text);
+    if let Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo { non_retryable, .. })) =
+        &mut failure.failure_info
+    {
+        *non_retryable = true;
+    }
+    failure
+}

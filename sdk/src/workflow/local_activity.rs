@@ -1,0 +1,375 @@
+//! Local activities: short activities that run in the worker that has the workflow task, without a task of their own.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use abide_protos::Timestamp;
+use abide_protos::temporal::api::common::v1::{ActivityType, Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+
+use super::activity::nothing;
+use super::activity_options::ActivityCancellationType;
+use super::context::WorkflowContext;
+use super::local_activity_options::{LocalActivityOptions, local_activity_options};
+use super::metadata::user_metadata;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use super::timer::TimerHandle;
+use crate::converter::{PayloadWriter, from_payload};
+use crate::definition::ActivityDefinition;
+use crate::failure::ActivityFailure;
+use crate::replay::LocalActivityTask;
+use crate::replay::jobs::{BackOff, Outcome};
+use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
+
+/// A local activity call that lacks a timeout, so it cannot be awaited: add
+/// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
+/// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
+/// [`options`](Self::options) that have one.
+#[must_use = "a local activity call does nothing until it has a timeout and is awaited or started"]
+pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
+    call: LocalActivityCall<D>,
+}
+
+/// A local activity call: awaiting it runs the activity in this worker and waits for its outcome.
+///
+/// Like any Rust future it does nothing until it is polled; [`start`](Self::start) begins at once.
+#[must_use = "futures do nothing unless awaited; `start()` begins the local activity at once"]
+pub struct LocalActivityCall<D: ActivityDefinition> {
+    shared: Rc<Shared>,
+    request: Option<Box<Request<D>>>,
+    handle: Option<LocalActivityHandle<D>>,
+}
+
+/// A local activity under way. Awaiting it waits for its outcome; dropping it cancels the local activity.
+///
+/// Whoever awaits it also drives it on after a long back-off: one that nobody awaits makes no attempt after the first
+/// interval above the [threshold](LocalActivityCall::local_retry_threshold).
+#[must_use = "dropping a local activity's handle cancels it"]
+pub struct LocalActivityHandle<D: ActivityDefinition> {
+    shared: Rc<Shared>,
+    request: Box<Request<D>>,
+    state: HandleState,
+    /// The number of the attempt that was scheduled last, which is its id unless the author chose one.
+    number: u32,
+}
+
+enum HandleState {
+    Running(OperationFuture),
+    /// Waits for the time of the next attempt.
+    BackingOff(TimerHandle, Box<BackOff>),
+    Ended(Option<Box<ActivityFailure>>),
+}
+
+struct Request<D: ActivityDefinition> {
+    definition: D,
+    args: D::Args,
+    options: LocalActivityOptions,
+    activity_id: Option<String>,
+    summary: Option<String>,
+    include_arguments: bool,
+    location: &'static Location<'static>,
+}
+
+impl WorkflowContext {
+    /// Runs an activity in the worker that has this workflow task:
+    /// `ctx.local_activity(look_up, id).start_to_close_timeout(secs(2)).await?`.
+    ///
+    /// It costs no round trip to the server and three events less than an [`activity`](Self::activity), but lasts only
+    /// as long as the workflow task: if the worker dies, or the task fails for another reason, it runs again. Use it
+    /// for what takes a few seconds at most and does no harm when it is repeated. The worker must have the activity
+    /// registered. There are no heartbeats, and it cannot complete asynchronously.
+    ///
+    /// The workflow goes on with what the outcome is; other activities may run meanwhile. A workflow task that takes
+    /// longer than 0.8 of its timeout is completed and asked for again (a heartbeat), so that signals and queries
+    /// are served.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// #[activity]
+    /// async fn look_up(customer: u64) -> Result<String, ActivityError> {
+    ///     Ok(format!("customer {customer}"))
+    /// }
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let name = ctx.local_activity(look_up, 7).start_to_close_timeout(secs(2)).await?;
+    /// # let _ = name; Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn local_activity<D: ActivityDefinition>(
+        &self,
+        definition: D,
+        args: D::Args,
+    ) -> LocalActivityWithoutTimeout<D> {
+        let request = Request {
+            definition,
+            args,
+            options: LocalActivityOptions::none(),
+            activity_id: None,
+            summary: None,
+            include_arguments: false,
+            location: Location::caller(),
+        };
+        let call = LocalActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
+        LocalActivityWithoutTimeout { call }
+    }
+}
+
+impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
+    /// The limit of one attempt, from its start to its end.
+    pub fn start_to_close_timeout(self, timeout: Duration) -> LocalActivityCall<D> {
+        self.call.start_to_close_timeout(timeout)
+    }
+
+    /// The limit of all attempts together, with what lies between them.
+    pub fn schedule_to_close_timeout(self, timeout: Duration) -> LocalActivityCall<D> {
+        self.call.schedule_to_close_timeout(timeout)
+    }
+
+    /// Options shared by several calls; they have a timeout.
+    pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
+        if let Some(request) = &mut self.call.request {
+            request.options = options.clone();
+        }
+        self.call
+    }
+}
+
+impl<D: ActivityDefinition> LocalActivityCall<D> {
+    local_activity_options!(self => match &mut self.request {
+        Some(request) => &mut request.options,
+        None => unreachable!("a local activity call is not changed after it was polled"),
+    });
+
+    /// The activity's id within this workflow. Default: a number, counted up together with other activities.
+    pub fn activity_id(mut self, id: impl Into<String>) -> Self {
+        if let Some(request) = &mut self.request {
+            request.activity_id = Some(id.into());
+        }
+        self
+    }
+
+    /// A short text about this call for people who look at the workflow: it stands beside the marker.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        if let Some(request) = &mut self.request {
+            request.summary = Some(summary.into());
+        }
+        self
+    }
+
+    /// Writes the arguments into the history, too: it holds only the outcome otherwise. Default: not written.
+    pub fn include_arguments(mut self) -> Self {
+        if let Some(request) = &mut self.request {
+            request.include_arguments = true;
+        }
+        self
+    }
+
+    /// Begins now, to be awaited or cancelled later.
+    pub fn start(mut self) -> LocalActivityHandle<D> {
+        match self.handle.take() {
+            Some(handle) => handle,
+            None => self.begin(),
+        }
+    }
+
+    fn begin(&mut self) -> LocalActivityHandle<D> {
+        let request = self.request.take().expect("a local activity call begins once");
+        let shared = self.shared.clone();
+        let (state, number) = request.begin(&shared, 1, None);
+        LocalActivityHandle { shared, request, state, number }
+    }
+}
+
+impl<D: ActivityDefinition> Future for LocalActivityCall<D> {
+    type Output = Result<D::Output, ActivityFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.handle.is_none() {
+            this.handle = Some(this.begin());
+        }
+        let handle = this.handle.as_mut().expect("the local activity has just begun");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+// Nothing in them is pinned: they may be moved while they are polled, whatever the definition is.
+impl<D: ActivityDefinition> Unpin for LocalActivityCall<D> {}
+impl<D: ActivityDefinition> Unpin for LocalActivityHandle<D> {}
+
+impl<D: ActivityDefinition> LocalActivityHandle<D> {
+    /// Cancels the local activity the way its [`ActivityCancellationType`] says, or ends the wait for its next
+    /// attempt. Nothing happens if it has ended.
+    pub fn cancel(&self) {
+        match &self.state {
+            HandleState::Running(operation) => operation.cancel(),
+            HandleState::BackingOff(timer, _) => timer.cancel(),
+            HandleState::Ended(_) => {}
+        }
+    }
+
+    fn completed(&self, payload: Option<Payload>) -> Poll<Result<D::Output, ActivityFailure>> {
+        let payload = payload.unwrap_or_default();
+        let read = if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) };
+        match read {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(error) => {
+                let name = self.request.definition.name();
+                let text = format!("the result of local activity {name} cannot be read: {error}");
+                self.shared.fail_task(text, self.request.location);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
+    type Output = Result<D::Output, ActivityFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match &mut this.state {
+                HandleState::Running(operation) => match std::task::ready!(Pin::new(operation).poll(cx)) {
+                    Outcome::Completed(payload) => return this.completed(payload),
+                    Outcome::Failed(failure) => {
+                        return Poll::Ready(Err(this.request.failure(this.number, *failure)));
+                    }
+                    Outcome::BackOff(next) => {
+                        let timer = TimerHandle::start(this.shared.clone(), next.delay, None, this.request.location);
+                        this.state = HandleState::BackingOff(timer, next);
+                    }
+                    _ => unreachable!("local activities have other outcomes"),
+                },
+                HandleState::BackingOff(timer, next) => match std::task::ready!(Pin::new(timer).poll(cx)) {
+                    Ok(()) => {
+                        let (attempt, since) = (next.next_attempt, next.original_schedule_time);
+                        (this.state, this.number) = this.request.begin(&this.shared, attempt, since);
+                    }
+                    Err(_) => return Poll::Ready(Err(this.request.failure(this.number, cancelled()))),
+                },
+                HandleState::Ended(failure) => {
+                    let failure = failure.take().expect("a local activity is not polled after it has ended");
+                    return Poll::Ready(Err(*failure));
+                }
+            }
+        }
+    }
+}
+
+impl<D: ActivityDefinition> Request<D> {
+    /// Schedules an attempt (and those that follow without a timer), under a number of its own.
+    fn begin(
+        &self,
+        shared: &Rc<Shared>,
+        attempt: u32,
+        original_schedule_time: Option<Timestamp>,
+    ) -> (HandleState, u32) {
+        shared.must_not_be_read_only("a local activity");
+        let seq = shared.core.borrow_mut().machines.take_activity_number();
+        if shared.cancelled_here().is_some() {
+            return (HandleState::Ended(Some(Box::new(self.failure(seq, cancelled())))), seq);
+        }
+        let operation = shared.begin_operation();
+        // One whose outcome the history holds is not run, so nothing is serialized for it.
+        let recorded = shared.core.borrow().machines.local_activity_is_recorded(seq);
+        let task = if recorded { None } else { self.task(shared, seq, attempt) };
+        let marker_input = match &task {
+            Some(task) if self.include_arguments => Some(Payloads { payloads: task.input.clone() }),
+            _ => None,
+        };
+        let request = ScheduleLocalActivity {
+            seq,
+            activity_id: self.activity_id.clone(),
+            activity_type: Cow::Borrowed(self.definition.name()),
+            on_cancel: match self.options.cancellation_type {
+                ActivityCancellationType::TryCancel => Input::TryCancel,
+                ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
+                ActivityCancellationType::Abandon => Input::Abandon,
+            },
+            original_schedule_time,
+            user_metadata: if task.is_some() { user_metadata(self.summary.clone()) } else { None },
+            task,
+            marker_input,
+        };
+        let mut core = shared.core.borrow_mut();
+        let machine = core.machines.schedule_local_activity(request, operation, self.location);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        (HandleState::Running(OperationFuture::new(shared.clone(), operation)), seq)
+    }
+
+    fn task(&self, shared: &Shared, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
+        let (options, name) = (&self.options, self.definition.name());
+        let mut writer = PayloadWriter::new();
+        if let Err(error) = D::write_args(&self.args, &mut writer) {
+            let text = format!("the arguments of local activity {name} cannot be written: {error}");
+            shared.fail_task(text, self.location);
+            return None;
+        }
+        Some(Box::new(LocalActivityTask {
+            seq,
+            activity_id: self.id(seq),
+            activity_type: name.to_string(),
+            input: writer.finish().unwrap_or_default().payloads,
+            attempt,
+            original_schedule_time: None,
+            schedule_to_close_timeout: options.schedule_to_close_timeout,
+            schedule_to_start_timeout: options.schedule_to_start_timeout,
+            start_to_close_timeout: options.start_to_close_timeout,
+            retry_policy: options.retry_policy.clone(),
+            local_retry_threshold: options.local_retry_threshold,
+        }))
+    }
+
+    fn id(&self, seq: u32) -> String {
+        self.activity_id.clone().unwrap_or_else(|| seq.to_string())
+    }
+
+    /// What the author gets for the failure of the last attempt.
+    fn failure(&self, seq: u32, last: FailureProto) -> ActivityFailure {
+        // Some SDKs record the outer failure themselves.
+        if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
+            return ActivityFailure::from_proto(last);
+        }
+        let (message, retry_state) = match &last.failure_info {
+            Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryStateProto::CancelRequested),
+            Some(FailureInfo::TimeoutFailureInfo(_)) => ("Local activity timed out", RetryStateProto::Timeout),
+            Some(FailureInfo::ApplicationFailureInfo(info))
+                if info.non_retryable || !self.options.retry_policy.retries_type(&info.r#type) =>
+            {
+                ("Local activity failed", RetryStateProto::NonRetryableFailure)
+            }
+            _ => ("Local activity failed", RetryStateProto::MaximumAttemptsReached),
+        };
+        ActivityFailure::from_proto(FailureProto {
+            message: message.to_string(),
+            cause: Some(Box::new(last)),
+            failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
+                activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
+                activity_id: self.id(seq),
+                retry_state: retry_state as i32,
+                ..Default::default()
+            })),
+            ..Default::default()
+        })
+    }
+}
+
+/// What a local activity comes to that is begun in a cancelled scope, or cancelled between two attempts.
+fn cancelled() -> FailureProto {
+    FailureProto {
+        message: "Activity cancelled".to_string(),
+        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+        ..Default::default()
+    }
+}

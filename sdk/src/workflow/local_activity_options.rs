@@ -1,0 +1,105 @@
+//! Options of a local activity call, given at the call or shared by several.
+
+use std::time::Duration;
+
+use super::activity_options::ActivityCancellationType;
+use crate::retry_policy::RetryPolicy;
+
+/// Longer intervals between attempts become timers.
+const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(60);
+
+/// Options for several local activity calls, with at least one of the two timeouts that a call needs.
+///
+/// ```
+/// # use abide::prelude::*;
+/// use abide::workflow::LocalActivityOptions;
+/// # #[activity] async fn look_up(id: u64) -> Result<String, ActivityError> { Ok(id.to_string()) }
+/// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+/// let short = LocalActivityOptions::with_start_to_close_timeout(secs(2)).local_retry_threshold(secs(5));
+/// ctx.local_activity(look_up, 100).options(&short).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LocalActivityOptions {
+    pub(super) schedule_to_close_timeout: Option<Duration>,
+    pub(super) schedule_to_start_timeout: Option<Duration>,
+    pub(super) start_to_close_timeout: Option<Duration>,
+    pub(super) retry_policy: RetryPolicy,
+    pub(super) local_retry_threshold: Duration,
+    pub(super) cancellation_type: ActivityCancellationType,
+}
+
+/// The option methods, for the options themselves and for a call that holds some.
+macro_rules! local_activity_options {
+    ($this:ident => $options:expr) => {
+        /// The limit of one attempt, from its start to its end. An attempt that takes longer is dropped where it
+        /// waits, and tried again. Default: the schedule-to-close timeout.
+        pub fn start_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.start_to_close_timeout = Some(timeout);
+            $this
+        }
+
+        /// The limit of all attempts together, with what lies between them. Default: none.
+        pub fn schedule_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.schedule_to_close_timeout = Some(timeout);
+            $this
+        }
+
+        /// How long an attempt may wait for a free slot of the worker. Default: none.
+        pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
+            $options.schedule_to_start_timeout = Some(timeout);
+            $this
+        }
+
+        /// When the worker tries again. Default: 1 s after the first failure, doubling up to 100 s, no limit of
+        /// attempts.
+        pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
+            $options.retry_policy = policy;
+            $this
+        }
+
+        /// The longest interval between two attempts that the worker waits for by itself, with the workflow task
+        /// kept open. For a longer one the workflow waits by a timer, and the next attempt is a new local activity.
+        /// Default: 60 s.
+        pub fn local_retry_threshold(mut $this, threshold: std::time::Duration) -> Self {
+            $options.local_retry_threshold = threshold;
+            $this
+        }
+
+        /// What cancelling the local activity does. Default:
+        /// [`ActivityCancellationType::WaitCancellationCompleted`](crate::workflow::ActivityCancellationType).
+        pub fn cancellation_type(
+            mut $this,
+            cancellation_type: crate::workflow::ActivityCancellationType,
+        ) -> Self {
+            $options.cancellation_type = cancellation_type;
+            $this
+        }
+    };
+}
+pub(super) use local_activity_options;
+
+impl LocalActivityOptions {
+    /// Options whose attempts may take `timeout` each.
+    pub fn with_start_to_close_timeout(timeout: Duration) -> Self {
+        Self::none().start_to_close_timeout(timeout)
+    }
+
+    /// Options whose attempts may take `timeout` together.
+    pub fn with_schedule_to_close_timeout(timeout: Duration) -> Self {
+        Self::none().schedule_to_close_timeout(timeout)
+    }
+
+    pub(super) fn none() -> Self {
+        Self {
+            schedule_to_close_timeout: None,
+            schedule_to_start_timeout: None,
+            start_to_close_timeout: None,
+            retry_policy: RetryPolicy::new(),
+            local_retry_threshold: DEFAULT_LOCAL_RETRY_THRESHOLD,
+            cancellation_type: ActivityCancellationType::WaitCancellationCompleted,
+        }
+    }
+
+    local_activity_options!(self => self);
+}

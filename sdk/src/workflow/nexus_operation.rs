@@ -1,0 +1,367 @@
+//! Nexus operations, as a workflow calls them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use abide_protos::temporal::api::command::v1::ScheduleNexusOperationCommandAttributes;
+use abide_protos::temporal::api::command::v1::command::Attributes;
+
+use super::context::WorkflowContext;
+use super::metadata::user_metadata;
+use super::operation::OperationFuture;
+use super::shared::Shared;
+use crate::converter::{PayloadError, PayloadReader, from_payload, to_payload};
+use crate::definition::PayloadValue;
+use crate::duration::to_proto;
+use crate::failure::NexusOperationFailure;
+use crate::nexus::NexusOperation;
+use crate::replay::command_queue::CommandBody;
+use crate::replay::jobs::Outcome;
+use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, Waiting, cancelled_before_sent};
+
+/// What cancelling a Nexus operation does (Temporal's Nexus operation cancellation types).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NexusOperationCancellationType {
+    /// Asks the handler to stop and waits for what becomes of the operation.
+    #[default]
+    WaitCancellationCompleted,
+    /// Asks the handler to stop and yields the cancellation once the handler has taken note of it.
+    WaitCancellationRequested,
+    /// Asks the handler to stop and yields the cancellation at once.
+    TryCancel,
+    /// Lets the operation go on and yields the cancellation at once.
+    Abandon,
+}
+
+/// A Nexus operation about to be called: awaiting it calls the operation and waits for its result.
+///
+/// Like any Rust future it does nothing until it is polled; [`start`](Self::start) calls the operation at once.
+#[must_use = "futures do nothing unless awaited; `start()` calls the operation at once"]
+pub struct NexusOperationCall<I, O> {
+    shared: Rc<Shared>,
+    request: Option<Box<Request<I, O>>>,
+    handle: Option<NexusOperationHandle<O>>,
+}
+
+/// A Nexus operation that was called. Awaiting it waits until the handler has started the operation (or has completed
+/// it at once); dropping it cancels the operation.
+#[must_use = "dropping it cancels the operation; await it to get the operation's handle"]
+pub struct NexusOperationStart<O> {
+    started: Option<OperationFuture>,
+    handle: Option<NexusOperationHandle<O>>,
+}
+
+/// A Nexus operation under way. Awaiting it waits for its outcome; dropping it cancels the operation.
+#[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it go on"]
+pub struct NexusOperationHandle<O> {
+    shared: Rc<Shared>,
+    state: State,
+    operation_token: Option<String>,
+    service: &'static str,
+    operation: &'static str,
+    location: &'static Location<'static>,
+    result: PhantomData<fn() -> O>,
+}
+
+enum State {
+    Running(OperationFuture),
+    Ended(Option<Outcome>),
+}
+
+struct Request<I, O> {
+    endpoint: String,
+    operation: NexusOperation<I, O>,
+    input: I,
+    options: Options,
+    location: &'static Location<'static>,
+}
+
+#[derive(Default)]
+struct Options {
+    schedule_to_close_timeout: Option<Duration>,
+    schedule_to_start_timeout: Option<Duration>,
+    start_to_close_timeout: Option<Duration>,
+    cancellation_type: NexusOperationCancellationType,
+    headers: HashMap<String, String>,
+    summary: Option<String>,
+}
+
+impl WorkflowContext {
+    /// Calls a Nexus operation behind an endpoint: `ctx.nexus_operation("payments", CHARGE, 995).await?`.
+    ///
+    /// The endpoint is a name that the server knows; it leads to the handler's namespace and task queue. An operation
+    /// takes one input (`()` for none). Without a [timeout](NexusOperationCall::schedule_to_close_timeout) the server
+    /// tries for as long as the workflow runs. Nothing happens until the call is awaited or
+    /// [started](NexusOperationCall::start).
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # use abide::NexusOperation;
+    /// const CHARGE: NexusOperation<u64, String> = NexusOperation::new("Payments", "charge");
+    /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    /// let charging = ctx.nexus_operation("payments", CHARGE, 995).schedule_to_close_timeout(mins(10)).start().await?;
+    /// println!("the handler knows it as {:?}", charging.operation_token());
+    /// let receipt = charging.await?;
+    /// # let _ = receipt; Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn nexus_operation<I: PayloadValue, O: PayloadValue>(
+        &self,
+        endpoint: impl Into<String>,
+        operation: NexusOperation<I, O>,
+        input: I,
+    ) -> NexusOperationCall<I, O> {
+        let (endpoint, options, location) = (endpoint.into(), Options::default(), Location::caller());
+        let request = Box::new(Request { endpoint, operation, input, options, location });
+        NexusOperationCall { shared: self.shared.clone(), request: Some(request), handle: None }
+    }
+}
+
+impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
+    /// The limit from the call to the end of the operation, retries included. Default: none but the workflow's own.
+    pub fn schedule_to_close_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.schedule_to_close_timeout = Some(timeout))
+    }
+
+    /// How long the handler may take to start the operation, or to complete it at once. Default: none.
+    /// Needs server 1.31 or later.
+    pub fn schedule_to_start_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.schedule_to_start_timeout = Some(timeout))
+    }
+
+    /// How long the operation may go on after the handler has started it. Default: none.
+    /// Needs server 1.31 or later.
+    pub fn start_to_close_timeout(self, timeout: Duration) -> Self {
+        self.with(|options| options.start_to_close_timeout = Some(timeout))
+    }
+
+    /// What cancelling the operation does. Default: [`NexusOperationCancellationType::WaitCancellationCompleted`].
+    pub fn cancellation_type(self, cancellation_type: NexusOperationCancellationType) -> Self {
+        self.with(|options| options.cancellation_type = cancellation_type)
+    }
+
+    /// A header of the request to the handler. It is stored in the history as it is. Names are lower-case; others are
+    /// made so.
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into().to_lowercase();
+        self.with(|options| {
+            options.headers.insert(name, value.into());
+        })
+    }
+
+    /// A short text about this call for people who look at the workflow.
+    pub fn summary(self, summary: impl Into<String>) -> Self {
+        self.with(|options| options.summary = Some(summary.into()))
+    }
+
+    /// Calls the operation now; awaiting what this returns waits until the handler has started it.
+    pub fn start(mut self) -> NexusOperationStart<O> {
+        if let Some(handle) = self.handle.take() {
+            return NexusOperationStart { started: None, handle: Some(handle) };
+        }
+        let (handle, started) = self.begin(true);
+        NexusOperationStart { started, handle: Some(handle) }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        if let Some(request) = &mut self.request {
+            change(&mut request.options);
+        }
+        self
+    }
+
+    fn begin(&mut self, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
+        let request = self.request.take().expect("an operation's call begins once");
+        request.begin(self.shared.clone(), notes_start)
+    }
+}
+
+impl<I: PayloadValue, O: PayloadValue> Future for NexusOperationCall<I, O> {
+    type Output = Result<O, NexusOperationFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.handle.is_none() {
+            this.handle = Some(this.begin(false).0);
+        }
+        let handle = this.handle.as_mut().expect("the operation was just called");
+        Pin::new(handle).poll(cx)
+    }
+}
+
+// Nothing in a call is ever pinned.
+impl<I, O> Unpin for NexusOperationCall<I, O> {}
+
+impl<O> NexusOperationStart<O> {
+    /// Cancels the operation the way its [`NexusOperationCancellationType`] says.
+    pub fn cancel(&self) {
+        if let Some(handle) = &self.handle {
+            handle.cancel();
+        }
+    }
+}
+
+impl<O> Future for NexusOperationStart<O> {
+    type Output = Result<NexusOperationHandle<O>, NexusOperationFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let handle = this.handle.as_mut().expect("an operation's start is not polled after it has completed");
+        if let Some(started) = &mut this.started
+            && let Poll::Ready(Outcome::NexusStarted(token)) = Pin::new(started).poll(cx)
+        {
+            handle.operation_token = Some(token);
+        } else {
+            // An operation may end without a start of its own.
+            match std::task::ready!(handle.state.poll(cx)) {
+                Outcome::Failed(failure) => {
+                    this.handle = None;
+                    return Poll::Ready(Err(NexusOperationFailure::from_proto(*failure)));
+                }
+                outcome => handle.state = State::Ended(Some(outcome)),
+            }
+        }
+        this.started = None;
+        Poll::Ready(Ok(this.handle.take().expect("the handle was just there")))
+    }
+}
+
+impl<O> NexusOperationHandle<O> {
+    /// The token under which the handler knows the operation; `None` if it completed at once.
+    pub fn operation_token(&self) -> Option<&str> {
+        self.operation_token.as_deref()
+    }
+
+    /// Cancels the operation the way its [`NexusOperationCancellationType`] says. Nothing happens if it has ended.
+    pub fn cancel(&self) {
+        if let State::Running(operation) = &self.state {
+            operation.cancel();
+        }
+    }
+
+    /// Lets the operation go on without anyone waiting for it.
+    pub fn detach(self) {
+        if let State::Running(operation) = self.state {
+            operation.detach();
+        }
+    }
+}
+
+impl<O: PayloadValue> Future for NexusOperationHandle<O> {
+    type Output = Result<O, NexusOperationFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::task::ready!(self.state.poll(cx)) {
+            Outcome::Completed(payload) => {
+                let payload = payload.unwrap_or_default();
+                match if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) } {
+                    Ok(value) => Poll::Ready(Ok(value)),
+                    Err(error) => {
+                        let (service, operation) = (self.service, self.operation);
+                        let text =
+                            format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
+                        self.shared.fail_task(text, self.location);
+                        Poll::Pending
+                    }
+                }
+            }
+            Outcome::Failed(failure) => Poll::Ready(Err(NexusOperationFailure::from_proto(*failure))),
+            _ => unreachable!("Nexus operations have other outcomes"),
+        }
+    }
+}
+
+impl State {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        match self {
+            Self::Running(operation) => Pin::new(operation).poll(cx),
+            Self::Ended(outcome) => {
+                Poll::Ready(outcome.take().expect("a Nexus operation is not polled after it has ended"))
+            }
+        }
+    }
+}
+
+/// An absent result reads as `()` and as `None`.
+fn nothing<T: PayloadValue>() -> Result<T, PayloadError> {
+    PayloadReader::new(&[]).next()
+}
+
+impl<I: PayloadValue, O> Request<I, O> {
+    fn begin(self, shared: Rc<Shared>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
+        shared.must_not_be_read_only("a Nexus operation");
+        let (service, operation, location) = (self.operation.service(), self.operation.name(), self.location);
+        let handle = |shared, state| NexusOperationHandle {
+            shared,
+            state,
+            operation_token: None,
+            service,
+            operation,
+            location,
+            result: PhantomData,
+        };
+        if shared.cancelled_here().is_some() {
+            let failure = cancelled_before_sent(&self.endpoint, service, operation);
+            return (handle(shared, State::Ended(Some(Outcome::Failed(Box::new(failure))))), None);
+        }
+        let end = shared.begin_operation();
+        let start = notes_start.then(|| shared.begin_operation());
+        let replaying = shared.core.borrow().machines.replaying;
+        let on_cancel = match self.options.cancellation_type {
+            NexusOperationCancellationType::Abandon => Input::Abandon,
+            NexusOperationCancellationType::TryCancel => Input::TryCancel,
+            NexusOperationCancellationType::WaitCancellationRequested => Input::WaitRequested,
+            NexusOperationCancellationType::WaitCancellationCompleted => Input::WaitCompleted,
+        };
+        let endpoint = self.endpoint.clone();
+        // On replay nothing is sent, so nothing is serialized either.
+        let body = if replaying { None } else { self.body(&shared) };
+        let (service, operation) = (Cow::Borrowed(service), Cow::Borrowed(operation));
+        let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
+        let waiting = Waiting { start, end: Some(end) };
+        let mut core = shared.core.borrow_mut();
+        let machine = core.machines.schedule_nexus_operation(request, waiting, location, body);
+        if let Some(operation) = core.operations.get_mut(end) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        let start = start.map(|start| OperationFuture::new(shared.clone(), start));
+        let operation = OperationFuture::new(shared.clone(), end);
+        (handle(shared, State::Running(operation)), start)
+    }
+
+    fn body(self, shared: &Shared) -> Option<CommandBody> {
+        let (service, operation) = (self.operation.service(), self.operation.name());
+        let input = match to_payload(&self.input) {
+            Ok(input) => input,
+            Err(error) => {
+                let text = format!("the input of Nexus operation {service}/{operation} cannot be written: {error}");
+                shared.fail_task(text, self.location);
+                return None;
+            }
+        };
+        let options = self.options;
+        let attributes = ScheduleNexusOperationCommandAttributes {
+            endpoint: self.endpoint,
+            service: service.to_string(),
+            operation: operation.to_string(),
+            input: Some(input),
+            schedule_to_close_timeout: options.schedule_to_close_timeout.map(to_proto),
+            nexus_header: options.headers,
+            schedule_to_start_timeout: options.schedule_to_start_timeout.map(to_proto),
+            start_to_close_timeout: options.start_to_close_timeout.map(to_proto),
+        };
+        Some(CommandBody {
+            attributes: Attributes::ScheduleNexusOperationCommandAttributes(attributes),
+            user_metadata: user_metadata(options.summary),
+        })
+    }
+}

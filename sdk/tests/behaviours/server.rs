@@ -1,0 +1,317 @@
+//! A Temporal server that does what a test tells it: hands out the tasks it is given, answers as it is told, and
+//! remembers every request. Real workers run on it, without a socket.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use abide::client::{Client, ClientOptions, Connection};
+use abide::replay::text::{RUN_ID, TASK_QUEUE, WORKFLOW_ID};
+use abide::worker::{Worker, WorkerBuilder};
+use abide_protos::prost::{Message, Name};
+use abide_protos::temporal::api::common::v1::{ActivityType, WorkflowExecution, WorkflowType};
+use abide_protos::temporal::api::history::v1::{History, HistoryEvent};
+use abide_protos::temporal::api::namespace::v1::{NamespaceInfo, namespace_info};
+use abide_protos::temporal::api::workflowservice::v1::get_system_info_response::Capabilities;
+use abide_protos::temporal::api::workflowservice::v1::*;
+use http_body_util::{BodyExt, Full};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tonic::codegen::{Service, http};
+use tonic::{Code, Status};
+
+use crate::harness::parse;
+
+/// No test waits longer for its worker. Most clocks stand still here, and seconds cost nothing.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a request is answered with.
+enum Answer {
+    With(Vec<u8>),
+    Refuse(Status),
+    /// Not at all.
+    Silence,
+}
+
+/// One request, and when it came.
+struct Asked {
+    method: String,
+    message: Vec<u8>,
+    at: Instant,
+}
+
+struct State {
+    tasks: BTreeMap<&'static str, VecDeque<Vec<u8>>>,
+    answers: BTreeMap<&'static str, VecDeque<Answer>>,
+    asked: Vec<Asked>,
+    /// Bytes that one field of payloads may have.
+    blob_limit: i64,
+    /// Whether polls end, without a task, when their worker shuts down.
+    ends_polls: bool,
+}
+
+/// Clones are the same server.
+#[derive(Clone)]
+pub(crate) struct Server {
+    state: Arc<Mutex<State>>,
+    /// Whenever a request has come, or a task is there.
+    changed: Arc<Notify>,
+    began: Instant,
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        let state = State {
+            tasks: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            asked: Vec::new(),
+            blob_limit: 2 * 1024 * 1024,
+            ends_polls: false,
+        };
+        Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
+    }
+
+    pub(crate) fn blob_limit(self, bytes: i64) -> Self {
+        self.state().blob_limit = bytes;
+        self
+    }
+
+    /// Ends the polls of a worker that shuts down, as newer servers do.
+    pub(crate) fn ending_polls(self) -> Self {
+        self.state().ends_polls = true;
+        self
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        let connection = Connection::in_process(self.clone(), &ClientOptions::default()).await.unwrap();
+        Client::from_connection(connection)
+    }
+
+    /// A worker of the queue that texts mean, to be given what it runs.
+    pub(crate) async fn worker(&self) -> WorkerBuilder {
+        Worker::builder(&self.client().await, TASK_QUEUE).worker_threads(1)
+    }
+
+    /// Hands a workflow task to whoever polls next.
+    pub(crate) fn workflow_task(&self, task: PollWorkflowTaskQueueResponse) {
+        self.hand_out("PollWorkflowTaskQueue", task.encode_to_vec());
+    }
+
+    /// Hands an activity task to whoever polls next.
+    pub(crate) fn activity_task(&self, task: PollActivityTaskQueueResponse) {
+        self.hand_out("PollActivityTaskQueue", task.encode_to_vec());
+    }
+
+    fn hand_out(&self, method: &'static str, task: Vec<u8>) {
+        self.state().tasks.entry(method).or_default().push_back(task);
+        self.changed.notify_waiters();
+    }
+
+    /// Answers the next request of that method which was not provided for yet.
+    pub(crate) fn answer<M: Message>(&self, method: &'static str, message: &M) {
+        self.provide(method, Answer::With(message.encode_to_vec()));
+    }
+
+    pub(crate) fn refuse(&self, method: &'static str, code: Code, text: &str) {
+        self.provide(method, Answer::Refuse(Status::new(code, text)));
+    }
+
+    pub(crate) fn keep_silent(&self, method: &'static str) {
+        self.provide(method, Answer::Silence);
+    }
+
+    fn provide(&self, method: &'static str, answer: Answer) {
+        self.state().answers.entry(method).or_default().push_back(answer);
+    }
+
+    /// All requests of a type, with the second in which they came.
+    pub(crate) fn asked<R: Message + Name + Default>(&self) -> Vec<(u64, R)> {
+        let method = R::NAME.trim_end_matches("Request");
+        let state = self.state();
+        let asked = state.asked.iter().filter(|asked| asked.method == method);
+        asked.map(|asked| ((asked.at - self.began).as_secs(), R::decode(&*asked.message).unwrap())).collect()
+    }
+
+    /// Waits for the request of that type and number (from 1).
+    pub(crate) async fn request<R: Message + Name + Default>(&self, number: usize) -> R {
+        let waiting = async {
+            loop {
+                let changed = self.changed.notified();
+                if let Some((_, request)) = self.asked().into_iter().nth(number - 1) {
+                    return request;
+                }
+                changed.await;
+            }
+        };
+        let waited = tokio::time::timeout(LIMIT, waiting).await;
+        waited.unwrap_or_else(|_| panic!("never: {} number {number}; there were {:?}", R::NAME, self.methods()))
+    }
+
+    /// The requests of that kind so far, in order.
+    pub(crate) fn methods(&self) -> Vec<String> {
+        let boring = ["GetSystemInfo", "DescribeNamespace", "PollWorkflowTaskQueue", "PollActivityTaskQueue"];
+        let state = self.state();
+        state.asked.iter().map(|one| one.method.clone()).filter(|name| !boring.contains(&&**name)).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// What the server answers unless it was told otherwise; `None` for a method it knows nothing to say to.
+    fn usual_answer(&self, method: &str) -> Option<Vec<u8>> {
+        Some(match method {
+            "GetSystemInfo" => GetSystemInfoResponse {
+                capabilities: Some(Capabilities {
+                    sdk_metadata: true,
+                    activity_failure_include_heartbeat: true,
+                    internal_error_differentiation: true,
+                    ..Capabilities::default()
+                }),
+                ..GetSystemInfoResponse::default()
+            }
+            .encode_to_vec(),
+            "DescribeNamespace" => {
+                let limits =
+                    namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
+                let capabilities = namespace_info::Capabilities {
+                    worker_poll_complete_on_shutdown: self.state().ends_polls,
+                    ..Default::default()
+                };
+                let info = NamespaceInfo {
+                    limits: Some(limits),
+                    capabilities: Some(capabilities),
+                    ..NamespaceInfo::default()
+                };
+                DescribeNamespaceResponse { namespace_info: Some(info), ..DescribeNamespaceResponse::default() }
+                    .encode_to_vec()
+            }
+            // Their answers have no field that matters.
+            name if name.starts_with("Respond") || name.starts_with("Record") || name == "ShutdownWorker" => Vec::new(),
+            _ => return None,
+        })
+    }
+
+    async fn respond(self, method: String, message: Vec<u8>) -> Result<Vec<u8>, Status> {
+        let answer = {
+            let mut state = self.state();
+            state.asked.push(Asked { method: method.clone(), message, at: Instant::now() });
+            state.answers.get_mut(&*method).and_then(VecDeque::pop_front)
+        };
+        self.changed.notify_waiters();
+        match answer {
+            Some(Answer::With(message)) => return Ok(message),
+            Some(Answer::Refuse(status)) => return Err(status),
+            Some(Answer::Silence) => std::future::pending().await,
+            None => {}
+        }
+        if !method.starts_with("Poll") {
+            return self.usual_answer(&method).ok_or_else(|| Status::unimplemented(method));
+        }
+        loop {
+            let changed = self.changed.notified();
+            if let Some(task) = self.state().tasks.get_mut(&*method).and_then(VecDeque::pop_front) {
+                return Ok(task);
+            }
+            if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
+                return Ok(Vec::new());
+            }
+            changed.await;
+        }
+    }
+}
+
+type HttpResponse = http::Response<tonic::body::Body>;
+
+impl Service<http::Request<tonic::body::Body>> for Server {
+    type Response = HttpResponse;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let server = self.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            // The frame of gRPC: a byte that tells whether it is compressed, four bytes of length, the message.
+            let frame = body.collect().await.unwrap().to_bytes();
+            let method = parts.uri.path().rsplit('/').next().unwrap().to_string();
+            Ok(match server.respond(method, frame[5..].to_vec()).await {
+                Ok(message) => {
+                    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+                    let frame = [&[0], &length[..], &message[..]].concat();
+                    let ok = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+                    let body = Full::new(frame.into()).with_trailers(async move { Some(Ok(ok)) });
+                    http::Response::new(tonic::body::Body::new(body))
+                }
+                Err(status) => status.into_http(),
+            })
+        })
+    }
+}
+
+/// Runs a worker until the body is done; both end in time or the test fails.
+pub(crate) async fn run<T>(worker: Worker, body: impl Future<Output = T>) -> T {
+    tokio::time::timeout(2 * LIMIT, worker.run_until(body)).await.expect("the worker ends").unwrap()
+}
+
+/// The workflow task that a history written as text ends with, with its whole history.
+pub(crate) fn task(history: &str) -> PollWorkflowTaskQueueResponse {
+    let events = parse(history);
+    let last = events.last().unwrap().event_id;
+    PollWorkflowTaskQueueResponse {
+        task_token: format!("task at event {last}").into_bytes(),
+        workflow_execution: Some(WorkflowExecution { workflow_id: WORKFLOW_ID.into(), run_id: RUN_ID.into() }),
+        workflow_type: Some(WorkflowType { name: "wf".into() }),
+        previous_started_event_id: 0,
+        started_event_id: last,
+        attempt: 1,
+        history: Some(History { events }),
+        ..PollWorkflowTaskQueueResponse::default()
+    }
+}
+
+/// As [`task`], with only the events after the task that began at event `previous`: for a worker that has the run.
+pub(crate) fn sticky_task(previous: i64, history: &str) -> PollWorkflowTaskQueueResponse {
+    let task = task(history);
+    let events = task.history.clone().unwrap().events;
+    let new: Vec<HistoryEvent> = events.into_iter().filter(|event| event.event_id > previous).collect();
+    PollWorkflowTaskQueueResponse {
+        previous_started_event_id: previous,
+        history: Some(History { events: new }),
+        ..task
+    }
+}
+
+/// A page of history, as a worker fetches it.
+pub(crate) fn history_page(history: &str) -> GetWorkflowExecutionHistoryResponse {
+    GetWorkflowExecutionHistoryResponse {
+        history: Some(History { events: parse(history) }),
+        ..GetWorkflowExecutionHistoryResponse::default()
+    }
+}
+
+/// An attempt of an activity.
+pub(crate) fn activity(name: &str) -> PollActivityTaskQueueResponse {
+    PollActivityTaskQueueResponse {
+        task_token: name.as_bytes().to_vec(),
+        workflow_namespace: "default".into(),
+        workflow_execution: Some(WorkflowExecution { workflow_id: WORKFLOW_ID.into(), run_id: RUN_ID.into() }),
+        activity_id: "1".into(),
+        activity_type: Some(ActivityType { name: name.into() }),
+        attempt: 1,
+        start_to_close_timeout: Some(seconds(60)),
+        ..PollActivityTaskQueueResponse::default()
+    }
+}
+
+pub(crate) fn seconds(seconds: i64) -> abide_protos::Duration {
+    abide_protos::Duration { seconds, nanos: 0 }
+}

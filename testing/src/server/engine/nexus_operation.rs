@@ -1,0 +1,412 @@
+//! A pending Nexus operation: requested of its handler, tried again while that fails in ways that may pass, started or
+//! completed at once, asked to stop, and ended.
+//!
+//! Attempts leave no events. A request to the handler (to start or to cancel) is a task on the handler's queue; when
+//! nobody answers in time it counts as failed.
+
+use std::time::Duration;
+
+use super::api::failure::failure::FailureInfo;
+use super::api::{Attributes, HistoryEvent, common, enums::TimeoutType, failure, history};
+use super::deadlines::{Deadline, Key};
+use super::execution::Execution;
+use super::history_builder::Extras;
+use super::time::{self, Time};
+use super::transaction::{Effect, Transaction};
+
+/// The longest that one request may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// The server gives up on a request so much earlier than that, to have time for the answer.
+const REQUEST_MARGIN: Duration = Duration::from_secs(2);
+/// With less time than this no request is made.
+const REQUEST_MINIMUM: Duration = Duration::from_millis(1500);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(3600);
+
+/// What the server remembers of a pending operation; names, input and headers stay in its scheduled event.
+#[derive(Clone, Debug)]
+pub(crate) struct NexusOperation {
+    pub(crate) endpoint_id: String,
+    pub(crate) request_id: String,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) scheduled_time: Time,
+    /// When the handler said that the operation goes on.
+    pub(crate) started_time: Option<Time>,
+    pub(crate) operation_token: String,
+    pub(crate) start: Request,
+    pub(crate) cancel: Option<Cancel>,
+    deadlines: Vec<Key>,
+}
+
+/// The three timeouts; `None` is unlimited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timeouts {
+    pub(crate) schedule_to_close: Option<Duration>,
+    pub(crate) schedule_to_start: Option<Duration>,
+    pub(crate) start_to_close: Option<Duration>,
+}
+
+/// A request to cancel.
+#[derive(Clone, Debug)]
+pub(crate) struct Cancel {
+    pub(crate) requested_event_id: i64,
+    pub(crate) request: Request,
+}
+
+/// What is asked of the handler, and how far that has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) attempt: i32,
+    pub(crate) stage: Stage,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The operation has to be started before it can be cancelled.
+    Waiting,
+    /// With the handler, which has until then.
+    Requested(Time),
+    /// The next attempt is due then.
+    BackingOff(Time),
+    /// Answered for good.
+    Answered,
+}
+
+/// Whether a request is to start or to cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Start,
+    Cancel,
+}
+
+/// How an operation ends.
+#[derive(Debug)]
+pub(crate) enum End {
+    Completed(Option<common::Payload>, Vec<common::Link>),
+    Failed(failure::Failure),
+    Canceled(failure::Failure),
+    TimedOut(TimeoutType),
+}
+
+impl Request {
+    fn new(stage: Stage) -> Self {
+        Self { attempt: 1, stage }
+    }
+
+    /// The handler has it.
+    pub(crate) fn is_outstanding(&self) -> bool {
+        matches!(self.stage, Stage::Requested(_))
+    }
+}
+
+impl NexusOperation {
+    pub(crate) fn new(
+        attributes: &history::NexusOperationScheduledEventAttributes,
+        timeouts: Timeouts,
+        scheduled_time: Time,
+    ) -> Self {
+        Self {
+            endpoint_id: attributes.endpoint_id.clone(),
+            request_id: attributes.request_id.clone(),
+            timeouts,
+            scheduled_time,
+            started_time: None,
+            operation_token: String::new(),
+            start: Request::new(Stage::Waiting),
+            cancel: None,
+            deadlines: Vec::new(),
+        }
+    }
+
+    /// Takes over from another run's history that the handler has started the operation.
+    pub(crate) fn restore_started(&mut self, operation_token: String, time: Time) {
+        self.start.stage = Stage::Answered;
+        self.started_time = Some(time);
+        self.operation_token = operation_token;
+    }
+
+    /// Takes over from another run's history that its cancellation was requested, or that the request was answered.
+    pub(crate) fn restore_cancel(&mut self, requested_event_id: i64, stage: Stage) {
+        self.cancel = Some(Cancel { requested_event_id, request: Request::new(stage) });
+    }
+
+    pub(crate) fn request(&self, purpose: Purpose) -> Option<&Request> {
+        match purpose {
+            Purpose::Start => Some(&self.start),
+            Purpose::Cancel => self.cancel.as_ref().map(|cancel| &cancel.request),
+        }
+    }
+
+    fn request_mut(&mut self, purpose: Purpose) -> Option<&mut Request> {
+        match purpose {
+            Purpose::Start => Some(&mut self.start),
+            Purpose::Cancel => self.cancel.as_mut().map(|cancel| &mut cancel.request),
+        }
+    }
+
+    /// The timeouts that run now, with the times at which they pass; the one that bounds a request comes first.
+    fn expirations(&self) -> impl Iterator<Item = (Time, TimeoutType)> {
+        let Timeouts { schedule_to_close, schedule_to_start, start_to_close } = self.timeouts;
+        let to_start = schedule_to_start.filter(|_| self.started_time.is_none());
+        let to_start = to_start.map(|timeout| (self.scheduled_time.plus(timeout), TimeoutType::ScheduleToStart));
+        let started = start_to_close.zip(self.started_time);
+        let started = started.map(|(timeout, time)| (time.plus(timeout), TimeoutType::StartToClose));
+        let to_close = schedule_to_close.map(|timeout| self.scheduled_time.plus(timeout));
+        to_start.into_iter().chain(started).chain(to_close.map(|at| (at, TimeoutType::ScheduleToClose)))
+    }
+
+    /// When the last attempt must have ended, if ever.
+    pub(crate) fn expires(&self) -> Option<Time> {
+        self.timeouts.schedule_to_close.map(|timeout| self.scheduled_time.plus(timeout))
+    }
+}
+
+impl Execution {
+    /// The attributes with which an operation was scheduled.
+    pub(crate) fn nexus_attributes(&self, id: i64) -> Option<&history::NexusOperationScheduledEventAttributes> {
+        match self.history.get(id)?.attributes.as_ref()? {
+            Attributes::NexusOperationScheduledEventAttributes(attributes) => Some(attributes),
+            _ => None,
+        }
+    }
+}
+
+impl Transaction<'_> {
+    /// Schedules an operation whose attributes are complete and valid, and asks the handler to start it.
+    pub(crate) fn schedule_nexus_operation(
+        &mut self,
+        attributes: history::NexusOperationScheduledEventAttributes,
+        timeouts: Timeouts,
+        extras: Extras,
+    ) {
+        let operation = NexusOperation::new(&attributes, timeouts, self.time());
+        let id = self.record_with(attributes, extras);
+        self.state().nexus_operations.insert(id, operation);
+        self.request_of_nexus_handler(id, Purpose::Start);
+    }
+
+    /// Sets an operation going that another run's history tells of.
+    pub(crate) fn resume_nexus_operation(&mut self, id: i64, operation: NexusOperation) {
+        let started = operation.started_time.is_some();
+        let asks = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.stage == Stage::Waiting);
+        self.state().nexus_operations.insert(id, operation);
+        match (started, asks) {
+            (false, _) => self.request_of_nexus_handler(id, Purpose::Start),
+            (true, true) => self.request_of_nexus_handler(id, Purpose::Cancel),
+            (true, false) => self.set_nexus_deadlines(id),
+        }
+    }
+
+    /// Asks for an operation's cancellation: at once if it is started, else as soon as it is.
+    pub(crate) fn request_cancel_nexus_operation(&mut self, id: i64, requested_event_id: i64) {
+        let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
+        let started = operation.started_time.is_some();
+        operation.cancel = Some(Cancel { requested_event_id, request: Request::new(Stage::Waiting) });
+        if started {
+            self.request_of_nexus_handler(id, Purpose::Cancel);
+        }
+    }
+
+    /// Makes an attempt, unless too little time is left for one.
+    fn request_of_nexus_handler(&mut self, id: i64, purpose: Purpose) {
+        let now = self.time();
+        let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
+        let bound = operation.expirations().next();
+        let left = bound.map_or(REQUEST_LIMIT, |(at, _)| at.since(now).min(REQUEST_LIMIT));
+        if left < REQUEST_MINIMUM {
+            if let Some((_, kind)) = bound.filter(|_| purpose == Purpose::Start) {
+                return self.end_nexus_operation(id, End::TimedOut(kind));
+            }
+        }
+        let until = now.plus(left.saturating_sub(REQUEST_MARGIN));
+        if let Some(request) = operation.request_mut(purpose) {
+            request.stage = Stage::Requested(until);
+        }
+        self.effects.push(Effect::RequestOfNexusHandler(id, purpose));
+        self.set_nexus_deadlines(id);
+    }
+
+    /// An attempt has failed in a way that may pass.
+    pub(crate) fn back_off_nexus_request(&mut self, id: i64, purpose: Purpose) {
+        let now = self.time();
+        let operation = self.state().nexus_operations.get_mut(&id);
+        let Some(request) = operation.and_then(|operation| operation.request_mut(purpose)) else { return };
+        let doubled = 2_u32.checked_pow(request.attempt.unsigned_abs() - 1).map(|factor| FIRST_RETRY * factor);
+        request.stage = Stage::BackingOff(now.plus(doubled.unwrap_or(LAST_RETRY).min(LAST_RETRY)));
+        request.attempt += 1;
+        self.set_nexus_deadlines(id);
+    }
+
+    /// The handler says that the operation goes on.
+    pub(crate) fn start_nexus_operation(&mut self, id: i64, operation_token: String, links: Vec<common::Link>) {
+        let now = self.time();
+        let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
+        operation.start.stage = Stage::Answered;
+        operation.started_time = Some(now);
+        operation.operation_token.clone_from(&operation_token);
+        let (request_id, cancelled) = (operation.request_id.clone(), operation.cancel.is_some());
+        #[expect(deprecated, reason = "the real server still writes operation_id")]
+        let attributes = history::NexusOperationStartedEventAttributes {
+            scheduled_event_id: id,
+            operation_id: operation_token.clone(),
+            operation_token,
+            request_id,
+        };
+        self.record_with(attributes, Extras::links(links));
+        self.set_nexus_deadlines(id);
+        if cancelled {
+            self.request_of_nexus_handler(id, Purpose::Cancel);
+        }
+        self.ensure_workflow_task();
+    }
+
+    /// The handler has taken note of a request to cancel, or `failure` says why it never will.
+    pub(crate) fn answer_nexus_cancel(&mut self, id: i64, failure: Option<failure::Failure>) {
+        let operation = self.state().nexus_operations.get_mut(&id);
+        let Some(cancel) = operation.and_then(|operation| operation.cancel.as_mut()) else { return };
+        cancel.request.stage = Stage::Answered;
+        let requested_event_id = cancel.requested_event_id;
+        match failure {
+            None => self.record(history::NexusOperationCancelRequestCompletedEventAttributes {
+                requested_event_id,
+                scheduled_event_id: id,
+                ..Default::default()
+            }),
+            Some(failure) => self.record(history::NexusOperationCancelRequestFailedEventAttributes {
+                requested_event_id,
+                failure: Some(failure),
+                scheduled_event_id: id,
+                ..Default::default()
+            }),
+        };
+        self.set_nexus_deadlines(id);
+        self.ensure_workflow_task();
+    }
+
+    /// Ends an operation with what became of it.
+    pub(crate) fn end_nexus_operation(&mut self, id: i64, end: End) {
+        let Some(operation) = self.take_nexus_operation(id) else { return };
+        let request_id = operation.request_id.clone();
+        let failed = |transaction: &Self, cause| Some(transaction.nexus_failure(id, &operation, cause));
+        let scheduled_event_id = id;
+        match end {
+            End::Completed(result, links) => {
+                let event = history::NexusOperationCompletedEventAttributes { scheduled_event_id, result, request_id };
+                self.record_with(event, Extras::links(links));
+            }
+            End::Failed(cause) => {
+                let failure = failed(self, cause);
+                self.record(history::NexusOperationFailedEventAttributes { scheduled_event_id, failure, request_id });
+            }
+            End::Canceled(cause) => {
+                let failure = failed(self, cause);
+                self.record(history::NexusOperationCanceledEventAttributes { scheduled_event_id, failure, request_id });
+            }
+            End::TimedOut(kind) => {
+                let info = failure::TimeoutFailureInfo { timeout_type: kind.into(), ..Default::default() };
+                let failure = failed(self, cause("operation timed out", FailureInfo::TimeoutFailureInfo(info)));
+                self.record(history::NexusOperationTimedOutEventAttributes { scheduled_event_id, failure, request_id });
+            }
+        }
+        self.ensure_workflow_task();
+    }
+
+    /// Does what is due for an operation: a timeout, the end of an attempt, the next attempt.
+    pub(crate) fn look_at_nexus_operation(&mut self, id: i64) {
+        let now = self.time();
+        let Some(operation) = self.execution.state.nexus_operations.get(&id) else { return };
+        let due = operation.expirations().filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at);
+        if let Some((_, kind)) = due {
+            return self.end_nexus_operation(id, End::TimedOut(kind));
+        }
+        for purpose in [Purpose::Start, Purpose::Cancel] {
+            let operation = self.execution.state.nexus_operations.get(&id);
+            match operation.and_then(|operation| operation.request(purpose)).map(|request| request.stage) {
+                Some(Stage::Requested(until)) if until <= now => self.back_off_nexus_request(id, purpose),
+                Some(Stage::BackingOff(until)) if until <= now => self.request_of_nexus_handler(id, purpose),
+                _ => {}
+            }
+        }
+    }
+
+    /// The run is over: nothing is asked of handlers any more.
+    pub(crate) fn drop_nexus_operations(&mut self) {
+        let pending: Vec<i64> = self.execution.state.nexus_operations.keys().copied().collect();
+        for id in pending {
+            self.take_nexus_operation(id);
+        }
+    }
+
+    fn take_nexus_operation(&mut self, id: i64) -> Option<NexusOperation> {
+        let mut operation = self.state().nexus_operations.remove(&id)?;
+        for key in std::mem::take(&mut operation.deadlines) {
+            self.remove_deadline(Some(key));
+        }
+        Some(operation)
+    }
+
+    /// Sets the deadlines anew after a step: timeouts, and what bounds each request or its backoff.
+    fn set_nexus_deadlines(&mut self, id: i64) {
+        let Some(mut operation) = self.take_nexus_operation(id) else { return };
+        let deadline = Deadline::NexusOperation(self.execution.id, id);
+        let expirations: Vec<Time> = operation.expirations().map(|(at, _)| at).collect();
+        for at in expirations {
+            operation.deadlines.push(self.set_deadline(at, deadline.clone()));
+        }
+        for purpose in [Purpose::Start, Purpose::Cancel] {
+            match operation.request(purpose).map(|request| request.stage) {
+                Some(Stage::Requested(at)) => {
+                    operation.deadlines.push(self.set_deadline_of_running_work(at, deadline.clone()));
+                }
+                Some(Stage::BackingOff(at)) => operation.deadlines.push(self.set_deadline(at, deadline.clone())),
+                Some(Stage::Waiting | Stage::Answered) | None => {}
+            }
+        }
+        self.state().nexus_operations.insert(id, operation);
+    }
+
+    #[expect(deprecated, reason = "the real server still writes operation_id")]
+    fn nexus_failure(&self, id: i64, operation: &NexusOperation, cause: failure::Failure) -> failure::Failure {
+        let attributes = self.execution.nexus_attributes(id);
+        let text = |field: fn(&history::NexusOperationScheduledEventAttributes) -> &String| {
+            attributes.map(field).cloned().unwrap_or_default()
+        };
+        let info = failure::NexusOperationFailureInfo {
+            scheduled_event_id: id,
+            endpoint: text(|attributes| &attributes.endpoint),
+            service: text(|attributes| &attributes.service),
+            operation: text(|attributes| &attributes.operation),
+            operation_id: operation.operation_token.clone(),
+            operation_token: operation.operation_token.clone(),
+        };
+        failure::Failure {
+            message: "nexus operation completed unsuccessfully".to_owned(),
+            cause: Some(Box::new(cause)),
+            failure_info: Some(FailureInfo::NexusOperationExecutionFailureInfo(info)),
+            ..Default::default()
+        }
+    }
+}
+
+/// A failure of one message and one kind.
+pub(crate) fn cause(message: &str, info: FailureInfo) -> failure::Failure {
+    failure::Failure { message: message.to_owned(), failure_info: Some(info), ..Default::default() }
+}
+
+/// Whether a buffered event ends this operation.
+pub(crate) fn ends_nexus_operation(event: &HistoryEvent, id: i64) -> bool {
+    let ended = match &event.attributes {
+        Some(Attributes::NexusOperationCompletedEventAttributes(a)) => a.scheduled_event_id,
+        Some(Attributes::NexusOperationFailedEventAttributes(a)) => a.scheduled_event_id,
+        Some(Attributes::NexusOperationCanceledEventAttributes(a)) => a.scheduled_event_id,
+        Some(Attributes::NexusOperationTimedOutEventAttributes(a)) => a.scheduled_event_id,
+        _ => return false,
+    };
+    ended == id
+}
+
+/// A timeout of a command as its event repeats it: absent if it was.
+pub(crate) fn timeout_proto(timeout: Option<Duration>) -> Option<abide_protos::Duration> {
+    timeout.map(time::proto)
+}

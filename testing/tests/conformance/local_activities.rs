@@ -1,0 +1,315 @@
+//! Local activities: their markers, retries, timers between attempts, heartbeats and cancellation.
+
+use std::future::Future;
+
+use abide::prelude::*;
+use abide::worker::{Registered, WorkerBuilder};
+use abide::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
+use abide::workflow::WorkflowImplementation;
+use abide::{History, WorkflowReplayer};
+use tokio::sync::Notify;
+
+use crate::arm::{Arm, Outcome, compare, until_event};
+
+type Result1<T> = Result<T, Box<dyn std::error::Error>>;
+type Options = fn(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>;
+
+/// With and without a cache.
+const CACHES: [Options; 2] = [|worker| worker, |worker| worker.max_cached_workflows(0)];
+
+#[activity]
+async fn echo(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
+
+#[activity]
+async fn refuse(text: String) -> Result<(), ActivityError> {
+    Err(ApplicationFailure::new(text).error_type("Refused").non_retryable().detail(&7_u32)?.into())
+}
+
+#[activity]
+async fn third_time(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    assert!(ctx.info().is_local);
+    let attempt = ctx.info().attempt;
+    if attempt < 3 {
+        return Err(ApplicationFailure::new(format!("attempt {attempt}")).error_type("NotYet").into());
+    }
+    Ok(attempt)
+}
+
+#[activity]
+async fn nap(time: u64) -> Result<u64, ActivityError> {
+    tokio::time::interval_at(tokio::time::Instant::now() + millis(time), secs(1)).tick().await;
+    Ok(time)
+}
+
+#[activity]
+async fn until_cancelled(ctx: &ActivityContext) -> Result<(), ActivityError> {
+    ctx.cancelled().await;
+    Err(ActivityError::cancelled())
+}
+
+/// Starts a workflow that runs local activities, and gives back its result and history when it has ended. The history
+/// must replay.
+async fn run<W, F>(
+    arm: &Arm,
+    workflow: W,
+    started: impl FnOnce(WorkflowHandle<W>) -> F,
+    options: Options,
+) -> Result1<(W::Output, History)>
+where
+    W: WorkflowImplementation + abide::WorkflowDefinition<Args = ()> + Copy,
+    F: Future<Output = Result1<()>>,
+{
+    let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
+    let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
+    let worker = worker.activities(says_when).activities(panics);
+    let worker = options(worker).build()?;
+    let (result, history) = worker
+        .run_until(async {
+            let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
+            let handle = start.task_timeout(secs(1)).await?;
+            started(arm.client.handle(workflow, arm.id())).await?;
+            Ok::<_, Box<dyn std::error::Error>>((handle.result().await?, handle.fetch_history().await?))
+        })
+        .await??;
+    let replayed = WorkflowReplayer::new().workflow(workflow).replay(&history)?;
+    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    Ok((result, history))
+}
+
+async fn nothing<W: abide::WorkflowDefinition>(_: WorkflowHandle<W>) -> Result1<()> {
+    Ok(())
+}
+
+#[workflow]
+async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let limit = secs(10);
+    let mut all =
+        vec![ctx.local_activity(echo, "hello".into()).start_to_close_timeout(limit).summary("says it").await?];
+    let refused = ctx.local_activity(refuse, "no".into()).start_to_close_timeout(limit).include_arguments().await;
+    all.push(refused.expect_err("it refuses").error_type().unwrap_or_default());
+    let policy = RetryPolicy::new().initial_interval(millis(20)).backoff_coefficient(1.0);
+    all.push(ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(policy).await?.to_string());
+    let slow = ctx.local_activity(nap, 5000).start_to_close_timeout(millis(50));
+    let slow = slow.retry_policy(RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2)).await;
+    all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
+    let slow = ctx.local_activity(nap, 5000).schedule_to_close_timeout(millis(50)).await;
+    all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
+    all.push(ctx.activity(echo, "remote".into()).start_to_close_timeout(limit).await?);
+    Ok(all)
+}
+
+#[tokio::test]
+async fn b074_local_activities_end_in_every_way() -> Outcome {
+    for options in CACHES {
+        compare("local-outcomes", move |arm| async move {
+            let (all, history) = run(&arm, outcomes, nothing, options).await?;
+            let expected =
+                ["hello", "Refused", "3", "Some(StartToClose)", "Some(ScheduleToClose)", "remote"].map(String::from);
+            assert_eq!(all, expected);
+            Ok(vec![history])
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[workflow]
+async fn three_at_once(ctx: &WorkflowContext) -> Result<Vec<u64>, WorkflowError> {
+    let naps = [300, 100, 200].map(|time| ctx.local_activity(nap, time).start_to_close_timeout(secs(5)));
+    futures_util::future::join_all(naps).await.into_iter().map(|slept| Ok(slept?)).collect()
+}
+
+#[tokio::test]
+async fn three_at_once_are_recorded_as_they_end() -> Outcome {
+    compare("local-three", |arm| async move {
+        let (slept, history) = run(&arm, three_at_once, nothing, |worker| worker).await?;
+        assert_eq!(slept, [300, 100, 200]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn backs_off(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    let policy = RetryPolicy::new().initial_interval(millis(1500)).backoff_coefficient(1.0);
+    let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(5));
+    Ok(call.retry_policy(policy).local_retry_threshold(secs(1)).await?)
+}
+
+#[tokio::test]
+async fn long_intervals_between_attempts_are_timers() -> Outcome {
+    compare("local-backoff", |arm| async move {
+        let (attempt, history) = run(&arm, backs_off, nothing, |worker| worker).await?;
+        assert_eq!(attempt, 3);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn long(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
+    Ok(ctx.local_activity(nap, 2000).start_to_close_timeout(secs(5)).await?)
+}
+
+#[tokio::test]
+async fn a_long_one_spans_several_tasks() -> Outcome {
+    for options in CACHES {
+        compare("local-heartbeat", move |arm| async move {
+            let (slept, history) = run(&arm, long, nothing, options).await?;
+            assert_eq!(slept, 2000);
+            Ok(vec![history])
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+static RELEASED: Notify = Notify::const_new();
+
+#[activity]
+async fn until_released() -> Result<(), ActivityError> {
+    RELEASED.notified().await;
+    Ok(())
+}
+
+/// Takes signals and queries while a local activity is under way.
+#[workflow]
+#[derive(Default)]
+struct Attentive {
+    notes: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Attentive {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.local_activity(until_released, ()).start_to_close_timeout(secs(30)).await?;
+        Ok(self.notes.get())
+    }
+
+    #[signal]
+    fn note(&self, text: String) {
+        self.notes.update(|notes| notes.push(text));
+    }
+
+    #[query]
+    fn notes(&self) -> Vec<String> {
+        self.notes.get()
+    }
+}
+
+/// How often tasks were renewed depends on the time it all takes, so histories are not compared.
+#[tokio::test]
+async fn b069_signals_and_queries_are_served_meanwhile() -> Outcome {
+    compare("local-attentive", |arm| async move {
+        let started = |handle: WorkflowHandle<_>| async move {
+            until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
+            handle.signal(Attentive::note, "signalled".into()).await?;
+            crate::arm::until("the signal is seen", || async {
+                Ok(handle.query(Attentive::notes, ()).await? == ["signalled"])
+            })
+            .await?;
+            RELEASED.notify_one();
+            Ok(())
+        };
+        let (notes, _) = run(&arm, Attentive::run, started, |worker| worker).await?;
+        assert_eq!(notes, ["signalled"]);
+        Ok(Vec::new())
+    })
+    .await
+}
+
+#[workflow]
+async fn cancels(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
+    let begin = |kind| {
+        let call = ctx.local_activity(until_cancelled, ()).start_to_close_timeout(secs(20));
+        call.cancellation_type(kind).start()
+    };
+    // One is cancelled before it starts: its marker says so, too.
+    let unstarted = begin(WaitCancellationCompleted);
+    unstarted.cancel();
+    let running = [TryCancel, WaitCancellationCompleted, Abandon].map(begin);
+    ctx.timer(millis(300)).await?;
+    running.iter().for_each(|running| running.cancel());
+    let mut cancelled = vec![unstarted.await.is_err_and(|failure| failure.is_cancelled())];
+    for running in running {
+        cancelled.push(running.await.is_err_and(|failure| failure.is_cancelled()));
+    }
+    Ok(cancelled)
+}
+
+#[tokio::test]
+async fn cancellation_has_three_types() -> Outcome {
+    compare("local-cancel", |arm| async move {
+        let (cancelled, history) = run(&arm, cancels, nothing, |worker| worker).await?;
+        assert_eq!(cancelled, [true; 4]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[activity]
+async fn says_when(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    match ctx.info().attempt {
+        1 => Err(ApplicationFailure::new("soon").next_retry_delay(millis(10)).into()),
+        2 => Err(ApplicationFailure::new("later").next_retry_delay(millis(1200)).into()),
+        attempt => Ok(attempt),
+    }
+}
+
+#[activity]
+async fn panics() -> Result<(), ActivityError> {
+    panic!("a bug in the activity")
+}
+
+#[workflow]
+async fn policies(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let limit = secs(5);
+    let call = ctx.local_activity(says_when, ()).start_to_close_timeout(limit).local_retry_threshold(secs(1));
+    let mut all = vec![call.await?.to_string()];
+    let listed = RetryPolicy::new().non_retryable_error_type("NotYet");
+    let failure = ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(listed).await;
+    all.push(format!("{:?}", failure.expect_err("its type is listed").retry_state()));
+    let twice = RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2);
+    let failure = ctx.local_activity(panics, ()).start_to_close_timeout(limit).retry_policy(twice).await;
+    let failure = failure.expect_err("it panics twice");
+    all.push(format!("{:?} {:?}", failure.error_type(), failure.retry_state()));
+    Ok(all)
+}
+
+#[tokio::test]
+async fn b077_b078_delays_and_types_and_panics_follow_the_policy() -> Outcome {
+    compare("local-policies", |arm| async move {
+        let (all, history) = run(&arm, policies, nothing, |worker| worker).await?;
+        assert_eq!(all, ["3", "NonRetryableFailure", "Some(\"Panic\") MaximumAttemptsReached"]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn waits_for_a_slot(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let holds_the_slot = ctx.local_activity(nap, 500).start_to_close_timeout(secs(5)).start();
+    let late = ctx.local_activity(nap, 1).start_to_close_timeout(secs(5)).schedule_to_start_timeout(millis(100)).await;
+    let mut all = vec![format!("{:?}", late.expect_err("the slot is taken").timeout_type())];
+    holds_the_slot.await?;
+    // What counts is the wait of the attempt at hand, not the time since the first was scheduled.
+    let policy = RetryPolicy::new().initial_interval(millis(1200)).backoff_coefficient(1.0);
+    let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(5)).retry_policy(policy);
+    let third = call.local_retry_threshold(secs(1)).schedule_to_start_timeout(secs(1)).await?;
+    all.push(third.to_string());
+    Ok(all)
+}
+
+#[tokio::test]
+async fn b075_schedule_to_start_is_the_wait_for_a_slot() -> Outcome {
+    compare("local-slots", |arm| async move {
+        let one_slot: Options = |worker| worker.max_concurrent_local_activities(1);
+        let (all, history) = run(&arm, waits_for_a_slot, nothing, one_slot).await?;
+        assert_eq!(all, ["Some(ScheduleToStart)", "3"]);
+        Ok(vec![history])
+    })
+    .await
+}

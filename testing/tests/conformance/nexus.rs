@@ -1,0 +1,221 @@
+//! Nexus operations: answered at once, backed by workflows, timed out, cancelled by each of the four types.
+
+use abide::NexusOperation;
+use abide::client::WorkflowHandle;
+use abide::prelude::*;
+use abide::workflow::NexusOperationCancellationType::{
+    self, Abandon, TryCancel, WaitCancellationCompleted, WaitCancellationRequested,
+};
+
+use crate::arm::{Arm, Histories, Outcome, compare, until_event};
+use crate::nexus_handler::{Handler, linger_id};
+
+type Named = NexusOperation<String, String>;
+
+const GREET: Named = NexusOperation::new("Service", "greet");
+const REFUSE: Named = NexusOperation::new("Service", "refuse");
+const GIVE_UP: Named = NexusOperation::new("Service", "give_up");
+const MISUNDERSTAND: Named = NexusOperation::new("Service", "misunderstand");
+const FLAKY: Named = NexusOperation::new("Service", "flaky");
+const SILENT: Named = NexusOperation::new("Service", "silent");
+const ENDLESS: Named = NexusOperation::new("Service", "endless");
+const STUBBORN: Named = NexusOperation::new("Service", "stubborn");
+const LINGER: Named = NexusOperation::new("Service", "linger");
+
+/// The endpoint of this body has the name of its task queue: no argument tells of it, so that the histories are alike.
+fn endpoint(ctx: &WorkflowContext) -> String {
+    ctx.info().task_queue.to_string()
+}
+
+/// What a call came to: the result, or how it failed.
+async fn outcome(call: impl Future<Output = Result<String, abide::NexusOperationFailure>>) -> String {
+    match call.await {
+        Ok(result) => result,
+        Err(error) => match error.handler_error_type() {
+            Some(kind) => format!("{kind:?}"),
+            None if error.is_cancelled() => "cancelled".into(),
+            None => match (error.timeout_type(), error.cause()) {
+                (Some(timeout), _) => format!("{timeout:?}"),
+                (None, cause) => cause.map(|cause| cause.message().to_string()).unwrap_or_default(),
+            },
+        },
+    }
+}
+
+#[workflow]
+async fn answered_at_once(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let mut told = Vec::new();
+    for operation in [GREET, REFUSE, GIVE_UP, MISUNDERSTAND, FLAKY] {
+        let call = ctx.nexus_operation(endpoint(ctx), operation, "you".into()).schedule_to_close_timeout(secs(20));
+        told.push(outcome(call.header("Trace", "x").summary("a call")).await);
+    }
+    Ok(told)
+}
+
+#[workflow]
+async fn timed_out(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let call = |operation| ctx.nexus_operation(endpoint(ctx), operation, String::new());
+    Ok(vec![
+        outcome(call(SILENT).schedule_to_start_timeout(secs(2))).await,
+        outcome(call(SILENT).schedule_to_close_timeout(secs(2))).await,
+        outcome(call(ENDLESS).start_to_close_timeout(secs(1))).await,
+        outcome(call(ENDLESS).schedule_to_close_timeout(secs(3)).schedule_to_start_timeout(secs(9))).await,
+    ])
+}
+
+/// Calls the operation that is backed by a workflow, whose id ends in this name.
+#[workflow]
+async fn backed(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
+    let call = ctx.nexus_operation(endpoint(ctx), LINGER, name.clone()).schedule_to_close_timeout(secs(60));
+    let operation = call.start().await?;
+    assert_eq!(operation.operation_token(), Some(&*linger_id(&endpoint(ctx), &name)));
+    Ok(operation.await?)
+}
+
+/// Calls an operation, cancels it as soon as it has started, and says what came of it.
+#[workflow]
+async fn cancels(ctx: &WorkflowContext, operation: String, cancellation_type: String) -> Result<String, WorkflowError> {
+    let operation = if operation == "stubborn" { STUBBORN } else { LINGER };
+    let call = ctx.nexus_operation(endpoint(ctx), operation, cancellation_type.clone());
+    let call = call.cancellation_type(read(&cancellation_type));
+    let operation = call.schedule_to_close_timeout(secs(60)).start().await?;
+    operation.cancel();
+    Ok(outcome(operation).await)
+}
+
+fn read(cancellation_type: &str) -> NexusOperationCancellationType {
+    match cancellation_type {
+        "abandon" => Abandon,
+        "try" => TryCancel,
+        "requested" => WaitCancellationRequested,
+        _ => WaitCancellationCompleted,
+    }
+}
+
+/// The workflow behind an operation: ends as it is told.
+#[workflow(name = "linger")]
+#[derive(Default)]
+struct Linger {
+    told: State<Option<String>>,
+}
+
+#[workflow_methods]
+impl Linger {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| self.told.with(Option::is_some)).await?;
+        match self.told.get() {
+            Some(told) if told == "fail" => Err(ApplicationFailure::new("no time").error_type("Busy").into()),
+            told => Ok(told.unwrap_or_default()),
+        }
+    }
+
+    #[signal]
+    fn tell(&self, what: String) {
+        self.told.set(Some(what));
+    }
+}
+
+/// Runs a body beside a worker of this file's workflows and a handler behind the endpoint.
+async fn with_handler<Fut>(arm: &Arm, body: Fut) -> Histories
+where
+    Fut: Future<Output = Histories>,
+{
+    let mut handler = Handler::behind_endpoint(arm).await?;
+    let worker = arm.worker().workflow(answered_at_once).workflow(timed_out).workflow(backed).workflow(cancels);
+    let worker = worker.workflow(Linger::run).build()?;
+    let running = worker.run_until(async {
+        tokio::select! {
+            histories = body => histories,
+            stopped = handler.serve() => Err(format!("the handler stopped: {stopped:?}").into()),
+        }
+    });
+    running.await?
+}
+
+#[tokio::test]
+async fn operations_that_are_answered_at_once() -> Outcome {
+    compare("nexus-at-once", |arm| async move {
+        with_handler(&arm, async {
+            let start = arm.client.start(answered_at_once, ());
+            let handle = start.id(arm.id()).task_queue(arm.queue()).await?;
+            let told = handle.result().await?;
+            assert_eq!(told, ["hello you", "no greeting", "cancelled", "BadRequest", "at last"]);
+            Ok(vec![handle.fetch_history().await?])
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn operations_that_time_out() -> Outcome {
+    compare("nexus-timeouts", |arm| async move {
+        with_handler(&arm, async {
+            let handle = arm.client.start(timed_out, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            let kinds = ["ScheduleToStart", "ScheduleToClose", "StartToClose", "ScheduleToClose"];
+            assert_eq!(handle.result().await?, kinds);
+            Ok(vec![handle.fetch_history().await?])
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn workflows_end_the_operations_that_they_back() -> Outcome {
+    compare("nexus-backed", |arm| async move {
+        with_handler(&arm, async {
+            let mut histories = Vec::new();
+            for end in ["complete", "fail", "cancel", "terminate"] {
+                let start = arm.client.start(backed, end.to_string());
+                let handle = start.id(format!("{}-{end}", arm.id())).task_queue(arm.queue()).await?;
+                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
+                let linger: WorkflowHandle<_> = arm.client.handle(Linger::run, linger_id(&arm.queue(), end));
+                match end {
+                    "complete" => linger.signal(Linger::tell, "well done".into()).await?,
+                    "fail" => linger.signal(Linger::tell, "fail".into()).await?,
+                    "cancel" => linger.cancel().await?,
+                    _ => linger.terminate("enough").await?,
+                }
+                let ended = handle.result().await;
+                assert_eq!(ended.is_ok(), end == "complete", "{end}: {ended:?}");
+                histories.push(handle.fetch_history().await?);
+            }
+            Ok(histories)
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn operations_are_cancelled_in_every_way() -> Outcome {
+    compare("nexus-cancel", |arm| async move {
+        with_handler(&arm, async {
+            let mut histories = Vec::new();
+            for (operation, cancellation_type, expected) in [
+                ("linger", "abandon", "cancelled"),
+                ("linger", "try", "cancelled"),
+                ("linger", "requested", "cancelled"),
+                ("stubborn", "requested", "NotFound"),
+                ("linger", "completed", "cancelled"),
+            ] {
+                let id = format!("{}-{operation}-{cancellation_type}", arm.id());
+                let arguments = (operation.to_string(), cancellation_type.to_string());
+                let handle = arm.client.start(cancels, arguments).id(id).task_queue(arm.queue()).await?;
+                if cancellation_type == "completed" {
+                    // The handler only takes note of the request; the workflow behind the operation is cancelled here.
+                    until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
+                    let linger = arm.client.handle(Linger::run, linger_id(&arm.queue(), cancellation_type));
+                    linger.cancel().await?;
+                }
+                assert_eq!(handle.result().await?, expected, "{operation}, {cancellation_type}");
+                histories.push(handle.fetch_history().await?);
+            }
+            Ok(histories)
+        })
+        .await
+    })
+    .await
+}
