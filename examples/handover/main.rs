@@ -13,7 +13,7 @@ use abide::prelude::*;
 use abide::worker::Worker;
 use abide::{History, WorkflowReplayer};
 
-use crate::workflows::{ActivitiesAndTimers, Patches, echo, fail};
+use crate::workflows::{ActivitiesAndTimers, Child, Children, LocalActivities, Patches, Updates, echo, fail, quick};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,7 +36,12 @@ async fn work(queue: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::connect(ClientOptions::from_env()?).await?;
     let worker = Worker::builder(&client, queue)
         .workflow(ActivitiesAndTimers::run)
+        .workflow(LocalActivities::run)
+        .workflow(Updates::run)
         .workflow(Patches::run)
+        .workflow(Children::run)
+        .workflow(Child::run)
+        .workflow(quick)
         .activities(echo)
         .activities(fail)
         .graceful_shutdown_timeout(secs(5))
@@ -46,7 +51,14 @@ async fn work(queue: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn replay(file: &str) -> Result<(), Box<dyn Error>> {
-    let replayer = WorkflowReplayer::new().workflow(ActivitiesAndTimers::run).workflow(Patches::run);
+    let replayer = WorkflowReplayer::new()
+        .workflow(ActivitiesAndTimers::run)
+        .workflow(LocalActivities::run)
+        .workflow(Updates::run)
+        .workflow(Patches::run)
+        .workflow(Children::run)
+        .workflow(Child::run)
+        .workflow(quick);
     for history in History::load(file)? {
         let replayed = replayer.replay(&history)?;
         if !replayed.same_outcome() {

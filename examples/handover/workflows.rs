@@ -94,3 +94,144 @@ impl Patches {
         self.halves.at_half.get()
     }
 }
+
+#[workflow]
+#[derive(Default)]
+pub(crate) struct LocalActivities {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl LocalActivities {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let local = |text: &str| ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(10));
+        let first = local("one").await?;
+        let (second, third) = abide::join!(local("two"), local("three"));
+        let both = [second?, third?];
+        self.halves.half(ctx).await?;
+        let last = local("four").await?;
+        Ok([vec![first], both.to_vec(), vec![last]].concat())
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Updates {
+    halves: Halves,
+    texts: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Updates {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.wait_until(|| !self.texts.with(Vec::is_empty)).await?;
+        self.halves.half(ctx).await?;
+        ctx.wait_until(|| self.texts.with(Vec::len) > 2).await?;
+        Ok(self.texts.get())
+    }
+
+    #[update]
+    fn add(&self, text: String) -> usize {
+        self.push(text)
+    }
+
+    #[update_validator(add)]
+    fn check(&self, text: &String) -> Result<(), WorkflowError> {
+        if text.is_empty() { Err(ApplicationFailure::new("empty").into()) } else { Ok(()) }
+    }
+
+    /// Accepted in the first half, completed in the second.
+    #[update]
+    async fn add_slowly(&self, ctx: &WorkflowContext, text: String) -> Result<usize, WorkflowError> {
+        let text = ctx.activity(echo, text).start_to_close_timeout(secs(10)).await?;
+        ctx.wait_until(|| self.halves.going.get()).await?;
+        Ok(self.push(text))
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+
+    fn push(&self, text: String) -> usize {
+        self.texts.update(|texts| texts.push(text));
+        self.texts.with(Vec::len)
+    }
+}
+
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Child {
+    told: State<String>,
+}
+
+#[workflow_methods]
+impl Child {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext, text: String) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| !self.told.with(String::is_empty)).await?;
+        Ok(text + &self.told.get())
+    }
+
+    #[signal]
+    pub(crate) fn tell(&self, text: String) {
+        self.told.set(text);
+    }
+}
+
+#[workflow(name = "Quick")]
+pub(crate) async fn quick() -> Result<String, WorkflowError> {
+    Ok("quick".into())
+}
+
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Children {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl Children {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let own = &ctx.info().workflow_id;
+        let child =
+            |text: &str, id: &str| ctx.child_workflow(Child::run, text.into()).workflow_id(format!("{own}-{id}"));
+        let first = child("one ", "first").start().await?;
+        let second = child("two ", "second").start().await?;
+        first.signal(Child::tell, "heard".into()).await?;
+        let mut results = vec![first.await?];
+        self.halves.half(ctx).await?;
+        second.signal(Child::tell, "heard too".into()).await?;
+        results.push(second.await?);
+        results.push(ctx.child_workflow(quick, ()).workflow_id(format!("{own}-third")).await?);
+        Ok(results)
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}

@@ -452,6 +452,7 @@ impl StateMachines {
     fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
         match event.marker_name.as_str() {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
+            local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, event),
             other => Err(ReplayError::Malformed(format!(
                 "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
                  side effects and local activities of the Go and Java SDKs cannot be replayed"

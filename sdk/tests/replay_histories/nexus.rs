@@ -10,6 +10,7 @@ use abide::{FailureKind, NexusOperation, NexusOperationFailure, WorkflowReplayer
 
 use super::{differs, fits, recorded};
 
+const HELLO: NexusOperation<String, String> = NexusOperation::new("Greeter", "hello");
 const WAIT: NexusOperation<String, String> = NexusOperation::new("Greeter", "wait");
 
 /// What an operation came to, as text: `ok VALUE`, or the failure.
@@ -23,6 +24,41 @@ async fn outcome(pending: impl Future<Output = Result<String, NexusOperationFail
             format!("application {}: {}", cause.error_type().unwrap_or_default(), cause.message())
         }
     }
+}
+
+/// The workflow behind the operation `wait`.
+#[workflow(name = "Waiter")]
+#[derive(Default)]
+struct Waiter {
+    result: State<Option<String>>,
+}
+
+#[workflow_methods]
+impl Waiter {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| self.result.with(Option::is_some)).await?;
+        Ok(self.result.get().unwrap_or_default())
+    }
+
+    #[signal]
+    fn finish(&self, result: String) {
+        self.result.set(Some(result));
+    }
+}
+
+/// Answered at once, refused at once, and backed by a workflow that gets a signal.
+#[workflow(name = "NexusOperations")]
+async fn nexus_operations(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let call = |operation, input: &str| {
+        ctx.nexus_operation("abide-endpoint", operation, input.to_string()).schedule_to_close_timeout(secs(20))
+    };
+    let mut results = vec![outcome(call(HELLO, "world")).await, outcome(call(HELLO, "nobody")).await];
+    let waiting = call(WAIT, "nexus_operations-waiter").start().await?;
+    assert!(waiting.operation_token().is_some_and(|token| token.starts_with("eyJ0IjoxLCJucyI6")));
+    ctx.external_workflow("nexus_operations-waiter").signal(Waiter::finish, "waited".into()).await?;
+    results.push(outcome(waiting).await);
+    Ok(results)
 }
 
 /// Workflow-backed operations cancelled one after another, by each of the cancellation types.
@@ -53,6 +89,11 @@ async fn nexus_cancel_changed(ctx: &WorkflowContext) -> Result<Vec<String>, Work
     const LINGER: NexusOperation<String, String> = NexusOperation::new("Greeter", "linger");
     let input = "nexus_cancel-abandon".to_string();
     Ok(vec![outcome(ctx.nexus_operation("abide-endpoint", LINGER, input)).await])
+}
+
+#[test]
+fn nexus_operations_replays() {
+    fits(&WorkflowReplayer::new().workflow(nexus_operations), &recorded("nexus_operations"));
 }
 
 #[test]

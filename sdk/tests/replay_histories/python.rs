@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use super::{fits, recorded, replayed};
 
 /// What an operation came to, as text: `ok VALUE`, or the failure.
-pub(crate) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
+pub(super) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
     match pending.await {
         Ok(value) => format!("ok {value}"),
         Err(error) => error.describe(),
@@ -23,7 +23,7 @@ pub(crate) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output
 }
 
 /// A failure as one line of text, the same in any language.
-pub(crate) trait Describe {
+pub(super) trait Describe {
     fn describe(&self) -> String;
 }
 

@@ -231,7 +231,7 @@ async fn cancels(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
     let unstarted = begin(WaitCancellationCompleted);
     unstarted.cancel();
     let running = [TryCancel, WaitCancellationCompleted, Abandon].map(begin);
-    ctx.timer(millis(300)).await?;
+    ctx.local_activity(nap, 300).start_to_close_timeout(secs(5)).await?;
     running.iter().for_each(|running| running.cancel());
     let mut cancelled = vec![unstarted.await.is_err_and(|failure| failure.is_cancelled())];
     for running in running {

@@ -96,7 +96,9 @@ fn every_option_goes_into_the_command() {
             Ok(call.await?)
         },
         FIRST_TASK,
-        expect![[r#"StartChildWorkflowExecution id=child-1 type=child queue=elsewhere input=7 workflow_execution=1h workflow_run=10m workflow_task=5s parent_close_policy=RequestCancel workflow_id_reuse_policy=RejectDuplicate retry.maximum_attempts=3 cron="0 3 * * *" memo.note="kept" search_attributes.Keyword="found" priority.priority_key=2 versioning_override.auto_upgrade=true"#]],
+        expect![[
+            r#"StartChildWorkflowExecution id=child-1 type=child queue=elsewhere input=7 workflow_execution=1h workflow_run=10m workflow_task=5s parent_close_policy=RequestCancel workflow_id_reuse_policy=RejectDuplicate retry.maximum_attempts=3 cron="0 3 * * *" memo.note="kept" search_attributes.Keyword="found" priority.priority_key=2 versioning_override.auto_upgrade=true"#
+        ]],
     );
 }
 

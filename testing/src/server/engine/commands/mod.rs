@@ -123,7 +123,6 @@ pub(crate) fn apply(
             protocol_message::apply(transaction, completion, &a, extras)
         }
         None => Err(without_attributes(command.command_type())),
-        Some(_) => Err(unsupported(command.command_type)),
     }
 }
 

@@ -28,7 +28,8 @@ impl Spec {
             "back" => self.back(arguments.0[0]),
             _ => {
                 let reasons = self.engine.busy();
-                let _ = writeln!(self.out, "busy: {}", reasons.join("; "));
+                let reasons = if reasons.is_empty() { "no".to_owned() } else { reasons.join("; ") };
+                let _ = writeln!(self.out, "busy: {reasons}");
                 Ok(())
             }
         }
@@ -263,7 +264,7 @@ fn errors_that_may_pass_are_tried_again() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
-            busy: 
+            busy: no
             ask: nothing
             ask: start a within 8000ms, trace x
             ask: nothing
@@ -559,59 +560,59 @@ fn a_workflow_ends_the_operation_that_it_backs() {
     check_backed(
         "complete done",
         &expect![[r#"
-        start: first run, started true
-        poll: task, attempt 1, events 1-3
-        ask: start a within 8000ms, trace x
-        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-        poll: task, attempt 1, events 1-3
-        history:
-          1 WorkflowExecutionStarted attempt 1
-          2 WorkflowTaskScheduled on tq, attempt 1
-          3 WorkflowTaskStarted of 2
-          4 WorkflowTaskCompleted of 2, 3
-          5 NexusOperationScheduled a
-          6 NexusOperationStarted of 5: backing
-          7 WorkflowTaskScheduled on tq, attempt 1
-          8 NexusOperationCompleted of 5: done
-    "#]],
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            ask: start a within 8000ms, trace x
+            busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+            poll: task, attempt 1 of backing, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationStarted of 5: backing
+              7 WorkflowTaskScheduled on tq, attempt 1
+              8 NexusOperationCompleted of 5: done
+        "#]],
     );
     check_backed(
         "fail",
         &expect![[r#"
-        start: first run, started true
-        poll: task, attempt 1, events 1-3
-        ask: start a within 8000ms, trace x
-        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-        poll: task, attempt 1, events 1-3
-        history:
-          1 WorkflowExecutionStarted attempt 1
-          2 WorkflowTaskScheduled on tq, attempt 1
-          3 WorkflowTaskStarted of 2
-          4 WorkflowTaskCompleted of 2, 3
-          5 NexusOperationScheduled a
-          6 NexusOperationStarted of 5: backing
-          7 WorkflowTaskScheduled on tq, attempt 1
-          8 NexusOperationFailed of 5: "no"
-    "#]],
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            ask: start a within 8000ms, trace x
+            busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+            poll: task, attempt 1 of backing, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationStarted of 5: backing
+              7 WorkflowTaskScheduled on tq, attempt 1
+              8 NexusOperationFailed of 5: "no"
+        "#]],
     );
     check_backed(
         "cancelled",
         &expect![[r#"
-        start: first run, started true
-        poll: task, attempt 1, events 1-3
-        ask: start a within 8000ms, trace x
-        busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
-        poll: task, attempt 1, events 1-3
-        history:
-          1 WorkflowExecutionStarted attempt 1
-          2 WorkflowTaskScheduled on tq, attempt 1
-          3 WorkflowTaskStarted of 2
-          4 WorkflowTaskCompleted of 2, 3
-          5 NexusOperationScheduled a
-          6 NexusOperationStarted of 5: backing
-          7 WorkflowTaskScheduled on tq, attempt 1
-          8 NexusOperationCanceled of 5: "operation canceled"
-    "#]],
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            ask: start a within 8000ms, trace x
+            busy: a workflow task of workflow wf is scheduled on task queue tq; a workflow task of workflow backing is scheduled on task queue tq
+            poll: task, attempt 1 of backing, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 NexusOperationScheduled a
+              6 NexusOperationStarted of 5: backing
+              7 WorkflowTaskScheduled on tq, attempt 1
+              8 NexusOperationCanceled of 5: "operation canceled"
+        "#]],
     );
 }
 
@@ -634,7 +635,7 @@ fn an_outcome_that_overtakes_the_answer_starts_the_operation_as_well() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
-            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1 of backing, events 1-3
             tell: NotFound Nexus task not found or already expired
             history:
               1 WorkflowExecutionStarted attempt 1
@@ -673,7 +674,7 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
-            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1 of backing, events 1-3
             poll: task, attempt 1, events 1-8
             history:
               1 WorkflowExecutionStarted attempt 1
@@ -685,7 +686,7 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
               7 WorkflowTaskScheduled on tq, attempt 1
               8 WorkflowTaskStarted of 7
               9 WorkflowTaskCompleted of 7, 8
-            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1 of backing, events 1-3
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
@@ -729,7 +730,7 @@ fn a_reset_run_goes_on_with_its_operations() {
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
             ask: start b within 8000ms, trace x
-            poll: task, attempt 1, events 1-3
+            poll: task, attempt 1 of backing, events 1-3
             poll: task, attempt 1, events 1-9
             ask: start b within 8000ms, trace x
             poll: task, attempt 1, events 1-13
@@ -773,7 +774,7 @@ fn nothing_is_asked_for_a_workflow_that_has_closed() {
             ask: start a within 8000ms, trace x
             tell: NotFound Nexus task not found or already expired
             ask: nothing
-            busy: 
+            busy: no
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1

@@ -70,6 +70,29 @@ fn attributes(attributes: &Attributes) -> String {
                 .unwrap_or_default()
         }
         WorkflowExecutionTerminatedEventAttributes(a) => a.reason.clone(),
+        WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
+        WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
+        WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
+        WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
+            let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
+            meta.map_or("", |meta| &meta.update_id).to_owned()
+        }
+        WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
+            let request = if a.accepted_request.is_some() { "" } else { ", its request is elsewhere" };
+            format!("{} after {}{request}", a.protocol_instance_id, a.accepted_request_sequencing_event_id)
+        }
+        WorkflowExecutionUpdateCompletedEventAttributes(a) => {
+            let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
+            format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
+        }
+        _ => of_other_workflows(attributes),
+    }
+}
+
+/// Children, and messages to other workflows.
+fn of_other_workflows(attributes: &Attributes) -> String {
+    use Attributes::*;
+    match attributes {
         StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
             format!("{} {:?}", a.workflow_id, a.parent_close_policy())
         }
@@ -105,9 +128,6 @@ fn attributes(attributes: &Attributes) -> String {
             format!("of {}: {:?}", a.initiated_event_id, a.cause())
         }
         ExternalWorkflowExecutionCancelRequestedEventAttributes(a) => format!("of {}", a.initiated_event_id),
-        WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
-        WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
-        WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
         NexusOperationScheduledEventAttributes(a) => {
             let duration = |name: &str, timeout: Option<&abide_protos::Duration>| {
                 timeout.map(|timeout| format!(" {name}={}s", timeout.seconds)).unwrap_or_default()
@@ -134,18 +154,6 @@ fn attributes(attributes: &Attributes) -> String {
         NexusOperationCancelRequestFailedEventAttributes(a) => {
             let failure = a.failure.as_ref().map(failure).unwrap_or_default();
             format!("of {}, requested by {}: {failure}", a.scheduled_event_id, a.requested_event_id)
-        }
-        WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
-            let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
-            meta.map_or("", |meta| &meta.update_id).to_owned()
-        }
-        WorkflowExecutionUpdateAcceptedEventAttributes(a) => {
-            let request = if a.accepted_request.is_some() { "" } else { ", its request is elsewhere" };
-            format!("{} after {}{request}", a.protocol_instance_id, a.accepted_request_sequencing_event_id)
-        }
-        WorkflowExecutionUpdateCompletedEventAttributes(a) => {
-            let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
-            format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
         }
         _ => String::new(),
     }

@@ -432,7 +432,7 @@ fn a_bad_command_fails_the_task() {
 }
 
 #[test]
-fn an_unsupported_command_fails_the_task() {
+fn a_command_that_cannot_be_carried_out_fails_the_task() {
     check(
         "
             start
@@ -443,12 +443,12 @@ fn an_unsupported_command_fails_the_task() {
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
-            respond: InvalidArgument Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
+            respond: InvalidArgument BadScheduleNexusOperationAttributes: endpoint "endpoint" not found
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: Unspecified, Unspecified: abide-testing's server does not support the command ScheduleNexusOperation yet
+              4 WorkflowTaskFailed of 2, 3: BadScheduleNexusOperationAttributes, BadScheduleNexusOperationAttributes: endpoint "endpoint" not found
         "#]],
     );
 }
