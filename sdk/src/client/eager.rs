@@ -42,3 +42,32 @@ impl EagerWorkers {
         workers.iter().filter_map(Weak::upgrade).find_map(|worker| worker.reserve(task_queue, workflow_type))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Free;
+
+    impl EagerWorker for Free {
+        fn reserve(self: Arc<Self>, _: &str, _: &str) -> Option<Reservation> {
+            Some(Reservation { deployment_options: None, hand_over: Box::new(drop) })
+        }
+    }
+
+    #[test]
+    fn b127_a_client_keeps_no_worker_alive() {
+        let workers = EagerWorkers::default();
+        let worker = Arc::new(Free);
+        let known: Weak<dyn EagerWorker> = Arc::downgrade(&worker) as _;
+        workers.add(known);
+        assert!(workers.reserve("queue", "wf").is_some());
+        assert_eq!(Arc::strong_count(&worker), 1);
+        drop(worker);
+        assert!(workers.reserve("queue", "wf").is_none());
+        let worker = Arc::new(Free);
+        let known: Weak<dyn EagerWorker> = Arc::downgrade(&worker) as _;
+        workers.add(known);
+        assert_eq!(workers.workers.lock().unwrap().len(), 1, "those that are gone are forgotten");
+    }
+}
