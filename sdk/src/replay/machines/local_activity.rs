@@ -380,15 +380,22 @@ impl StateMachines {
     /// Delivers the outcomes that the history holds and that the code got before its next activation: from the front,
     /// as long as each was scheduled already and had come by then. One that had not is delivered all the same if
     /// nothing else is left to be done.
+    ///
+    /// Outcomes with different indexes came one after the other, and so they do again: tasks that a heartbeat joined
+    /// count from 0 each, and the later index can be below what the whole has come to.
     pub(crate) fn deliver_recorded_local_activities(&mut self) {
         if !self.replaying {
             return;
         }
+        let mut delivered = None;
         while let Some(marker) = self.local_activities.markers.front() {
-            let is_due = marker.data.activation_index.is_none_or(|index| index <= self.local_activities.activations);
-            if !is_due && !self.jobs.is_empty() {
+            let index = marker.data.activation_index;
+            let is_due = index.is_none_or(|index| index <= self.local_activities.activations);
+            let is_later = delivered.is_some_and(|delivered| index.is_some() && index != delivered);
+            if (!is_due || is_later) && !self.jobs.is_empty() {
                 return;
             }
+            delivered = Some(index);
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
                 self.local_activities.recorded.remove(&marker.data.seq);

@@ -164,6 +164,33 @@ fn b070_between_two_tasks_nothing_is_taken_in() {
 }
 
 #[test]
+fn b071_outcomes_after_a_heartbeat_come_one_by_one_again() {
+    check(
+        |ctx| async move {
+            let (one, other) = (call(&ctx, "one").start(), call(&ctx, "other").start());
+            one.await?;
+            let timer = ctx.timer(secs(1)).start();
+            other.await?;
+            timer.await?;
+            Ok(())
+        },
+        // Both were done in the second task, which a heartbeat began: its activations count from 0.
+        &after_first_task(
+            "5 WorkflowTaskScheduled
+             6 WorkflowTaskStarted
+             7 WorkflowTaskCompleted
+             8 MarkerRecorded local_activity=1 activity=echo index=0 result=\"one\"
+             9 TimerStarted
+             10 MarkerRecorded local_activity=2 activity=echo index=1 result=\"other\"
+             11 TimerFired
+             12 WorkflowTaskScheduled
+             13 WorkflowTaskStarted",
+        ),
+        expect![["CompleteWorkflowExecution result=null"]],
+    );
+}
+
+#[test]
 fn b071_a_fan_out_beside_a_timer_replays() {
     check(
         |ctx| async move {
