@@ -28,7 +28,7 @@ use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as F
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
-use super::local_activity_marker::{MarkerData, RecordedMarker};
+use super::local_activity_marker::{MarkerData, MarkerIdentity, RecordedMarker};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::{BackOff, LocalJob, Outcome};
@@ -309,7 +309,7 @@ impl StateMachines {
         event: &MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
         const NAME: &str = "MarkerRecorded";
-        let data = MarkerData::read(event).map_err(|error| unreadable(id, &error))?;
+        let data = MarkerIdentity::read(event).map_err(|error| unreadable(id, &error))?;
         let recorded = || format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id);
         let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
         let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);

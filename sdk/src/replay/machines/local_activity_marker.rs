@@ -11,6 +11,7 @@
 //! Core refuses a marker that lacks a key, so all are written, with null for nothing. Only `activation_index` may be
 //! absent when a marker is read: Core writes it since 0.10, and unknown keys are for later versions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -49,6 +50,16 @@ pub(crate) struct MarkerData {
     pub(crate) activation_index: Option<u64>,
 }
 
+/// Whose marker it is: all that is read of one when its event is applied, since the look-ahead has read the rest.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MarkerIdentity<'a> {
+    pub(crate) seq: u32,
+    #[serde(borrow)]
+    pub(crate) activity_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) activity_type: Cow<'a, str>,
+}
+
 /// A marker that was read, with its outcome moved out of the event.
 #[derive(Debug)]
 pub(crate) struct RecordedMarker {
@@ -59,10 +70,7 @@ pub(crate) struct RecordedMarker {
 impl MarkerData {
     /// Reads what an event says, and leaves its outcome where it is.
     pub(crate) fn read(event: &MarkerRecordedEventAttributes) -> Result<Self, String> {
-        let data = event.details.get(DATA).and_then(|data| data.payloads.first());
-        let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
-        serde_json::from_slice(&data.data)
-            .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
+        read(event)
     }
 
     /// Writes the marker as a command.
@@ -89,6 +97,20 @@ impl MarkerData {
         };
         RecordMarkerCommandAttributes { marker_name: MARKER_NAME.to_string(), details, header: None, failure }
     }
+}
+
+impl<'a> MarkerIdentity<'a> {
+    /// Reads whose marker an event is, and copies nothing.
+    pub(crate) fn read(event: &'a MarkerRecordedEventAttributes) -> Result<Self, String> {
+        read(event)
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &'a MarkerRecordedEventAttributes) -> Result<T, String> {
+    let data = event.details.get(DATA).and_then(|data| data.payloads.first());
+    let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
+    serde_json::from_slice(&data.data)
+        .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
 }
 
 impl RecordedMarker {
