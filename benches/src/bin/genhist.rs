@@ -28,6 +28,8 @@ fn write_all(arguments: Arguments) -> Result<Vec<String>, String> {
         ("local_activities_100", local_activities(100)),
         ("local_activities_1000", local_activities(1_000)),
         ("local_activities_5000", local_activities(5_000)),
+        ("local_activities_burst_100", local_activities_in_one_task(100)),
+        ("local_activities_burst_5000", local_activities_in_one_task(5_000)),
         ("local_activities_burst_1000", local_activities_in_one_task(1_000)),
         ("updates_100", updates(100)),
         ("updates_1000", updates(1_000)),

@@ -16,6 +16,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroI64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -132,6 +133,8 @@ pub(crate) struct LocalActivityMachine {
     scheduled_time: Timestamp,
     /// The activation in which it was scheduled: until that is over, it has not begun.
     scheduled_in: u64,
+    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type.
+    marker_event_id: Option<NonZeroI64>,
 }
 
 /// How a local activity ended: what goes into its marker, and what its author gets.
@@ -176,6 +179,11 @@ impl LocalActivityMachine {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(self.request.seq.to_string()),
         }
+    }
+
+    /// Whether this is its id and its type.
+    fn is_named(&self, activity_id: &str, activity_type: &str) -> bool {
+        self.request.activity_type == activity_type && self.activity_id() == activity_id
     }
 
     fn marker(&self, ended: &Ended, activation_index: u64) -> CommandBody {
@@ -236,6 +244,7 @@ impl StateMachines {
             location,
             scheduled_time: self.time,
             scheduled_in: self.local_activities.epoch,
+            marker_event_id: None,
         };
         let key = self.insert(Machine::LocalActivity(Box::new(machine)));
         let local = &mut self.local_activities;
@@ -297,7 +306,7 @@ impl StateMachines {
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
-        let marker = RecordedMarker::take(event).map_err(|error| unreadable(id, &error))?;
+        let marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
         self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
         Ok(())
@@ -309,28 +318,33 @@ impl StateMachines {
         event: &MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
         const NAME: &str = "MarkerRecorded";
-        let data = MarkerIdentity::read(event).map_err(|error| unreadable(id, &error))?;
-        let recorded = || format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id);
+        let read = || MarkerIdentity::read(event).map_err(|error| unreadable(id, &error));
+        let recorded = || MarkerIdentity::read(event).map_or_else(|error| error, |data| data.describe());
         let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
         let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
         let machine = match self.machine(command.machine) {
             Some(Machine::LocalActivity(machine)) => machine,
             _ => {
                 let kind = NondeterminismKind::LocalActivityMarker;
-                let error = Nondeterminism::new(kind, id, NAME, recorded());
+                let error = Nondeterminism::new(kind, id, NAME, read()?.describe());
                 return Err(error.produced("another marker", command.location).into());
             }
         };
-        let same = machine.request.activity_type == data.activity_type && machine.activity_id() == data.activity_id;
-        if machine.request.seq != data.seq || (checked && !same) {
-            let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, recorded());
-            return Err(error.produced(machine.describe(), command.location).into());
+        // A replay has read the marker already, when it looked ahead.
+        if machine.marker_event_id.map(NonZeroI64::get) != Some(id) {
+            let data = read()?;
+            if machine.request.seq != data.seq || (checked && !machine.is_named(&data.activity_id, &data.activity_type))
+            {
+                let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, data.describe());
+                return Err(error.produced(machine.describe(), command.location).into());
+            }
         }
         let (state, location) = (machine.state, machine.location);
         let (next, _) =
             step(state, Input::MarkerRecorded).ok_or_else(|| Self::impossible(id, NAME, &state, location))?;
         machine.state = next;
-        self.local_activities.by_seq.remove(&data.seq);
+        let seq = machine.request.seq;
+        self.local_activities.by_seq.remove(&seq);
         self.free(command.machine);
         Ok(())
     }
@@ -364,6 +378,10 @@ impl StateMachines {
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
                 self.local_activities.recorded.remove(&marker.data.seq);
+                let machine = self.local_activity(key);
+                if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
+                    machine.marker_event_id = NonZeroI64::new(marker.event_id);
+                }
                 self.local_activity_step(key, Input::Resolved, Some(Ended::recorded(marker)));
             }
         }
