@@ -3,6 +3,7 @@
 //! `benches/README.md` says how the figures are made.
 
 pub mod arguments;
+pub mod histories;
 pub mod history_pages;
 pub mod process;
 pub mod workflows;

@@ -2,6 +2,8 @@
 
 use abide::prelude::*;
 
+use crate::histories::{child_id, local_activity_input, patch_id};
+
 /// The only activity: gives its argument back.
 #[activity(name = "echo")]
 pub async fn echo(text: String) -> Result<String, ActivityError> {
@@ -66,4 +68,67 @@ impl SignalCount {
 #[workflow(name = "Small")]
 pub async fn small(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     Ok(ctx.activity(echo, name).start_to_close_timeout(secs(10)).await?)
+}
+
+/// `n` times a local activity and a timer of one second: one local activity in each workflow task.
+#[workflow(name = "LocalActivities")]
+pub async fn local_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    for i in 1..=n {
+        ctx.local_activity(echo, local_activity_input(i)).start_to_close_timeout(secs(2)).await?;
+        ctx.timer(secs(1)).await?;
+    }
+    Ok(n)
+}
+
+/// `n` local activities, one after the other, in one workflow task.
+#[workflow(name = "LocalActivitiesInOneTask")]
+pub async fn local_activities_in_one_task(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    for i in 1..=n {
+        ctx.local_activity(echo, local_activity_input(i)).start_to_close_timeout(secs(2)).await?;
+    }
+    Ok(n)
+}
+
+/// Waits for `n` updates `add`.
+#[workflow(name = "UpdateCount")]
+#[derive(Default)]
+pub struct UpdateCount {
+    received: State<u32>,
+}
+
+#[workflow_methods]
+impl UpdateCount {
+    /// Ends when `n` updates have come.
+    #[run]
+    pub async fn run(&self, ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+        ctx.wait_until(|| self.received.get() >= n).await?;
+        Ok(n)
+    }
+
+    /// One update; answers how many have come.
+    #[update(name = "add")]
+    pub fn add(&self, _value: u32) -> u32 {
+        self.received.update(|received| *received += 1);
+        self.received.get()
+    }
+}
+
+/// `n` children [`small`], one after the other.
+#[workflow(name = "Children")]
+pub async fn children(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    for i in 1..=n {
+        ctx.child_workflow(small, "Temporal".into()).workflow_id(child_id(i)).await?;
+    }
+    Ok(n)
+}
+
+/// `n` times a patch and a timer of one second.
+#[workflow(name = "Patches")]
+pub async fn patches(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+    let mut new_paths = 0;
+    for i in 1..=n {
+        new_paths += u32::from(ctx.patched(&patch_id(i)));
+        ctx.timer(secs(1)).await?;
+    }
+    Ok(new_paths)
 }

@@ -78,6 +78,11 @@ fn registry() -> WorkflowRegistry {
     registry.add(workflows::fan_out);
     registry.add(workflows::SignalCount::run);
     registry.add(workflows::small);
+    registry.add(workflows::local_activities);
+    registry.add(workflows::local_activities_in_one_task);
+    registry.add(workflows::UpdateCount::run);
+    registry.add(workflows::children);
+    registry.add(workflows::patches);
     registry
 }
 

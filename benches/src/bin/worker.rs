@@ -37,6 +37,11 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .workflow(workflows::fan_out)
         .workflow(workflows::SignalCount::run)
         .workflow(workflows::small)
+        .workflow(workflows::local_activities)
+        .workflow(workflows::local_activities_in_one_task)
+        .workflow(workflows::UpdateCount::run)
+        .workflow(workflows::children)
+        .workflow(workflows::patches)
         .activities(workflows::echo)
         .build()?
         .run()

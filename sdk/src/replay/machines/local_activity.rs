@@ -17,6 +17,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroI64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as F
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
-use super::local_activity_marker::{MarkerData, RecordedMarker};
+use super::local_activity_marker::{MarkerData, MarkerIdentity, RecordedMarker};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::{BackOff, LocalJob, Outcome};
@@ -101,6 +102,8 @@ pub(crate) struct LocalActivities {
     unsent: Vec<Key>,
     /// Those the worker is to cancel.
     cancels: Vec<u32>,
+    /// Whether the history has markers of old Cores: see [`LocalActivityMachine::is_without_place`].
+    any_without_place: bool,
 }
 
 /// What a local activity is scheduled with.
@@ -135,6 +138,8 @@ pub(crate) struct LocalActivityMachine {
     scheduled_in: u64,
     /// Its recorded marker does not say after which activation it was written, so it has no place among the commands.
     is_without_place: bool,
+    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type.
+    marker_event_id: Option<NonZeroI64>,
 }
 
 /// How a local activity ended: what goes into its marker, and what its author gets.
@@ -188,6 +193,11 @@ impl LocalActivityMachine {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(self.request.seq.to_string()),
         }
+    }
+
+    /// Whether this is its id and its type.
+    fn is_named(&self, activity_id: &str, activity_type: &str) -> bool {
+        self.request.activity_type == activity_type && self.activity_id() == activity_id
     }
 
     fn marker(&self, ended: &Ended, activation_index: u64) -> CommandBody {
@@ -249,6 +259,7 @@ impl StateMachines {
             scheduled_time: self.time,
             scheduled_in: self.local_activities.epoch,
             is_without_place: false,
+            marker_event_id: None,
         };
         let key = self.insert(Machine::LocalActivity(Box::new(machine)));
         let local = &mut self.local_activities;
@@ -311,7 +322,7 @@ impl StateMachines {
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
-        let marker = RecordedMarker::take(event).map_err(|error| unreadable(id, &error))?;
+        let marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
         self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
         Ok(())
@@ -323,9 +334,13 @@ impl StateMachines {
         event: &MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
         const NAME: &str = "MarkerRecorded";
-        let data = MarkerData::read(event).map_err(|error| unreadable(id, &error))?;
-        let recorded = || format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id);
-        let (key, issued_at) = match self.local_activity_without_place(data.seq) {
+        let read = || MarkerIdentity::read(event).map_err(|error| unreadable(id, &error));
+        let recorded = || MarkerIdentity::read(event).map_or_else(|error| error, |data| data.describe());
+        let found = match self.local_activities.any_without_place {
+            true => self.local_activity_without_place(read()?.seq),
+            false => None,
+        };
+        let (key, issued_at) = match found {
             Some(found) => found,
             None => {
                 let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
@@ -337,20 +352,25 @@ impl StateMachines {
             Some(Machine::LocalActivity(machine)) => machine,
             _ => {
                 let kind = NondeterminismKind::LocalActivityMarker;
-                let error = Nondeterminism::new(kind, id, NAME, recorded());
+                let error = Nondeterminism::new(kind, id, NAME, read()?.describe());
                 return Err(error.produced("another marker", issued_at).into());
             }
         };
-        let same = machine.request.activity_type == data.activity_type && machine.activity_id() == data.activity_id;
-        if machine.request.seq != data.seq || (checked && !same) {
-            let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, recorded());
-            return Err(error.produced(machine.describe(), issued_at).into());
+        // A replay has read the marker already, when it looked ahead.
+        if machine.marker_event_id.map(NonZeroI64::get) != Some(id) {
+            let data = read()?;
+            if machine.request.seq != data.seq || (checked && !machine.is_named(&data.activity_id, &data.activity_type))
+            {
+                let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, data.describe());
+                return Err(error.produced(machine.describe(), issued_at).into());
+            }
         }
         let (state, location) = (machine.state, machine.location);
         let (next, _) =
             step(state, Input::MarkerRecorded).ok_or_else(|| Self::impossible(id, NAME, &state, location))?;
         machine.state = next;
-        self.local_activities.by_seq.remove(&data.seq);
+        let seq = machine.request.seq;
+        self.local_activities.by_seq.remove(&seq);
         self.free(key);
         Ok(())
     }
@@ -399,6 +419,10 @@ impl StateMachines {
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
                 self.local_activities.recorded.remove(&marker.data.seq);
+                let machine = self.local_activity(key);
+                if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
+                    machine.marker_event_id = NonZeroI64::new(marker.event_id);
+                }
                 self.local_activity_step(key, Input::Resolved, Some(Ended::recorded(marker)));
             }
         }
@@ -447,10 +471,13 @@ impl StateMachines {
         let machine = self.local_activity(key);
         let body = (!replaying).then(|| machine.marker(&ended, activations));
         machine.is_without_place = ended.is_without_place;
+        let without_place = machine.is_without_place;
         let operation = machine.operation.take();
         let outcome = machine.outcome(ended);
         machine.request.task = None;
-        if !machine.is_without_place {
+        if without_place {
+            self.local_activities.any_without_place = true;
+        } else {
             self.issue(CommandType::RecordMarker, key, Some(location), body);
         }
         self.local_activities.pending -= 1;

@@ -11,6 +11,7 @@
 //! Core refuses a marker that lacks a key, so all are written, with null for nothing. Only `activation_index` may be
 //! absent when a marker is read: Core writes it since 0.10, and unknown keys are for later versions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -49,9 +50,20 @@ pub(crate) struct MarkerData {
     pub(crate) activation_index: Option<u64>,
 }
 
+/// Whose marker it is: all that is read of one that a live task has recorded.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MarkerIdentity<'a> {
+    pub(crate) seq: u32,
+    #[serde(borrow)]
+    pub(crate) activity_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) activity_type: Cow<'a, str>,
+}
+
 /// A marker that was read, with its outcome moved out of the event.
 #[derive(Debug)]
 pub(crate) struct RecordedMarker {
+    pub(crate) event_id: i64,
     pub(crate) data: MarkerData,
     pub(crate) outcome: Result<Option<Payload>, Box<FailureProto>>,
 }
@@ -59,10 +71,7 @@ pub(crate) struct RecordedMarker {
 impl MarkerData {
     /// Reads what an event says, and leaves its outcome where it is.
     pub(crate) fn read(event: &MarkerRecordedEventAttributes) -> Result<Self, String> {
-        let data = event.details.get(DATA).and_then(|data| data.payloads.first());
-        let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
-        serde_json::from_slice(&data.data)
-            .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
+        read(event)
     }
 
     /// Writes the marker as a command.
@@ -91,16 +100,34 @@ impl MarkerData {
     }
 }
 
+impl<'a> MarkerIdentity<'a> {
+    /// Reads whose marker an event is, and copies nothing.
+    pub(crate) fn read(event: &'a MarkerRecordedEventAttributes) -> Result<Self, String> {
+        read(event)
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        format!("local_activity={} type={} id={}", self.seq, self.activity_type, self.activity_id)
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(event: &'a MarkerRecordedEventAttributes) -> Result<T, String> {
+    let data = event.details.get(DATA).and_then(|data| data.payloads.first());
+    let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
+    serde_json::from_slice(&data.data)
+        .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
+}
+
 impl RecordedMarker {
     /// Reads a marker and moves its outcome out of the event.
-    pub(crate) fn take(event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
+    pub(crate) fn take(event_id: i64, event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
         let data = MarkerData::read(event)?;
         let outcome = match event.failure.take() {
             Some(failure) => Err(Box::new(failure)),
             // Neither is a success without a value.
             None => Ok(event.details.remove(RESULT).and_then(|result| result.payloads.into_iter().next())),
         };
-        Ok(Self { data, outcome })
+        Ok(Self { event_id, data, outcome })
     }
 }
 
