@@ -291,8 +291,9 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
 
 /// How long the server waits for the answer to the task that these events end with.
 fn task_timeout(events: &[HistoryEvent]) -> Duration {
-    // The task's own Scheduled event stands right before its Started event, or a few signals before.
-    let scheduled = events.iter().rev().take(16).find_map(|event| match &event.attributes {
+    // The task's own Scheduled event stands before its Started event, with what came between; on the first page of a
+    // long history another task of the run has to do, whose timeout is the same.
+    let scheduled = events.iter().rev().find_map(|event| match &event.attributes {
         Some(history_event::Attributes::WorkflowTaskScheduledEventAttributes(scheduled)) => Some(scheduled),
         _ => None,
     });

@@ -12,7 +12,8 @@
 //!
 //! No event tells that a local activity began; all that history has of it is the marker. Each resolution is an
 //! *activation* of its own: the code runs on it before it gets the next one. A marker says after how many activations
-//! of its task it was written, so that a replay groups them the same way.
+//! of its task it was written, so that a replay groups them the same way. Markers of Cores before 0.10 do not: their
+//! outcomes are delivered as soon as they are found, and they are matched by number, wherever they stand in the task.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -132,6 +133,8 @@ pub(crate) struct LocalActivityMachine {
     scheduled_time: Timestamp,
     /// The activation in which it was scheduled: until that is over, it has not begun.
     scheduled_in: u64,
+    /// Its recorded marker does not say after which activation it was written, so it has no place among the commands.
+    is_without_place: bool,
 }
 
 /// How a local activity ended: what goes into its marker, and what its author gets.
@@ -142,6 +145,8 @@ struct Ended {
     /// As the marker says, where there is one.
     original_schedule_time: Option<Timestamp>,
     outcome: Result<Option<Payload>, Box<FailureProto>>,
+    /// As [`LocalActivityMachine::is_without_place`].
+    is_without_place: bool,
 }
 
 impl Ended {
@@ -153,7 +158,14 @@ impl Ended {
             ..Default::default()
         };
         let outcome = Err(Box::new(failure));
-        Self { attempt: 0, complete_time: None, backoff: None, original_schedule_time: None, outcome }
+        Self {
+            attempt: 0,
+            complete_time: None,
+            backoff: None,
+            original_schedule_time: None,
+            outcome,
+            is_without_place: false,
+        }
     }
 }
 
@@ -236,6 +248,7 @@ impl StateMachines {
             location,
             scheduled_time: self.time,
             scheduled_in: self.local_activities.epoch,
+            is_without_place: false,
         };
         let key = self.insert(Machine::LocalActivity(Box::new(machine)));
         let local = &mut self.local_activities;
@@ -287,7 +300,8 @@ impl StateMachines {
         };
         let complete_time = Some(later(self.local_activity(key).scheduled_time, resolution.run_time));
         let attempt = resolution.attempt;
-        let ended = Ended { attempt, complete_time, backoff, original_schedule_time: None, outcome };
+        let original_schedule_time = None;
+        let ended = Ended { attempt, complete_time, backoff, original_schedule_time, outcome, is_without_place: false };
         self.local_activity_step(key, Input::Resolved, Some(ended));
     }
 
@@ -311,28 +325,42 @@ impl StateMachines {
         const NAME: &str = "MarkerRecorded";
         let data = MarkerData::read(event).map_err(|error| unreadable(id, &error))?;
         let recorded = || format!("local_activity={} type={} id={}", data.seq, data.activity_type, data.activity_id);
-        let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
+        let (key, issued_at) = match self.local_activity_without_place(data.seq) {
+            Some(found) => found,
+            None => {
+                let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
+                (command.machine, command.location)
+            }
+        };
         let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
-        let machine = match self.machine(command.machine) {
+        let machine = match self.machine(key) {
             Some(Machine::LocalActivity(machine)) => machine,
             _ => {
                 let kind = NondeterminismKind::LocalActivityMarker;
                 let error = Nondeterminism::new(kind, id, NAME, recorded());
-                return Err(error.produced("another marker", command.location).into());
+                return Err(error.produced("another marker", issued_at).into());
             }
         };
         let same = machine.request.activity_type == data.activity_type && machine.activity_id() == data.activity_id;
         if machine.request.seq != data.seq || (checked && !same) {
             let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, recorded());
-            return Err(error.produced(machine.describe(), command.location).into());
+            return Err(error.produced(machine.describe(), issued_at).into());
         }
         let (state, location) = (machine.state, machine.location);
         let (next, _) =
             step(state, Input::MarkerRecorded).ok_or_else(|| Self::impossible(id, NAME, &state, location))?;
         machine.state = next;
         self.local_activities.by_seq.remove(&data.seq);
-        self.free(command.machine);
+        self.free(key);
         Ok(())
+    }
+
+    /// The local activity of a marker that is not among the commands. Cores before 0.10 did not write when in its task
+    /// a marker came to be, so what the code did beside it may stand before it or after it.
+    fn local_activity_without_place(&mut self, seq: u32) -> Option<(Key, Option<&'static Location<'static>>)> {
+        let key = *self.local_activities.by_seq.get(&seq)?;
+        let machine = self.local_activity(key);
+        machine.is_without_place.then_some((key, Some(machine.location)))
     }
 
     /// A new workflow task: its activations are counted from 0.
@@ -411,10 +439,13 @@ impl StateMachines {
         self.pass_time(ended.complete_time);
         let machine = self.local_activity(key);
         let body = (!replaying).then(|| machine.marker(&ended, activations));
+        machine.is_without_place = ended.is_without_place;
         let operation = machine.operation.take();
         let outcome = machine.outcome(ended);
         machine.request.task = None;
-        self.issue(CommandType::RecordMarker, key, Some(location), body);
+        if !machine.is_without_place {
+            self.issue(CommandType::RecordMarker, key, Some(location), body);
+        }
         self.local_activities.pending -= 1;
         self.jobs.local_activities.push(LocalJob { operation, outcome });
     }
@@ -429,8 +460,9 @@ impl StateMachines {
 
 impl Ended {
     fn recorded(marker: RecordedMarker) -> Self {
-        let MarkerData { attempt, complete_time, backoff, original_schedule_time, .. } = marker.data;
-        Self { attempt, complete_time, backoff, original_schedule_time, outcome: marker.outcome }
+        let MarkerData { attempt, complete_time, backoff, original_schedule_time, activation_index, .. } = marker.data;
+        let (outcome, is_without_place) = (marker.outcome, activation_index.is_none());
+        Self { attempt, complete_time, backoff, original_schedule_time, outcome, is_without_place }
     }
 }
 
