@@ -325,9 +325,14 @@ fn header_value(what: &str, value: &str) -> Result<MetadataValue<Ascii>, Connect
 
 /// `pid@hostname`, as other SDKs have it.
 fn default_identity() -> String {
+    let host = host_name();
+    format!("{}@{}", std::process::id(), if host.is_empty() { "unknown-host" } else { &host })
+}
+
+/// This machine's name; empty if it does not say.
+pub(crate) fn host_name() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
-    let host = host.trim();
-    format!("{}@{}", std::process::id(), if host.is_empty() { "unknown-host" } else { host })
+    host.trim().to_string()
 }
 
 /// Where requests go.

@@ -45,6 +45,7 @@ rpcs! {
     "QueryWorkflow": QueryWorkflowRequest => QueryWorkflowResponse,
     "RecordActivityTaskHeartbeat": RecordActivityTaskHeartbeatRequest => RecordActivityTaskHeartbeatResponse,
     "RecordActivityTaskHeartbeatById": RecordActivityTaskHeartbeatByIdRequest => RecordActivityTaskHeartbeatByIdResponse,
+    "RecordWorkerHeartbeat": RecordWorkerHeartbeatRequest => RecordWorkerHeartbeatResponse,
     "RequestCancelWorkflowExecution": RequestCancelWorkflowExecutionRequest => RequestCancelWorkflowExecutionResponse,
     "ResetStickyTaskQueue": ResetStickyTaskQueueRequest => ResetStickyTaskQueueResponse,
     "RespondActivityTaskCanceled": RespondActivityTaskCanceledRequest => RespondActivityTaskCanceledResponse,

@@ -25,6 +25,7 @@ use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interva
 use super::lane_thread::panic_message;
 use super::limits::{Excess, Limit};
 use super::poller::TaskSource;
+use super::polls::PollKind;
 use super::rate::Rate;
 use super::shared::Shared;
 use super::shutdown::Phase;
@@ -125,6 +126,7 @@ impl ActivityWorker {
         if let Outcome::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
         }
+        self.slots.count(matches!(outcome, Outcome::Failed(_)));
         let latest = heartbeats.end();
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
         drop(slot);
@@ -469,6 +471,10 @@ impl TaskSource for ActivityTaskSource {
 
     fn is_transient(&self, error: &RpcError) -> bool {
         self.worker.shared.connection.is_transient(error)
+    }
+
+    fn kind(&self) -> PollKind {
+        PollKind::Activity
     }
 
     fn task_queue(&self) -> &str {

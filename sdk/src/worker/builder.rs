@@ -193,6 +193,13 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// Time between two heartbeats of the worker itself, which tell the server what it polls, what it has in hand and
+    /// how it fares; `None` switches them off. Not sent where the namespace does not take them. Default: 60 s.
+    pub fn worker_heartbeat_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.options.worker_heartbeat_interval = interval.into();
+        self
+    }
+
     /// How many activities this worker begins per second at most; above 0. Default: no limit.
     pub fn max_activities_per_second(mut self, rate: f64) -> Self {
         self.options.max_activities_per_second = Some(rate);

@@ -48,6 +48,7 @@ impl WorkflowWorker {
         }
         match self.send_completion(&ticket, request, size).await {
             Ok(response) => {
+                self.slots.count(false);
                 self.start_eager(response.activity_tasks, eager_slots);
                 if response.reset_history_event_id > 0 {
                     self.take_back(&ticket, response.reset_history_event_id);
@@ -112,6 +113,7 @@ impl WorkflowWorker {
             };
             return self.answer_query(ticket, result).await;
         }
+        self.slots.count(true);
         tracing::warn!(workflow_id, run_id, workflow_type, attempt, "the workflow task failed: {message}");
         if ticket.attempt > 1 {
             return;
@@ -126,6 +128,7 @@ impl WorkflowWorker {
     }
 
     pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+        self.slots.count(answer.result_type() == QueryResultType::Failed);
         self.shared.limits.check_query_result(&mut answer);
         let mut answered = self.send_answer(ticket, answer).await;
         if let Err(error) = &answered
@@ -228,6 +231,7 @@ impl WorkflowWorker {
     }
 
     async fn fail_with(&self, ticket: &Ticket, task_token: Vec<u8>, cause: WorkflowTaskFailedCause, text: &str) {
+        self.slots.count(true);
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         tracing::warn!(
             workflow_id,

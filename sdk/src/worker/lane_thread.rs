@@ -119,13 +119,17 @@ impl<R: Run> LaneThread<R> {
         let cached = heartbeating.or_else(|| self.idle.take(&ticket.run_id));
         self.shared.cached_changed(self.index, self.idle.len());
         match cached {
-            Some(run) if continues(&*run, &task, was_heartbeating) => self.work(run, ticket, Input::WorkflowTask(task)),
+            Some(run) if continues(&*run, &task, was_heartbeating) => {
+                self.shared.count_cache_use(true);
+                self.work(run, ticket, Input::WorkflowTask(task))
+            }
             stale => {
                 stale.into_iter().for_each(drop_quietly);
                 if begins_at_the_beginning(&task) {
                     let run = Box::new(R::new(&self.shared.factory, &ticket));
                     return self.work(run, ticket, Input::WorkflowTask(task));
                 }
+                self.shared.count_cache_use(false);
                 (self.shared.sink)(ticket, Verdict::CacheMiss(task));
                 ControlFlow::Continue(())
             }

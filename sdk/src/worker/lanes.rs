@@ -29,6 +29,9 @@ pub(super) struct Shared<R: Run> {
     /// How many idle runs all lanes together may keep; 0 to keep none.
     pub(super) capacity: usize,
     cached: Vec<AtomicUsize>,
+    /// Tasks whose run was cached, and tasks whose run should have been but was not.
+    cache_hits: AtomicUsize,
+    cache_misses: AtomicUsize,
     abandoned: Mutex<Vec<Abandoned>>,
     abandoned_count: AtomicUsize,
     /// Lanes (with the epoch of the thread they need) for which the system gave no thread yet.
@@ -56,6 +59,8 @@ impl<R: Run> Lanes<R> {
                 sink,
                 capacity,
                 cached: (0..count).map(|_| AtomicUsize::new(0)).collect(),
+                cache_hits: AtomicUsize::new(0),
+                cache_misses: AtomicUsize::new(0),
                 abandoned: Mutex::default(),
                 abandoned_count: AtomicUsize::new(0),
                 without_thread: Mutex::default(),
@@ -80,6 +85,16 @@ impl<R: Run> Lanes<R> {
         }
         let lane = Arc::clone(self.lane_of(&ticket.run_id));
         lane.send(Message::Task(ticket, task));
+    }
+
+    /// How many runs are cached and idle now.
+    pub(super) fn cached(&self) -> usize {
+        self.shared.cached_total()
+    }
+
+    /// How many tasks found their run in the cache, and how many should have but did not.
+    pub(super) fn cache_hits_and_misses(&self) -> (usize, usize) {
+        (self.shared.cache_hits.load(Ordering::Relaxed), self.shared.cache_misses.load(Ordering::Relaxed))
     }
 
     /// How many threads are stuck in workflow code now.
@@ -135,6 +150,12 @@ impl<R: Run> Shared<R> {
     /// A lane tells how many idle runs it has now.
     pub(super) fn cached_changed(&self, lane: usize, count: usize) {
         self.cached[lane].store(count, Ordering::Relaxed);
+    }
+
+    /// A task came for a run of an earlier task.
+    pub(super) fn count_cache_use(&self, was_cached: bool) {
+        let count = if was_cached { &self.cache_hits } else { &self.cache_misses };
+        count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether that lane should evict a run. If others are more to blame, one of them is told instead.

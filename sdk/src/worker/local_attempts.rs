@@ -101,6 +101,7 @@ impl Attempts {
             let outcome = self.attempt().await?;
             let run_time = began.elapsed();
             drop(slot);
+            self.host.slots.count(matches!(outcome, Outcome::Failed(_)));
             let failure = match outcome {
                 Outcome::Completed(result) => {
                     return Some(self.resolution(LocalActivityResult::Completed(result), run_time));

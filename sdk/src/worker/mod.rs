@@ -31,11 +31,13 @@ mod options;
 mod outage;
 mod pages;
 mod poller;
+mod polls;
 mod rate;
 mod running;
 mod shared;
 mod shutdown;
 mod slots;
+mod worker_heartbeat;
 mod workflow_worker;
 
 use std::fmt;

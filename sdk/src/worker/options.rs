@@ -23,6 +23,7 @@ pub(super) struct Options {
     pub(super) graceful_shutdown_timeout: Duration,
     pub(super) max_heartbeat_throttle_interval: Duration,
     pub(super) default_heartbeat_throttle_interval: Duration,
+    pub(super) worker_heartbeat_interval: Option<Duration>,
     pub(super) max_activities_per_second: Option<f64>,
     pub(super) max_task_queue_activities_per_second: Option<f64>,
     pub(super) deadlock_detection_timeout: Duration,
@@ -50,6 +51,7 @@ impl Default for Options {
             graceful_shutdown_timeout: Duration::ZERO,
             max_heartbeat_throttle_interval: Duration::from_secs(60),
             default_heartbeat_throttle_interval: Duration::from_secs(30),
+            worker_heartbeat_interval: Some(Duration::from_secs(60)),
             max_activities_per_second: None,
             max_task_queue_activities_per_second: None,
             deadlock_detection_timeout: Duration::from_secs(2),
@@ -106,6 +108,12 @@ impl Options {
             return Err(WorkerError::new(
                 "`max_concurrent_workflow_tasks` is 1: a worker with a cache polls two queues and needs 2 or more; \
                  set `max_cached_workflows(0)` to work without a cache",
+            ));
+        }
+        let interval = self.worker_heartbeat_interval.filter(|interval| interval.is_zero());
+        if interval.is_some() {
+            return Err(WorkerError::new(
+                "`worker_heartbeat_interval` is 0: expected more, or `None` for no heartbeats",
             ));
         }
         if self.deadlock_detection_timeout.is_zero() && !self.debug_mode {
@@ -177,6 +185,8 @@ mod tests {
         assert!(refused(ratio).contains("nonsticky_to_sticky_poll_ratio"));
         let rate = Options { max_activities_per_second: Some(0.0), ..Default::default() };
         assert!(refused(rate).contains("`max_activities_per_second` is 0"));
+        let heartbeats = Options { worker_heartbeat_interval: Some(Duration::ZERO), ..Default::default() };
+        assert!(refused(heartbeats).contains("`worker_heartbeat_interval` is 0"));
         let one_slot = Options { max_concurrent_workflow_tasks: 1, ..Default::default() };
         assert!(refused(one_slot).contains("max_cached_workflows(0)"));
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::error::WorkerError;
 use super::outage::Outage;
+use super::polls::{PollKind, Polls};
 use super::shutdown::{Phase, Phases};
 use super::slots::{Slot, Slots};
 use crate::client::RpcError;
@@ -40,6 +41,9 @@ pub(super) trait TaskSource: Send + Sync + 'static {
     /// Whether the same poll may succeed a little later.
     fn is_transient(&self, error: &RpcError) -> bool;
 
+    /// Which kind of task is polled.
+    fn kind(&self) -> PollKind;
+
     /// What is polled, for messages.
     fn task_queue(&self) -> &str;
 }
@@ -49,6 +53,7 @@ pub(super) struct Poller<S> {
     pub(super) slots: Arc<Slots>,
     pub(super) phases: Arc<Phases>,
     pub(super) outage: Arc<Outage>,
+    pub(super) polls: Arc<Polls>,
 }
 
 impl<S: TaskSource> Poller<S> {
@@ -67,6 +72,7 @@ impl<S: TaskSource> Poller<S> {
                 () = &mut draining => return Ok(()),
                 slot = async { self.source.wanted().await; self.slots.take().await } => slot,
             };
+            let poll = self.polls.begin(self.source.kind());
             let polled = tokio::select! {
                 biased;
                 () = &mut cut => return Ok(()),
@@ -74,13 +80,14 @@ impl<S: TaskSource> Poller<S> {
             };
             match polled {
                 Ok(response) => {
+                    poll.answered();
                     self.outage.ended(self.source.task_queue());
                     backoff.reset();
                     refused_since = None;
                     self.source.accept(response, slot);
                 }
                 Err(error) => {
-                    drop(slot);
+                    drop((poll, slot));
                     self.check_refusal(&error, &mut refused_since)?;
                     tokio::select! {
                         biased;
@@ -192,6 +199,10 @@ mod tests {
             error.is_unavailable()
         }
 
+        fn kind(&self) -> PollKind {
+            PollKind::Activity
+        }
+
         fn task_queue(&self) -> &str {
             "queue"
         }
@@ -203,8 +214,8 @@ mod tests {
         let (log, phases) = (Log::default(), Arc::new(Phases::new()));
         let answers = Arc::new(Mutex::new(answers));
         let source = Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() };
-        let poller =
-            Poller { source, slots: Arc::new(Slots::new(slots)), phases: phases.clone(), outage: Arc::default() };
+        let (slots, outage, polls) = (Arc::new(Slots::new(slots)), Arc::default(), Arc::default());
+        let poller = Poller { source, slots, phases: phases.clone(), outage, polls };
         (poller, log, phases)
     }
 

@@ -1,10 +1,10 @@
 //! A worker from its start to its end: checks the namespace, starts pollers, and ends them in order.
 
 use std::future::Future;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, SystemTime};
 
-use abide_protos::temporal::api::enums::v1::TaskQueueType;
+use abide_protos::temporal::api::enums::v1::{TaskQueueType, WorkerStatus};
 use abide_protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeNamespaceResponse, ShutdownWorkerRequest,
 };
@@ -16,9 +16,11 @@ use super::error::WorkerError;
 use super::limits::Limits;
 use super::outage::Outage;
 use super::poller::{Poller, TaskSource};
+use super::polls::Polls;
 use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
+use super::worker_heartbeat::WorkerHeartbeats;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
 use super::{Worker, build_id};
 use crate::client::eager::EagerWorker;
@@ -39,6 +41,8 @@ pub(super) struct Running {
     activities: Option<Arc<ActivityWorker>>,
     pollers: JoinSet<Result<(), WorkerError>>,
     watchdog: JoinSet<()>,
+    polls: Arc<Polls>,
+    heartbeats: Option<Arc<WorkerHeartbeats>>,
     _guard: Guard,
 }
 
@@ -70,6 +74,8 @@ impl Running {
             activities: None,
             pollers: JoinSet::new(),
             watchdog: JoinSet::new(),
+            polls: Arc::default(),
+            heartbeats: None,
             _guard: guard,
         };
         let outage = Arc::new(Outage::default());
@@ -78,6 +84,7 @@ impl Running {
         } else {
             this.start_activities(worker, &outage);
         }
+        this.start_heartbeats();
         tracing::info!(
             namespace,
             task_queue = this.shared.task_queue,
@@ -124,9 +131,26 @@ impl Running {
         self.activities = Some(activities);
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
+    fn start_heartbeats(&mut self) {
+        let wanted = self.shared.options.worker_heartbeat_interval;
+        let Some(interval) = wanted.filter(|_| self.shared.takes_worker_heartbeats) else { return };
+        let heartbeats = Arc::new(WorkerHeartbeats {
+            shared: Arc::clone(&self.shared),
+            workflows: self.workflows.clone(),
+            activities: self.activities.clone(),
+            polls: Arc::clone(&self.polls),
+            started: SystemTime::now(),
+            before: Mutex::default(),
+        });
+        self.watchdog.spawn(Arc::clone(&heartbeats).run(interval));
+        self.heartbeats = Some(heartbeats);
+    }
+
     fn start_poller(&mut self, source: impl TaskSource, slots: &Arc<Slots>, outage: &Arc<Outage>) {
         let (slots, outage, phases) = (Arc::clone(slots), Arc::clone(outage), Arc::clone(&self.shared.phases));
-        self.pollers.spawn(Poller { source, slots, phases, outage }.run());
+        let polls = Arc::clone(&self.polls);
+        self.pollers.spawn(Poller { source, slots, phases, outage, polls }.run());
     }
 
     /// Works until the future is done, the worker is shut down, or a poller gives up; then ends in order. `None` if
@@ -182,7 +206,7 @@ impl Running {
             worker_instance_key: shared.instance_key.clone(),
             task_queue: shared.task_queue.clone(),
             task_queue_types: types,
-            ..Default::default()
+            worker_heartbeat: self.heartbeats.as_ref().map(|heartbeats| heartbeats.now(WorkerStatus::ShuttingDown)),
         };
         match timeout(POLLS_END, shared.connection.call_once(request)).await {
             Ok(Ok(_)) => {}
@@ -249,6 +273,7 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
         phases: Arc::clone(&worker.phases),
         limits,
         paginates_completions: capabilities.workflow_task_completion_pagination,
+        takes_worker_heartbeats: capabilities.worker_heartbeats,
         server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
     }
 }

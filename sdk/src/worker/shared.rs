@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// Whether the namespace takes the completion of a workflow task in pages.
     pub(super) paginates_completions: bool,
+    /// Whether the namespace takes heartbeats of workers.
+    pub(super) takes_worker_heartbeats: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }

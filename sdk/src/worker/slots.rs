@@ -4,14 +4,20 @@
 //! of what can be worked on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::worker_heartbeat::Ended;
 
 /// The slots for one kind of task. Waiters are served in the order they came, so no poller starves another.
 #[derive(Debug)]
 pub(super) struct Slots {
     free: Arc<Semaphore>,
     total: u32,
+    /// Tasks that have ended, and those of them that failed; they wrap around.
+    ended: AtomicI32,
+    failed: AtomicI32,
 }
 
 /// The right to have one task in hand; dropping it gives it back.
@@ -31,7 +37,8 @@ impl Slots {
     pub(super) fn new(total: u32) -> Self {
         // A semaphore holds fewer permits than a `u32` can count on 32-bit targets only.
         let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(permits)), total: u32::try_from(permits).unwrap_or(u32::MAX) }
+        let total = u32::try_from(permits).unwrap_or(u32::MAX);
+        Self { free: Arc::new(Semaphore::new(permits)), total, ended: AtomicI32::new(0), failed: AtomicI32::new(0) }
     }
 
     /// Waits for a free slot.
@@ -48,6 +55,21 @@ impl Slots {
     /// Waits until no task is in hand any more.
     pub(super) async fn all_free(&self) {
         drop(self.free.acquire_many(self.total).await);
+    }
+
+    /// Counts a task that has ended.
+    pub(super) fn count(&self, failed: bool) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.failed.fetch_add(i32::from(failed), Ordering::Relaxed);
+    }
+
+    /// The tasks that have ended so far.
+    pub(super) fn ended(&self) -> Ended {
+        Ended { all: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.total as usize
     }
 
     /// How many tasks (and polls) hold a slot now.

@@ -25,6 +25,7 @@ use super::local_activities::LocalActivities;
 use super::local_attempts::TaskClock;
 use super::local_run::{LocalRun, RunFactory};
 use super::poller::{TaskSource, sleep};
+use super::polls::PollKind;
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
@@ -237,6 +238,10 @@ impl TaskSource for WorkflowTaskSource {
 
     fn is_transient(&self, error: &RpcError) -> bool {
         self.worker.shared.connection.is_transient(error)
+    }
+
+    fn kind(&self) -> PollKind {
+        if self.sticky_queue.is_some() { PollKind::StickyWorkflow } else { PollKind::Workflow }
     }
 
     fn task_queue(&self) -> &str {

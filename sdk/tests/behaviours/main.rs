@@ -19,5 +19,6 @@ mod histories;
 mod messages;
 mod server;
 mod worker;
+mod worker_heartbeats;
 mod workflow_tasks;
 mod workflow_tasks_of_a_worker;

@@ -52,6 +52,8 @@ struct State {
     blob_limit: i64,
     /// Whether polls end, without a task, when their worker shuts down.
     ends_polls: bool,
+    /// Whether the namespace takes heartbeats of workers.
+    takes_heartbeats: bool,
 }
 
 /// Clones are the same server.
@@ -71,6 +73,7 @@ impl Server {
             asked: Vec::new(),
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
+            takes_heartbeats: false,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
     }
@@ -83,6 +86,12 @@ impl Server {
     /// Ends the polls of a worker that shuts down, as newer servers do.
     pub(crate) fn ending_polls(self) -> Self {
         self.state().ends_polls = true;
+        self
+    }
+
+    /// Takes heartbeats of workers, as newer servers do.
+    pub(crate) fn taking_heartbeats(self) -> Self {
+        self.state().takes_heartbeats = true;
         self
     }
 
@@ -159,8 +168,12 @@ impl Server {
     /// The requests of that kind so far, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
         let boring = ["GetSystemInfo", "DescribeNamespace", "PollWorkflowTaskQueue", "PollActivityTaskQueue"];
-        let state = self.state();
-        state.asked.iter().map(|one| one.method.clone()).filter(|name| !boring.contains(&&**name)).collect()
+        self.all_methods().into_iter().filter(|name| !boring.contains(&&**name)).collect()
+    }
+
+    /// All requests so far, in order.
+    pub(crate) fn all_methods(&self) -> Vec<String> {
+        self.state().asked.iter().map(|one| one.method.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,8 +197,10 @@ impl Server {
             "DescribeNamespace" => {
                 let limits =
                     namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
+                let takes_heartbeats = self.state().takes_heartbeats;
                 let capabilities = namespace_info::Capabilities {
                     worker_poll_complete_on_shutdown: self.state().ends_polls,
+                    worker_heartbeats: takes_heartbeats,
                     ..Default::default()
                 };
                 let info = NamespaceInfo {

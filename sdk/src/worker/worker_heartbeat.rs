@@ -1,0 +1,148 @@
+//! The worker's own heartbeat: every minute it tells the server what it polls, what it has in hand and how it fares.
+//!
+//! Tools show it; nothing depends on it. So an error is logged once and otherwise ignored. The use of the host's CPU and
+//! memory is not told, nor a grouping key, which would be for commands to workers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
+use abide_protos::temporal::api::enums::v1::WorkerStatus;
+use abide_protos::temporal::api::worker::v1::{WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo};
+use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatRequest;
+
+use super::activity_worker::ActivityWorker;
+use super::poller::sleep;
+use super::polls::{PollKind, Polls};
+use super::shared::Shared;
+use super::shutdown::Phase;
+use super::slots::Slots;
+use super::workflow_worker::WorkflowWorker;
+use crate::client::host_name;
+use crate::duration::{time_to_proto, to_proto};
+
+/// What the heartbeats of one worker tell.
+pub(super) struct WorkerHeartbeats {
+    pub(super) shared: Arc<Shared>,
+    pub(super) workflows: Option<Arc<WorkflowWorker>>,
+    pub(super) activities: Option<Arc<ActivityWorker>>,
+    pub(super) polls: Arc<Polls>,
+    pub(super) started: SystemTime,
+    pub(super) before: Mutex<Before>,
+}
+
+/// What the heartbeat before told: the next one tells the difference as well.
+#[derive(Default)]
+pub(super) struct Before {
+    at: Option<SystemTime>,
+    workflow: Ended,
+    activity: Ended,
+    local_activity: Ended,
+}
+
+/// How many tasks have ended, and how many of them failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ended {
+    pub(super) all: i32,
+    pub(super) failed: i32,
+}
+
+impl WorkerHeartbeats {
+    /// Sends one once polling has begun, and one after each interval until the worker shuts down.
+    pub(super) async fn run(self: Arc<Self>, interval: Duration) {
+        let draining = self.shared.phases.reached(Phase::Draining);
+        let sending = async {
+            self.polls.begun().await;
+            let mut reported = false;
+            loop {
+                let request = RecordWorkerHeartbeatRequest {
+                    namespace: self.shared.namespace(),
+                    identity: self.shared.identity.clone(),
+                    worker_heartbeat: vec![self.now(WorkerStatus::Running)],
+                    ..Default::default()
+                };
+                if let Err(error) = self.shared.connection.call_once(request).await
+                    && !std::mem::replace(&mut reported, true)
+                {
+                    tracing::warn!(
+                        task_queue = self.shared.task_queue,
+                        "the worker's heartbeat was not taken; it goes on without, and does not say so again: {error}"
+                    );
+                }
+                sleep(interval).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = draining => {}
+            () = sending => {}
+        }
+    }
+
+    /// How the worker fares now.
+    #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
+    pub(super) fn now(&self, status: WorkerStatus) -> WorkerHeartbeat {
+        let shared = &self.shared;
+        let now = SystemTime::now();
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = before.at.replace(now).and_then(|before| now.duration_since(before).ok());
+        let version = shared.deployment_version();
+        let host_info =
+            WorkerHostInfo { host_name: host_name(), process_id: std::process::id().to_string(), ..Default::default() };
+        let mut heartbeat = WorkerHeartbeat {
+            worker_instance_key: shared.instance_key.clone(),
+            worker_identity: shared.identity.clone(),
+            host_info: Some(host_info),
+            task_queue: shared.task_queue.clone(),
+            deployment_version: version.map(|version| WorkerDeploymentVersion {
+                deployment_name: version.deployment_name,
+                build_id: version.build_id,
+            }),
+            sdk_name: "abide".to_string(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_string(),
+            status: status as i32,
+            start_time: Some(time_to_proto(self.started)),
+            heartbeat_time: Some(time_to_proto(now)),
+            elapsed_since_last_heartbeat: since.map(to_proto),
+            ..Default::default()
+        };
+        if let Some(workflows) = &self.workflows {
+            let polling = self.polls.open(PollKind::Workflow) + self.polls.open(PollKind::StickyWorkflow);
+            let local = &workflows.local_activities.slots;
+            let (hits, misses) = workflows.lanes().cache_hits_and_misses();
+            heartbeat.workflow_task_slots_info = Some(slots_info(&workflows.slots, polling, &mut before.workflow));
+            heartbeat.local_activity_slots_info = Some(slots_info(local, 0, &mut before.local_activity));
+            heartbeat.workflow_poller_info = Some(self.polls.info(PollKind::Workflow));
+            heartbeat.workflow_sticky_poller_info = Some(self.polls.info(PollKind::StickyWorkflow));
+            heartbeat.total_sticky_cache_hit = clamped(hits);
+            heartbeat.total_sticky_cache_miss = clamped(misses);
+            heartbeat.current_sticky_cache_size = clamped(workflows.lanes().cached());
+        }
+        if let Some(activities) = &self.activities {
+            let polling = self.polls.open(PollKind::Activity);
+            heartbeat.activity_task_slots_info = Some(slots_info(activities.slots(), polling, &mut before.activity));
+            heartbeat.activity_poller_info = Some(self.polls.info(PollKind::Activity));
+        }
+        heartbeat
+    }
+}
+
+/// Slots that an open poll holds are not in use: no task is in hand there.
+fn slots_info(slots: &Slots, polling: i32, before: &mut Ended) -> WorkerSlotsInfo {
+    let ended = slots.ended();
+    let last = std::mem::replace(before, ended);
+    let used = clamped(slots.taken()).saturating_sub(polling).max(0);
+    WorkerSlotsInfo {
+        current_available_slots: clamped(slots.total()).saturating_sub(used),
+        current_used_slots: used,
+        slot_supplier_kind: "Fixed".to_string(),
+        total_processed_tasks: ended.all,
+        total_failed_tasks: ended.failed,
+        last_interval_processed_tasks: ended.all.wrapping_sub(last.all),
+        last_interval_failure_tasks: ended.failed.wrapping_sub(last.failed),
+    }
+}
+
+fn clamped(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
