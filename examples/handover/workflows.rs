@@ -148,7 +148,7 @@ impl Updates {
     }
 
     #[update_validator(add)]
-    fn check(&self, text: &String) -> Result<(), WorkflowError> {
+    fn check(&self, text: &str) -> Result<(), WorkflowError> {
         if text.is_empty() { Err(ApplicationFailure::new("empty").into()) } else { Ok(()) }
     }
 

@@ -23,6 +23,7 @@ use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{Channel, Endpoint};
 use tower_service::Service;
 
+use super::eager::EagerWorkers;
 use super::errors::ConnectError;
 use super::options::{ClientOptions, TlsOptions};
 use super::retry::{Backoff, RetrySchedule};
@@ -58,6 +59,8 @@ struct Inner {
     namespace: String,
     identity: String,
     capabilities: Capabilities,
+    /// The workers that may take the first tasks of workflows that are started over this connection.
+    eager_workers: EagerWorkers,
     /// Set when the server or a proxy turned out not to read gzip.
     compression_refused: AtomicBool,
 }
@@ -77,6 +80,7 @@ impl Connection {
             namespace: options.namespace.clone(),
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
+            eager_workers: EagerWorkers::default(),
             compression_refused: AtomicBool::new(false),
         };
         inner.with_capabilities().await
@@ -100,6 +104,7 @@ impl Connection {
             namespace: options.namespace.clone(),
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
+            eager_workers: EagerWorkers::default(),
             compression_refused: AtomicBool::new(true),
         };
         inner.with_capabilities().await
@@ -118,6 +123,11 @@ impl Connection {
     /// What the server can do. A server that does not say can do nothing that is asked for here.
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
+    }
+
+    /// The workers that may take the first tasks of workflows that are started over this connection.
+    pub(crate) fn eager_workers(&self) -> &EagerWorkers {
+        &self.inner.eager_workers
     }
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.

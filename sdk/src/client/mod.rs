@@ -18,6 +18,7 @@
 mod async_activity;
 mod connection;
 mod description;
+pub(crate) mod eager;
 mod environment;
 mod errors;
 mod handle;

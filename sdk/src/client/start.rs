@@ -10,16 +10,18 @@ use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{
-    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest,
+    SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
 };
 use uuid::Uuid;
 
 use super::connection::Connection;
+use super::eager::Reservation;
 use super::errors::StartError;
 use super::handle::WorkflowHandle;
 use super::message::written;
 use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use super::result::WorkflowFailedError;
+use super::rpc_error::RpcError;
 use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{PayloadValue, SignalDefinition, UpdateDefinition, WorkflowDefinition};
@@ -45,6 +47,7 @@ pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     workflow: W,
     request: Box<StartWorkflowExecutionRequest>,
     signal: Option<(&'static str, Option<Payloads>)>,
+    eager: bool,
     unwritable: Option<PayloadError>,
     until: PhantomData<fn() -> Until>,
 }
@@ -62,6 +65,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
             workflow,
             request: Box::new(request),
             signal: None,
+            eager: false,
             unwritable: None,
             until: PhantomData,
         };
@@ -177,6 +181,17 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
+    /// Lets the server send the first workflow task along with its answer, if a worker of this process can take it
+    /// (Temporal's `request_eager_execution`): the workflow begins without the way over the task queue.
+    ///
+    /// The worker must have been made from this client or another client of the same [`Connection`], poll the task
+    /// queue, know the workflow and have a free slot for a workflow task. Otherwise, and with a start delay, a cron
+    /// schedule, a signal or an update, the workflow is started as any other. Default: it is not asked for.
+    pub fn request_eager_start(mut self) -> Self {
+        self.eager = true;
+        self
+    }
+
     /// Sends a signal along (signal-with-start): a workflow that is running gets it, otherwise one is started and
     /// gets it before anything else.
     pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
@@ -222,12 +237,13 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     }
 
     async fn send(mut self) -> Result<WorkflowHandle<W>, StartError> {
-        let signal = self.signal.take();
+        let (signal, eager) = (self.signal.take(), self.eager);
         let (connection, workflow, request) = self.checked()?;
         let workflow_id = request.workflow_id.clone();
         let started = match signal {
             None => {
-                let answered = connection.call(request).await;
+                let reservation = if eager { reserve(&connection, &request) } else { None };
+                let answered = start(&connection, request, reservation).await;
                 answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
             }
             Some((name, input)) => {
@@ -280,6 +296,34 @@ impl<W: WorkflowDefinition> IntoFuture for StartWorkflow<W, UntilClosed> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move { self.send().await.map_err(WorkflowFailedError::NotStarted)?.result().await })
     }
+}
+
+/// A slot of a worker in this process for the workflow's first task, where the server sends that along.
+fn reserve(connection: &Connection, request: &StartWorkflowExecutionRequest) -> Option<Reservation> {
+    let begins_later = request.workflow_start_delay.is_some() || !request.cron_schedule.is_empty();
+    if begins_later || !connection.capabilities().eager_workflow_start {
+        return None;
+    }
+    let task_queue = request.task_queue.as_ref()?;
+    let workflow_type = request.workflow_type.as_ref()?;
+    connection.eager_workers().reserve(&task_queue.name, &workflow_type.name)
+}
+
+/// Starts the workflow, and hands its first task over if the server sent it along.
+async fn start(
+    connection: &Connection,
+    mut request: StartWorkflowExecutionRequest,
+    reservation: Option<Reservation>,
+) -> Result<StartWorkflowExecutionResponse, RpcError> {
+    if let Some(reservation) = &reservation {
+        request.request_eager_execution = true;
+        request.eager_worker_deployment_options.clone_from(&reservation.deployment_options);
+    }
+    let mut response = connection.call(request).await?;
+    if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
+        (reservation.hand_over)(task);
+    }
+    Ok(response)
 }
 
 fn signal_with_start(

@@ -345,6 +345,7 @@ impl StateMachines {
             Machine::Activity(activity) => ("activity", activity.describe(), activity.location()),
             Machine::LocalActivity(activity) => ("local activity", activity.describe(), activity.location()),
             Machine::ChildWorkflow(child) => ("child workflow", child.describe(), child.location()),
+            Machine::NexusOperation(operation) => ("Nexus operation", operation.describe(), operation.location()),
             Machine::SignalExternal(signal) => ("signal", signal.describe(), signal.location()),
             Machine::CancelExternal(request) => ("request to cancel", request.describe(), request.location()),
             // Nobody waits for those.
@@ -408,6 +409,11 @@ impl StateMachines {
         self.by_event.get(&initiating_event_id).copied()
     }
 
+    /// The same, if it is of that kind: a broken history may name another one.
+    pub(crate) fn find_kind(&self, initiating_event_id: i64, is: fn(&Machine) -> bool) -> Option<Key> {
+        self.find(initiating_event_id).filter(|key| self.machines.get(*key).is_some_and(is))
+    }
+
     pub(crate) fn forget(&mut self, initiating_event_id: i64) {
         self.by_event.remove(&initiating_event_id);
     }
@@ -444,7 +450,8 @@ impl StateMachines {
         recorded: impl FnOnce() -> String,
     ) -> Result<PendingCommand, ReplayError> {
         match self.commands.front() {
-            Some(command) if command.command_type == command_type => {
+            // A command whose machine is gone was taken back after the task that issued it: it never had an event.
+            Some(command) if command.command_type == command_type && self.machines.get(command.machine).is_some() => {
                 Ok(self.commands.pop().expect("the command was just seen at the front"))
             }
             Some(command) => {

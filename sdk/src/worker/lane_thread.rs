@@ -109,8 +109,11 @@ impl<R: Run> LaneThread<R> {
             self.lane.park(Message::Task(ticket, task));
             return ControlFlow::Continue(());
         }
-        // The server has given an open task up if it sends another one.
-        self.open.remove(&ticket.run_id).into_iter().for_each(drop_quietly);
+        if let Some(given_up) = self.open.remove(&ticket.run_id) {
+            // The server has given an open task up if it sends another one. Queries that waited for it come after it.
+            drop_quietly(given_up);
+            self.lane.unpark();
+        }
         let heartbeating = self.heartbeating.remove(&ticket.run_id);
         let was_heartbeating = heartbeating.is_some();
         let cached = heartbeating.or_else(|| self.idle.take(&ticket.run_id));

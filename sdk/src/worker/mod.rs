@@ -16,6 +16,7 @@ mod cache;
 mod completion;
 mod deployment;
 mod eager;
+mod eager_start;
 mod error;
 mod heartbeat;
 mod history_pager;

@@ -1,7 +1,7 @@
 //! A worker from its start to its end: checks the namespace, starts pollers, and ends them in order.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use abide_protos::temporal::api::enums::v1::TaskQueueType;
@@ -21,6 +21,7 @@ use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
 use super::{Worker, build_id};
+use crate::client::eager::EagerWorker;
 
 /// How long the server may take to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
@@ -100,6 +101,8 @@ impl Running {
         if !self.shared.options.debug_mode {
             self.watchdog.spawn(Arc::clone(&workflows).watch_for_deadlocks());
         }
+        let known: Weak<dyn EagerWorker> = Arc::downgrade(&workflows) as _;
+        self.shared.connection.eager_workers().add(known);
         self.workflows = Some(workflows);
         self.start_activities(worker, outage);
         Ok(())

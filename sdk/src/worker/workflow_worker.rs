@@ -48,6 +48,7 @@ pub(super) struct WorkflowWorker {
     pub(super) slots: Arc<Slots>,
     /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
     pub(super) sticky_queue: Option<String>,
+    pub(super) registry: Arc<WorkflowRegistry>,
     /// What the workflow types say of their versioning; empty without worker versioning.
     behaviors: BTreeMap<&'static str, VersioningBehavior>,
     pub(super) local_activities: Arc<LocalActivities>,
@@ -85,9 +86,11 @@ impl WorkflowWorker {
             registry.versioning_behaviors().filter_map(behavior).collect()
         });
         let local_activities = LocalActivities::new(Arc::clone(&shared), activities);
+        let registry = Arc::new(registry);
         let worker = Arc::new(Self {
             behaviors: behaviors.unwrap_or_default(),
             shared,
+            registry: Arc::clone(&registry),
             local_activities: Arc::clone(&local_activities),
             slots: Arc::new(Slots::new(slots)),
             sticky_queue,
@@ -109,7 +112,7 @@ impl WorkflowWorker {
                 worker.lanes().send(run_id, message);
             }
         });
-        let factory = RunFactory { registry: Arc::new(registry), options: Arc::new(run_options), local_activities };
+        let factory = RunFactory { registry, options: Arc::new(run_options), local_activities };
         let lanes = Lanes::start(threads, capacity, factory, sink)
             .map_err(|error| WorkerError::new(format!("the system gives no thread for workflows: {error}")))?;
         // Set once, right after it was made: nobody could have been before.
@@ -283,8 +286,9 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, 
 
 /// How long the server waits for the answer to the task that these events end with.
 fn task_timeout(events: &[HistoryEvent]) -> Duration {
-    // The task's own Scheduled event stands right before its Started event, or a few signals before.
-    let scheduled = events.iter().rev().take(16).find_map(|event| match &event.attributes {
+    // The task's own Scheduled event stands before its Started event, with what came between; on the first page of a
+    // long history another task of the run has to do, whose timeout is the same.
+    let scheduled = events.iter().rev().find_map(|event| match &event.attributes {
         Some(history_event::Attributes::WorkflowTaskScheduledEventAttributes(scheduled)) => Some(scheduled),
         _ => None,
     });
@@ -308,7 +312,12 @@ impl WorkflowWorker {
         if local_activities_go_on {
             return !self.local_activities.is_stopping();
         }
-        self.sticky_queue.is_some() && !self.shared.phases.has_reached(Phase::Draining) && *self.wanted.borrow()
+        self.sticky_queue.is_some() && !self.shared.phases.has_reached(Phase::Draining) && self.is_wanted()
+    }
+
+    /// Whether workflow tasks are wanted: not while too many threads are stuck.
+    pub(super) fn is_wanted(&self) -> bool {
+        *self.wanted.borrow()
     }
 }
 

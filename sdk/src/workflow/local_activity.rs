@@ -16,6 +16,7 @@ use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFail
 
 use super::activity::nothing;
 use super::activity_options::ActivityCancellationType;
+use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::local_activity_options::{LocalActivityOptions, local_activity_options};
 use super::metadata::user_metadata;
@@ -59,6 +60,8 @@ pub struct LocalActivityHandle<D: ActivityDefinition> {
     state: HandleState,
     /// The number of the attempt that was scheduled last, which is its id unless the author chose one.
     number: u32,
+    /// The scope it was begun in: timers and attempts after a back-off belong to it, whoever waits.
+    scope: Rc<Scope>,
 }
 
 enum HandleState {
@@ -182,8 +185,9 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     fn begin(&mut self) -> LocalActivityHandle<D> {
         let request = self.request.take().expect("a local activity call begins once");
         let shared = self.shared.clone();
+        let scope = shared.current_scope.borrow().clone();
         let (state, number) = request.begin(&shared, 1, None);
-        LocalActivityHandle { shared, request, state, number }
+        LocalActivityHandle { shared, request, state, number, scope }
     }
 }
 
@@ -243,7 +247,9 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                         return Poll::Ready(Err(this.request.failure(this.number, *failure)));
                     }
                     Outcome::BackOff(next) => {
+                        let outside = this.shared.current_scope.replace(this.scope.clone());
                         let timer = TimerHandle::start(this.shared.clone(), next.delay, None, this.request.location);
+                        this.shared.current_scope.replace(outside);
                         this.state = HandleState::BackingOff(timer, next);
                     }
                     _ => unreachable!("local activities have other outcomes"),
@@ -251,7 +257,9 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                 HandleState::BackingOff(timer, next) => match std::task::ready!(Pin::new(timer).poll(cx)) {
                     Ok(()) => {
                         let (attempt, since) = (next.next_attempt, next.original_schedule_time);
+                        let outside = this.shared.current_scope.replace(this.scope.clone());
                         (this.state, this.number) = this.request.begin(&this.shared, attempt, since);
+                        this.shared.current_scope.replace(outside);
                     }
                     Err(_) => return Poll::Ready(Err(this.request.failure(this.number, cancelled()))),
                 },

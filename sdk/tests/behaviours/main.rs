@@ -13,6 +13,7 @@ mod activities;
 mod activity_tasks;
 mod client;
 mod continue_as_new_and_patches;
+mod eager_starts;
 mod harness;
 mod histories;
 mod messages;

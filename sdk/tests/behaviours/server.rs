@@ -93,7 +93,12 @@ impl Server {
 
     /// A worker of the queue that texts mean, to be given what it runs.
     pub(crate) async fn worker(&self) -> WorkerBuilder {
-        Worker::builder(&self.client().await, TASK_QUEUE).worker_threads(1)
+        self.worker_of(&self.client().await)
+    }
+
+    /// As [`worker`](Self::worker), made from a client that the test has as well.
+    pub(crate) fn worker_of(&self, client: &Client) -> WorkerBuilder {
+        Worker::builder(client, TASK_QUEUE).worker_threads(1)
     }
 
     /// Hands a workflow task to whoever polls next.
@@ -168,6 +173,7 @@ impl Server {
             "GetSystemInfo" => GetSystemInfoResponse {
                 capabilities: Some(Capabilities {
                     sdk_metadata: true,
+                    eager_workflow_start: true,
                     activity_failure_include_heartbeat: true,
                     internal_error_differentiation: true,
                     ..Capabilities::default()

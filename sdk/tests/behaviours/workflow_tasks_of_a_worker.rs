@@ -402,3 +402,42 @@ async fn b061_with_a_task_queues_rate_no_activity_passes_the_task_queue_by() {
         assert_eq!(activity.request_eager_execution, !limited);
     }
 }
+
+/// Succeeds at that attempt.
+#[activity]
+async fn succeeds_at(ctx: &ActivityContext, attempt: u32) -> Result<u32, ActivityError> {
+    let now = ctx.info().attempt;
+    if now < attempt { Err(ApplicationFailure::new("not yet").into()) } else { Ok(now) }
+}
+
+#[tokio::test]
+async fn b083_each_completion_tells_the_attempts_that_were_not_the_first() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let policy = RetryPolicy::new().initial_interval(millis(5));
+        for attempt in [3, 1] {
+            let call = ctx.local_activity(succeeds_at, attempt).start_to_close_timeout(secs(5));
+            call.retry_policy(policy.clone()).await?;
+            ctx.timer(secs(1)).await?;
+        }
+        Ok(())
+    }
+    let server = Server::new();
+    let worker = server.worker().await.workflow(wf).activities(succeeds_at).build().unwrap();
+    let metered =
+        |completed: &Completed| completed.metering_metadata.unwrap().nonfirst_local_activity_execution_attempts;
+    let kinds = [CommandType::RecordMarker, CommandType::StartTimer];
+    run(worker, async {
+        server.workflow_task(task(FIRST_TASK));
+        let completed: Completed = server.request(1).await;
+        assert_eq!((commands(&completed).as_slice(), metered(&completed)), (&kinds[..], 2), "the second and the third");
+        let next = after_first_task(
+            "5 MarkerRecorded local_activity=1 activity=succeeds_at index=1 result=3
+             6 TimerStarted\n7 TimerFired\n8 WorkflowTaskScheduled\n9 WorkflowTaskStarted",
+        );
+        server.workflow_task(sticky_task(3, &next));
+        let completed: Completed = server.request(2).await;
+        assert_eq!((commands(&completed).as_slice(), metered(&completed)), (&kinds[..], 0), "none is told twice");
+    })
+    .await;
+}

@@ -134,7 +134,7 @@ fn python_local_activities() {
 }
 
 #[activity(name = "delay")]
-async fn delayed(name: String) -> Result<(), ActivityError> {
+pub(crate) async fn delayed(name: String) -> Result<(), ActivityError> {
     drop(name);
     Ok(())
 }
@@ -155,7 +155,7 @@ async fn fail_wf_task(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 #[test]
 fn core_evict_while_la_running() {
     let Some(history) = from_elsewhere("core/evict_while_la_running_no_interference-16_history.bin") else { return };
-    replayed(&WorkflowReplayer::new().workflow(evict_while_la_running), &history);
+    fits(&WorkflowReplayer::new().workflow(evict_while_la_running), &history);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! The files under `tests/histories` were recorded for this project with the Python SDK 1.35; `python.rs` holds the
 //! twins of its workflows, `payloads.rs` the one about encodings, `changed.rs` those that no longer fit, `verdicts.rs`
-//! what is said of what cannot be replayed. Other repositories' files stay outside of this one: `ABIDE_HISTORIES` names
-//! the folder that holds them, and what is not replayed without it is said by name.
+//! what is said of what cannot be replayed, `table.rs` what became of each file. Other repositories' files stay outside
+//! of this one: `ABIDE_HISTORIES` names the folder that holds them, and what is not replayed without it is said by name.
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
@@ -11,11 +11,13 @@ mod children;
 mod go;
 mod live_markers;
 mod local_activities;
+mod messages;
 mod nexus;
 mod others;
 mod payloads;
 mod python;
 mod side_data;
+mod table;
 mod updates;
 mod verdicts;
 mod versions;
@@ -67,24 +69,4 @@ fn differs(replayer: &WorkflowReplayer, history: &History) -> Box<abide::replay:
         Err(ReplayError::Nondeterminism(found)) => found,
         other => panic!("expected a nondeterminism error, found {other:?}"),
     }
-}
-
-/// No file lies in the folder that no test replays.
-#[test]
-fn every_history_is_named_by_a_test() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let listed = |folder: &str, end: &str| {
-        let entries = std::fs::read_dir(tests.join(folder)).expect("the folder is part of the repository");
-        let paths = entries.map(|entry| entry.expect("the folder can be read").path());
-        paths.filter(|path| path.extension().is_some_and(|found| found == end)).collect::<Vec<PathBuf>>()
-    };
-    let sources: String = listed("replay_histories", "rs")
-        .iter()
-        .map(|path| std::fs::read_to_string(path).expect("a source file can be read"))
-        .collect();
-    let words: Vec<&str> = sources.split(|c: char| !(c.is_alphanumeric() || "_-".contains(c))).collect();
-    let name = |path: &PathBuf| path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
-    let forgotten: Vec<String> =
-        listed("histories", "json").iter().map(name).filter(|name| !words.contains(&name.as_str())).collect();
-    assert!(forgotten.is_empty(), "no test replays {forgotten:?}");
 }

@@ -18,7 +18,7 @@ struct SayHello {
 }
 
 #[activity]
-async fn say_hello(name: String) -> Result<String, ActivityError> {
+pub(crate) async fn say_hello(name: String) -> Result<String, ActivityError> {
     Ok(format!("Hello, {name}!"))
 }
 
@@ -80,7 +80,7 @@ fn python_nondeterministic_history() {
 #[test]
 fn core_ends_in_an_empty_task_completed() {
     let Some(history) = from_elsewhere("core/ends_empty_wft_complete.bin") else { return };
-    let replayed = replayed(&WorkflowReplayer::new().workflow(say_hello_workflow), &history);
+    let replayed = fits(&WorkflowReplayer::new().workflow(say_hello_workflow), &history);
     assert_eq!(replayed.outcome(), &RunOutcome::Open);
 }
 

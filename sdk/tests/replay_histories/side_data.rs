@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use abide::prelude::*;
-use abide::{SearchAttributeKey, WorkflowReplayer};
+use abide::{Priority, SearchAttributeKey, WorkflowReplayer};
 use abide_protos::Timestamp;
 
+use super::children::child;
 use super::python::echo;
 use super::{fits, recorded, replayed};
 
@@ -133,6 +134,27 @@ async fn pinned_child(_ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok("child".into())
 }
 
+#[workflow(name = "Pinned", versioning_behavior = pinned)]
+async fn pinned(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    ctx.timer(millis(50)).await?;
+    Ok(vec![
+        ctx.activity(echo, "pinned".into()).start_to_close_timeout(secs(10)).await?,
+        ctx.child_workflow(pinned_child, ()).workflow_id("pinned-child").await?,
+    ])
+}
+
+#[workflow(name = "Options")]
+async fn options(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ctx.set_current_details("step one");
+    ctx.timer(millis(50)).summary("a short nap").await?;
+    let urgent = Priority::new().priority_key(1).fairness_key("tenant").fairness_weight(2.0);
+    let call = ctx.activity(echo, "urgent".into()).start_to_close_timeout(secs(10)).summary("an activity");
+    ctx.event_group("group-1").label("The group").run(call.priority(urgent)).await?;
+    ctx.local_activity(echo, "local".into()).start_to_close_timeout(secs(10)).summary("a local activity").await?;
+    let call = ctx.child_workflow(child, "options".into()).workflow_id("options-child");
+    Ok(call.summary("a child").details("its details").priority(Priority::new().priority_key(4)).await?)
+}
+
 /// Issues what [`pinned_child`] does, and tells what its context knows.
 #[workflow(name = "PinnedChild")]
 async fn told_of_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
@@ -166,6 +188,8 @@ fn replayer() -> WorkflowReplayer {
     WorkflowReplayer::new()
         .workflow(random_and_time)
         .workflow(continue_as_new)
+        .workflow(options)
+        .workflow(pinned)
         .workflow(pinned_child)
         .workflow(Paused::run)
 }
@@ -186,6 +210,16 @@ fn b105_a_versioned_run_fits_and_is_told_its_version() {
     fits(&replayer(), &recorded("pinned-child"));
     let told = replayed(&WorkflowReplayer::new().workflow(told_of_its_version), &recorded("pinned-child"));
     assert_eq!(told.result::<String>().unwrap().as_deref(), Some("abide-deployment:build-1 under default/pinned"));
+}
+
+#[test]
+fn a_pinned_run_fits() {
+    fits(&replayer(), &recorded("pinned"));
+}
+
+#[test]
+fn priorities_summaries_details_and_groups_do_not_matter_to_a_replay() {
+    fits(&replayer(), &recorded("options"));
 }
 
 #[test]

@@ -1,7 +1,4 @@
 //! Twins that take updates.
-//!
-//! `updates.json` is not here: one of its handlers runs a local activity. Nor is Go's
-//! `child-workflow-cancel-with-update.json`, which starts a child.
 
 use abide::WorkflowReplayer;
 use abide::prelude::*;
@@ -9,6 +6,54 @@ use tokio::sync::Mutex;
 
 use super::python::{echo, nap};
 use super::{fits, from_elsewhere, recorded};
+
+#[workflow]
+#[derive(Default)]
+struct Updates {
+    total: State<i64>,
+    done: State<bool>,
+}
+
+#[workflow_methods]
+impl Updates {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<i64, WorkflowError> {
+        ctx.wait_until(|| self.done.get()).await?;
+        Ok(self.total.get())
+    }
+
+    #[update]
+    fn add(&self, n: i64) -> Result<i64, WorkflowError> {
+        if n == 13 {
+            return Err(ApplicationFailure::new("unlucky").error_type("Unlucky").into());
+        }
+        self.total.update(|total| *total += n);
+        Ok(self.total.get())
+    }
+
+    #[update_validator(add)]
+    fn check_add(&self, n: &i64) -> Result<(), WorkflowError> {
+        if *n < 0 {
+            return Err(ApplicationFailure::new("negative").error_type("Negative").into());
+        }
+        Ok(())
+    }
+
+    #[update]
+    async fn add_slowly(&self, ctx: &WorkflowContext, n: i64) -> Result<i64, WorkflowError> {
+        ctx.timer(millis(100)).await?;
+        let echoed = ctx.activity(echo, n.to_string()).start_to_close_timeout(secs(10)).await?;
+        let echoed: i64 = echoed.parse()?;
+        self.total.update(|total| *total += echoed);
+        ctx.local_activity(echo, "local".into()).start_to_close_timeout(secs(10)).await?;
+        Ok(self.total.get())
+    }
+
+    #[signal]
+    fn finish(&self) {
+        self.done.set(true);
+    }
+}
 
 #[workflow]
 #[derive(Default)]
@@ -256,6 +301,11 @@ async fn scope_that_leaves_its_timer(ctx: &WorkflowContext) -> Result<(), Workfl
 }
 
 #[test]
+fn updates() {
+    fits(&WorkflowReplayer::new().workflow(Updates::run), &recorded("updates"));
+}
+
+#[test]
 fn updates_concurrent() {
     fits(&WorkflowReplayer::new().workflow(UpdatesConcurrent::run), &recorded("updates_concurrent"));
 }
@@ -302,12 +352,17 @@ fn b018_typescript_complete_update_after_workflow_returns() {
 
 #[test]
 fn typescript_lang_flags_replay_correctly() {
-    for (version, replayer) in [
-        ("1_11_2", WorkflowReplayer::new().workflow(scope_that_cancels_its_timer)),
-        ("1_9_3", WorkflowReplayer::new().workflow(scope_that_leaves_its_timer)),
+    for (name, replayer) in [
+        (
+            "typescript/lang_flags_replay_correctly_1_11_2.json",
+            WorkflowReplayer::new().workflow(scope_that_cancels_its_timer),
+        ),
+        (
+            "typescript/lang_flags_replay_correctly_1_9_3.json",
+            WorkflowReplayer::new().workflow(scope_that_leaves_its_timer),
+        ),
     ] {
-        let name = format!("typescript/lang_flags_replay_correctly_{version}.json");
-        let Some(history) = from_elsewhere(&name) else { continue };
+        let Some(history) = from_elsewhere(name) else { continue };
         fits(&replayer, &history);
     }
 }

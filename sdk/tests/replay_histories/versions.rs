@@ -83,44 +83,64 @@ async fn workflow1_go(ctx: &WorkflowContext, name: String) -> Result<(), Workflo
     Ok(())
 }
 
-/// Asks for the patch that decides between the two activities.
+/// The first patch decides between two activities, the second whether something is added.
 #[workflow(name = "Patched")]
-async fn patched_first_half(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    let result = match ctx.patched("use-shout") {
+async fn patched(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let mut result = match ctx.patched("use-shout") {
         true => ctx.activity(shout, "new".into()).start_to_close_timeout(secs(10)).await?,
         false => ctx.activity(echo, "old".into()).start_to_close_timeout(secs(10)).await?,
     };
     ctx.timer(millis(50)).await?;
+    if ctx.patched("and-again") {
+        result += &ctx.local_activity(echo, " again".into()).start_to_close_timeout(secs(10)).await?;
+    }
     Ok(result)
 }
 
-/// The patch decides nothing any more.
+/// The patches decide nothing any more.
 #[workflow(name = "Patched")]
 async fn patched_deprecated(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     ctx.deprecate_patch("use-shout");
     let result = ctx.activity(shout, "new".into()).start_to_close_timeout(secs(10)).await?;
     ctx.timer(millis(50)).await?;
-    Ok(result)
+    ctx.deprecate_patch("and-again");
+    Ok(result + &ctx.local_activity(echo, " again".into()).start_to_close_timeout(secs(10)).await?)
 }
 
-/// The patch call is gone.
+/// The patch calls are gone.
 #[workflow(name = "Patched")]
 async fn patched_after(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let result = ctx.activity(shout, "new".into()).start_to_close_timeout(secs(10)).await?;
     ctx.timer(millis(50)).await?;
-    Ok(result)
+    Ok(result + &ctx.local_activity(echo, " again".into()).start_to_close_timeout(secs(10)).await?)
 }
 
 #[test]
 fn a_run_from_before_the_patch_fits_both() {
     fits(&WorkflowReplayer::new().workflow(patched_before), &recorded("patch_before"));
-    fits(&WorkflowReplayer::new().workflow(patched_first_half), &recorded("patch_before"));
+    fits(&WorkflowReplayer::new().workflow(patched), &recorded("patch_before"));
 }
 
 #[test]
 fn a_run_from_before_the_patch_does_not_fit_its_deprecation() {
     let found = differs(&WorkflowReplayer::new().workflow(patched_deprecated), &recorded("patch_before"));
     assert_eq!((found.event_id(), found.kind()), (5, NondeterminismKind::DifferentIdOrType), "{found}");
+}
+
+#[test]
+fn a_patched_run_fits_the_patch_and_its_deprecation() {
+    fits(&WorkflowReplayer::new().workflow(patched), &recorded("patch_new"));
+    fits(&WorkflowReplayer::new().workflow(patched_deprecated), &recorded("patch_new"));
+}
+
+#[test]
+fn a_run_of_a_deprecated_patch_fits_all_but_the_code_from_before() {
+    fits(&WorkflowReplayer::new().workflow(patched), &recorded("patch_deprecated"));
+    fits(&WorkflowReplayer::new().workflow(patched_deprecated), &recorded("patch_deprecated"));
+    fits(&WorkflowReplayer::new().workflow(patched_after), &recorded("patch_deprecated"));
+    let found = differs(&WorkflowReplayer::new().workflow(patched_before), &recorded("patch_deprecated"));
+    let at = (found.event_id(), found.event_type(), found.kind());
+    assert_eq!(at, (7, "ActivityTaskScheduled", NondeterminismKind::DifferentIdOrType), "{found}");
 }
 
 #[test]

@@ -31,12 +31,12 @@ where
 {
     let server = TestServer::builder().start();
     let address = server.listen("127.0.0.1:0".parse()?).await?;
-    let embedded = body(Arm::connect(&address.to_string(), name).await?).await?;
+    let embedded = Box::pin(body(Arm::connect(&address.to_string(), name).await?)).await?;
     let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else {
         eprintln!("{name}: not compared with a real server (ABIDE_TEST_SERVER is not set)");
         return Ok(());
     };
-    let real = body(Arm::connect(&address, name).await?).await?;
+    let real = Box::pin(body(Arm::connect(&address, name).await?)).await?;
     assert_eq!(embedded.len(), real.len(), "the body returned another number of histories");
     for (embedded, real) in embedded.iter().zip(&real) {
         let (ours, theirs) = (normalize(embedded), normalize(real));

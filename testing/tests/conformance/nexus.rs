@@ -117,32 +117,33 @@ impl Linger {
 }
 
 /// Runs a body beside a worker of this file's workflows and a handler behind the endpoint.
-async fn with_handler<Fut>(arm: &Arm, body: Fut) -> Histories
-where
-    Fut: Future<Output = Histories>,
-{
+async fn with_handler(arm: &Arm, body: impl Future<Output = Histories>) -> Histories {
+    let body = Box::pin(body);
     let mut handler = Handler::behind_endpoint(arm).await?;
     let worker = arm.worker().workflow(answered_at_once).workflow(timed_out).workflow(backed).workflow(cancels);
     let worker = worker.workflow(Linger::run).build()?;
     let running = worker.run_until(async {
         tokio::select! {
             histories = body => histories,
-            stopped = handler.serve() => Err(format!("the handler stopped: {stopped:?}").into()),
+            stopped = Box::pin(handler.serve()) => Err(format!("the handler stopped: {stopped:?}").into()),
         }
     });
-    running.await?
+    Box::pin(running).await?
 }
 
 #[tokio::test]
 async fn operations_that_are_answered_at_once() -> Outcome {
     compare("nexus-at-once", |arm| async move {
-        with_handler(&arm, async {
-            let start = arm.client.start(answered_at_once, ());
-            let handle = start.id(arm.id()).task_queue(arm.queue()).await?;
-            let told = handle.result().await?;
-            assert_eq!(told, ["hello you", "no greeting", "cancelled", "BadRequest", "at last"]);
-            Ok(vec![handle.fetch_history().await?])
-        })
+        with_handler(
+            &arm,
+            Box::pin(async {
+                let start = arm.client.start(answered_at_once, ());
+                let handle = start.id(arm.id()).task_queue(arm.queue()).await?;
+                let told = handle.result().await?;
+                assert_eq!(told, ["hello you", "no greeting", "cancelled", "BadRequest", "at last"]);
+                Ok(vec![handle.fetch_history().await?])
+            }),
+        )
         .await
     })
     .await
@@ -151,12 +152,15 @@ async fn operations_that_are_answered_at_once() -> Outcome {
 #[tokio::test]
 async fn operations_that_time_out() -> Outcome {
     compare("nexus-timeouts", |arm| async move {
-        with_handler(&arm, async {
-            let handle = arm.client.start(timed_out, ()).id(arm.id()).task_queue(arm.queue()).await?;
-            let kinds = ["ScheduleToStart", "ScheduleToClose", "StartToClose", "ScheduleToClose"];
-            assert_eq!(handle.result().await?, kinds);
-            Ok(vec![handle.fetch_history().await?])
-        })
+        with_handler(
+            &arm,
+            Box::pin(async {
+                let handle = arm.client.start(timed_out, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                let kinds = ["ScheduleToStart", "ScheduleToClose", "StartToClose", "ScheduleToClose"];
+                assert_eq!(handle.result().await?, kinds);
+                Ok(vec![handle.fetch_history().await?])
+            }),
+        )
         .await
     })
     .await
@@ -165,25 +169,28 @@ async fn operations_that_time_out() -> Outcome {
 #[tokio::test]
 async fn workflows_end_the_operations_that_they_back() -> Outcome {
     compare("nexus-backed", |arm| async move {
-        with_handler(&arm, async {
-            let mut histories = Vec::new();
-            for end in ["complete", "fail", "cancel", "terminate"] {
-                let start = arm.client.start(backed, end.to_string());
-                let handle = start.id(format!("{}-{end}", arm.id())).task_queue(arm.queue()).await?;
-                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
-                let linger: WorkflowHandle<_> = arm.client.handle(Linger::run, linger_id(&arm.queue(), end));
-                match end {
-                    "complete" => linger.signal(Linger::tell, "well done".into()).await?,
-                    "fail" => linger.signal(Linger::tell, "fail".into()).await?,
-                    "cancel" => linger.cancel().await?,
-                    _ => linger.terminate("enough").await?,
+        with_handler(
+            &arm,
+            Box::pin(async {
+                let mut histories = Vec::new();
+                for end in ["complete", "fail", "cancel", "terminate"] {
+                    let start = arm.client.start(backed, end.to_string());
+                    let handle = start.id(format!("{}-{end}", arm.id())).task_queue(arm.queue()).await?;
+                    until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
+                    let linger: WorkflowHandle<_> = arm.client.handle(Linger::run, linger_id(&arm.queue(), end));
+                    match end {
+                        "complete" => linger.signal(Linger::tell, "well done".into()).await?,
+                        "fail" => linger.signal(Linger::tell, "fail".into()).await?,
+                        "cancel" => linger.cancel().await?,
+                        _ => linger.terminate("enough").await?,
+                    }
+                    let ended = handle.result().await;
+                    assert_eq!(ended.is_ok(), end == "complete", "{end}: {ended:?}");
+                    histories.push(handle.fetch_history().await?);
                 }
-                let ended = handle.result().await;
-                assert_eq!(ended.is_ok(), end == "complete", "{end}: {ended:?}");
-                histories.push(handle.fetch_history().await?);
-            }
-            Ok(histories)
-        })
+                Ok(histories)
+            }),
+        )
         .await
     })
     .await
@@ -192,29 +199,32 @@ async fn workflows_end_the_operations_that_they_back() -> Outcome {
 #[tokio::test]
 async fn operations_are_cancelled_in_every_way() -> Outcome {
     compare("nexus-cancel", |arm| async move {
-        with_handler(&arm, async {
-            let mut histories = Vec::new();
-            for (operation, cancellation_type, expected) in [
-                ("linger", "abandon", "cancelled"),
-                ("linger", "try", "cancelled"),
-                ("linger", "requested", "cancelled"),
-                ("stubborn", "requested", "NotFound"),
-                ("linger", "completed", "cancelled"),
-            ] {
-                let id = format!("{}-{operation}-{cancellation_type}", arm.id());
-                let arguments = (operation.to_string(), cancellation_type.to_string());
-                let handle = arm.client.start(cancels, arguments).id(id).task_queue(arm.queue()).await?;
-                if cancellation_type == "completed" {
-                    // The handler only takes note of the request; the workflow behind the operation is cancelled here.
-                    until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
-                    let linger = arm.client.handle(Linger::run, linger_id(&arm.queue(), cancellation_type));
-                    linger.cancel().await?;
+        with_handler(
+            &arm,
+            Box::pin(async {
+                let mut histories = Vec::new();
+                for (operation, cancellation_type, expected) in [
+                    ("linger", "abandon", "cancelled"),
+                    ("linger", "try", "cancelled"),
+                    ("linger", "requested", "cancelled"),
+                    ("stubborn", "requested", "NotFound"),
+                    ("linger", "completed", "cancelled"),
+                ] {
+                    let id = format!("{}-{operation}-{cancellation_type}", arm.id());
+                    let arguments = (operation.to_string(), cancellation_type.to_string());
+                    let handle = arm.client.start(cancels, arguments).id(id).task_queue(arm.queue()).await?;
+                    if cancellation_type == "completed" {
+                        // The handler only takes note of the request; the workflow behind the operation is cancelled here.
+                        until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
+                        let linger = arm.client.handle(Linger::run, linger_id(&arm.queue(), cancellation_type));
+                        linger.cancel().await?;
+                    }
+                    assert_eq!(handle.result().await?, expected, "{operation}, {cancellation_type}");
+                    histories.push(handle.fetch_history().await?);
                 }
-                assert_eq!(handle.result().await?, expected, "{operation}, {cancellation_type}");
-                histories.push(handle.fetch_history().await?);
-            }
-            Ok(histories)
-        })
+                Ok(histories)
+            }),
+        )
         .await
     })
     .await

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use abide::client::{Client, ClientOptions};
 use abide::prelude::*;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::arm::{Outcome, compare};
 
@@ -33,6 +34,29 @@ async fn a_worker_without_a_cache_replays_every_task() -> Outcome {
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })
             .await??;
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[tokio::test]
+async fn b127_an_eager_start_brings_the_first_task() -> Outcome {
+    compare("eager-start", |arm| async move {
+        let worker = arm.worker().workflow(steps).activities(step).build()?;
+        let history = worker
+            .run_until(async {
+                // The worker is known once `run_until` polls this.
+                let start = arm.client.start(steps, ()).id(arm.id()).task_queue(arm.queue());
+                let handle = start.request_eager_start().await?;
+                assert_eq!(handle.result().await?, 3);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        let accepted = history.events().iter().any(|event| match &event.attributes {
+            Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => started.eager_execution_accepted,
+            _ => false,
+        });
+        assert!(accepted, "the server sent the first task along");
         Ok(vec![history])
     })
     .await

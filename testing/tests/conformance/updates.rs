@@ -158,14 +158,18 @@ fn failure(error: &UpdateError) -> &abide::Failure {
 #[tokio::test]
 async fn b113_accepted_and_completed_in_one_task() -> Outcome {
     compare("update-at-once", |arm| async move {
-        with_account(&arm, 100, async {
-            let account = account(&arm);
-            assert_eq!(account.update(Account::deposit, 5).id("first").await?, 5);
-            assert_eq!(account.update(Account::deposit, 5).id("first").await?, 5, "the same update");
-            assert_eq!(account.update(Account::deposit, 1).id("second").await?, 6);
-            assert_eq!(account.update_handle(Account::deposit, "first").result().await?, 5);
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                let account = account(&arm);
+                assert_eq!(account.update(Account::deposit, 5).id("first").await?, 5);
+                assert_eq!(account.update(Account::deposit, 5).id("first").await?, 5, "the same update");
+                assert_eq!(account.update(Account::deposit, 1).id("second").await?, 6);
+                assert_eq!(account.update_handle(Account::deposit, "first").result().await?, 5);
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -174,11 +178,15 @@ async fn b113_accepted_and_completed_in_one_task() -> Outcome {
 #[tokio::test]
 async fn b113_completed_in_a_later_task() -> Outcome {
     compare("update-later", |arm| async move {
-        with_account(&arm, 100, async {
-            let update = account(&arm).start_update(Account::withdraw, 5).id("first").await?;
-            assert_eq!(update.result().await?, -5);
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                let update = account(&arm).start_update(Account::withdraw, 5).id("first").await?;
+                assert_eq!(update.result().await?, -5);
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -187,15 +195,19 @@ async fn b113_completed_in_a_later_task() -> Outcome {
 #[tokio::test]
 async fn b116_without_a_cache_every_task_replays() -> Outcome {
     compare("update-replays", |arm| async move {
-        with_account(&arm, 0, async {
-            let account = account(&arm);
-            assert_eq!(account.update(Account::deposit, 7).id("first").await?, 7);
-            assert_eq!(account.update(Account::withdraw, 5).id("second").await?, 2);
-            assert!(account.update(Account::deposit, -1).id("third").await.is_err());
-            assert_eq!(account.update(Account::close, ()).id("fourth").await?, 2);
-            assert_eq!(account.result().await?, 2);
-            Ok(())
-        })
+        with_account(
+            &arm,
+            0,
+            Box::pin(async {
+                let account = account(&arm);
+                assert_eq!(account.update(Account::deposit, 7).id("first").await?, 7);
+                assert_eq!(account.update(Account::withdraw, 5).id("second").await?, 2);
+                assert!(account.update(Account::deposit, -1).id("third").await.is_err());
+                assert_eq!(account.update(Account::close, ()).id("fourth").await?, 2);
+                assert_eq!(account.result().await?, 2);
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -204,21 +216,25 @@ async fn b116_without_a_cache_every_task_replays() -> Outcome {
 #[tokio::test]
 async fn b115_a_rejected_update_leaves_no_trace() -> Outcome {
     compare("update-rejected", |arm| async move {
-        with_account(&arm, 100, async {
-            let account = account(&arm);
-            let error = account.update(Account::deposit, -5).id("first").await.expect_err("the validator refuses");
-            assert_eq!(
-                (failure(&error).message(), failure(&error).error_type()),
-                ("must be positive", Some("Invalid"))
-            );
-            // The ids of the forgotten task come again, for another update and for a signal.
-            assert_eq!(account.update(Account::deposit, 5).id("second").await?, 5);
-            let error = account.update(Account::deposit, 0).id("third").await.expect_err("the validator refuses");
-            assert_eq!(failure(&error).message(), "must be positive");
-            account.signal(Account::note, "noted".into()).await?;
-            assert_eq!(account.update(Account::until_noted, "noted".into()).id("fourth").await?, 1);
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                let account = account(&arm);
+                let error = account.update(Account::deposit, -5).id("first").await.expect_err("the validator refuses");
+                assert_eq!(
+                    (failure(&error).message(), failure(&error).error_type()),
+                    ("must be positive", Some("Invalid"))
+                );
+                // The ids of the forgotten task come again, for another update and for a signal.
+                assert_eq!(account.update(Account::deposit, 5).id("second").await?, 5);
+                let error = account.update(Account::deposit, 0).id("third").await.expect_err("the validator refuses");
+                assert_eq!(failure(&error).message(), "must be positive");
+                account.signal(Account::note, "noted".into()).await?;
+                assert_eq!(account.update(Account::until_noted, "noted".into()).id("fourth").await?, 1);
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -227,15 +243,19 @@ async fn b115_a_rejected_update_leaves_no_trace() -> Outcome {
 #[tokio::test]
 async fn b113_a_failed_update_does_not_fail_the_workflow() -> Outcome {
     compare("update-failed", |arm| async move {
-        with_account(&arm, 100, async {
-            let account = account(&arm);
-            let error = account.update(Account::deposit, 13).id("first").await.expect_err("the handler fails");
-            assert_eq!((failure(&error).message(), failure(&error).error_type()), ("unlucky", Some("Unlucky")));
-            assert_eq!(failure(&error).detail::<i64>(0)?, Some(13));
-            assert_eq!(account.update(Account::close, ()).id("second").await?, 0);
-            assert_eq!(account.result().await?, 0);
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                let account = account(&arm);
+                let error = account.update(Account::deposit, 13).id("first").await.expect_err("the handler fails");
+                assert_eq!((failure(&error).message(), failure(&error).error_type()), ("unlucky", Some("Unlucky")));
+                assert_eq!(failure(&error).detail::<i64>(0)?, Some(13));
+                assert_eq!(account.update(Account::close, ()).id("second").await?, 0);
+                assert_eq!(account.result().await?, 0);
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -344,18 +364,22 @@ async fn b118_an_update_with_the_start_and_with_a_running_workflow() -> Outcome 
 #[tokio::test]
 async fn an_update_that_ends_the_workflow() -> Outcome {
     compare("update-ends", |arm| async move {
-        with_account(&arm, 100, async {
-            let account = account(&arm);
-            // It is accepted, and the workflow ends before it.
-            let cut_off = account.start_update(Account::until_noted, "never".into()).id("first").await?;
-            assert_eq!(account.update(Account::close, ()).id("second").await?, 0);
-            assert_eq!(account.result().await?, 0);
-            let error = cut_off.result().await.expect_err("its workflow has ended");
-            assert!(matches!(error, UpdateError::WorkflowClosed { .. }), "{error:?}");
-            let error = account.update(Account::deposit, 1).await.expect_err("the workflow has ended");
-            assert!(matches!(error, UpdateError::NotFound { .. }), "{error:?}");
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                let account = account(&arm);
+                // It is accepted, and the workflow ends before it.
+                let cut_off = account.start_update(Account::until_noted, "never".into()).id("first").await?;
+                assert_eq!(account.update(Account::close, ()).id("second").await?, 0);
+                assert_eq!(account.result().await?, 0);
+                let error = cut_off.result().await.expect_err("its workflow has ended");
+                assert!(matches!(error, UpdateError::WorkflowClosed { .. }), "{error:?}");
+                let error = account.update(Account::deposit, 1).await.expect_err("the workflow has ended");
+                assert!(matches!(error, UpdateError::NotFound { .. }), "{error:?}");
+                Ok(())
+            }),
+        )
         .await
     })
     .await
@@ -364,10 +388,14 @@ async fn an_update_that_ends_the_workflow() -> Outcome {
 #[tokio::test]
 async fn b114_a_panic_in_a_validator_fails_the_task_which_is_tried_again() -> Outcome {
     compare("update-panics", |arm| async move {
-        with_account(&arm, 100, async {
-            account(&arm).update(Account::shaky, ()).id("first").await?;
-            Ok(())
-        })
+        with_account(
+            &arm,
+            100,
+            Box::pin(async {
+                account(&arm).update(Account::shaky, ()).id("first").await?;
+                Ok(())
+            }),
+        )
         .await
     })
     .await

@@ -334,7 +334,8 @@ impl StateMachines {
     }
 
     fn find_activity(&self, id: i64, event_type: &'static str, scheduled_event_id: i64) -> Result<Key, ReplayError> {
-        self.find(scheduled_event_id).ok_or_else(|| Self::unknown_operation(id, event_type, scheduled_event_id))
+        let found = self.find_kind(scheduled_event_id, |machine| matches!(machine, Machine::Activity(_)));
+        found.ok_or_else(|| Self::unknown_operation(id, event_type, scheduled_event_id))
     }
 
     fn activity_closed(

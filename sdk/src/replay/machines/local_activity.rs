@@ -12,11 +12,11 @@
 //!
 //! No event tells that a local activity began; all that history has of it is the marker. Each resolution is an
 //! *activation* of its own: the code runs on it before it gets the next one. A marker says after how many activations
-//! of its task it was written, so that a replay groups them the same way.
+//! of its task it was written, so that a replay groups them the same way. Markers of Cores before 0.10 do not: their
+//! outcomes are delivered as soon as they are found, and they are matched by number, wherever they stand in the task.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::num::NonZeroI64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -133,8 +133,8 @@ pub(crate) struct LocalActivityMachine {
     scheduled_time: Timestamp,
     /// The activation in which it was scheduled: until that is over, it has not begun.
     scheduled_in: u64,
-    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type.
-    marker_event_id: Option<NonZeroI64>,
+    /// Its recorded marker does not say after which activation it was written, so it has no place among the commands.
+    is_without_place: bool,
 }
 
 /// How a local activity ended: what goes into its marker, and what its author gets.
@@ -145,6 +145,8 @@ struct Ended {
     /// As the marker says, where there is one.
     original_schedule_time: Option<Timestamp>,
     outcome: Result<Option<Payload>, Box<FailureProto>>,
+    /// As [`LocalActivityMachine::is_without_place`].
+    is_without_place: bool,
 }
 
 impl Ended {
@@ -156,7 +158,14 @@ impl Ended {
             ..Default::default()
         };
         let outcome = Err(Box::new(failure));
-        Self { attempt: 0, complete_time: None, backoff: None, original_schedule_time: None, outcome }
+        Self {
+            attempt: 0,
+            complete_time: None,
+            backoff: None,
+            original_schedule_time: None,
+            outcome,
+            is_without_place: false,
+        }
     }
 }
 
@@ -179,11 +188,6 @@ impl LocalActivityMachine {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(self.request.seq.to_string()),
         }
-    }
-
-    /// Whether this is its id and its type.
-    fn is_named(&self, activity_id: &str, activity_type: &str) -> bool {
-        self.request.activity_type == activity_type && self.activity_id() == activity_id
     }
 
     fn marker(&self, ended: &Ended, activation_index: u64) -> CommandBody {
@@ -244,7 +248,7 @@ impl StateMachines {
             location,
             scheduled_time: self.time,
             scheduled_in: self.local_activities.epoch,
-            marker_event_id: None,
+            is_without_place: false,
         };
         let key = self.insert(Machine::LocalActivity(Box::new(machine)));
         let local = &mut self.local_activities;
@@ -296,7 +300,8 @@ impl StateMachines {
         };
         let complete_time = Some(later(self.local_activity(key).scheduled_time, resolution.run_time));
         let attempt = resolution.attempt;
-        let ended = Ended { attempt, complete_time, backoff, original_schedule_time: None, outcome };
+        let original_schedule_time = None;
+        let ended = Ended { attempt, complete_time, backoff, original_schedule_time, outcome, is_without_place: false };
         self.local_activity_step(key, Input::Resolved, Some(ended));
     }
 
@@ -306,7 +311,7 @@ impl StateMachines {
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
-        let marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
+        let marker = RecordedMarker::take(event).map_err(|error| unreadable(id, &error))?;
         self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
         Ok(())
@@ -318,35 +323,44 @@ impl StateMachines {
         event: &MarkerRecordedEventAttributes,
     ) -> Result<(), ReplayError> {
         const NAME: &str = "MarkerRecorded";
-        let read = || MarkerIdentity::read(event).map_err(|error| unreadable(id, &error));
-        let recorded = || MarkerIdentity::read(event).map_or_else(|error| error, |data| data.describe());
-        let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
+        let data = MarkerIdentity::read(event).map_err(|error| unreadable(id, &error))?;
+        let recorded = || data.describe();
+        let (key, issued_at) = match self.local_activity_without_place(data.seq) {
+            Some(found) => found,
+            None => {
+                let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
+                (command.machine, command.location)
+            }
+        };
         let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
-        let machine = match self.machine(command.machine) {
+        let machine = match self.machine(key) {
             Some(Machine::LocalActivity(machine)) => machine,
             _ => {
                 let kind = NondeterminismKind::LocalActivityMarker;
-                let error = Nondeterminism::new(kind, id, NAME, read()?.describe());
-                return Err(error.produced("another marker", command.location).into());
+                let error = Nondeterminism::new(kind, id, NAME, recorded());
+                return Err(error.produced("another marker", issued_at).into());
             }
         };
-        // A replay has read the marker already, when it looked ahead.
-        if machine.marker_event_id.map(NonZeroI64::get) != Some(id) {
-            let data = read()?;
-            if machine.request.seq != data.seq || (checked && !machine.is_named(&data.activity_id, &data.activity_type))
-            {
-                let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, data.describe());
-                return Err(error.produced(machine.describe(), command.location).into());
-            }
+        let same = machine.request.activity_type == data.activity_type && machine.activity_id() == data.activity_id;
+        if machine.request.seq != data.seq || (checked && !same) {
+            let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, recorded());
+            return Err(error.produced(machine.describe(), issued_at).into());
         }
         let (state, location) = (machine.state, machine.location);
         let (next, _) =
             step(state, Input::MarkerRecorded).ok_or_else(|| Self::impossible(id, NAME, &state, location))?;
         machine.state = next;
-        let seq = machine.request.seq;
-        self.local_activities.by_seq.remove(&seq);
-        self.free(command.machine);
+        self.local_activities.by_seq.remove(&data.seq);
+        self.free(key);
         Ok(())
+    }
+
+    /// The local activity of a marker that is not among the commands. Cores before 0.10 did not write when in its task
+    /// a marker came to be, so what the code did beside it may stand before it or after it.
+    fn local_activity_without_place(&mut self, seq: u32) -> Option<(Key, Option<&'static Location<'static>>)> {
+        let key = *self.local_activities.by_seq.get(&seq)?;
+        let machine = self.local_activity(key);
+        machine.is_without_place.then_some((key, Some(machine.location)))
     }
 
     /// A new workflow task: its activations are counted from 0.
@@ -378,10 +392,6 @@ impl StateMachines {
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
                 self.local_activities.recorded.remove(&marker.data.seq);
-                let machine = self.local_activity(key);
-                if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
-                    machine.marker_event_id = NonZeroI64::new(marker.event_id);
-                }
                 self.local_activity_step(key, Input::Resolved, Some(Ended::recorded(marker)));
             }
         }
@@ -429,10 +439,13 @@ impl StateMachines {
         self.pass_time(ended.complete_time);
         let machine = self.local_activity(key);
         let body = (!replaying).then(|| machine.marker(&ended, activations));
+        machine.is_without_place = ended.is_without_place;
         let operation = machine.operation.take();
         let outcome = machine.outcome(ended);
         machine.request.task = None;
-        self.issue(CommandType::RecordMarker, key, Some(location), body);
+        if !machine.is_without_place {
+            self.issue(CommandType::RecordMarker, key, Some(location), body);
+        }
         self.local_activities.pending -= 1;
         self.jobs.local_activities.push(LocalJob { operation, outcome });
     }
@@ -447,8 +460,9 @@ impl StateMachines {
 
 impl Ended {
     fn recorded(marker: RecordedMarker) -> Self {
-        let MarkerData { attempt, complete_time, backoff, original_schedule_time, .. } = marker.data;
-        Self { attempt, complete_time, backoff, original_schedule_time, outcome: marker.outcome }
+        let MarkerData { attempt, complete_time, backoff, original_schedule_time, activation_index, .. } = marker.data;
+        let (outcome, is_without_place) = (marker.outcome, activation_index.is_none());
+        Self { attempt, complete_time, backoff, original_schedule_time, outcome, is_without_place }
     }
 }
 

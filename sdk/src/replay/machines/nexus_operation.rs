@@ -171,6 +171,10 @@ impl NexusOperationMachine {
         self.waiting = Waiting::default();
     }
 
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
     pub(crate) fn describe(&self) -> String {
         described(&self.request.service, &self.request.operation)
     }
@@ -397,7 +401,8 @@ impl StateMachines {
         scheduled_event_id: i64,
         failure: Option<FailureProto>,
     ) -> Result<(), ReplayError> {
-        let Some(key) = self.find(scheduled_event_id) else { return Ok(()) };
+        let is_one = |machine: &Machine| matches!(machine, Machine::NexusOperation(_));
+        let Some(key) = self.find_kind(scheduled_event_id, is_one) else { return Ok(()) };
         let input = if failure.is_some() { Input::CancelRequestFailed } else { Input::CancelRequestCompleted };
         let effects = self.nexus_event(key, id, event_type, input)?;
         let machine = self.nexus_operation(key);
@@ -414,7 +419,8 @@ impl StateMachines {
     }
 
     fn find_nexus_operation(&self, id: i64, event_type: &'static str, scheduled: i64) -> Result<Key, ReplayError> {
-        self.find(scheduled).ok_or_else(|| Self::unknown_operation(id, event_type, scheduled))
+        let found = self.find_kind(scheduled, |machine| matches!(machine, Machine::NexusOperation(_)));
+        found.ok_or_else(|| Self::unknown_operation(id, event_type, scheduled))
     }
 
     fn nexus_event(

@@ -166,7 +166,7 @@ impl StateMachines {
 
     pub(crate) fn timer_fired(&mut self, id: i64, event: &TimerFiredEventAttributes) -> Result<(), ReplayError> {
         let key = self
-            .find(event.started_event_id)
+            .find_kind(event.started_event_id, |machine| matches!(machine, Machine::Timer(_)))
             .ok_or_else(|| Self::unknown_operation(id, "TimerFired", event.started_event_id))?;
         self.timer_event(key, id, "TimerFired", Input::TimerFired)
     }

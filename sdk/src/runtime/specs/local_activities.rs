@@ -237,6 +237,36 @@ fn b072_old_markers_are_delivered_together_and_new_ones_one_by_one() {
 }
 
 #[test]
+fn an_old_marker_may_stand_behind_commands_that_the_code_issues_later() {
+    // It does not say that the timer fired first, so its outcome is there together with the timer's.
+    check_recorded(
+        |ctx| async move {
+            let timers = async {
+                ctx.timer(secs(1)).await?;
+                ctx.timer(secs(2)).await
+            };
+            let (timers, local) = crate::join!(timers, call(&ctx, "one"));
+            timers?;
+            local?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 TimerFired
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             9 WorkflowTaskCompleted
+             10 TimerStarted
+             11 MarkerRecorded local_activity=1 activity=echo result=\"a\"
+             12 TimerFired
+             13 WorkflowTaskScheduled
+             14 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
 fn b073_a_cancellation_does_not_pull_what_came_later() {
     // Cancelled when the timer fired; it completed all the same, after other code had run.
     check(

@@ -377,3 +377,52 @@ fn operations_of_handlers_and_conditions_name_their_statements_too() {
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
+
+#[test]
+fn a_command_without_an_event_that_was_taken_back_later_is_no_panic() {
+    check_recorded(
+        |ctx| async move {
+            // This timer is new: the history has no event for it, and the cancellation takes it back.
+            let gone = ctx.timer(secs(1)).await.is_err();
+            ctx.shielded(ctx.timer(secs(5))).await?;
+            Ok(gone)
+        },
+        &after_first_task(
+            "5 WorkflowExecutionCancelRequested
+             6 WorkflowTaskScheduled
+             7 WorkflowTaskStarted
+             8 WorkflowTaskCompleted
+             9 TimerStarted id=1
+             10 TimerFired
+             11 WorkflowTaskScheduled
+             12 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 9 TimerStarted: id=1
+              code now: StartTimer
+              at:       nondeterminism.rs `let gone = ctx.timer(secs(1)).await.is_err();`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+}
+
+#[test]
+fn an_event_that_names_an_operation_of_another_kind_is_refused() {
+    check_recorded(
+        |ctx| async move {
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        &after_first_task(
+            "5 TimerStarted
+             6 ActivityTaskCompleted scheduled=5
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 6 ActivityTaskCompleted: the operation of event 5
+              code now: produced no command here
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+}

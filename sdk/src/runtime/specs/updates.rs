@@ -103,7 +103,7 @@ impl Account {
 
     #[update_validator(starting)]
     fn check_starting(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-        let _ = ctx.timer(secs(1)).start();
+        drop(ctx.timer(secs(1)).start());
         Ok(())
     }
 

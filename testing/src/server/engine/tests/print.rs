@@ -73,6 +73,14 @@ fn attributes(attributes: &Attributes) -> String {
         WorkflowExecutionCompletedEventAttributes(a) => payloads(a.result.as_ref()),
         WorkflowExecutionFailedEventAttributes(a) => format!("{:?}", a.retry_state()),
         WorkflowExecutionTimedOutEventAttributes(a) => format!("{:?}", a.retry_state()),
+        _ => of_other_workflows(attributes),
+    }
+}
+
+/// Updates.
+fn of_updates(attributes: &Attributes) -> String {
+    use Attributes::*;
+    match attributes {
         WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
             let meta = a.request.as_ref().and_then(|request| request.meta.as_ref());
             meta.map_or("", |meta| &meta.update_id).to_owned()
@@ -85,7 +93,7 @@ fn attributes(attributes: &Attributes) -> String {
             let id = a.meta.as_ref().map_or("", |meta| &meta.update_id);
             format!("{id} of {}: {}", a.accepted_event_id, a.outcome.as_ref().map(outcome).unwrap_or_default())
         }
-        _ => of_other_workflows(attributes),
+        _ => String::new(),
     }
 }
 
@@ -155,7 +163,7 @@ fn of_other_workflows(attributes: &Attributes) -> String {
             let failure = a.failure.as_ref().map(failure).unwrap_or_default();
             format!("of {}, requested by {}: {failure}", a.scheduled_event_id, a.requested_event_id)
         }
-        _ => String::new(),
+        _ => of_updates(attributes),
     }
 }
 

@@ -1,0 +1,26 @@
+//! Eager starts, the worker's side: first workflow tasks that come with the answer to a start of the same process.
+
+use std::sync::Arc;
+
+use super::shutdown::Phase;
+use super::workflow_worker::WorkflowWorker;
+use crate::client::eager::{EagerWorker, Reservation};
+
+impl EagerWorker for WorkflowWorker {
+    fn reserve(self: Arc<Self>, task_queue: &str, workflow_type: &str) -> Option<Reservation> {
+        let fits = task_queue == self.shared.task_queue && self.registry.get(workflow_type).is_some();
+        if !fits || !self.is_wanted() || self.shared.phases.has_reached(Phase::Draining) {
+            return None;
+        }
+        let slot = self.slots.try_take()?;
+        let deployment_options = self.shared.deployment_options();
+        // Whoever waits for the server's answer keeps no worker alive. The task of a worker that is gone times out.
+        let worker = Arc::downgrade(&self);
+        let hand_over = Box::new(move |task| {
+            if let Some(worker) = worker.upgrade() {
+                worker.accept(task, slot);
+            }
+        });
+        Some(Reservation { deployment_options, hand_over })
+    }
+}
