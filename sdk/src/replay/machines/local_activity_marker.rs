@@ -50,7 +50,7 @@ pub(crate) struct MarkerData {
     pub(crate) activation_index: Option<u64>,
 }
 
-/// Whose marker it is: all that is read of one when its event is applied.
+/// Whose marker it is: all that is read of one that a live task has recorded.
 #[derive(Debug, Deserialize)]
 pub(crate) struct MarkerIdentity<'a> {
     pub(crate) seq: u32,
@@ -63,6 +63,7 @@ pub(crate) struct MarkerIdentity<'a> {
 /// A marker that was read, with its outcome moved out of the event.
 #[derive(Debug)]
 pub(crate) struct RecordedMarker {
+    pub(crate) event_id: i64,
     pub(crate) data: MarkerData,
     pub(crate) outcome: Result<Option<Payload>, Box<FailureProto>>,
 }
@@ -119,14 +120,14 @@ fn read<'a, T: Deserialize<'a>>(event: &'a MarkerRecordedEventAttributes) -> Res
 
 impl RecordedMarker {
     /// Reads a marker and moves its outcome out of the event.
-    pub(crate) fn take(event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
+    pub(crate) fn take(event_id: i64, event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
         let data = MarkerData::read(event)?;
         let outcome = match event.failure.take() {
             Some(failure) => Err(Box::new(failure)),
             // Neither is a success without a value.
             None => Ok(event.details.remove(RESULT).and_then(|result| result.payloads.into_iter().next())),
         };
-        Ok(Self { data, outcome })
+        Ok(Self { event_id, data, outcome })
     }
 }
 

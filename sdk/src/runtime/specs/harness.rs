@@ -209,7 +209,7 @@ fn with_local_activities(run: &mut WorkflowRun, mut output: Output, rest: &[Hist
 /// The outcome that a local activity's marker tells of; `None` for one that was cancelled on the spot.
 pub(crate) fn recorded_resolution(event: &HistoryEvent) -> Option<LocalActivityResolution> {
     let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &event.attributes else { return None };
-    let marker = RecordedMarker::take(&mut marker.clone()).ok()?;
+    let marker = RecordedMarker::take(0, &mut marker.clone()).ok()?;
     let result = match (marker.outcome, marker.data.backoff) {
         (Ok(result), _) => LocalActivityResult::Completed(result.unwrap_or_default()),
         (Err(failure), Some(delay)) => LocalActivityResult::BackOff { failure, delay },
