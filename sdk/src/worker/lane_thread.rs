@@ -39,13 +39,16 @@ pub(super) struct LaneThread<R: Run> {
     open: HashMap<String, Box<R>>,
     /// Runs with local activities between one task and the next: not evicted while the next one may come along.
     heartbeating: HashMap<String, Box<R>>,
+    /// Whether the run that is worked on now is one of those: a query does not make it idle.
+    is_between_tasks: bool,
 }
 
 impl<R: Run> LaneThread<R> {
     pub(super) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
         let lane = Arc::clone(&shared.lanes[index]);
         let (waiting_for_history, open, heartbeating) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { shared, lane, index, epoch, idle: RunCache::new(), waiting_for_history, open, heartbeating }
+        let (idle, is_between_tasks) = (RunCache::new(), false);
+        Self { shared, lane, index, epoch, idle, waiting_for_history, open, heartbeating, is_between_tasks }
     }
 
     /// Works until the lane is closed, or until this thread was abandoned.
@@ -116,6 +119,7 @@ impl<R: Run> LaneThread<R> {
         }
         let heartbeating = self.heartbeating.remove(&ticket.run_id);
         let was_heartbeating = heartbeating.is_some();
+        self.is_between_tasks = was_heartbeating;
         let cached = heartbeating.or_else(|| self.idle.take(&ticket.run_id));
         self.shared.cached_changed(self.index, self.idle.len());
         match cached {
@@ -161,6 +165,7 @@ impl<R: Run> LaneThread<R> {
 
     /// Lets workflow code run, and passes its verdict on.
     fn work(&mut self, mut run: Box<R>, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
+        let is_between_tasks = std::mem::take(&mut self.is_between_tasks);
         self.lane.begin(ticket);
         let output = catch_unwind(AssertUnwindSafe(|| run.handle(input)));
         let Some(ticket) = self.lane.end(self.epoch) else {
@@ -183,7 +188,11 @@ impl<R: Run> LaneThread<R> {
                 Verdict::Complete(completion)
             }
             Ok(Output::AnswerQuery(answer)) => {
-                self.keep(&ticket.run_id, run);
+                if is_between_tasks {
+                    self.heartbeating.insert(ticket.run_id.clone(), run);
+                } else {
+                    self.keep(&ticket.run_id, run);
+                }
                 Verdict::Answer(answer)
             }
             Ok(Output::RunLocalActivities { start, cancel }) => {

@@ -473,6 +473,26 @@ mod tests {
     }
 
     #[test]
+    fn a_query_between_two_tasks_does_not_end_a_heartbeating_run() {
+        let case = Case::new(1, 0);
+        case.first("a", "local");
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        let mut asked = ticket("a", "local");
+        asked.is_query = true;
+        let query = WorkflowTask {
+            previous_started_event_id: 3,
+            history: history(1, 3),
+            query: Some(WorkflowQuery::default()),
+            ..Default::default()
+        };
+        case.lanes.send_task(asked, Box::new(query));
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.next(), "a: answer");
+        assert_eq!(case.alive(), 1, "its local activities are under way");
+    }
+
+    #[test]
     fn a_cached_run_goes_on_with_the_new_events_only() {
         let case = Case::new(2, 10);
         case.first("a", "plain");
