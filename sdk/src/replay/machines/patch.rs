@@ -19,7 +19,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
     RecordMarkerCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes,
 };
-use abide_protos::temporal::api::common::v1::{Payload, Payloads, SearchAttributes};
+use abide_protos::temporal::api::common::v1::{Payloads, SearchAttributes};
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::search_attributes::SearchAttributeKey;
 
 /// The name of Core's patch markers.
 pub(crate) const PATCH_MARKER: &str = "core_patch";
@@ -200,12 +201,10 @@ impl StateMachines {
 
 /// The upsert that lists all ids; `None` if the list has become too long.
 fn change_version(ids: &BTreeSet<Box<str>>) -> Option<SearchAttributes> {
-    let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
-    let data = serde_json::to_vec(&ids).ok().filter(|data| data.len() < CHANGE_VERSION_LIMIT)?;
-    let metadata = [("encoding", "json/plain"), ("type", "KeywordList")];
-    let metadata = metadata.map(|(key, value)| (key.to_string(), value.as_bytes().to_vec()));
-    let payload = Payload { metadata: metadata.into(), data, ..Default::default() };
-    Some(SearchAttributes { indexed_fields: [(CHANGE_VERSION.to_string(), payload)].into() })
+    let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
+    let payload = SearchAttributeKey::keyword_list(CHANGE_VERSION).set(ids).payload;
+    let fits = payload.data.len() < CHANGE_VERSION_LIMIT;
+    fits.then(|| SearchAttributes { indexed_fields: [(CHANGE_VERSION.to_string(), payload)].into() })
 }
 
 fn marker(id: &str, deprecated: bool) -> CommandBody {
