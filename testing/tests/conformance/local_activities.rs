@@ -73,9 +73,14 @@ where
             Ok::<_, Box<dyn std::error::Error>>((handle.result().await?, handle.fetch_history().await?))
         })
         .await??;
-    let replayed = WorkflowReplayer::new().workflow(workflow).replay(&history)?;
-    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    replays(workflow, &history)?;
     Ok((result, history))
+}
+
+fn replays<W: WorkflowImplementation>(workflow: W, history: &History) -> Outcome {
+    let replayed = WorkflowReplayer::new().workflow(workflow).replay(history)?;
+    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    Ok(())
 }
 
 async fn nothing<W: abide::WorkflowDefinition>(_: WorkflowHandle<W>) -> Result1<()> {
@@ -309,6 +314,102 @@ async fn b075_schedule_to_start_is_the_wait_for_a_slot() -> Outcome {
         let one_slot: Options = |worker| worker.max_concurrent_local_activities(1);
         let (all, history) = run(&arm, waits_for_a_slot, nothing, one_slot).await?;
         assert_eq!(all, ["Some(ScheduleToStart)", "3"]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+/// Takes updates while a local activity is under way.
+#[workflow]
+#[derive(Default)]
+struct Obliging {
+    sum: State<u32>,
+}
+
+#[workflow_methods]
+impl Obliging {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+        ctx.local_activity(nap, 2000).start_to_close_timeout(secs(5)).await?;
+        Ok(self.sum.get())
+    }
+
+    #[update]
+    fn add(&self, number: u32) -> u32 {
+        self.sum.update(|sum| *sum += number);
+        self.sum.get()
+    }
+
+    /// Over several workflow tasks: its own local activity takes longer than one.
+    #[update]
+    async fn add_slowly(&self, ctx: &WorkflowContext, number: u32) -> Result<u32, WorkflowError> {
+        ctx.local_activity(nap, 1200).start_to_close_timeout(secs(5)).await?;
+        Ok(self.add(number))
+    }
+}
+
+/// The update is in the first task, which a heartbeat ends: it is answered then, long before the local activity ends.
+#[tokio::test]
+async fn b069_updates_are_served_meanwhile() -> Outcome {
+    compare("local-updated", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
+        let history = worker
+            .run_until(async {
+                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(1));
+                let (handle, update) = start.with_update(Obliging::add, 5).update_id("first").await?;
+                assert_eq!(update.result().await?, 5);
+                let status = handle.describe().await?.status();
+                assert!(status.is_open(), "the update was answered while the local activity ran");
+                assert_eq!(handle.result().await?, 5);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        replays(Obliging::run, &history)?;
+        Ok(vec![history])
+    })
+    .await
+}
+
+/// The update comes while a heartbeat's task is open. How often tasks are renewed until then depends on the time that
+/// all takes, so histories are not compared.
+#[tokio::test]
+async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
+    compare("local-updated-between", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
+        let history = worker
+            .run_until(async {
+                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let handle = start.task_timeout(secs(1)).await?;
+                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
+                assert_eq!(handle.update(Obliging::add, 5).id("first").await?, 5);
+                let status = handle.describe().await?.status();
+                assert!(status.is_open(), "the update was answered while the local activity ran");
+                assert_eq!(handle.result().await?, 5);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        replays(Obliging::run, &history)?;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
+    compare("local-in-update", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).max_cached_workflows(0).build()?;
+        let history = worker
+            .run_until(async {
+                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(1));
+                let (handle, update) = start.with_update(Obliging::add_slowly, 7).update_id("first").await?;
+                assert_eq!(update.result().await?, 7);
+                assert_eq!(handle.result().await?, 7);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        replays(Obliging::run, &history)?;
         Ok(vec![history])
     })
     .await

@@ -7,7 +7,9 @@
 mod activities;
 mod arm;
 mod async_activities;
+mod child_options;
 mod children;
+mod continuing;
 mod ends;
 mod external;
 mod local_activities;
@@ -15,6 +17,8 @@ mod messages;
 mod nexus;
 mod nexus_handler;
 mod normalize;
+mod random;
+mod scopes;
 mod side_data;
 mod tasks;
 mod timers;

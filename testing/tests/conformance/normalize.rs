@@ -6,7 +6,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
-const LEFT_OUT: [&str; 14] = [
+const LEFT_OUT: [&str; 12] = [
     "eventTime",
     "taskId",
     "version",
@@ -16,8 +16,6 @@ const LEFT_OUT: [&str; 14] = [
     "identity",
     "workerVersion",
     "binaryChecksum",
-    "firstWorkflowTaskBackoff",
-    "backoffStartInterval",
     "workflowExecutionExpirationTime",
     "stackTrace",
     "sourceVersionStamp",

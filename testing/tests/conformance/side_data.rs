@@ -281,7 +281,7 @@ async fn stays(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 
 /// The embedded server hands tasks to workers of any version; a real one wants to be told which is the current one, and
 /// can be once a worker of that version has polled.
-async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
+pub(crate) async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
     let mut client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     let request = SetWorkerDeploymentCurrentVersionRequest {
         namespace: "default".into(),
