@@ -12,6 +12,7 @@ mod ends;
 mod external;
 mod local_activities;
 mod messages;
+mod namespaces;
 mod nexus;
 mod nexus_handler;
 mod normalize;
