@@ -48,13 +48,14 @@ pub(super) struct UpdateHandler {
     pub(super) machine: Key,
 }
 
-/// What the code of a signal's handler is told about the signal. Takes its name.
+/// What the code of a signal's handler is told about the signal. Takes its name and its headers.
 pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
     InboundMessage {
         kind: HandlerKind::Signal,
         name: std::mem::take(&mut signal.name),
         update_id: String::new(),
         signal_event_id: signal.event_id,
+        header: signal.header.take(),
     }
 }
 
@@ -65,6 +66,7 @@ pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
         name: request.name().to_string(),
         update_id: request.update_id.clone(),
         signal_event_id: 0,
+        header: request.header().map(|header| Box::new(header.clone())),
     }
 }
 

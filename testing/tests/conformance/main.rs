@@ -14,6 +14,7 @@ mod ends;
 mod external;
 mod local_activities;
 mod messages;
+mod namespaces;
 mod nexus;
 mod nexus_handler;
 mod normalize;

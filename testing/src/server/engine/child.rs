@@ -20,6 +20,7 @@ pub(crate) struct Child {
     /// 0 before its start is recorded.
     pub(crate) started_event_id: i64,
     pub(crate) namespace: String,
+    pub(crate) namespace_id: String,
     pub(crate) workflow_id: String,
     /// The first run; empty before its start.
     pub(crate) run_id: String,
@@ -152,6 +153,7 @@ impl Transaction<'_> {
             initiated_event_id: 0,
             started_event_id: 0,
             namespace: attributes.namespace.clone(),
+            namespace_id: attributes.namespace_id.clone(),
             workflow_id: attributes.workflow_id.clone(),
             run_id: String::new(),
             workflow_type: attributes.workflow_type.clone(),
@@ -217,9 +219,8 @@ impl Transaction<'_> {
 
     /// `ended` is the last run of the child's chain, `end` the event that closed it.
     fn child_ended(&mut self, initiated_event_id: i64, ended: common::WorkflowExecution, end: Attributes) {
-        let namespace_id = self.execution.namespace.id.clone();
         let Some(child) = self.state().children.remove(&initiated_event_id) else { return };
-        let Child { started_event_id, namespace, workflow_type, .. } = child;
+        let Child { started_event_id, namespace, namespace_id, workflow_type, .. } = child;
         let workflow_execution = Some(ended);
         /// An event of the child's end: what all have in common, and what only this kind has.
         macro_rules! ended {
