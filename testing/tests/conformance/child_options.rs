@@ -94,6 +94,33 @@ async fn a_child_is_pinned_to_a_version() -> Outcome {
     .await
 }
 
+#[workflow(versioning_behavior = pinned)]
+async fn has_a_child_of_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ctx.timer(millis(20)).await?;
+    Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).await?)
+}
+
+#[tokio::test]
+async fn a_child_of_a_pinned_parent_inherits_its_version() -> Outcome {
+    compare("child-inherits", |arm| async move {
+        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+        let worker = arm.worker().workflow(has_a_child_of_its_version).workflow(tells_its_version);
+        let worker = worker.deployment(deployment).build()?;
+        let histories = worker
+            .run_until(async {
+                make_current(&arm, "build-1").await?;
+                let start = arm.client.start(has_a_child_of_its_version, ()).id(arm.id()).task_queue(arm.queue());
+                let handle = start.await?;
+                assert_eq!(handle.result().await?, "build-1");
+                let child = arm.client.handle(tells_its_version, format!("{}-child", arm.id()));
+                Ok::<_, Failed>(vec![handle.fetch_history().await?, child.fetch_history().await?])
+            })
+            .await??;
+        Ok(histories)
+    })
+    .await
+}
+
 #[workflow]
 async fn third_time(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     ctx.timer(millis(300)).await?;

@@ -98,7 +98,8 @@ async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     all.push(ctx.local_activity(third_time, ()).start_to_close_timeout(limit).retry_policy(policy).await?.to_string());
     let slow = ctx.local_activity(nap, 5000).start_to_close_timeout(millis(50));
     let slow = slow.retry_policy(RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2)).await;
-    all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
+    let slow = slow.expect_err("it takes too long");
+    all.push(format!("{:?} {:?}", slow.timeout_type(), slow.retry_state()));
     let slow = ctx.local_activity(nap, 5000).schedule_to_close_timeout(millis(50)).await;
     all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
     all.push(ctx.activity(echo, "remote".into()).start_to_close_timeout(limit).await?);
@@ -110,8 +111,15 @@ async fn b074_local_activities_end_in_every_way() -> Outcome {
     for options in CACHES {
         compare("local-outcomes", move |arm| async move {
             let (all, history) = run(&arm, outcomes, nothing, options).await?;
-            let expected =
-                ["hello", "Refused", "3", "Some(StartToClose)", "Some(ScheduleToClose)", "remote"].map(String::from);
+            let expected = [
+                "hello",
+                "Refused",
+                "3",
+                "Some(StartToClose) MaximumAttemptsReached",
+                "Some(ScheduleToClose)",
+                "remote",
+            ];
+            let expected = expected.map(String::from);
             assert_eq!(all, expected);
             Ok(vec![history])
         })
@@ -329,8 +337,8 @@ struct Obliging {
 #[workflow_methods]
 impl Obliging {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
-        ctx.local_activity(nap, 2000).start_to_close_timeout(secs(5)).await?;
+    async fn run(&self, ctx: &WorkflowContext, time: u64) -> Result<u32, WorkflowError> {
+        ctx.local_activity(nap, time).start_to_close_timeout(secs(20)).await?;
         Ok(self.sum.get())
     }
 
@@ -355,7 +363,7 @@ async fn b069_updates_are_served_meanwhile() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
             .run_until(async {
-                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
                 let start = start.task_timeout(secs(1));
                 let (handle, update) = start.with_update(Obliging::add, 5).update_id("first").await?;
                 assert_eq!(update.result().await?, 5);
@@ -379,7 +387,7 @@ async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
             .run_until(async {
-                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(Obliging::run, 6000).id(arm.id()).task_queue(arm.queue());
                 let handle = start.task_timeout(secs(1)).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
                 assert_eq!(handle.update(Obliging::add, 5).id("first").await?, 5);
@@ -401,7 +409,7 @@ async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).max_cached_workflows(0).build()?;
         let history = worker
             .run_until(async {
-                let start = arm.client.start(Obliging::run, ()).id(arm.id()).task_queue(arm.queue());
+                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
                 let start = start.task_timeout(secs(1));
                 let (handle, update) = start.with_update(Obliging::add_slowly, 7).update_id("first").await?;
                 assert_eq!(update.result().await?, 7);
@@ -410,6 +418,33 @@ async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
             })
             .await??;
         replays(Obliging::run, &history)?;
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn cancels_between_attempts(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
+    // The pause is shorter than the threshold above which it would be a timer of the server's.
+    let policy = RetryPolicy::new().initial_interval(secs(30));
+    let waiting = [TryCancel, WaitCancellationCompleted, Abandon].map(|kind| {
+        let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(20)).retry_policy(policy.clone());
+        call.cancellation_type(kind).start()
+    });
+    ctx.local_activity(nap, 300).start_to_close_timeout(secs(5)).await?;
+    waiting.iter().for_each(|waiting| waiting.cancel());
+    let mut cancelled = Vec::new();
+    for waiting in waiting {
+        cancelled.push(waiting.await.is_err_and(|failure| failure.is_cancelled()));
+    }
+    Ok(cancelled)
+}
+
+#[tokio::test]
+async fn b079_cancelled_during_a_pause_in_the_process() -> Outcome {
+    compare("local-cancel-paused", |arm| async move {
+        let (cancelled, history) = run(&arm, cancels_between_attempts, nothing, |worker| worker).await?;
+        assert_eq!(cancelled, [true; 3]);
         Ok(vec![history])
     })
     .await

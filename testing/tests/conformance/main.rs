@@ -12,6 +12,7 @@ mod children;
 mod continuing;
 mod ends;
 mod external;
+mod headers;
 mod local_activities;
 mod messages;
 mod namespaces;

@@ -111,12 +111,16 @@ async fn b021_b116_a_reset_has_a_seed_of_its_own_from_where_it_begins() -> Outco
         let handle = arm.client.start(Gambler::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
         let (before, after) = worker
             .run_until(async {
-                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
-                handle.signal(Gambler::again, ()).await?;
-                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
+                for task in 1..=3 {
+                    until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", task).await?;
+                    if task < 3 {
+                        handle.signal(Gambler::again, ()).await?;
+                    }
+                }
                 let before = draws(&handle).await?;
-                arm.reset(handle.run_id().unwrap_or_default(), 4).await?;
-                // The current run, which is the new one; the signal came along.
+                // To the end of the second task: it is done anew, after the first one's replay.
+                arm.reset(handle.run_id().unwrap_or_default(), 8).await?;
+                // The current run, which is the new one; the second signal came along.
                 let handle = arm.client.handle(Gambler::run, arm.id());
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
                 Ok::<_, Box<dyn std::error::Error>>((before, draws(&handle).await?))
@@ -124,10 +128,13 @@ async fn b021_b116_a_reset_has_a_seed_of_its_own_from_where_it_begins() -> Outco
             .await??;
         check(&after);
         // What was drawn before the reset's point stays; what comes after it is drawn with another seed.
-        assert_eq!((before.len(), after.len()), (2, 2));
+        assert_eq!((before.len(), after.len()), (3, 3));
         assert_eq!(before[0], after[0]);
+        let seeds = |draws: &[Draw]| draws.iter().map(|draw| draw.0).collect::<Vec<_>>();
+        assert_eq!(seeds(&before), [before[0].0; 3]);
+        assert_eq!(seeds(&after), [before[0].0, after[1].0, after[1].0]);
         assert_ne!(before[1].0, after[1].0, "the seeds");
-        check(&[before[0].clone(), before[1].clone(), after[1].clone()]);
+        check(&[&before[..], &after[1..]].concat());
         let forgetful = arm.worker().workflow(Gambler::run).max_cached_workflows(0).build()?;
         let history: Histories = forgetful
             .run_until(async {

@@ -47,7 +47,7 @@ async fn a_scope_is_cancelled_with_all_within_it_and_nothing_else() -> Outcome {
             let history = worker
                 .run_until(async {
                     let handle = arm.client.start(scoped, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                    let cancelled = "Err(\"took too long\")";
+                    let cancelled = "Err(\"Cancelled: took too long\")";
                     assert_eq!(handle.result().await?, [cancelled, cancelled, "Ok(())", "true", "true false", "Savoy"]);
                     Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
                 })
@@ -78,7 +78,7 @@ async fn a_request_to_cancel_the_workflow_reaches_the_scopes_within_it() -> Outc
                 let handle = arm.client.start(waits_in_a_scope, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
                 handle.cancel().reason("no longer needed").await?;
-                assert_eq!(handle.result().await?, "no longer needed, true");
+                assert_eq!(handle.result().await?, "Cancelled: no longer needed, true");
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })
             .await??;

@@ -161,7 +161,7 @@ async fn diverges_once(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
 }
 
 #[tokio::test]
-async fn b093_what_does_not_fit_the_history_fails_the_task_with_its_cause() -> Outcome {
+async fn b013_what_does_not_fit_the_history_fails_the_task_with_its_cause() -> Outcome {
     compare("nondeterminism", |arm| async move {
         DIVERGES.store(0, Ordering::SeqCst);
         let worker = arm.worker().workflow(diverges_once).activities(step).max_cached_workflows(0).build()?;
