@@ -15,11 +15,11 @@ async fn book(hotel: String) -> Result<String, ActivityError> {
 async fn scoped(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let scope = ctx.cancellation_scope();
     let (long, shielded, nested) = (ctx.clone(), ctx.clone(), ctx.clone());
-    let mut outside = std::pin::pin!(ctx.timer(millis(300)).start());
+    let mut outside = std::pin::pin!(ctx.timer(secs(3)).start());
     let in_scope = scope.run(async move {
         let inner = nested.cancellation_scope();
         let within = inner.run(async move { nested.timer(hours(2)).await.map_err(|error| error.to_string()) });
-        let alone = shielded.shielded(shielded.timer(millis(200)));
+        let alone = shielded.shielded(shielded.timer(millis(1500)));
         let own = async { long.timer(hours(1)).await.map_err(|error| error.to_string()) };
         let (own, within, alone) = join3(own, within, alone).await;
         // What begins in a cancelled scope fails at once and leaves nothing in the history.
