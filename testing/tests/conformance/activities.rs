@@ -285,7 +285,7 @@ async fn b045_a_workflow_catches_that_arguments_do_not_fit() -> Outcome {
         let history = worker
             .run_until(async {
                 let handle = arm.client.start(misunderstands, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                let caught = "Some(\"PayloadError\") MaximumAttemptsReached, Some(\"PayloadError\")";
+                let caught = "Some(\"InvalidArguments\") MaximumAttemptsReached, Some(\"InvalidArguments\")";
                 assert_eq!(handle.result().await?, caught);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })

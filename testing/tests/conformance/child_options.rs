@@ -132,7 +132,7 @@ async fn third_time(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
 
 #[workflow]
 async fn waits_for_retries(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
-    let policy = RetryPolicy::new().initial_interval(millis(100)).backoff_coefficient(2.0);
+    let policy = RetryPolicy::new().initial_interval(secs(1)).backoff_coefficient(2.0);
     Ok(ctx.child_workflow(third_time, ()).workflow_id(child_id(ctx)).retry_policy(policy).await?)
 }
 

@@ -229,7 +229,7 @@ async fn a_retried_run_after_a_start_delay_knows_why() -> Outcome {
         let histories = worker
             .run_until(async {
                 let start = arm.client.start(remembers, ()).id(arm.id()).task_queue(arm.queue());
-                let start = start.retry_policy(RetryPolicy::new().initial_interval(millis(100)));
+                let start = start.retry_policy(RetryPolicy::new().initial_interval(secs(1)));
                 let handle = start.start_delay(secs(1)).await?;
                 assert_eq!(handle.result().await?, "attempt 2: spilt milk");
                 let first = handle.run_id().unwrap_or_default().to_string();
