@@ -82,7 +82,9 @@ impl Names {
                 let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
                 fields.sort_by(|a, b| a.0.cmp(&b.0));
                 for (key, value) in fields {
-                    if LEFT_OUT.contains(&key.as_str()) || is_by_the_clock(&key, &value) {
+                    // An object is the version of a worker; what is left out is the one of an event.
+                    let is_left_out = LEFT_OUT.contains(&key.as_str()) && !(key == "version" && value.is_object());
+                    if is_left_out || is_by_the_clock(&key, &value) {
                         continue;
                     }
                     let value = self.clean(value);
