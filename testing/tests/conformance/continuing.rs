@@ -130,6 +130,33 @@ async fn b105_the_next_run_begins_on_the_ramping_version_if_asked() -> Outcome {
     compare("continue-ramping", |arm| begins_on(arm, 2)).await
 }
 
+#[workflow(versioning_behavior = auto_upgrade)]
+async fn upgrades(ctx: &WorkflowContext, run: u32) -> Result<String, WorkflowError> {
+    ctx.timer(millis(20)).await?;
+    match run {
+        1 => ctx.continue_as_new(upgrades, 2).into(),
+        _ => Ok(ctx.current_deployment_version().map(|version| version.build_id).unwrap_or_default()),
+    }
+}
+
+#[tokio::test]
+async fn b105_the_next_run_of_an_upgrading_workflow_is_told_its_version() -> Outcome {
+    compare("continue-upgrading", |arm| async move {
+        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+        let worker = arm.worker().workflow(upgrades).deployment(deployment).build()?;
+        let histories = worker
+            .run_until(async {
+                make_current(&arm, "build-1").await?;
+                let handle = arm.client.start(upgrades, 1).id(arm.id()).task_queue(arm.queue()).await?;
+                assert_eq!(handle.result().await?, "build-1");
+                both_runs(&arm.client, &handle, upgrades, arm.id()).await
+            })
+            .await??;
+        Ok(histories)
+    })
+    .await
+}
+
 /// Waits until a newer version of the program is there, and moves to it with its next run.
 #[workflow(versioning_behavior = pinned)]
 #[derive(Default)]

@@ -6,7 +6,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 13] = [
     "eventTime",
     "taskId",
     "version",
@@ -19,6 +19,7 @@ const LEFT_OUT: [&str; 12] = [
     "workflowExecutionExpirationTime",
     "stackTrace",
     "sourceVersionStamp",
+    "sourceDeploymentRevisionNumber",
 ];
 
 /// How long a run waits for its first workflow task.

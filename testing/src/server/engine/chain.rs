@@ -87,8 +87,10 @@ impl Transaction<'_> {
         attributes: command::ContinueAsNewWorkflowExecutionCommandAttributes,
     ) -> NewRun {
         let previous = &self.execution.state.start;
-        let stays = attributes.initial_versioning_behavior() == ContinueAsNewVersioningBehavior::Unspecified;
+        let asked_for = attributes.initial_versioning_behavior();
+        let stays = asked_for == ContinueAsNewVersioningBehavior::Unspecified;
         let inherited_pinned_version = self.execution.pinned_version().filter(|_| stays);
+        let inherited_auto_upgrade_info = self.execution.auto_upgrade_info(asked_for);
         let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
         let queue = queue.unwrap_or_else(|| self.execution.state.task_queue().to_owned());
         let kind = attributes.workflow_type.filter(|kind| !kind.name.is_empty());
@@ -113,6 +115,7 @@ impl Transaction<'_> {
             search_attributes: attributes.search_attributes,
             header: attributes.header,
             inherited_pinned_version,
+            inherited_auto_upgrade_info,
             ..(**previous).clone()
         };
         self.following_run(start)
