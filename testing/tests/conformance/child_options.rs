@@ -141,7 +141,7 @@ async fn a_child_is_retried_until_it_succeeds() -> Outcome {
     compare("child-retry", |arm| async move {
         let worker = arm.worker().workflow(waits_for_retries).workflow(third_time).build()?;
         let histories = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let handle = arm.client.start(waits_for_retries, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED", 1).await?;
                 let child = arm.client.handle(third_time, format!("{}-child", arm.id()));
@@ -152,7 +152,7 @@ async fn a_child_is_retried_until_it_succeeds() -> Outcome {
                     arm.client.handle(third_time, child.workflow_id()).with_run_id(first).fetch_history().await?,
                     child.fetch_history().await?,
                 ])
-            })
+            }))
             .await??;
         Ok(histories)
     })

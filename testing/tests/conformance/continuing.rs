@@ -194,14 +194,14 @@ async fn b105_a_pinned_run_learns_of_the_new_version_and_its_next_run_is_on_it()
         };
         let (old, new) = (build("build-1")?, build("build-2")?);
         let handle = old
-            .run_until(async {
+            .run_until(Box::pin(async {
                 if !make_current(&arm, "build-1").await? {
                     return Ok(None);
                 }
                 let handle = arm.client.start(Mover::run, 1).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
                 let moved = new
-                    .run_until(async {
+                    .run_until(Box::pin(async {
                         make_current(&arm, "build-2").await?;
                         // The server tells with a task that the target is another version, some time after it is.
                         let mut ticks = tokio::time::interval(millis(500));
@@ -213,11 +213,11 @@ async fn b105_a_pinned_run_learns_of_the_new_version_and_its_next_run_is_on_it()
                                 _ = ticks.tick() => drop(handle.signal(Mover::look, ()).await),
                             }
                         }
-                    })
+                    }))
                     .await??;
                 assert_eq!(moved, "build-2");
                 Ok::<_, Failed>(Some(handle))
-            })
+            }))
             .await??;
         if let Some(handle) = handle {
             let runs = both_runs(&arm.client, &handle, Mover::run, arm.id()).await?;

@@ -365,7 +365,7 @@ async fn b069_updates_are_served_meanwhile() -> Outcome {
     compare("local-updated", |arm| async move {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
                 let start = start.task_timeout(secs(1));
                 let (handle, update) = start.with_update(Obliging::add, 5).update_id("first").await?;
@@ -374,7 +374,7 @@ async fn b069_updates_are_served_meanwhile() -> Outcome {
                 assert!(status.is_open(), "the update was answered while the local activity ran");
                 assert_eq!(handle.result().await?, 5);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
-            })
+            }))
             .await??;
         replays(Obliging::run, &history)?;
         Ok(vec![history])
@@ -389,7 +389,7 @@ async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
     compare("local-updated-between", |arm| async move {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(Obliging::run, 6000).id(arm.id()).task_queue(arm.queue());
                 let handle = start.task_timeout(secs(1)).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
@@ -398,7 +398,7 @@ async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
                 assert!(status.is_open(), "the update was answered while the local activity ran");
                 assert_eq!(handle.result().await?, 5);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
-            })
+            }))
             .await??;
         replays(Obliging::run, &history)?;
         Ok(Vec::new())
@@ -411,14 +411,14 @@ async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
     compare("local-in-update", |arm| async move {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).max_cached_workflows(0).build()?;
         let history = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
                 let start = start.task_timeout(secs(1));
                 let (handle, update) = start.with_update(Obliging::add_slowly, 7).update_id("first").await?;
                 assert_eq!(update.result().await?, 7);
                 assert_eq!(handle.result().await?, 7);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
-            })
+            }))
             .await??;
         replays(Obliging::run, &history)?;
         Ok(vec![history])
