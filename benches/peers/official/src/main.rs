@@ -49,6 +49,9 @@ fn measure(mut arguments: Arguments) -> Result<String, String> {
     let encoded = std::fs::read(&file).map_err(|error| format!("{file}: {error}"))?;
     let history = History::decode(encoded.as_slice()).map_err(|error| format!("{file}: {error}"))?;
     let events = history.events.len();
+    if reps == 0 {
+        return Err("--reps: at least 1".into());
+    }
     if events == 0 {
         return Err(format!("{file}: a history without events"));
     }
