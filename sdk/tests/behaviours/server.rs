@@ -54,6 +54,9 @@ struct State {
     ends_polls: bool,
     /// Whether the namespace takes heartbeats of workers.
     takes_heartbeats: bool,
+    /// Whether the namespace suggests numbers of polls, and whether it wants workers to follow by default.
+    suggests_pollers: bool,
+    enrols_pollers: bool,
 }
 
 /// Clones are the same server.
@@ -74,6 +77,8 @@ impl Server {
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
             takes_heartbeats: false,
+            suggests_pollers: false,
+            enrols_pollers: false,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
     }
@@ -95,9 +100,26 @@ impl Server {
         self
     }
 
+    /// Suggests numbers of polls, as newer servers do.
+    pub(crate) fn suggesting_pollers(self) -> Self {
+        self.state().suggests_pollers = true;
+        self
+    }
+
+    /// Wants workers to follow its suggestions by default.
+    pub(crate) fn enrolling_pollers(self) -> Self {
+        self.state().enrols_pollers = true;
+        self
+    }
+
     pub(crate) async fn client(&self) -> Client {
-        let connection = Connection::in_process(self.clone(), &ClientOptions::default()).await.unwrap();
-        Client::from_connection(connection)
+        self.client_of("default").await
+    }
+
+    /// A client of that namespace.
+    pub(crate) async fn client_of(&self, namespace: &str) -> Client {
+        let options = ClientOptions::default().namespace(namespace);
+        Client::from_connection(Connection::in_process(self.clone(), &options).await.unwrap())
     }
 
     /// A worker of the queue that texts mean, to be given what it runs.
@@ -197,12 +219,15 @@ impl Server {
             "DescribeNamespace" => {
                 let limits =
                     namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
-                let takes_heartbeats = self.state().takes_heartbeats;
+                let state = self.state();
                 let capabilities = namespace_info::Capabilities {
-                    worker_poll_complete_on_shutdown: self.state().ends_polls,
-                    worker_heartbeats: takes_heartbeats,
+                    worker_poll_complete_on_shutdown: state.ends_polls,
+                    worker_heartbeats: state.takes_heartbeats,
+                    poller_autoscaling: state.suggests_pollers,
+                    poller_autoscaling_auto_enroll: state.enrols_pollers,
                     ..Default::default()
                 };
+                drop(state);
                 let info = NamespaceInfo {
                     limits: Some(limits),
                     capabilities: Some(capabilities),
