@@ -21,7 +21,7 @@ async fn work() -> Result<(), ActivityError> {
 #[activity]
 async fn reports(ctx: &ActivityContext) -> Result<(), ActivityError> {
     loop {
-        ctx.heartbeat(&());
+        ctx.heartbeat(&())?;
         tokio::time::sleep(secs(2)).await;
     }
 }

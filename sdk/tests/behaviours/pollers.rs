@@ -40,6 +40,14 @@ async fn open_after(server: &Server, answered: &mut usize, answer: PollActivityT
     open(server, *answered).await
 }
 
+/// Answers polls until each poller has had its turn; returns how many are open then.
+async fn open_after_many(server: &Server, answered: &mut usize, answer: PollActivityTaskQueueResponse) -> usize {
+    for _ in 0..20 {
+        open_after(server, answered, answer.clone()).await;
+    }
+    open(server, *answered).await
+}
+
 async fn open(server: &Server, answered: usize) -> usize {
     tokio::time::sleep(millis(500)).await;
     server.asked::<Polls>().len() - answered
@@ -59,14 +67,9 @@ async fn b126_polls_are_as_many_as_the_server_suggests() {
         with_task.poller_scaling_decision = nothing(Some(-2)).poller_scaling_decision;
         // Polls that are open stay open; which of the pollers rest is decided when their polls end.
         open_after(&server, &mut answered, with_task).await;
-        for _ in 0..20 {
-            open_after(&server, &mut answered, nothing(Some(0))).await;
-        }
-        assert_eq!(open(&server, answered).await, 3);
-        for _ in 0..20 {
-            open_after(&server, &mut answered, nothing(None)).await;
-        }
-        assert_eq!(open(&server, answered).await, 1, "the server is known to suggest: empty answers make fewer");
+        assert_eq!(open_after_many(&server, &mut answered, nothing(Some(0))).await, 3);
+        let one = open_after_many(&server, &mut answered, nothing(None)).await;
+        assert_eq!(one, 1, "the server is known to suggest: empty answers make fewer");
         assert_eq!(open_after(&server, &mut answered, nothing(Some(1))).await, 2, "and it may go up again");
     })
     .await;
@@ -88,10 +91,8 @@ async fn b126_an_overloaded_server_gets_fewer_polls_and_passing_trouble_changes_
         run(worker, async {
             tokio::time::sleep(secs(30)).await;
             let mut answered = 2;
-            for _ in 0..20 {
-                open_after(&server, &mut answered, nothing(Some(0))).await;
-            }
-            assert_eq!(open(&server, answered).await, expected, "after two times {code:?}");
+            let open = open_after_many(&server, &mut answered, nothing(Some(0))).await;
+            assert_eq!(open, expected, "after two times {code:?}");
         })
         .await;
     }

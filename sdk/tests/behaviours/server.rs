@@ -48,6 +48,9 @@ struct State {
     tasks: BTreeMap<&'static str, VecDeque<Vec<u8>>>,
     answers: BTreeMap<&'static str, VecDeque<Answer>>,
     asked: Vec<Asked>,
+    /// How many polls there were, and those that are open: method and number.
+    polls: usize,
+    waiting: Vec<(String, usize)>,
     /// Bytes that one field of payloads may have.
     blob_limit: i64,
     /// Whether polls end, without a task, when their worker shuts down.
@@ -74,6 +77,8 @@ impl Server {
             tasks: BTreeMap::new(),
             answers: BTreeMap::new(),
             asked: Vec::new(),
+            polls: 0,
+            waiting: Vec::new(),
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
             takes_heartbeats: false,
@@ -258,9 +263,10 @@ impl Server {
         if !method.starts_with("Poll") {
             return self.usual_answer(&method).ok_or_else(|| Status::unimplemented(method));
         }
+        let turn = Turn::new(&self, &method);
         loop {
             let changed = self.changed.notified();
-            if let Some(task) = self.state().tasks.get_mut(&*method).and_then(VecDeque::pop_front) {
+            if let Some(task) = turn.take_task() {
                 return Ok(task);
             }
             if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
@@ -268,6 +274,39 @@ impl Server {
             }
             changed.await;
         }
+    }
+}
+
+/// An open poll: the one that has waited longest gets the next task.
+struct Turn<'a> {
+    server: &'a Server,
+    method: &'a str,
+    number: usize,
+}
+
+impl<'a> Turn<'a> {
+    fn new(server: &'a Server, method: &'a str) -> Self {
+        let mut state = server.state();
+        state.polls += 1;
+        let number = state.polls;
+        state.waiting.push((method.to_string(), number));
+        Self { server, method, number }
+    }
+
+    fn take_task(&self) -> Option<Vec<u8>> {
+        let mut state = self.server.state();
+        let first = state.waiting.iter().find(|(method, _)| method == self.method)?;
+        if first.1 != self.number {
+            return None;
+        }
+        state.tasks.get_mut(self.method)?.pop_front()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.server.state().waiting.retain(|(_, number)| *number != self.number);
+        self.server.changed.notify_waiters();
     }
 }
 
