@@ -43,7 +43,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
     /// Polls until the worker shuts down.
     ///
     /// # Errors
-    /// When the server refuses polls for more than a minute.
+    /// When the server refuses polls for more than a minute: then the worker shuts down because of that.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached(Phase::Draining));
         let mut wanted = self.wanted.number.subscribe();
@@ -60,9 +60,13 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
                 begun = begun.max(number);
                 tokio::select! {
                     biased;
-                    () = &mut draining => return all_end(pollers).await,
+                    () = &mut draining => return all_end(pollers, Ok(())).await,
                     () = &mut replaced => continue 'client,
-                    Some(ended) = pollers.join_next() => end_of(ended)?,
+                    Some(ended) = pollers.join_next() => if let Err(error) = end_of(ended) {
+                        // The polls that are open may still bring a task.
+                        self.phases.advance(Phase::Draining);
+                        return all_end(pollers, Err(error)).await;
+                    },
                     // The sender is `self`'s own.
                     _ = wanted.changed() => {}
                 }
@@ -127,11 +131,15 @@ fn end_of(ended: Ended) -> Result<(), WorkerError> {
     ended.unwrap_or_else(|error| Err(poller_panicked(&error)))
 }
 
-async fn all_end(mut pollers: JoinSet<Result<(), WorkerError>>) -> Result<(), WorkerError> {
+/// Waits for all of them; the first error stays.
+async fn all_end(
+    mut pollers: JoinSet<Result<(), WorkerError>>,
+    mut result: Result<(), WorkerError>,
+) -> Result<(), WorkerError> {
     while let Some(ended) = pollers.join_next().await {
-        end_of(ended)?;
+        result = result.and(end_of(ended));
     }
-    Ok(())
+    result
 }
 
 pub(super) fn poller_panicked(error: &JoinError) -> WorkerError {

@@ -181,25 +181,30 @@ impl Running {
             () = phases.reached(Phase::Draining) => Ok(None),
             error = gave_up(&mut self.pollers) => Err(error),
         };
-        self.end().await;
-        reason
+        match (reason, self.end().await) {
+            (Ok(None), Some(error)) => Err(error),
+            (reason, _) => reason,
+        }
     }
 
-    async fn end(mut self) {
+    /// Ends in order. Returns why the pollers ended, if they ended by themselves.
+    async fn end(mut self) -> Option<WorkerError> {
+        let mut failure = None;
         let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
         phases.advance(Phase::Draining);
         tracing::info!(task_queue, "the worker shuts down");
         self.tell_server().await;
         if self.shared.server_ends_polls {
             // A poll that is cut may lose a task that the server has just handed out.
-            let _ = timeout(POLLS_END, join_all(&mut self.pollers)).await;
+            let _ = timeout(POLLS_END, join_all(&mut self.pollers, &mut failure)).await;
         }
         phases.advance(Phase::PollsCut);
-        join_all(&mut self.pollers).await;
+        join_all(&mut self.pollers, &mut failure).await;
         tokio::join!(self.workflow_tasks_end(), self.activities_end());
         phases.advance(Phase::Aborting);
         self.watchdog.shutdown().await;
         tracing::info!(task_queue, "the worker has shut down");
+        failure
     }
 
     /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Once: if it does not
@@ -307,6 +312,10 @@ async fn gave_up(pollers: &mut JoinSet<Result<(), WorkerError>>) -> WorkerError 
     std::future::pending().await
 }
 
-async fn join_all<T: 'static>(tasks: &mut JoinSet<T>) {
-    while tasks.join_next().await.is_some() {}
+async fn join_all(pollers: &mut JoinSet<Result<(), WorkerError>>, failure: &mut Option<WorkerError>) {
+    while let Some(ended) = pollers.join_next().await {
+        if let Ok(Err(error)) = ended {
+            failure.get_or_insert(error);
+        }
+    }
 }

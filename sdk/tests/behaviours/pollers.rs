@@ -137,7 +137,7 @@ async fn b126_a_namespace_enrols_workers_that_do_not_say_otherwise() {
         }
         run(worker.build().unwrap(), async {
             let heartbeat: RecordWorkerHeartbeatRequest = server.request(1).await;
-            let pollers = heartbeat.worker_heartbeat[0].activity_poller_info.clone().unwrap();
+            let pollers = heartbeat.worker_heartbeat[0].activity_poller_info.unwrap();
             assert_eq!(pollers.is_autoscaling, enrols && told.is_none(), "{told:?}");
             let mut answered = 0;
             let open = open_after(&server, &mut answered, nothing(Some(3))).await;
@@ -178,4 +178,18 @@ async fn b126_numbers_of_pollers_that_mean_nothing_are_named() {
         let error = worker.build().unwrap_err().to_string();
         assert!(error.contains("activity_task_pollers") && error.contains("minimum"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b126_polls_that_are_refused_for_a_minute_end_the_worker() {
+    let server = Server::new();
+    for _ in 0..1000 {
+        server.refuse("PollActivityTaskQueue", Code::PermissionDenied, "no");
+    }
+    let worker = scaled(&server, 1, 3, 5).await;
+    let began = tokio::time::Instant::now();
+    let error = tokio::time::timeout(secs(600), worker.run()).await.expect("it ends").unwrap_err();
+    assert!(error.rpc_error().is_some() && error.to_string().contains("`queue`"), "{error}");
+    assert!((secs(60)..secs(90)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert_eq!(server.asked::<ShutdownWorkerRequest>().len(), 1, "in order");
 }
