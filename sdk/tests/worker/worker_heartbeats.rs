@@ -65,10 +65,12 @@ async fn b128_the_server_lists_and_describes_the_worker_with_its_counters() {
             client.execute(greeting, name.to_string()).task_queue(&*queue).await.unwrap();
         }
         client.execute(misbehaving, "declined".to_string()).task_queue(&*queue).await.unwrap_err();
+        // Three tasks for each greeting and two for the other run; the server may make more of them.
         let told = operator.worker_when(&queue, |told| {
-            let tasks = told.activity_task_slots_info.as_ref().map_or(0, |slots| slots.total_processed_tasks);
-            let busy = told.workflow_task_slots_info.as_ref().map_or(0, |slots| slots.current_used_slots);
-            tasks == 3 && busy == 0
+            let (workflows, activities) = (&told.workflow_task_slots_info, &told.activity_task_slots_info);
+            let [workflows, activities] = [workflows, activities].map(|slots| slots.clone().unwrap_or_default());
+            let ended = workflows.total_processed_tasks >= 8 && activities.total_processed_tasks == 3;
+            ended && workflows.current_used_slots == 0 && told.current_sticky_cache_size == 0
         });
         let told = told.await;
         let texts = [&told.worker_identity, &told.task_queue, &told.sdk_name, &told.host_info.unwrap().process_id];
@@ -78,11 +80,11 @@ async fn b128_the_server_lists_and_describes_the_worker_with_its_counters() {
         let activities = told.activity_task_slots_info.unwrap();
         assert_eq!((activities.current_available_slots, activities.total_failed_tasks), (20, 1));
         let workflows = told.workflow_task_slots_info.unwrap();
-        assert!(workflows.total_processed_tasks >= 8 && workflows.total_failed_tasks == 0, "{workflows:?}");
+        assert_eq!((workflows.current_available_slots, workflows.total_failed_tasks), (100, 0));
         let pollers = [told.workflow_poller_info, told.workflow_sticky_poller_info, told.activity_poller_info];
         let open = pollers.map(|info| info.unwrap().current_pollers);
         assert_eq!(open, [1, 4, 5]);
-        assert!(told.total_sticky_cache_hit > 0 && told.current_sticky_cache_size == 0, "all runs are closed");
+        assert!(told.total_sticky_cache_hit > 0, "runs were in memory between their tasks");
     });
     tokio::time::timeout(LIMIT, body).await.expect("the test ends in time").unwrap();
     let told = operator.worker_of(&queue).await;
