@@ -11,7 +11,7 @@ use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
-use super::time::Time;
+use super::time::{self, Time};
 use super::timer::Timer;
 use super::update::Updates;
 use super::waiters::WaiterId;
@@ -121,6 +121,11 @@ impl Execution {
 }
 
 impl State {
+    /// When the run's first workflow task could begin: at its start, or after the backoff that it started with.
+    pub(crate) fn execution_time(&self) -> Time {
+        self.start_time.plus(time::stored(self.start.first_workflow_task_backoff.as_ref()).unwrap_or_default())
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.status == enums::WorkflowExecutionStatus::Running
     }

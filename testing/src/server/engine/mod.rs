@@ -13,10 +13,12 @@ mod activity_respond;
 pub(crate) mod api;
 mod buffer;
 mod busy;
+mod calendar;
 mod cancel;
 mod chain;
 mod child;
 mod commands;
+mod cron;
 mod deadlines;
 mod describe;
 mod errand;
@@ -65,6 +67,7 @@ mod workflow_task_respond;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use self::api::common;
 use self::deadlines::Deadlines;
@@ -90,13 +93,20 @@ pub(crate) struct Options {
     pub(crate) namespaces: Vec<String>,
     /// What all ids are made from.
     pub(crate) seed: u64,
+    /// A run that another one follows takes at least this long, from when its first task could begin: the next one waits.
+    pub(crate) minimum_run_lifetime: Duration,
     /// Activities that ask for it are handed to the worker in the response to its completion.
     pub(crate) eager_activities: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespaces: vec!["default".to_owned()], seed: 0, eager_activities: true }
+        Self {
+            namespaces: vec!["default".to_owned()],
+            seed: 0,
+            minimum_run_lifetime: Duration::from_secs(1),
+            eager_activities: true,
+        }
     }
 }
 
@@ -222,6 +232,7 @@ impl Engine {
             ids: &mut self.ids,
             endpoints: &self.endpoints,
             sequence: &mut self.sequence,
+            minimum_run_lifetime: self.options.minimum_run_lifetime,
             effects: Vec::new(),
             stays_in_memory: false,
         };

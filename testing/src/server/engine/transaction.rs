@@ -37,6 +37,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) endpoints: &'a NexusEndpoints,
     pub(crate) sequence: &'a mut u64,
+    pub(crate) minimum_run_lifetime: Duration,
     pub(crate) effects: Vec<Effect>,
     /// Nothing happened that a real server would write down: a speculative task stays one.
     pub(crate) stays_in_memory: bool,

@@ -1,14 +1,14 @@
 //! Scripts: one request a line, to one server with a standing clock. The transcript holds what came back.
 //!
 //! ```text
-//! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [request=..]
-//!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
+//! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [cron=@daily] [request=..]
+//!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart; cron: `_` for a space
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
 //! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
-//!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron]
+//!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron=..]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
 //!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
@@ -181,6 +181,7 @@ impl Spec {
             workflow_task_timeout: arguments.duration("task_timeout"),
             workflow_start_delay: arguments.duration("delay"),
             retry_policy: arguments.value("retry").map(retry_policy),
+            cron_schedule: arguments.cron(),
             request_id: self.request_id(arguments),
             workflow_id_conflict_policy: conflict.into(),
             workflow_id_reuse_policy: reuse.into(),
@@ -634,7 +635,7 @@ fn start_child(
         parent_close_policy: policy.into(),
         workflow_id_reuse_policy: reuse.into(),
         retry_policy: arguments.value("retry").map(retry_policy),
-        cron_schedule: if arguments.has("cron") { "* * * * *".to_owned() } else { String::new() },
+        cron_schedule: arguments.cron(),
         namespace: arguments.value("namespace").unwrap_or_default().to_owned(),
         ..Default::default()
     }
@@ -669,6 +670,10 @@ impl<'a> Arguments<'a> {
 
     pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn cron(&self) -> String {
+        self.value("cron").unwrap_or_default().replace('_', " ")
     }
 
     fn duration(&self, name: &str) -> Option<abide_protos::Duration> {
