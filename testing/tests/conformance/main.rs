@@ -16,6 +16,7 @@ mod messages;
 mod nexus;
 mod nexus_handler;
 mod normalize;
+mod reset_children;
 mod side_data;
 mod tasks;
 mod timers;

@@ -36,6 +36,8 @@ pub(crate) struct Execution {
     pub(crate) update_waiters: Vec<WaiterId>,
     /// The run that a reset of this one has made.
     pub(crate) reset_run_id: String,
+    /// So many events were taken over from another run, by a reset.
+    pub(crate) copied_events: i64,
     /// Bumped by every committed transaction.
     pub(crate) transitions: i64,
 }

@@ -42,6 +42,7 @@ mod poll;
 mod query;
 mod rebuild;
 mod reset;
+mod reset_children;
 mod retry;
 mod signal;
 mod speculative_task;

@@ -206,6 +206,7 @@ impl Engine {
             queries: Vec::new(),
             update_waiters: Vec::new(),
             reset_run_id: String::new(),
+            copied_events: 0,
             transitions: 0,
         });
         self.transact(id, |transaction| transaction.begin(run));

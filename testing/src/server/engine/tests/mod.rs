@@ -10,6 +10,7 @@ mod nexus;
 mod print;
 mod queries;
 mod reading;
+mod reset_children;
 mod resets;
 mod signals;
 mod spec;

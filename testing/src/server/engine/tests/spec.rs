@@ -664,7 +664,7 @@ impl<'a> Arguments<'a> {
         self.value("of").unwrap_or(WORKFLOW)
     }
 
-    fn execution(&self) -> common::WorkflowExecution {
+    pub(super) fn execution(&self) -> common::WorkflowExecution {
         common::WorkflowExecution { workflow_id: self.workflow().to_owned(), run_id: String::new() }
     }
 
