@@ -11,6 +11,7 @@ mod children;
 mod cron;
 mod ends;
 mod external;
+mod lists;
 mod local_activities;
 mod messages;
 mod nexus;

@@ -171,10 +171,10 @@ impl Parser<'_> {
             Some(Token::Symbol("<=")) => Operator::LessOrEqual,
             Some(Token::Symbol(">")) => Operator::Greater,
             Some(Token::Symbol(">=")) => Operator::GreaterOrEqual,
-            Some(Token::Word(word)) if !is_keyword(word) => return Err(self.malformed()),
             // The name stands alone.
-            Some(Token::Symbol(")") | Token::Word(_)) | None => {
-                return Err(invalid("invalid expression: incomplete expression"));
+            Some(Token::Symbol(")")) | None => return Err(incomplete()),
+            Some(Token::Word(word)) if ["AND", "OR"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) => {
+                return Err(incomplete());
             }
             Some(_) => return Err(self.malformed()),
         };
@@ -252,14 +252,31 @@ impl Parser<'_> {
     }
 }
 
+fn incomplete() -> Error {
+    invalid("invalid expression: incomplete expression")
+}
+
 fn malformed(read: &str) -> Error {
     invalid(format!("malformed SQL query: syntax error at the end of {read:?}"))
 }
 
 fn is_keyword(word: &str) -> bool {
     let keywords = [
-        "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "TRUE", "FALSE", "STARTS_WITH", "ORDER", "GROUP", "BY",
-        "LIMIT", "LIKE",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "BETWEEN",
+        "IS",
+        "NULL",
+        "TRUE",
+        "FALSE",
+        "STARTS_WITH",
+        "ORDER",
+        "GROUP",
+        "BY",
+        "LIMIT",
+        "LIKE",
     ];
     keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
 }

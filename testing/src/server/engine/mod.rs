@@ -31,6 +31,8 @@ mod history_builder;
 mod history_read;
 mod ids;
 mod limits;
+mod list_filter;
+mod list_query;
 mod multi_operation;
 mod namespace;
 mod nexus_completion;
