@@ -6,7 +6,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
-const LEFT_OUT: [&str; 14] = [
+const LEFT_OUT: [&str; 13] = [
     "eventTime",
     "taskId",
     "version",
@@ -14,7 +14,6 @@ const LEFT_OUT: [&str; 14] = [
     "prevAutoResetPoints",
     "requestId",
     "identity",
-    "workerVersion",
     "binaryChecksum",
     "firstWorkflowTaskBackoff",
     "backoffStartInterval",

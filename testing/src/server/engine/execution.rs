@@ -11,6 +11,7 @@ use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
+use super::reported_problems::TaskProblems;
 use super::time::{self, Time};
 use super::timer::Timer;
 use super::update::Updates;
@@ -70,6 +71,7 @@ pub(crate) struct State {
     pub(crate) task: Option<WorkflowTask>,
     /// The attempt that the next workflow task will have.
     pub(crate) task_attempt: i32,
+    pub(crate) task_problems: TaskProblems,
     /// The started event of the last completed workflow task, 0 before the first.
     pub(crate) previous_started_event_id: i64,
     pub(crate) sticky: Option<Sticky>,

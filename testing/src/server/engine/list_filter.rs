@@ -288,48 +288,48 @@ fn micros(time: Time) -> Value {
     Value::Micros(time.nanos().div_euclid(1_000))
 }
 
+/// The test with its values checked, which comes first; then whether attributes of this type can be tested like that.
 fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Error> {
     let known = |literal: Literal| known(name, kind, literal).map(Known);
-    let operator = match &test {
-        Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::Between(..) => None,
-        Test::Compare(Operator::Less, _) => Some("<"),
-        Test::Compare(Operator::LessOrEqual, _) => Some("<="),
-        Test::Compare(Operator::Greater, _) => Some(">"),
-        Test::Compare(Operator::GreaterOrEqual, _) => Some(">="),
-        Test::In(_) => Some(if negated { "NOT IN" } else { "IN" }),
-        Test::StartsWith(_) => Some(if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }),
-    };
-    let allowed = match (&test, kind) {
-        (_, Kind::Unknown) => true,
-        (Test::StartsWith(_), _) => matches!(kind, Kind::Keyword | Kind::Status),
-        (Test::In(_), _) => kind != Kind::Text,
-        _ => !matches_by_search(kind),
-    };
     let kind_name = name_of(kind);
-    if let Some(operator) = operator.filter(|_| !allowed) {
-        return Err(invalid(format!(
-            "operation is not supported: operator '{operator}' not supported for {kind_name} type search attribute '{name}'"
-        )));
-    }
-    Ok(match test {
+    let refused = operator_refused(kind, &test, negated).map(|operator| {
+        let text = format!("operator '{operator}' not supported for {kind_name} type search attribute '{name}'");
+        invalid(format!("operation is not supported: {text}"))
+    });
+    let no_range = matches!(kind, Kind::Text | Kind::KeywordList | Kind::Bool);
+    let check = match test {
         Test::Compare(operator, literal) => Check::Compare(operator, known(literal)?),
         Test::In(literals) => Check::In(literals.into_iter().map(known).collect::<Result<_, _>>()?),
-        Test::Between(..) if matches!(kind, Kind::Text | Kind::KeywordList | Kind::Bool) => {
-            return Err(invalid(format!(
-                "invalid expression: cannot do range condition on search attribute '{name}' of type {kind_name}"
-            )));
+        Test::Between(..) if no_range => {
+            let text = format!("cannot do range condition on search attribute '{name}' of type {kind_name}");
+            return Err(invalid(format!("invalid expression: {text}")));
         }
         Test::Between(from, to) => Check::Between(known(from)?, known(to)?),
         Test::StartsWith(literal) => match known(literal)?.0 {
             Value::Text(prefix) => Check::StartsWith(prefix),
-            _ => {
-                return Err(invalid(
-                    "invalid expression: right-hand side of \"starts_with\" operator must be a literal string",
-                ));
-            }
+            // No run starts with a number: what takes numbers refuses the operator.
+            _ => Check::In(Vec::new()),
         },
         Test::IsNull => Check::IsNull,
-    })
+    };
+    refused.map_or(Ok(check), Err)
+}
+
+/// The operator of a test, if attributes of this type do not know it.
+fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static str> {
+    let (operator, known) = match test {
+        Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::Between(..) => return None,
+        Test::Compare(Operator::Less, _) => ("<", !matches_by_search(kind)),
+        Test::Compare(Operator::LessOrEqual, _) => ("<=", !matches_by_search(kind)),
+        Test::Compare(Operator::Greater, _) => (">", !matches_by_search(kind)),
+        Test::Compare(Operator::GreaterOrEqual, _) => (">=", !matches_by_search(kind)),
+        Test::In(_) => (if negated { "NOT IN" } else { "IN" }, kind != Kind::Text),
+        Test::StartsWith(_) => {
+            let known = matches!(kind, Kind::Keyword | Kind::Status | Kind::Unknown);
+            (if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }, known)
+        }
+    };
+    (!known).then_some(operator)
 }
 
 /// The value of a literal that is compared with an attribute of this type.

@@ -43,6 +43,7 @@ mod nexus_task;
 mod poll;
 mod query;
 mod rebuild;
+mod reported_problems;
 mod reset;
 mod reset_children;
 mod retry;
@@ -72,6 +73,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub(crate) use self::activity_close::Reporter;
 use self::api::common;
 use self::deadlines::Deadlines;
 use self::errand::Errands;

@@ -241,6 +241,7 @@ impl State {
             buffer: Vec::new(),
             task: None,
             task_attempt: 1,
+            task_problems: Default::default(),
             previous_started_event_id: 0,
             sticky: None,
             activities: Default::default(),

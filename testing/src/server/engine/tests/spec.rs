@@ -25,13 +25,14 @@
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
-//! history [first] · count · busy
+//! history [first] · count [QUERY] · busy
 //! ```
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::activity_close::Reporter;
 use super::super::api::{command, common, enums, failure, query, service, taskqueue};
 use super::super::errors::Error;
 use super::super::time::{self, Now, Time};
@@ -126,7 +127,7 @@ impl Spec {
                 Ok(())
             }
             "history" => self.history(&arguments),
-            "count" => self.count(),
+            "count" => self.count(line),
             "endpoint" | "ask" | "tell" | "back" | "busy" => self.about_nexus(words[0], &arguments),
             other => panic!("unknown request {other:?} in {line:?}"),
         };
@@ -404,11 +405,12 @@ impl Spec {
         let engine = self.engine.at(self.now);
         let target = engine.activity_of_token(&token)?;
         let identity = "worker".to_owned();
+        let by = Reporter::without_version(identity.clone());
         match what {
-            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), identity),
+            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), by),
             "failed" => {
                 let failure = application_failure(arguments);
-                engine.fail_activity(target, Some(failure), None, identity)?;
+                engine.fail_activity(target, Some(failure), None, by)?;
             }
             "cancelled" => engine.cancel_activity(target, None, identity)?,
             _ => {
@@ -443,8 +445,9 @@ impl Spec {
         Ok(())
     }
 
-    fn count(&mut self) -> Result<(), Error> {
-        let request = service::CountWorkflowExecutionsRequest { namespace: "default".to_owned(), query: String::new() };
+    fn count(&mut self, line: &str) -> Result<(), Error> {
+        let query = line.trim_start_matches("count").to_owned();
+        let request = service::CountWorkflowExecutionsRequest { namespace: "default".to_owned(), query };
         let count = self.engine.count_workflow_executions(&request)?.count;
         let _ = writeln!(self.out, "count: {count}");
         Ok(())
