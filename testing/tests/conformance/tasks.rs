@@ -2,12 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use abide::SearchAttributeKey;
 use abide::client::{Client, ClientOptions};
 use abide::prelude::*;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
-use crate::arm::{Outcome, compare, until};
+use crate::arm::{Outcome, compare};
 
 #[activity]
 async fn step(n: u32) -> Result<u32, ActivityError> {
@@ -86,41 +85,6 @@ async fn a_panic_fails_the_task_and_the_next_one_goes_on() -> Outcome {
             })
             .await??;
         Ok(vec![history])
-    })
-    .await
-}
-
-static BROKEN: AtomicBool = AtomicBool::new(true);
-const PROBLEMS: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("TemporalReportedProblems");
-
-#[workflow]
-async fn broken_for_a_while(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    assert!(!BROKEN.load(Ordering::SeqCst), "a bug in the workflow");
-    Ok(())
-}
-
-#[tokio::test]
-async fn tasks_that_fail_again_and_again_are_reported_until_one_completes() -> Outcome {
-    compare("reported-problems", |arm| async move {
-        BROKEN.store(true, Ordering::SeqCst);
-        let worker = arm.worker().workflow(broken_for_a_while).build()?;
-        worker
-            .run_until(async {
-                let handle = arm.client.start(broken_for_a_while, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                until("the problem is reported", || async {
-                    Ok(handle.describe().await?.info().search_attribute(&PROBLEMS).is_some())
-                })
-                .await?;
-                let problems = handle.describe().await?.info().search_attribute(&PROBLEMS).unwrap_or_default();
-                let cause = "cause=WorkflowTaskFailedCauseWorkflowWorkerUnhandledFailure";
-                assert_eq!(problems, ["category=WorkflowTaskFailed", cause]);
-                BROKEN.store(false, Ordering::SeqCst);
-                handle.result().await?;
-                assert_eq!(handle.describe().await?.info().search_attribute(&PROBLEMS), None);
-                // How often it failed is not the same from run to run.
-                Ok::<_, Box<dyn std::error::Error>>(Vec::new())
-            })
-            .await?
     })
     .await
 }
