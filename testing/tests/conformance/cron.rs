@@ -62,7 +62,7 @@ async fn each_cron_run_is_told_the_last_result() -> Outcome {
     compare("cron", |arm| async move {
         let worker = arm.worker().workflow(tick).build()?;
         let histories = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(tick, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.cron_schedule("@every 1s").memo("note", &"kept".to_string()).await?;
                 let first = handle.run_id().unwrap_or_default().to_string();
@@ -70,7 +70,7 @@ async fn each_cron_run_is_told_the_last_result() -> Outcome {
                 assert_ne!(next_run(&histories[2]), "");
                 arm.client.handle(tick, arm.id()).terminate("three are enough").await?;
                 Ok::<_, Failed>(histories)
-            })
+            }))
             .await??;
         let last = format!("{:?}", histories[2].events().last().map(|event| &event.attributes));
         let expected = "run 3; [run 2; [run 1; [nothing] and [no failure]] and [no failure]] and [no failure]";
@@ -115,7 +115,7 @@ async fn a_cron_run_that_fails_is_retried_first_and_then_the_next_run_is_told_th
     compare("cron-failure", |arm| async move {
         let worker = arm.worker().workflow(stumbles).build()?;
         let histories = worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(stumbles, ()).id(arm.id()).task_queue(arm.queue());
                 let policy = RetryPolicy::new().initial_interval(millis(100)).maximum_attempts(2);
                 let handle = start.cron_schedule("@every 1s").retry_policy(policy).await?;
@@ -123,7 +123,7 @@ async fn a_cron_run_that_fails_is_retried_first_and_then_the_next_run_is_told_th
                 let histories = runs(&arm.client, stumbles, &arm.id(), first, 4).await?;
                 arm.client.handle(stumbles, arm.id()).terminate("seen enough").await?;
                 Ok::<_, Failed>(histories)
-            })
+            }))
             .await??;
         let texts: Vec<String> = histories.iter().map(text_of).collect();
         assert_eq!(texts[0], "\"one\"");
@@ -149,14 +149,14 @@ async fn continue_as_new_leaves_the_cron_schedule() -> Outcome {
     compare("cron-continue-as-new", |arm| async move {
         let worker = arm.worker().workflow(leaves_the_schedule).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(leaves_the_schedule, true).id(arm.id()).task_queue(arm.queue());
                 let handle = start.cron_schedule("@every 1s").await?;
                 let first = handle.run_id().unwrap_or_default().to_string();
                 let histories = runs(&arm.client, leaves_the_schedule, &arm.id(), first, 2).await?;
                 assert_eq!(next_run(&histories[1]), "", "the chain is over");
                 Ok::<_, Failed>(histories)
-            })
+            }))
             .await?
     })
     .await
@@ -173,7 +173,7 @@ async fn a_cron_run_that_times_out_is_followed_and_cancellation_ends_the_chain()
     compare("cron-timeout", |arm| async move {
         let worker = arm.worker().workflow(takes_long).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(takes_long, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.cron_schedule("@every 1s").run_timeout(secs(2)).await?;
                 let first = handle.run_id().unwrap_or_default().to_string();
@@ -185,7 +185,7 @@ async fn a_cron_run_that_times_out_is_followed_and_cancellation_ends_the_chain()
                 assert!(error.is_cancelled(), "{error}");
                 histories.push(second.fetch_history().await?);
                 Ok::<_, Failed>(histories)
-            })
+            }))
             .await?
     })
     .await
@@ -196,7 +196,7 @@ async fn a_cron_workflow_is_cancelled_while_it_waits_for_its_time() -> Outcome {
     compare("cron-waiting", |arm| async move {
         let worker = arm.worker().workflow(takes_long).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let start = arm.client.start(takes_long, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.cron_schedule("@every 1h").await?;
                 let description = handle.describe().await?;
@@ -207,7 +207,7 @@ async fn a_cron_workflow_is_cancelled_while_it_waits_for_its_time() -> Outcome {
                 let error = handle.result().await.expect_err("it is cancelled");
                 assert!(error.is_cancelled(), "{error}");
                 Ok::<_, Failed>(vec![handle.fetch_history().await?])
-            })
+            }))
             .await?
     })
     .await
@@ -238,7 +238,7 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
     compare("cron-child", |arm| async move {
         let worker = arm.worker().workflow(cron_parent).workflow(cron_child).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let handle = arm.client.start(cron_parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
                 let id = format!("{}-child", arm.id());
@@ -253,7 +253,7 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
                 histories.push(second.fetch_history().await?);
                 histories.push(handle.fetch_history().await?);
                 Ok::<_, Failed>(histories)
-            })
+            }))
             .await?
     })
     .await
@@ -284,13 +284,13 @@ async fn bad_schedules_are_refused() -> Outcome {
 
         let worker = arm.worker().workflow(bad_cron_parent).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let handle = arm.client.start(bad_cron_parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_FAILED", 1).await?;
                 let history = handle.fetch_history().await?;
                 handle.terminate("seen enough").await?;
                 Ok::<_, Failed>(vec![History::from_events(history.events()[..4].to_vec())])
-            })
+            }))
             .await?
     })
     .await

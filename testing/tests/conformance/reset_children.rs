@@ -95,7 +95,7 @@ async fn a_child_that_runs_is_handed_over_to_the_new_run() -> Outcome {
     compare("reset-running-child", |arm| async move {
         let worker = arm.worker().workflow(Parent::run).workflow(Child::run).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let first = begin(&arm).await?;
                 let old = reset(&arm, &first, 9).await?;
                 let parent = arm.client.handle(Parent::run, arm.id());
@@ -107,7 +107,7 @@ async fn a_child_that_runs_is_handed_over_to_the_new_run() -> Outcome {
                 parent.signal(Parent::go_on, false).await?;
                 assert_eq!(parent.result().await?, "still heard");
                 Ok::<_, Failed>(vec![old, parent.fetch_history().await?, child.fetch_history().await?])
-            })
+            }))
             .await?
     })
     .await
@@ -118,7 +118,7 @@ async fn the_end_of_a_child_is_recorded_again() -> Outcome {
     compare("reset-ended-child", |arm| async move {
         let worker = arm.worker().workflow(Parent::run).workflow(Child::run).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let first = begin(&arm).await?;
                 let child = arm.client.handle(Child::run, child_id(&arm));
                 child.signal(Child::finish, "heard".into()).await?;
@@ -136,7 +136,7 @@ async fn the_end_of_a_child_is_recorded_again() -> Outcome {
                 let parent = arm.client.handle(Parent::run, arm.id());
                 assert_eq!(parent.result().await?, "heard");
                 Ok::<_, Failed>(vec![old, second, parent.fetch_history().await?])
-            })
+            }))
             .await?
     })
     .await
@@ -147,7 +147,7 @@ async fn a_child_begun_after_the_point_keeps_its_id() -> Outcome {
     compare("reset-later-child", |arm| async move {
         let worker = arm.worker().workflow(Parent::run).workflow(Child::run).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let first = begin(&arm).await?;
                 let old = reset(&arm, &first, 4).await?;
                 let parent = arm.client.handle(Parent::run, arm.id());
@@ -156,7 +156,7 @@ async fn a_child_begun_after_the_point_keeps_its_id() -> Outcome {
                 assert!(child.describe().await?.status().is_open());
                 child.terminate("seen enough").await?;
                 Ok::<_, Failed>(vec![old, parent.fetch_history().await?, child.fetch_history().await?])
-            })
+            }))
             .await?
     })
     .await
@@ -167,7 +167,7 @@ async fn the_close_policy_does_not_reach_a_child_that_was_handed_over() -> Outco
     compare("reset-left-child", |arm| async move {
         let worker = arm.worker().workflow(Parent::run).workflow(Child::run).build()?;
         worker
-            .run_until(async {
+            .run_until(Box::pin(async {
                 let first = begin(&arm).await?;
                 let old = reset(&arm, &first, 9).await?;
                 let parent = arm.client.handle(Parent::run, arm.id());
@@ -180,7 +180,7 @@ async fn the_close_policy_does_not_reach_a_child_that_was_handed_over() -> Outco
                 until("the child has closed", || async { Ok(!child.describe().await?.status().is_open()) }).await?;
                 assert_eq!(child.result().await?, "alone");
                 Ok::<_, Failed>(vec![old, parent.fetch_history().await?, child.fetch_history().await?])
-            })
+            }))
             .await?
     })
     .await
