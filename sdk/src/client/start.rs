@@ -130,8 +130,10 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`. The embedded server of
-    /// `abide-testing` refuses it.
+    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
+    /// The first run waits for its time too; each is told the last result
+    /// ([`last_completion_result`](crate::workflow::WorkflowInfo::last_completion_result)) and whether the one before
+    /// failed. Cancellation, termination, continue-as-new and the [execution timeout](Self::execution_timeout) end it.
     pub fn cron_schedule(mut self, schedule: impl Into<String>) -> Self {
         self.request.cron_schedule = schedule.into();
         self

@@ -127,8 +127,9 @@ macro_rules! child_workflow_options {
             $this
         }
 
-        /// Runs the child again and again, by a cron expression in UTC such as `0 3 * * *`. The embedded server of
-        /// `abide-testing` refuses it.
+        /// Runs the child again and again, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
+        /// The child counts as running until the last run has ended. Cancelling it here reaches only the first run, as in
+        /// other SDKs: its request names that run.
         pub fn cron_schedule(mut $this, schedule: impl Into<String>) -> Self {
             $options.cron_schedule = schedule.into();
             $this

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;
 use super::engine::errors::{Code, Error};
-use super::engine::{Engine, Progress, Step, UpdateAt, WaiterId};
+use super::engine::{Engine, Progress, Reporter, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
 /// Workers that poll get an empty answer after so long.
@@ -387,7 +387,9 @@ impl WorkflowService for GrpcService {
         let request = request.into_inner();
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
-            engine.complete_activity(target, request.result, request.identity);
+            #[expect(deprecated, reason = "workers still send it and the real server still records it")]
+            let by = Reporter { identity: request.identity, worker_version: request.worker_version };
+            engine.complete_activity(target, request.result, by);
             Ok(api::RespondActivityTaskCompletedResponse::default())
         })
     }
@@ -404,7 +406,8 @@ impl WorkflowService for GrpcService {
                 &request.run_id,
                 &request.activity_id,
             )?;
-            engine.complete_activity(target, request.result, request.identity);
+            let by = Reporter::without_version(request.identity);
+            engine.complete_activity(target, request.result, by);
             Ok(api::RespondActivityTaskCompletedByIdResponse::default())
         })
     }
@@ -416,7 +419,9 @@ impl WorkflowService for GrpcService {
         let request = request.into_inner();
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
-            engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
+            #[expect(deprecated, reason = "workers still send it and the real server still records it")]
+            let by = Reporter { identity: request.identity, worker_version: request.worker_version };
+            engine.fail_activity(target, request.failure, request.last_heartbeat_details, by)?;
             Ok(api::RespondActivityTaskFailedResponse::default())
         })
     }
@@ -433,7 +438,8 @@ impl WorkflowService for GrpcService {
                 &request.run_id,
                 &request.activity_id,
             )?;
-            engine.fail_activity(target, request.failure, request.last_heartbeat_details, request.identity)?;
+            let by = Reporter::without_version(request.identity);
+            engine.fail_activity(target, request.failure, request.last_heartbeat_details, by)?;
             Ok(api::RespondActivityTaskFailedByIdResponse::default())
         })
     }

@@ -92,6 +92,14 @@ impl TestServerBuilder {
         self
     }
 
+    /// How long a run takes at least if another one follows it (continue-as-new, retry, cron), from when its first task
+    /// could begin; the next run waits for the rest. One second by default, as on a real server; zero turns it off.
+    #[must_use]
+    pub fn minimum_run_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.minimum_run_lifetime = lifetime;
+        self
+    }
+
     /// Starts the server. Must be called within a tokio runtime.
     pub fn start(self) -> TestServer {
         let host = Host::new(self.options, Clock::new(self.pace, self.start_time), self.pace);

@@ -32,7 +32,18 @@ pub(crate) fn normalize(history: &History) -> Vec<String> {
     let json: Value = serde_json::from_str(&history.to_json().expect("a history writes JSON")).expect("it is JSON");
     let events = json.get("events").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut names = Names::default();
-    events.into_iter().map(|event| names.clean(event).to_string()).collect()
+    events.into_iter().map(|event| names.clean(with_activity_version(event)).to_string()).collect()
+}
+
+/// The worker's version is compared where an activity has started: the other events of a real server tell it too.
+fn with_activity_version(mut event: Value) -> Value {
+    let started = event.get_mut("activityTaskStartedEventAttributes").and_then(Value::as_object_mut);
+    if let Some(started) = started
+        && let Some(version) = started.remove("workerVersion")
+    {
+        started.insert("activityWorkerVersion".into(), version);
+    }
+    event
 }
 
 /// Where a run ends that has lived for less than a second, a real server lets the next one wait for the rest of it: that

@@ -11,36 +11,51 @@ use super::transaction::Transaction;
 /// Last failures that are kept between attempts are cut to this size.
 const LAST_FAILURE_LIMIT: usize = 4096;
 
+/// Who says how an attempt ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reporter {
+    pub(crate) identity: String,
+    /// The build of the worker; the attempt's started event is written when it has ended, and tells it.
+    pub(crate) worker_version: Option<common::WorkerVersionStamp>,
+}
+
+impl Reporter {
+    /// Somebody who is no worker, or does not say which.
+    pub(crate) fn without_version(identity: String) -> Self {
+        Self { identity, worker_version: None }
+    }
+}
+
 impl Transaction<'_> {
-    pub(crate) fn complete_activity(&mut self, id: i64, result: Option<common::Payloads>, identity: String) {
+    pub(crate) fn complete_activity(&mut self, id: i64, result: Option<common::Payloads>, by: Reporter) {
         if result.as_ref().is_some_and(limits::is_too_large) {
             let info = failure::ServerFailureInfo { non_retryable: true };
             let message = "Complete result exceeds size limit.".to_owned();
             let failure_info = Some(FailureInfo::ServerFailureInfo(info));
-            return self.fail_activity(id, failure::Failure { message, failure_info, ..Default::default() }, identity);
+            return self.fail_activity(id, failure::Failure { message, failure_info, ..Default::default() }, by);
         }
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = self.record_activity_started(&activity, &identity);
+        let started_event_id = self.record_activity_started(&activity, Some(&by));
         self.record(history::ActivityTaskCompletedEventAttributes {
             result,
             scheduled_event_id: id,
             started_event_id,
-            identity,
+            identity: by.identity,
             ..Default::default()
         });
         self.ensure_workflow_task();
     }
 
     /// The attempt failed: tries again if the retry policy allows it.
-    pub(crate) fn fail_activity(&mut self, id: i64, failure: failure::Failure, identity: String) {
+    pub(crate) fn fail_activity(&mut self, id: i64, failure: failure::Failure, by: Reporter) {
         let Some(retry_state) = self.retry_activity(id, &failure) else { return };
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = self.record_activity_started(&activity, &identity);
+        let started_event_id = self.record_activity_started(&activity, Some(&by));
         self.record(history::ActivityTaskFailedEventAttributes {
             failure: Some(failure),
             scheduled_event_id: id,
             started_event_id,
-            identity,
+            identity: by.identity,
             retry_state: retry_state.into(),
             ..Default::default()
         });
@@ -50,7 +65,8 @@ impl Transaction<'_> {
     /// The worker says that it has given up because it was asked to.
     pub(crate) fn cancel_activity(&mut self, id: i64, details: Option<common::Payloads>, identity: String) {
         let Some(activity) = self.remove_activity(id) else { return };
-        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
+        let started_event_id =
+            if activity.started.is_some() { self.record_activity_started(&activity, None) } else { 0 };
         self.record(history::ActivityTaskCanceledEventAttributes {
             details,
             latest_cancel_requested_event_id: activity.cancel_requested.unwrap_or(0),
@@ -90,7 +106,8 @@ impl Transaction<'_> {
             failure = timeout_failure(TimeoutType::ScheduleToClose, NOT_ENOUGH_TIME.to_owned());
         }
         let Some(activity) = self.remove_activity(id) else { return false };
-        let started_event_id = if activity.started.is_some() { self.record_activity_started(&activity, "") } else { 0 };
+        let started_event_id =
+            if activity.started.is_some() { self.record_activity_started(&activity, None) } else { 0 };
         if let Some(FailureInfo::TimeoutFailureInfo(info)) = &mut failure.failure_info {
             info.last_heartbeat_details = activity.heartbeat_details;
         }
@@ -123,17 +140,21 @@ impl Transaction<'_> {
 
     /// Writes the event that was left out when the last attempt started. Who ends an attempt that never started stands
     /// for its worker.
-    fn record_activity_started(&mut self, activity: &Activity, ended_by: &str) -> i64 {
+    #[expect(deprecated, reason = "the real server still records it")]
+    fn record_activity_started(&mut self, activity: &Activity, ended_by: Option<&Reporter>) -> i64 {
         let started = activity.started.clone();
         let time = started.as_ref().map_or(self.now.time, |started| started.time);
-        let (request_id, identity) =
-            started.map_or_else(|| (String::new(), ended_by.to_owned()), |s| (s.request_id, s.identity));
+        let (request_id, identity) = match started {
+            Some(started) => (started.request_id, started.identity),
+            None => (String::new(), ended_by.map(|by| by.identity.clone()).unwrap_or_default()),
+        };
         let attributes = history::ActivityTaskStartedEventAttributes {
             scheduled_event_id: activity.scheduled_event_id,
             identity,
             request_id,
             attempt: activity.attempt,
             last_failure: activity.last_failure.as_deref().cloned(),
+            worker_version: ended_by.and_then(|by| by.worker_version.clone()),
             ..Default::default()
         };
         self.record_with(attributes, Extras::at(time))

@@ -1,6 +1,7 @@
 //! What workers say about activities: completed, failed, cancelled, still alive; by task token or by activity id.
 
 use super::Engine;
+use super::activity_close::Reporter;
 use super::api::{common, failure, failure::failure::FailureInfo, service};
 use super::errors::Error;
 use super::execution::ExecutionId;
@@ -52,9 +53,9 @@ impl Engine {
         Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
     }
 
-    pub(crate) fn complete_activity(&mut self, target: Target, result: Option<common::Payloads>, identity: String) {
+    pub(crate) fn complete_activity(&mut self, target: Target, result: Option<common::Payloads>, by: Reporter) {
         self.transact(target.execution, |transaction| {
-            transaction.complete_activity(target.scheduled_event_id, result, identity);
+            transaction.complete_activity(target.scheduled_event_id, result, by);
         });
     }
 
@@ -63,7 +64,7 @@ impl Engine {
         target: Target,
         failure: Option<failure::Failure>,
         last_heartbeat_details: Option<common::Payloads>,
-        identity: String,
+        by: Reporter,
     ) -> Result<(), Error> {
         let failure = failure.unwrap_or_default();
         let known = matches!(failure.failure_info, None | Some(FailureInfo::ApplicationFailureInfo(_)));
@@ -77,7 +78,7 @@ impl Engine {
             {
                 activity.heartbeat_details = last_heartbeat_details;
             }
-            transaction.fail_activity(id, failure, identity);
+            transaction.fail_activity(id, failure, by);
         });
         Ok(())
     }

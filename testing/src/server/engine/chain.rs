@@ -1,10 +1,13 @@
-//! The end of a run and the run that may follow it: continue-as-new, workflow retry, run and execution timeouts.
+//! The end of a run and the run that may follow it: continue-as-new, workflow retry, cron, run and execution timeouts.
+
+use std::time::Duration;
 
 use super::activity_close::timeout_failure;
 use super::api::enums::{
     ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TimeoutType, WorkflowExecutionStatus,
 };
-use super::api::{command, failure, history};
+use super::api::{command, common, failure, history};
+use super::cron;
 use super::errand::Errand;
 use super::execution::normal_queue;
 use super::retry;
@@ -46,9 +49,10 @@ impl Transaction<'_> {
             (RetryState::Timeout, None)
         } else {
             let failure = timeout_failure(TimeoutType::StartToClose, "workflow timeout".to_owned());
-            match self.retried_run(&failure) {
+            let last_result = self.execution.state.start.last_completion_result.clone();
+            match self.retried_run(&failure, last_result.clone()) {
                 Ok(next) => (RetryState::InProgress, Some(next)),
-                Err(state) => (state, None),
+                Err(state) => (state, self.cron_run(last_result, Some(failure))),
             }
         };
         self.record(history::WorkflowExecutionTimedOutEventAttributes {
@@ -60,7 +64,11 @@ impl Transaction<'_> {
     }
 
     /// The next attempt of a workflow that failed, if its retry policy allows one.
-    pub(crate) fn retried_run(&mut self, failure: &failure::Failure) -> Result<NewRun, RetryState> {
+    pub(crate) fn retried_run(
+        &mut self,
+        failure: &failure::Failure,
+        last_completion_result: Option<common::Payloads>,
+    ) -> Result<NewRun, RetryState> {
         let state = &self.execution.state;
         let Some(policy) = &state.start.retry_policy else { return Err(RetryState::RetryPolicyNotSet) };
         let attempt = retry::Attempt {
@@ -69,15 +77,36 @@ impl Transaction<'_> {
             expires: state.execution_expiration,
             failure,
         };
-        let backoff = retry::next_attempt(policy, &attempt)?;
+        let backoff = self.backoff_after_minimum_lifetime(retry::next_attempt(policy, &attempt)?);
         let start = history::WorkflowExecutionStartedEventAttributes {
             initiator: ContinueAsNewInitiator::Retry.into(),
             continued_failure: Some(failure.clone()),
+            last_completion_result,
             attempt: state.start.attempt + 1,
             first_workflow_task_backoff: Some(time::proto(backoff)),
             ..(*state.start).clone()
         };
         Ok(self.following_run(start))
+    }
+
+    /// The next run by the workflow's cron schedule, if it has one.
+    pub(crate) fn cron_run(
+        &mut self,
+        last_completion_result: Option<common::Payloads>,
+        failure: Option<failure::Failure>,
+    ) -> Option<NewRun> {
+        let state = &self.execution.state;
+        let backoff = cron::backoff(&state.start.cron_schedule, state.execution_time(), self.now.time)?;
+        let backoff = self.backoff_after_minimum_lifetime(backoff);
+        let start = history::WorkflowExecutionStartedEventAttributes {
+            initiator: ContinueAsNewInitiator::CronSchedule.into(),
+            continued_failure: failure,
+            last_completion_result,
+            attempt: 1,
+            first_workflow_task_backoff: Some(time::proto(backoff)),
+            ..(*state.start).clone()
+        };
+        Some(self.following_run(start))
     }
 
     /// The run that a continue-as-new command asks for. What it does not carry over itself is not inherited, except
@@ -99,6 +128,7 @@ impl Transaction<'_> {
         let run_timeout = run_timeout.or_else(|| time::stored(previous.workflow_run_timeout.as_ref()));
         let task_timeout = time::stored(attributes.workflow_task_timeout.as_ref());
         let backoff = time::stored(attributes.backoff_start_interval.as_ref()).unwrap_or_default();
+        let backoff = self.backoff_after_minimum_lifetime(backoff);
         let start = history::WorkflowExecutionStartedEventAttributes {
             workflow_type: kind.or_else(|| previous.workflow_type.clone()),
             task_queue: Some(normal_queue(&queue)),
@@ -109,6 +139,7 @@ impl Transaction<'_> {
             continued_failure: attributes.failure,
             last_completion_result: attributes.last_completion_result,
             retry_policy: attributes.retry_policy.map(|policy| retry::with_defaults(Some(policy))),
+            cron_schedule: attributes.cron_schedule,
             attempt: 1,
             first_workflow_task_backoff: Some(time::proto(backoff)),
             memo: attributes.memo,
@@ -119,6 +150,15 @@ impl Transaction<'_> {
             ..(**previous).clone()
         };
         self.following_run(start)
+    }
+
+    /// How long the run after this one waits if it is to wait `backoff`: chains of runs that end at once would keep a
+    /// server busy with nothing.
+    fn backoff_after_minimum_lifetime(&self, backoff: Duration) -> Duration {
+        let (state, now) = (&self.execution.state, self.now.time);
+        let began = Some(state.execution_time()).filter(|began| *began <= now).unwrap_or(state.start_time);
+        let lifetime = now.since(began);
+        if lifetime + backoff < self.minimum_run_lifetime { self.minimum_run_lifetime - lifetime } else { backoff }
     }
 
     fn following_run(&mut self, start: history::WorkflowExecutionStartedEventAttributes) -> NewRun {

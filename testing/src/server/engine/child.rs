@@ -28,6 +28,25 @@ pub(crate) struct Child {
     pub(crate) parent_close_policy: ParentClosePolicy,
 }
 
+impl Child {
+    /// A child that is not started yet.
+    pub(crate) fn initiated(
+        initiated_event_id: i64,
+        attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+    ) -> Self {
+        Self {
+            initiated_event_id,
+            started_event_id: 0,
+            namespace: attributes.namespace.clone(),
+            namespace_id: attributes.namespace_id.clone(),
+            workflow_id: attributes.workflow_id.clone(),
+            run_id: String::new(),
+            workflow_type: attributes.workflow_type.clone(),
+            parent_close_policy: attributes.parent_close_policy(),
+        }
+    }
+}
+
 impl Engine {
     /// Creates the child, lets the parent know, and only then lets the child work.
     pub(crate) fn start_child(&mut self, parent: ExecutionId, initiated_event_id: i64) {
@@ -36,6 +55,12 @@ impl Engine {
             return;
         }
         let Some((attributes, extras)) = self.execution(parent).child_initiated(initiated_event_id) else { return };
+        if let Some(run_id) = self.child_to_reconnect(parent, initiated_event_id, &attributes) {
+            self.transact_if_running(parent, |transaction| {
+                transaction.child_started(initiated_event_id, &attributes, run_id);
+            });
+            return;
+        }
         match self.create_child(parent, initiated_event_id, &attributes, extras) {
             Err(cause) => self.transact_if_running(parent, |transaction| {
                 transaction.child_not_started(initiated_event_id, &attributes, cause);
@@ -84,26 +109,42 @@ impl Engine {
     /// A run has ended, and with it perhaps the child of a parent that still runs.
     pub(crate) fn tell_parent(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
+        if execution.was_terminated_by_reset() {
+            return;
+        }
         let start = &execution.state.start;
         let Some(parent) = start.parent_workflow_execution.as_ref() else { return };
-        let Some(parent) = self.by_run_id.get(&parent.run_id).copied() else { return };
+        let Some(parent) = self.by_run_id.get(&parent.run_id).map(|parent| self.after_resets(*parent)) else { return };
         let initiated_event_id = start.parent_initiated_event_id;
         let Some(last) = execution.history.events.last() else { return };
         let Some(end) = last.attributes.clone().filter(|end| !is_continued(end)) else { return };
         let ended = execution.execution();
         let waits = self.execution(parent).state.children.get(&initiated_event_id);
-        if waits.is_some_and(|child| child.workflow_id == ended.workflow_id) {
+        let first_run_id = execution.first_run_id();
+        if waits.is_some_and(|child| child.workflow_id == ended.workflow_id && child.run_id == first_run_id) {
             self.transact_if_running(parent, |transaction| transaction.child_ended(initiated_event_id, ended, end));
         }
     }
 
+    /// A parent has closed: its children learn of it, unless a reset takes them over.
+    pub(crate) fn close_children(&mut self, parent: ExecutionId, children: &[Child]) {
+        let execution = self.execution(parent);
+        if !execution.was_terminated_by_reset() || execution.reset_run_id.is_empty() {
+            children.iter().for_each(|child| self.close_child(parent, child));
+        }
+    }
+
     /// The parent of a child has closed.
-    pub(crate) fn close_child(&mut self, parent: ExecutionId, child: &Child) {
+    fn close_child(&mut self, parent: ExecutionId, child: &Child) {
         let Ok(namespace) = self.namespaces.get(&child.namespace) else { return };
         let key = (namespace.id.clone(), child.workflow_id.clone());
         // The policy concerns the child's whole chain, and no other workflow of the same id.
         let current = self.current.get(&key).copied();
         let Some(id) = current.filter(|id| self.execution(*id).first_run_id() == child.run_id) else { return };
+        // A child that a reset has handed over still names the run that started it: the policy does not reach it.
+        if self.execution(id).state.start.parent_workflow_execution != Some(self.execution(parent).execution()) {
+            return;
+        }
         match child.parent_close_policy {
             ParentClosePolicy::Abandon => {}
             ParentClosePolicy::RequestCancel => {
@@ -150,16 +191,7 @@ impl Transaction<'_> {
         attributes: history::StartChildWorkflowExecutionInitiatedEventAttributes,
         extras: Extras,
     ) {
-        let mut child = Child {
-            initiated_event_id: 0,
-            started_event_id: 0,
-            namespace: attributes.namespace.clone(),
-            namespace_id: attributes.namespace_id.clone(),
-            workflow_id: attributes.workflow_id.clone(),
-            run_id: String::new(),
-            workflow_type: attributes.workflow_type.clone(),
-            parent_close_policy: attributes.parent_close_policy(),
-        };
+        let mut child = Child::initiated(0, &attributes);
         child.initiated_event_id = self.record_with(attributes, extras);
         self.effects.push(Effect::Errand(Errand::StartChild(child.initiated_event_id)));
         self.state().children.insert(child.initiated_event_id, child);

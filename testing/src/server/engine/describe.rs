@@ -63,8 +63,7 @@ fn config(execution: &Execution) -> workflow::WorkflowExecutionConfig {
 /// A run as lists and descriptions show it.
 pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
     let state = &execution.state;
-    let backoff = time::stored(state.start.first_workflow_task_backoff.as_ref()).unwrap_or_default();
-    let execution_time = state.start_time.plus(backoff);
+    let execution_time = state.execution_time();
     workflow::WorkflowExecutionInfo {
         execution: Some(execution.execution()),
         r#type: state.start.workflow_type.clone(),

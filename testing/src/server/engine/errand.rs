@@ -49,7 +49,7 @@ impl Engine {
                 Errand::SignalExternal(initiated) => self.signal_external(id, initiated),
                 Errand::CancelExternal(initiated) => self.cancel_external(id, initiated),
                 Errand::TellParent => self.tell_parent(id),
-                Errand::CloseChildren(children) => children.iter().for_each(|child| self.close_child(id, child)),
+                Errand::CloseChildren(children) => self.close_children(id, &children),
             }
         }
         self.errands.busy = false;

@@ -11,7 +11,8 @@ use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
-use super::time::Time;
+use super::reported_problems::TaskProblems;
+use super::time::{self, Time};
 use super::timer::Timer;
 use super::update::Updates;
 use super::waiters::WaiterId;
@@ -36,6 +37,8 @@ pub(crate) struct Execution {
     pub(crate) update_waiters: Vec<WaiterId>,
     /// The run that a reset of this one has made.
     pub(crate) reset_run_id: String,
+    /// So many events were taken over from another run, by a reset.
+    pub(crate) copied_events: i64,
     /// Bumped by every committed transaction.
     pub(crate) transitions: i64,
 }
@@ -68,6 +71,7 @@ pub(crate) struct State {
     pub(crate) task: Option<WorkflowTask>,
     /// The attempt that the next workflow task will have.
     pub(crate) task_attempt: i32,
+    pub(crate) task_problems: TaskProblems,
     /// The started event of the last completed workflow task, 0 before the first.
     pub(crate) previous_started_event_id: i64,
     pub(crate) sticky: Option<Sticky>,
@@ -121,6 +125,11 @@ impl Execution {
 }
 
 impl State {
+    /// When the run's first workflow task could begin: at its start, or after the backoff that it started with.
+    pub(crate) fn execution_time(&self) -> Time {
+        self.start_time.plus(time::stored(self.start.first_workflow_task_backoff.as_ref()).unwrap_or_default())
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.status == enums::WorkflowExecutionStatus::Running
     }

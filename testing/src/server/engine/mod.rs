@@ -13,10 +13,12 @@ mod activity_respond;
 pub(crate) mod api;
 mod buffer;
 mod busy;
+mod calendar;
 mod cancel;
 mod chain;
 mod child;
 mod commands;
+mod cron;
 mod deadlines;
 mod describe;
 mod errand;
@@ -29,6 +31,8 @@ mod history_builder;
 mod history_read;
 mod ids;
 mod limits;
+mod list_filter;
+mod list_query;
 mod multi_operation;
 mod namespace;
 mod nexus_completion;
@@ -39,7 +43,9 @@ mod nexus_task;
 mod poll;
 mod query;
 mod rebuild;
+mod reported_problems;
 mod reset;
+mod reset_children;
 mod retry;
 mod signal;
 mod speculative_task;
@@ -66,7 +72,9 @@ mod workflow_task_respond;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+pub(crate) use self::activity_close::Reporter;
 use self::api::common;
 use self::deadlines::Deadlines;
 use self::errand::Errands;
@@ -91,6 +99,8 @@ pub(crate) struct Options {
     pub(crate) namespaces: Vec<String>,
     /// What all ids are made from.
     pub(crate) seed: u64,
+    /// A run that another one follows takes at least this long, from when its first task could begin: the next one waits.
+    pub(crate) minimum_run_lifetime: Duration,
     /// Activities that ask for it are handed to the worker in the response to its completion.
     pub(crate) eager_activities: bool,
     /// Commands may name other namespaces than their workflow's.
@@ -99,8 +109,13 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let namespaces = vec!["default".to_owned()];
-        Self { namespaces, seed: 0, eager_activities: true, cross_namespace_commands: false }
+        Self {
+            namespaces: vec!["default".to_owned()],
+            seed: 0,
+            minimum_run_lifetime: Duration::from_secs(1),
+            eager_activities: true,
+            cross_namespace_commands: false,
+        }
     }
 }
 
@@ -228,6 +243,7 @@ impl Engine {
             namespaces: &self.namespaces,
             cross_namespace_commands: self.options.cross_namespace_commands,
             sequence: &mut self.sequence,
+            minimum_run_lifetime: self.options.minimum_run_lifetime,
             effects: Vec::new(),
             stays_in_memory: false,
         };

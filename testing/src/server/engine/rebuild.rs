@@ -46,6 +46,7 @@ impl Transaction<'_> {
         let event_id = self.append(event);
         if let Some(attributes) = attributes {
             pending.note(event_id, &attributes, happened);
+            self.note_child(event_id, &attributes);
             self.note(event_id, attributes);
         }
     }

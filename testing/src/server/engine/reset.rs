@@ -1,5 +1,5 @@
 //! ResetWorkflowExecution: a new run goes on from a workflow task of an old one. It copies the events before, marks the
-//! task as failed by the reset, and applies the signals and updates again that came later.
+//! task as failed by the reset, and applies the signals and updates again that came later, and what children have told.
 
 use super::Engine;
 use super::api::enums::{
@@ -7,18 +7,20 @@ use super::api::enums::{
 };
 use super::api::failure::failure::FailureInfo;
 use super::api::{Attributes, HistoryEvent, failure, history, service};
+use super::buffer::reorder;
 use super::deadlines::Deadline;
 use super::errors::Error;
 use super::execution::{Execution, ExecutionId, History, State};
 use super::history_builder::Extras;
 use super::rebuild::{Pending, pending_workflow_task};
+use super::reset_children::is_of_child;
 use super::start::NewRun;
 use super::transaction::Transaction;
 use super::update::update_id;
 use super::workflow_task::{HISTORY_SERVICE, WorkflowTask};
 
 /// Who terminates the run that was current.
-const RESETTER: &str = "history-resetter";
+pub(super) const RESETTER: &str = "history-resetter";
 
 /// What a new run takes over.
 struct Reset {
@@ -38,13 +40,14 @@ impl Engine {
         if !request.post_reset_operations.is_empty() {
             return Err(Error::unimplemented("abide-testing's server does not support post-reset operations yet"));
         }
+        let run_id = self.ids.v4();
+        self.executions[base.0].reset_run_id.clone_from(&run_id);
         self.terminate_current(base, &request.reason);
         let reapplied = self.events_to_reapply(base, &request);
         let execution = self.execution(base);
         let base_run_id = execution.run_id.clone();
         let reset = Reset { kept, reapplied, base_run_id, reason: request.reason };
-        let run_id = self.create_reset_run(base, reset);
-        self.executions[base.0].reset_run_id.clone_from(&run_id);
+        self.create_reset_run(base, run_id.clone(), reset);
         Ok(service::ResetWorkflowExecutionResponse { run_id })
     }
 
@@ -60,13 +63,13 @@ impl Engine {
         }
     }
 
-    /// Signals and updates after the kept events, also those of the runs that continued the old one.
+    /// Signals, updates and news of children after the kept events, also those of the runs that continued the old one.
     fn events_to_reapply(
         &self,
         base: ExecutionId,
         request: &service::ResetWorkflowExecutionRequest,
     ) -> Vec<HistoryEvent> {
-        let (signals, updates) = reapplied_kinds(request);
+        let (signals, updates, children) = reapplied_kinds(request);
         let mut reapplied = Vec::new();
         let mut next = Some((base, request.workflow_task_finish_event_id));
         while let Some((id, first)) = next {
@@ -79,6 +82,7 @@ impl Engine {
                         Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(_)
                         | Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(_),
                     ) if updates => reapplied.push(event),
+                    Some(attributes) if children && is_of_child(attributes) => reapplied.push(event),
                     Some(Attributes::WorkflowExecutionContinuedAsNewEventAttributes(a)) => {
                         following = self.by_run_id.get(&a.new_execution_run_id).copied();
                     }
@@ -90,11 +94,11 @@ impl Engine {
         reapplied
     }
 
-    fn create_reset_run(&mut self, base: ExecutionId, reset: Reset) -> String {
+    fn create_reset_run(&mut self, base: ExecutionId, run_id: String, reset: Reset) {
         let old = self.execution(base);
         let (namespace, workflow_id) = (old.namespace.clone(), old.workflow_id.clone());
         let (start, user_metadata) = ((*old.state.start).clone(), old.state.user_metadata.clone());
-        let (run_id, request_id) = (self.ids.v4(), self.ids.v4());
+        let request_id = self.ids.v4();
         let run = NewRun { run_id: run_id.clone(), start, request_id, user_metadata, ..NewRun::default() };
         let id = ExecutionId(self.executions.len());
         self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
@@ -103,16 +107,16 @@ impl Engine {
             id,
             namespace,
             workflow_id,
-            run_id: run_id.clone(),
+            run_id,
             history: History::default(),
             state: State::of(&run, self.now.time),
             queries: Vec::new(),
             update_waiters: Vec::new(),
             reset_run_id: String::new(),
+            copied_events: i64::try_from(reset.kept.len()).unwrap_or(i64::MAX),
             transitions: 0,
         });
         self.transact(id, |transaction| transaction.begin_reset(reset));
-        run_id
     }
 }
 
@@ -131,10 +135,12 @@ impl Transaction<'_> {
             let key = self.set_deadline(at, Deadline::WorkflowTimeout(self.execution.id));
             self.state().timeout = Some(key);
         }
-        for event in reset.reapplied {
+        // They come in one step, as events that were buffered do, and in the same order.
+        for event in reorder(reset.reapplied) {
             self.reapply(event);
         }
         self.resume_pending(pending);
+        self.start_missing_children();
         self.ensure_workflow_task();
     }
 
@@ -181,7 +187,8 @@ impl Transaction<'_> {
                 // Without a request it was admitted by an event, which is applied again itself.
                 self.readmit(accepted.accepted_request);
             }
-            _ => {}
+            Some(of_child) => self.reapply_child_event(of_child),
+            None => {}
         }
     }
 
@@ -218,12 +225,16 @@ fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEven
     Ok(kept)
 }
 
-/// Whether signals, and whether updates are applied again.
-fn reapplied_kinds(request: &service::ResetWorkflowExecutionRequest) -> (bool, bool) {
+/// Whether signals, updates and news of children are applied again.
+fn reapplied_kinds(request: &service::ResetWorkflowExecutionRequest) -> (bool, bool, bool) {
     let excluded = |kind| request.reset_reapply_exclude_types().any(|excluded| excluded == kind);
     let kinds = request.reset_reapply_type();
     let signals = kinds != ResetReapplyType::None && !excluded(ResetReapplyExcludeType::Signal);
     let updates = !matches!(kinds, ResetReapplyType::None | ResetReapplyType::Signal)
         && !excluded(ResetReapplyExcludeType::Update);
-    (signals, updates)
+    // Children have no name of their own here: only who excludes everything excludes them.
+    #[expect(deprecated, reason = "it counts among what can be excluded")]
+    let others = [ResetReapplyExcludeType::Nexus, ResetReapplyExcludeType::CancelRequest];
+    let children = signals || updates || !others.into_iter().all(excluded);
+    (signals, updates, children)
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::enums::{EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
+use super::api::enums::{
+    ContinueAsNewInitiator, EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
 use super::api::{common, errordetails, history, sdk, service};
 use super::deadlines::Deadline;
 use super::errors::Error;
@@ -15,7 +17,7 @@ use super::time::{self, Time};
 use super::transaction::Transaction;
 use super::update::Updates;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling};
-use super::{Engine, limits, retry};
+use super::{Engine, cron, limits, retry};
 
 const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,6 +136,7 @@ impl Engine {
     /// Turns a valid start request into the run it asks for.
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
+        cron::validate(&request.cron_schedule, self.now.time)?;
         let execution_timeout =
             time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
         let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
@@ -141,10 +144,13 @@ impl Engine {
         let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
         let task_timeout = self::task_timeout(task_timeout, run_timeout);
         let delay = time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelay")?;
+        let first_time = cron::backoff(&request.cron_schedule, self.now.time, self.now.time);
+        let has_cron = first_time.is_some();
         let run_id = self.ids.v7(self.now.time);
         let queue = request.task_queue.as_ref().map(|queue| queue.name.clone()).unwrap_or_default();
         let expiration = execution_timeout.map(|timeout| self.now.time.plus(delay.unwrap_or_default()).plus(timeout));
-        let eager = request.request_eager_execution && delay.is_none();
+        let backoff = first_time.or(delay).unwrap_or_default();
+        let eager = request.request_eager_execution && backoff.is_zero();
         let start = history::WorkflowExecutionStartedEventAttributes {
             workflow_type: request.workflow_type.clone(),
             task_queue: Some(normal_queue(&queue)),
@@ -160,7 +166,9 @@ impl Engine {
             retry_policy: request.retry_policy.clone().map(|policy| retry::with_defaults(Some(policy))),
             attempt: 1,
             workflow_execution_expiration_time: expiration.map(Time::proto),
-            first_workflow_task_backoff: Some(time::proto(delay.unwrap_or_default())),
+            first_workflow_task_backoff: Some(time::proto(backoff)),
+            initiator: if has_cron { ContinueAsNewInitiator::CronSchedule.into() } else { 0 },
+            cron_schedule: request.cron_schedule.clone(),
             memo: request.memo.clone(),
             search_attributes: request.search_attributes.clone(),
             header: request.header.clone(),
@@ -199,6 +207,7 @@ impl Engine {
             queries: Vec::new(),
             update_waiters: Vec::new(),
             reset_run_id: String::new(),
+            copied_events: 0,
             transitions: 0,
         });
         self.transact(id, |transaction| transaction.begin(run));
@@ -233,6 +242,7 @@ impl State {
             buffer: Vec::new(),
             task: None,
             task_attempt: 1,
+            task_problems: Default::default(),
             previous_started_event_id: 0,
             sticky: None,
             activities: Default::default(),
@@ -344,8 +354,8 @@ pub(crate) fn validate(request: &service::StartWorkflowExecutionRequest) -> Resu
         Some(queue) if !queue.name.is_empty() => {}
         _ => return refuse("taskQueue is not set"),
     }
-    if !request.cron_schedule.is_empty() {
-        return Err(Error::unimplemented("abide-testing's server does not support cron schedules yet"));
+    if !request.cron_schedule.is_empty() && request.workflow_start_delay.is_some() {
+        return refuse("CronSchedule and WorkflowStartDelay may not be used together.");
     }
     if let Some(policy) = &request.retry_policy {
         retry::validate(policy)?;

@@ -83,3 +83,37 @@ pub(crate) fn shorter(left: Option<Duration>, right: Option<Duration>) -> Option
         (left, right) => left.or(right),
     }
 }
+
+/// The nanoseconds of a duration as Go writes it: `90s`, `1h30m`, `-1.5h`, `250ms`.
+pub(crate) fn go_duration(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut nanos = 0_f64;
+    loop {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let unit = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit);
+        let scale = match unit {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3_600e9,
+            _ => return None,
+        };
+        nanos += number.parse::<f64>().ok()? * scale;
+        if after.is_empty() {
+            break;
+        }
+        rest = after;
+    }
+    let fits = nanos < i64::MAX as f64;
+    fits.then_some(if negative { -nanos as i64 } else { nanos as i64 })
+}

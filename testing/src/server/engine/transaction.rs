@@ -40,6 +40,7 @@ pub(crate) struct Transaction<'a> {
     pub(crate) namespaces: &'a Namespaces,
     pub(crate) cross_namespace_commands: bool,
     pub(crate) sequence: &'a mut u64,
+    pub(crate) minimum_run_lifetime: Duration,
     pub(crate) effects: Vec<Effect>,
     /// Nothing happened that a real server would write down: a speculative task stays one.
     pub(crate) stays_in_memory: bool,

@@ -1,13 +1,14 @@
-//! ListWorkflowExecutions and CountWorkflowExecutions over what is in memory, always up to date. Queries are conjunctions
-//! of equalities (`WorkflowType = 'Order' AND ExecutionStatus = 'Running'`); anything else is refused with a clear text.
+//! ListWorkflowExecutions and CountWorkflowExecutions over what is in memory, always up to date.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::Engine;
-use super::api::{common, enums::WorkflowExecutionStatus, service, workflow};
+use super::api::{common, service, workflow};
 use super::describe;
 use super::errors::Error;
 use super::execution::Execution;
+use super::list_filter::{self, Filter};
+use super::list_query;
 
 const PAGE_SIZE: usize = 1000;
 
@@ -78,13 +79,11 @@ impl Engine {
     /// The runs that a query selects: open ones first, then the latest.
     fn select(&self, namespace: &str, query: &str) -> Result<Vec<&Execution>, Error> {
         let namespace = self.namespaces.get(namespace)?;
-        let filters = parse(query)?;
-        let mut found: Vec<&Execution> = Vec::new();
-        for execution in self.executions.iter().filter(|execution| execution.namespace == namespace) {
-            if matches_all(execution, &filters)? {
-                found.push(execution);
-            }
-        }
+        let runs = || self.executions.iter().filter(|execution| execution.namespace == namespace);
+        let kind = |name: &str| runs().find_map(|run| run.state.search_attributes.get(name).map(list_filter::kind_of));
+        let filter = list_query::parse(query)?.map(|query| Filter::new(query, &kind)).transpose()?;
+        let mut found: Vec<&Execution> =
+            runs().filter(|run| filter.as_ref().is_none_or(|filter| filter.selects(run))).collect();
         found.sort_by_key(|execution| {
             let state = &execution.state;
             (state.close_time.is_some(), std::cmp::Reverse((state.close_time, state.start_time, execution.id)))
@@ -103,73 +102,4 @@ fn listed(execution: &Execution) -> workflow::WorkflowExecutionInfo {
         history_size_bytes: if closed { info.history_size_bytes } else { 0 },
         ..info
     }
-}
-
-fn matches_all(execution: &Execution, filters: &[(String, String)]) -> Result<bool, Error> {
-    for (name, wanted) in filters {
-        if !matches(execution, name, wanted)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn matches(execution: &Execution, name: &str, wanted: &str) -> Result<bool, Error> {
-    let state = &execution.state;
-    Ok(match name {
-        "WorkflowId" => execution.workflow_id == wanted,
-        "RunId" => execution.run_id == wanted,
-        "WorkflowType" => state.start.workflow_type.as_ref().is_some_and(|kind| kind.name == wanted),
-        "TaskQueue" => state.task_queue() == wanted,
-        "ExecutionStatus" => status(wanted)? == state.status,
-        custom => {
-            let unquoted =
-                |payload: &common::Payload| String::from_utf8_lossy(&payload.data).trim_matches('"') == wanted;
-            state.search_attributes.get(custom).is_some_and(unquoted)
-        }
-    })
-}
-
-fn status(name: &str) -> Result<WorkflowExecutionStatus, Error> {
-    use WorkflowExecutionStatus::{Canceled, Completed, ContinuedAsNew, Failed, Running, Terminated, TimedOut};
-    let all = [Running, Completed, Failed, Canceled, Terminated, ContinuedAsNew, TimedOut];
-    all.into_iter().find(|status| format!("{status:?}") == name).ok_or_else(|| {
-        Error::invalid_argument(format!("invalid query: invalid expression: invalid ExecutionStatus value '{name}'"))
-    })
-}
-
-/// Reads `Name = 'value' AND ..`.
-fn parse(query: &str) -> Result<Vec<(String, String)>, Error> {
-    let mut filters = Vec::new();
-    let mut rest = query.trim();
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=').ok_or_else(|| unsupported(query))?;
-        let name = name.trim().trim_matches('`');
-        let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !valid {
-            return Err(unsupported(query));
-        }
-        let after = after.trim_start();
-        let (value, after) = match after.chars().next().filter(|quote| matches!(quote, '\'' | '"')) {
-            Some(quote) => after[1..].split_once(quote).ok_or_else(|| unsupported(query))?,
-            None => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
-        };
-        if after.is_empty() && value.is_empty() && !rest.contains(['\'', '"']) {
-            return Err(unsupported(query));
-        }
-        filters.push((name.to_owned(), value.to_owned()));
-        rest = after.trim_start();
-        if !rest.is_empty() {
-            let keyword = rest.get(..4).filter(|word| word.eq_ignore_ascii_case("AND "));
-            keyword.ok_or_else(|| unsupported(query))?;
-            rest = rest[4..].trim_start();
-        }
-    }
-    Ok(filters)
-}
-
-fn unsupported(query: &str) -> Error {
-    Error::invalid_argument(format!(
-        "invalid query: abide-testing's server understands equalities joined by AND only (Name = 'value' AND ..), found: {query}"
-    ))
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::api::{enums, failure, history, taskqueue};
 use super::deadlines::{Deadline, Key};
 use super::history_builder::Extras;
+use super::reported_problems::Problem;
 use super::speculative_task::not_picked_up;
 use super::time::{self, Time};
 use super::transaction::{Effect, Transaction};
@@ -197,6 +198,7 @@ impl Transaction<'_> {
             self.write_virtual_events(&task, &attributes.identity);
         }
         self.end_first_task_backoff();
+        self.end_task_problems();
         attributes.scheduled_event_id = task.scheduled_event_id;
         attributes.started_event_id = task.started_event_id;
         self.state().task_attempt = 1;
@@ -213,6 +215,7 @@ impl Transaction<'_> {
         if !task.is_transient() {
             attributes.scheduled_event_id = task.scheduled_event_id;
             attributes.started_event_id = task.started_event_id;
+            self.note_task_problem(Problem::Failed(attributes.cause()));
             self.record(attributes);
         }
         self.count_failed_attempt();
@@ -244,6 +247,7 @@ impl Transaction<'_> {
                 started_event_id: task.started_event_id,
                 timeout_type: enums::TimeoutType::StartToClose.into(),
             });
+            self.note_task_problem(Problem::TimedOut(enums::TimeoutType::StartToClose));
         }
         self.count_failed_attempt();
         self.ensure_workflow_task();
@@ -282,6 +286,7 @@ impl Transaction<'_> {
             state.task_attempt = 1;
         } else {
             state.task_attempt += 1;
+            self.report_task_problem();
         }
     }
 

@@ -1,4 +1,4 @@
-//! COMPLETE_WORKFLOW_EXECUTION.
+//! COMPLETE_WORKFLOW_EXECUTION: ends the run; by its cron schedule another one follows.
 
 use super::super::api::{command, enums::WorkflowExecutionStatus, history};
 use super::super::history_builder::Extras;
@@ -16,12 +16,14 @@ pub(super) fn apply(
         return Err(Refusal::unhandled_command());
     }
     limits::check_command(attributes.result.as_ref(), "CompleteWorkflowExecutionCommandAttributes.Result")?;
+    let next = transaction.cron_run(attributes.result.clone(), None);
     let attributes = history::WorkflowExecutionCompletedEventAttributes {
         result: attributes.result,
         workflow_task_completed_event_id: completion.completed_event_id,
-        new_execution_run_id: String::new(),
+        new_execution_run_id: next.as_ref().map(|next| next.run_id.clone()).unwrap_or_default(),
     };
     transaction.record_with(attributes, extras);
     transaction.close(WorkflowExecutionStatus::Completed);
+    transaction.continue_with(next);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! FAIL_WORKFLOW_EXECUTION: ends the run, or starts the next attempt if the workflow has a retry policy.
+//! FAIL_WORKFLOW_EXECUTION: ends the run; the next attempt follows if the workflow has a retry policy, or the next run by
+//! its cron schedule.
 
 use super::super::api::enums::{RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
@@ -19,9 +20,13 @@ pub(super) fn apply(
     if completion.has_unhandled_events {
         return Err(Refusal::unhandled_command());
     }
-    let (retry_state, next) = match transaction.retried_run(&failure) {
+    // An attempt that failed takes the result of the last successful run from the next one: so does the real server.
+    let (retry_state, next) = match transaction.retried_run(&failure, None) {
         Ok(next) => (RetryState::InProgress, Some(next)),
-        Err(state) => (state, None),
+        Err(state) => {
+            let last_result = transaction.execution.state.start.last_completion_result.clone();
+            (state, transaction.cron_run(last_result, Some(failure.clone())))
+        }
     };
     let attributes = history::WorkflowExecutionFailedEventAttributes {
         failure: Some(failure),

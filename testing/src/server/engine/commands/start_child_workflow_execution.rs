@@ -3,6 +3,7 @@
 use super::super::api::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
 use super::super::child::start_request;
+use super::super::cron;
 use super::super::execution::normal_queue;
 use super::super::history_builder::Extras;
 use super::super::limits;
@@ -59,6 +60,7 @@ pub(super) fn apply(
         ..Default::default()
     };
     validate(&start_request(&event)).map_err(|error| bad(error.message))?;
+    check_cron(transaction, &event).map_err(bad)?;
     limits::check_command(event.input.as_ref(), "StartChildWorkflowExecutionCommandAttributes.Input")?;
     fill_in(&mut event).map_err(bad)?;
     if execution.state.children.len() >= PENDING_LIMIT {
@@ -70,6 +72,21 @@ pub(super) fn apply(
     }
     transaction.initiate_child(event, extras);
     Ok(())
+}
+
+/// Refuses a cron schedule that the child could not be started with.
+fn check_cron(
+    transaction: &Transaction<'_>,
+    event: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
+) -> Result<(), String> {
+    cron::validate(&event.cron_schedule, transaction.time()).map_err(|error| {
+        let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
+        format!(
+            "invalid CronSchedule on StartChildWorkflowExecutionCommand: {}. WorkflowId={} WorkflowType={kind} \
+             Namespace={}",
+            error.message, event.workflow_id, event.namespace
+        )
+    })
 }
 
 /// Completes the timeouts from one another, and the retry policy.

@@ -11,6 +11,7 @@ fn continue_as_new() {
             start
             poll
             respond: continue-as-new
+            wait 1s
             history first
             history
             poll
@@ -26,9 +27,36 @@ fn continue_as_new() {
               4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionContinuedAsNew
             history:
-              1 WorkflowExecutionStarted attempt 1, by Workflow
+              1 WorkflowExecutionStarted attempt 1, by Workflow, in 1s
               2 WorkflowTaskScheduled on tq, attempt 1
             poll: task, attempt 1, events 1-3
+        "#]],
+    );
+}
+
+#[test]
+fn a_run_that_another_one_follows_takes_a_second_at_least() {
+    check(
+        "
+            start
+            wait 0.4s
+            poll
+            respond: continue-as-new
+            poll
+            wait 0.6s
+            poll
+            wait 2s
+            respond: continue-as-new
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            poll: nothing
+            poll: task, attempt 1, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1, by Workflow
+              2 WorkflowTaskScheduled on tq, attempt 1
         "#]],
     );
 }
@@ -60,11 +88,11 @@ fn a_failed_run_is_tried_again() {
             poll: nothing
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 2, by Retry
+              1 WorkflowExecutionStarted attempt 2, by Retry, in 1s, after "no"
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
             history:
-              1 WorkflowExecutionStarted attempt 2, by Retry
+              1 WorkflowExecutionStarted attempt 2, by Retry, in 1s, after "no"
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
@@ -186,7 +214,7 @@ fn a_run_that_timed_out_is_tried_again() {
               3 WorkflowExecutionTimedOut InProgress
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 2, by Retry
+              1 WorkflowExecutionStarted attempt 2, by Retry, in 1s, after "workflow timeout" (StartToClose)
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ForceCloseCommand
@@ -225,9 +253,9 @@ fn a_start_delay_holds_back_the_first_task() {
         &expect![[r#"
             start: first run, started true
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 5s
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 5s
               2 WorkflowTaskScheduled on tq, attempt 1
         "#]],
     );

@@ -207,6 +207,7 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
             wait 1s
             poll
             respond: continue-as-new
+            wait 1s
             history
             poll
             respond: complete late
@@ -253,7 +254,7 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
               10 ChildWorkflowExecutionCompleted of 5, 6 late
               11 WorkflowTaskScheduled on tq, attempt 1
             history of kid:
-              1 WorkflowExecutionStarted attempt 1, by Workflow, child of wf
+              1 WorkflowExecutionStarted attempt 1, by Workflow, child of wf, in 1s
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
@@ -305,6 +306,7 @@ fn the_policy_reaches_the_run_that_a_child_has_continued_as() {
             respond
             poll
             respond: continue-as-new
+            wait 1s
             terminate
             history of=kid
         ",
@@ -314,7 +316,7 @@ fn the_policy_reaches_the_run_that_a_child_has_continued_as() {
             poll: task, attempt 1, events 1-8
             poll: task, attempt 1 of kid, events 1-3
             history of kid:
-              1 WorkflowExecutionStarted attempt 1, by Workflow, child of wf
+              1 WorkflowExecutionStarted attempt 1, by Workflow, child of wf, in 1s
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowExecutionTerminated by parent close policy
         "#]],
@@ -330,6 +332,7 @@ fn continuing_as_new_closes_the_run_for_its_children() {
             respond: child kid
             poll
             respond: continue-as-new
+            wait 1s
             history of=kid
             history
         ",
@@ -342,7 +345,7 @@ fn continuing_as_new_closes_the_run_for_its_children() {
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowExecutionTerminated by parent close policy
             history:
-              1 WorkflowExecutionStarted attempt 1, by Workflow
+              1 WorkflowExecutionStarted attempt 1, by Workflow, in 1s
               2 WorkflowTaskScheduled on tq, attempt 1
         "#]],
     );
@@ -468,7 +471,7 @@ fn what_cannot_be_started_fails_the_task() {
             poll
             respond: child
             poll
-            respond: child kid cron
+            respond: child kid cron=never
             poll
             respond: child kid namespace=other
             poll
@@ -480,7 +483,7 @@ fn what_cannot_be_started_fails_the_task() {
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument BadStartChildExecutionAttributes: WorkflowId is not set on request.
             poll: task, attempt 2, events 1-6
-            respond: InvalidArgument BadStartChildExecutionAttributes: abide-testing's server does not support cron schedules yet
+            respond: InvalidArgument BadStartChildExecutionAttributes: invalid CronSchedule on StartChildWorkflowExecutionCommand: invalid CronSchedule.. WorkflowId=kid WorkflowType=Child Namespace=default
             poll: nothing
             respond: InvalidArgument BadStartChildExecutionAttributes: cross namespace commands are not allowed
             poll: nothing

@@ -3,12 +3,14 @@
 mod activities;
 mod chains;
 mod children;
+mod cron;
 mod external;
 mod invariants;
 mod nexus;
 mod print;
 mod queries;
 mod reading;
+mod reset_children;
 mod resets;
 mod signals;
 mod spec;

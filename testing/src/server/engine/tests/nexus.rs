@@ -663,6 +663,7 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             tell async backing
             poll
             respond: continue-as-new
+            wait 1s
             poll
             respond
             history

@@ -20,7 +20,13 @@ fn attributes(attributes: &Attributes) -> String {
             };
             let parent = a.parent_workflow_execution.as_ref();
             let parent = parent.map(|parent| format!(", child of {}", parent.workflow_id)).unwrap_or_default();
-            format!("attempt {}{initiator}{parent}", a.attempt)
+            let wait = a.first_workflow_task_backoff.as_ref().map_or(0, |wait| wait.seconds);
+            let wait = if wait == 0 { String::new() } else { format!(", in {wait}s") };
+            let result = payloads(a.last_completion_result.as_ref());
+            let result = if result.is_empty() { result } else { format!(", last result {result}") };
+            let failed = a.continued_failure.as_ref();
+            let failed = failed.map(|last| format!(", after {}", failure(last))).unwrap_or_default();
+            format!("attempt {}{initiator}{parent}{wait}{result}{failed}", a.attempt)
         }
         WorkflowTaskScheduledEventAttributes(a) => {
             let queue = a.task_queue.as_ref().map_or("", |queue| queue.name.as_str());

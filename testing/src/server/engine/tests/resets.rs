@@ -335,6 +335,7 @@ fn runs_that_continued_the_old_one_give_their_signals() {
             signal a
             poll
             respond: continue-as-new
+            wait 1s
             poll
             signal b
             respond:

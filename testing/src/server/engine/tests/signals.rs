@@ -123,7 +123,7 @@ fn signal_with_start_skips_a_start_delay_that_others_wait_for() {
             signal-with-start: started false
             poll: task, attempt 1, events 1-5
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 60s
               2 WorkflowExecutionSignaled a
               3 WorkflowExecutionSignaled b
               4 WorkflowTaskScheduled on tq, attempt 1

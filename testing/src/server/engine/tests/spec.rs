@@ -1,14 +1,14 @@
 //! Scripts: one request a line, to one server with a standing clock. The transcript holds what came back.
 //!
 //! ```text
-//! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [request=..]
-//!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart
+//! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [cron=@daily] [request=..]
+//!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart; cron: `_` for a space
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
 //! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
-//!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron]
+//!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron=..]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
 //!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
@@ -25,13 +25,14 @@
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
-//! history [first] · count · busy
+//! history [first] · count [QUERY] · busy
 //! ```
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::activity_close::Reporter;
 use super::super::api::{command, common, enums, failure, query, service, taskqueue};
 use super::super::errors::Error;
 use super::super::time::{self, Now, Time};
@@ -126,7 +127,7 @@ impl Spec {
                 Ok(())
             }
             "history" => self.history(&arguments),
-            "count" => self.count(),
+            "count" => self.count(line),
             "endpoint" | "ask" | "tell" | "back" | "busy" => self.about_nexus(words[0], &arguments),
             other => panic!("unknown request {other:?} in {line:?}"),
         };
@@ -181,6 +182,7 @@ impl Spec {
             workflow_task_timeout: arguments.duration("task_timeout"),
             workflow_start_delay: arguments.duration("delay"),
             retry_policy: arguments.value("retry").map(retry_policy),
+            cron_schedule: arguments.cron(),
             request_id: self.request_id(arguments),
             workflow_id_conflict_policy: conflict.into(),
             workflow_id_reuse_policy: reuse.into(),
@@ -403,11 +405,12 @@ impl Spec {
         let engine = self.engine.at(self.now);
         let target = engine.activity_of_token(&token)?;
         let identity = "worker".to_owned();
+        let by = Reporter::without_version(identity.clone());
         match what {
-            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), identity),
+            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), by),
             "failed" => {
                 let failure = application_failure(arguments);
-                engine.fail_activity(target, Some(failure), None, identity)?;
+                engine.fail_activity(target, Some(failure), None, by)?;
             }
             "cancelled" => engine.cancel_activity(target, None, identity)?,
             _ => {
@@ -442,8 +445,9 @@ impl Spec {
         Ok(())
     }
 
-    fn count(&mut self) -> Result<(), Error> {
-        let request = service::CountWorkflowExecutionsRequest { namespace: "default".to_owned(), query: String::new() };
+    fn count(&mut self, line: &str) -> Result<(), Error> {
+        let query = line.trim_start_matches("count").to_owned();
+        let request = service::CountWorkflowExecutionsRequest { namespace: "default".to_owned(), query };
         let count = self.engine.count_workflow_executions(&request)?.count;
         let _ = writeln!(self.out, "count: {count}");
         Ok(())
@@ -644,7 +648,7 @@ fn start_child(
         parent_close_policy: policy.into(),
         workflow_id_reuse_policy: reuse.into(),
         retry_policy: arguments.value("retry").map(retry_policy),
-        cron_schedule: if arguments.has("cron") { "* * * * *".to_owned() } else { String::new() },
+        cron_schedule: arguments.cron(),
         namespace: arguments.value("namespace").unwrap_or_default().to_owned(),
         ..Default::default()
     }
@@ -673,12 +677,16 @@ impl<'a> Arguments<'a> {
         self.value("of").unwrap_or(WORKFLOW)
     }
 
-    fn execution(&self) -> common::WorkflowExecution {
+    pub(super) fn execution(&self) -> common::WorkflowExecution {
         common::WorkflowExecution { workflow_id: self.workflow().to_owned(), run_id: String::new() }
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn cron(&self) -> String {
+        self.value("cron").unwrap_or_default().replace('_', " ")
     }
 
     fn duration(&self, name: &str) -> Option<abide_protos::Duration> {

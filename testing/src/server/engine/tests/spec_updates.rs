@@ -6,7 +6,7 @@ use abide_protos::Any;
 use abide_protos::prost::Name;
 
 use super::super::api::service::execute_multi_operation_request::{Operation, operation};
-use super::super::api::{command, enums, failure, protocol, service, update};
+use super::super::api::{command, common, enums, failure, protocol, service, update};
 use super::super::errors::Error;
 use super::super::update::{Lifecycle, Progress};
 use super::super::update_workflow_execution::UpdateAt;
@@ -69,7 +69,7 @@ impl Spec {
         let run_id = if arguments.has("first") { self.first_run.clone() } else { String::new() };
         let request = service::ResetWorkflowExecutionRequest {
             namespace: "default".to_owned(),
-            workflow_execution: Some(execution(&run_id)),
+            workflow_execution: Some(common::WorkflowExecution { run_id, ..arguments.execution() }),
             reason: "because".to_owned(),
             workflow_task_finish_event_id: arguments.0[0].parse().expect("reset takes an event id"),
             reset_reapply_exclude_types: excluded.map(i32::from).into_iter().collect(),

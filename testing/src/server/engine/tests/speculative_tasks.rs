@@ -364,7 +364,7 @@ fn an_update_ends_the_wait_before_the_first_task() {
             poll: task, attempt 1, events 1-3, update u after 2
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 60s
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
@@ -391,9 +391,9 @@ fn a_rejected_update_does_not_end_the_wait_before_the_first_task() {
             poll: task, attempt 1, events 1-3, update u after 2
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 60s
             history:
-              1 WorkflowExecutionStarted attempt 1
+              1 WorkflowExecutionStarted attempt 1, in 60s
               2 WorkflowTaskScheduled on tq, attempt 1
         "#]],
     );

@@ -192,6 +192,7 @@ fn a_run_that_continues_leaves_updates_to_the_next_one() {
             poll
             update u
             respond: continue-as-new
+            wait 1s
             update u
             poll
             respond: accept u; update-completed u 1
@@ -204,7 +205,7 @@ fn a_run_that_continues_leaves_updates_to_the_next_one() {
             poll: task, attempt 1, events 1-3, update u after 2
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1, by Workflow
+              1 WorkflowExecutionStarted attempt 1, by Workflow, in 1s
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3

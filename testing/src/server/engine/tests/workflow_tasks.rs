@@ -7,6 +7,44 @@ use expect_test::expect;
 use super::spec::{Spec, check};
 
 #[test]
+fn tasks_that_fail_again_and_again_are_reported_until_one_completes() {
+    check(
+        "
+            start
+            poll
+            fail-task
+            poll
+            fail-task
+            poll
+            fail-task
+            poll
+            fail-task
+            count TemporalReportedProblems IS NOT NULL
+            poll
+            fail-task
+            count TemporalReportedProblems = 'cause=WorkflowTaskFailedCauseWorkflowWorkerUnhandledFailure'
+            poll
+            respond
+            count TemporalReportedProblems IS NOT NULL
+            count
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            poll: task, attempt 2, events 1-6
+            poll: task, attempt 3, events 1-6
+            poll: task, attempt 4, events 1-6
+            count: 0
+            poll: task, attempt 5, events 1-6
+            count: 1
+            poll: task, attempt 6, events 1-6
+            count: 0
+            count: 1
+        "#]],
+    );
+}
+
+#[test]
 fn an_empty_run() {
     check(
         "

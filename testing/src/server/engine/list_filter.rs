@@ -1,0 +1,483 @@
+//! The runs that a query selects. As in SQL a run without an attribute is neither equal to a value nor different from it;
+//! texts and lists of keywords are the exception: what does not hold a value is different from it.
+//!
+//! The real server knows which search attributes are registered. This one takes any name: its type is that of the values
+//! which runs have, and a name that no run has selects nothing.
+
+use std::cmp::Ordering;
+
+use super::api::common::Payload;
+use super::api::enums::WorkflowExecutionStatus as Status;
+use super::calendar::{Date, midnight};
+use super::errors::Error;
+use super::execution::Execution;
+use super::list_query::{Condition, Literal, Operator, Query, Test, invalid};
+use super::time::{self, Time};
+
+/// The type of a search attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Keyword,
+    KeywordList,
+    Text,
+    Int,
+    Double,
+    Bool,
+    Datetime,
+    /// ExecutionStatus: a keyword that is also a number.
+    Status,
+    /// ExecutionDuration: nanoseconds, also written as a duration.
+    Duration,
+    /// No run has it.
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Text(String),
+    List(Vec<String>),
+    Int(i64),
+    Double(f64),
+    Bool(bool),
+    /// Real servers keep microseconds.
+    Micros(i64),
+}
+
+/// A query whose values have been checked.
+#[derive(Debug)]
+pub(crate) enum Filter {
+    And(Box<Filter>, Box<Filter>),
+    Or(Box<Filter>, Box<Filter>),
+    Not(Box<Filter>),
+    Attribute { name: String, kind: Kind, check: Check, negated: bool },
+}
+
+#[derive(Debug)]
+pub(crate) enum Check {
+    Compare(Operator, Known),
+    In(Vec<Known>),
+    Between(Known, Known),
+    StartsWith(String),
+    IsNull,
+}
+
+/// A value that fits the attribute it is compared with.
+#[derive(Debug)]
+pub(crate) struct Known(Value);
+
+impl Filter {
+    /// `kind` tells the type of a search attribute that is not the server's own.
+    pub(crate) fn new(query: Query, kind: &dyn Fn(&str) -> Option<Kind>) -> Result<Self, Error> {
+        let inner = |query: Box<Query>| Self::new(*query, kind).map(Box::new);
+        Ok(match query {
+            Query::And(left, right) => Self::And(inner(left)?, inner(right)?),
+            Query::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
+            Query::Not(query) => Self::Not(inner(query)?),
+            Query::Condition(Condition { name, test, negated }) => {
+                let kind = own_kind(&name).or_else(|| kind(&name)).unwrap_or(Kind::Unknown);
+                let check = check(&name, kind, test, negated)?;
+                Self::Attribute { name, kind, check, negated }
+            }
+        })
+    }
+
+    pub(crate) fn selects(&self, run: &Execution) -> bool {
+        self.holds(run) == Some(true)
+    }
+
+    /// `None`: that cannot be said, because the run has no such attribute.
+    fn holds(&self, run: &Execution) -> Option<bool> {
+        match self {
+            Self::And(left, right) => match (left.holds(run), right.holds(run)) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (left, right) => Some(left? && right?),
+            },
+            Self::Or(left, right) => match (left.holds(run), right.holds(run)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (left, right) => Some(left? || right?),
+            },
+            Self::Not(inner) => inner.holds(run).map(|holds| !holds),
+            Self::Attribute { name, kind, check, negated } => {
+                let value = value_of(run, name, *kind);
+                let holds = match (check, value) {
+                    (Check::IsNull, value) => Some(value.is_none()),
+                    (Check::Compare(Operator::NotEqual, known), value) if matches_by_search(*kind) => {
+                        Some(!value.is_some_and(|value| value.equals(&known.0, *kind)))
+                    }
+                    (_, None) if matches_by_search(*kind) => Some(false),
+                    (check, value) => check.holds(&value?, *kind),
+                };
+                holds.map(|holds| holds != *negated)
+            }
+        }
+    }
+}
+
+impl Check {
+    fn holds(&self, value: &Value, kind: Kind) -> Option<bool> {
+        Some(match self {
+            Self::Compare(Operator::Equal, known) => value.equals(&known.0, kind),
+            Self::Compare(Operator::NotEqual, known) => !value.equals(&known.0, kind),
+            Self::Compare(operator, known) => {
+                let order = value.order(&known.0)?;
+                match operator {
+                    Operator::Less => order.is_lt(),
+                    Operator::LessOrEqual => order.is_le(),
+                    Operator::Greater => order.is_gt(),
+                    _ => order.is_ge(),
+                }
+            }
+            Self::In(known) => known.iter().any(|known| value.equals(&known.0, kind)),
+            Self::Between(from, to) => value.order(&from.0)?.is_ge() && value.order(&to.0)?.is_le(),
+            Self::StartsWith(prefix) => matches!(value, Value::Text(text) if text.starts_with(prefix.as_str())),
+            Self::IsNull => false,
+        })
+    }
+}
+
+impl Value {
+    fn equals(&self, known: &Self, kind: Kind) -> bool {
+        match (self, known) {
+            (Self::List(items), Self::Text(text)) => items.contains(text),
+            (Self::Text(text), Self::Text(wanted)) if kind == Kind::Text => holds_word(text, wanted),
+            _ => self.order(known) == Some(Ordering::Equal),
+        }
+    }
+
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => Some(left.cmp(right)),
+            (Self::Int(left), Self::Int(right)) | (Self::Micros(left), Self::Micros(right)) => Some(left.cmp(right)),
+            (Self::Bool(left), Self::Bool(right)) => Some(left.cmp(right)),
+            _ => self.number()?.partial_cmp(&other.number()?),
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => Some(*number as f64),
+            Self::Double(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// The type of a value that a run was given.
+pub(crate) fn kind_of(payload: &Payload) -> Kind {
+    match payload.metadata.get("type").map(Vec::as_slice) {
+        Some(b"Keyword") => Kind::Keyword,
+        Some(b"KeywordList") => Kind::KeywordList,
+        Some(b"Text") => Kind::Text,
+        Some(b"Int") => Kind::Int,
+        Some(b"Double") => Kind::Double,
+        Some(b"Bool") => Kind::Bool,
+        Some(b"Datetime") => Kind::Datetime,
+        _ => match payload.data.first() {
+            Some(b'[') => Kind::KeywordList,
+            Some(b'"') => Kind::Keyword,
+            Some(b't' | b'f') => Kind::Bool,
+            _ if std::str::from_utf8(&payload.data).is_ok_and(|text| text.parse::<i64>().is_ok()) => Kind::Int,
+            _ => Kind::Double,
+        },
+    }
+}
+
+/// Full-text search decides, not the value as a whole.
+fn matches_by_search(kind: Kind) -> bool {
+    matches!(kind, Kind::Text | Kind::KeywordList)
+}
+
+/// One of the words of `wanted` stands in `text`; case does not matter.
+fn holds_word(text: &str, wanted: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let text = words(text);
+    wanted.split(' ').map(words).filter(|word| !word.is_empty()).any(|word| text.windows(word.len()).any(|w| w == word))
+}
+
+/// The types of the server's own attributes.
+fn own_kind(name: &str) -> Option<Kind> {
+    Some(match name {
+        "WorkflowId" | "RunId" | "WorkflowType" | "TaskQueue" | "ParentWorkflowId" | "ParentRunId"
+        | "RootWorkflowId" | "RootRunId" => Kind::Keyword,
+        "ExecutionStatus" => Kind::Status,
+        "StartTime" | "ExecutionTime" | "CloseTime" => Kind::Datetime,
+        "ExecutionDuration" => Kind::Duration,
+        "HistoryLength" | "HistorySizeBytes" | "StateTransitionCount" => Kind::Int,
+        _ => return None,
+    })
+}
+
+fn value_of(run: &Execution, name: &str, kind: Kind) -> Option<Value> {
+    let state = &run.state;
+    let text = |text: &str| Some(Value::Text(text.to_owned()));
+    let (parent, root) = (&state.start.parent_workflow_execution, &state.start.root_workflow_execution);
+    match name {
+        "WorkflowId" => text(&run.workflow_id),
+        "RunId" => text(&run.run_id),
+        "WorkflowType" => text(&state.start.workflow_type.as_ref()?.name),
+        "TaskQueue" => text(state.task_queue()),
+        "ParentWorkflowId" => text(&parent.as_ref()?.workflow_id),
+        "ParentRunId" => text(&parent.as_ref()?.run_id),
+        "RootWorkflowId" => text(root.as_ref().map_or(&run.workflow_id, |root| &root.workflow_id)),
+        "RootRunId" => text(root.as_ref().map_or(run.first_run_id(), |root| &root.run_id)),
+        "ExecutionStatus" => Some(Value::Int(i64::from(i32::from(state.status)))),
+        "StartTime" => Some(micros(state.start_time)),
+        "ExecutionTime" => Some(micros(state.execution_time())),
+        "CloseTime" => state.close_time.map(micros),
+        // The rest is known of a closed run only.
+        "ExecutionDuration" => {
+            let duration = state.close_time?.since(state.execution_time());
+            Some(Value::Int(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
+        }
+        "HistoryLength" => state.close_time.map(|_| Value::Int(run.next_event_id() - 1)),
+        "HistorySizeBytes" => state.close_time.map(|_| Value::Int(run.history.size_bytes)),
+        "StateTransitionCount" => state.close_time.map(|_| Value::Int(run.transitions)),
+        custom => read(state.search_attributes.get(custom)?, kind),
+    }
+}
+
+/// A search attribute's value; the encoding is JSON.
+fn read(payload: &Payload, kind: Kind) -> Option<Value> {
+    let json = std::str::from_utf8(&payload.data).ok()?;
+    match kind {
+        Kind::KeywordList => Some(Value::List(strings(json))),
+        Kind::Int => json.parse().ok().map(Value::Int),
+        Kind::Double => json.parse().ok().map(Value::Double),
+        Kind::Bool => json.parse().ok().map(Value::Bool),
+        Kind::Datetime => strings(json).first().and_then(|text| datetime(text)).map(micros),
+        _ => strings(json).into_iter().next().map(Value::Text),
+    }
+}
+
+/// The JSON strings in a string or a list of strings.
+fn strings(json: &str) -> Vec<String> {
+    let (mut strings, mut current) = (Vec::new(), None::<String>);
+    let mut characters = json.chars();
+    while let Some(character) = characters.next() {
+        match (&mut current, character) {
+            (None, '"') => current = Some(String::new()),
+            (None, _) => {}
+            (Some(_), '"') => strings.extend(current.take()),
+            (Some(text), '\\') => text.extend(escaped(&mut characters)),
+            (Some(text), other) => text.push(other),
+        }
+    }
+    strings
+}
+
+/// What follows a backslash in JSON.
+fn escaped(characters: &mut std::str::Chars<'_>) -> Option<char> {
+    Some(match characters.next()? {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'u' => {
+            let digits: String = characters.by_ref().take(4).collect();
+            char::from_u32(u32::from_str_radix(&digits, 16).ok()?).unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        other => other,
+    })
+}
+
+fn micros(time: Time) -> Value {
+    Value::Micros(time.nanos().div_euclid(1_000))
+}
+
+/// The test with its values checked, which comes first; then whether attributes of this type can be tested like that.
+fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Error> {
+    let known = |literal: Literal| known(name, kind, literal).map(Known);
+    let kind_name = name_of(kind);
+    let refused = operator_refused(kind, &test, negated).map(|operator| {
+        let text = format!("operator '{operator}' not supported for {kind_name} type search attribute '{name}'");
+        invalid(format!("operation is not supported: {text}"))
+    });
+    let no_range = matches!(kind, Kind::Text | Kind::KeywordList | Kind::Bool);
+    let check = match test {
+        Test::Compare(operator, literal) => Check::Compare(operator, known(literal)?),
+        Test::In(literals) => Check::In(literals.into_iter().map(known).collect::<Result<_, _>>()?),
+        Test::Between(..) if no_range => {
+            let text = format!("cannot do range condition on search attribute '{name}' of type {kind_name}");
+            return Err(invalid(format!("invalid expression: {text}")));
+        }
+        Test::Between(from, to) => Check::Between(known(from)?, known(to)?),
+        Test::StartsWith(literal) => match known(literal)?.0 {
+            Value::Text(prefix) => Check::StartsWith(prefix),
+            // No run starts with a number: what takes numbers refuses the operator.
+            _ => Check::In(Vec::new()),
+        },
+        Test::IsNull => Check::IsNull,
+    };
+    refused.map_or(Ok(check), Err)
+}
+
+/// The operator of a test, if attributes of this type do not know it.
+fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static str> {
+    let (operator, known) = match test {
+        Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::Between(..) => return None,
+        Test::Compare(Operator::Less, _) => ("<", !matches_by_search(kind)),
+        Test::Compare(Operator::LessOrEqual, _) => ("<=", !matches_by_search(kind)),
+        Test::Compare(Operator::Greater, _) => (">", !matches_by_search(kind)),
+        Test::Compare(Operator::GreaterOrEqual, _) => (">=", !matches_by_search(kind)),
+        Test::In(_) => (if negated { "NOT IN" } else { "IN" }, kind != Kind::Text),
+        Test::StartsWith(_) => {
+            let known = matches!(kind, Kind::Keyword | Kind::Status | Kind::Unknown);
+            (if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }, known)
+        }
+    };
+    (!known).then_some(operator)
+}
+
+/// The value of a literal that is compared with an attribute of this type.
+fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
+    match (kind, literal) {
+        (Kind::Status, literal) => status(literal),
+        (Kind::Duration, Literal::Text(text)) => duration(&text).map(Value::Int).ok_or_else(|| {
+            invalid(format!("invalid expression: invalid duration value for search attribute {name}: {text}"))
+        }),
+        (Kind::Text, Literal::Text(text)) if text.trim().is_empty() => {
+            Err(invalid(format!("invalid expression: no tokens found filtering on Text type search attribute {name}")))
+        }
+        (Kind::Datetime, Literal::Text(text)) => datetime(&text)
+            .map(micros)
+            .ok_or_else(|| invalid(format!("invalid expression: unable to parse datetime '{text}'"))),
+        (Kind::Datetime, Literal::Int(nanos)) => Ok(micros(Time::from_nanos(nanos))),
+        (Kind::Keyword | Kind::KeywordList | Kind::Text | Kind::Unknown, Literal::Text(text)) => Ok(Value::Text(text)),
+        (Kind::Int | Kind::Double | Kind::Duration | Kind::Unknown, Literal::Int(number)) => Ok(Value::Int(number)),
+        (Kind::Int | Kind::Double | Kind::Unknown, Literal::Double(number)) => Ok(Value::Double(number)),
+        (Kind::Bool | Kind::Unknown, Literal::Bool(value)) => Ok(Value::Bool(value)),
+        (kind, literal) => {
+            let (value, type_name) = match literal {
+                Literal::Text(text) => (format!("{text:?}"), "string"),
+                Literal::Int(number) => (number.to_string(), "int64"),
+                Literal::Double(number) => (number.to_string(), "float64"),
+                Literal::Bool(value) => (value.to_string(), "bool"),
+            };
+            Err(invalid(format!(
+                "invalid expression: invalid value type for search attribute {name} of type {}: {value} (type: {type_name})",
+                name_of(kind)
+            )))
+        }
+    }
+}
+
+fn name_of(kind: Kind) -> String {
+    match kind {
+        Kind::Status => "Keyword".to_owned(),
+        Kind::Duration => "Int".to_owned(),
+        kind => format!("{kind:?}"),
+    }
+}
+
+fn status(literal: Literal) -> Result<Value, Error> {
+    let all = [
+        Status::Unspecified,
+        Status::Running,
+        Status::Completed,
+        Status::Failed,
+        Status::Canceled,
+        Status::Terminated,
+        Status::ContinuedAsNew,
+        Status::TimedOut,
+        Status::Paused,
+    ];
+    let number = |status: Status| i64::from(i32::from(status));
+    let (found, text) = match literal {
+        Literal::Text(name) => (all.into_iter().find(|status| format!("{status:?}") == name), format!("'{name}'")),
+        Literal::Int(value) => (all.into_iter().find(|status| number(*status) == value), value.to_string()),
+        Literal::Double(_) | Literal::Bool(_) => {
+            let text = "invalid expression: unexpected value type for search attribute ExecutionStatus";
+            return Err(invalid(text));
+        }
+    };
+    let found = found.ok_or_else(|| invalid(format!("invalid expression: invalid ExecutionStatus value {text}")))?;
+    Ok(Value::Int(number(found)))
+}
+
+/// Nanoseconds of `90s`, `2d`, `01:30:00` or a plain number of nanoseconds.
+fn duration(text: &str) -> Option<i64> {
+    if let Ok(nanos) = text.parse() {
+        return Some(nanos);
+    }
+    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
+        return days.checked_mul(86_400_000_000_000);
+    }
+    let parts: Vec<&str> = text.split(':').collect();
+    if let [hours, minutes, seconds] = parts[..] {
+        let [hours, minutes, seconds] = [hours, minutes, seconds].map(|part| part.parse::<i64>().ok());
+        return hours?.checked_mul(3_600)?.checked_add(minutes? * 60 + seconds?)?.checked_mul(1_000_000_000);
+    }
+    time::go_duration(text)
+}
+
+/// A point in time as RFC 3339 writes it: `2026-11-23T14:07:28.5+01:00`.
+fn datetime(text: &str) -> Option<Time> {
+    let (date, rest) = text.split_once('T')?;
+    let offset_at = rest.find(['Z', '+', '-'])?;
+    let (clock, offset) = rest.split_at(offset_at);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let numbers = |text: &str, separator: char| -> Option<Vec<u32>> {
+        text.split(separator).map(|part| if part.len() >= 2 { part.parse().ok() } else { None }).collect()
+    };
+    let [year, month, day] = numbers(date, '-')?[..] else { return None };
+    let [hour, minute, second] = numbers(clock, ':')?[..] else { return None };
+    let date = Date { year: i64::from(year), month, day };
+    let digits = fraction.len() <= 9 && !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    if !date.exists() || hour > 23 || minute > 59 || second > 59 || !digits {
+        return None;
+    }
+    let offset = match offset {
+        "Z" => 0,
+        offset => {
+            let [hours, minutes] = numbers(&offset[1..], ':')?[..] else { return None };
+            let minutes = i64::from(hours * 60 + minutes);
+            if offset.starts_with('-') { -minutes } else { minutes }
+        }
+    };
+    let seconds = i64::from(hour * 3_600 + minute * 60 + second) - offset * 60;
+    let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
+    Some(Time::from_nanos(midnight(date.days()).nanos().checked_add(seconds * 1_000_000_000 + nanos)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{datetime, duration, holds_word, strings};
+
+    #[test]
+    fn points_in_time_are_read_as_rfc_3339() {
+        let seconds = |text: &str| datetime(text).map(|time| time.nanos() / 1_000_000);
+        assert_eq!(seconds("1970-01-02T00:00:01Z"), Some(86_401_000));
+        assert_eq!(seconds("1970-01-01T01:00:00.25+01:00"), Some(250));
+        assert_eq!(seconds("1969-12-31T23:00:00-01:00"), Some(0));
+        for text in ["", "1970-01-01", "1970-02-30T00:00:00Z", "1970-01-01T25:00:00Z", "1970-01-01T00:00:00", "x"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_in_four_ways() {
+        for (text, seconds) in [("90s", 90), ("2d", 172_800), ("01:30:00", 5_400), ("7000000000", 7), ("1h1m", 3_660)] {
+            assert_eq!(duration(text), Some(seconds * 1_000_000_000), "{text}");
+        }
+        assert_eq!(duration("soon"), None);
+    }
+
+    #[test]
+    fn words_are_found_whole_and_in_any_case() {
+        assert!(holds_word("The quick, brown fox", "BROWN"));
+        assert!(holds_word("The quick, brown fox", "slow fox"));
+        assert!(holds_word("the long-distance call", "long-distance"));
+        assert!(!holds_word("the long-distance call", "distance-long"));
+        assert!(!holds_word("The quick, brown fox", "row"));
+    }
+
+    #[test]
+    fn strings_of_json_are_read_with_their_escapes() {
+        assert_eq!(strings(r#"["a","b \"c\"","\u0064\n"]"#), ["a", "b \"c\"", "d\n"]);
+        assert_eq!(strings("\"one\""), ["one"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Lists and counts: which runs a query selects, and which queries are refused, in the same words.
+
+use std::time::{Duration, SystemTime};
+
+use abide::SearchAttributeKey;
+use abide::prelude::*;
+
+use crate::arm::{Arm, Outcome, compare, until};
+
+type Failed = Box<dyn std::error::Error>;
+
+const KEYWORD: SearchAttributeKey<String> = SearchAttributeKey::keyword("TestKeyword");
+const TEXT: SearchAttributeKey<String> = SearchAttributeKey::text("TestText");
+const LIST: SearchAttributeKey<Vec<String>> = SearchAttributeKey::keyword_list("TestKeywordList");
+const INT: SearchAttributeKey<i64> = SearchAttributeKey::int("TestInt");
+const DOUBLE: SearchAttributeKey<f64> = SearchAttributeKey::double("TestDouble");
+const BOOL: SearchAttributeKey<bool> = SearchAttributeKey::bool("TestBool");
+const DATETIME: SearchAttributeKey<SystemTime> = SearchAttributeKey::datetime("TestDatetime");
+
+#[workflow]
+async fn listed(ctx: &WorkflowContext, ends: bool) -> Result<(), WorkflowError> {
+    if !ends {
+        ctx.timer(hours(1)).await?;
+    }
+    Ok(())
+}
+
+/// What a query selects among the three runs of a body: `a` has completed, `b` and `c` run, `c` has no attributes.
+const SELECTED: [(&str, &str); 47] = [
+    ("WorkflowType = 'listed'", "abc"),
+    ("WorkflowType != 'listed'", ""),
+    ("WorkflowType IN ('other', 'listed')", "abc"),
+    ("WorkflowType NOT IN ('other')", "abc"),
+    ("ExecutionStatus = 'Completed'", "a"),
+    ("ExecutionStatus = 1", "bc"),
+    ("ExecutionStatus != \"Running\"", "a"),
+    ("ExecutionStatus IN ('Running', 'Failed')", "bc"),
+    ("`ExecutionStatus` = 'Running' OR `ExecutionStatus` = 'Completed'", "abc"),
+    ("NOT ExecutionStatus = 'Running'", "a"),
+    ("CloseTime IS NULL", "bc"),
+    ("CloseTime is not null", "a"),
+    ("CloseTime > '2020-01-01T00:00:00Z'", "a"),
+    ("NOT CloseTime < '2020-01-01T00:00:00Z'", "a"),
+    ("StartTime > '2020-01-01T00:00:00Z' AND StartTime < '2100-01-01T00:00:00.5+02:00'", "abc"),
+    ("StartTime BETWEEN '2020-01-01T00:00:00Z' AND '2020-01-02T00:00:00Z'", ""),
+    ("StartTime NOT BETWEEN '2020-01-01T00:00:00Z' AND '2020-01-02T00:00:00Z'", "abc"),
+    ("ExecutionTime >= 0", "abc"),
+    ("ExecutionDuration < '1h'", "a"),
+    ("ExecutionDuration > '1h'", ""),
+    ("HistoryLength > 3", "a"),
+    ("TestKeyword = 'red'", "a"),
+    ("TestKeyword != 'red'", "b"),
+    ("NOT TestKeyword = 'red'", "b"),
+    ("TestKeyword IS NULL", "c"),
+    ("TestKeyword STARTS_WITH 're'", "ab"),
+    ("TestKeyword NOT STARTS_WITH 'redd'", "a"),
+    ("TestKeyword > 'red'", "b"),
+    ("TestKeyword BETWEEN 'a' AND 'red'", "a"),
+    ("TestInt > 1", "b"),
+    ("TestInt >= 1 AND TestInt <= 20", "ab"),
+    ("TestInt IN (1, 2)", "a"),
+    ("TestInt = -5 OR TestInt = 20", "b"),
+    ("TestInt < 1.5", "a"),
+    ("TestDouble BETWEEN 1 AND 2", "a"),
+    ("TestBool = true", "a"),
+    ("TestBool != true", "b"),
+    ("TestDatetime = '2026-11-23T15:07:28.123+01:00'", "a"),
+    ("TestDatetime < '2026-11-23T14:07:29Z'", "a"),
+    ("TestText = 'QUICK'", "a"),
+    ("TestText = 'slow fox'", "a"),
+    ("TestText != 'quick'", "bc"),
+    ("TestKeywordList = 'x'", "a"),
+    ("TestKeywordList IN ('y', 'z')", "ab"),
+    ("TestKeywordList != 'x'", "bc"),
+    ("(TestInt = 1 OR TestInt = 20) AND NOT (TestKeyword = 'red' AND TestBool = true)", "b"),
+    ("TestInt = 1 OR TestInt = 20 AND TestKeyword = 'red'", "a"),
+];
+
+/// Queries that are refused, and what is said of them.
+const REFUSED: [(&str, &str); 17] = [
+    ("WorkflowType =", "invalid query: malformed SQL query: syntax error"),
+    ("WorkflowType = 'x", "invalid query: malformed SQL query: syntax error"),
+    ("(WorkflowType = 'x'", "invalid query: malformed SQL query: syntax error"),
+    ("WorkflowType", "invalid query: invalid expression: incomplete expression"),
+    ("WorkflowType = 'x' ORDER BY StartTime", "invalid query: operation is not supported: 'ORDER BY' clause"),
+    ("WorkflowType = 'x' LIMIT 5", "invalid query: operation is not supported: 'LIMIT' clause"),
+    (
+        "WorkflowType = listed",
+        "invalid query: operation is not supported: column name on the right side of comparison expression (did you \
+         forget to quote \"listed\"?)",
+    ),
+    ("ExecutionStatus = 'Gone'", "invalid query: invalid expression: invalid ExecutionStatus value 'Gone'"),
+    ("ExecutionStatus = 77", "invalid query: invalid expression: invalid ExecutionStatus value 77"),
+    ("StartTime > 'yesterday'", "invalid query: invalid expression: unable to parse datetime 'yesterday'"),
+    ("StartTime STARTS_WITH '2026'", "invalid query: invalid expression: unable to parse datetime '2026'"),
+    (
+        "StartTime STARTS_WITH '2026-11-23T14:07:28Z'",
+        "invalid query: operation is not supported: operator 'STARTS_WITH' not supported for Datetime type search \
+         attribute 'StartTime'",
+    ),
+    (
+        "WorkflowId = 5",
+        "invalid query: invalid expression: invalid value type for search attribute WorkflowId of type Keyword: 5 (type: \
+         int64)",
+    ),
+    (
+        "TestInt = 'one'",
+        "invalid query: invalid expression: invalid value type for search attribute TestInt of type Int: \"one\" (type: \
+         string)",
+    ),
+    (
+        "TestText > 'a'",
+        "invalid query: operation is not supported: operator '>' not supported for Text type search attribute 'TestText'",
+    ),
+    (
+        "TestKeywordList BETWEEN 'a' AND 'b'",
+        "invalid query: invalid expression: cannot do range condition on search attribute 'TestKeywordList' of type \
+         KeywordList",
+    ),
+    (
+        "TestText = ' '",
+        "invalid query: invalid expression: no tokens found filtering on Text type search attribute TestText",
+    ),
+];
+
+/// Which of this body's runs a query selects, by the last letters of their ids.
+async fn selected(arm: &Arm, query: &str) -> Result<String, Failed> {
+    let query = format!("WorkflowId STARTS_WITH '{}' AND ({query})", arm.id());
+    let mut list = arm.client.list(query.clone());
+    let mut found = Vec::new();
+    while let Some(info) = list.next().await? {
+        found.extend(info.workflow_id().chars().last());
+    }
+    assert_eq!(arm.client.count(query).await?.count(), found.len() as u64);
+    found.sort_unstable();
+    Ok(found.into_iter().collect())
+}
+
+async fn start_three(arm: &Arm) -> Outcome {
+    let start = |name: &str, ends| {
+        let id = format!("{}-{name}", arm.id());
+        arm.client.start(listed, ends).id(id).task_queue(arm.queue())
+    };
+    let time = SystemTime::UNIX_EPOCH + Duration::new(1_795_442_848, 123_000_000);
+    let first = [
+        KEYWORD.set("red"),
+        TEXT.set("The quick, brown fox"),
+        LIST.set(vec!["x".to_string(), "y".to_string()]),
+        INT.set(1),
+        DOUBLE.set(1.5),
+        BOOL.set(true),
+        DATETIME.set(time),
+    ];
+    let second = [KEYWORD.set("redder"), INT.set(20), BOOL.set(false), LIST.set(vec!["z".to_string()])];
+    start("a", true).search_attributes(first).await?.result().await?;
+    start("b", false).search_attributes(second).await?;
+    start("c", false).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn queries_select_the_same_runs_and_are_refused_alike() -> Outcome {
+    compare("lists", |arm| async move {
+        let worker = arm.worker().workflow(listed).build()?;
+        worker
+            .run_until(Box::pin(async {
+                start_three(&arm).await?;
+                // A real server's lists come after the fact.
+                until("all are listed as they are", || async {
+                    let closed = selected(&arm, "ExecutionStatus = 'Completed'").await?;
+                    Ok(closed == "a" && selected(&arm, "ExecutionStatus = 'Running'").await? == "bc")
+                })
+                .await?;
+                for (query, expected) in SELECTED {
+                    assert_eq!(selected(&arm, query).await?, expected, "{query}");
+                }
+                for (query, expected) in REFUSED {
+                    let error = arm.client.count(query).await.expect_err(query);
+                    assert!(error.to_string().contains(expected), "{query}: {error}");
+                    assert!(arm.client.list(query).next().await.is_err(), "{query}");
+                }
+                for name in ["b", "c"] {
+                    arm.client.handle(listed, format!("{}-{name}", arm.id())).terminate("seen enough").await?;
+                }
+                Ok::<_, Failed>(Vec::new())
+            }))
+            .await?
+    })
+    .await
+}
