@@ -23,6 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let history = closure(&all, |file| matches!(file.package(), "temporal.api.history.v1" | "temporal.api.command.v1"));
     std::fs::write(out.join("history_descriptors.bin"), history.encode_to_vec())?;
 
+    // Only tests read these.
+    let every = FileDescriptorSet { file: all.file.iter().map(without_comments).collect() };
+    std::fs::write(out.join("all_descriptors.bin"), every.encode_to_vec())?;
     std::fs::write(out.join("payload_fields.rs"), payload_fields::generate(&all))?;
 
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
@@ -51,11 +54,10 @@ fn closure(all: &FileDescriptorSet, wanted: impl Fn(&FileDescriptorProto) -> boo
             open.extend(by_name[name].dependency.iter().map(String::as_str));
         }
     }
-    let file = all
-        .file
-        .iter()
-        .filter(|file| keep.contains(file.name()))
-        .map(|file| FileDescriptorProto { source_code_info: None, ..file.clone() })
-        .collect();
+    let file = all.file.iter().filter(|file| keep.contains(file.name())).map(|file| without_comments(file)).collect();
     FileDescriptorSet { file }
+}
+
+fn without_comments(file: &FileDescriptorProto) -> FileDescriptorProto {
+    FileDescriptorProto { source_code_info: None, ..file.clone() }
 }

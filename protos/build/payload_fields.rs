@@ -69,12 +69,7 @@ pub(crate) fn generate(all: &FileDescriptorSet) -> String {
     code
 }
 
-fn collect<'a>(
-    scope: &str,
-    module: &str,
-    proto: &'a DescriptorProto,
-    messages: &mut BTreeMap<String, Message<'a>>,
-) {
+fn collect<'a>(scope: &str, module: &str, proto: &'a DescriptorProto, messages: &mut BTreeMap<String, Message<'a>>) {
     let name = format!("{scope}.{}", proto.name());
     let nested = format!("{module}::{}", snake(proto.name()));
     for inner in &proto.nested_type {
@@ -128,12 +123,7 @@ fn implementation(
     code.push_str("} }\n");
 }
 
-fn fields(
-    name: &str,
-    messages: &BTreeMap<String, Message<'_>>,
-    with_payloads: &HashSet<String>,
-    code: &mut String,
-) {
+fn fields(name: &str, messages: &BTreeMap<String, Message<'_>>, with_payloads: &HashSet<String>, code: &mut String) {
     let message = &messages[name];
     let mut choices: BTreeMap<i32, String> = BTreeMap::new();
     for field in &message.proto.field {

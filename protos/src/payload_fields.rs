@@ -167,3 +167,6 @@ mod generated {
     use super::PayloadFields as _;
     include!(concat!(env!("OUT_DIR"), "/payload_fields.rs"));
 }
+
+#[cfg(test)]
+mod tests;

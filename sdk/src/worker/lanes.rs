@@ -409,7 +409,7 @@ mod tests {
             attempt: 1,
             deadline: now().into(),
             heartbeat_at: now().into(),
-            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH),
+            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH, tokio::time::Instant::now()),
             is_query: false,
             started_event_id: 3,
             polled_events: Vec::new(),

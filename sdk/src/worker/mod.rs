@@ -29,6 +29,7 @@ mod local_attempts;
 mod local_run;
 mod options;
 mod outage;
+mod outcome_coding;
 mod pages;
 mod poller;
 mod polls;

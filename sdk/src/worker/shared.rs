@@ -12,6 +12,7 @@ use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
 use crate::client::Connection;
+use crate::converter::DataConverter;
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
@@ -35,6 +36,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What becomes of values and errors between this program and the server.
+    pub(super) fn data_converter(&self) -> &DataConverter {
+        self.connection.data_converter()
+    }
+
     pub(super) fn namespace(&self) -> String {
         self.connection.namespace().to_string()
     }
