@@ -137,13 +137,12 @@ impl WorkflowWorker {
     }
 
     pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
-        self.slots.count(answer.result_type() == QueryResultType::Failed);
         if let Err(error) = self.shared.data_converter().encode(&mut answer).await {
-            self.slots.count(true);
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::warn!(workflow_id, run_id, "a query's answer could not be encoded: {error}");
             answer = failed_query(error.to_string());
         }
+        self.slots.count(answer.result_type() == QueryResultType::Failed);
         hide_message(&mut answer);
         self.shared.limits.check_query_result(&mut answer);
         let mut answered = self.send_answer(ticket, answer).await;

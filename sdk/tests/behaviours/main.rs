@@ -12,8 +12,10 @@
 mod activities;
 mod activity_tasks;
 mod client;
+mod codecs;
 mod continue_as_new_and_patches;
 mod eager_starts;
+mod failure_converters;
 mod harness;
 mod histories;
 mod messages;

@@ -96,8 +96,11 @@ impl Server {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        let connection = Connection::in_process(self.clone(), &ClientOptions::default()).await.unwrap();
-        Client::from_connection(connection)
+        self.client_with(ClientOptions::default()).await
+    }
+
+    pub(crate) async fn client_with(&self, options: ClientOptions) -> Client {
+        Client::from_connection(Connection::in_process(self.clone(), &options).await.unwrap())
     }
 
     /// A worker of the queue that texts mean, to be given what it runs.
@@ -131,7 +134,11 @@ impl Server {
     }
 
     pub(crate) fn refuse(&self, method: &'static str, code: Code, text: &str) {
-        self.provide(method, Answer::Refuse(Status::new(code, text)));
+        self.refuse_with(method, Status::new(code, text));
+    }
+
+    pub(crate) fn refuse_with(&self, method: &'static str, status: Status) {
+        self.provide(method, Answer::Refuse(status));
     }
 
     pub(crate) fn keep_silent(&self, method: &'static str) {

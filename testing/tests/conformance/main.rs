@@ -8,6 +8,7 @@ mod activities;
 mod arm;
 mod async_activities;
 mod children;
+mod codecs;
 mod ends;
 mod external;
 mod local_activities;
