@@ -191,8 +191,9 @@ impl Talks {
             ctx.child_workflow(child, "secret".into()).memo("m", &"secret".to_string()).details("secret").start();
         let _nexus = ctx.nexus_operation("endpoint", CHARGE, "secret".into()).start();
         let _timer = ctx.timer(limit).summary("secret").start();
-        let _signal = std::pin::pin!(ctx.external_workflow("other").signal(Talks::hear, "secret".into()));
-        ctx.wait_until(|| self.heard.with(|heard| heard.len() > 1)).await?;
+        let signal = ctx.external_workflow("other").signal(Talks::hear, "secret".into());
+        let (_, waited) = abide::join!(signal, ctx.wait_until(|| self.heard.with(|heard| heard.len() > 1)));
+        waited?;
         Ok("result secret".into())
     }
 
@@ -218,42 +219,89 @@ fn first_task(input: &str) -> PollWorkflowTaskQueueResponse {
 }
 
 #[tokio::test]
-async fn b131_whatever_a_workflow_says_is_encoded_once_and_what_it_is_told_is_decoded() {
+async fn b131_whatever_a_workflow_says_is_encoded_once() {
     let (server, seal) = (Server::new(), Seal::new());
     let client = seal.client(&server).await;
     let worker = server.worker_of(&client).workflow(Talks::run).activities(keep).build().unwrap();
     run(worker, async {
-        let query = WorkflowQuery { query_type: "heard".into(), ..WorkflowQuery::default() };
-        let queries = [("q".to_string(), query.clone())].into();
-        let input = Some(Input { name: "tell".into(), args: payloads(["\"told secret\""]), header: None });
-        let messages = vec![update_request("m-1", "u-1", 2, &Request { input, ..Request::default() })];
-        let first = PollWorkflowTaskQueueResponse {
-            queries,
-            messages: sealed_messages(messages),
-            ..first_task("\"input secret\"")
-        };
-        server.workflow_task(first);
+        server.workflow_task(first_task("\"input secret\""));
         let completed: Completed = server.request(1).await;
         assert_eq!(secrets(&completed), 0, "{completed:?}");
         assert!(has(&completed, "public"), "search attributes are for the server");
         assert!(has(&completed, "\"activity_type\":\"keep\""), "what a marker says of its attempt is the SDK's");
         let meant = opened(completed);
-        // Marker 2, memo 1, activity 2, child 3, Nexus 1, timer 1, signal 1; query 1; acceptance 1, response 1.
-        assert_eq!(secrets(&meant), 14, "{meant:?}");
-        assert_eq!(text(meant.query_results["q"].answer.as_ref()), "[\"told secret\"]");
+        // Marker 2, memo 1, activity 2, child 3, Nexus 1, timer 1, signal 1.
+        assert_eq!(secrets(&meant), 11, "{meant:?}");
+    })
+    .await;
+    assert_eq!(server.methods(), ["RespondWorkflowTaskCompleted", "ShutdownWorker"]);
+}
+
+/// Takes messages, and says nothing by itself.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Listens {
+    heard: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Listens {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, secret: String) -> Result<(), WorkflowError> {
+        self.heard.update(|heard| heard.push(secret));
+        ctx.timer(secs(60)).await?;
+        Ok(())
+    }
+
+    #[update]
+    fn tell(&self, secret: String) -> Result<String, WorkflowError> {
+        self.heard.update(|heard| heard.push(secret));
+        Ok("update secret".into())
+    }
+
+    #[update_validator(tell)]
+    fn is_known(&self, secret: &str) -> Result<(), WorkflowError> {
+        if secret.starts_with("new") {
+            Err(ApplicationFailure::new("no").detail(&"detail secret".to_string())?.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    #[query]
+    fn heard(&self) -> Vec<String> {
+        self.heard.get()
+    }
+}
+
+#[tokio::test]
+async fn b131_messages_are_decoded_and_their_answers_encoded() {
+    let (server, seal) = (Server::new(), Seal::new());
+    let worker = server.worker_of(&seal.client(&server).await).workflow(Listens::run).build().unwrap();
+    run(worker, async {
+        let query = WorkflowQuery { query_type: "heard".into(), ..WorkflowQuery::default() };
+        let queries = [("q".to_string(), query.clone())].into();
+        let ask = |id: &str, text: &str| {
+            let input = Some(Input { name: "tell".into(), args: payloads([text]), header: None });
+            update_request(&format!("{id}/request"), id, 2, &Request { input, ..Request::default() })
+        };
+        let messages = vec![ask("u-1", "\"told secret\""), ask("u-2", "\"new secret\"")];
+        let first = PollWorkflowTaskQueueResponse { queries, messages, ..task(FIRST_TASK) };
+        let with_input = task(&FIRST_TASK.replace("type=wf", "type=wf input=\"secret\""));
+        server.workflow_task(sealed(PollWorkflowTaskQueueResponse { history: with_input.history, ..first }));
+        let completed: Completed = server.request(1).await;
+        assert_eq!(secrets(&completed), 0, "{completed:?}");
+        let meant = opened(completed);
+        assert_eq!(text(meant.query_results["q"].answer.as_ref()), "[\"told secret\",\"secret\"]");
+        // The answer 2; the acceptance and the response 1 each; the rejection, with the request in it, 2.
+        assert_eq!(secrets(&meant), 6, "{meant:?}");
         let alone = PollWorkflowTaskQueueResponse { query: Some(query), ..task(FIRST_TASK) };
         server.workflow_task(PollWorkflowTaskQueueResponse { history: None, ..alone });
         let answered: RespondQueryTaskCompletedRequest = server.request(1).await;
-        assert_eq!(text(opened(answered).query_result.as_ref()), "[\"told secret\"]");
+        assert_eq!(text(opened(answered).query_result.as_ref()), "[\"told secret\",\"secret\"]");
     })
     .await;
     assert_eq!(server.methods(), ["RespondWorkflowTaskCompleted", "RespondQueryTaskCompleted", "ShutdownWorker"]);
-}
-
-fn sealed_messages(
-    messages: Vec<abide_protos::temporal::api::protocol::v1::Message>,
-) -> Vec<abide_protos::temporal::api::protocol::v1::Message> {
-    sealed(PollWorkflowTaskQueueResponse { messages, ..Default::default() }).messages
 }
 
 #[tokio::test]
