@@ -54,7 +54,7 @@ fn closure(all: &FileDescriptorSet, wanted: impl Fn(&FileDescriptorProto) -> boo
             open.extend(by_name[name].dependency.iter().map(String::as_str));
         }
     }
-    let file = all.file.iter().filter(|file| keep.contains(file.name())).map(|file| without_comments(file)).collect();
+    let file = all.file.iter().filter(|file| keep.contains(file.name())).map(without_comments).collect();
     FileDescriptorSet { file }
 }
 

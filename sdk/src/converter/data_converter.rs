@@ -93,9 +93,9 @@ impl DataConverter {
     }
 
     /// What user code gets for a failure that was recorded.
-    pub(crate) fn from_failure(&self, failure: FailureProto) -> FailureProto {
+    pub(crate) fn read_failure(&self, failure: FailureProto) -> FailureProto {
         match self.failures() {
-            Some(converter) => converter.from_failure(Failure::from_proto(failure)).into_proto(),
+            Some(converter) => converter.read_failure(Failure::from_proto(failure)).into_proto(),
             None => failure,
         }
     }
@@ -139,7 +139,7 @@ impl DataConverter {
     pub(crate) async fn decode_all<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
         self.decode(message).await?;
         if self.failures().is_some() {
-            each_failure(message, |failure| *failure = self.from_failure(std::mem::take(failure)));
+            each_failure(message, |failure| *failure = self.read_failure(std::mem::take(failure)));
         }
         Ok(())
     }

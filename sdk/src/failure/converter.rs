@@ -52,7 +52,7 @@ pub trait FailureConverter: Send + Sync + 'static {
 
     /// What workflow code and clients get for a failure that was recorded, before it is wrapped into the error of the
     /// call: the failure of an activity with all its causes, for instance. Default: the failure as it is.
-    fn from_failure(&self, failure: Failure) -> Failure {
+    fn read_failure(&self, failure: Failure) -> Failure {
         failure
     }
 }

@@ -297,7 +297,7 @@ impl WorkflowRun {
             if let (Some((start_time, texts)), Some(started)) = (first, core.machines.jobs.start.as_mut()) {
                 let (options, ids) = (&self.options, (&self.workflow_id, &self.run_id));
                 started.continued_failure =
-                    started.continued_failure.take().map(|it| options.data_converter.from_failure(it));
+                    started.continued_failure.take().map(|it| options.data_converter.read_failure(it));
                 let info = WorkflowInfo::new(started, texts, &options.namespace, ids.0, ids.1, start_time);
                 // The cell is empty: a run has one first event.
                 let _ = self.shared.info.set(info);

@@ -46,10 +46,10 @@ impl WorkflowWorker {
             let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
             return self.fail_with(&ticket, request.task_token, cause, &error.to_string()).await;
         }
-        for result in request.query_results.values_mut() {
+        request.query_results.values_mut().for_each(|result| {
             hide_message(result);
             self.shared.limits.check_query_result(result);
-        }
+        });
         let size = request.encoded_len();
         if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
             self.evict(&ticket);

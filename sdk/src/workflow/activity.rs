@@ -241,7 +241,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
                 }
             }
             Outcome::Failed(failure) => {
-                Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.from_failure(*failure))))
+                Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure))))
             }
             _ => unreachable!("activities have other outcomes"),
         }

@@ -235,7 +235,7 @@ fn delivered(
     let sent = sent.expect("a message to another workflow is not polled after it was cancelled");
     Poll::Ready(match ready!(Pin::new(sent).poll(cx)) {
         Outcome::Failed(failure) => {
-            let failure = shared.data_converter.from_failure(*failure);
+            let failure = shared.data_converter.read_failure(*failure);
             Err(ExternalWorkflowFailure::new(&target.workflow_id, failure))
         }
         _ => Ok(()),

@@ -347,7 +347,7 @@ impl<D: ActivityDefinition> Request<D> {
     fn failure(&self, shared: &Shared, seq: u32, last: FailureProto) -> ActivityFailure {
         // Some SDKs record the outer failure themselves.
         if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
-            return ActivityFailure::from_proto(shared.data_converter.from_failure(last));
+            return ActivityFailure::from_proto(shared.data_converter.read_failure(last));
         }
         let (message, retry_state) = match &last.failure_info {
             Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryStateProto::CancelRequested),
@@ -359,7 +359,7 @@ impl<D: ActivityDefinition> Request<D> {
             }
             _ => ("Local activity failed", RetryStateProto::MaximumAttemptsReached),
         };
-        ActivityFailure::from_proto(shared.data_converter.from_failure(FailureProto {
+        ActivityFailure::from_proto(shared.data_converter.read_failure(FailureProto {
             message: message.to_string(),
             cause: Some(Box::new(last)),
             failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {

@@ -223,7 +223,7 @@ impl<O> Future for NexusOperationStart<O> {
             // An operation may end without a start of its own.
             match std::task::ready!(handle.state.poll(cx)) {
                 Outcome::Failed(failure) => {
-                    let failure = handle.shared.data_converter.from_failure(*failure);
+                    let failure = handle.shared.data_converter.read_failure(*failure);
                     this.handle = None;
                     return Poll::Ready(Err(NexusOperationFailure::from_proto(failure)));
                 }
@@ -275,7 +275,7 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
                 }
             }
             Outcome::Failed(failure) => {
-                let failure = self.shared.data_converter.from_failure(*failure);
+                let failure = self.shared.data_converter.read_failure(*failure);
                 Poll::Ready(Err(NexusOperationFailure::from_proto(failure)))
             }
             _ => unreachable!("Nexus operations have other outcomes"),

@@ -3,7 +3,7 @@
 use abide::converter::DataConverter;
 use abide::prelude::*;
 use abide::replay::text::{message_line, update_request};
-use abide::{FailureConverter, RaisedError};
+use abide::{FailureConverter, NexusOperation, RaisedError};
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -41,7 +41,7 @@ impl FailureConverter for House {
         failure.with_message(message)
     }
 
-    fn from_failure(&self, failure: Failure) -> Failure {
+    fn read_failure(&self, failure: Failure) -> Failure {
         let message = format!("({})", failure.message().to_lowercase());
         failure.with_message(message)
     }
@@ -83,6 +83,9 @@ impl Fails {
         let failed = ctx.activity(fails, "declined".into()).start_to_close_timeout(secs(9)).await;
         Err(ApplicationFailure::new(failed.unwrap_err().to_string()).into())
     }
+
+    #[signal]
+    fn hear(&self) {}
 
     #[query]
     fn ask(&self) -> Result<u32, WorkflowError> {
@@ -199,6 +202,44 @@ async fn b132_a_local_activitys_error_is_converted_both_ways_live_and_on_replay(
     assert!(marker.contains("house rules"), "{marker}");
     let result = r#"CompleteWorkflowExecution result="(local activity failed): house rules (Declined)""#;
     assert_eq!(lines.last().unwrap(), result);
+}
+
+const CHARGE: NexusOperation<(), ()> = NexusOperation::new("Payments", "charge");
+
+#[tokio::test]
+async fn b132_whatever_fails_elsewhere_is_read_by_the_converter() {
+    #[workflow(name = "wf")]
+    async fn wf(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let (child, signal, operation) = abide::join!(
+            ctx.child_workflow(Fails::run, ()).workflow_id("child-1"),
+            ctx.external_workflow("other").signal(Fails::hear, ()),
+            ctx.nexus_operation("endpoint", CHARGE, ()),
+        );
+        let last = ctx.info().last_failure().map(|failure| failure.to_string());
+        let child = child.unwrap_err().failure().message().to_string();
+        let signal = signal.unwrap_err().failure().message().to_string();
+        let operation = operation.unwrap_err().failure().message().to_string();
+        Ok(vec![last.unwrap_or_default(), child, signal, operation])
+    }
+    let server = Server::new();
+    let worker = server.worker_of(&client(&server).await).workflow(wf).build().unwrap();
+    let history = after_first_task(
+        "5 StartChildWorkflowExecutionInitiated type=wf id=child-1
+         6 SignalExternalWorkflowExecutionInitiated id=other name=hear
+         7 NexusOperationScheduled endpoint=endpoint service=Payments operation=charge
+         8 StartChildWorkflowExecutionFailed initiated=5
+         9 SignalExternalWorkflowExecutionFailed initiated=6
+         10 NexusOperationFailed scheduled=7
+         11 WorkflowTaskScheduled
+         12 WorkflowTaskStarted",
+    );
+    let history = history.replacen("type=wf", "type=wf continued_failure.message=EARLIER", 1);
+    let completed = run(worker, async {
+        server.workflow_task(task(&history));
+        server.request::<Completed>(1).await
+    })
+    .await;
+    expect![[r#"CompleteWorkflowExecution result=["(earlier)","(child workflow execution not started)","(unable to signal external workflow because it was not found)","(nexus operation completed unsuccessfully)"]"#]].assert_eq(&abide::replay::text::command_line(&completed.commands[0]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -184,7 +184,7 @@ impl FailureConverter for House {
         }
     }
 
-    fn from_failure(&self, failure: Failure) -> Failure {
+    fn read_failure(&self, failure: Failure) -> Failure {
         let message = format!("[{}]", failure.message());
         failure.with_message(message)
     }
