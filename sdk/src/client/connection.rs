@@ -144,7 +144,8 @@ impl Connection {
     /// converter.
     pub(crate) async fn call_coded<R: Rpc>(&self, mut request: R) -> Result<R::Response, RpcError> {
         self.encode(&mut request).await?;
-        let answered = self.call(request).await;
+        // Boxed: callers would have the request in their future twice.
+        let answered = Box::pin(self.call(request)).await;
         self.decoded(R::NAME, answered).await
     }
 

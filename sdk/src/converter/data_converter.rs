@@ -119,7 +119,8 @@ impl DataConverter {
             return Ok(());
         }
         each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
-        inner.code(message, Direction::Encode).await
+        // Boxed, because every call and every task has this future in it, and most have no codec.
+        Box::pin(inner.code(message, Direction::Encode)).await
     }
 
     /// Makes a message from the server what was meant. After an error it is of no use any more.
@@ -128,7 +129,7 @@ impl DataConverter {
     /// When a codec cannot decode it.
     pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
         let Some(inner) = &self.inner else { return Ok(()) };
-        inner.code(message, Direction::Decode).await
+        Box::pin(inner.code(message, Direction::Decode)).await
     }
 
     /// As [`decode`](Self::decode), and lets the author's failure converter see the failures: for clients. Workers let

@@ -148,7 +148,7 @@ async fn b131_a_server_stores_nothing_that_was_not_encoded() -> Outcome {
                 assert_eq!(failure.to_string(), "the workflow failed: secret failure (Vault): the secret reason");
                 Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?, child.fetch_history().await?])
             };
-            let histories = worker.run_until(body).await??;
+            let histories = Box::pin(worker.run_until(body)).await??;
             for history in &histories {
                 assert!(!is_told(history), "{history}");
                 let replayer = WorkflowReplayer::new().workflow(Vault::run).workflow(fails);
