@@ -244,7 +244,7 @@ impl HeartbeatTarget for ServerTarget {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        self.shared.connection.call(request).await
+        self.shared.client.call(request).await
     }
 
     async fn encode(&self, mut details: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {

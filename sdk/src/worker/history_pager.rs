@@ -70,7 +70,7 @@ impl WorkflowWorker {
                 next_page_token,
                 ..Default::default()
             };
-            let answered = self.shared.connection.call_within(request, time_left(ticket)).await;
+            let answered = self.shared.client.call_within(request, time_left(ticket)).await;
             let mut response = answered.map_err(NoPage::NotFetched)?;
             self.shared.data_converter().decode(&mut response).await.map_err(NoPage::NotDecoded)?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();

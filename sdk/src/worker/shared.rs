@@ -7,18 +7,20 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
+use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
-use crate::client::Connection;
 use crate::converter::DataConverter;
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) connection: Connection,
+    pub(super) client: Arc<CurrentClient>,
+    /// That of the client the worker started with, whichever comes after it: cached runs have it too.
+    pub(super) data_converter: DataConverter,
     pub(super) task_queue: String,
     pub(super) identity: String,
     pub(super) build_id: String,
@@ -31,6 +33,8 @@ pub(super) struct Shared {
     pub(super) paginates_completions: bool,
     /// Whether the namespace takes heartbeats of workers.
     pub(super) takes_worker_heartbeats: bool,
+    /// Whether the namespace suggests numbers of polls.
+    pub(super) suggests_pollers: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }
@@ -38,11 +42,11 @@ pub(super) struct Shared {
 impl Shared {
     /// What becomes of values and errors between this program and the server.
     pub(super) fn data_converter(&self) -> &DataConverter {
-        self.connection.data_converter()
+        &self.data_converter
     }
 
     pub(super) fn namespace(&self) -> String {
-        self.connection.namespace().to_string()
+        self.client.namespace().to_string()
     }
 
     pub(super) fn normal_queue(&self) -> TaskQueue {

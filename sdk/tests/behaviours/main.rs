@@ -12,6 +12,7 @@
 mod activities;
 mod activity_tasks;
 mod client;
+mod client_replaced;
 mod codecs;
 mod continue_as_new_and_patches;
 mod eager_starts;
@@ -19,6 +20,7 @@ mod failure_converters;
 mod harness;
 mod histories;
 mod messages;
+mod pollers;
 mod server;
 mod worker;
 mod worker_heartbeats;
