@@ -1,5 +1,9 @@
 //! Makes what the published message crate leaves out, from the descriptor set that it hands to its dependents:
-//! the descriptors of histories (for their JSON form) and, with feature `server`, the server traits.
+//! the descriptors of histories (for their JSON form), the way to every payload, and, with feature `server`, the server
+//! traits.
+
+#[path = "build/payload_fields.rs"]
+mod payload_fields;
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
@@ -10,6 +14,7 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build/payload_fields.rs");
     let path = std::env::var("DEP_TEMPORALIO_PROTOS_DESCRIPTOR_PATH")?;
     println!("cargo:rerun-if-changed={path}");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -17,6 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let history = closure(&all, |file| matches!(file.package(), "temporal.api.history.v1" | "temporal.api.command.v1"));
     std::fs::write(out.join("history_descriptors.bin"), history.encode_to_vec())?;
+
+    // Only tests read these.
+    let every = FileDescriptorSet { file: all.file.iter().map(without_comments).collect() };
+    std::fs::write(out.join("all_descriptors.bin"), every.encode_to_vec())?;
+    std::fs::write(out.join("payload_fields.rs"), payload_fields::generate(&all))?;
 
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
         let services = ["workflowservice", "operatorservice", "testservice"].map(|s| format!("temporal.api.{s}.v1"));
@@ -44,11 +54,10 @@ fn closure(all: &FileDescriptorSet, wanted: impl Fn(&FileDescriptorProto) -> boo
             open.extend(by_name[name].dependency.iter().map(String::as_str));
         }
     }
-    let file = all
-        .file
-        .iter()
-        .filter(|file| keep.contains(file.name()))
-        .map(|file| FileDescriptorProto { source_code_info: None, ..file.clone() })
-        .collect();
+    let file = all.file.iter().filter(|file| keep.contains(file.name())).map(without_comments).collect();
     FileDescriptorSet { file }
+}
+
+fn without_comments(file: &FileDescriptorProto) -> FileDescriptorProto {
+    FileDescriptorProto { source_code_info: None, ..file.clone() }
 }

@@ -51,8 +51,8 @@ pub use definition::{
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
     ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
-    ExternalWorkflowFailure, Failure, FailureKind, NexusHandlerErrorType, NexusOperationFailure, RetryState,
-    TimeoutType, WorkflowError,
+    ExternalWorkflowFailure, Failure, FailureConverter, FailureKind, NexusHandlerErrorType, NexusOperationFailure,
+    RaisedError, RetryState, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
 pub use nexus::NexusOperation;

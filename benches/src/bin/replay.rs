@@ -45,6 +45,7 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
         sdk_metadata: true,
         deployment_version: None,
         order: None,
+        data_converter: Default::default(),
     });
     let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);
     let one_replay = || replay(&pages, &registry, &options);

@@ -82,7 +82,7 @@ impl Greeter {
 
 fn context() -> WorkflowContext {
     let machines = StateMachines::new(Flags::new(true));
-    WorkflowContext::new(Shared::new(machines, "test".into(), std::task::Waker::noop().clone()))
+    WorkflowContext::new(Shared::new(machines, "test".into(), std::task::Waker::noop().clone(), Default::default()))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

@@ -15,7 +15,7 @@ use super::errors::AsyncActivityError;
 use super::rpc_error::RpcError;
 use crate::converter::to_payload;
 use crate::definition::PayloadValue;
-use crate::failure::{ApplicationFailure, application_failure};
+use crate::failure::ApplicationFailure;
 
 /// An activity attempt that ended with [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)
 /// and whose outcome is reported from here (Temporal's asynchronous activity completion).
@@ -100,7 +100,7 @@ impl AsyncActivityHandle {
                     namespace,
                     ..Default::default()
                 };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
             Attempt::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskCompletedByIdRequest {
@@ -112,7 +112,7 @@ impl AsyncActivityHandle {
                     identity,
                     ..Default::default()
                 };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
         };
         self.checked(answered)
@@ -123,13 +123,13 @@ impl AsyncActivityHandle {
     /// # Errors
     /// As [`complete`](Self::complete).
     pub async fn fail(&self, failure: ApplicationFailure) -> Result<(), AsyncActivityError> {
-        let failure = Some(application_failure(&failure, None));
+        let failure = Some(self.connection.data_converter().to_failure(&failure, None));
         let (identity, namespace) = self.who();
         let answered = match self.attempt.clone() {
             Attempt::Token(task_token) => {
                 let request =
                     RespondActivityTaskFailedRequest { task_token, failure, identity, namespace, ..Default::default() };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
             Attempt::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskFailedByIdRequest {
@@ -141,7 +141,7 @@ impl AsyncActivityHandle {
                     identity,
                     ..Default::default()
                 };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
         };
         self.checked(answered)
@@ -164,7 +164,7 @@ impl AsyncActivityHandle {
                     namespace,
                     ..Default::default()
                 };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
             Attempt::Id { workflow_id, run_id, activity_id } => {
                 let request = RespondActivityTaskCanceledByIdRequest {
@@ -176,7 +176,7 @@ impl AsyncActivityHandle {
                     identity,
                     ..Default::default()
                 };
-                self.connection.call(request).await.map(drop)
+                self.connection.call_coded(request).await.map(drop)
             }
         };
         self.checked(answered)
@@ -199,7 +199,7 @@ impl AsyncActivityHandle {
                     namespace,
                     ..Default::default()
                 };
-                let answered = self.connection.call(request).await;
+                let answered = self.connection.call_coded(request).await;
                 answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
             }
             Attempt::Id { workflow_id, run_id, activity_id } => {
@@ -212,7 +212,7 @@ impl AsyncActivityHandle {
                     identity,
                     ..Default::default()
                 };
-                let answered = self.connection.call(request).await;
+                let answered = self.connection.call_coded(request).await;
                 answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
             }
         };

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use abide_protos::payload_fields::PayloadFields;
 use abide_protos::prost::bytes::Bytes;
 use abide_protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use abide_protos::temporal::api::workflowservice::v1::get_system_info_response::Capabilities;
@@ -29,6 +30,7 @@ use super::options::{ClientOptions, TlsOptions};
 use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
+use crate::converter::DataConverter;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after 60 s at the latest.
@@ -59,6 +61,7 @@ struct Inner {
     namespace: String,
     identity: String,
     capabilities: Capabilities,
+    data_converter: DataConverter,
     /// The workers that may take the first tasks of workflows that are started over this connection.
     eager_workers: EagerWorkers,
     /// Set when the server or a proxy turned out not to read gzip.
@@ -80,6 +83,7 @@ impl Connection {
             namespace: options.namespace.clone(),
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
+            data_converter: options.data_converter.clone(),
             eager_workers: EagerWorkers::default(),
             compression_refused: AtomicBool::new(false),
         };
@@ -104,6 +108,7 @@ impl Connection {
             namespace: options.namespace.clone(),
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
+            data_converter: options.data_converter.clone(),
             eager_workers: EagerWorkers::default(),
             compression_refused: AtomicBool::new(true),
         };
@@ -120,6 +125,11 @@ impl Connection {
         &self.inner.identity
     }
 
+    /// What becomes of values and errors between this program and the server.
+    pub fn data_converter(&self) -> &DataConverter {
+        &self.inner.data_converter
+    }
+
     /// What the server can do. A server that does not say can do nothing that is asked for here.
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
@@ -128,6 +138,34 @@ impl Connection {
     /// The workers that may take the first tasks of workflows that are started over this connection.
     pub(crate) fn eager_workers(&self) -> &EagerWorkers {
         &self.inner.eager_workers
+    }
+
+    /// As [`call`](Self::call), for messages with payloads: the request is encoded and the answer decoded by the data
+    /// converter.
+    pub(crate) async fn call_coded<R: Rpc>(&self, mut request: R) -> Result<R::Response, RpcError> {
+        self.encode(&mut request).await?;
+        // Boxed: callers would have the request in their future twice.
+        let answered = Box::pin(self.call(request)).await;
+        self.decoded(R::NAME, answered).await
+    }
+
+    /// Makes a request what goes to the server.
+    pub(crate) async fn encode<R: Rpc>(&self, request: &mut R) -> Result<(), RpcError> {
+        self.data_converter().encode(request).await.map_err(|error| RpcError::codec(R::NAME, &error))
+    }
+
+    /// Makes what the server answered what was meant, also if that is an error.
+    pub(crate) async fn decoded<M: PayloadFields + Send>(
+        &self,
+        rpc: &'static str,
+        answered: Result<M, RpcError>,
+    ) -> Result<M, RpcError> {
+        let converter = self.data_converter();
+        let decoded = match answered {
+            Ok(mut message) => converter.decode_all(&mut message).await.map(|()| Ok(message)),
+            Err(mut error) => error.decode_details(converter).await.map(|()| Err(error)),
+        };
+        decoded.unwrap_or_else(|error| Err(RpcError::codec(rpc, &error)))
     }
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.

@@ -210,10 +210,11 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
             namespace: self.connection.namespace().to_string(),
             execution: Some(self.execution(self.pinned())),
         };
-        self.connection.call(request).await.map(WorkflowDescription::from_proto)
+        self.connection.call_coded(request).await.map(WorkflowDescription::from_proto)
     }
 
-    /// The history of the run, as far as it is: of the one that was started or named, otherwise of the last one.
+    /// The history of the run, as far as it is: of the one that was started or named, otherwise of the last one. Its
+    /// payloads are as the server holds them: no codec has decoded them.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.

@@ -57,7 +57,7 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
             request_id: self.request_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
             ..Default::default()
         };
-        match self.connection.call(request).await {
+        match self.connection.call_coded(request).await {
             Ok(_) => Ok(()),
             Err(error) => Err(SignalError::from_rpc(self.signal.name(), &workflow_id, error)),
         }
@@ -112,7 +112,7 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
             query: Some(WorkflowQuery { query_type: name.to_string(), query_args: self.input?, header: self.header }),
             query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
         };
-        let answered = self.connection.call(request).await;
+        let answered = self.connection.call_coded(request).await;
         let response = answered.map_err(|error| QueryError::from_rpc(name, &workflow_id, error))?;
         match response.query_rejected {
             Some(rejected) => {

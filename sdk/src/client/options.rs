@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::environment;
 use super::errors::ConnectError;
+use crate::converter::DataConverter;
 
 /// Where the server is, and who the client is.
 ///
@@ -23,6 +24,7 @@ pub struct ClientOptions {
     pub(super) api_key: Option<String>,
     pub(super) tls: TlsChoice,
     pub(super) headers: Vec<(String, String)>,
+    pub(super) data_converter: DataConverter,
 }
 
 /// Whether the connection is encrypted.
@@ -50,6 +52,7 @@ impl ClientOptions {
             api_key: None,
             tls: TlsChoice::Auto,
             headers: Vec::new(),
+            data_converter: DataConverter::new(),
         }
     }
 
@@ -109,6 +112,13 @@ impl ClientOptions {
         self
     }
 
+    /// What becomes of values and errors between this program and the server: payload codecs, a failure converter. The
+    /// client's workers use it as well. Default: payloads travel as they are.
+    pub fn data_converter(mut self, converter: DataConverter) -> Self {
+        self.data_converter = converter;
+        self
+    }
+
     /// The address with its scheme, and the TLS settings if the connection is to be encrypted.
     pub(super) fn endpoint(&self) -> Result<(String, Option<TlsOptions>), ConnectError> {
         let (scheme, host) = match self.address.split_once("://") {
@@ -148,6 +158,7 @@ impl fmt::Debug for ClientOptions {
             .field("api_key", &self.api_key.as_ref().map(|_| "(set)"))
             .field("tls", &self.tls)
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("data_converter", &self.data_converter)
             .finish()
     }
 }

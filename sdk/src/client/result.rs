@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, sleep};
 use super::errors::StartError;
 use super::retry::{Backoff, RetrySchedule};
+use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadReader};
@@ -57,8 +58,8 @@ pub enum WorkflowFailedError {
         /// What the server said.
         message: String,
     },
-    /// It completed with a result that does not fit.
-    #[error("the workflow completed, but its result cannot be read: {0}")]
+    /// It ended with a result that does not fit, or that a codec cannot decode.
+    #[error("the workflow has ended, but what it ended with cannot be read: {0}")]
     Payload(#[from] PayloadError),
     /// It ended in a way that this version does not know.
     #[error(
@@ -144,6 +145,9 @@ impl<W: WorkflowDefinition> GetResult<W> {
                     let (workflow_id, message) = (self.execution.workflow_id, error.message().to_string());
                     return Err(WorkflowFailedError::NotFound { workflow_id, message });
                 }
+                Err(error) if error.is_codec_failure() => {
+                    return Err(WorkflowFailedError::Payload(PayloadError::new(error.message())));
+                }
                 Err(error) => return Err(WorkflowFailedError::Rpc(error)),
             };
             match closed_by(event, self.follow_runs) {
@@ -186,7 +190,7 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
                 outage = None;
                 next_page_token = response.next_page_token;
                 if let Some(event) = response.history.and_then(|mut history| history.events.pop()) {
-                    return Ok(event);
+                    return connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, Ok(event)).await;
                 }
             }
             // A deadline that passes is a long poll without an event, through a proxy that cut it.

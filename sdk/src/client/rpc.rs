@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 
+use abide_protos::payload_fields::PayloadFields;
 use abide_protos::prost::Message;
 use abide_protos::prost::bytes::{Buf, BufMut, Bytes};
 use abide_protos::temporal::api::workflowservice::v1::*;
@@ -12,9 +13,9 @@ use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// The request of one unary method.
-pub(crate) trait Rpc: Message {
+pub(crate) trait Rpc: Message + PayloadFields {
     /// What the method answers.
-    type Response: Message + Default + Send + Sync + 'static;
+    type Response: Message + PayloadFields + Default + Send + Sync + 'static;
     /// The method's name, as errors show it.
     const NAME: &'static str;
     /// The method's path in gRPC.

@@ -9,6 +9,8 @@ use abide_protos::temporal::api::errordetails::v1 as details;
 use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_failure::OperationStatus;
 use tonic::{Code, Status};
 
+use crate::converter::{CodecError, DataConverter};
+
 /// A call to the Temporal server did not succeed.
 ///
 /// Calls are retried where that can help; this is what was left after the last attempt.
@@ -23,6 +25,8 @@ struct Inner {
     code: Code,
     message: String,
     details: StatusDetails,
+    /// Whether it is no answer of the server's: a codec of ours could not encode or decode payloads.
+    is_codec_failure: bool,
 }
 
 impl RpcError {
@@ -40,7 +44,12 @@ impl RpcError {
         }
         // Details that cannot be read are no reason to lose the error itself.
         let details = StatusDetails::decode(status.details()).unwrap_or_default();
-        Self { inner: Box::new(Inner { rpc, code, message, details }) }
+        Self { inner: Box::new(Inner { rpc, code, message, details, is_codec_failure: false }) }
+    }
+
+    pub(super) fn codec(rpc: &'static str, error: &CodecError) -> Self {
+        let (message, details) = (error.to_string(), StatusDetails::default());
+        Self { inner: Box::new(Inner { rpc, code: Code::Unknown, message, details, is_codec_failure: true }) }
     }
 
     #[cfg(test)]
@@ -154,9 +163,16 @@ impl RpcError {
         self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()
     }
 
+    /// Whether it was no answer of the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not encode the
+    /// request, or could not decode the answer.
+    pub fn is_codec_failure(&self) -> bool {
+        self.inner.is_codec_failure
+    }
+
     /// Whether the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
+            _ if self.inner.is_codec_failure => false,
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
             Code::Aborted => !self.is_completion_buffer_lost(),
@@ -177,7 +193,21 @@ impl RpcError {
         let code = Code::from_i32(number);
         let is_refused = !matches!(code, Code::Ok | Code::Aborted);
         let details = StatusDetails { code: number, message: message.clone(), details };
-        is_refused.then(|| Self { inner: Box::new(Inner { rpc: self.inner.rpc, code, message, details }) })
+        is_refused.then(|| Self {
+            inner: Box::new(Inner { rpc: self.inner.rpc, code, message, details, is_codec_failure: false }),
+        })
+    }
+
+    /// Decodes the failure with which a query handler has answered, if there is one among the details.
+    pub(super) async fn decode_details(&mut self, converter: &DataConverter) -> Result<(), CodecError> {
+        let Some(mut failed) = self.detail::<details::QueryFailedFailure>() else { return Ok(()) };
+        converter.decode_all(&mut failed).await?;
+        let name = details::QueryFailedFailure::full_name();
+        let all = &mut self.inner.details.details;
+        if let Some(any) = all.iter_mut().find(|any| any.type_url.rsplit('/').next() == Some(&name)) {
+            any.value = failed.encode_to_vec();
+        }
+        Ok(())
     }
 
     /// The first detail of that message type.
@@ -199,6 +229,9 @@ fn root_cause(status: &Status) -> Option<String> {
 
 impl fmt::Display for RpcError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_codec_failure() {
+            return write!(f, "{}: {}", self.rpc(), self.message());
+        }
         write!(f, "{}: {}: {}", self.rpc(), self.code(), self.message())?;
         if self.is_namespace_not_found() {
             f.write_str(

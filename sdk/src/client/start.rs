@@ -259,7 +259,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
                 answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
             }
             Some((name, input)) => {
-                let answered = connection.call(signal_with_start(request, name, input)).await;
+                let answered = connection.call_coded(signal_with_start(request, name, input)).await;
                 answered.map(|response| (response.run_id, response.first_execution_run_id, response.started))
             }
         };
@@ -331,6 +331,8 @@ async fn start(
         request.request_eager_execution = true;
         request.eager_worker_deployment_options.clone_from(&reservation.deployment_options);
     }
+    connection.encode(&mut request).await?;
+    // The task that may come with the answer is decoded by the worker that takes it.
     let mut response = connection.call(request).await?;
     if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
         (reservation.hand_over)(task);

@@ -258,9 +258,11 @@ pub(super) async fn until_answered<R: Rpc + Clone>(
 ) -> Result<Option<R::Response>, RpcError> {
     const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(Duration::from_secs(60));
     let mut trouble: Option<(Instant, Backoff)> = None;
+    let mut request = request.clone();
+    connection.encode(&mut request).await?;
     loop {
         let error = match connection.long_poll(request.clone()).await {
-            Ok(response) => return Ok(Some(response)),
+            Ok(response) => return connection.decoded(R::NAME, Ok(response)).await.map(Some),
             Err(error) if error.is_deadline_exceeded() => return Ok(None),
             Err(error) if connection.is_transient(&error) => error,
             Err(error) => return Err(error),

@@ -52,7 +52,7 @@ impl WorkflowList {
     /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is wrong.
     pub async fn next(&mut self) -> Result<Option<WorkflowExecutionInfo>, RpcError> {
         while self.fetched.is_empty() && !self.is_last_page {
-            let page = self.connection.call(self.request.clone()).await?;
+            let page = self.connection.call_coded(self.request.clone()).await?;
             self.fetched.extend(page.executions.into_iter().map(WorkflowExecutionInfo::from_proto));
             self.is_last_page = page.next_page_token.is_empty();
             self.request.next_page_token = page.next_page_token;

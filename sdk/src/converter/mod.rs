@@ -11,12 +11,24 @@
 //!
 //! An argument that the caller left out reads as `None`, and as `()`; so does `binary/null`. A payload of encoding
 //! `json/protobuf` is also read by any serde type with the same fields.
+//!
+//! What becomes of payloads between here and the server is up to a [`DataConverter`]: a [`PayloadCodec`] in it encrypts
+//! them, for instance.
 
 mod arguments;
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
+mod codec;
+#[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
+mod data_converter;
 mod payload;
 mod protobuf;
 mod whole;
 
 pub use arguments::{PayloadReader, PayloadWriter};
+pub use codec::{CodecResult, PayloadCodec};
+pub use data_converter::DataConverter;
 pub use payload::{PayloadError, RawPayload, from_payload, to_payload};
 pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
+
+#[cfg(feature = "client")]
+pub(crate) use codec::CodecError;

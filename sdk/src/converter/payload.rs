@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 
+use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::Payload;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,33 @@ pub struct RawPayload {
     pub metadata: std::collections::BTreeMap<String, Vec<u8>>,
     /// The bytes, in the encoding that `metadata` names.
     pub data: Vec<u8>,
+}
+
+impl RawPayload {
+    /// The metadata `encoding`, if it is there and is text.
+    pub fn encoding(&self) -> Option<&str> {
+        self.metadata.get(ENCODING).and_then(|encoding| std::str::from_utf8(encoding).ok())
+    }
+
+    /// The whole payload with its metadata, as a protobuf message: what a codec encrypts or compresses.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.clone().into_proto().encode_to_vec()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes), or a codec of another SDK, has written.
+    ///
+    /// # Errors
+    /// When the bytes are no payload.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PayloadError> {
+        let read = Payload::decode(bytes).map_err(|error| {
+            PayloadError::new(format!("expected a payload as a protobuf message, found {} bytes: {error}", bytes.len()))
+        });
+        read.map(|payload| Self { metadata: payload.metadata.into_iter().collect(), data: payload.data })
+    }
+
+    fn into_proto(self) -> Payload {
+        Payload { metadata: self.metadata.into_iter().collect(), data: self.data, external_payloads: Vec::new() }
+    }
 }
 
 /// A payload could not be written or read.
@@ -69,8 +97,7 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
         return Ok(payload(BINARY_PLAIN, bytes.clone()));
     }
     if let Some(raw) = any.downcast_ref::<RawPayload>() {
-        let metadata = raw.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        return Ok(Payload { metadata, data: raw.data.clone(), external_payloads: Vec::new() });
+        return Ok(raw.clone().into_proto());
     }
     if let Some(payload) = payload_of(value) {
         return Ok(payload);

@@ -2,11 +2,13 @@
 //!
 //! [`Failure`] is one recorded failure with its chain of causes. [`ApplicationFailure`] is how authors make one.
 //! [`ActivityError`] and [`WorkflowError`] are what activity and workflow functions return: `?` turns any error into
-//! one of them. [`ActivityFailure`], [`Cancelled`] and their like are what operations in a workflow yield.
+//! one of them; a [`FailureConverter`] is an author's own way to do that. [`ActivityFailure`], [`Cancelled`] and their like are what operations in a workflow yield.
 
 mod activity_error;
 mod application;
 mod child_workflow;
+mod common_attributes;
+mod converter;
 mod encode;
 mod external_workflow;
 mod nexus_operation;
@@ -17,6 +19,7 @@ mod workflow_error;
 pub use activity_error::ActivityError;
 pub use application::{ApplicationFailure, ErrorCategory};
 pub use child_workflow::ChildWorkflowFailure;
+pub use converter::{FailureConverter, RaisedError};
 pub use external_workflow::ExternalWorkflowFailure;
 pub use nexus_operation::{NexusHandlerErrorType, NexusOperationFailure};
 pub use operation::{ActivityFailure, Cancelled};
@@ -24,6 +27,8 @@ pub use recorded::{Failure, FailureKind, RetryState, TimeoutType};
 pub use workflow_error::WorkflowError;
 
 pub(crate) use activity_error::ActivityErrorKind;
+pub(crate) use common_attributes::encode_common_attributes;
+pub(crate) use converter::converted_failure;
 pub(crate) use encode::application_failure;
 pub(crate) use workflow_error::WorkflowErrorKind;
 

@@ -5,6 +5,9 @@ use std::fmt;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
 
+use super::application::ApplicationFailure;
+use super::common_attributes::decode_common_attributes;
+use super::encode::application_failure;
 use super::nexus_operation::NexusHandlerErrorType;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::PayloadValue;
@@ -91,12 +94,32 @@ pub enum RetryState {
 }
 
 impl Failure {
-    pub(crate) fn from_proto(proto: FailureProto) -> Self {
+    pub(crate) fn from_proto(mut proto: FailureProto) -> Self {
+        decode_common_attributes(&mut proto);
         Self { proto: Box::new(proto) }
     }
 
     pub(crate) fn as_proto(&self) -> &FailureProto {
         &self.proto
+    }
+
+    pub(crate) fn into_proto(self) -> FailureProto {
+        *self.proto
+    }
+
+    /// The same failure with another message: for a [`FailureConverter`](crate::FailureConverter).
+    pub fn with_message(mut self, message: impl Into<String>) -> Self {
+        self.proto.message = message.into();
+        // They would bring the old one back.
+        self.proto.encoded_attributes = None;
+        self
+    }
+
+    /// The same failure with another stack trace: for a [`FailureConverter`](crate::FailureConverter).
+    pub fn with_stack_trace(mut self, stack_trace: impl Into<String>) -> Self {
+        self.proto.stack_trace = stack_trace.into();
+        self.proto.encoded_attributes = None;
+        self
     }
 
     /// What happened, in the words of the one who made the failure.
@@ -215,6 +238,13 @@ impl Failure {
             Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
             None => Ok(None),
         }
+    }
+}
+
+/// As activities and workflows fail with it.
+impl From<ApplicationFailure> for Failure {
+    fn from(failure: ApplicationFailure) -> Self {
+        Self::from_proto(application_failure(&failure, None))
     }
 }
 

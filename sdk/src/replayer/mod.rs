@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::converter::DataConverter;
 use crate::history::{History, HistoryError, history_files};
 use crate::runtime::{RunOrder, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
@@ -61,11 +62,18 @@ pub struct WorkflowReplayer {
     namespace: Arc<str>,
     order: Option<RunOrder>,
     deadlock_limit: Duration,
+    data_converter: DataConverter,
 }
 
 impl Default for WorkflowReplayer {
     fn default() -> Self {
-        Self { registry: Arc::default(), namespace: "default".into(), order: None, deadlock_limit: DEADLOCK_LIMIT }
+        Self {
+            registry: Arc::default(),
+            namespace: "default".into(),
+            order: None,
+            deadlock_limit: DEADLOCK_LIMIT,
+            data_converter: DataConverter::new(),
+        }
     }
 }
 
@@ -101,11 +109,18 @@ impl WorkflowReplayer {
         self
     }
 
+    /// How payloads are decoded, and errors converted: what the workers that wrote the histories have. Codecs run on a
+    /// tokio runtime of their own. Default: payloads are as they are.
+    pub fn data_converter(mut self, converter: DataConverter) -> Self {
+        self.data_converter = converter;
+        self
+    }
+
     /// Runs one history. Blocks until it is done; the workflow's code runs in a thread of its own.
     ///
     /// # Errors
-    /// When code and history do not fit, the code fails its workflow task, or the history is of an unknown workflow
-    /// or makes no sense.
+    /// When code and history do not fit, the code fails its workflow task, or the history is of an unknown workflow,
+    /// makes no sense or cannot be decoded.
     pub fn replay(&self, history: &History) -> Result<Replayed, ReplayError> {
         run::replay(self, history)
     }

@@ -13,6 +13,7 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use super::WorkflowReplayer;
 use super::outcome::{ReplayError, Replayed, RunOutcome};
 use crate::History;
+use crate::converter::DataConverter;
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
@@ -35,10 +36,12 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         sdk_metadata: true,
         deployment_version: None,
         order: replayer.order,
+        data_converter: replayer.data_converter.clone(),
     });
     let (workflow_id, run_id) = (history.workflow_id().unwrap_or_default(), history.run_id().unwrap_or_default());
     let (workflow_id, run_id) = (workflow_id.to_string(), run_id.to_string());
-    let (registry, events) = (replayer.registry.clone(), history.events().to_vec());
+    let (registry, events) = (replayer.registry.clone(), decoded(&replayer.data_converter, history)?);
+    let recorded = RunOutcome::recorded(&events);
     let (sender, receiver) = channel();
     let code = move || {
         let run = WorkflowRun::new(registry, options, workflow_id, run_id);
@@ -52,10 +55,7 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         message: format!("the thread that runs workflow code could not be started: {error}"),
     })?;
     match wait(&receiver, replayer.deadlock_limit) {
-        Ok(outcome) => {
-            let (outcome, recorded) = (outcome?, RunOutcome::recorded(history.events()));
-            Ok(Replayed { workflow_type, outcome, recorded, events: history.len() })
-        }
+        Ok(outcome) => Ok(Replayed { workflow_type, outcome: outcome?, recorded, events: history.len() }),
         // The thread is about to end, whether or not it has by now.
         Err(RecvTimeoutError::Disconnected) => match thread.join() {
             // Authors' panics are caught below; this is a bug of ours and is passed on.
@@ -71,6 +71,25 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
             ),
         }),
     }
+}
+
+/// The events as they were meant. A codec may need a runtime, and the caller may be in one that must not be blocked
+/// from within: so it gets its own, on a thread of its own.
+fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEvent>, ReplayError> {
+    let mut events = history.events().to_vec();
+    if !converter.has_codecs() {
+        return Ok(events);
+    }
+    let decode = || -> Result<Vec<HistoryEvent>, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("the system gives no runtime for codecs: {error}"))?;
+        for page in events.chunks_mut(PAGE_SIZE) {
+            runtime.block_on(converter.decode(page)).map_err(|error| error.to_string())?;
+        }
+        Ok(events)
+    };
+    let decoded = thread::scope(|scope| scope.spawn(decode).join()).unwrap_or_else(|panic| resume_unwind(panic));
+    decoded.map_err(|message| ReplayError::InvalidHistory { message })
 }
 
 /// The verdict; an error if the code is stuck, or its thread dies.

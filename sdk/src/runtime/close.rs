@@ -11,7 +11,7 @@ use abide_protos::temporal::api::enums::v1::CommandType;
 use super::failures::TaskError;
 use super::workflow_run::{ReplayedOutcome, WorkflowRun};
 use crate::Failure;
-use crate::failure::{Cancelled, WorkflowError, WorkflowErrorKind, application_failure};
+use crate::failure::{Cancelled, WorkflowError, WorkflowErrorKind};
 use crate::replay::command_queue::CommandBody;
 
 impl WorkflowRun {
@@ -36,7 +36,7 @@ impl WorkflowRun {
             ),
             Err(error) => match error.into_kind() {
                 WorkflowErrorKind::Error { error, type_name } => {
-                    let failure = application_failure(&*error, Some(type_name));
+                    let failure = self.shared().data_converter.to_failure(&*error, Some(type_name));
                     let outcome = ReplayedOutcome::Failed(Failure::from_proto(failure.clone()));
                     let attributes = FailWorkflowExecutionCommandAttributes { failure: Some(failure) };
                     (

@@ -17,7 +17,7 @@ use super::read_only::read_only;
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
 use crate::converter::PayloadReader;
-use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind, application_failure};
+use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 use crate::replay::jobs::{Signal, UpdateRequest};
 use crate::replay::slab::Key;
 use crate::workflow::shared::Shared;
@@ -126,20 +126,21 @@ pub(super) fn dispatch_update(
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
         instance.clone().update(WorkflowContext::new(shared.clone()), request.name(), &mut reader, validate)
     })?;
+    let to_failure = |failure: &ApplicationFailure| shared.data_converter.to_failure(failure, None);
     let failure = match dispatched {
         UpdateDispatch::Accepted(handler) => {
             let machine = shared.core.borrow_mut().machines.accept_update(request);
             return Ok(Dispatched::Running(UpdateHandler { handler, machine }));
         }
-        UpdateDispatch::Rejected(error) => failure_of(error, "validator", request.name())?,
+        UpdateDispatch::Rejected(error) => failure_of(shared, error, "validator", request.name())?,
         UpdateDispatch::Undecodable(error) => {
             let message = format!("the arguments of update `{}` do not fit its handler: {error}", request.name());
-            application_failure(&ApplicationFailure::new(message).error_type("PayloadError"), None)
+            to_failure(&ApplicationFailure::new(message).error_type("PayloadError"))
         }
         UpdateDispatch::Unknown => {
             let known = handler_names(&**instance, HandlerKind::Update);
             let message = format!("unknown update `{}`; this workflow's updates: {known}", request.name());
-            application_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"), None)
+            to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
     };
     shared.core.borrow_mut().machines.reject_update(request, failure)?;
@@ -147,9 +148,9 @@ pub(super) fn dispatch_update(
 }
 
 /// The failure with which an update is rejected or fails.
-fn failure_of(error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
+fn failure_of(shared: &Shared, error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
     match error.into_kind() {
-        WorkflowErrorKind::Error { error, type_name } => Ok(application_failure(&*error, Some(type_name))),
+        WorkflowErrorKind::Error { error, type_name } => Ok(shared.data_converter.to_failure(&*error, Some(type_name))),
         WorkflowErrorKind::TaskFailure(message) => Err(TaskError::WorkerFailure(message)),
         WorkflowErrorKind::ContinueAsNew(_) => Err(TaskError::WorkerFailure(format!(
             "the {of} of update `{update}` cannot continue as new: change the state, and let the main routine do it"
@@ -167,7 +168,7 @@ impl WorkflowRun {
     ) -> Result<(), TaskError> {
         let outcome = match result {
             Ok(payload) => outcome::Value::Success(Payloads { payloads: vec![payload] }),
-            Err(error) => outcome::Value::Failure(failure_of(error, "handler", name)?),
+            Err(error) => outcome::Value::Failure(failure_of(self.shared(), error, "handler", name)?),
         };
         self.shared().core.borrow_mut().machines.complete_update(machine, outcome);
         Ok(())

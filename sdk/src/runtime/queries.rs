@@ -13,7 +13,7 @@ use super::failures::TaskError;
 use super::messages::inbound_query;
 use super::read_only::read_only;
 use crate::converter::PayloadReader;
-use crate::failure::{SOURCE, WorkflowErrorKind, application_failure};
+use crate::failure::{SOURCE, WorkflowErrorKind};
 use crate::replay::Output;
 use crate::workflow::shared::Shared;
 use crate::workflow::{HandlerKind, ReadOnlyCode, WorkflowContext, WorkflowInstance};
@@ -53,7 +53,7 @@ pub(crate) fn answer_one(
         },
         Ok(Some(Err(error))) => match error.into_kind() {
             WorkflowErrorKind::Error { error, type_name } => {
-                let failure = application_failure(&*error, Some(type_name));
+                let failure = shared.data_converter.to_failure(&*error, Some(type_name));
                 let result_type = QueryResultType::Failed as i32;
                 let error_message = failure.message.clone();
                 WorkflowQueryResult { result_type, error_message, failure: Some(failure), ..Default::default() }

@@ -14,6 +14,7 @@ use super::queries::{answer_one, query_failed};
 use super::ready_queue::ReadyQueue;
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
+use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, NextTask};
 use crate::replay::event_type::closes_workflow;
@@ -38,6 +39,9 @@ pub struct RunOptions {
     pub deployment_version: Option<Arc<DeploymentVersion>>,
     /// In which order code gets its jobs; `None` lets each history decide by who recorded it.
     pub order: Option<RunOrder>,
+    /// How errors become failures, and failures errors. Payloads and failures come here decoded, and are encoded when
+    /// they have left.
+    pub data_converter: DataConverter,
 }
 
 /// One run of a workflow: its machines and its code. `!Send`: it lives in one lane.
@@ -292,6 +296,8 @@ impl WorkflowRun {
             core.machines.apply(event)?;
             if let (Some((start_time, texts)), Some(started)) = (first, core.machines.jobs.start.as_mut()) {
                 let (options, ids) = (&self.options, (&self.workflow_id, &self.run_id));
+                started.continued_failure =
+                    started.continued_failure.take().map(|it| options.data_converter.read_failure(it));
                 let info = WorkflowInfo::new(started, texts, &options.namespace, ids.0, ids.1, start_time);
                 // The cell is empty: a run has one first event.
                 let _ = self.shared.info.set(info);
@@ -503,5 +509,5 @@ impl std::fmt::Debug for WorkflowRun {
 
 fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<Shared> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    Shared::new(machines, options.task_queue.clone(), ready.spawn_waker())
+    Shared::new(machines, options.task_queue.clone(), ready.spawn_waker(), options.data_converter.clone())
 }

@@ -8,7 +8,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, failure::FailureInfo};
@@ -24,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use super::current_client::Route;
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
-use super::limits::{Excess, Limit};
+use super::outcome_coding::{CODEC_ERROR, encoded, encoded_details, encoded_failure, failure_of};
 use super::poll_scaler::Polled;
 use super::poller::TaskSource;
 use super::polls::PollKind;
@@ -35,6 +34,7 @@ use super::slots::{Slot, Slots};
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
 use crate::client::rpc::Rpc;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
+use crate::converter::DataConverter;
 use crate::duration::{from_proto, time_from_proto};
 use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
 use crate::priority::Priority;
@@ -97,11 +97,13 @@ impl ActivityWorker {
     }
 
     /// Runs an attempt and answers it; its slot is given back at the end.
-    async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+    async fn attempt(self: Arc<Self>, mut task: PollActivityTaskQueueResponse, slot: Slot) {
         if let Some(turn) = self.rate.take_turn() {
             sleep_until(turn).await;
         }
         let began = Instant::now();
+        let converter = self.shared.data_converter();
+        let decoded = converter.decode(&mut task).await;
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let timeout = info.start_to_close_timeout.or(info.schedule_to_close_timeout);
@@ -118,14 +120,15 @@ impl ActivityWorker {
         let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
-        let outcome = match self.registry.get(&context.info().activity_type) {
-            Some(activity) => {
+        let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
+            (Err(error), _) => Outcome::Failed(failure(CODEC_ERROR, &error.to_string())),
+            (Ok(()), Some(activity)) => {
                 let context = context.clone();
                 // Starting the activity may panic as well as running it.
                 let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
                 self.watched(running, &watch, &cancellation).await
             }
-            None => {
+            (Ok(()), None) => {
                 let name = &context.info().activity_type;
                 Outcome::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
             }
@@ -133,8 +136,16 @@ impl ActivityWorker {
         if let Outcome::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
         }
+        let limit = self.shared.limits.blob;
+        let (outcome, refused) = encoded(outcome, converter, limit).await;
+        if let Some(failure) = refused {
+            report_failure(context.info(), &failure);
+        }
         self.slots.count(matches!(outcome, Outcome::Failed(_)));
-        let latest = heartbeats.end();
+        let latest = match heartbeats.end() {
+            Some(details) => encoded_details(details, converter, limit).await,
+            None => None,
+        };
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
         drop(slot);
     }
@@ -147,7 +158,7 @@ impl ActivityWorker {
         let mut running = pin!(running);
         // The common case first: code that does not wait needs no timers.
         if let Some(ended) = running.as_mut().now_or_never() {
-            return attempt_outcome(ended, cancellation, self.shared.limits.blob);
+            return attempt_outcome(ended, cancellation, self.shared.data_converter());
         }
         let phases = &self.shared.phases;
         let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
@@ -158,9 +169,9 @@ impl ActivityWorker {
             let timeout = watch.next_timeout();
             tokio::select! {
                 biased;
-                ended = &mut running => return attempt_outcome(ended, cancellation, self.shared.limits.blob),
+                ended = &mut running => return attempt_outcome(ended, cancellation, self.shared.data_converter()),
                 () = &mut aborted => return Outcome::Failed(worker_shutdown()),
-                text = &mut refused => return Outcome::Failed(failure("PayloadsTooLarge", &text)),
+                (error_type, text) = &mut refused => return Outcome::Failed(failure(error_type, &text)),
                 () = &mut told_to_stop, if !told => {
                     told = true;
                     cancellation.cancel(ActivityCancelReason::WorkerShutdown);
@@ -246,7 +257,8 @@ impl ActivityWorker {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
                 // Better a failure that somebody reads than an attempt that silently times out.
                 let text = format!("the server did not take the activity's result: {error}");
-                self.fail(task_token, *failure("ResultRefused", &text), latest_heartbeat, deadline).await
+                let failure = encoded_failure(failure("ResultRefused", &text), self.shared.data_converter()).await;
+                self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
             answered => answered,
         }
@@ -299,14 +311,17 @@ impl Watch<'_> {
 pub(super) fn attempt_outcome(
     ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
     cancellation: &ActivityCancellation,
-    limit: Limit,
+    converter: &DataConverter,
 ) -> Outcome {
-    let outcome = match ended {
+    match ended {
         Ok(Ok(result)) => Outcome::Completed(result),
-        Ok(Err(error)) => failed(error, cancellation.reason()),
-        Err(panic) => Outcome::Failed(failure("Panic", &format!("the activity panicked: {}", panic_message(&*panic)))),
-    };
-    within_limit(outcome, limit)
+        Ok(Err(error)) => failed(error, cancellation.reason(), converter),
+        Err(panic) => {
+            let text = format!("the activity panicked: {}", panic_message(&*panic));
+            let error = ApplicationFailure::new(text).error_type("Panic");
+            Outcome::Failed(as_application_failure(failure_of(&error, None, converter)))
+        }
+    }
 }
 
 /// No activity of that name is registered. Retryable: a mended worker may be next.
@@ -335,10 +350,10 @@ pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
 }
 
 /// What an attempt that did not succeed tells the server.
-fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outcome {
+fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, converter: &DataConverter) -> Outcome {
     match error.into_kind() {
         ActivityErrorKind::Error { error, type_name } => {
-            Outcome::Failed(as_application_failure(Box::new(application_failure(&*error, Some(type_name)))))
+            Outcome::Failed(as_application_failure(failure_of(&*error, Some(type_name), converter)))
         }
         ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
         ActivityErrorKind::Cancelled { details } => match cancelled {
@@ -353,28 +368,6 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>) -> Outc
                 "the activity reports itself as cancelled, but nobody asked for that",
             )),
         },
-    }
-}
-
-/// Replaces what is too large for the server by a failure that says so. The attempt may be repeated: it is not said that
-/// it is too large the next time.
-fn within_limit(outcome: Outcome, limit: Limit) -> Outcome {
-    let (size, what) = match &outcome {
-        Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
-        Outcome::Cancelled(details) => (
-            details.iter().map(|payload| payload.encoded_len()).sum(),
-            "the details of the activity's cancellation have",
-        ),
-        Outcome::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
-        Outcome::Silent { .. } => return outcome,
-    };
-    match limit.check(size, || what.to_string()) {
-        Some(Excess::Error(text)) => Outcome::Failed(failure("PayloadsTooLarge", &text)),
-        Some(Excess::Warning(text)) => {
-            tracing::warn!("{text}");
-            outcome
-        }
-        None => outcome,
     }
 }
 

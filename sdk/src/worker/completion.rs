@@ -23,6 +23,7 @@ use super::eager;
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
 use super::limits::{TooLarge, failed_query};
+use super::outcome_coding::encoded_failure;
 use super::pages;
 use super::shutdown::Phase;
 use super::slots::Slot;
@@ -39,9 +40,17 @@ impl WorkflowWorker {
     pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
         let heartbeat = completion.force_create_new_workflow_task;
         let mut completion = completion;
-        completion.query_results.values_mut().for_each(|result| self.shared.limits.check_query_result(result));
         let eager_slots = self.reserve_eager(&mut completion.commands);
-        let request = self.completion_request(&ticket, *completion);
+        let mut request = self.completion_request(&ticket, *completion);
+        if let Err(error) = self.shared.data_converter().encode(&mut request).await {
+            self.evict(&ticket);
+            let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
+            return self.fail_with(&ticket, request.task_token, cause, &error.to_string()).await;
+        }
+        request.query_results.values_mut().for_each(|result| {
+            hide_message(result);
+            self.shared.limits.check_query_result(result);
+        });
         let size = request.encoded_len();
         if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
             self.evict(&ticket);
@@ -132,7 +141,13 @@ impl WorkflowWorker {
     }
 
     pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+        if let Err(error) = self.shared.data_converter().encode(&mut answer).await {
+            let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
+            tracing::warn!(workflow_id, run_id, "a query's answer could not be encoded: {error}");
+            answer = failed_query(error.to_string());
+        }
         self.slots.count(answer.result_type() == QueryResultType::Failed);
+        hide_message(&mut answer);
         self.shared.limits.check_query_result(&mut answer);
         let mut answered = self.send_answer(ticket, answer).await;
         if let Err(error) = &answered
@@ -251,10 +266,12 @@ impl WorkflowWorker {
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     async fn send_failure(&self, ticket: &Ticket, task_token: Vec<u8>, failure: WorkflowTaskFailure) {
+        let (cause, failure) = (failure.cause as i32, Box::new(failure.failure));
+        let failure = encoded_failure(failure, self.shared.data_converter()).await;
         let request = RespondWorkflowTaskFailedRequest {
             task_token,
-            cause: failure.cause as i32,
-            failure: Some(failure.failure),
+            cause,
+            failure: Some(*failure),
             identity: self.shared.identity.clone(),
             namespace: self.shared.namespace(),
             worker_version: self.shared.version_stamp(),
@@ -280,6 +297,13 @@ impl WorkflowWorker {
     /// Forgets the run, if it is cached: what it did is not what history will say.
     pub(super) fn evict(&self, ticket: &Ticket) {
         self.lanes().send(&ticket.run_id, Message::Evict { run_id: ticket.run_id.clone() });
+    }
+}
+
+/// Where the text of a query's failure is encoded, it does not stand beside it either.
+fn hide_message(result: &mut WorkflowQueryResult) {
+    if let Some(failure) = result.failure.as_ref().filter(|failure| failure.encoded_attributes.is_some()) {
+        result.error_message.clone_from(&failure.message);
     }
 }
 

@@ -49,7 +49,7 @@ impl ClientHandle {
     ///   the worker's shutdown. So the new client must reach the same server, or one that has taken its namespace over.
     /// - Eager starts by the new client may reach the worker, those by the old one no longer do.
     ///
-    /// The worker keeps its identity, and what it was told of the namespace when it started (limits, features). A
+    /// The worker keeps its identity, its data converter, and what it was told of the namespace when it started (limits, features). A
     /// worker that has not started yet starts with the new client; with one that has ended, nothing happens.
     ///
     /// # Errors

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::workflowservice::v1::{
     RecordActivityTaskHeartbeatRequest, RecordActivityTaskHeartbeatResponse,
@@ -18,10 +17,12 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::limits::{Excess, Limit};
+use super::outcome_coding::{CODEC_ERROR, size};
 use super::poller::sleep;
 use super::shared::Shared;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityOutbound};
 use crate::client::RpcError;
+use crate::converter::CodecError;
 
 /// Part of the heartbeat timeout after which the next heartbeat is sent.
 const THROTTLE_RATIO: f64 = 0.8;
@@ -37,7 +38,23 @@ pub(super) trait HeartbeatTarget: Send + Sync + 'static {
         &self,
         details: Vec<Payload>,
     ) -> impl Future<Output = Result<RecordActivityTaskHeartbeatResponse, RpcError>> + Send;
+
+    /// What details are on the wire.
+    ///
+    /// # Errors
+    /// When a codec cannot encode them.
+    fn encode(&self, details: Vec<Payload>) -> impl Future<Output = Result<Vec<Payload>, CodecError>> + Send {
+        async { Ok(details) }
+    }
+
+    /// Whether they are the same on the wire.
+    fn is_plain(&self) -> bool {
+        true
+    }
 }
+
+/// Why details cannot be delivered: the type of the failure that says so, and its text.
+type Refusal = (&'static str, String);
 
 /// The heartbeats of one attempt.
 pub(super) struct Heartbeats<T> {
@@ -59,7 +76,7 @@ struct State {
     delivery: Option<AbortHandle>,
     delivering: bool,
     ended: bool,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
 }
 
 impl<T: HeartbeatTarget> Heartbeats<T> {
@@ -80,20 +97,14 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
 
     /// Records progress; delivers it now or when the interval has passed.
     pub(super) fn record(self: &Arc<Self>, details: Vec<Payload>) {
-        let size: usize = details.iter().map(|payload| payload.encoded_len()).sum();
+        // What counts is the size on the wire: encoded details are measured when they are delivered.
+        let checked = if self.target.is_plain() { self.check(&details) } else { Ok(()) };
         let mut state = self.lock();
         if state.ended {
             return;
         }
-        match self.limit.check(size, || "the heartbeat's details have".to_string()) {
-            Some(Excess::Error(text)) => {
-                state.refusal = Some(text);
-                self.refused.notify_one();
-                return;
-            }
-            // An activity may record much and often: it is not warned each time.
-            Some(Excess::Warning(text)) => tracing::debug!("{text}"),
-            None => {}
+        if let Err(refusal) = checked {
+            return self.refuse(&mut state, refusal);
         }
         state.latest = Some(details.clone());
         state.unsent = Some(details);
@@ -110,10 +121,10 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     }
 
     /// Waits until details were recorded that cannot be delivered, and says why.
-    pub(super) async fn refused(&self) -> String {
+    pub(super) async fn refused(&self) -> Refusal {
         loop {
-            if let Some(text) = self.lock().refusal.take() {
-                return text;
+            if let Some(refusal) = self.lock().refusal.take() {
+                return refusal;
             }
             self.refused.notified().await;
         }
@@ -133,13 +144,44 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     pub(super) async fn flush(&self) {
         let unsent = self.lock().unsent.take();
         if let Some(details) = unsent {
-            let _ = self.target.record(details).await;
+            // Nobody is left to be told that they cannot be delivered.
+            if let Ok(details) = self.encoded(details).await {
+                let _ = self.target.record(details).await;
+            }
         }
+    }
+
+    fn check(&self, details: &[Payload]) -> Result<(), Refusal> {
+        match self.limit.check(size(details), || "the heartbeat's details have".to_string()) {
+            Some(Excess::Error(text)) => return Err(("PayloadsTooLarge", text)),
+            // An activity may record much and often: it is not warned each time.
+            Some(Excess::Warning(text)) => tracing::debug!("{text}"),
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn encoded(&self, details: Vec<Payload>) -> Result<Vec<Payload>, Refusal> {
+        if self.target.is_plain() {
+            return Ok(details);
+        }
+        let encoded = self.target.encode(details).await.map_err(|error| (CODEC_ERROR, error.to_string()))?;
+        self.check(&encoded).map(|()| encoded)
+    }
+
+    fn refuse(&self, state: &mut State, refusal: Refusal) {
+        state.refusal = Some(refusal);
+        self.refused.notify_one();
     }
 
     /// Delivers until nothing new was recorded for an interval.
     async fn deliver(self: Arc<Self>) {
         while let Some(details) = self.next_unsent() {
+            let details = match self.encoded(details).await {
+                Ok(details) => details,
+                // The attempt is about to fail, and nothing more is delivered.
+                Err(refusal) => return self.refuse(&mut self.lock(), refusal),
+            };
             match self.target.record(details).await {
                 Ok(response) => {
                     self.lock().last_delivered = Instant::now();
@@ -203,6 +245,14 @@ impl HeartbeatTarget for ServerTarget {
             ..Default::default()
         };
         self.shared.client.call(request).await
+    }
+
+    async fn encode(&self, mut details: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
+        self.shared.data_converter().encode(details.as_mut_slice()).await.map(|()| details)
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.shared.data_converter().has_codecs()
     }
 }
 
@@ -312,7 +362,7 @@ mod tests {
     async fn details_that_are_too_large_are_refused() {
         let case = case(8, || Ok(RecordActivityTaskHeartbeatResponse::default()));
         case.heartbeats.record(vec![Payload { data: vec![0; 200], ..Default::default() }]);
-        let text = case.heartbeats.refused().await;
+        let (_, text) = case.heartbeats.refused().await;
         assert!(text.contains("takes 100"), "{text}");
         assert!(case.log.lock().unwrap().is_empty());
     }

@@ -8,8 +8,10 @@ use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistor
 
 use super::completion::time_left;
 use super::lane::{Message, Ticket};
+use super::lane_thread::task_failure;
 use super::workflow_worker::WorkflowWorker;
 use crate::client::RpcError;
+use crate::converter::CodecError;
 use crate::replay::{HistoryPage, WorkflowTask};
 
 impl WorkflowWorker {
@@ -22,7 +24,7 @@ impl WorkflowWorker {
             }
             Err(error) => {
                 self.lanes().send(&ticket.run_id, Message::NoPage { run_id: ticket.run_id.clone() });
-                report(&ticket, &error);
+                self.without_page(&ticket, error).await;
             }
         }
     }
@@ -42,14 +44,22 @@ impl WorkflowWorker {
             Ok(page) => {
                 let first = page.events.first().map_or(0, |first| first.event_id);
                 let text = format!("the server's history of the run begins with event {first}: expected event 1");
-                self.fail(&ticket, *super::lane_thread::task_failure(&text)).await;
+                self.fail(&ticket, *task_failure(&text)).await;
             }
-            Err(error) => report(&ticket, &error),
+            Err(error) => self.without_page(&ticket, error).await,
+        }
+    }
+
+    /// A page that cannot be fetched is left to the task's timeout; one that cannot be decoded fails the task.
+    async fn without_page(&self, ticket: &Ticket, error: NoPage) {
+        match error {
+            NoPage::NotFetched(error) => report(ticket, &error),
+            NoPage::NotDecoded(error) => self.fail(ticket, *task_failure(&error.to_string())).await,
         }
     }
 
     /// One page; an empty token asks for the first.
-    async fn page(&self, ticket: &mut Ticket, mut next_page_token: Vec<u8>) -> Result<HistoryPage, RpcError> {
+    async fn page(&self, ticket: &mut Ticket, mut next_page_token: Vec<u8>) -> Result<HistoryPage, NoPage> {
         loop {
             let request = GetWorkflowExecutionHistoryRequest {
                 namespace: self.shared.namespace(),
@@ -60,7 +70,9 @@ impl WorkflowWorker {
                 next_page_token,
                 ..Default::default()
             };
-            let response = self.shared.client.call_within(request, time_left(ticket)).await?;
+            let answered = self.shared.client.call_within(request, time_left(ticket)).await;
+            let mut response = answered.map_err(NoPage::NotFetched)?;
+            self.shared.data_converter().decode(&mut response).await.map_err(NoPage::NotDecoded)?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();
             next_page_token = response.next_page_token;
             if let Some(last) = events.last() {
@@ -75,6 +87,12 @@ impl WorkflowWorker {
             }
         }
     }
+}
+
+/// Why there is no page.
+enum NoPage {
+    NotFetched(RpcError),
+    NotDecoded(CodecError),
 }
 
 /// Appends the polled events that the server has not stored: those of a repeated or speculative task.

@@ -410,7 +410,7 @@ mod tests {
             received: now().into(),
             deadline: now().into(),
             heartbeat_at: now().into(),
-            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH),
+            clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH, tokio::time::Instant::now()),
             is_query: false,
             started_event_id: 3,
             polled_events: Vec::new(),

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::activity_worker::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
 use super::local_activities::LocalActivities;
+use super::outcome_coding::within_limit;
 use super::shutdown::Phase;
 use super::slots::Slot;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
@@ -45,8 +46,9 @@ pub(super) struct TaskClock {
 }
 
 impl TaskClock {
-    pub(super) fn new(began: SystemTime) -> Self {
-        Self { began, at: Instant::now() }
+    /// The clock of a task that came in at `at`.
+    pub(super) fn new(began: SystemTime, at: Instant) -> Self {
+        Self { began, at }
     }
 
     pub(super) fn now(&self) -> SystemTime {
@@ -159,7 +161,11 @@ impl Attempts {
 
     /// Runs the code once; `None` if the worker is gone.
     async fn attempt(&self) -> Option<Outcome> {
-        let limit = self.host.shared.limits.blob;
+        let (limit, converter) = (self.host.shared.limits.blob, self.host.shared.data_converter());
+        // What the marker of it takes on the wire is measured with the completion of its workflow task.
+        let outcome_of = |ended, cancellation: &_| {
+            within_limit(attempt_outcome(ended, cancellation, converter), limit).unwrap_or_else(Outcome::Failed)
+        };
         let Some(activity) = self.host.registry.get(&self.task.activity_type) else {
             let queue = &self.host.shared.task_queue;
             return Some(Outcome::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
@@ -169,12 +175,12 @@ impl Attempts {
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (info, input) = (context.clone(), self.task.input.clone());
         let mut running = pin!(AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind());
-        let mut outcome = running.as_mut().now_or_never().map(|ended| attempt_outcome(ended, &cancellation, limit));
+        let mut outcome = running.as_mut().now_or_never().map(|ended| outcome_of(ended, &cancellation));
         let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
         while outcome.is_none() {
             tokio::select! {
                 biased;
-                ended = &mut running => outcome = Some(attempt_outcome(ended, &cancellation, limit)),
+                ended = &mut running => outcome = Some(outcome_of(ended, &cancellation)),
                 () = self.host.shared.phases.reached(Phase::Aborting) => return None,
                 reason = self.cancellation.cancelled(), if cancellation.reason().is_none() => cancellation.cancel(reason),
                 () = at(self.close_deadline) => {

@@ -30,6 +30,7 @@ mod local_attempts;
 mod local_run;
 mod options;
 mod outage;
+mod outcome_coding;
 mod pages;
 mod poll_scaler;
 mod poller;

@@ -286,6 +286,7 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
     Shared {
         client: Arc::clone(&worker.client),
+        data_converter: worker.client.now().data_converter().clone(),
         task_queue: worker.task_queue.clone(),
         identity,
         build_id,

@@ -12,12 +12,15 @@ use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
+use crate::converter::DataConverter;
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) client: Arc<CurrentClient>,
+    /// That of the client the worker started with, whichever comes after it: cached runs have it too.
+    pub(super) data_converter: DataConverter,
     pub(super) task_queue: String,
     pub(super) identity: String,
     pub(super) build_id: String,
@@ -37,6 +40,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What becomes of values and errors between this program and the server.
+    pub(super) fn data_converter(&self) -> &DataConverter {
+        &self.data_converter
+    }
+
     pub(super) fn namespace(&self) -> String {
         self.client.namespace().to_string()
     }

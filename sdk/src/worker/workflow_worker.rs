@@ -21,6 +21,7 @@ use super::activity_worker::ActivityWorker;
 use super::current_client::Route;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
+use super::lane_thread::task_failure;
 use super::lanes::Lanes;
 use super::local_activities::LocalActivities;
 use super::local_attempts::TaskClock;
@@ -80,6 +81,7 @@ impl WorkflowWorker {
             sdk_metadata: shared.client.capabilities().sdk_metadata,
             deployment_version: shared.deployment_version().map(Arc::new),
             order: None,
+            data_converter: shared.data_converter().clone(),
         };
         let (threads, capacity) = (options.worker_threads, options.max_cached_workflows);
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
@@ -132,13 +134,33 @@ impl WorkflowWorker {
         self.lanes.get().expect("`start` sets the lanes before it returns")
     }
 
-    /// Sends a polled task to its lane.
-    pub(super) fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
+    /// Sends a polled task to its lane; what a codec has encoded is decoded before, and neither poller nor lane waits
+    /// for that.
+    pub(super) fn accept(self: &Arc<Self>, response: PollWorkflowTaskQueueResponse, slot: Slot) {
         if response.task_token.is_empty() {
             return;
         }
-        let (ticket, task) = unpack(response, slot);
+        let received = Instant::now();
+        if self.shared.data_converter().has_codecs() {
+            let this = Arc::clone(self);
+            self.runtime.spawn(async move { this.decode_and_accept(response, slot, received).await });
+            return;
+        }
+        let (ticket, task) = unpack(response, slot, received);
         self.lanes().send_task(ticket, task);
+    }
+
+    async fn decode_and_accept(&self, mut response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant) {
+        let decoded = self.shared.data_converter().decode(&mut response).await;
+        let (ticket, task) = unpack(response, slot, received);
+        match decoded {
+            Ok(()) => self.lanes().send_task(ticket, task),
+            Err(error) => {
+                // What is cached has not seen these events: the next task brings them again, with all others.
+                self.evict(&ticket);
+                self.fail(&ticket, *task_failure(&error.to_string())).await;
+            }
+        }
     }
 
     fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
@@ -266,13 +288,12 @@ pub(super) fn sticky_queue(name: &str, normal_name: &str) -> TaskQueue {
 }
 
 /// Splits a polled task into what workflow code needs and what its answer needs.
-fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot) -> (Box<Ticket>, Box<WorkflowTask>) {
+fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant) -> (Box<Ticket>, Box<WorkflowTask>) {
     let execution = response.workflow_execution.unwrap_or_default();
     let events = response.history.map(|history| history.events).unwrap_or_default();
     let mut queries: Vec<_> = response.queries.into_iter().collect();
     queries.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let (timeout, clock) = (task_timeout(&events), TaskClock::new(task_started(&events)));
-    let received = Instant::now();
+    let (timeout, clock) = (task_timeout(&events), TaskClock::new(task_started(&events), received));
     let ticket = Ticket {
         task_token: response.task_token,
         workflow_id: execution.workflow_id,
@@ -373,7 +394,7 @@ mod tests {
             ..Default::default()
         };
         let before = Instant::now();
-        let (ticket, task) = unpack(response, slot);
+        let (ticket, task) = unpack(response, slot, before);
         assert_eq!((ticket.workflow_id.as_str(), ticket.run_id.as_str(), ticket.attempt), ("w", "r", 2));
         assert_eq!(ticket.task_token, b"token");
         assert!(ticket.deadline - before < Duration::from_secs(4), "the task's own timeout counts");

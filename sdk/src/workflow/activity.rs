@@ -236,7 +236,9 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
                     }
                 }
             }
-            Outcome::Failed(failure) => Poll::Ready(Err(ActivityFailure::from_proto(*failure))),
+            Outcome::Failed(failure) => {
+                Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure))))
+            }
             _ => unreachable!("activities have other outcomes"),
         }
     }

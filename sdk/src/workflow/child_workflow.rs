@@ -335,7 +335,9 @@ impl Running {
         };
         Poll::Ready(match outcome {
             Outcome::Completed(result) => Ok(result),
-            Outcome::Failed(failure) => Err(ChildWorkflowFailure::from_proto(*failure)),
+            Outcome::Failed(failure) => {
+                Err(ChildWorkflowFailure::from_proto(self.shared.data_converter.read_failure(*failure)))
+            }
             _ => unreachable!("child workflows have other outcomes"),
         })
     }

@@ -217,7 +217,7 @@ impl<S: SignalDefinition> Future for SignalExternalWorkflow<S> {
             }
             this.sent = Some(this.send(signal, &args));
         }
-        delivered(&this.target, this.sent.as_mut(), cx)
+        delivered(&this.shared, &this.target, this.sent.as_mut(), cx)
     }
 }
 
@@ -263,18 +263,22 @@ impl Future for CancelExternalWorkflow {
             }
             this.sent = Some(this.send());
         }
-        delivered(&this.target, this.sent.as_mut(), cx)
+        delivered(&this.shared, &this.target, this.sent.as_mut(), cx)
     }
 }
 
 fn delivered(
+    shared: &Shared,
     target: &Target,
     sent: Option<&mut OperationFuture>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), ExternalWorkflowFailure>> {
     let sent = sent.expect("a message to another workflow is not polled after it was cancelled");
     Poll::Ready(match ready!(Pin::new(sent).poll(cx)) {
-        Outcome::Failed(failure) => Err(ExternalWorkflowFailure::new(&target.execution.workflow_id, *failure)),
+        Outcome::Failed(failure) => {
+            let failure = shared.data_converter.read_failure(*failure);
+            Err(ExternalWorkflowFailure::new(&target.execution.workflow_id, failure))
+        }
         _ => Ok(()),
     })
 }

@@ -262,7 +262,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                 HandleState::Running(operation) => match std::task::ready!(Pin::new(operation).poll(cx)) {
                     Outcome::Completed(payload) => return this.completed(payload),
                     Outcome::Failed(failure) => {
-                        return Poll::Ready(Err(this.request.failure(this.number, *failure)));
+                        return Poll::Ready(Err(this.request.failure(&this.shared, this.number, *failure)));
                     }
                     Outcome::BackOff(next) => {
                         let outside = this.shared.current_scope.replace(this.scope.clone());
@@ -279,7 +279,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                         (this.state, this.number) = this.request.begin(&this.shared, attempt, since);
                         this.shared.current_scope.replace(outside);
                     }
-                    Err(_) => return Poll::Ready(Err(this.request.failure(this.number, cancelled()))),
+                    Err(_) => return Poll::Ready(Err(this.request.failure(&this.shared, this.number, cancelled()))),
                 },
                 HandleState::Ended(failure) => {
                     let failure = failure.take().expect("a local activity is not polled after it has ended");
@@ -301,7 +301,7 @@ impl<D: ActivityDefinition> Request<D> {
         shared.must_not_be_read_only("a local activity");
         let seq = shared.core.borrow_mut().machines.take_activity_number();
         if shared.cancelled_here().is_some() {
-            return (HandleState::Ended(Some(Box::new(self.failure(seq, cancelled())))), seq);
+            return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled())))), seq);
         }
         let operation = shared.begin_operation();
         // One whose outcome the history holds is not run, so nothing is serialized for it.
@@ -363,10 +363,10 @@ impl<D: ActivityDefinition> Request<D> {
     }
 
     /// What the author gets for the failure of the last attempt.
-    fn failure(&self, seq: u32, last: FailureProto) -> ActivityFailure {
+    fn failure(&self, shared: &Shared, seq: u32, last: FailureProto) -> ActivityFailure {
         // Some SDKs record the outer failure themselves.
         if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
-            return ActivityFailure::from_proto(last);
+            return ActivityFailure::from_proto(shared.data_converter.read_failure(last));
         }
         let (message, retry_state) = match &last.failure_info {
             Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryStateProto::CancelRequested),
@@ -378,7 +378,7 @@ impl<D: ActivityDefinition> Request<D> {
             }
             _ => ("Local activity failed", RetryStateProto::MaximumAttemptsReached),
         };
-        ActivityFailure::from_proto(FailureProto {
+        ActivityFailure::from_proto(shared.data_converter.read_failure(FailureProto {
             message: message.to_string(),
             cause: Some(Box::new(last)),
             failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
@@ -388,7 +388,7 @@ impl<D: ActivityDefinition> Request<D> {
                 ..Default::default()
             })),
             ..Default::default()
-        })
+        }))
     }
 }
 

@@ -223,8 +223,9 @@ impl<O> Future for NexusOperationStart<O> {
             // An operation may end without a start of its own.
             match std::task::ready!(handle.state.poll(cx)) {
                 Outcome::Failed(failure) => {
+                    let failure = handle.shared.data_converter.read_failure(*failure);
                     this.handle = None;
-                    return Poll::Ready(Err(NexusOperationFailure::from_proto(*failure)));
+                    return Poll::Ready(Err(NexusOperationFailure::from_proto(failure)));
                 }
                 outcome => handle.state = State::Ended(Some(outcome)),
             }
@@ -273,7 +274,10 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
                     }
                 }
             }
-            Outcome::Failed(failure) => Poll::Ready(Err(NexusOperationFailure::from_proto(*failure))),
+            Outcome::Failed(failure) => {
+                let failure = self.shared.data_converter.read_failure(*failure);
+                Poll::Ready(Err(NexusOperationFailure::from_proto(failure)))
+            }
             _ => unreachable!("Nexus operations have other outcomes"),
         }
     }

@@ -17,6 +17,7 @@ use super::operation::Operation;
 use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
+use crate::converter::DataConverter;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::{Key, Slab};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) info: OnceCell<WorkflowInfo>,
     /// Where activities go by default.
     pub(crate) task_queue: Arc<str>,
+    /// How errors become failures, and failures errors.
+    pub(crate) data_converter: DataConverter,
     /// The scope that every run has: a request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
@@ -70,7 +73,12 @@ pub(crate) struct Core {
 }
 
 impl Shared {
-    pub(crate) fn new(machines: StateMachines, task_queue: Arc<str>, spawn_waker: Waker) -> Rc<Self> {
+    pub(crate) fn new(
+        machines: StateMachines,
+        task_queue: Arc<str>,
+        spawn_waker: Waker,
+        data_converter: DataConverter,
+    ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
             core: RefCell::new(Core {
@@ -86,6 +94,7 @@ impl Shared {
             }),
             info: OnceCell::new(),
             task_queue,
+            data_converter,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             read_only: Cell::new(None),

@@ -112,6 +112,7 @@ pub(crate) fn new_run<W: WorkflowImplementation>(workflow: W) -> WorkflowRun {
         sdk_metadata: true,
         order: None,
         deployment_version: None,
+        data_converter: Default::default(),
     };
     WorkflowRun::new(Arc::new(registry), Arc::new(options), "wf-id".into(), RUN_ID.into())
 }

@@ -118,12 +118,15 @@ impl Server {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        self.client_of("default").await
+        self.client_with(ClientOptions::default()).await
     }
 
     /// A client of that namespace.
     pub(crate) async fn client_of(&self, namespace: &str) -> Client {
-        let options = ClientOptions::default().namespace(namespace);
+        self.client_with(ClientOptions::default().namespace(namespace)).await
+    }
+
+    pub(crate) async fn client_with(&self, options: ClientOptions) -> Client {
         Client::from_connection(Connection::in_process(self.clone(), &options).await.unwrap())
     }
 
@@ -158,7 +161,11 @@ impl Server {
     }
 
     pub(crate) fn refuse(&self, method: &'static str, code: Code, text: &str) {
-        self.provide(method, Answer::Refuse(Status::new(code, text)));
+        self.refuse_with(method, Status::new(code, text));
+    }
+
+    pub(crate) fn refuse_with(&self, method: &'static str, status: Status) {
+        self.provide(method, Answer::Refuse(status));
     }
 
     pub(crate) fn keep_silent(&self, method: &'static str) {

@@ -133,6 +133,7 @@ fn writes_what_was_recorded(workflow: impl WorkflowImplementation, name: &str) {
         sdk_metadata: true,
         deployment_version: None,
         order,
+        data_converter: Default::default(),
     };
     let run = WorkflowRun::new(Arc::new(registry), Arc::new(options), "id".into(), "run".into());
     let live = Live { run, clock: Timestamp::default(), scheduled: HashMap::new(), written: Vec::new() };

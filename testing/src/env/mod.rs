@@ -58,8 +58,17 @@ impl TestWorkflowEnvironment {
     /// # Errors
     /// When the client cannot be made; the server itself cannot fail to start.
     pub async fn start() -> Result<Self, ConnectError> {
+        Self::start_with(ClientOptions::default()).await
+    }
+
+    /// As [`start`](Self::start), with a client of these options: a data converter, a namespace, an identity. The
+    /// address does not matter. Replays take the data converter as well.
+    ///
+    /// # Errors
+    /// When the client cannot be made.
+    pub async fn start_with(options: ClientOptions) -> Result<Self, ConnectError> {
         let server = TestServer::builder().time_skipping().start();
-        let connection = Connection::in_process(server.service(), &ClientOptions::default()).await?;
+        let connection = Connection::in_process(server.service(), &options).await?;
         let started = server.now();
         Ok(Self { server, client: Client::from_connection(connection), started })
     }

@@ -19,7 +19,8 @@ pub struct TestWorker {
 
 impl TestWorker {
     pub(crate) fn new(client: &Client, task_queue: String) -> Self {
-        Self { client: client.clone(), task_queue, builder: None, replayer: WorkflowReplayer::new() }
+        let replayer = WorkflowReplayer::new().data_converter(client.connection().data_converter().clone());
+        Self { client: client.clone(), task_queue, builder: None, replayer }
     }
 
     /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test`; the

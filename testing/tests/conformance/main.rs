@@ -9,6 +9,7 @@ mod arm;
 mod async_activities;
 mod child_options;
 mod children;
+mod codecs;
 mod continuing;
 mod cron;
 mod ends;

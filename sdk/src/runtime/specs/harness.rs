@@ -120,6 +120,7 @@ pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>)
         sdk_metadata: true,
         deployment_version: None,
         order,
+        data_converter: Default::default(),
     };
     WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())
 }

@@ -377,6 +377,7 @@ fn b105_a_replayed_task_tells_the_version_that_answered_it_and_a_live_one_the_wo
         sdk_metadata: true,
         deployment_version: Some(Arc::new(DeploymentVersion::new("shop", "4"))),
         order: None,
+        data_converter: Default::default(),
     };
     let mut run = run_of(versions);
     run.set_options(Arc::new(options));

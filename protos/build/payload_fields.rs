@@ -1,0 +1,182 @@
+//! Generates `PayloadFields` for the messages in which a payload may stand, so that no field of any message is
+//! forgotten: not by us, and not when a new version of the API adds one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
+
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+
+/// What payloads stand in, at the end of every way. Their own implementations are written by hand.
+const LEAVES: [&str; 4] = [
+    ".temporal.api.common.v1.Payload",
+    ".temporal.api.common.v1.Header",
+    ".temporal.api.failure.v1.Failure",
+    ".temporal.api.protocol.v1.Message",
+];
+/// Values of search attributes: the server reads them, so nobody else may write them in another way.
+const READ_BY_THE_SERVER: [&str; 2] = [".SearchAttributes", ".AggregationGroup"];
+/// Messages whose `details` are a map that Core has a part of.
+const MARKERS: [&str; 2] = [
+    ".temporal.api.command.v1.RecordMarkerCommandAttributes",
+    ".temporal.api.history.v1.MarkerRecordedEventAttributes",
+];
+/// Further messages that somebody opens, beside all requests and responses of the workflow service.
+const ROOTS: [&str; 6] = [
+    ".temporal.api.errordetails.v1.QueryFailedFailure",
+    ".temporal.api.update.v1.Acceptance",
+    ".temporal.api.update.v1.Rejection",
+    ".temporal.api.update.v1.Request",
+    ".temporal.api.update.v1.Response",
+    ".temporal.api.history.v1.History",
+];
+
+struct Message<'a> {
+    /// The path of the Rust type.
+    rust: String,
+    /// The path of the module of what is nested in it.
+    module: String,
+    proto: &'a DescriptorProto,
+}
+
+/// The Rust code of all implementations.
+pub(crate) fn generate(all: &FileDescriptorSet) -> String {
+    let mut messages = BTreeMap::new();
+    for file in &all.file {
+        let module = format!("::temporal_sdk_core_protos::{}", file.package().replace('.', "::"));
+        for proto in &file.message_type {
+            collect(&format!(".{}", file.package()), &module, proto, &mut messages);
+        }
+    }
+    let service = ".temporal.api.workflowservice.v1.";
+    let is_call = |name: &str| name.ends_with("Request") || name.ends_with("Response");
+    let calls = messages.keys().filter(|name| name.starts_with(service) && is_call(name)).cloned();
+    let calls: Vec<String> = calls.collect();
+    let known: BTreeSet<String> = reachable(&messages, calls.iter().cloned().chain(ROOTS.map(String::from)));
+    let with_payloads = leading_to_payloads(&messages, &known);
+    let mut code = String::new();
+    for name in known.iter().filter(|name| with_payloads.contains(*name) || calls.contains(name)) {
+        if !LEAVES.contains(&name.as_str()) && !messages[name].proto.options.as_ref().is_some_and(|o| o.map_entry()) {
+            implementation(name, &messages, &with_payloads, &mut code);
+        }
+    }
+    // Of a failure and a protocol message, what the leaf's own implementation goes on with.
+    let failure = ".temporal.api.failure.v1.Failure";
+    let _ = writeln!(code, "impl crate::payload_fields::FailureFields for {} {{", messages[failure].rust);
+    let _ = writeln!(code, "fn inner_fields<'a>(&'a mut self, to: &mut crate::payload_fields::Fields<'a>) {{");
+    fields(failure, &messages, &with_payloads, &mut code);
+    code.push_str("} }\n");
+    code
+}
+
+fn collect<'a>(scope: &str, module: &str, proto: &'a DescriptorProto, messages: &mut BTreeMap<String, Message<'a>>) {
+    let name = format!("{scope}.{}", proto.name());
+    let nested = format!("{module}::{}", snake(proto.name()));
+    for inner in &proto.nested_type {
+        collect(&name, &nested, inner, messages);
+    }
+    messages.insert(name, Message { rust: format!("{module}::{}", proto.name()), module: nested, proto });
+}
+
+/// The messages that these hold, and those that they hold.
+fn reachable(messages: &BTreeMap<String, Message<'_>>, roots: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let (mut known, mut open) = (BTreeSet::new(), roots.collect::<Vec<_>>());
+    while let Some(name) = open.pop() {
+        let Some(message) = messages.get(&name) else { continue };
+        if known.insert(name) {
+            open.extend(held(message.proto).map(String::from));
+        }
+    }
+    known
+}
+
+/// Those of them from which a way leads to a payload.
+fn leading_to_payloads(messages: &BTreeMap<String, Message<'_>>, known: &BTreeSet<String>) -> HashSet<String> {
+    let mut found: HashSet<String> = LEAVES.iter().map(|name| (*name).to_string()).collect();
+    loop {
+        let before = found.len();
+        for name in known {
+            let skipped = READ_BY_THE_SERVER.iter().any(|skipped| name.ends_with(skipped));
+            if !skipped && held(messages[name].proto).any(|held| found.contains(held)) {
+                found.insert(name.clone());
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+fn held(proto: &DescriptorProto) -> impl Iterator<Item = &str> {
+    proto.field.iter().filter(|field| field.r#type() == Type::Message).map(FieldDescriptorProto::type_name)
+}
+
+fn implementation(
+    name: &str,
+    messages: &BTreeMap<String, Message<'_>>,
+    with_payloads: &HashSet<String>,
+    code: &mut String,
+) {
+    let _ = writeln!(code, "impl crate::payload_fields::PayloadFields for {} {{", messages[name].rust);
+    let _ = writeln!(code, "fn payload_fields<'a>(&'a mut self, to: &mut crate::payload_fields::Fields<'a>) {{");
+    fields(name, messages, with_payloads, code);
+    code.push_str("} }\n");
+}
+
+fn fields(name: &str, messages: &BTreeMap<String, Message<'_>>, with_payloads: &HashSet<String>, code: &mut String) {
+    let message = &messages[name];
+    let mut choices: BTreeMap<i32, String> = BTreeMap::new();
+    for field in &message.proto.field {
+        let entry = messages.get(field.type_name()).map(|held| held.proto);
+        let is_map = entry.is_some_and(|entry| entry.options.as_ref().is_some_and(|options| options.map_entry()));
+        let held = match entry {
+            Some(entry) if is_map => entry.field[1].type_name(),
+            _ => field.type_name(),
+        };
+        if !with_payloads.contains(held) {
+            continue;
+        }
+        let rust = identifier(field.name());
+        let in_choice = field.oneof_index.filter(|_| !field.proto3_optional());
+        if let Some(index) = in_choice {
+            let choice = upper_camel(message.proto.oneof_decl[index as usize].name());
+            let variant = upper_camel(field.name());
+            let arm = format!("Some({}::{choice}::{variant}(it)) => it.payload_fields(to),\n", message.module);
+            choices.entry(index).or_default().push_str(&arm);
+        } else if is_map && MARKERS.contains(&name) && field.name() == "details" {
+            let _ = writeln!(code, "to.marker_details(&self.marker_name, self.{rust}.iter_mut());");
+        } else if is_map {
+            let _ = writeln!(code, "self.{rust}.values_mut().for_each(|it| it.payload_fields(to));");
+        } else if field.label() == Label::Repeated {
+            let _ = writeln!(code, "self.{rust}.iter_mut().for_each(|it| it.payload_fields(to));");
+        } else {
+            let _ = writeln!(code, "if let Some(it) = &mut self.{rust} {{ it.payload_fields(to); }}");
+        }
+    }
+    for (index, arms) in choices {
+        let field = identifier(message.proto.oneof_decl[index as usize].name());
+        let _ = writeln!(code, "match &mut self.{field} {{\n{arms} _ => {{}}\n}}");
+    }
+    code.push_str("let _ = to;\n");
+}
+
+fn identifier(name: &str) -> String {
+    let keywords: HashMap<&str, &str> = [("type", "r#type"), ("ref", "r#ref"), ("match", "r#match")].into();
+    keywords.get(name).map_or_else(|| name.to_string(), |raw| (*raw).to_string())
+}
+
+fn upper_camel(name: &str) -> String {
+    let word = |word: &str| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect();
+    name.split('_').map(word).collect::<Vec<String>>().concat()
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}

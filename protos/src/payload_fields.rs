@@ -1,0 +1,172 @@
+//! The way to every payload in a message, and to every failure: what a codec and a failure converter work on.
+//!
+//! The ways are generated from the API's descriptors (`build/payload_fields.rs`), so that none is forgotten. By hand
+//! are only the ends of the ways, and what must be left as it is:
+//!
+//! - search attributes, because the server reads them;
+//! - what Core's own markers say of patches and local activities: bookkeeping of the SDK, which every SDK writes
+//!   beside its codec. Arguments and results in them are the user's.
+
+use prost::Message as _;
+
+use crate::Any;
+use crate::temporal::api::common::v1::{Header, Payload, Payloads};
+use crate::temporal::api::failure::v1::Failure;
+use crate::temporal::api::protocol::v1::Message as ProtocolMessage;
+use crate::temporal::api::update::v1::{Acceptance, Rejection, Request, Response};
+
+/// What Core's markers hold for the user.
+const OF_THE_USER: [&str; 2] = ["result", "input"];
+
+/// A message in which payloads and failures may stand.
+pub trait PayloadFields {
+    /// Adds what stands in this message.
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>);
+}
+
+/// What a failure holds beside itself: the generated half of its [`PayloadFields`].
+pub(crate) trait FailureFields {
+    fn inner_fields<'a>(&'a mut self, to: &mut Fields<'a>);
+}
+
+/// What was found in messages.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    wanted: Wanted,
+    /// The payloads.
+    pub payloads: Vec<&'a mut Payload>,
+    /// The failures that are not causes of others.
+    pub failures: Vec<&'a mut Failure>,
+    /// The bodies of protocol messages, in which more may stand: see [`Body`].
+    pub bodies: Vec<&'a mut Any>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wanted {
+    Payloads { headers: bool },
+    Failures,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes payloads; those of headers only if that is wanted.
+    pub fn payloads(headers: bool) -> Self {
+        Self { wanted: Wanted::Payloads { headers }, payloads: Vec::new(), failures: Vec::new(), bodies: Vec::new() }
+    }
+
+    /// Takes failures; each with all its causes, so the causes are not taken by themselves.
+    pub fn failures() -> Self {
+        Self { wanted: Wanted::Failures, ..Self::payloads(false) }
+    }
+
+    pub(crate) fn marker_details(
+        &mut self,
+        marker: &str,
+        details: impl Iterator<Item = (&'a String, &'a mut Payloads)>,
+    ) {
+        let is_cores = marker.starts_with("core_");
+        let details = details.filter(|(key, _)| !is_cores || OF_THE_USER.contains(&key.as_str()));
+        details.for_each(|(_, payloads)| payloads.payload_fields(self));
+    }
+}
+
+impl PayloadFields for Payload {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        if to.wanted != Wanted::Failures {
+            to.payloads.push(self);
+        }
+    }
+}
+
+impl PayloadFields for Header {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        if to.wanted == (Wanted::Payloads { headers: true }) {
+            self.fields.values_mut().for_each(|payload| payload.payload_fields(to));
+        }
+    }
+}
+
+impl PayloadFields for Failure {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        match to.wanted {
+            Wanted::Failures => to.failures.push(self),
+            Wanted::Payloads { .. } => self.inner_fields(to),
+        }
+    }
+}
+
+impl PayloadFields for ProtocolMessage {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        to.bodies.extend(&mut self.body);
+    }
+}
+
+impl<T: PayloadFields> PayloadFields for [T] {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        self.iter_mut().for_each(|one| one.payload_fields(to));
+    }
+}
+
+/// The body of a protocol message, opened: the messages of updates.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// A worker has accepted an update.
+    Acceptance(Box<Acceptance>),
+    /// A worker has rejected an update.
+    Rejection(Box<Rejection>),
+    /// An update is asked for.
+    Request(Box<Request>),
+    /// An update has completed.
+    Response(Box<Response>),
+}
+
+impl Body {
+    /// Opens a body; `None` if it is none of these, or cannot be read.
+    pub fn open(any: &Any) -> Option<Self> {
+        fn read<T: prost::Message + Default>(any: &Any) -> Option<Box<T>> {
+            T::decode(any.value.as_slice()).ok().map(Box::new)
+        }
+        match any.type_url.rsplit('/').next()? {
+            "temporal.api.update.v1.Acceptance" => read(any).map(Self::Acceptance),
+            "temporal.api.update.v1.Rejection" => read(any).map(Self::Rejection),
+            "temporal.api.update.v1.Request" => read(any).map(Self::Request),
+            "temporal.api.update.v1.Response" => read(any).map(Self::Response),
+            _ => None,
+        }
+    }
+
+    /// Writes it back to where it was opened.
+    pub fn close(&self, any: &mut Any) {
+        any.value = match self {
+            Self::Acceptance(body) => body.encode_to_vec(),
+            Self::Rejection(body) => body.encode_to_vec(),
+            Self::Request(body) => body.encode_to_vec(),
+            Self::Response(body) => body.encode_to_vec(),
+        };
+    }
+}
+
+impl PayloadFields for Body {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        match self {
+            Self::Acceptance(body) => body.payload_fields(to),
+            Self::Rejection(body) => body.payload_fields(to),
+            Self::Request(body) => body.payload_fields(to),
+            Self::Response(body) => body.payload_fields(to),
+        }
+    }
+}
+
+#[allow(
+    deprecated,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated: every message, old fields and all"
+)]
+mod generated {
+    use super::PayloadFields as _;
+    include!(concat!(env!("OUT_DIR"), "/payload_fields.rs"));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,323 @@
+//! The data converter: what becomes of values and errors between user code and the server.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use abide_protos::payload_fields::{Body, Fields, PayloadFields};
+use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+
+use super::codec::{AnyCodec, CodecError, Direction, PayloadCodec, run_codec};
+use super::payload::RawPayload;
+use crate::failure::{Failure, FailureConverter, converted_failure, encode_common_attributes};
+
+/// What becomes of values and errors between user code and the server (Temporal's `DataConverter`): payload codecs,
+/// and a failure converter.
+///
+/// It is set once, in [`ClientOptions`](crate::ClientOptions): the client's workers use it as well. Give it also to the
+/// [`WorkflowReplayer`](crate::WorkflowReplayer) that reads their histories. A clone is the same converter.
+///
+/// ```
+/// # use abide::converter::{CodecResult, PayloadCodec, RawPayload};
+/// # struct Encrypt;
+/// # impl PayloadCodec for Encrypt {
+/// #     async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
+/// #     async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult { Ok(payloads) }
+/// # }
+/// use abide::converter::DataConverter;
+/// use abide::prelude::*;
+///
+/// let data_converter = DataConverter::new().codec(Encrypt).encode_common_attributes();
+/// let options = ClientOptions::new("localhost:7233").data_converter(data_converter.clone());
+/// let replayer = abide::WorkflowReplayer::new().data_converter(data_converter);
+/// # let _ = (options, replayer);
+/// ```
+#[derive(Clone, Default)]
+pub struct DataConverter {
+    /// None for the default converter: there is nothing to do, and nothing is looked for.
+    inner: Option<Arc<Inner>>,
+}
+
+#[derive(Clone, Default)]
+struct Inner {
+    codecs: Vec<Arc<dyn AnyCodec>>,
+    headers: bool,
+    common_attributes: bool,
+    failures: Option<Arc<dyn FailureConverter>>,
+}
+
+impl DataConverter {
+    /// The default: payloads travel as they are, and errors become failures as [`Failure`] says.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a codec. With several, what the first one encodes is given to the second, and so on; decoding goes the
+    /// other way.
+    ///
+    /// Every payload goes through the codecs, except for search attributes, which the server reads, and
+    /// [headers](Self::encode_headers).
+    pub fn codec(self, codec: impl PayloadCodec) -> Self {
+        self.changed(|inner| inner.codecs.push(Arc::new(codec)))
+    }
+
+    /// Lets headers go through the codecs as well. Default: they do not, as in other SDKs, whose interceptors
+    /// and workers read them plain.
+    pub fn encode_headers(self) -> Self {
+        self.changed(|inner| inner.headers = true)
+    }
+
+    /// Moves the messages and stack traces of failures into a payload (`encoded_attributes`), which the codecs see; in
+    /// their place stands `Encoded failure`. Default: they stay where they are, for everybody to read.
+    ///
+    /// Failures that were written so are always read, whether this is set or not.
+    pub fn encode_common_attributes(self) -> Self {
+        self.changed(|inner| inner.common_attributes = true)
+    }
+
+    /// Makes failures of errors, in place of the default conversion.
+    pub fn failure_converter(self, converter: impl FailureConverter) -> Self {
+        self.changed(|inner| inner.failures = Some(Arc::new(converter)))
+    }
+
+    fn changed(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = self.inner.map(Arc::unwrap_or_clone).unwrap_or_default();
+        change(&mut inner);
+        Self { inner: Some(Arc::new(inner)) }
+    }
+
+    /// The failure that stands for an error of user code.
+    pub(crate) fn to_failure(&self, error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
+        converted_failure(self.failures(), error, type_name)
+    }
+
+    /// What user code gets for a failure that was recorded.
+    pub(crate) fn read_failure(&self, failure: FailureProto) -> FailureProto {
+        match self.failures() {
+            Some(converter) => converter.read_failure(Failure::from_proto(failure)).into_proto(),
+            None => failure,
+        }
+    }
+
+    fn failures(&self) -> Option<&dyn FailureConverter> {
+        self.inner.as_ref()?.failures.as_deref()
+    }
+
+    /// Whether payloads are encoded.
+    pub(crate) fn has_codecs(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
+    }
+
+    /// Makes a message what goes to the server. After an error it is of no use any more.
+    ///
+    /// # Errors
+    /// When a codec cannot encode it.
+    pub(crate) async fn encode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        if !inner.common_attributes && inner.codecs.is_empty() {
+            return Ok(());
+        }
+        each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
+        // Boxed, because every call and every task has this future in it, and most have no codec.
+        Box::pin(inner.code(message, Direction::Encode)).await
+    }
+
+    /// Makes a message from the server what was meant. After an error it is of no use any more.
+    ///
+    /// # Errors
+    /// When a codec cannot decode it.
+    pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
+        let Some(inner) = &self.inner else { return Ok(()) };
+        Box::pin(inner.code(message, Direction::Decode)).await
+    }
+
+    /// As [`decode`](Self::decode), and lets the author's failure converter see the failures: for clients. Workers let
+    /// it see them where workflow code does, because a local activity's failure has never been on the wire.
+    ///
+    /// # Errors
+    /// When a codec cannot decode it.
+    pub(crate) async fn decode_all<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
+        self.decode(message).await?;
+        if self.failures().is_some() {
+            each_failure(message, |failure| *failure = self.read_failure(std::mem::take(failure)));
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn code<M: PayloadFields + Send + ?Sized>(
+        &self,
+        message: &mut M,
+        direction: Direction,
+    ) -> Result<(), CodecError> {
+        if self.codecs.is_empty() {
+            return Ok(());
+        }
+        let mut fields = Fields::payloads(self.headers);
+        message.payload_fields(&mut fields);
+        let mut opened: Vec<_> = fields.bodies.into_iter().filter_map(|any| Some((Body::open(any)?, any))).collect();
+        let mut slots = fields.payloads;
+        let mut inner = Fields::payloads(self.headers);
+        opened.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
+        slots.append(&mut inner.payloads);
+        if !slots.is_empty() {
+            self.code_payloads(slots, direction).await?;
+        }
+        for (body, any) in &mut opened {
+            body.close(any);
+        }
+        Ok(())
+    }
+
+    async fn code_payloads(&self, slots: Vec<&mut Payload>, direction: Direction) -> Result<(), CodecError> {
+        let (mut payloads, mut external) = (Vec::with_capacity(slots.len()), Vec::new());
+        let mut emptied = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let payload = std::mem::take(slot);
+            external.push(payload.external_payloads);
+            payloads.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
+            emptied.push(slot);
+        }
+        for number in 0..self.codecs.len() {
+            let codec = match direction {
+                Direction::Encode => &self.codecs[number],
+                Direction::Decode => &self.codecs[self.codecs.len() - 1 - number],
+            };
+            payloads = run_codec(&**codec, direction, payloads).await?;
+        }
+        for ((slot, coded), external_payloads) in emptied.into_iter().zip(payloads).zip(external) {
+            *slot = Payload { metadata: coded.metadata.into_iter().collect(), data: coded.data, external_payloads };
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DataConverter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.inner.as_deref().cloned().unwrap_or_default();
+        f.debug_struct("DataConverter")
+            .field("codecs", &inner.codecs.len())
+            .field("encode_headers", &inner.headers)
+            .field("encode_common_attributes", &inner.common_attributes)
+            .field("has_failure_converter", &inner.failures.is_some())
+            .finish()
+    }
+}
+
+/// Shows every failure in a message that is not the cause of another one, also those in protocol messages.
+fn each_failure<M: PayloadFields + ?Sized>(message: &mut M, mut see: impl FnMut(&mut FailureProto)) {
+    let mut fields = Fields::failures();
+    message.payload_fields(&mut fields);
+    fields.failures.into_iter().for_each(&mut see);
+    for any in fields.bodies {
+        let Some(mut body) = Body::open(any) else { continue };
+        let mut inner = Fields::failures();
+        body.payload_fields(&mut inner);
+        if !inner.failures.is_empty() {
+            inner.failures.into_iter().for_each(&mut see);
+            body.close(any);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::temporal::api::common::v1::Payloads;
+    use abide_protos::temporal::api::workflowservice::v1::RespondActivityTaskFailedRequest;
+
+    use super::super::{CodecResult, to_payload};
+    use super::*;
+
+    /// Writes a letter behind every payload, and takes it away again.
+    struct Letter(u8);
+
+    impl PayloadCodec for Letter {
+        async fn encode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+            payloads.iter_mut().for_each(|payload| payload.data.push(self.0));
+            Ok(payloads)
+        }
+
+        async fn decode(&self, mut payloads: Vec<RawPayload>) -> CodecResult {
+            for payload in &mut payloads {
+                if payload.data.pop() != Some(self.0) {
+                    return Err(format!("it does not end in {}", char::from(self.0)).into());
+                }
+            }
+            Ok(payloads)
+        }
+    }
+
+    /// Loses the first payload, or panics if there is only one.
+    struct Broken;
+
+    impl PayloadCodec for Broken {
+        async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+            assert!(payloads.len() > 1, "too few");
+            Ok(payloads.into_iter().skip(1).collect())
+        }
+
+        async fn decode(&self, _: Vec<RawPayload>) -> CodecResult {
+            Err("no key".into())
+        }
+    }
+
+    fn request(texts: &[&str]) -> RespondActivityTaskFailedRequest {
+        let payloads = texts.iter().map(|text| to_payload(&text.to_string()).unwrap()).collect();
+        RespondActivityTaskFailedRequest { last_heartbeat_details: Some(Payloads { payloads }), ..Default::default() }
+    }
+
+    fn texts(request: &RespondActivityTaskFailedRequest) -> Vec<String> {
+        let payloads = request.last_heartbeat_details.iter().flat_map(|payloads| &payloads.payloads);
+        payloads.map(|payload| String::from_utf8_lossy(&payload.data).into_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn b131_codecs_are_a_chain_that_is_undone_from_its_end() {
+        let converter = DataConverter::new().codec(Letter(b'x')).codec(Letter(b'y'));
+        let mut message = request(&["one", "two"]);
+        converter.encode(&mut message).await.unwrap();
+        assert_eq!(texts(&message), ["\"one\"xy", "\"two\"xy"]);
+        converter.decode(&mut message).await.unwrap();
+        assert_eq!(message, request(&["one", "two"]));
+    }
+
+    #[tokio::test]
+    async fn b131_a_codec_that_breaks_its_contract_is_told_apart() {
+        let converter = DataConverter::new().codec(Broken);
+        let error = converter.encode(&mut request(&["one", "two"])).await.unwrap_err().to_string();
+        assert_eq!(error, "the payload codec was given 2 payloads to encode and returned 1: expected as many");
+        let error = converter.encode(&mut request(&["one"])).await.unwrap_err().to_string();
+        assert_eq!(error, "the payload codec panicked when it had 1 payloads to encode");
+        let error = converter.decode(&mut request(&["one"])).await.unwrap_err().to_string();
+        assert_eq!(error, "the payload codec failed to decode 1 payloads: no key");
+        converter.encode(&mut request(&[])).await.expect("there is nothing to encode, and nothing is asked of it");
+    }
+
+    #[tokio::test]
+    async fn b131_common_attributes_go_through_the_codec_with_those_of_all_causes() {
+        let cause = FailureProto { message: "inner".into(), stack_trace: "at x".into(), ..Default::default() };
+        let failure = FailureProto { message: "outer".into(), cause: Some(Box::new(cause)), ..Default::default() };
+        let mut message = RespondActivityTaskFailedRequest { failure: Some(failure), ..Default::default() };
+        let converter = DataConverter::new().codec(Letter(b'x')).encode_common_attributes();
+        converter.encode(&mut message).await.unwrap();
+        let outer = message.failure.clone().unwrap();
+        let inner = outer.cause.clone().unwrap();
+        assert_eq!((outer.message.as_str(), inner.message.as_str()), ("Encoded failure", "Encoded failure"));
+        assert_eq!(inner.stack_trace, "");
+        let attributes = inner.encoded_attributes.unwrap();
+        assert_eq!(attributes.data, b"{\"message\":\"inner\",\"stack_trace\":\"at x\"}x");
+
+        converter.decode(&mut message).await.unwrap();
+        let failure = Failure::from_proto(message.failure.clone().unwrap());
+        assert_eq!(failure.to_string(), "outer: inner");
+        assert_eq!(failure.root_cause().stack_trace(), "at x");
+
+        // Passed on, they are not shown either, whatever this program's own failures are.
+        let mut message =
+            RespondActivityTaskFailedRequest { failure: Some(failure.into_proto()), ..Default::default() };
+        DataConverter::new().codec(Letter(b'x')).encode(&mut message).await.unwrap();
+        assert_eq!(message.failure.unwrap(), outer);
+    }
+}

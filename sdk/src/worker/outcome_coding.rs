@@ -1,0 +1,103 @@
+//! What becomes of an attempt's outcome on its way to the server: encoded by the data converter, and measured as it is
+//! sent. What cannot be sent becomes a failure that says so; the attempt may be repeated, so it is not said that the
+//! next one fails in the same way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use abide_protos::payload_fields::{Fields, PayloadFields};
+use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+
+use super::activity_worker::{Outcome, failure};
+use super::limits::{Excess, Limit};
+use crate::converter::DataConverter;
+use crate::failure::application_failure;
+
+/// The error type of what a codec could not encode or decode.
+pub(super) const CODEC_ERROR: &str = "PayloadCodecError";
+
+impl PayloadFields for Outcome {
+    fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
+        match self {
+            Self::Completed(result) => result.payload_fields(to),
+            Self::Failed(failure) => failure.payload_fields(to),
+            Self::Cancelled(details) => details.payload_fields(to),
+            Self::Silent { .. } => {}
+        }
+    }
+}
+
+/// What goes to the server in place of an outcome; and the failure that it became, if it could not go.
+pub(super) async fn encoded(
+    mut outcome: Outcome,
+    converter: &DataConverter,
+    limit: Limit,
+) -> (Outcome, Option<Box<FailureProto>>) {
+    let refused = match converter.encode(&mut outcome).await {
+        Err(error) => failure(CODEC_ERROR, &error.to_string()),
+        Ok(()) => match within_limit(outcome, limit) {
+            Ok(outcome) => return (outcome, None),
+            Err(failure) => failure,
+        },
+    };
+    (Outcome::Failed(encoded_failure(refused.clone(), converter).await), Some(refused))
+}
+
+/// A failure of the worker's own, as it goes to the server. It has no payloads of the user's: if its text cannot be
+/// encoded, it goes as it is.
+pub(super) async fn encoded_failure(failure: Box<FailureProto>, converter: &DataConverter) -> Box<FailureProto> {
+    let mut encoded = failure.clone();
+    match converter.encode(&mut *encoded).await {
+        Ok(()) => encoded,
+        Err(_) => failure,
+    }
+}
+
+/// The details of the last heartbeat, as they go to the server beside a failure; `None` if they cannot go.
+pub(super) async fn encoded_details(
+    mut details: Vec<Payload>,
+    converter: &DataConverter,
+    limit: Limit,
+) -> Option<Vec<Payload>> {
+    let encoded = converter.encode(details.as_mut_slice()).await.map_err(|error| error.to_string());
+    let text = match encoded.map(|()| limit.check(size(&details), || "the last heartbeat's details have".to_string())) {
+        Ok(Some(Excess::Error(text))) | Err(text) => text,
+        Ok(_) => return Some(details),
+    };
+    tracing::warn!("a failure is reported without the details of the last heartbeat: {text}");
+    None
+}
+
+/// The outcome, or, if it is too large for the server, the failure that says so.
+pub(super) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
+    let (size, what) = match &outcome {
+        Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
+        Outcome::Cancelled(details) => (size(details), "the details of the activity's cancellation have"),
+        Outcome::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
+        Outcome::Silent { .. } => return Ok(outcome),
+    };
+    match limit.check(size, || what.to_string()) {
+        Some(Excess::Error(text)) => return Err(failure("PayloadsTooLarge", &text)),
+        Some(Excess::Warning(text)) => tracing::warn!("{text}"),
+        None => {}
+    }
+    Ok(outcome)
+}
+
+/// The failure that stands for an error of an activity. A failure converter that panics is no reason to lose the error.
+pub(super) fn failure_of(
+    error: &(dyn std::error::Error + 'static),
+    type_name: Option<&str>,
+    converter: &DataConverter,
+) -> Box<FailureProto> {
+    let converted = catch_unwind(AssertUnwindSafe(|| converter.to_failure(error, type_name)));
+    Box::new(converted.unwrap_or_else(|_| {
+        tracing::error!("the failure converter panicked; the default conversion is taken");
+        application_failure(error, type_name)
+    }))
+}
+
+pub(super) fn size(payloads: &[Payload]) -> usize {
+    payloads.iter().map(|payload| payload.encoded_len()).sum()
+}

@@ -1,0 +1,235 @@
+//! Payload codecs and failure converters: what two servers store of workflows whose payloads are sealed.
+
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
+use abide::prelude::*;
+use abide::workflow::MemoUpdate;
+use abide::{FailureConverter, History, RaisedError, WorkflowReplayer};
+use abide_protos::prost::Message as _;
+
+use crate::arm::{Arm, Outcome, compare, until_event};
+
+/// Seals payloads so that nobody finds a word in them: flips bits, which is no encryption.
+struct Seal;
+
+fn flipped(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte ^ 0x5a).collect()
+}
+
+impl PayloadCodec for Seal {
+    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        let seal = |payload: RawPayload| RawPayload {
+            metadata: [("encoding".to_string(), b"binary/sealed".to_vec())].into(),
+            data: flipped(&payload.to_bytes()),
+        };
+        Ok(payloads.into_iter().map(seal).collect())
+    }
+
+    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        let open = |payload: RawPayload| match payload.encoding() {
+            Some("binary/sealed") => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
+            _ => Err(format!("expected a sealed payload, found {:?}", payload.encoding()).into()),
+        };
+        payloads.into_iter().map(open).collect()
+    }
+}
+
+fn sealing() -> DataConverter {
+    DataConverter::new().codec(Seal).encode_common_attributes()
+}
+
+async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn std::error::Error>> {
+    Ok(Client::connect(ClientOptions::new(arm.address()).data_converter(converter)).await?)
+}
+
+/// Whether a word that only the user may know stands anywhere in what a server stores.
+fn is_told(history: &History) -> bool {
+    history.events().iter().any(|event| event.encode_to_vec().windows(6).any(|part| part == b"secret"))
+}
+
+#[activity]
+async fn echo(text: String) -> Result<String, ActivityError> {
+    Ok(text)
+}
+
+/// Leaves progress behind when it fails the first time.
+#[activity]
+async fn second_time(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    match ctx.last_heartbeat::<String>()? {
+        Some(progress) => Ok(progress),
+        None => {
+            ctx.heartbeat(&"half of the secret".to_string())?;
+            Err(ApplicationFailure::new("a secret mishap").into())
+        }
+    }
+}
+
+#[workflow]
+async fn fails(ctx: &WorkflowContext, secret: String) -> Result<(), WorkflowError> {
+    // Its start and its end are two tasks of its parent's.
+    ctx.timer(millis(300)).await?;
+    let cause = ApplicationFailure::new("the secret reason").detail(&7_u32)?;
+    Err(ApplicationFailure::new(secret).error_type("Vault").detail(&"secret detail".to_string())?.cause(cause).into())
+}
+
+/// Keeps secrets.
+#[workflow]
+#[derive(Default)]
+struct Vault {
+    kept: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Vault {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, secret: String) -> Result<Vec<String>, WorkflowError> {
+        let limit = secs(10);
+        self.keep(ctx.local_activity(echo, secret).start_to_close_timeout(limit).include_arguments().await?);
+        ctx.upsert_memo(MemoUpdate::new().set("note", &"memo secret".to_string())?);
+        let policy = RetryPolicy::new().initial_interval(millis(10));
+        let call = ctx.activity(second_time, ()).start_to_close_timeout(limit).retry_policy(policy);
+        self.keep(call.summary("the secret summary").await?);
+        let id = format!("{}-child", ctx.info().workflow_id);
+        let failed = ctx.child_workflow(fails, "secret failure".into()).workflow_id(id).await.expect_err("it fails");
+        let cause = failed.cause().expect("a child fails with its own failure");
+        self.keep(format!("{cause} and {}", cause.detail::<String>(0)?.unwrap_or_default()));
+        ctx.wait_until(|| self.kept.with(|kept| kept.len() == 5)).await?;
+        Ok(self.kept.get())
+    }
+
+    #[signal]
+    fn keep(&self, secret: String) {
+        self.kept.update(|kept| kept.push(secret));
+    }
+
+    #[update]
+    async fn exchange(&self, ctx: &WorkflowContext, secret: String) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| self.kept.with(|kept| kept.len() == 4)).await?;
+        self.keep(secret);
+        Ok(self.kept.with(|kept| kept[1].clone()))
+    }
+
+    #[query]
+    fn kept(&self) -> Vec<String> {
+        self.kept.get()
+    }
+}
+
+#[tokio::test]
+async fn b131_a_server_stores_nothing_that_was_not_encoded() -> Outcome {
+    for cached in [1000, 0] {
+        compare("codecs", move |arm| async move {
+            let client = client(&arm, sealing()).await?;
+            let worker = abide::worker::Worker::builder(&client, arm.queue()).workflow(Vault::run).workflow(fails);
+            let worker = worker.activities(echo).activities(second_time).max_cached_workflows(cached).build()?;
+            let expected = [
+                "input secret",
+                "half of the secret",
+                "secret failure (Vault): the secret reason and secret detail",
+                "signal secret",
+                "update secret",
+            ];
+            let body = async {
+                let start = client.start(Vault::run, "input secret".into()).id(arm.id()).task_queue(arm.queue());
+                let start = start.memo("kept", &"start secret".to_string()).static_details("secret details");
+                let handle = start.await?;
+                // A message that meets a local activity, or another message, makes another history.
+                let completed = "EVENT_TYPE_WORKFLOW_TASK_COMPLETED";
+                until_event(&handle, completed, 4).await?;
+                handle.signal(Vault::keep, "signal secret".into()).await?;
+                until_event(&handle, completed, 5).await?;
+                assert_eq!(handle.query(Vault::kept, ()).await?.len(), 4);
+                let told = handle.update(Vault::exchange, "update secret".into()).id("exchange").await?;
+                assert_eq!(told, "half of the secret");
+                assert_eq!(handle.result().await?, expected);
+                let memo = handle.describe().await?.info().memo::<String>("kept")?;
+                assert_eq!(memo.as_deref(), Some("start secret"));
+                let child = client.handle(fails, format!("{}-child", arm.id()));
+                let failure = child.result().await.expect_err("it fails");
+                assert_eq!(failure.to_string(), "the workflow failed: secret failure (Vault): the secret reason");
+                Ok::<_, Box<dyn std::error::Error>>(vec![handle.fetch_history().await?, child.fetch_history().await?])
+            };
+            let histories = Box::pin(worker.run_until(body)).await??;
+            for history in &histories {
+                assert!(!is_told(history), "{history}");
+                let replayer = WorkflowReplayer::new().workflow(Vault::run).workflow(fails);
+                assert!(replayer.replay(history).is_err(), "it cannot be read without the codec");
+                assert!(replayer.data_converter(sealing()).replay(history)?.same_outcome());
+            }
+            Ok(histories)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Declined;
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("declined")
+    }
+}
+
+impl std::error::Error for Declined {}
+
+/// Knows that nobody who was declined is accepted the second time.
+struct House;
+
+impl FailureConverter for House {
+    fn to_failure(&self, error: RaisedError<'_>) -> Failure {
+        match error.downcast_ref::<Declined>() {
+            Some(_) => ApplicationFailure::new("house rules").error_type("Declined").non_retryable().into(),
+            None => error.default_failure(),
+        }
+    }
+
+    fn read_failure(&self, failure: Failure) -> Failure {
+        let message = format!("[{}]", failure.message());
+        failure.with_message(message)
+    }
+}
+
+#[activity]
+async fn declines() -> Result<(), ActivityError> {
+    Err(Declined.into())
+}
+
+/// Fails with what it heard of a local activity and an activity, both of which nobody tries again.
+#[workflow]
+async fn declined(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    let local = ctx.local_activity(declines, ()).start_to_close_timeout(secs(10)).await.expect_err("it declines");
+    ctx.timer(millis(10)).await?;
+    let remote = ctx.activity(declines, ()).start_to_close_timeout(secs(10)).await.expect_err("it declines");
+    if local.failure().message() != remote.failure().message() {
+        return Err(ApplicationFailure::new(format!("{}; {}", local.failure(), remote.failure())).into());
+    }
+    Err(Declined.into())
+}
+
+#[tokio::test]
+async fn b132_a_failure_converters_word_counts_for_retries_and_replays() -> Outcome {
+    for cached in [1000, 0] {
+        compare("converters", move |arm| async move {
+            let converter = DataConverter::new().failure_converter(House);
+            let client = client(&arm, converter.clone()).await?;
+            let worker = abide::worker::Worker::builder(&client, arm.queue()).workflow(declined);
+            let worker = worker.activities(declines).max_cached_workflows(cached).build()?;
+            let body = async {
+                let handle = client.start(declined, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                let failure = handle.result().await.expect_err("it fails");
+                let text = "the workflow failed: [[Local activity failed]: house rules (Declined); \
+                            [Activity task failed]: house rules (Declined)]";
+                assert_eq!(failure.to_string(), text);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            };
+            let history = worker.run_until(body).await??;
+            let replayer = WorkflowReplayer::new().workflow(declined).data_converter(converter);
+            let replayed = replayer.replay(&history)?;
+            assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+            Ok(vec![history])
+        })
+        .await?;
+    }
+    Ok(())
+}
