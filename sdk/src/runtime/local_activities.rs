@@ -21,7 +21,7 @@ impl WorkflowRun {
             if !has_jobs && !first {
                 return Ok(());
             }
-            core.machines.local_activities_begin_activation(has_jobs);
+            core.machines.local_activities_begin_activation();
             drop(core);
             first = false;
             self.run_code()?;

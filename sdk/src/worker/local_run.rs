@@ -53,6 +53,8 @@ impl Run for LocalRun {
                 }
             }
             Output::Fail(_) => self.lease = None,
+            // The run begins again, and asks for its local activities again, under the same numbers.
+            Output::NeedHistory { next_page_token } if next_page_token.is_empty() => self.lease = None,
             Output::AnswerQuery(_) | Output::NeedHistory { .. } | Output::Idle => {}
         }
         output
