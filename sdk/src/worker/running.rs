@@ -253,7 +253,7 @@ impl Running {
     }
 }
 
-fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
+pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let info = described.namespace_info.unwrap_or_default();
     let capabilities = info.capabilities.unwrap_or_default();
     let options = worker.options.clone();

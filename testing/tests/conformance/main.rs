@@ -9,6 +9,7 @@ mod arm;
 mod async_activities;
 mod children;
 mod ends;
+mod event_groups;
 mod external;
 mod local_activities;
 mod messages;

@@ -16,7 +16,7 @@ use self::program::Step;
 use self::server::Server;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_every_task_a_replay_gives_the_same_commands(
@@ -29,6 +29,11 @@ proptest! {
     }
 }
 
+/// `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
+}
+
 fn play(program: Vec<Step>, signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, choices: Vec<u8>) -> Server {
     let mut server = Server::new(&program, signals, updates, choices);
     for _ in 0..16 {
@@ -39,6 +44,18 @@ fn play(program: Vec<Step>, signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, ch
     }
     server.check_whole_history();
     server
+}
+
+/// An update that comes after a task without commands: a run that is rebuilt for it must not take both tasks for one.
+#[test]
+fn found_an_update_right_after_a_task_that_issued_nothing() {
+    use program::Cancellation::TryCancel;
+    let program = vec![
+        Step::Shielded(vec![Step::WaitForSignals { count: 1, timeout: false }]),
+        Step::Shielded(vec![Step::StartActivity(TryCancel)]),
+    ];
+    let update = vec![Step::Scope(vec![Step::StartLocalActivity(TryCancel)])];
+    play(program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -112,6 +129,8 @@ fn the_programs_reach_what_they_are_for() {
         "WorkflowPropertiesModified",
         "WorkflowTaskFailed",
         "WorkflowTaskTimedOut",
+        "a heartbeat",
+        "a task taken back",
     ] {
         assert!(seen.contains(expected), "no history has a {expected}: {seen:?}");
     }

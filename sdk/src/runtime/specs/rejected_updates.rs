@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use expect_test::expect;
 
 use super::harness::{FIRST_TASK, after_first_task, new_run, registry, task, text};
 use crate::converter::to_payload;
-use crate::duration::secs;
+use crate::duration::{hours, secs};
 use crate::replay::text::{parse_history, parse_task};
 use crate::replay::{Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask};
 use crate::runtime::WorkflowRun;
@@ -28,12 +27,14 @@ struct Picky {}
 impl Picky {
     #[run]
     async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let alarm = ctx.timer(hours(1)).start();
         ctx.wait_until(|| ctx.history_length() > 3).await?;
         let call = |text: &str| ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5));
         let tried = call("tried").cancellation_type(TryCancel).start();
         call("short").await?;
         tried.cancel();
         ctx.timer(secs(1)).await?;
+        alarm.cancel();
         Ok(())
     }
 
@@ -50,7 +51,7 @@ impl Picky {
 fn answered(updates: &str) -> Output {
     let mut run = new_run(&registry(Picky::run), None);
     run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))));
-    let second = after_first_task("5 WorkflowTaskScheduled\n6 WorkflowTaskStarted");
+    let second = after_first_task("5 TimerStarted id=1\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted");
     let (events, messages) = parse_task(&format!("{second}\n{updates}")).unwrap();
     let waits = run.handle(Input::WorkflowTask(Box::new(WorkflowTask { messages, ..task(&events[3..]) })));
     assert!(matches!(waits, Output::RunLocalActivities { .. }), "{}", text(&waits));
@@ -79,7 +80,7 @@ fn indexes(output: &Output) -> Vec<String> {
 fn a_task_that_only_rejects_is_counted_as_a_replay_counts_it() {
     let rejected = answered("update id=u1 name=add input=0\nupdate id=u2 name=add input=-1");
     assert_eq!(indexes(&rejected), ["0", "1"]);
-    expect!["CompleteWorkflowExecution result=null"].assert_eq(&replayed(0, 1));
+    assert_eq!(replayed(0, 1), "CancelTimer id=1\nCompleteWorkflowExecution result=null");
     // Counted with the rejected updates they would be delivered at other places than at first.
     assert!(replayed(1, 2).starts_with("Fail NonDeterministicError"), "{}", replayed(1, 2));
 }
@@ -88,15 +89,16 @@ fn a_task_that_only_rejects_is_counted_as_a_replay_counts_it() {
 /// updates.
 fn replayed(short: u32, tried: u32) -> String {
     let history = after_first_task(&format!(
-        "5 WorkflowTaskScheduled
-         6 WorkflowTaskStarted
-         7 WorkflowTaskCompleted
-         8 MarkerRecorded local_activity=2 activity=echo index={short} result=\"short\"
-         9 MarkerRecorded local_activity=1 activity=echo index={tried} attempt=0 failure.canceled_failure_info={{}}
-         10 TimerStarted
-         11 TimerFired
-         12 WorkflowTaskScheduled
-         13 WorkflowTaskStarted"
+        "5 TimerStarted id=1
+         6 WorkflowTaskScheduled
+         7 WorkflowTaskStarted
+         8 WorkflowTaskCompleted
+         9 MarkerRecorded local_activity=2 activity=echo index={short} result=\"short\"
+         10 MarkerRecorded local_activity=1 activity=echo index={tried} attempt=0 failure.canceled_failure_info={{}}
+         11 TimerStarted id=2
+         12 TimerFired id=2
+         13 WorkflowTaskScheduled
+         14 WorkflowTaskStarted"
     ));
     let events = parse_history(&history).unwrap();
     text(&new_run(&registry(Picky::run), None).handle(Input::WorkflowTask(Box::new(task(&events)))))

@@ -64,6 +64,8 @@ pub(super) struct Server {
     heartbeats: bool,
     /// Whether the workflow has something new to look at.
     news: bool,
+    /// What has come about beside the events.
+    pub(super) seen: Vec<&'static str>,
     /// What happens while a worker has a task in hand is written after its commands.
     buffered: Option<Vec<(EventType, A)>>,
     signals: Vec<Vec<Step>>,
@@ -91,6 +93,7 @@ impl Server {
             is_speculative: false,
             heartbeats: false,
             news: true,
+            seen: Vec::new(),
             buffered: None,
             signals,
             cancel_requested: false,
@@ -117,8 +120,10 @@ impl Server {
         !self.closed && (self.heartbeats || self.something_happens())
     }
 
+    /// The types of its events, and what has come about beside them.
     pub(super) fn event_types(&self) -> impl Iterator<Item = String> {
-        self.events.iter().map(|event| event_type_name(event.event_type))
+        let seen = self.seen.iter().map(|seen| (*seen).to_string());
+        self.events.iter().map(|event| event_type_name(event.event_type)).chain(seen)
     }
 
     /// One workflow task, with the attempts that fail before the one that is answered.
@@ -146,7 +151,9 @@ impl Server {
         }
         self.updates_answered();
         self.heartbeats = completion.force_create_new_workflow_task;
-        if !self.heartbeats {
+        if self.heartbeats {
+            self.seen.push("a heartbeat");
+        } else {
             self.local_activities.clear();
         }
         let completed =

@@ -67,6 +67,7 @@ impl Server {
         if !traceless {
             return false;
         }
+        self.seen.push("a task taken back");
         self.updates_answered();
         let dropped = self.last_id();
         self.drop_last_task();
