@@ -18,7 +18,7 @@ async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// Goes on when its history has grown, and takes no update below 1.
+/// Has two local activities under way, and takes no update below 1.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Picky {}
@@ -28,7 +28,6 @@ impl Picky {
     #[run]
     async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         let alarm = ctx.timer(hours(1)).start();
-        ctx.wait_until(|| ctx.history_length() > 3).await?;
         let call = |text: &str| ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5));
         let tried = call("tried").cancellation_type(TryCancel).start();
         call("short").await?;
@@ -47,13 +46,43 @@ impl Picky {
     }
 }
 
-/// What the live run answers to a task that brings these updates, with its local activity 2 done.
+/// Goes on when its history has grown.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Watcher {}
+
+#[workflow_methods]
+impl Watcher {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let alarm = ctx.timer(hours(1)).start();
+        ctx.wait_until(|| ctx.history_length() > 3).await?;
+        drop(alarm);
+        Ok(())
+    }
+
+    #[update]
+    fn add(&self, _number: i64) {}
+
+    #[update_validator(add)]
+    fn check(&self, number: &i64) -> Result<(), WorkflowError> {
+        if *number > 0 { Ok(()) } else { Err(ApplicationFailure::new("not positive").into()) }
+    }
+}
+
+/// The task after the first one, which has left a timer, with these updates.
+fn second_task(run: &mut WorkflowRun, updates: &str) -> Output {
+    let second = after_first_task("5 TimerStarted id=1\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted");
+    let (events, messages) = parse_task(&format!("{second}\n{updates}")).unwrap();
+    run.handle(Input::WorkflowTask(Box::new(WorkflowTask { messages, ..task(&events[3..]) })))
+}
+
+/// What the live run answers to a task that brings these updates, once its local activity 2 is done.
 fn answered(updates: &str) -> Output {
     let mut run = new_run(&registry(Picky::run), None);
     run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))));
-    let second = after_first_task("5 TimerStarted id=1\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted");
-    let (events, messages) = parse_task(&format!("{second}\n{updates}")).unwrap();
-    let waits = run.handle(Input::WorkflowTask(Box::new(WorkflowTask { messages, ..task(&events[3..]) })));
+    run.handle(Input::HeartbeatDue);
+    let waits = second_task(&mut run, updates);
     assert!(matches!(waits, Output::RunLocalActivities { .. }), "{}", text(&waits));
     short_is_done(&mut run)
 }
@@ -108,4 +137,17 @@ fn replayed(short: u32, tried: u32) -> String {
 fn a_task_that_accepts_one_is_counted() {
     let accepted = answered("update id=u1 name=add input=0\nupdate id=u2 name=add input=1");
     assert_eq!(indexes(&accepted), ["1", "2"]);
+}
+
+#[test]
+fn a_task_that_only_rejects_asks_no_condition() {
+    let answered = |updates: &str| {
+        let mut run = new_run(&registry(Watcher::run), None);
+        run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))));
+        text(&second_task(&mut run, updates))
+    };
+    let rejected = answered("update id=u1 name=add input=0");
+    assert!(rejected.starts_with("u1/request/reject"), "{rejected}");
+    let accepted = answered("update id=u1 name=add input=1");
+    assert!(accepted.contains("CompleteWorkflowExecution"), "{accepted}");
 }
