@@ -2,7 +2,7 @@
 
 use abide::prelude::*;
 
-use crate::arm::{Arm, Histories, Outcome, compare};
+use crate::arm::{Arm, Histories, Outcome, compare, until_event};
 
 #[activity]
 async fn step() -> Result<(), ActivityError> {
@@ -48,6 +48,8 @@ async fn mended_twice(arm: Arm, cached: usize) -> Histories {
     let history = worker
         .run_until(async {
             let handle = arm.client.start(Workshop::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            // Else the update could come with the first task.
+            until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
             assert_eq!(handle.update(Workshop::look, ()).id("looks").await?, 0);
             handle.update(Workshop::mend, ()).id("mends").await?;
             handle.update(Workshop::mend, ()).id("mends again").await?;

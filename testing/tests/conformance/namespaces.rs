@@ -94,23 +94,20 @@ async fn a_child_runs_in_another_namespace() -> Outcome {
         let theirs = other_namespace(&arm).await?;
         let guests = Worker::builder(&theirs, arm.queue()).workflow(Guest::run).build()?;
         let hosts = arm.worker().workflow(hosting).build()?;
-        let histories = guests
-            .run_until(hosts.run_until(Box::pin(async {
-                let handle = arm.client.start(hosting, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                let told = [
-                    "of default, trace Some(\"start\")",
-                    "welcome, trace Some(\"signal\")",
-                    "cancelled true",
-                    "gone true",
-                ];
-                assert_eq!(handle.result().await?, told);
-                Ok::<_, Box<dyn std::error::Error>>(vec![
-                    handle.fetch_history().await?,
-                    theirs.handle(Guest::run, format!("{}-guest", arm.id())).fetch_history().await?,
-                    theirs.handle(Guest::run, format!("{}-unwanted", arm.id())).fetch_history().await?,
-                ])
-            })))
-            .await???;
+        let told = Box::pin(async {
+            let handle = arm.client.start(hosting, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            let told =
+                ["of default, trace Some(\"start\")", "welcome, trace Some(\"signal\")", "cancelled true", "gone true"];
+            assert_eq!(handle.result().await?, told);
+            Ok::<_, Box<dyn std::error::Error>>(vec![
+                handle.fetch_history().await?,
+                theirs.handle(Guest::run, format!("{}-guest", arm.id())).fetch_history().await?,
+                theirs.handle(Guest::run, format!("{}-unwanted", arm.id())).fetch_history().await?,
+            ])
+        });
+        // Boxed, because the future of a worker is large.
+        let hosts = Box::pin(hosts.run_until(told));
+        let histories = Box::pin(guests.run_until(hosts)).await???;
         Ok(histories)
     })
     .await

@@ -58,6 +58,47 @@ fn found_an_update_right_after_a_task_that_issued_nothing() {
     play(program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
 }
 
+/// What the histories of such programs have.
+const EXPECTED: &[&str] = &[
+    "ActivityTaskCancelRequested",
+    "ActivityTaskCanceled",
+    "ActivityTaskCompleted",
+    "ActivityTaskFailed",
+    "ActivityTaskTimedOut",
+    "ChildWorkflowExecutionCanceled",
+    "ChildWorkflowExecutionCompleted",
+    "ChildWorkflowExecutionFailed",
+    "ChildWorkflowExecutionStarted",
+    "ChildWorkflowExecutionTerminated",
+    "ChildWorkflowExecutionTimedOut",
+    "ExternalWorkflowExecutionCancelRequested",
+    "MarkerRecorded",
+    "NexusOperationCancelRequestCompleted",
+    "NexusOperationCancelRequestFailed",
+    "NexusOperationCancelRequested",
+    "NexusOperationCanceled",
+    "NexusOperationCompleted",
+    "NexusOperationFailed",
+    "NexusOperationScheduled",
+    "NexusOperationStarted",
+    "NexusOperationTimedOut",
+    "RequestCancelExternalWorkflowExecutionFailed",
+    "StartChildWorkflowExecutionFailed",
+    "TimerCanceled",
+    "TimerFired",
+    "UpsertWorkflowSearchAttributes",
+    "WorkflowExecutionCancelRequested",
+    "WorkflowExecutionContinuedAsNew",
+    "WorkflowExecutionSignaled",
+    "WorkflowExecutionUpdateAccepted",
+    "WorkflowExecutionUpdateCompleted",
+    "WorkflowPropertiesModified",
+    "WorkflowTaskFailed",
+    "WorkflowTaskTimedOut",
+    "a heartbeat",
+    "a task taken back",
+];
+
 #[test]
 fn the_programs_reach_what_they_are_for() {
     // A property that holds for nothing says nothing: one fixed program that uses every kind of step.
@@ -93,45 +134,7 @@ fn the_programs_reach_what_they_are_for() {
         let server = play(program.clone(), vec![branch.clone()], updates.clone(), choices);
         seen.extend(server.event_types());
     }
-    for expected in [
-        "ActivityTaskCancelRequested",
-        "ActivityTaskCanceled",
-        "ActivityTaskCompleted",
-        "ActivityTaskFailed",
-        "ActivityTaskTimedOut",
-        "ChildWorkflowExecutionCanceled",
-        "ChildWorkflowExecutionCompleted",
-        "ChildWorkflowExecutionFailed",
-        "ChildWorkflowExecutionStarted",
-        "ChildWorkflowExecutionTerminated",
-        "ChildWorkflowExecutionTimedOut",
-        "ExternalWorkflowExecutionCancelRequested",
-        "MarkerRecorded",
-        "NexusOperationCancelRequestCompleted",
-        "NexusOperationCancelRequestFailed",
-        "NexusOperationCancelRequested",
-        "NexusOperationCanceled",
-        "NexusOperationCompleted",
-        "NexusOperationFailed",
-        "NexusOperationScheduled",
-        "NexusOperationStarted",
-        "NexusOperationTimedOut",
-        "RequestCancelExternalWorkflowExecutionFailed",
-        "StartChildWorkflowExecutionFailed",
-        "TimerCanceled",
-        "TimerFired",
-        "UpsertWorkflowSearchAttributes",
-        "WorkflowExecutionCancelRequested",
-        "WorkflowExecutionContinuedAsNew",
-        "WorkflowExecutionSignaled",
-        "WorkflowExecutionUpdateAccepted",
-        "WorkflowExecutionUpdateCompleted",
-        "WorkflowPropertiesModified",
-        "WorkflowTaskFailed",
-        "WorkflowTaskTimedOut",
-        "a heartbeat",
-        "a task taken back",
-    ] {
-        assert!(seen.contains(expected), "no history has a {expected}: {seen:?}");
+    for expected in EXPECTED {
+        assert!(seen.contains(*expected), "no history has a {expected}: {seen:?}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::command::v1::command::Attributes as C;
+use abide_protos::temporal::api::command::v1::{Command, RecordMarkerCommandAttributes};
 use abide_protos::temporal::api::common::v1::{Payloads, WorkflowType};
 use abide_protos::temporal::api::enums::v1::{EventType, TimeoutType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -294,15 +294,7 @@ impl Server {
             C::RequestCancelNexusOperationCommandAttributes(cancel) => {
                 self.request_cancel_of_nexus_operation(cancel.scheduled_event_id);
             }
-            C::RecordMarkerCommandAttributes(marker) => {
-                let recorded = MarkerRecordedEventAttributes {
-                    marker_name: marker.marker_name,
-                    details: marker.details,
-                    failure: marker.failure,
-                    ..Default::default()
-                };
-                self.write(EventType::MarkerRecorded, A::MarkerRecordedEventAttributes(recorded));
-            }
+            C::RecordMarkerCommandAttributes(marker) => self.record_marker(marker),
             C::UpsertWorkflowSearchAttributesCommandAttributes(upsert) => {
                 let search_attributes = upsert.search_attributes;
                 let upserted =
@@ -335,6 +327,16 @@ impl Server {
             }
             other => panic!("no program issues {other:?}"),
         }
+    }
+
+    fn record_marker(&mut self, marker: RecordMarkerCommandAttributes) {
+        let recorded = MarkerRecordedEventAttributes {
+            marker_name: marker.marker_name,
+            details: marker.details,
+            failure: marker.failure,
+            ..Default::default()
+        };
+        self.write(EventType::MarkerRecorded, A::MarkerRecordedEventAttributes(recorded));
     }
 
     /// Asks an activity to stop. One that no worker has yet is cancelled at once, in the midst of the commands.
