@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::update::v1::outcome;
 
 use super::failures::TaskError;
@@ -67,6 +68,17 @@ pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
         update_id: request.update_id.clone(),
         signal_event_id: 0,
         header: request.header().map(|header| Box::new(header.clone())),
+    }
+}
+
+/// What the code of a query's handler is told about the query.
+pub(super) fn inbound_query(query: &WorkflowQuery) -> InboundMessage {
+    InboundMessage {
+        kind: HandlerKind::Query,
+        name: query.query_type.clone(),
+        update_id: String::new(),
+        signal_event_id: 0,
+        header: query.header.clone().map(Box::new),
     }
 }
 

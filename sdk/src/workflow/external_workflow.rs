@@ -16,6 +16,7 @@ use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as F
 
 use super::context::WorkflowContext;
 use super::header::Headers;
+use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
 use crate::converter::{PayloadError, PayloadWriter};
@@ -51,6 +52,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
     target: Target,
     message: Option<Box<(S, S::Args)>>,
     headers: Headers,
+    summary: Option<String>,
     unwritable: Option<PayloadError>,
     location: &'static Location<'static>,
     sent: Option<OperationFuture>,
@@ -144,7 +146,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         location: &'static Location<'static>,
     ) -> Self {
         let (message, headers) = (Some(Box::new(message)), Headers::default());
-        Self { shared, target, message, headers, unwritable: None, location, sent: None }
+        Self { shared, target, message, headers, summary: None, unwritable: None, location, sent: None }
     }
 
     /// Gives the signal a header, which its handler [can read](WorkflowContext::message_header).
@@ -152,6 +154,12 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         if let Err(error) = self.headers.set(key, value) {
             self.unwritable = Some(error);
         }
+        self
+    }
+
+    /// A short text about the signal for people who look at this workflow.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
         self
     }
 
@@ -192,7 +200,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
             ..Default::default()
         };
         let attributes = Attributes::SignalExternalWorkflowExecutionCommandAttributes(attributes);
-        Some(CommandBody { attributes, user_metadata: None })
+        Some(CommandBody { attributes, user_metadata: user_metadata(self.summary.take()) })
     }
 }
 

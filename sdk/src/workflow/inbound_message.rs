@@ -7,15 +7,15 @@ use super::implementation::HandlerKind;
 use crate::converter::{PayloadError, from_payload};
 use crate::definition::PayloadValue;
 
-/// A signal or an update, as long as its handler runs.
+/// A signal, an update or a query, as long as its handler runs.
 #[derive(Debug)]
 pub(crate) struct InboundMessage {
     pub(crate) kind: HandlerKind,
     /// Its name on the wire.
     pub(crate) name: String,
-    /// An update's id; empty for a signal.
+    /// An update's id; empty for others.
     pub(crate) update_id: String,
-    /// The event that a signal arrived with; 0 for an update.
+    /// The event that a signal arrived with; 0 for others.
     pub(crate) signal_event_id: i64,
     pub(crate) header: Option<Box<Header>>,
 }
@@ -54,7 +54,7 @@ impl WorkflowContext {
         Some(UpdateInfo { id: update.update_id.clone(), name: update.name.clone() })
     }
 
-    /// A header of the signal or update whose handler or validator runs: in it, and in what it spawned. `None` if there
+    /// A header of the signal, update or query whose handler or validator runs: in it, and in what it spawned. `None` if there
     /// is none of that name, and elsewhere. What came with the workflow's start is in its
     /// [info](super::WorkflowInfo::header).
     ///

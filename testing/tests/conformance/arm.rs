@@ -7,6 +7,9 @@ use abide::History;
 use abide::client::{Client, ClientOptions, WorkflowHandle};
 use abide::prelude::*;
 use abide::worker::{Worker, WorkerBuilder};
+use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::workflowservice::v1::ResetWorkflowExecutionRequest;
+use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use abide_testing::server::{TestServer, TestServerBuilder};
 
 use crate::normalize::normalize;
@@ -81,6 +84,22 @@ impl Arm {
     /// A workflow id of this body.
     pub(crate) fn id(&self) -> String {
         self.name.clone()
+    }
+
+    /// Resets a run of this body's workflow to where the workflow task ended whose completion is this event.
+    pub(crate) async fn reset(&self, run_id: &str, workflow_task_finish_event_id: i64) -> Outcome {
+        let execution = WorkflowExecution { workflow_id: self.id(), run_id: run_id.into() };
+        let request = ResetWorkflowExecutionRequest {
+            namespace: "default".into(),
+            workflow_execution: Some(execution),
+            reason: "once more".into(),
+            workflow_task_finish_event_id,
+            request_id: format!("reset-{}", self.id()),
+            ..Default::default()
+        };
+        let mut client = WorkflowServiceClient::connect(format!("http://{}", self.address)).await?;
+        client.reset_workflow_execution(request).await?;
+        Ok(())
     }
 
     /// A worker of this body's task queue, to be given its workflows.

@@ -229,7 +229,7 @@ async fn a_retried_run_after_a_start_delay_knows_why() -> Outcome {
         let histories = worker
             .run_until(async {
                 let start = arm.client.start(remembers, ()).id(arm.id()).task_queue(arm.queue());
-                let start = start.retry_policy(RetryPolicy::new().initial_interval(millis(100)));
+                let start = start.retry_policy(RetryPolicy::new().initial_interval(secs(1)));
                 let handle = start.start_delay(secs(1)).await?;
                 assert_eq!(handle.result().await?, "attempt 2: spilt milk");
                 let first = handle.run_id().unwrap_or_default().to_string();
@@ -348,8 +348,8 @@ async fn stays(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 /// The embedded server hands tasks to workers of any version; a real one wants to be told which is the current one, and
-/// can be once a worker of that version has polled.
-async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
+/// can be once a worker of that version has polled. Tells whether the server is such a one.
+pub(crate) async fn make_current(arm: &Arm, build_id: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let mut client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     let request = SetWorkerDeploymentCurrentVersionRequest {
         namespace: "default".into(),
@@ -364,8 +364,8 @@ async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
     for _ in 0..150 {
         ticks.tick().await;
         match client.set_worker_deployment_current_version(request.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(status) if status.code() == Code::Unimplemented => return Ok(()),
+            Ok(_) => return Ok(true),
+            Err(status) if status.code() == Code::Unimplemented => return Ok(false),
             Err(status) if matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => {}
             Err(status) => return Err(status.into()),
         }

@@ -68,6 +68,7 @@ impl Engine {
             parent_workflow_execution: Some(execution.execution()),
             parent_initiated_event_id: initiated_event_id,
             root_workflow_execution: root.or_else(|| Some(execution.execution())),
+            inherited_pinned_version: execution.version_for_child(&run.start),
             ..run.start
         };
         let run = NewRun { start, user_metadata: extras.user_metadata, waits_for_parent: true, ..run };
@@ -289,6 +290,7 @@ pub(crate) fn start_request(
         search_attributes: attributes.search_attributes.clone(),
         header: attributes.header.clone(),
         priority: attributes.priority.clone(),
+        versioning_override: attributes.versioning_override.clone(),
         ..Default::default()
     }
 }

@@ -54,6 +54,7 @@ mod transaction;
 mod update;
 mod update_messages;
 mod update_workflow_execution;
+mod versions;
 mod visibility;
 mod waiters;
 mod worker;
