@@ -136,6 +136,7 @@ mod tests {
             run_id: "r".into(),
             workflow_type: "wf".into(),
             attempt: 1,
+            received: later,
             deadline: later,
             heartbeat_at: later,
             clock: TaskClock::new(SystemTime::UNIX_EPOCH),
