@@ -24,6 +24,8 @@ pub(crate) struct EventCursor {
     next_page_token: Vec<u8>,
     /// Where the look-ahead has found the end of the task after the current one, until events are added.
     looked_ahead: Option<usize>,
+    /// The event after which updates were asked for that come with the live task, at the end of the history.
+    requests_after: Option<i64>,
 }
 
 /// How far the next workflow task reaches.
@@ -63,6 +65,12 @@ impl EventCursor {
         }
         self.looked_ahead = None;
         Ok(())
+    }
+
+    /// Says after which event updates were asked for that come with the live task. If they are accepted, that is where
+    /// a replay will part their task from the one before it; so it is now.
+    pub(crate) fn expect_updates(&mut self, requests_after: Option<i64>) {
+        self.requests_after = requests_after;
     }
 
     /// Takes back the last two events at hand, a task's Scheduled and its Started event of that id. They must have been
@@ -134,7 +142,8 @@ impl EventCursor {
     ///
     /// A WorkflowTaskStarted is the end unless its attempt came to nothing (failed, timed out, or the run was closed
     /// from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
-    /// command in between). An accepted update ends the task before the one that delivered it. A closing event is
+    /// command in between). An accepted update, or one that comes with the live task, ends the task before the
+    /// one that delivers it. A closing event is
     /// always an end.
     pub(crate) fn next_task(&mut self) -> NextTask {
         match self.looked_ahead.take() {
@@ -174,7 +183,11 @@ impl EventCursor {
     fn after_started(&self, index: usize, saw_command: bool) -> AfterStarted {
         let more = !self.next_page_token.is_empty();
         let Some(next) = self.peek(index + 1) else {
-            return if more { AfterStarted::NeedPage } else { AfterStarted::End };
+            return match self.requests_after {
+                _ if more => AfterStarted::NeedPage,
+                Some(sequencing_event_id) => AfterStarted::UpdateAccepted { sequencing_event_id },
+                None => AfterStarted::End,
+            };
         };
         match next.event_type() {
             EventType::WorkflowTaskFailed

@@ -32,6 +32,18 @@ impl Jobs {
             && self.others.is_empty()
             && self.local_activities.is_empty()
     }
+
+    /// Whether there is nothing but updates that nobody has accepted yet.
+    pub(crate) fn are_only_requests(&self) -> bool {
+        let is_request =
+            |message: &Message| matches!(message, Message::Update(update) if update.accepted_event_id.is_none());
+        self.start.is_none()
+            && self.random_seed.is_none()
+            && self.others.is_empty()
+            && self.local_activities.is_empty()
+            && !self.messages.is_empty()
+            && self.messages.iter().all(is_request)
+    }
 }
 
 /// Something that was sent to the workflow and that a handler takes.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
+use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
 use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
 use super::order::{Grouping, QueueOrder, RunOrder};
@@ -192,6 +193,7 @@ impl WorkflowRun {
                 return Ok(Some(Output::NeedHistory { next_page_token: Vec::new() }));
             }
         }
+        self.cursor.expect_updates(self.task.as_ref().and_then(|task| requests_after(task)));
         self.cursor.push(page).map_err(TaskError::Malformed)?;
         Ok(None)
     }
@@ -383,6 +385,10 @@ impl WorkflowRun {
         let mut progress = true;
         while progress {
             self.poll_ready(&instance, order)?;
+            if self.shared.core.borrow().machines.has_only_rejected_updates() {
+                // A replay has no job here, and runs no code.
+                break;
+            }
             self.shared.core.borrow_mut().conditions.ask_again();
             self.poll_ready(&instance, order)?;
             progress = self.shared.core.borrow().conditions.any_met();
@@ -504,6 +510,14 @@ impl std::fmt::Debug for WorkflowRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let started = self.last_processed_started_event_id();
         f.debug_struct("WorkflowRun").field("run_id", &self.run_id).field("at", &started).finish_non_exhaustive()
+    }
+}
+
+/// The event after which the updates of a task were asked for; `None` if it brings none.
+fn requests_after(task: &WorkflowTask) -> Option<i64> {
+    match task.messages.first()?.sequencing_id {
+        Some(SequencingId::EventId(id)) => Some(id),
+        _ => Some(task.started_event_id),
     }
 }
 

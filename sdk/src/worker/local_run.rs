@@ -53,6 +53,8 @@ impl Run for LocalRun {
                 }
             }
             Output::Fail(_) => self.lease = None,
+            // The run begins again, and asks for its local activities again, under the same numbers.
+            Output::NeedHistory { next_page_token } if next_page_token.is_empty() => self.lease = None,
             Output::AnswerQuery(_) | Output::NeedHistory { .. } | Output::Idle => {}
         }
         output
@@ -64,5 +66,146 @@ impl Run for LocalRun {
 
     fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
         self.run.take_back_task(dropped, last_started_event_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::sync::Mutex;
+    use std::task::{Context, Poll};
+    use std::time::{Duration, SystemTime};
+
+    use abide_protos::temporal::api::workflowservice::v1::DescribeNamespaceResponse;
+    use tonic::body::Body;
+    use tonic::codegen::http::{Request, Response};
+    use tower_service::Service;
+
+    use super::*;
+    use crate::activity::{ActivityCancelReason, ActivityRegistry};
+    use crate::client::{Client, ClientOptions, Connection};
+    use crate::duration::secs;
+    use crate::replay::text::parse_history;
+    use crate::replay::{HistoryPage, WorkflowTask};
+    use crate::worker::Worker;
+    use crate::worker::local_attempts::TaskClock;
+    use crate::worker::running::shared;
+    use crate::worker::slots::Slot;
+    use crate::{ActivityContext, ActivityError, WorkflowContext, WorkflowError, activity, workflow};
+
+    /// A server that knows no method.
+    #[derive(Clone)]
+    struct Mute;
+
+    impl Service<Request<Body>> for Mute {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = Ready<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            ready(Ok(tonic::Status::unimplemented("").into_http()))
+        }
+    }
+
+    /// What the local activity has seen.
+    static SEEN: Mutex<Vec<Option<ActivityCancelReason>>> = Mutex::new(Vec::new());
+
+    #[activity]
+    async fn until_told(ctx: &ActivityContext) -> Result<(), ActivityError> {
+        SEEN.lock().unwrap().push(None);
+        let reason = ctx.cancelled().await;
+        SEEN.lock().unwrap().push(Some(reason));
+        Err(ActivityError::cancelled())
+    }
+
+    #[workflow(name = "wf")]
+    async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        Ok(ctx.local_activity(until_told, ()).start_to_close_timeout(secs(60)).await?)
+    }
+
+    fn ticket() -> Box<Ticket> {
+        let later = tokio::time::Instant::now() + Duration::from_secs(60);
+        Box::new(Ticket {
+            task_token: Vec::new(),
+            workflow_id: "w".into(),
+            run_id: "r".into(),
+            workflow_type: "wf".into(),
+            attempt: 1,
+            received: later,
+            deadline: later,
+            heartbeat_at: later,
+            clock: TaskClock::new(SystemTime::UNIX_EPOCH),
+            is_query: false,
+            started_event_id: 3,
+            polled_events: Vec::new(),
+            fetched_up_to: 0,
+            slot: Slot::for_test(),
+        })
+    }
+
+    /// A task that brings this history.
+    fn task(history: &str, started_event_id: i64) -> Input {
+        let history = page(history);
+        Input::WorkflowTask(Box::new(WorkflowTask { started_event_id, history, ..WorkflowTask::default() }))
+    }
+
+    fn page(history: &str) -> HistoryPage {
+        HistoryPage { events: parse_history(history).unwrap(), next_page_token: Vec::new() }
+    }
+
+    /// Lets local activities run until they have seen so much.
+    async fn seen(count: usize) -> Vec<Option<ActivityCancelReason>> {
+        for _ in 0..10_000 {
+            if SEEN.lock().unwrap().len() >= count {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        SEEN.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_run_that_reads_its_history_again_begins_its_local_activities_again() {
+        let connection = Connection::in_process(Mute, &ClientOptions::default()).await.unwrap();
+        let worker = Worker::builder(&Client::from_connection(connection), "queue").workflow(waits).build().unwrap();
+        let shared = Arc::new(shared(&worker, DescribeNamespaceResponse::default()));
+        let mut activities = ActivityRegistry::default();
+        activities.add(until_told, Arc::new(()));
+        let mut workflows = WorkflowRegistry::default();
+        workflows.add(waits);
+        let options = RunOptions {
+            namespace: "default".into(),
+            task_queue: "queue".into(),
+            sdk_metadata: true,
+            deployment_version: None,
+            order: None,
+        };
+        let local_activities = LocalActivities::new(shared, activities);
+        let factory = RunFactory { registry: Arc::new(workflows), options: Arc::new(options), local_activities };
+        let mut run = LocalRun::new(&factory, &ticket());
+
+        const FIRST: &str = "1 WorkflowExecutionStarted type=wf\n2 WorkflowTaskScheduled\n3 WorkflowTaskStarted\n";
+        let Output::RunLocalActivities { start, cancel } = run.handle(task(FIRST, 3)) else { panic!("it waits") };
+        factory.local_activities.wait(ticket(), start, &cancel);
+        assert_eq!(seen(1).await, [None]);
+        let renewed = run.handle(Input::HeartbeatDue);
+        assert!(matches!(renewed, Output::Complete(completion) if completion.force_create_new_workflow_task));
+
+        // The next task does not join what the run has seen: it asks for everything, and forgets what it had.
+        const REST: &str = "4 WorkflowTaskCompleted\n5 WorkflowTaskScheduled\n6 WorkflowTaskStarted";
+        let hole = run.handle(task("8 WorkflowTaskScheduled\n9 WorkflowTaskStarted", 9));
+        assert!(matches!(hole, Output::NeedHistory { next_page_token } if next_page_token.is_empty()));
+        assert_eq!(seen(2).await, [None, Some(ActivityCancelReason::NotFound)]);
+        let again = run.handle(Input::HistoryPage(page(&format!(
+            "{FIRST}{REST}\n7 WorkflowTaskTimedOut\n8 WorkflowTaskScheduled\n9 WorkflowTaskStarted"
+        ))));
+        let Output::RunLocalActivities { start, .. } = again else { panic!("it waits again") };
+        assert_eq!(start.len(), 1);
+        assert!(run.lease.is_some());
     }
 }

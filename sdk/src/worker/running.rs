@@ -274,7 +274,7 @@ impl Running {
     }
 }
 
-fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
+pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let info = described.namespace_info.unwrap_or_default();
     let capabilities = info.capabilities.unwrap_or_default();
     let options = worker.options.clone().with_pollers(capabilities.poller_autoscaling_auto_enroll);

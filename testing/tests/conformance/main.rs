@@ -13,6 +13,7 @@ mod codecs;
 mod continuing;
 mod cron;
 mod ends;
+mod event_groups;
 mod external;
 mod headers;
 mod lists;

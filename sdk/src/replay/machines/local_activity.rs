@@ -94,6 +94,8 @@ pub(crate) struct LocalActivities {
     recorded: BTreeSet<u32>,
     /// How often the current task has run code: what new markers say, and what recorded ones are compared with.
     activations: u64,
+    /// Whether the activation at hand counts only if it accepts an update: it brings nothing but requests.
+    undecided: bool,
     /// Counts how often the code of the run has run.
     epoch: u64,
     /// Not resolved yet.
@@ -392,9 +394,25 @@ impl StateMachines {
     }
 
     /// Code is about to run on jobs.
+    ///
+    /// A replay knows nothing of updates that were rejected. So what brings only requests is an activation from the
+    /// moment when one of them is accepted, which is before its handler does anything.
     pub(crate) fn local_activities_begin_activation(&mut self) {
-        self.local_activities.activations += 1;
-        self.local_activities.epoch += 1;
+        let local = &mut self.local_activities;
+        local.undecided = self.jobs.are_only_requests();
+        local.activations += u64::from(!local.undecided);
+        local.epoch += 1;
+    }
+
+    /// An update is accepted.
+    pub(crate) fn local_activities_accepting_update(&mut self) {
+        self.local_activities.activations += u64::from(std::mem::take(&mut self.local_activities.undecided));
+    }
+
+    /// Whether the activation at hand has brought nothing but updates, and has accepted none of them: a replay will
+    /// know nothing of it.
+    pub(crate) fn has_only_rejected_updates(&self) -> bool {
+        self.local_activities.undecided
     }
 
     /// Delivers the outcomes that the history holds and that the code got before its next activation: from the front,

@@ -133,6 +133,7 @@ impl StateMachines {
 
     /// An update goes to its handler.
     pub(crate) fn accept_update(&mut self, request: UpdateRequest) -> Key {
+        self.local_activities_accepting_update();
         let (state, effects) = first_step(Input::Accept);
         let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
         let machine = UpdateMachine {

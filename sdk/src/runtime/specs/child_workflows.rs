@@ -557,7 +557,7 @@ fn a_child_in_another_namespace_is_signalled_and_cancelled_there() {
         code,
         &signalled,
         expect![
-            "RequestCancelExternalWorkflowExecution namespace=theirs workflow=child-1 child_workflow_only=true reason=enough"
+            "RequestCancelExternalWorkflowExecution namespace=theirs id=child-1 run_id=run-of-child-1 child_workflow_only=true reason=enough"
         ],
     );
     check(

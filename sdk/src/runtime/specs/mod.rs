@@ -24,6 +24,7 @@ mod order_of_jobs;
 mod patches;
 mod property;
 mod queries;
+mod rejected_updates;
 mod segmentation;
 mod side_data;
 mod signals;

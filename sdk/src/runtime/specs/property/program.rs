@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::duration::secs;
 use crate::workflow::{
     ActivityCancellationType, ActivityHandle, CancellationScope, ChildWorkflowCancellationType, ChildWorkflowHandle,
-    ChildWorkflowStart, TimerHandle,
+    ChildWorkflowStart, LocalActivityHandle, MemoUpdate, NexusOperationCancellationType, NexusOperationHandle,
+    NexusOperationStart, TimerHandle,
 };
 use crate::{
-    ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
+    ActivityError, ApplicationFailure, NexusOperation, SearchAttributeKey, State, WorkflowContext, WorkflowError,
+    activity, workflow, workflow_methods,
 };
 
 /// One step of a program. Numbers pick one of the operations that the routine holds.
@@ -24,6 +26,19 @@ pub(super) enum Step {
     StartTimer,
     StartActivity(Cancellation),
     StartChild(Cancellation),
+    StartLocalActivity(Cancellation),
+    StartNexusOperation(Cancellation),
+    /// Asks for a patch of this number, or says that it is everywhere.
+    Patch {
+        number: u8,
+        deprecated: bool,
+    },
+    /// Changes a search attribute, or the memo.
+    Upsert {
+        memo: bool,
+    },
+    /// Notes the workflow's clock and a random number.
+    Look,
     Await(usize),
     Cancel(usize),
     Drop(usize),
@@ -43,7 +58,7 @@ pub(super) enum Step {
     End(End),
 }
 
-/// How an activity or a child is cancelled.
+/// How an activity, a child or a Nexus operation is cancelled.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Cancellation {
     TryCancel,
@@ -72,7 +87,12 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let leaf = prop_oneof![
         4 => Just(Step::StartTimer),
         5 => cancellation.clone().prop_map(Step::StartActivity),
-        4 => cancellation.prop_map(Step::StartChild),
+        4 => cancellation.clone().prop_map(Step::StartChild),
+        6 => cancellation.clone().prop_map(Step::StartLocalActivity),
+        4 => cancellation.prop_map(Step::StartNexusOperation),
+        1 => (0..3_u8, any::<bool>()).prop_map(|(number, deprecated)| Step::Patch { number, deprecated }),
+        1 => any::<bool>().prop_map(|memo| Step::Upsert { memo }),
+        1 => Just(Step::Look),
         3 => (0..4_usize).prop_map(Step::Await),
         2 => (0..4_usize).prop_map(Step::Cancel),
         1 => (0..4_usize).prop_map(Step::Drop),
@@ -133,6 +153,24 @@ impl Interpreter {
         self.world.trace.get()
     }
 
+    /// Rejected if its program begins with its end.
+    #[update]
+    async fn change(&self, ctx: &WorkflowContext, program: Vec<Step>) -> Result<u32, WorkflowError> {
+        self.world.signals.update(|signals| *signals += 1);
+        match interpret(self.world.clone(), ctx.clone(), program).await {
+            Some(End::Fail) => Err(ApplicationFailure::new("a handler failed").into()),
+            _ => Ok(self.world.trace.with(String::len) as u32),
+        }
+    }
+
+    #[update_validator(change)]
+    fn may_change(&self, program: &[Step]) -> Result<(), WorkflowError> {
+        match program.first() {
+            Some(Step::End(_)) => Err(ApplicationFailure::new("nothing to do").into()),
+            _ => Ok(()),
+        }
+    }
+
     #[signal]
     async fn poke(&self, ctx: &WorkflowContext, program: Vec<Step>) -> Result<(), WorkflowError> {
         self.world.signals.update(|signals| *signals += 1);
@@ -142,6 +180,9 @@ impl Interpreter {
         }
     }
 }
+
+/// JSON numbers, so that a payload from the server is read as one.
+const PAY: NexusOperation<String, u32> = NexusOperation::new("service", "operation");
 
 #[activity]
 async fn work(trace: String) -> Result<u32, ActivityError> {
@@ -158,6 +199,9 @@ enum Held {
     Activity(ActivityHandle<u32>),
     StartingChild(ChildWorkflowStart<kid>),
     Child(ChildWorkflowHandle<kid>),
+    LocalActivity(LocalActivityHandle<work>),
+    StartingNexus(NexusOperationStart<u32>),
+    Nexus(NexusOperationHandle<u32>),
 }
 
 impl Held {
@@ -167,6 +211,9 @@ impl Held {
             Self::Activity(activity) => activity.cancel(),
             Self::StartingChild(start) => start.cancel(),
             Self::Child(child) => child.cancel(),
+            Self::LocalActivity(activity) => activity.cancel(),
+            Self::StartingNexus(start) => start.cancel(),
+            Self::Nexus(operation) => operation.cancel(),
         }
     }
 
@@ -178,8 +225,25 @@ impl Held {
                 Err(_) => return "not-started",
             }
         }
+        if let Self::StartingNexus(start) = self {
+            match start.await {
+                Ok(operation) => *self = Self::Nexus(operation),
+                Err(error) if error.is_cancelled() => return "nexus-start-cancelled",
+                Err(_) => return "nexus-not-started",
+            }
+        }
         match self {
-            Self::StartingChild(_) => unreachable!("it has started"),
+            Self::StartingChild(_) | Self::StartingNexus(_) => unreachable!("it has started"),
+            Self::LocalActivity(activity) => match activity.await {
+                Ok(_) => "locally-completed",
+                Err(error) if error.is_cancelled() => "local-cancelled",
+                Err(_) => "locally-failed",
+            },
+            Self::Nexus(operation) => match operation.await {
+                Ok(_) => "nexus-completed",
+                Err(error) if error.is_cancelled() => "nexus-cancelled",
+                Err(_) => "nexus-failed",
+            },
             Self::Child(child) => match child.await {
                 Ok(_) => "child-completed",
                 Err(error) if error.is_cancelled() => "child-cancelled",
@@ -214,6 +278,15 @@ fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interp
                 Step::StartTimer => held.push(Held::Timer(ctx.timer(secs(9)).start())),
                 Step::StartActivity(cancellation) => held.push(start_activity(&world, &ctx, cancellation)),
                 Step::StartChild(cancellation) => held.push(start_child(&world, &ctx, cancellation)),
+                Step::StartLocalActivity(cancellation) => {
+                    held.push(start_local_activity(&world, &ctx, cancellation));
+                }
+                Step::StartNexusOperation(cancellation) => {
+                    held.push(start_nexus_operation(&world, &ctx, cancellation));
+                }
+                Step::Patch { number, deprecated } => patch(&world, &ctx, number, deprecated),
+                Step::Upsert { memo } => upsert(&world, &ctx, memo),
+                Step::Look => world.note(&format!("{:?}-{}", ctx.now(), ctx.random::<u32>())),
                 Step::Await(n) if !held.is_empty() => {
                     let mut one = held.remove(n % held.len());
                     world.note(one.outcome().await);
@@ -272,6 +345,43 @@ fn start_child(world: &World, ctx: &WorkflowContext, cancellation: Cancellation)
         Cancellation::Abandon => ChildWorkflowCancellationType::Abandon,
     };
     Held::StartingChild(ctx.child_workflow(kid, world.trace.get()).cancellation_type(cancellation_type).start())
+}
+
+fn start_local_activity(world: &World, ctx: &WorkflowContext, cancellation: Cancellation) -> Held {
+    let cancellation_type = match cancellation {
+        Cancellation::TryCancel => ActivityCancellationType::TryCancel,
+        Cancellation::WaitCancellationCompleted => ActivityCancellationType::WaitCancellationCompleted,
+        Cancellation::Abandon => ActivityCancellationType::Abandon,
+    };
+    let call = ctx.local_activity(work, world.trace.get()).start_to_close_timeout(secs(5));
+    Held::LocalActivity(call.cancellation_type(cancellation_type).start())
+}
+
+fn start_nexus_operation(world: &World, ctx: &WorkflowContext, cancellation: Cancellation) -> Held {
+    let cancellation_type = match cancellation {
+        Cancellation::TryCancel => NexusOperationCancellationType::TryCancel,
+        Cancellation::WaitCancellationCompleted => NexusOperationCancellationType::WaitCancellationCompleted,
+        Cancellation::Abandon => NexusOperationCancellationType::Abandon,
+    };
+    let call = ctx.nexus_operation("endpoint", PAY, world.trace.get());
+    Held::StartingNexus(call.cancellation_type(cancellation_type).start())
+}
+
+fn patch(world: &World, ctx: &WorkflowContext, number: u8, deprecated: bool) {
+    let id = format!("patch-{number}");
+    if deprecated {
+        ctx.deprecate_patch(&id);
+    } else if ctx.patched(&id) {
+        world.note(&id);
+    }
+}
+
+fn upsert(world: &World, ctx: &WorkflowContext, memo: bool) {
+    if memo {
+        ctx.upsert_memo(MemoUpdate::new().set("trace", &world.trace.get()).expect("a text can be written"));
+    } else {
+        ctx.upsert_search_attributes([SearchAttributeKey::keyword("Trace").set(world.trace.get())]);
+    }
 }
 
 async fn wait_for_signals(world: &World, ctx: &WorkflowContext, count: u32, timeout: bool) {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::command::v1::command::Attributes as C;
+use abide_protos::temporal::api::command::v1::{Command, RecordMarkerCommandAttributes};
 use abide_protos::temporal::api::common::v1::{Payloads, WorkflowType};
 use abide_protos::temporal::api::enums::v1::{EventType, TimeoutType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -13,15 +13,21 @@ use abide_protos::temporal::api::history::v1::{
     ActivityTaskCancelRequestedEventAttributes, ActivityTaskCanceledEventAttributes,
     ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes, ActivityTaskScheduledEventAttributes,
     ActivityTaskStartedEventAttributes, ActivityTaskTimedOutEventAttributes, HistoryEvent,
-    TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes,
+    MarkerRecordedEventAttributes, TimerCanceledEventAttributes, TimerFiredEventAttributes,
+    TimerStartedEventAttributes, UpsertWorkflowSearchAttributesEventAttributes,
     WorkflowExecutionCancelRequestedEventAttributes, WorkflowExecutionSignaledEventAttributes,
-    WorkflowExecutionStartedEventAttributes, WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
+    WorkflowExecutionStartedEventAttributes, WorkflowPropertiesModifiedEventAttributes,
+    WorkflowTaskCompletedEventAttributes, WorkflowTaskFailedEventAttributes,
 };
+use abide_protos::temporal::api::protocol::v1::Message;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
 use super::super::harness::{new_run, registry, text};
 use super::children::Child;
+use super::local_activities::{LocalActivity, Told};
+use super::nexus::{NexusCancelRequest, NexusOperation};
 use super::program::{Interpreter, Step};
+use super::updates::Updates;
 use crate::converter::to_payload;
 use crate::history::event_type_name;
 use crate::replay::text::event_line;
@@ -38,7 +44,7 @@ struct Activity {
 /// A workflow's history, what is pending in it, and the run that a worker keeps in its cache.
 pub(super) struct Server {
     registry: Arc<WorkflowRegistry>,
-    cached: WorkflowRun,
+    pub(super) cached: WorkflowRun,
     /// Number of events the cached run was told.
     told: usize,
     events: Vec<HistoryEvent>,
@@ -47,6 +53,19 @@ pub(super) struct Server {
     pub(super) children: Vec<Child>,
     /// Requests to cancel children, by initiated event id.
     pub(super) requests: Vec<i64>,
+    pub(super) nexus_operations: Vec<NexusOperation>,
+    pub(super) nexus_cancel_requests: Vec<NexusCancelRequest>,
+    /// Those that the worker runs for the cached run.
+    pub(super) local_activities: Vec<LocalActivity>,
+    pub(super) updates: Updates,
+    /// Whether the task in hand is there for updates alone: nothing else has happened since the last one.
+    pub(super) is_speculative: bool,
+    /// Whether the worker has asked for another task at once.
+    heartbeats: bool,
+    /// Whether the workflow has something new to look at.
+    news: bool,
+    /// What has come about beside the events.
+    pub(super) seen: Vec<&'static str>,
     /// What happens while a worker has a task in hand is written after its commands.
     buffered: Option<Vec<(EventType, A)>>,
     signals: Vec<Vec<Step>>,
@@ -56,7 +75,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(program: &[Step], signals: Vec<Vec<Step>>, choices: Vec<u8>) -> Self {
+    pub(super) fn new(program: &[Step], signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, choices: Vec<u8>) -> Self {
         let registry = registry(Interpreter::run);
         let mut server = Self {
             cached: new_run(&registry, None),
@@ -67,6 +86,14 @@ impl Server {
             activities: Vec::new(),
             children: Vec::new(),
             requests: Vec::new(),
+            nexus_operations: Vec::new(),
+            nexus_cancel_requests: Vec::new(),
+            local_activities: Vec::new(),
+            updates: Updates::of(updates),
+            is_speculative: false,
+            heartbeats: false,
+            news: true,
+            seen: Vec::new(),
             buffered: None,
             signals,
             cancel_requested: false,
@@ -88,12 +115,15 @@ impl Server {
         server
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+    /// Whether there is another task: the worker asked for it, or something happens.
+    pub(super) fn goes_on(&mut self) -> bool {
+        !self.closed && (self.heartbeats || self.something_happens())
     }
 
+    /// The types of its events, and what has come about beside them.
     pub(super) fn event_types(&self) -> impl Iterator<Item = String> {
-        self.events.iter().map(|event| event_type_name(event.event_type))
+        let seen = self.seen.iter().map(|seen| (*seen).to_string());
+        self.events.iter().map(|event| event_type_name(event.event_type)).chain(seen)
     }
 
     /// One workflow task, with the attempts that fail before the one that is answered.
@@ -101,8 +131,12 @@ impl Server {
         while self.choose(8) == 7 {
             self.failing_attempt();
         }
+        self.is_speculative = !std::mem::take(&mut self.news) && !self.heartbeats;
         self.begin_attempt();
         let completion = self.answer();
+        if self.forget_if_traceless(&completion) {
+            return;
+        }
         self.buffered = Some(Vec::new());
         for _ in 0..self.choose(8).saturating_sub(4) {
             self.something_happens();
@@ -115,13 +149,20 @@ impl Server {
             self.evict();
             return self.workflow_task();
         }
+        self.updates_answered();
+        self.heartbeats = completion.force_create_new_workflow_task;
+        if self.heartbeats {
+            self.seen.push("a heartbeat");
+        } else {
+            self.local_activities.clear();
+        }
         let completed =
             WorkflowTaskCompletedEventAttributes { sdk_metadata: Some(completion.sdk_metadata), ..Default::default() };
         let completed = A::WorkflowTaskCompletedEventAttributes(completed);
         self.write(EventType::WorkflowTaskCompleted, completed);
         let mut buffered = buffered;
         for command in completion.commands {
-            self.command(command, &mut buffered);
+            self.command(command, &completion.messages, &mut buffered);
         }
         buffered.into_iter().for_each(|(event_type, attributes)| self.write(event_type, attributes));
         match self.choose(10) {
@@ -142,7 +183,7 @@ impl Server {
     /// The history replays to its end.
     pub(super) fn check_whole_history(&mut self) {
         let mut run = new_run(&self.registry, None);
-        let told = replay(&mut run, &self.events, i64::MAX, self.events.len());
+        let told = replay(&mut run, &self.events, i64::MAX, self.events.len(), Vec::new(), &[]);
         assert_eq!(told, "Idle", "{}", self.history());
         assert_eq!(run.replayed_outcome().is_some(), self.closed, "{}", self.history());
     }
@@ -176,11 +217,12 @@ impl Server {
 
     /// What the worker answers; two replays from scratch have to give the same.
     fn answer(&mut self) -> WorkflowTaskCompletion {
-        let started = self.last_id();
+        let (started, messages) = (self.last_id(), self.update_requests());
         let task = WorkflowTask {
             started_event_id: started,
             attempt: 1,
             history: HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() },
+            messages: messages.clone(),
             ..WorkflowTask::default()
         };
         let mut output = self.cached.handle(Input::WorkflowTask(Box::new(task)));
@@ -189,9 +231,11 @@ impl Server {
             output = self.cached.handle(Input::HistoryPage(history));
         }
         self.told = self.events.len();
-        let cached = text(&output);
+        let (output, told) = self.run_local_activities(output);
+        let cached = without_indexes(&text(&output));
         for page in [self.events.len(), 1, 1 + self.choose(5)] {
-            let scratch = replay(&mut new_run(&self.registry, None), &self.events, started, page);
+            let run = &mut new_run(&self.registry, None);
+            let scratch = without_indexes(&replay(run, &self.events, started, page, messages.clone(), &told));
             let history = self.history();
             assert_eq!(cached, scratch, "left: the cached run; right: a replay in pages of {page}, of\n{history}");
         }
@@ -219,7 +263,7 @@ impl Server {
         }
     }
 
-    fn command(&mut self, command: Command, buffered: &mut Vec<(EventType, A)>) {
+    fn command(&mut self, command: Command, messages: &[Message], buffered: &mut Vec<(EventType, A)>) {
         match command.attributes.expect("a command has attributes") {
             C::StartTimerCommandAttributes(start) => {
                 self.timers.push((start.timer_id.clone(), self.last_id() + 1));
@@ -245,6 +289,25 @@ impl Server {
                 self.cancel_activity(scheduled_event_id);
             }
             C::StartChildWorkflowExecutionCommandAttributes(start) => self.start_child(start),
+            C::ProtocolMessageCommandAttributes(named) => self.protocol_message(&named.message_id, messages),
+            C::ScheduleNexusOperationCommandAttributes(schedule) => self.schedule_nexus_operation(schedule),
+            C::RequestCancelNexusOperationCommandAttributes(cancel) => {
+                self.request_cancel_of_nexus_operation(cancel.scheduled_event_id);
+            }
+            C::RecordMarkerCommandAttributes(marker) => self.record_marker(marker),
+            C::UpsertWorkflowSearchAttributesCommandAttributes(upsert) => {
+                let search_attributes = upsert.search_attributes;
+                let upserted =
+                    UpsertWorkflowSearchAttributesEventAttributes { search_attributes, ..Default::default() };
+                let upserted = A::UpsertWorkflowSearchAttributesEventAttributes(upserted);
+                self.write(EventType::UpsertWorkflowSearchAttributes, upserted);
+            }
+            C::ModifyWorkflowPropertiesCommandAttributes(modify) => {
+                let upserted_memo = modify.upserted_memo;
+                let modified = WorkflowPropertiesModifiedEventAttributes { upserted_memo, ..Default::default() };
+                let modified = A::WorkflowPropertiesModifiedEventAttributes(modified);
+                self.write(EventType::WorkflowPropertiesModified, modified);
+            }
             C::RequestCancelExternalWorkflowExecutionCommandAttributes(request) => self.request_cancel(request),
             C::CompleteWorkflowExecutionCommandAttributes(_) => {
                 let attributes = A::WorkflowExecutionCompletedEventAttributes(Default::default());
@@ -264,6 +327,16 @@ impl Server {
             }
             other => panic!("no program issues {other:?}"),
         }
+    }
+
+    fn record_marker(&mut self, marker: RecordMarkerCommandAttributes) {
+        let recorded = MarkerRecordedEventAttributes {
+            marker_name: marker.marker_name,
+            details: marker.details,
+            failure: marker.failure,
+            ..Default::default()
+        };
+        self.write(EventType::MarkerRecorded, A::MarkerRecordedEventAttributes(recorded));
     }
 
     /// Asks an activity to stop. One that no worker has yet is cancelled at once, in the midst of the commands.
@@ -298,7 +371,9 @@ impl Server {
     fn one_thing_happens(&mut self) -> bool {
         let (timers, activities) = (self.timers.len(), self.activities.len());
         let (children, requests) = (self.children.len(), self.requests.len());
-        let pick = self.choose(timers + activities + children + requests + 1);
+        let (nexus, nexus_cancels) = (self.nexus_operations.len(), self.nexus_cancel_requests.len());
+        let of_nexus = timers + activities + children + requests;
+        let pick = self.choose(of_nexus + nexus + nexus_cancels + 1);
         if pick < timers {
             let (timer_id, started_event_id) = self.timers.remove(pick);
             let fired = TimerFiredEventAttributes { timer_id, started_event_id };
@@ -313,13 +388,22 @@ impl Server {
         } else if pick < timers + activities + children + requests {
             self.request_goes_on(pick - timers - activities - children);
             true
+        } else if pick < of_nexus + nexus {
+            self.nexus_operation_goes_on(pick - of_nexus);
+            true
+        } else if pick < of_nexus + nexus + nexus_cancels {
+            self.nexus_cancel_request_goes_on(pick - of_nexus - nexus);
+            true
         } else {
             self.message()
         }
     }
 
-    /// A signal, or a request to cancel.
+    /// A signal, an update, or a request to cancel.
     fn message(&mut self) -> bool {
+        if self.choose(2) == 1 && self.ask_for_update() {
+            return true;
+        }
         if self.choose(4) == 3 && !self.cancel_requested {
             self.cancel_requested = true;
             let requested = WorkflowExecutionCancelRequestedEventAttributes::default();
@@ -327,7 +411,7 @@ impl Server {
             self.happen(EventType::WorkflowExecutionCancelRequested, requested);
             return true;
         }
-        let Some(program) = self.signals.pop() else { return false };
+        let Some(program) = self.signals.pop() else { return self.ask_for_update() };
         let signaled = WorkflowExecutionSignaledEventAttributes {
             signal_name: "poke".into(),
             input: Some(payloads(&program)),
@@ -393,6 +477,7 @@ impl Server {
 
     /// Writes an event, or keeps it until the task in hand is answered.
     pub(super) fn happen(&mut self, event_type: EventType, attributes: A) {
+        self.news = true;
         match &mut self.buffered {
             Some(buffered) => buffered.push((event_type, attributes)),
             None => self.write(event_type, attributes),
@@ -405,12 +490,24 @@ impl Server {
         self.events.push(HistoryEvent { event_id, event_type: event_type as i32, attributes, ..Default::default() });
     }
 
+    pub(super) fn last_started_event_id(&self) -> i64 {
+        let is_start = |event: &&HistoryEvent| event.event_type() == EventType::WorkflowTaskStarted;
+        self.events.iter().rev().find(is_start).map_or(0, |event| event.event_id)
+    }
+
+    /// Forgets the task in hand, with its two events.
+    pub(super) fn drop_last_task(&mut self) {
+        self.events.truncate(self.events.len() - 2);
+        self.told = self.events.len();
+    }
+
     pub(super) fn last_id(&self) -> i64 {
         self.events.len() as i64
     }
 
     /// The worker forgets the run; it gets only what is new all the same, and has to ask for the rest.
     fn evict(&mut self) {
+        self.local_activities.clear();
         self.cached = new_run(&self.registry, None);
     }
 
@@ -419,25 +516,43 @@ impl Server {
         usize::from(self.choices.next().unwrap_or(0)) % count
     }
 
-    fn history(&self) -> String {
+    pub(super) fn history(&self) -> String {
         self.events.iter().map(event_line).collect::<Vec<_>>().join("\n")
     }
 }
 
 /// What a run says to its last task when it reads the history in pages.
-fn replay(run: &mut WorkflowRun, events: &[HistoryEvent], started_event_id: i64, page: usize) -> String {
+fn replay(
+    run: &mut WorkflowRun,
+    events: &[HistoryEvent],
+    started_event_id: i64,
+    page: usize,
+    messages: Vec<Message>,
+    told: &[Told],
+) -> String {
     let mut pages = events.chunks(page).peekable();
     let mut next = || {
         let events = pages.next().expect("the run asks for no page after the last").to_vec();
         let next_page_token = if pages.peek().is_some() { b"more".to_vec() } else { Vec::new() };
         HistoryPage { events, next_page_token }
     };
-    let task = WorkflowTask { started_event_id, attempt: 1, history: next(), ..WorkflowTask::default() };
+    let task = WorkflowTask { started_event_id, attempt: 1, history: next(), messages, ..WorkflowTask::default() };
     let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
     while matches!(output, Output::NeedHistory { .. }) {
         output = run.handle(Input::HistoryPage(next()));
     }
+    for told in told {
+        output = run.handle(told.input());
+    }
     text(&output)
+}
+
+/// Without what only the run knows that has seen each task alone: tasks that a heartbeat joins are one on replay, so
+/// its activations are counted in another way.
+fn without_indexes(text: &str) -> String {
+    let mut parts = text.split("\"activation_index\":");
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |shown, part| shown + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 pub(super) fn payloads<T: serde::Serialize + 'static>(value: &T) -> Payloads {
