@@ -29,6 +29,7 @@ use super::options::{ClientOptions, TlsOptions};
 use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
+use super::worker_commands::WorkerCommands;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after 60 s at the latest.
@@ -61,6 +62,8 @@ struct Inner {
     capabilities: Capabilities,
     /// The workers that may take the first tasks of workflows that are started over this connection.
     eager_workers: EagerWorkers,
+    /// The commands that the server sends to the workers of this connection.
+    worker_commands: WorkerCommands,
     /// Set when the server or a proxy turned out not to read gzip.
     compression_refused: AtomicBool,
 }
@@ -81,6 +84,7 @@ impl Connection {
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
             eager_workers: EagerWorkers::default(),
+            worker_commands: WorkerCommands::new(),
             compression_refused: AtomicBool::new(false),
         };
         inner.with_capabilities().await
@@ -105,6 +109,7 @@ impl Connection {
             identity: options.identity.clone().unwrap_or_else(default_identity),
             capabilities: Capabilities::default(),
             eager_workers: EagerWorkers::default(),
+            worker_commands: WorkerCommands::new(),
             compression_refused: AtomicBool::new(true),
         };
         inner.with_capabilities().await
@@ -128,6 +133,11 @@ impl Connection {
     /// The workers that may take the first tasks of workflows that are started over this connection.
     pub(crate) fn eager_workers(&self) -> &EagerWorkers {
         &self.inner.eager_workers
+    }
+
+    /// The commands that the server sends to the workers of this connection.
+    pub(crate) fn worker_commands(&self) -> &WorkerCommands {
+        &self.inner.worker_commands
     }
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.

@@ -21,6 +21,7 @@ use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
+use super::attempts::{Attempts, InHand};
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
 use super::limits::{Excess, Limit};
@@ -52,6 +53,8 @@ pub(super) struct ActivityWorker {
     registry: ActivityRegistry,
     slots: Arc<Slots>,
     rate: Rate,
+    /// The attempts that a command may tell to stop.
+    attempts: Arc<Attempts>,
     runtime: Handle,
 }
 
@@ -71,11 +74,16 @@ impl ActivityWorker {
     pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
-        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), rate, runtime: Handle::current() })
+        let (slots, runtime) = (Arc::new(Slots::new(slots)), Handle::current());
+        Arc::new(Self { shared, registry, slots, rate, attempts: Arc::default(), runtime })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
         &self.slots
+    }
+
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// A slot for an activity that is scheduled now, if this worker knows it and could start it at once.
@@ -86,11 +94,21 @@ impl ActivityWorker {
 
     /// Starts an attempt.
     pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
-        self.runtime.spawn(Arc::clone(self).attempt(task, slot));
+        let cancellation = ActivityCancellation::new();
+        // Not first when it runs: a command may come as soon as the task has.
+        let takes_commands = !self.shared.control_task_queue.is_empty();
+        let in_hand = takes_commands.then(|| self.attempts.add(&task.task_token, &cancellation));
+        self.runtime.spawn(Arc::clone(self).attempt(task, slot, cancellation, in_hand));
     }
 
     /// Runs an attempt and answers it; its slot is given back at the end.
-    async fn attempt(self: Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
+    async fn attempt(
+        self: Arc<Self>,
+        task: PollActivityTaskQueueResponse,
+        slot: Slot,
+        cancellation: ActivityCancellation,
+        in_hand: Option<InHand>,
+    ) {
         if let Some(turn) = self.rate.take_turn() {
             sleep_until(turn).await;
         }
@@ -99,7 +117,6 @@ impl ActivityWorker {
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let timeout = info.start_to_close_timeout.or(info.schedule_to_close_timeout);
         let deadline = began + timeout.unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
-        let cancellation = ActivityCancellation::new();
         let options = &self.shared.options;
         let interval = throttle_interval(
             info.heartbeat_timeout,
@@ -129,7 +146,7 @@ impl ActivityWorker {
         self.slots.count(matches!(outcome, Outcome::Failed(_)));
         let latest = heartbeats.end();
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
-        drop(slot);
+        drop((in_hand, slot));
     }
 
     /// Runs the code until it ends, telling it when it should stop.
@@ -447,6 +464,7 @@ impl TaskSource for ActivityTaskSource {
                 .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
+            worker_control_task_queue: shared.control_task_queue.clone(),
             worker_version_capabilities: shared.version_capabilities(),
             deployment_options: shared.deployment_options(),
             ..Default::default()

@@ -188,6 +188,7 @@ impl WorkflowWorker {
             }),
             capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
             worker_instance_key: shared.instance_key.clone(),
+            worker_control_task_queue: shared.control_task_queue.clone(),
             ..Default::default()
         }
     }

@@ -22,8 +22,9 @@ use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
 use super::worker_heartbeat::WorkerHeartbeats;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
-use super::{Worker, build_id};
+use super::{Worker, build_id, worker_commands};
 use crate::client::eager::EagerWorker;
+use crate::client::worker_commands::CommandedWorker;
 
 /// How long the server may take to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
@@ -127,6 +128,11 @@ impl Running {
         if let Some(workflows) = &self.workflows {
             // Set once: a worker starts its activities once.
             let _ = workflows.activities.set(Arc::clone(&activities));
+        }
+        if !self.shared.control_task_queue.is_empty() {
+            let known: Weak<dyn CommandedWorker> = Arc::downgrade(&activities) as _;
+            self.shared.connection.worker_commands().add(known);
+            self.watchdog.spawn(worker_commands::poll(Arc::clone(&self.shared)));
         }
         self.activities = Some(activities);
     }
@@ -263,12 +269,18 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
     let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
     let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
+    // So far all commands are for activities.
+    let takes_commands = capabilities.worker_commands && worker.activities.names().next().is_some();
+    let commands = worker.connection.worker_commands();
+    let control_task_queue =
+        if takes_commands { commands.task_queue(worker.connection.namespace()) } else { String::new() };
     Shared {
         connection: worker.connection.clone(),
         task_queue: worker.task_queue.clone(),
         identity,
         build_id,
         instance_key: uuid::Uuid::new_v4().to_string(),
+        control_task_queue,
         options,
         phases: Arc::clone(&worker.phases),
         limits,

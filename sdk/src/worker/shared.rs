@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) build_id: String,
     /// Tells this worker's polls from those of other workers with the same identity.
     pub(super) instance_key: String,
+    /// The queue on which the server sends commands to this process; empty if it sends none.
+    pub(super) control_task_queue: String,
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,

@@ -19,6 +19,7 @@ mod histories;
 mod messages;
 mod server;
 mod worker;
+mod worker_commands;
 mod worker_heartbeats;
 mod workflow_tasks;
 mod workflow_tasks_of_a_worker;

@@ -54,6 +54,8 @@ struct State {
     ends_polls: bool,
     /// Whether the namespace takes heartbeats of workers.
     takes_heartbeats: bool,
+    /// Whether the namespace sends commands to workers.
+    sends_commands: bool,
 }
 
 /// Clones are the same server.
@@ -74,6 +76,7 @@ impl Server {
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
             takes_heartbeats: false,
+            sends_commands: false,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
     }
@@ -92,6 +95,12 @@ impl Server {
     /// Takes heartbeats of workers, as newer servers do.
     pub(crate) fn taking_heartbeats(self) -> Self {
         self.state().takes_heartbeats = true;
+        self
+    }
+
+    /// Sends commands to workers, as newer servers can.
+    pub(crate) fn sending_commands(self) -> Self {
+        self.state().sends_commands = true;
         self
     }
 
@@ -118,6 +127,11 @@ impl Server {
     /// Hands an activity task to whoever polls next.
     pub(crate) fn activity_task(&self, task: PollActivityTaskQueueResponse) {
         self.hand_out("PollActivityTaskQueue", task.encode_to_vec());
+    }
+
+    /// Hands a Nexus task to whoever polls next, on whatever queue.
+    pub(crate) fn nexus_task(&self, task: PollNexusTaskQueueResponse) {
+        self.hand_out("PollNexusTaskQueue", task.encode_to_vec());
     }
 
     fn hand_out(&self, method: &'static str, task: Vec<u8>) {
@@ -167,8 +181,8 @@ impl Server {
 
     /// The requests of that kind so far, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
-        let boring = ["GetSystemInfo", "DescribeNamespace", "PollWorkflowTaskQueue", "PollActivityTaskQueue"];
-        self.all_methods().into_iter().filter(|name| !boring.contains(&&**name)).collect()
+        let boring = |name: &str| name.starts_with("Poll") || ["GetSystemInfo", "DescribeNamespace"].contains(&name);
+        self.all_methods().into_iter().filter(|name| !boring(name)).collect()
     }
 
     /// All requests so far, in order.
@@ -198,9 +212,11 @@ impl Server {
                 let limits =
                     namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
                 let takes_heartbeats = self.state().takes_heartbeats;
+                let sends_commands = self.state().sends_commands;
                 let capabilities = namespace_info::Capabilities {
                     worker_poll_complete_on_shutdown: self.state().ends_polls,
                     worker_heartbeats: takes_heartbeats,
+                    worker_commands: sends_commands,
                     ..Default::default()
                 };
                 let info = NamespaceInfo {
@@ -238,7 +254,11 @@ impl Server {
             if let Some(task) = self.state().tasks.get_mut(&*method).and_then(VecDeque::pop_front) {
                 return Ok(task);
             }
-            if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
+            // The queue of commands is none of the worker's own.
+            if method != "PollNexusTaskQueue"
+                && self.state().ends_polls
+                && self.methods().iter().any(|name| name == "ShutdownWorker")
+            {
                 return Ok(Vec::new());
             }
             changed.await;
