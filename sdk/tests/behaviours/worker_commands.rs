@@ -16,7 +16,7 @@ use abide_protos::temporal::api::workflowservice::v1::*;
 use tonic::Code;
 
 use crate::harness::FIRST_TASK;
-use crate::server::{Server, activity, run, task};
+use crate::server::{Server, activity, run, seconds, task};
 
 type Poll = PollNexusTaskQueueRequest;
 type Done = RespondNexusTaskCompletedRequest;
@@ -46,7 +46,8 @@ async fn sleeps(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 }
 
 fn lingering(token: &str) -> PollActivityTaskQueueResponse {
-    PollActivityTaskQueueResponse { task_token: token.into(), ..activity("linger") }
+    let start_to_close_timeout = Some(seconds(3600));
+    PollActivityTaskQueueResponse { task_token: token.into(), start_to_close_timeout, ..activity("linger") }
 }
 
 fn cancel(token: &str) -> WorkerCommand {
@@ -242,6 +243,7 @@ async fn b060_one_worker_of_a_connection_polls_for_all_and_the_next_takes_over()
     let second = server.worker_of(&client).activities(linger).build().unwrap();
     let end_of_first = first.shutdown_handle();
     let first = tokio::spawn(first.run());
+    server.request::<Poll>(1).await;
     run(second, async {
         for number in 0..2 {
             server.activity_task(lingering(&format!("of either {number}")));
