@@ -1,7 +1,8 @@
 //! Commands to workers: an attempt whose cancellation was requested, or whose workflow has closed, is told to stop.
 //!
-//! They come as Nexus tasks on a queue that the worker named when it took the attempt. No event tells of them. What
-//! nobody takes in half a minute is forgotten; what was taken is not sent again.
+//! They come as Nexus tasks on a queue that the worker named when it took the attempt, one command each (the real server
+//! puts those of one workflow task together). No event tells of them. What nobody takes in half a minute is forgotten;
+//! what was taken is not sent again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
