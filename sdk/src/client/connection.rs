@@ -142,14 +142,20 @@ impl Connection {
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.call_with(request, RetrySchedule::CALL, false).await
+        self.call_with(request, RetrySchedule::CALL, false, || false).await
     }
 
-    /// Calls, and tries again until that much time has passed. For calls that would lose finished work.
-    pub(crate) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
+    /// Calls, and tries again until that much time has passed, or the caller gives up. For calls that would lose
+    /// finished work.
+    pub(crate) async fn call_within<R: Rpc>(
+        &self,
+        request: R,
+        time: Duration,
+        given_up: impl Fn() -> bool,
+    ) -> Result<R::Response, RpcError> {
         // An attempt that nobody answered may have hit a network or a server that hangs. Answers to tasks can be given
         // twice: the server knows each task by its token.
-        self.call_with(request, RetrySchedule::within(time), true).await
+        self.call_with(request, RetrySchedule::within(time), true, given_up).await
     }
 
     /// Calls once, without another attempt.
@@ -176,6 +182,7 @@ impl Connection {
         request: R,
         schedule: RetrySchedule,
         again_if_unanswered: bool,
+        given_up: impl Fn() -> bool,
     ) -> Result<R::Response, RpcError> {
         let encoded = Bytes::from(request.encode_to_vec());
         drop(request);
@@ -189,9 +196,12 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
-            let Some(wait) = backoff.next(&error, started.elapsed()) else { return Err(error) };
+            let Some(wait) = backoff.next(&error, started.elapsed()).filter(|_| !given_up()) else { return Err(error) };
             tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
             sleep(wait).await;
+            if given_up() {
+                return Err(error);
+            }
         }
     }
 }

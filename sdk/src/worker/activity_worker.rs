@@ -286,7 +286,7 @@ impl ActivityWorker {
     /// Sends until the server has it or has given the attempt up.
     async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        self.shared.connection.call_within(request, left).await.map(drop)
+        self.shared.call_within(request, left).await.map(drop)
     }
 }
 

@@ -91,7 +91,7 @@ impl WorkflowWorker {
         request: RespondWorkflowTaskCompletedRequest,
         size: usize,
     ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
-        let send = |request| self.shared.connection.call_within(request, time_left(ticket));
+        let send = |request| self.shared.call_within(request, time_left(ticket));
         if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
             return send(request).await;
         }
@@ -258,7 +258,7 @@ impl WorkflowWorker {
             deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
-        if let Err(error) = self.shared.connection.call_within(request, time_left(ticket)).await {
+        if let Err(error) = self.shared.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::debug!(
                 workflow_id,

@@ -1,6 +1,7 @@
 //! What all parts of a running worker know: its server, its names, its limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
@@ -10,8 +11,9 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
-use super::shutdown::Phases;
-use crate::client::Connection;
+use super::shutdown::{Phase, Phases};
+use crate::client::rpc::Rpc;
+use crate::client::{Connection, RpcError};
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
@@ -39,6 +41,11 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn namespace(&self) -> String {
         self.connection.namespace().to_string()
+    }
+
+    /// Calls until the server has answered, that much time has passed, or the worker has ended.
+    pub(super) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
+        self.connection.call_within(request, time, || self.phases.has_reached(Phase::Aborting)).await
     }
 
     pub(super) fn normal_queue(&self) -> TaskQueue {

@@ -175,7 +175,7 @@ async fn a_completion_is_sent_until_the_deadline_of_its_task() {
     let connection = script.connect(&ClientOptions::default()).await;
     let started = Instant::now();
     let minute = Duration::from_secs(60);
-    connection.call_within(RespondWorkflowTaskCompletedRequest::default(), minute).await.unwrap_err();
+    connection.call_within(RespondWorkflowTaskCompletedRequest::default(), minute, || false).await.unwrap_err();
     assert_eq!(started.elapsed(), minute);
 }
 
@@ -185,7 +185,7 @@ async fn a_completion_that_nobody_answered_is_sent_again() {
     let script = hangs().then(RespondActivityTaskCompletedResponse::default());
     let connection = script.connect(&ClientOptions::default()).await;
     let request = RespondActivityTaskCompletedRequest::default();
-    connection.call_within(request, Duration::from_secs(60)).await.unwrap();
+    connection.call_within(request, Duration::from_secs(60), || false).await.unwrap();
     assert_eq!(script.asked().len(), 2);
 
     let script = hangs();
