@@ -203,7 +203,7 @@ impl<R: Run> LaneThread<R> {
                 (Verdict::Fail(task_failure(&text)), Some(run))
             }
         };
-        let run_id = not_kept.is_some().then(|| ticket.run_id.clone()).unwrap_or_default();
+        let run_id = if not_kept.is_some() { ticket.run_id.clone() } else { String::new() };
         // First the answer: what follows may block.
         (self.shared.sink)(ticket, verdict);
         self.drop_run(&run_id, not_kept)?;
