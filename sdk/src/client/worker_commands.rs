@@ -3,6 +3,7 @@
 //! The client only knows that there are workers that may take a command; what they do, the layer above says. Workers are
 //! held weakly: a client keeps none alive.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Turn, MutexGuard as HeldTurn};
@@ -52,5 +53,11 @@ impl WorkerCommands {
     pub(crate) fn cancel_activity(&self, task_token: &[u8]) -> bool {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         workers.iter().filter_map(Weak::upgrade).any(|worker: Arc<_>| worker.cancel_activity(task_token))
+    }
+}
+
+impl fmt::Debug for WorkerCommands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerCommands").field("grouping_key", &self.grouping_key).finish_non_exhaustive()
     }
 }

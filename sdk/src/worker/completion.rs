@@ -155,7 +155,7 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        self.shared.connection.call(request).await.map(drop)
+        self.shared.client.call(request).await.map(drop)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]

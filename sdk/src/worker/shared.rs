@@ -8,24 +8,29 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
+use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::{Phase, Phases};
+use crate::client::RpcError;
 use crate::client::rpc::Rpc;
-use crate::client::{Connection, RpcError};
+use crate::client::worker_commands::WorkerCommands;
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) connection: Connection,
+    pub(super) client: Arc<CurrentClient>,
     pub(super) task_queue: String,
     pub(super) identity: String,
     pub(super) build_id: String,
     /// Tells this worker's polls from those of other workers with the same identity.
     pub(super) instance_key: String,
-    /// The queue on which the server sends commands to this process; empty if it sends none.
+    /// The commands to the workers of the connection with which this one began: whichever client takes over, it goes on
+    /// to share them.
+    pub(super) commands: Arc<WorkerCommands>,
+    /// The queue on which they come; empty if the server sends none.
     pub(super) control_task_queue: String,
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
@@ -34,18 +39,20 @@ pub(super) struct Shared {
     pub(super) paginates_completions: bool,
     /// Whether the namespace takes heartbeats of workers.
     pub(super) takes_worker_heartbeats: bool,
+    /// Whether the namespace suggests numbers of polls.
+    pub(super) suggests_pollers: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }
 
 impl Shared {
     pub(super) fn namespace(&self) -> String {
-        self.connection.namespace().to_string()
+        self.client.namespace().to_string()
     }
 
     /// Calls until the server has answered, that much time has passed, or the worker has ended.
     pub(super) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
-        self.connection.call_within(request, time, || self.phases.has_reached(Phase::Aborting)).await
+        self.client.call_within(request, time, || self.phases.has_reached(Phase::Aborting)).await
     }
 
     pub(super) fn normal_queue(&self) -> TaskQueue {

@@ -27,9 +27,9 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use super::activity_worker::ActivityWorker;
 use super::poller::sleep;
 use super::shared::Shared;
-use crate::client::RpcError;
 use crate::client::retry::{Backoff, RetrySchedule};
 use crate::client::worker_commands::{CommandedWorker, WorkerCommands};
+use crate::client::{Connection, RpcError};
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
@@ -49,12 +49,18 @@ impl CommandedWorker for ActivityWorker {
 
 /// Takes commands when it is this worker's turn, until it is dropped.
 pub(super) async fn poll(shared: Arc<Shared>) {
-    let commands = shared.connection.worker_commands();
-    let _turn = commands.turn().await;
+    let _turn = shared.commands.turn().await;
     let mut backoff = Backoff::new(RetrySchedule::POLL);
     let mut reported = false;
     loop {
-        let polled = match next_task(&shared).await {
+        let route = shared.client.route();
+        // A poll that is cut because another client has taken over may lose a command: the server sends it again.
+        let next = tokio::select! {
+            biased;
+            () = route.replaced() => continue,
+            next = next_task(&shared, &route.connection) => next,
+        };
+        let polled = match next {
             Ok(task) if task.task_token.is_empty() => Ok(()),
             Ok(task) => answer(&shared, task).await,
             Err(error) => Err(error),
@@ -71,11 +77,15 @@ pub(super) async fn poll(shared: Arc<Shared>) {
         if !error.is_unavailable() && !error.is_deadline_exceeded() && !std::mem::replace(&mut reported, true) {
             tracing::warn!("commands of the server to its workers cannot be taken; this is tried again: {error}");
         }
-        sleep(backoff.next(&error, Duration::ZERO).unwrap_or_default()).await;
+        tokio::select! {
+            biased;
+            () = route.replaced() => {}
+            () = sleep(backoff.next(&error, Duration::ZERO).unwrap_or_default()) => {}
+        }
     }
 }
 
-async fn next_task(shared: &Shared) -> Result<PollNexusTaskQueueResponse, RpcError> {
+async fn next_task(shared: &Shared, connection: &Connection) -> Result<PollNexusTaskQueueResponse, RpcError> {
     let queue = TaskQueue {
         name: shared.control_task_queue.clone(),
         kind: TaskQueueKind::WorkerCommands as i32,
@@ -87,21 +97,21 @@ async fn next_task(shared: &Shared) -> Result<PollNexusTaskQueueResponse, RpcErr
         namespace: shared.namespace(),
         task_queue: Some(queue),
         identity: shared.identity.clone(),
-        worker_instance_key: shared.connection.worker_commands().grouping_key().to_string(),
+        worker_instance_key: shared.commands.grouping_key().to_string(),
         ..Default::default()
     };
-    shared.connection.long_poll(request).await
+    connection.long_poll(request).await
 }
 
 async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(), RpcError> {
     let (namespace, identity) = (shared.namespace(), shared.identity.clone());
     let (task_token, poller_group_id) = (task.task_token, task.poller_group_id);
-    let answered = match execute(task.request.unwrap_or_default(), shared.connection.worker_commands()) {
+    let answered = match execute(task.request.unwrap_or_default(), &shared.commands) {
         Ok(results) => {
             let response = Some(response_of(&results));
             let request =
                 RespondNexusTaskCompletedRequest { namespace, identity, task_token, response, poller_group_id };
-            shared.connection.call(request).await.map(drop)
+            shared.client.call(request).await.map(drop)
         }
         Err(refusal) => {
             tracing::warn!("a command of the server is not carried out: {}", refusal.text);
@@ -114,7 +124,7 @@ async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(),
                 poller_group_id,
                 ..Default::default()
             };
-            shared.connection.call(request).await.map(drop)
+            shared.client.call(request).await.map(drop)
         }
     };
     match answered {

@@ -179,6 +179,7 @@ async fn b060_what_is_not_known_is_refused_and_the_known_commands_beside_it_are_
     let server = Server::new().sending_commands();
     run(server.worker().await.activities(linger).build().unwrap(), async {
         server.activity_task(lingering("bake"));
+        wait(secs(1)).await;
         let unknown = WorkerCommand { r#type: None };
         let cancel_operation = request::Variant::CancelOperation(CancelOperationRequest::default());
         let cases = [
@@ -269,6 +270,26 @@ async fn b060_one_worker_of_a_connection_polls_for_all_and_the_next_takes_over()
     let polls: Vec<_> = server.asked::<Poll>().into_iter().map(|(_, poll)| poll).collect();
     let same = |at: usize| queue_of(&polls[at]) == queue_of(&polls[0]);
     assert_eq!((same(1), same(2), same(3), same(4)), (true, true, true, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b060_commands_come_over_the_client_that_takes_over_on_the_same_queue() {
+    let (old, new) = (Server::new().sending_commands(), Server::new().sending_commands());
+    let worker = old.worker().await.activities(linger).build().unwrap();
+    let handle = worker.client_handle();
+    run(worker, async {
+        let before: Poll = old.request(1).await;
+        old.activity_task(lingering("bake"));
+        wait(secs(1)).await;
+        handle.replace_client(&new.client().await).unwrap();
+        let after: Poll = new.request(1).await;
+        assert_eq!(queue_of(&after), queue_of(&before));
+        new.nexus_task(commands([cancel("bake")]));
+        assert_eq!(new.request::<Cancelled>(1).await.task_token, b"bake");
+        assert_eq!(new.asked::<Done>().len(), 1);
+    })
+    .await;
+    assert_eq!(old.asked::<Poll>().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
