@@ -63,7 +63,7 @@ pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{Grouping, QueueOrder, RunOrder};
 pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
-pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior};
+pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

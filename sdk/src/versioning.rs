@@ -35,6 +35,35 @@ pub enum ContinueAsNewVersioningBehavior {
     UseRampingVersion,
 }
 
+/// Whether what a workflow begins (an activity, a child, its next run) goes to workers of the same build (Temporal's
+/// versioning intent).
+///
+/// It concerns task queues whose workers are told apart by build ids alone, the server's way before
+/// [worker deployments](DeploymentVersion); with deployments it means nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersioningIntent {
+    /// As [`Compatible`](Self::Compatible) where the task queue is the workflow's own, as [`Default`](Self::Default)
+    /// where it is another: there build ids mean something else.
+    #[default]
+    Unspecified,
+    /// To workers whose build is compatible with the one that runs this workflow.
+    Compatible,
+    /// To workers of the task queue's default build.
+    Default,
+}
+
+impl VersioningIntent {
+    /// Whether the command asks for this workflow's build.
+    pub(crate) fn inherits_build_id(self, own_queue: bool) -> bool {
+        match self {
+            Self::Unspecified => own_queue,
+            Self::Compatible => true,
+            Self::Default => false,
+        }
+    }
+}
+
 impl DeploymentVersion {
     /// A build of a deployment.
     pub fn new(deployment_name: impl Into<String>, build_id: impl Into<String>) -> Self {

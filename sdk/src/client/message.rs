@@ -2,17 +2,18 @@
 
 use std::future::IntoFuture;
 
-use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::workflowservice::v1::{QueryWorkflowRequest, SignalWorkflowExecutionRequest};
 use uuid::Uuid;
 
 use super::connection::Connection;
 use super::errors::{QueryError, SignalError};
+use super::header::set_header;
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
-use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
+use crate::definition::{Arguments, PayloadValue, QueryDefinition, SignalDefinition};
 
 /// A signal about to be sent: `.await` it.
 #[must_use = "the signal is sent when this is awaited"]
@@ -21,17 +22,26 @@ pub struct SignalWorkflow<S: SignalDefinition> {
     execution: WorkflowExecution,
     signal: S,
     input: Result<Option<Payloads>, PayloadError>,
+    header: Option<Header>,
     request_id: Option<String>,
 }
 
 impl<S: SignalDefinition> SignalWorkflow<S> {
     pub(super) fn new(connection: Connection, execution: WorkflowExecution, signal: S, args: &S::Args) -> Self {
-        Self { connection, execution, signal, input: written::<S>(args), request_id: None }
+        Self { connection, execution, signal, input: written::<S>(args), header: None, request_id: None }
     }
 
     /// Makes repeated signals one: the server ignores a second one with the same request id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
+        self
+    }
+
+    /// Gives the signal a header, which its handler [can read](crate::WorkflowContext::message_header).
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = set_header(&mut self.header, key, value) {
+            self.input = Err(error);
+        }
         self
     }
 
@@ -42,6 +52,7 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
             workflow_execution: Some(self.execution),
             signal_name: self.signal.name().to_string(),
             input: self.input?,
+            header: self.header,
             identity: self.connection.identity().to_string(),
             request_id: self.request_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
             ..Default::default()
@@ -69,17 +80,26 @@ pub struct QueryWorkflow<Q: QueryDefinition> {
     execution: WorkflowExecution,
     query: Q,
     input: Result<Option<Payloads>, PayloadError>,
+    header: Option<Header>,
     reject_condition: Option<QueryRejectCondition>,
 }
 
 impl<Q: QueryDefinition> QueryWorkflow<Q> {
     pub(super) fn new(connection: Connection, execution: WorkflowExecution, query: Q, args: &Q::Args) -> Self {
-        Self { connection, execution, query, input: written::<Q>(args), reject_condition: None }
+        Self { connection, execution, query, input: written::<Q>(args), header: None, reject_condition: None }
     }
 
     /// Rejects the query when the workflow is in such a state. Default: it is answered in every state.
     pub fn reject_condition(mut self, condition: QueryRejectCondition) -> Self {
         self.reject_condition = Some(condition);
+        self
+    }
+
+    /// Gives the query a header, which its handler [can read](crate::WorkflowContext::message_header).
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = set_header(&mut self.header, key, value) {
+            self.input = Err(error);
+        }
         self
     }
 
@@ -89,7 +109,7 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
         let request = QueryWorkflowRequest {
             namespace: self.connection.namespace().to_string(),
             execution: Some(self.execution),
-            query: Some(WorkflowQuery { query_type: name.to_string(), query_args: self.input?, header: None }),
+            query: Some(WorkflowQuery { query_type: name.to_string(), query_args: self.input?, header: self.header }),
             query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
         };
         let answered = self.connection.call(request).await;

@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::eager::Reservation;
 use super::errors::StartError;
 use super::handle::WorkflowHandle;
+use super::header::set_header;
 use super::message::written;
 use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use super::result::WorkflowFailedError;
@@ -151,6 +152,15 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     pub fn search_attributes(mut self, values: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
         let values: Vec<SearchAttributeUpdate> = values.into_iter().collect();
         apply(&values, self.request.search_attributes.get_or_insert_default());
+        self
+    }
+
+    /// Gives the workflow a header, which its [info](crate::WorkflowInfo::header) shows. With
+    /// [`with_signal`](Self::with_signal) the signal has it as well.
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = set_header(&mut self.request.header, key, value) {
+            self.unwritable = Some(error);
+        }
         self
     }
 
@@ -351,6 +361,7 @@ fn signal_with_start(
         user_metadata: start.user_metadata,
         priority: start.priority,
         memo: start.memo,
+        header: start.header,
         search_attributes: start.search_attributes,
         workflow_start_delay: start.workflow_start_delay,
         ..Default::default()

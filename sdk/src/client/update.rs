@@ -8,7 +8,7 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
 use abide_protos::temporal::api::update::v1::{Input, Meta, Outcome, Request, UpdateRef, WaitPolicy, outcome};
 use abide_protos::temporal::api::workflowservice::v1::{
@@ -19,13 +19,14 @@ use uuid::Uuid;
 
 use super::connection::{Connection, sleep};
 use super::errors::UpdateError;
+use super::header::set_header;
 use super::message::written;
 use super::retry::{Backoff, RetrySchedule};
 use super::rpc::Rpc;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadReader};
-use crate::definition::UpdateDefinition;
+use crate::definition::{PayloadValue, UpdateDefinition};
 
 /// An update that gives a handle once the workflow has accepted it: what
 /// [`start_update`](super::WorkflowHandle::start_update) makes.
@@ -44,6 +45,7 @@ pub struct UpdateWorkflow<U: UpdateDefinition, Until = UntilCompleted> {
     first_execution_run_id: String,
     update: U,
     input: Result<Option<Payloads>, PayloadError>,
+    header: Option<Header>,
     id: Option<String>,
     until: PhantomData<fn() -> Until>,
 }
@@ -57,7 +59,8 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
         args: &U::Args,
     ) -> Self {
         let input = written::<U>(args);
-        Self { connection, execution, first_execution_run_id, update, input, id: None, until: PhantomData }
+        let (header, id, until) = (None, None, PhantomData);
+        Self { connection, execution, first_execution_run_id, update, input, header, id, until }
     }
 
     /// The update's id. A second update of the same workflow with the same id is the same update: it runs once, and
@@ -67,14 +70,24 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
         self
     }
 
+    /// Gives the update a header, which its handler and its validator
+    /// [can read](crate::WorkflowContext::message_header).
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = set_header(&mut self.header, key, value) {
+            self.input = Err(error);
+        }
+        self
+    }
+
     async fn send(self, wait: Stage) -> Result<UpdateHandle<U>, UpdateError> {
         let id = self.id.unwrap_or_else(|| Uuid::new_v4().to_string());
+        let input = Input { header: self.header, name: self.update.name().to_string(), args: self.input? };
         let request = UpdateWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
             workflow_execution: Some(self.execution.clone()),
             first_execution_run_id: self.first_execution_run_id,
             wait_policy: Some(wait_policy(wait)),
-            request: Some(update_request(&self.connection, &id, self.update.name(), self.input?)),
+            request: Some(update_request(&self.connection, &id, input)),
         };
         let workflow_id = &self.execution.workflow_id;
         loop {
@@ -224,10 +237,10 @@ pub(super) fn wait_policy(stage: Stage) -> WaitPolicy {
     WaitPolicy { lifecycle_stage: stage.into() }
 }
 
-pub(super) fn update_request(connection: &Connection, id: &str, name: &str, args: Option<Payloads>) -> Request {
+pub(super) fn update_request(connection: &Connection, id: &str, input: Input) -> Request {
     Request {
         meta: Some(Meta { update_id: id.to_string(), identity: connection.identity().to_string() }),
-        input: Some(Input { header: None, name: name.to_string(), args }),
+        input: Some(input),
         ..Default::default()
     }
 }

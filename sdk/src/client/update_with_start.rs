@@ -2,11 +2,12 @@
 
 use std::future::IntoFuture;
 
-use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::{
     UpdateWorkflowExecutionLifecycleStage as Stage, WorkflowIdConflictPolicy as ConflictPolicy,
 };
 use abide_protos::temporal::api::errordetails::v1::MultiOperationExecutionFailure;
+use abide_protos::temporal::api::update::v1::Input;
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_request::{Operation, operation};
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response::Response;
 use abide_protos::temporal::api::workflowservice::v1::{
@@ -18,11 +19,12 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::errors::{StartError, UpdateError, UpdateWithStartError};
 use super::handle::WorkflowHandle;
+use super::header::set_header;
 use super::rpc_error::RpcError;
 use super::start::{ClientFuture, StartWorkflow, UntilStarted};
 use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
 use crate::converter::PayloadError;
-use crate::definition::{UpdateDefinition, WorkflowDefinition};
+use crate::definition::{PayloadValue, UpdateDefinition, WorkflowDefinition};
 
 /// A workflow about to be started with an update: `.await` it for handles of both.
 ///
@@ -32,6 +34,7 @@ pub struct UpdateWithStart<W: WorkflowDefinition, U: UpdateDefinition> {
     start: StartWorkflow<W, UntilStarted>,
     update: U,
     input: Result<Option<Payloads>, PayloadError>,
+    update_header: Option<Header>,
     update_id: Option<String>,
 }
 
@@ -41,7 +44,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         update: U,
         input: Result<Option<Payloads>, PayloadError>,
     ) -> Self {
-        Self { start, update, input, update_id: None }
+        Self { start, update, input, update_header: None, update_id: None }
     }
 
     /// The update's id. If the workflow has had an update with that id, it is that one. Default: a random UUID.
@@ -50,8 +53,18 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         self
     }
 
+    /// Gives the update a header, which its handler and its validator
+    /// [can read](crate::WorkflowContext::message_header). That of the start is [another](StartWorkflow::header).
+    pub fn update_header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = set_header(&mut self.update_header, key, value) {
+            self.input = Err(error);
+        }
+        self
+    }
+
     async fn send(self) -> Result<(WorkflowHandle<W>, UpdateHandle<U>), UpdateWithStartError> {
-        let input = self.input.map_err(UpdateError::from)?;
+        let args = self.input.map_err(UpdateError::from)?;
+        let input = Input { header: self.update_header, name: self.update.name().to_string(), args };
         if self.start.has_signal() {
             return Err(StartError::SignalAndUpdate { update: self.update.name() }.into());
         }
@@ -66,7 +79,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
             namespace: connection.namespace().to_string(),
             workflow_execution: Some(execution.clone()),
             wait_policy: Some(wait_policy(Stage::Accepted)),
-            request: Some(update_request(&connection, &id, self.update.name(), input)),
+            request: Some(update_request(&connection, &id, input)),
             ..Default::default()
         };
         let (started, updated) = execute(&connection, start, update)

@@ -99,3 +99,47 @@ impl Flags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata(core: &[u32], lang: &[u32], name: &str, version: &str) -> WorkflowTaskCompletedMetadata {
+        WorkflowTaskCompletedMetadata {
+            core_used_flags: core.to_vec(),
+            lang_used_flags: lang.to_vec(),
+            sdk_name: name.into(),
+            sdk_version: version.into(),
+        }
+    }
+
+    #[test]
+    fn flags_that_nobody_knows_here_are_kept_and_not_written_again() {
+        let mut flags = Flags::new(true);
+        flags.recorded(&metadata(&[2, 77], &[5], "", ""));
+        flags.recorded(&metadata(&[99], &[], "", ""));
+        assert_eq!(flags.core.iter().copied().collect::<Vec<_>>(), [2, 77, 99]);
+        assert!(flags.has_lang_flag(5));
+        // Ours that are not there yet are added; the others stand in the history already.
+        assert_eq!(flags.to_record(), metadata(&[1, 3, 4], &[], SDK_NAME, SDK_VERSION));
+    }
+
+    #[test]
+    fn name_and_version_are_written_where_they_differ_from_the_last_ones() {
+        let mut flags = Flags::new(true);
+        assert_eq!(flags.to_record(), metadata(&[1, 2, 3, 4], &[], SDK_NAME, SDK_VERSION));
+        flags.recorded(&flags.to_record());
+        assert_eq!(flags.to_record(), metadata(&[], &[], "", ""), "nothing is new");
+        flags.recorded(&metadata(&[], &[], "", "0.0.0"));
+        assert_eq!(flags.to_record(), metadata(&[], &[], "", SDK_VERSION), "another version went on with it");
+        flags.recorded(&metadata(&[], &[], "temporal-python", SDK_VERSION));
+        assert_eq!(flags.to_record(), metadata(&[], &[], SDK_NAME, ""), "another SDK went on with it");
+    }
+
+    #[test]
+    fn a_server_that_does_not_store_them_is_sent_none() {
+        let flags = Flags::new(false);
+        assert_eq!(flags.to_record(), WorkflowTaskCompletedMetadata::default());
+        assert!(!flags.uses(CoreFlag::MoveTerminalCommands, false));
+    }
+}

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
+use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::update::v1::Request;
@@ -47,6 +47,7 @@ pub(crate) struct Signal {
     pub(crate) event_id: i64,
     pub(crate) name: String,
     pub(crate) input: Option<Payloads>,
+    pub(crate) header: Option<Box<Header>>,
 }
 
 /// An update as it was requested.
@@ -66,6 +67,12 @@ impl UpdateRequest {
     /// The update's name on the wire.
     pub(crate) fn name(&self) -> &str {
         self.request.input.as_ref().map_or("", |input| &input.name)
+    }
+
+    /// Its headers, if it has any.
+    pub(crate) fn header(&self) -> Option<&Header> {
+        let header = self.request.input.as_ref().and_then(|input| input.header.as_ref());
+        header.filter(|header| !header.fields.is_empty())
     }
 }
 

@@ -163,7 +163,8 @@ impl StateMachines {
             A::WorkflowTaskFailedEventAttributes(failed) => self.task_failed(id, failed),
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
-                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input }));
+                let header = event.header.take().filter(|header| !header.fields.is_empty()).map(Box::new);
+                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input, header }));
                 Ok(())
             }
             A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {

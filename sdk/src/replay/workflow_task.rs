@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::command::v1::Command;
-use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::common::v1::{Header, Payload};
 use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
@@ -61,6 +61,8 @@ pub struct LocalActivityTask {
     pub activity_type: String,
     /// Its arguments.
     pub input: Vec<Payload>,
+    /// Its headers, if it has any.
+    pub header: Option<Header>,
     /// The attempt to begin with, from 1.
     pub attempt: u32,
     /// When the first attempt was scheduled, which may have been a timer ago.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::update::v1::outcome;
 
 use super::failures::TaskError;
@@ -48,13 +49,14 @@ pub(super) struct UpdateHandler {
     pub(super) machine: Key,
 }
 
-/// What the code of a signal's handler is told about the signal. Takes its name.
+/// What the code of a signal's handler is told about the signal. Takes its name and its headers.
 pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
     InboundMessage {
         kind: HandlerKind::Signal,
         name: std::mem::take(&mut signal.name),
         update_id: String::new(),
         signal_event_id: signal.event_id,
+        header: signal.header.take(),
     }
 }
 
@@ -65,6 +67,18 @@ pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
         name: request.name().to_string(),
         update_id: request.update_id.clone(),
         signal_event_id: 0,
+        header: request.header().map(|header| Box::new(header.clone())),
+    }
+}
+
+/// What the code of a query's handler is told about the query.
+pub(super) fn inbound_query(query: &WorkflowQuery) -> InboundMessage {
+    InboundMessage {
+        kind: HandlerKind::Query,
+        name: query.query_type.clone(),
+        update_id: String::new(),
+        signal_event_id: 0,
+        header: query.header.clone().map(Box::new),
     }
 }
 

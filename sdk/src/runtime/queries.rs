@@ -10,6 +10,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 
 use super::built_in_queries as built_in;
 use super::failures::TaskError;
+use super::messages::inbound_query;
 use super::read_only::read_only;
 use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind, application_failure};
@@ -40,7 +41,10 @@ pub(crate) fn answer_one(
     }
     let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
+    // Only while its handler runs: nothing of a query is left behind.
+    let outside = shared.current_message.replace(Some(Rc::new(inbound_query(query))));
     let answered = read_only(shared, ReadOnlyCode::Query, || instance.query(&ctx, &query.query_type, &mut args));
+    shared.current_message.replace(outside);
     match answered {
         Ok(Some(Ok(payload))) => WorkflowQueryResult {
             result_type: QueryResultType::Answered as i32,

@@ -26,6 +26,7 @@ use super::limits::{TooLarge, failed_query};
 use super::pages;
 use super::shutdown::Phase;
 use super::slots::Slot;
+use super::slow_task::warn_if_slow;
 use super::workflow_worker::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
@@ -46,7 +47,9 @@ impl WorkflowWorker {
             self.evict(&ticket);
             return self.fail_with(&ticket, request.task_token, cause, &text).await;
         }
-        match self.send_completion(&ticket, request, size).await {
+        let answered = self.send_completion(&ticket, request, size).await;
+        warn_if_slow(&ticket);
+        match answered {
             Ok(response) => {
                 self.slots.count(false);
                 self.start_eager(response.activity_tasks, eager_slots);
@@ -114,6 +117,7 @@ impl WorkflowWorker {
             return self.answer_query(ticket, result).await;
         }
         self.slots.count(true);
+        warn_if_slow(ticket);
         tracing::warn!(workflow_id, run_id, workflow_type, attempt, "the workflow task failed: {message}");
         if ticket.attempt > 1 {
             return;

@@ -26,6 +26,8 @@ pub(super) struct Ticket {
     pub(super) workflow_type: String,
     /// From 1.
     pub(super) attempt: i32,
+    /// When it came.
+    pub(super) received: tokio::time::Instant,
     /// When the server gives the task up.
     pub(super) deadline: tokio::time::Instant,
     /// When a task that waits for local activities is completed and asked for again.

@@ -419,6 +419,7 @@ mod tests {
             run_id: run_id.to_string(),
             workflow_type: workflow_type.to_string(),
             attempt: 1,
+            received: now().into(),
             deadline: now().into(),
             heartbeat_at: now().into(),
             clock: TaskClock::new(std::time::SystemTime::UNIX_EPOCH),
@@ -635,6 +636,47 @@ mod tests {
         case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.next(), "a: answer");
+    }
+
+    #[test]
+    fn b024_b025_a_run_that_waits_for_history_outlives_its_eviction() {
+        let case = Case::new(1, 10);
+        case.first("a", "long");
+        assert_eq!(case.next(), "a: page 2");
+        case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        case.send("a", "long", WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() });
+        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.next(), "a: answer", "what came while it was to be evicted is not lost");
+        assert_eq!(case.alive(), 1);
+    }
+
+    #[test]
+    fn b024_b025_an_open_run_outlives_its_eviction() {
+        let case = Case::new(1, 10);
+        case.first("a", "local");
+        assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
+        case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        assert_eq!(case.next(), "a: complete");
+        assert_eq!(case.alive(), 1, "it waits for its next task");
+    }
+
+    #[test]
+    fn b025_a_task_after_an_eviction_is_sent_back_for_the_whole_history() {
+        let case = Case::new(1, 10);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+        case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        case.later("a", 3);
+        assert_eq!(case.next(), "a: cache miss with 4 events");
+        case.send("a", "plain", whole_history(3));
+        assert_eq!(case.next(), "a: complete");
+        // Evicted twice, and once more when nobody is there.
+        for _ in 0..2 {
+            case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        }
+        case.wait_until("the run is dropped", |case| case.alive() == 0);
     }
 
     #[test]

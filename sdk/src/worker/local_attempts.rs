@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::TimeoutType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{
@@ -253,9 +253,9 @@ impl Attempts {
             schedule_to_close_timeout: task.schedule_to_close_timeout,
             heartbeat_timeout: None,
             retry_policy: Some(task.retry_policy.clone()),
-            // The server neither queues a local activity nor carries anything to it.
+            // The server does not queue a local activity.
             priority: Priority::new(),
-            header: Header::default(),
+            header: task.header.clone().unwrap_or_default(),
         }
     }
 }

@@ -43,6 +43,7 @@ mod running;
 mod shared;
 mod shutdown;
 mod slots;
+mod slow_task;
 mod worker_commands;
 mod worker_heartbeat;
 mod workflow_worker;

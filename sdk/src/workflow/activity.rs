@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use abide_protos::temporal::api::common::v1::{ActivityType, Header, Payloads};
+use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
@@ -18,10 +18,11 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options};
 use super::context::WorkflowContext;
+use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::{PayloadWriter, from_payload, to_payload};
+use crate::converter::{PayloadWriter, from_payload};
 use crate::definition::{ActivityDefinition, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
@@ -70,7 +71,7 @@ struct Request<D: ActivityDefinition> {
     options: ActivityOptions,
     activity_id: Option<String>,
     summary: Option<String>,
-    header: Option<Box<Header>>,
+    headers: Headers,
     location: &'static Location<'static>,
 }
 
@@ -103,7 +104,7 @@ impl WorkflowContext {
             options: ActivityOptions::none(),
             activity_id: None,
             summary: None,
-            header: None,
+            headers: Headers::default(),
             location: Location::caller(),
         };
         let call = ActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
@@ -159,15 +160,10 @@ impl<D: ActivityDefinition> ActivityCall<D> {
     pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Some(request) = &mut self.request {
             let key = key.into();
-            match to_payload(value) {
-                Ok(payload) => {
-                    request.header.get_or_insert_default().fields.insert(key, payload);
-                }
-                Err(error) => {
-                    let name = request.definition.name();
-                    let text = format!("the header {key} of activity {name} cannot be written: {error}");
-                    self.shared.fail_task(text, Location::caller());
-                }
+            if let Err(error) = request.headers.set(key.as_str(), value) {
+                let name = request.definition.name();
+                let text = format!("the header {key} of activity {name} cannot be written: {error}");
+                self.shared.fail_task(text, Location::caller());
             }
         }
         self
@@ -302,7 +298,7 @@ impl<D: ActivityDefinition> Request<D> {
             activity_id: self.activity_id.clone().unwrap_or_else(|| number.to_string()),
             activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
             task_queue: Some(TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }),
-            header: self.header.as_deref().cloned(),
+            header: self.headers.to_proto(),
             input,
             schedule_to_close_timeout: options.schedule_to_close_timeout.map(to_proto),
             schedule_to_start_timeout: options.schedule_to_start_timeout.map(to_proto),
@@ -311,7 +307,7 @@ impl<D: ActivityDefinition> Request<D> {
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
             // A wish: the worker takes it back where it could not start the activity itself.
             request_eager_execution: own_queue,
-            use_workflow_build_id: own_queue,
+            use_workflow_build_id: options.versioning_intent.inherits_build_id(own_queue),
             priority: options.priority.as_ref().map(Priority::to_proto),
         };
         Some(CommandBody {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
+use crate::versioning::VersioningIntent;
 
 /// What cancelling an activity does (Temporal's activity cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct ActivityOptions {
     pub(super) task_queue: Option<String>,
     pub(super) cancellation_type: ActivityCancellationType,
     pub(super) priority: Option<Priority>,
+    pub(super) versioning_intent: VersioningIntent,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.
@@ -95,6 +97,13 @@ macro_rules! activity_options {
             $options.priority = Some(priority);
             $this
         }
+
+        /// Whether it goes to workers of this workflow's build, where build ids are used without deployments. Default:
+        /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
+        pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
+            $options.versioning_intent = intent;
+            $this
+        }
     };
 }
 pub(super) use activity_options;
@@ -120,6 +129,7 @@ impl ActivityOptions {
             task_queue: None,
             cancellation_type: ActivityCancellationType::TryCancel,
             priority: None,
+            versioning_intent: VersioningIntent::Unspecified,
         }
     }
 

@@ -20,7 +20,8 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, child_workflow_options};
 use super::context::WorkflowContext;
-use super::external_workflow::SignalExternalWorkflow;
+use super::external_workflow::{SignalExternalWorkflow, Target};
+use super::header::Headers;
 use super::metadata::summary_and_details;
 use super::operation::OperationFuture;
 use super::shared::Shared;
@@ -70,6 +71,7 @@ struct Request<W: WorkflowDefinition> {
     search_attributes: Option<SearchAttributes>,
     summary: Option<String>,
     details: Option<String>,
+    headers: Headers,
     unwritable: Option<PayloadError>,
     location: &'static Location<'static>,
 }
@@ -79,6 +81,8 @@ struct Running {
     shared: Rc<Shared>,
     state: State,
     workflow_type: &'static str,
+    /// The child's, if it is not this workflow's.
+    namespace: Option<Box<str>>,
     location: &'static Location<'static>,
 }
 
@@ -122,6 +126,7 @@ impl WorkflowContext {
             search_attributes: None,
             summary: None,
             details: None,
+            headers: Headers::default(),
             unwritable: None,
             location: Location::caller(),
         };
@@ -149,6 +154,14 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Some(payload) = self.written(value) {
             self.request().memo.get_or_insert_default().fields.insert(key.into(), payload);
+        }
+        self
+    }
+
+    /// Gives the child a header, which its [info](super::WorkflowInfo::header) shows.
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = self.request().headers.set(key, value) {
+            self.request().unwritable = Some(error);
         }
         self
     }
@@ -189,11 +202,9 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         }
     }
 
-    /// Nothing on replay, where nothing is sent; an error waits for the child's start.
+    /// Also on replay: what is prepared there may be started later, when it is live. An error waits for the child's
+    /// start.
     fn written<T: PayloadValue>(&mut self, value: &T) -> Option<Payload> {
-        if self.shared.core.borrow().machines.replaying {
-            return None;
-        }
         to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
     }
 
@@ -271,8 +282,9 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     #[track_caller]
     pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
         // Without the run id, as in Core: the signal reaches the child's latest run.
-        let target = WorkflowExecution { workflow_id: self.execution.workflow_id.clone(), run_id: String::new() };
-        SignalExternalWorkflow::new(self.running.shared.clone(), target, true, (signal, args), Location::caller())
+        let execution = WorkflowExecution { workflow_id: self.execution.workflow_id.clone(), run_id: String::new() };
+        let target = Target { namespace: self.running.namespace.clone(), execution, child_only: true };
+        SignalExternalWorkflow::new(self.running.shared.clone(), target, (signal, args), Location::caller())
     }
 
     /// Cancels the child the way its [`ChildWorkflowCancellationType`] says. Nothing happens if it has closed.
@@ -358,7 +370,8 @@ impl<W: WorkflowDefinition> Request<W> {
         // Not `{run id}_{number}`: the seed changes with a reset, as the run does, but is there without the run's id
         // being kept, and the id looks like those that other SDKs make up.
         let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
-        let running = |shared, state| Running { shared, state, workflow_type, location };
+        let namespace = self.options.namespace.as_deref().map(Box::from);
+        let running = |shared, state| Running { shared, state, workflow_type, namespace, location };
         if let Some(reason) = shared.cancelled_here() {
             let failure = cancelled_before_sent(workflow_type, workflow_id, &reason);
             return (running(shared, State::Ended(Some(Box::new(failure)))), None);
@@ -404,7 +417,7 @@ impl<W: WorkflowDefinition> Request<W> {
         let task_queue = options.task_queue.unwrap_or_else(|| shared.task_queue.to_string());
         #[expect(deprecated, reason = "the server still reads inherit_build_id, and Core still sends it")]
         let attributes = StartChildWorkflowExecutionCommandAttributes {
-            namespace: shared.info.get().map(|info| info.namespace.clone()).unwrap_or_default(),
+            namespace: options.namespace.unwrap_or_else(|| shared.namespace()),
             workflow_id: workflow_id.to_string(),
             workflow_type: Some(WorkflowType { name: name.to_string() }),
             task_queue: Some(TaskQueue {
@@ -422,7 +435,8 @@ impl<W: WorkflowDefinition> Request<W> {
             cron_schedule: options.cron_schedule,
             memo: self.memo,
             search_attributes: self.search_attributes,
-            inherit_build_id: own_queue,
+            header: self.headers.to_proto(),
+            inherit_build_id: options.versioning_intent.inherits_build_id(own_queue),
             priority: options.priority.as_ref().map(crate::priority::Priority::to_proto),
             versioning_override: options.versioning_override.map(|versioning| versioning.to_proto()),
             ..Default::default()

@@ -8,6 +8,7 @@ use abide_protos::temporal::api::workflow::v1 as proto;
 
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
+use crate::versioning::VersioningIntent;
 use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
 /// What cancelling a child workflow does (Temporal's child workflow cancellation types).
@@ -69,6 +70,7 @@ pub enum VersioningOverride {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ChildWorkflowOptions {
+    pub(super) namespace: Option<String>,
     pub(super) task_queue: Option<String>,
     pub(super) execution_timeout: Option<Duration>,
     pub(super) run_timeout: Option<Duration>,
@@ -80,11 +82,21 @@ pub struct ChildWorkflowOptions {
     pub(super) cancellation_type: ChildWorkflowCancellationType,
     pub(super) versioning_override: Option<VersioningOverride>,
     pub(super) priority: Option<Priority>,
+    pub(super) versioning_intent: VersioningIntent,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.
 macro_rules! child_workflow_options {
     ($this:ident => $options:expr) => {
+        /// The namespace that the child runs in. It must be registered on the same server. Default: the parent's own.
+        ///
+        /// A server may refuse commands across namespaces; a [Nexus operation](crate::WorkflowContext::nexus_operation)
+        /// is what Temporal recommends between them.
+        pub fn namespace(mut $this, namespace: impl Into<String>) -> Self {
+            $options.namespace = Some(namespace.into());
+            $this
+        }
+
         /// The task queue whose workers run the child. Default: the parent's own.
         pub fn task_queue(mut $this, task_queue: impl Into<String>) -> Self {
             $options.task_queue = Some(task_queue.into());
@@ -156,6 +168,13 @@ macro_rules! child_workflow_options {
         /// Which of several waiting tasks a worker gets first. Default: the parent's own priority.
         pub fn priority(mut $this, priority: crate::priority::Priority) -> Self {
             $options.priority = Some(priority);
+            $this
+        }
+
+        /// Whether the child goes to workers of this workflow's build, where build ids are used without deployments. Default:
+        /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
+        pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
+            $options.versioning_intent = intent;
             $this
         }
     };

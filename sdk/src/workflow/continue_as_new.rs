@@ -14,12 +14,15 @@ use crate::duration::to_proto;
 use crate::failure::WorkflowError;
 use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
-use crate::versioning::ContinueAsNewVersioningBehavior;
+use crate::versioning::{ContinueAsNewVersioningBehavior, VersioningIntent};
 
 /// The next run, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
 #[must_use = "nothing happens unless it is returned: `return ctx.continue_as_new(..).into()`"]
 pub struct ContinueAsNew {
     attributes: Result<ContinueAsNewWorkflowExecutionCommandAttributes, String>,
+    /// Whether the next run's task queue is this run's.
+    own_queue: bool,
+    versioning_intent: VersioningIntent,
 }
 
 impl WorkflowContext {
@@ -49,7 +52,6 @@ impl WorkflowContext {
             })
             .map(|()| {
                 let info = self.info();
-                #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
                 ContinueAsNewWorkflowExecutionCommandAttributes {
                     workflow_type: Some(WorkflowType { name: workflow.name().to_string() }),
                     task_queue: Some(task_queue(info.task_queue.clone())),
@@ -57,27 +59,22 @@ impl WorkflowContext {
                     retry_policy: info.retry_policy.as_ref().map(RetryPolicy::to_proto),
                     memo: self.current_memo(),
                     search_attributes: self.current_search_attributes(),
-                    inherit_build_id: true,
                     ..Default::default()
                 }
             });
-        ContinueAsNew { attributes }
+        ContinueAsNew { attributes, own_queue: true, versioning_intent: VersioningIntent::Unspecified }
     }
 }
 
 impl ContinueAsNew {
     /// The task queue of the next run. Default: this run's.
-    pub fn task_queue(self, name: impl Into<String>) -> Self {
-        self.change(|attributes| {
+    pub fn task_queue(mut self, name: impl Into<String>) -> Self {
+        if let Ok(attributes) = &mut self.attributes {
             let name = name.into();
-            let same = attributes.task_queue.as_ref().is_some_and(|queue| queue.name == name);
-            // Another queue's workers have build ids of their own.
-            #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
-            {
-                attributes.inherit_build_id = same;
-            }
+            self.own_queue = attributes.task_queue.as_ref().is_some_and(|queue| queue.name == name);
             attributes.task_queue = Some(task_queue(name));
-        })
+        }
+        self
     }
 
     /// The time limit of the next run. Default: this run's.
@@ -149,6 +146,13 @@ impl ContinueAsNew {
         self.change(|attributes| attributes.initial_versioning_behavior = behavior.to_proto() as i32)
     }
 
+    /// Whether the next run goes to workers of this run's build, where build ids are used without deployments. Default:
+    /// [`VersioningIntent::Unspecified`].
+    pub fn versioning_intent(mut self, intent: VersioningIntent) -> Self {
+        self.versioning_intent = intent;
+        self
+    }
+
     fn change(mut self, change: impl FnOnce(&mut ContinueAsNewWorkflowExecutionCommandAttributes)) -> Self {
         if let Ok(attributes) = &mut self.attributes {
             change(attributes);
@@ -160,7 +164,12 @@ impl ContinueAsNew {
 impl From<ContinueAsNew> for WorkflowError {
     fn from(next: ContinueAsNew) -> Self {
         match next.attributes {
-            Ok(attributes) => WorkflowError::continue_as_new(attributes),
+            Ok(attributes) => {
+                let inherit_build_id = next.versioning_intent.inherits_build_id(next.own_queue);
+                #[expect(deprecated, reason = "the server still reads it, and Core still sends it")]
+                let attributes = ContinueAsNewWorkflowExecutionCommandAttributes { inherit_build_id, ..attributes };
+                WorkflowError::continue_as_new(attributes)
+            }
             Err(message) => WorkflowError::task_failure(message),
         }
     }

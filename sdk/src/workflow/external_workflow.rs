@@ -15,20 +15,32 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
 
 use super::context::WorkflowContext;
+use super::header::Headers;
+use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::PayloadWriter;
-use crate::definition::SignalDefinition;
+use crate::converter::{PayloadError, PayloadWriter};
+use crate::definition::{PayloadValue, SignalDefinition};
 use crate::failure::ExternalWorkflowFailure;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
 
-/// Another workflow of the same namespace. Made by [`WorkflowContext::external_workflow`].
+/// Another workflow. Made by [`WorkflowContext::external_workflow`].
 #[derive(Clone)]
 pub struct ExternalWorkflow {
     shared: Rc<Shared>,
-    target: WorkflowExecution,
+    target: Target,
+}
+
+/// Whom a message is for.
+#[derive(Clone)]
+pub(super) struct Target {
+    /// `None` for the sender's own.
+    pub(super) namespace: Option<Box<str>>,
+    pub(super) execution: WorkflowExecution,
+    /// Whether it must be a child of the sender.
+    pub(super) child_only: bool,
 }
 
 /// A signal to another workflow. Awaiting it sends it and waits until the server has delivered it.
@@ -37,9 +49,11 @@ pub struct ExternalWorkflow {
 #[must_use = "futures do nothing unless awaited"]
 pub struct SignalExternalWorkflow<S: SignalDefinition> {
     shared: Rc<Shared>,
-    target: WorkflowExecution,
-    child_only: bool,
+    target: Target,
     message: Option<Box<(S, S::Args)>>,
+    headers: Headers,
+    summary: Option<String>,
+    unwritable: Option<PayloadError>,
     location: &'static Location<'static>,
     sent: Option<OperationFuture>,
 }
@@ -48,7 +62,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct CancelExternalWorkflow {
     shared: Rc<Shared>,
-    target: WorkflowExecution,
+    target: Target,
     reason: String,
     location: &'static Location<'static>,
     sent: Option<OperationFuture>,
@@ -73,7 +87,8 @@ impl WorkflowContext {
     /// # Ok(()) }
     /// ```
     pub fn external_workflow(&self, workflow_id: impl Into<String>) -> ExternalWorkflow {
-        let target = WorkflowExecution { workflow_id: workflow_id.into(), run_id: String::new() };
+        let execution = WorkflowExecution { workflow_id: workflow_id.into(), run_id: String::new() };
+        let target = Target { namespace: None, execution, child_only: false };
         ExternalWorkflow { shared: self.shared.clone(), target }
     }
 }
@@ -81,13 +96,20 @@ impl WorkflowContext {
 impl ExternalWorkflow {
     /// Means this run of it and no other. Default: the latest run.
     pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
-        self.target.run_id = run_id.into();
+        self.target.execution.run_id = run_id.into();
+        self
+    }
+
+    /// Means a workflow of another namespace of the same server. Default: this workflow's own. A server may refuse
+    /// commands across namespaces.
+    pub fn with_namespace(mut self, namespace: &str) -> Self {
+        self.target.namespace = Some(namespace.into());
         self
     }
 
     /// Its workflow id.
     pub fn workflow_id(&self) -> &str {
-        &self.target.workflow_id
+        &self.target.execution.workflow_id
     }
 
     /// Sends a signal.
@@ -97,7 +119,7 @@ impl ExternalWorkflow {
     #[track_caller]
     pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
         let message = (signal, args);
-        SignalExternalWorkflow::new(self.shared.clone(), self.target.clone(), false, message, Location::caller())
+        SignalExternalWorkflow::new(self.shared.clone(), self.target.clone(), message, Location::caller())
     }
 
     /// Asks it to cancel itself; the reason may be empty. It decides when and how it ends.
@@ -119,19 +141,33 @@ impl ExternalWorkflow {
 impl<S: SignalDefinition> SignalExternalWorkflow<S> {
     pub(super) fn new(
         shared: Rc<Shared>,
-        target: WorkflowExecution,
-        child_only: bool,
+        target: Target,
         message: (S, S::Args),
         location: &'static Location<'static>,
     ) -> Self {
-        Self { shared, target, child_only, message: Some(Box::new(message)), location, sent: None }
+        let (message, headers) = (Some(Box::new(message)), Headers::default());
+        Self { shared, target, message, headers, summary: None, unwritable: None, location, sent: None }
     }
 
-    fn send(&self, signal: S, args: &S::Args) -> OperationFuture {
+    /// Gives the signal a header, which its handler [can read](WorkflowContext::message_header).
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Err(error) = self.headers.set(key, value) {
+            self.unwritable = Some(error);
+        }
+        self
+    }
+
+    /// A short text about the signal for people who look at this workflow.
+    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+        self.summary = Some(summary.into());
+        self
+    }
+
+    fn send(&mut self, signal: S, args: &S::Args) -> OperationFuture {
         let operation = self.shared.begin_operation();
         let replaying = self.shared.core.borrow().machines.replaying;
         let body = if replaying { None } else { self.body(signal, args) };
-        let workflow_id = self.target.workflow_id.clone();
+        let workflow_id = self.target.execution.workflow_id.clone();
         let mut core = self.shared.core.borrow_mut();
         let machine =
             core.machines.signal_external_workflow(signal.name(), workflow_id, operation, self.location, body);
@@ -142,24 +178,29 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         OperationFuture::new(self.shared.clone(), operation)
     }
 
-    fn body(&self, signal: S, args: &S::Args) -> Option<CommandBody> {
+    fn body(&mut self, signal: S, args: &S::Args) -> Option<CommandBody> {
         let mut writer = PayloadWriter::new();
-        if let Err(error) = S::write_args(args, &mut writer) {
-            let text = format!("the arguments of signal {} cannot be written: {error}", signal.name());
+        let written = match self.unwritable.take() {
+            Some(error) => Err(("a header", error)),
+            None => S::write_args(args, &mut writer).map_err(|error| ("the arguments", error)),
+        };
+        if let Err((what, error)) = written {
+            let text = format!("{what} of signal {} cannot be written: {error}", signal.name());
             self.shared.fail_task(text, self.location);
             return None;
         }
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = SignalExternalWorkflowExecutionCommandAttributes {
-            namespace: namespace(&self.shared),
-            execution: Some(self.target.clone()),
+            namespace: self.target.namespace(&self.shared),
+            execution: Some(self.target.execution.clone()),
             signal_name: signal.name().to_string(),
             input: writer.finish(),
-            child_workflow_only: self.child_only,
+            child_workflow_only: self.target.child_only,
+            header: self.headers.to_proto(),
             ..Default::default()
         };
         let attributes = Attributes::SignalExternalWorkflowExecutionCommandAttributes(attributes);
-        Some(CommandBody { attributes, user_metadata: None })
+        Some(CommandBody { attributes, user_metadata: user_metadata(self.summary.take()) })
     }
 }
 
@@ -185,7 +226,7 @@ impl CancelExternalWorkflow {
         let operation = self.shared.begin_operation();
         let mut core = self.shared.core.borrow_mut();
         let body = (!core.machines.replaying).then(|| self.body());
-        let workflow_id = self.target.workflow_id.clone();
+        let workflow_id = self.target.execution.workflow_id.clone();
         let machine: Key = core.machines.cancel_external_workflow(workflow_id, Some(operation), self.location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
@@ -198,9 +239,9 @@ impl CancelExternalWorkflow {
         let run_id = self.shared.info.get().map_or("", |info| &info.run_id);
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = RequestCancelExternalWorkflowExecutionCommandAttributes {
-            namespace: namespace(&self.shared),
-            workflow_id: self.target.workflow_id.clone(),
-            run_id: self.target.run_id.clone(),
+            namespace: self.target.namespace(&self.shared),
+            workflow_id: self.target.execution.workflow_id.clone(),
+            run_id: self.target.execution.run_id.clone(),
             reason: format!("Cancel requested by workflow with run id {run_id} with reason: {}", self.reason),
             ..Default::default()
         };
@@ -227,26 +268,28 @@ impl Future for CancelExternalWorkflow {
 }
 
 fn delivered(
-    target: &WorkflowExecution,
+    target: &Target,
     sent: Option<&mut OperationFuture>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), ExternalWorkflowFailure>> {
     let sent = sent.expect("a message to another workflow is not polled after it was cancelled");
     Poll::Ready(match ready!(Pin::new(sent).poll(cx)) {
-        Outcome::Failed(failure) => Err(ExternalWorkflowFailure::new(&target.workflow_id, *failure)),
+        Outcome::Failed(failure) => Err(ExternalWorkflowFailure::new(&target.execution.workflow_id, *failure)),
         _ => Ok(()),
     })
 }
 
-fn cancelled(target: &WorkflowExecution, message: &str) -> ExternalWorkflowFailure {
+fn cancelled(target: &Target, message: &str) -> ExternalWorkflowFailure {
     let proto = FailureProto {
         message: message.to_string(),
         failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
         ..Default::default()
     };
-    ExternalWorkflowFailure::new(&target.workflow_id, proto)
+    ExternalWorkflowFailure::new(&target.execution.workflow_id, proto)
 }
 
-fn namespace(shared: &Shared) -> String {
-    shared.info.get().map(|info| info.namespace.clone()).unwrap_or_default()
+impl Target {
+    fn namespace(&self, shared: &Shared) -> String {
+        self.namespace.as_deref().map_or_else(|| shared.namespace(), str::to_string)
+    }
 }

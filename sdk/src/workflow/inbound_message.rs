@@ -1,18 +1,23 @@
 //! Which message the code that runs now is the handler of.
 
+use abide_protos::temporal::api::common::v1::Header;
+
 use super::context::WorkflowContext;
 use super::implementation::HandlerKind;
+use crate::converter::{PayloadError, from_payload};
+use crate::definition::PayloadValue;
 
-/// A signal or an update, as long as its handler runs.
+/// A signal, an update or a query, as long as its handler runs.
 #[derive(Debug)]
 pub(crate) struct InboundMessage {
     pub(crate) kind: HandlerKind,
     /// Its name on the wire.
     pub(crate) name: String,
-    /// An update's id; empty for a signal.
+    /// An update's id; empty for others.
     pub(crate) update_id: String,
-    /// The event that a signal arrived with; 0 for an update.
+    /// The event that a signal arrived with; 0 for others.
     pub(crate) signal_event_id: i64,
+    pub(crate) header: Option<Box<Header>>,
 }
 
 /// An update, as its handler can ask for it.
@@ -47,5 +52,17 @@ impl WorkflowContext {
         let message = self.shared.current_message.borrow();
         let update = message.as_ref().filter(|message| message.kind == HandlerKind::Update)?;
         Some(UpdateInfo { id: update.update_id.clone(), name: update.name.clone() })
+    }
+
+    /// A header of the signal, update or query whose handler or validator runs: in it, and in what it spawned. `None` if there
+    /// is none of that name, and elsewhere. What came with the workflow's start is in its
+    /// [info](super::WorkflowInfo::header).
+    ///
+    /// # Errors
+    /// When the header is not a `T`.
+    pub fn message_header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
+        let message = self.shared.current_message.borrow();
+        let header = message.as_ref().and_then(|message| message.header.as_ref());
+        header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()
     }
 }

@@ -18,13 +18,14 @@ use super::activity::nothing;
 use super::activity_options::ActivityCancellationType;
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
+use super::header::Headers;
 use super::local_activity_options::{LocalActivityOptions, local_activity_options};
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, from_payload};
-use crate::definition::ActivityDefinition;
+use crate::definition::{ActivityDefinition, PayloadValue};
 use crate::failure::ActivityFailure;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
@@ -78,6 +79,7 @@ struct Request<D: ActivityDefinition> {
     activity_id: Option<String>,
     summary: Option<String>,
     include_arguments: bool,
+    headers: Headers,
     location: &'static Location<'static>,
 }
 
@@ -117,6 +119,7 @@ impl WorkflowContext {
             activity_id: None,
             summary: None,
             include_arguments: false,
+            headers: Headers::default(),
             location: Location::caller(),
         };
         let call = LocalActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
@@ -170,6 +173,21 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     pub fn include_arguments(mut self) -> Self {
         if let Some(request) = &mut self.request {
             request.include_arguments = true;
+        }
+        self
+    }
+
+    /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows; the history does not hold it.
+    /// A value that cannot be written fails the workflow task.
+    #[track_caller]
+    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        if let Some(request) = &mut self.request {
+            let key = key.into();
+            if let Err(error) = request.headers.set(key.as_str(), value) {
+                let name = request.definition.name();
+                let text = format!("the header {key} of local activity {name} cannot be written: {error}");
+                self.shared.fail_task(text, Location::caller());
+            }
         }
         self
     }
@@ -329,6 +347,7 @@ impl<D: ActivityDefinition> Request<D> {
             activity_id: self.id(seq),
             activity_type: name.to_string(),
             input: writer.finish().unwrap_or_default().payloads,
+            header: self.headers.to_proto(),
             attempt,
             original_schedule_time: None,
             schedule_to_close_timeout: options.schedule_to_close_timeout,

@@ -13,6 +13,7 @@ mod context;
 mod continue_as_new;
 mod event_group;
 mod external_workflow;
+mod header;
 mod implementation;
 mod inbound_message;
 mod info;

@@ -106,6 +106,11 @@ impl Shared {
         core.operations.insert(Operation::new(scope, number))
     }
 
+    /// The run's own namespace.
+    pub(crate) fn namespace(&self) -> String {
+        self.info.get().map(|info| info.namespace.clone()).unwrap_or_default()
+    }
+
     /// Whether operations that begin now fail at once, and why.
     pub(crate) fn cancelled_here(&self) -> Option<Rc<str>> {
         self.current_scope.borrow().cancelled()

@@ -211,6 +211,45 @@ async fn b053_the_answer_to_a_heartbeat_tells_an_attempt_to_stop_once() {
     }
 }
 
+/// Goes on after it was told to stop, and says what it was told.
+#[activity]
+async fn goes_on(ctx: &ActivityContext) -> Result<Vec<String>, ActivityError> {
+    let mut told = Vec::new();
+    for second in 0..60_u64 {
+        ctx.heartbeat(&second)?;
+        wait(millis(1001)).await;
+        if ctx.is_cancelled() {
+            told.push(format!("{:?}", ctx.cancelled().await));
+        }
+    }
+    told.dedup();
+    Ok(told)
+}
+
+#[tokio::test(start_paused = true)]
+async fn b053_what_later_answers_say_is_not_reported() {
+    let server = Server::new();
+    let answer = RecordActivityTaskHeartbeatResponse::default;
+    for answer in [
+        RecordActivityTaskHeartbeatResponse { cancel_requested: true, ..answer() },
+        RecordActivityTaskHeartbeatResponse { cancel_requested: true, activity_paused: true, ..answer() },
+        RecordActivityTaskHeartbeatResponse { activity_reset: true, ..answer() },
+    ] {
+        server.answer("RecordActivityTaskHeartbeat", &answer);
+    }
+    let completed = with_worker(&server, |worker| worker.activities(goes_on), async {
+        server.activity_task(PollActivityTaskQueueResponse {
+            heartbeat_timeout: Some(seconds(10)),
+            start_to_close_timeout: Some(seconds(100_000)),
+            ..activity("goes_on")
+        });
+        server.request::<Completed>(1).await
+    })
+    .await;
+    assert_eq!(text(completed.result.as_ref()).unwrap(), "[\"Cancelled\"]");
+    assert!(server.asked::<Heartbeat>().len() > 3, "heartbeats go on");
+}
+
 /// Fails after two heartbeats, and succeeds where another attempt left off.
 #[activity]
 async fn resume(ctx: &ActivityContext) -> Result<String, ActivityError> {

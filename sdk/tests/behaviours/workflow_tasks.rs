@@ -472,6 +472,71 @@ fn b020_messages_come_first_then_resolutions_as_they_happened_and_queries_last()
     );
 }
 
+/// Writes down what its messages find, and when a timer and a local activity have ended.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Ranks {
+    pages: Rc<State<Vec<String>>>,
+}
+
+#[workflow_methods]
+impl Ranks {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let (timer, local) = (ctx.clone(), ctx.clone());
+        let first = ctx.spawn(note(self.pages.clone(), "timer", async move { drop(timer.timer(secs(1)).await) }));
+        let second = ctx.spawn(note(self.pages.clone(), "local activity", async move {
+            drop(local.local_activity(work, "go".into()).start_to_close_timeout(secs(5)).await);
+        }));
+        futures_util::future::join(first, second).await;
+        ctx.timer(secs(2)).await?;
+        Ok(self.pages.get())
+    }
+
+    #[signal]
+    fn note(&self, ctx: &WorkflowContext) {
+        let found = format!("signal: patched {}, seed {}", ctx.patched("p"), ctx.random_seed());
+        self.pages.update(|pages| pages.push(found));
+    }
+
+    #[update]
+    fn tell(&self, ctx: &WorkflowContext) {
+        self.pages.update(|pages| pages.push(format!("update: seed {}", ctx.random_seed())));
+    }
+}
+
+/// The reset and the markers stand behind the messages in the history, and the timer fired before them.
+#[test]
+fn b020_patches_and_the_seed_come_before_messages_and_local_activities_after_all_else() {
+    check_recorded(
+        Ranks::run,
+        "1 WorkflowExecutionStarted type=wf original_execution_run_id=one
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted
+         4 WorkflowTaskCompleted
+         5 TimerStarted
+         6 TimerFired
+         7 WorkflowExecutionSignaled name=note
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted
+         10 WorkflowTaskFailed cause=ResetWorkflow new_run_id=two
+         11 WorkflowTaskScheduled
+         12 WorkflowTaskStarted
+         13 WorkflowTaskCompleted
+         14 MarkerRecorded name=core_patch details.patch-data={\"id\":\"p\",\"deprecated\":false}
+         15 WorkflowExecutionUpdateAccepted update=u1 name=tell sequencing=11
+         16 WorkflowExecutionUpdateCompleted update=u1 result=null
+         17 MarkerRecorded local_activity=1 activity=work result=\"gone\"
+         18 TimerStarted
+         19 TimerFired
+         20 WorkflowTaskScheduled
+         21 WorkflowTaskStarted",
+        expect![[
+            r#"CompleteWorkflowExecution result=["signal: patched true, seed 14456887154518335475","update: seed 14456887154518335475","timer","local activity"]"#
+        ]],
+    );
+}
+
 #[test]
 fn b021_a_reset_changes_the_random_seed_and_a_new_run_has_its_own() {
     #[workflow(name = "wf")]

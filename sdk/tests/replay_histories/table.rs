@@ -101,12 +101,16 @@ const TABLE: &[(&str, Verdict, &str)] = &[
     ("python/test_replayer_complete_history.json", EndsAsRecorded, "others::python_complete_history"),
     (
         "python/test_replayer_event_tracing.json",
-        ResultNotCompared("the order of its notes is that of Python's event loop; the notes are the same"),
+        ResultNotCompared(
+            "whose turn is next is a matter of Python's event loop; the notes of each handler are the same, in the same order",
+        ),
         "messages::python_event_tracing_issues_the_same_commands",
     ),
     (
         "python/test_replayer_event_tracing_single_batch.json",
-        ResultNotCompared("the order of its notes is that of Python's event loop; the notes are the same"),
+        ResultNotCompared(
+            "whose turn is next is a matter of Python's event loop; the notes of each handler are the same, in the same order",
+        ),
         "messages::python_event_tracing_issues_the_same_commands",
     ),
     ("python/test_replayer_nondeterministic_history.json", RefusedAt(11), "others::python_nondeterministic_history"),

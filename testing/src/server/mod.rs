@@ -61,6 +61,15 @@ impl TestServerBuilder {
         self
     }
 
+    /// Lets workflows name other namespaces in their commands: children, signals and requests to cancel there. By
+    /// default such a command fails its workflow task, as it does on a real server whose operator has not set
+    /// `system.enableCrossNamespaceCommands`.
+    #[must_use]
+    pub fn cross_namespace_commands(mut self) -> Self {
+        self.options.cross_namespace_commands = true;
+        self
+    }
+
     /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is under way, or
     /// by [`TestServer::advance`] and [`TestServer::sleep`]. By default the clock runs with the machine's.
     #[must_use]

@@ -258,3 +258,39 @@ async fn eager_activities_stay_on_the_worker_that_schedules_them() -> Outcome {
     })
     .await
 }
+
+/// What callers of `echo` took it for once.
+mod misunderstood {
+    use super::*;
+
+    #[activity]
+    pub(super) async fn echo(_number: u32) -> Result<String, ActivityError> {
+        Ok("never called".into())
+    }
+}
+
+#[workflow]
+async fn misunderstands(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let call = ctx.activity(misunderstood::echo, 7).start_to_close_timeout(secs(5)).retry_policy(once());
+    let failure = call.await.expect_err("a number is no text");
+    let local = ctx.local_activity(misunderstood::echo, 7).start_to_close_timeout(secs(5)).retry_policy(once());
+    let local = local.await.expect_err("a number is no text");
+    Ok(format!("{:?} {:?}, {:?}", failure.error_type(), failure.retry_state(), local.error_type()))
+}
+
+#[tokio::test]
+async fn b045_a_workflow_catches_that_arguments_do_not_fit() -> Outcome {
+    compare("misunderstands", |arm| async move {
+        let worker = arm.worker().workflow(misunderstands).activities(echo).build()?;
+        let history = worker
+            .run_until(async {
+                let handle = arm.client.start(misunderstands, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                let caught = "Some(\"InvalidArguments\") MaximumAttemptsReached, Some(\"InvalidArguments\")";
+                assert_eq!(handle.result().await?, caught);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        Ok(vec![history])
+    })
+    .await
+}

@@ -7,7 +7,10 @@ use abide::History;
 use abide::client::{Client, ClientOptions, WorkflowHandle};
 use abide::prelude::*;
 use abide::worker::{Worker, WorkerBuilder};
-use abide_testing::server::TestServer;
+use abide_protos::temporal::api::common::v1::WorkflowExecution;
+use abide_protos::temporal::api::workflowservice::v1::ResetWorkflowExecutionRequest;
+use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
+use abide_testing::server::{TestServer, TestServerBuilder};
 
 use crate::normalize::normalize;
 
@@ -29,11 +32,25 @@ where
     F: Fn(Arm) -> Fut,
     Fut: Future<Output = Histories>,
 {
-    let server = TestServer::builder().start();
+    compare_on(TestServer::builder(), std::env::var("ABIDE_TEST_SERVER").ok(), name, body).await
+}
+
+/// As [`compare`], on an embedded server that is not the default one, and on this real server if there is one.
+pub(crate) async fn compare_on<F, Fut>(
+    embedded: TestServerBuilder,
+    real: Option<String>,
+    name: &str,
+    body: F,
+) -> Outcome
+where
+    F: Fn(Arm) -> Fut,
+    Fut: Future<Output = Histories>,
+{
+    let server = embedded.start();
     let address = server.listen("127.0.0.1:0".parse()?).await?;
     let embedded = Box::pin(body(Arm::connect(&address.to_string(), name).await?)).await?;
-    let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else {
-        eprintln!("{name}: not compared with a real server (ABIDE_TEST_SERVER is not set)");
+    let Some(address) = real else {
+        eprintln!("{name}: not compared with a real server (none is set that this could be compared with)");
         return Ok(());
     };
     let real = Box::pin(body(Arm::connect(&address, name).await?)).await?;
@@ -67,6 +84,22 @@ impl Arm {
     /// A workflow id of this body.
     pub(crate) fn id(&self) -> String {
         self.name.clone()
+    }
+
+    /// Resets a run of this body's workflow to where the workflow task ended whose completion is this event.
+    pub(crate) async fn reset(&self, run_id: &str, workflow_task_finish_event_id: i64) -> Outcome {
+        let execution = WorkflowExecution { workflow_id: self.id(), run_id: run_id.into() };
+        let request = ResetWorkflowExecutionRequest {
+            namespace: "default".into(),
+            workflow_execution: Some(execution),
+            reason: "once more".into(),
+            workflow_task_finish_event_id,
+            request_id: format!("reset-{}", self.id()),
+            ..Default::default()
+        };
+        let mut client = WorkflowServiceClient::connect(format!("http://{}", self.address)).await?;
+        client.reset_workflow_execution(request).await?;
+        Ok(())
     }
 
     /// A worker of this body's task queue, to be given its workflows.

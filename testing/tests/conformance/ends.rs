@@ -50,7 +50,7 @@ async fn a_workflow_with_a_retry_policy_runs_again() -> Outcome {
         let worker = arm.worker().workflow(second_try).build()?;
         let histories = worker
             .run_until(async {
-                let policy = RetryPolicy::new().initial_interval(millis(100));
+                let policy = RetryPolicy::new().initial_interval(secs(1));
                 let start = arm.client.start(second_try, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.retry_policy(policy).await?;
                 assert_eq!(handle.result().await?, 2);

@@ -42,7 +42,7 @@ impl Talker {
         };
         let mut all = Vec::new();
         let listener = ctx.external_workflow(format!("{id}-listener"));
-        all.push(told(listener.signal(Listener::hear, "hello".into()).await));
+        all.push(told(listener.signal(Listener::hear, "hello".into()).summary("greets it").await));
         for name in [format!("{id}-nobody"), format!("{id}-closed"), id.clone()] {
             let other = ctx.external_workflow(name);
             all.push(told(other.signal(Listener::hear, "hello".into()).await));

@@ -37,6 +37,15 @@ async fn third_time(ctx: &ActivityContext) -> Result<u32, ActivityError> {
     Ok(attempt)
 }
 
+/// Its first attempt takes longer than any of its timeouts.
+#[activity]
+async fn hangs_once(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    if ctx.info().attempt == 1 {
+        ctx.cancelled().await;
+    }
+    Ok(ctx.info().attempt)
+}
+
 #[activity]
 async fn nap(time: u64) -> Result<u64, ActivityError> {
     tokio::time::interval_at(tokio::time::Instant::now() + millis(time), secs(1)).tick().await;
@@ -63,7 +72,7 @@ where
 {
     let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
     let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
-    let worker = worker.activities(says_when).activities(panics);
+    let worker = worker.activities(says_when).activities(panics).activities(hangs_once);
     let worker = options(worker).build()?;
     let (result, history) = worker
         .run_until(async {
@@ -73,9 +82,14 @@ where
             Ok::<_, Box<dyn std::error::Error>>((handle.result().await?, handle.fetch_history().await?))
         })
         .await??;
-    let replayed = WorkflowReplayer::new().workflow(workflow).replay(&history)?;
-    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    replays(workflow, &history)?;
     Ok((result, history))
+}
+
+fn replays<W: WorkflowImplementation>(workflow: W, history: &History) -> Outcome {
+    let replayed = WorkflowReplayer::new().workflow(workflow).replay(history)?;
+    assert!(replayed.same_outcome(), "now: {}\nrecorded: {}", replayed.outcome(), replayed.recorded());
+    Ok(())
 }
 
 async fn nothing<W: abide::WorkflowDefinition>(_: WorkflowHandle<W>) -> Result1<()> {
@@ -94,6 +108,8 @@ async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let slow = ctx.local_activity(nap, 5000).start_to_close_timeout(millis(50));
     let slow = slow.retry_policy(RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(2)).await;
     all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
+    let second = ctx.local_activity(hangs_once, ()).start_to_close_timeout(millis(500));
+    all.push(second.retry_policy(RetryPolicy::new().initial_interval(millis(10))).await?.to_string());
     let slow = ctx.local_activity(nap, 5000).schedule_to_close_timeout(millis(50)).await;
     all.push(format!("{:?}", slow.expect_err("it takes too long").timeout_type()));
     all.push(ctx.activity(echo, "remote".into()).start_to_close_timeout(limit).await?);
@@ -105,8 +121,8 @@ async fn b074_local_activities_end_in_every_way() -> Outcome {
     for options in CACHES {
         compare("local-outcomes", move |arm| async move {
             let (all, history) = run(&arm, outcomes, nothing, options).await?;
-            let expected =
-                ["hello", "Refused", "3", "Some(StartToClose)", "Some(ScheduleToClose)", "remote"].map(String::from);
+            let expected = ["hello", "Refused", "3", "Some(StartToClose)", "2", "Some(ScheduleToClose)", "remote"];
+            let expected = expected.map(String::from);
             assert_eq!(all, expected);
             Ok(vec![history])
         })
@@ -309,6 +325,129 @@ async fn b075_schedule_to_start_is_the_wait_for_a_slot() -> Outcome {
         let one_slot: Options = |worker| worker.max_concurrent_local_activities(1);
         let (all, history) = run(&arm, waits_for_a_slot, nothing, one_slot).await?;
         assert_eq!(all, ["Some(ScheduleToStart)", "3"]);
+        Ok(vec![history])
+    })
+    .await
+}
+
+/// Takes updates while a local activity is under way.
+#[workflow]
+#[derive(Default)]
+struct Obliging {
+    sum: State<u32>,
+}
+
+#[workflow_methods]
+impl Obliging {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, time: u64) -> Result<u32, WorkflowError> {
+        ctx.local_activity(nap, time).start_to_close_timeout(secs(20)).await?;
+        Ok(self.sum.get())
+    }
+
+    #[update]
+    fn add(&self, number: u32) -> u32 {
+        self.sum.update(|sum| *sum += number);
+        self.sum.get()
+    }
+
+    /// Over several workflow tasks: its own local activity takes longer than one.
+    #[update]
+    async fn add_slowly(&self, ctx: &WorkflowContext, number: u32) -> Result<u32, WorkflowError> {
+        ctx.local_activity(nap, 1200).start_to_close_timeout(secs(5)).await?;
+        Ok(self.add(number))
+    }
+}
+
+/// The update is in the first task, which a heartbeat ends: it is answered then, long before the local activity ends.
+#[tokio::test]
+async fn b069_updates_are_served_meanwhile() -> Outcome {
+    compare("local-updated", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
+        let history = worker
+            .run_until(Box::pin(async {
+                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(1));
+                let (handle, update) = start.with_update(Obliging::add, 5).update_id("first").await?;
+                assert_eq!(update.result().await?, 5);
+                let status = handle.describe().await?.status();
+                assert!(status.is_open(), "the update was answered while the local activity ran");
+                assert_eq!(handle.result().await?, 5);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            }))
+            .await??;
+        replays(Obliging::run, &history)?;
+        Ok(vec![history])
+    })
+    .await
+}
+
+/// The update comes while a heartbeat's task is open. How often tasks are renewed until then depends on the time that
+/// all takes, so histories are not compared.
+#[tokio::test]
+async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
+    compare("local-updated-between", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
+        let history = worker
+            .run_until(Box::pin(async {
+                let start = arm.client.start(Obliging::run, 6000).id(arm.id()).task_queue(arm.queue());
+                let handle = start.task_timeout(secs(1)).await?;
+                until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
+                assert_eq!(handle.update(Obliging::add, 5).id("first").await?, 5);
+                let status = handle.describe().await?.status();
+                assert!(status.is_open(), "the update was answered while the local activity ran");
+                assert_eq!(handle.result().await?, 5);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            }))
+            .await??;
+        replays(Obliging::run, &history)?;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
+    compare("local-in-update", |arm| async move {
+        let worker = arm.worker().workflow(Obliging::run).activities(nap).max_cached_workflows(0).build()?;
+        let history = worker
+            .run_until(Box::pin(async {
+                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(1));
+                let (handle, update) = start.with_update(Obliging::add_slowly, 7).update_id("first").await?;
+                assert_eq!(update.result().await?, 7);
+                assert_eq!(handle.result().await?, 7);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            }))
+            .await??;
+        replays(Obliging::run, &history)?;
+        Ok(vec![history])
+    })
+    .await
+}
+
+#[workflow]
+async fn cancels_between_attempts(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
+    // The pause is shorter than the threshold above which it would be a timer of the server's.
+    let policy = RetryPolicy::new().initial_interval(secs(30));
+    let waiting = [TryCancel, WaitCancellationCompleted, Abandon].map(|kind| {
+        let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(20)).retry_policy(policy.clone());
+        call.cancellation_type(kind).start()
+    });
+    ctx.local_activity(nap, 300).start_to_close_timeout(secs(5)).await?;
+    waiting.iter().for_each(|waiting| waiting.cancel());
+    let mut cancelled = Vec::new();
+    for waiting in waiting {
+        cancelled.push(waiting.await.is_err_and(|failure| failure.is_cancelled()));
+    }
+    Ok(cancelled)
+}
+
+#[tokio::test]
+async fn b079_cancelled_during_a_pause_in_the_process() -> Outcome {
+    compare("local-cancel-paused", |arm| async move {
+        let (cancelled, history) = run(&arm, cancels_between_attempts, nothing, |worker| worker).await?;
+        assert_eq!(cancelled, [true; 3]);
         Ok(vec![history])
     })
     .await

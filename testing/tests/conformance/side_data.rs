@@ -4,7 +4,7 @@
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
 use abide::workflow::TimerHandle;
-use abide::{Arguments, Priority, QueryDefinition, SearchAttributeKey};
+use abide::{Arguments, Priority, QueryDefinition, SearchAttributeKey, VersioningIntent};
 use abide_protos::temporal::api::workflowservice::v1::SetWorkerDeploymentCurrentVersionRequest;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use tonic::Code;
@@ -229,13 +229,81 @@ async fn a_retried_run_after_a_start_delay_knows_why() -> Outcome {
         let histories = worker
             .run_until(async {
                 let start = arm.client.start(remembers, ()).id(arm.id()).task_queue(arm.queue());
-                let start = start.retry_policy(RetryPolicy::new().initial_interval(millis(100)));
+                let start = start.retry_policy(RetryPolicy::new().initial_interval(secs(1)));
                 let handle = start.start_delay(secs(1)).await?;
                 assert_eq!(handle.result().await?, "attempt 2: spilt milk");
                 let first = handle.run_id().unwrap_or_default().to_string();
                 Ok::<_, Box<dyn std::error::Error>>(vec![
                     arm.client.handle(remembers, arm.id()).with_run_id(first).fetch_history().await?,
                     arm.client.handle(remembers, arm.id()).fetch_history().await?,
+                ])
+            })
+            .await??;
+        Ok(histories)
+    })
+    .await
+}
+
+/// Tells the headers of its start and of its signal.
+#[workflow]
+#[derive(Default)]
+struct Traced {
+    trace: State<Option<String>>,
+}
+
+#[workflow_methods]
+impl Traced {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| self.trace.with(Option::is_some)).await?;
+        ctx.timer(millis(300)).await?;
+        Ok(format!("{:?} {:?}", ctx.info().header::<String>("trace")?, self.trace.take()))
+    }
+
+    #[signal]
+    fn hear(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        self.trace.set(ctx.message_header("trace")?);
+        Ok(())
+    }
+}
+
+/// Hands a header to whatever it begins, and says which builds it wants.
+#[workflow]
+async fn traces(ctx: &WorkflowContext, run: u32) -> Result<Vec<String>, WorkflowError> {
+    let (id, trace) = (&ctx.info().workflow_id, |what: &str| format!("{what} of run {run}"));
+    let call = ctx.child_workflow(Traced::run, ()).workflow_id(format!("{id}-child-{run}"));
+    let child = call.header("trace", &trace("child")).versioning_intent(VersioningIntent::Default).start().await?;
+    ctx.timer(millis(300)).await?;
+    child.signal(Traced::hear, ()).header("trace", &trace("signal")).await?;
+    let local = ctx.local_activity(tells, ()).start_to_close_timeout(secs(5)).header("trace", &trace("local"));
+    let intents = [VersioningIntent::Unspecified, VersioningIntent::Compatible, VersioningIntent::Default];
+    let mut told = vec![child.await?, local.await?];
+    for intent in intents {
+        let call = ctx.activity(tells, ()).start_to_close_timeout(secs(5)).versioning_intent(intent);
+        told.push(call.header("trace", &trace("activity")).await?);
+    }
+    match run {
+        1 => ctx.continue_as_new(traces, 2).versioning_intent(VersioningIntent::Default).into(),
+        _ => Ok(told),
+    }
+}
+
+#[tokio::test]
+async fn headers_and_wanted_builds_go_with_whatever_is_begun() -> Outcome {
+    compare("traces", |arm| async move {
+        let worker = arm.worker().workflow(traces).workflow(Traced::run).activities(tells).build()?;
+        let histories = worker
+            .run_until(async {
+                let handle = arm.client.start(traces, 1).id(arm.id()).task_queue(arm.queue()).await?;
+                let told = handle.result().await?;
+                assert_eq!(told[0], "Some(\"child of run 2\") Some(\"signal of run 2\")");
+                assert!(told[1].ends_with("trace Some(\"local of run 2\")"), "{told:?}");
+                assert!(told[2].ends_with("trace Some(\"activity of run 2\")"), "{told:?}");
+                let first = handle.run_id().unwrap_or_default().to_string();
+                Ok::<_, Box<dyn std::error::Error>>(vec![
+                    arm.client.handle(traces, arm.id()).with_run_id(first).fetch_history().await?,
+                    arm.client.handle(traces, arm.id()).fetch_history().await?,
+                    arm.client.handle(Traced::run, format!("{}-child-2", arm.id())).fetch_history().await?,
                 ])
             })
             .await??;
@@ -280,8 +348,8 @@ async fn stays(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 /// The embedded server hands tasks to workers of any version; a real one wants to be told which is the current one, and
-/// can be once a worker of that version has polled.
-async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
+/// can be once a worker of that version has polled. Tells whether the server is such a one.
+pub(crate) async fn make_current(arm: &Arm, build_id: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let mut client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     let request = SetWorkerDeploymentCurrentVersionRequest {
         namespace: "default".into(),
@@ -296,8 +364,8 @@ async fn make_current(arm: &Arm, build_id: &str) -> Outcome {
     for _ in 0..150 {
         ticks.tick().await;
         match client.set_worker_deployment_current_version(request.clone()).await {
-            Ok(_) => return Ok(()),
-            Err(status) if status.code() == Code::Unimplemented => return Ok(()),
+            Ok(_) => return Ok(true),
+            Err(status) if status.code() == Code::Unimplemented => return Ok(false),
             Err(status) if matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => {}
             Err(status) => return Err(status.into()),
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use abide::client::{Client, ClientOptions};
 use abide::prelude::*;
+use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::arm::{Outcome, compare};
@@ -141,6 +142,44 @@ async fn a_signal_during_the_closing_task_is_not_lost() -> Outcome {
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })
             .await??;
+        Ok(vec![history])
+    })
+    .await
+}
+
+static DIVERGES: AtomicU32 = AtomicU32::new(0);
+
+#[workflow]
+async fn diverges_once(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    // What a worker does that has been changed and is then changed back: the first task runs a timer, the second one an
+    // activity in its place, and so on.
+    if DIVERGES.fetch_add(1, Ordering::SeqCst) == 1 {
+        return Ok(ctx.activity(step, 1).start_to_close_timeout(secs(5)).await?);
+    }
+    ctx.timer(millis(20)).await?;
+    Ok(2)
+}
+
+#[tokio::test]
+async fn b013_what_does_not_fit_the_history_fails_the_task_with_its_cause() -> Outcome {
+    compare("nondeterminism", |arm| async move {
+        DIVERGES.store(0, Ordering::SeqCst);
+        let worker = arm.worker().workflow(diverges_once).activities(step).max_cached_workflows(0).build()?;
+        let history = worker
+            .run_until(async {
+                let handle = arm.client.start(diverges_once, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                assert_eq!(handle.result().await?, 2);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        let failed = history.events().iter().find_map(|event| match &event.attributes {
+            Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => Some(failed),
+            _ => None,
+        });
+        let failed = failed.expect("a workflow task failed");
+        assert_eq!(failed.cause(), WorkflowTaskFailedCause::NonDeterministicError);
+        let message = failed.failure.as_ref().map_or("", |failure| &failure.message);
+        assert!(message.starts_with("[TMPRL1100]"), "{message}");
         Ok(vec![history])
     })
     .await

@@ -8,10 +8,8 @@ use abide::client::{UpdateError, WorkflowHandle};
 use abide::prelude::*;
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::update::v1::UpdateRef;
+use abide_protos::temporal::api::workflowservice::v1::PollWorkflowExecutionUpdateRequest;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
-use abide_protos::temporal::api::workflowservice::v1::{
-    PollWorkflowExecutionUpdateRequest, ResetWorkflowExecutionRequest,
-};
 use futures_util::future::join;
 
 use crate::arm::{Arm, Histories, Outcome, compare, until, until_event};
@@ -439,19 +437,7 @@ async fn b116_updates_are_applied_again_after_a_reset() -> Outcome {
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                 let before = handle.fetch_history().await?;
 
-                let run_id = handle.run_id().unwrap_or_default().to_string();
-                let execution = WorkflowExecution { workflow_id: arm.id(), run_id };
-                let request = ResetWorkflowExecutionRequest {
-                    namespace: "default".into(),
-                    workflow_execution: Some(execution),
-                    reason: "once more".into(),
-                    workflow_task_finish_event_id: 4,
-                    request_id: format!("reset-{}", arm.id()),
-                    ..Default::default()
-                };
-                let mut client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
-                client.reset_workflow_execution(request).await?;
-
+                arm.reset(handle.run_id().unwrap_or_default(), 4).await?;
                 // The current run, which is the new one.
                 let handle = account(&arm);
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED", 1).await?;

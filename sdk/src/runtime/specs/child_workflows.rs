@@ -521,3 +521,55 @@ fn what_cannot_be_written_fails_the_task() {
         ],
     );
 }
+
+#[test]
+fn a_child_in_another_namespace_is_signalled_and_cancelled_there() {
+    let code = |ctx: WorkflowContext| async move {
+        let call = ctx.child_workflow(Listener::run, ()).workflow_id("child-1").namespace("theirs");
+        let child = call.start().await?;
+        child.signal(Listener::hear, "hello".into()).await?;
+        child.cancel_with_reason("enough");
+        Ok(child.await?)
+    };
+    check(code, FIRST_TASK, expect!["StartChildWorkflowExecution namespace=theirs id=child-1 type=listener"]);
+    let started = after_first_task(
+        "5 StartChildWorkflowExecutionInitiated namespace=theirs id=child-1 type=listener
+         6 ChildWorkflowExecutionStarted namespace=theirs
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted",
+    );
+    check(
+        code,
+        &started,
+        expect![[
+            r#"SignalExternalWorkflowExecution namespace=theirs workflow=child-1 name=hear input="hello" child_workflow_only=true"#
+        ]],
+    );
+    let signalled = format!(
+        "{started}
+         9 WorkflowTaskCompleted
+         10 SignalExternalWorkflowExecutionInitiated namespace=theirs name=hear workflow=child-1
+         11 ExternalWorkflowExecutionSignaled namespace=theirs
+         12 WorkflowTaskScheduled
+         13 WorkflowTaskStarted"
+    );
+    check(
+        code,
+        &signalled,
+        expect![
+            "RequestCancelExternalWorkflowExecution namespace=theirs workflow=child-1 child_workflow_only=true reason=enough"
+        ],
+    );
+    check(
+        code,
+        &format!(
+            "{signalled}
+             14 WorkflowTaskCompleted
+             15 RequestCancelExternalWorkflowExecutionInitiated namespace=theirs workflow=child-1
+             16 ChildWorkflowExecutionCompleted namespace=theirs result=\"hello\"
+             17 WorkflowTaskScheduled
+             18 WorkflowTaskStarted"
+        ),
+        expect![[r#"CompleteWorkflowExecution result="hello""#]],
+    );
+}

@@ -321,3 +321,19 @@ fn results_of_what_was_never_sent_are_nondeterminism() {
         check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);
     }
 }
+
+#[test]
+fn a_workflow_of_another_namespace_is_reached_there() {
+    check(
+        |ctx| async move {
+            let other = ctx.external_workflow("other").with_namespace("theirs").with_run_id("run-7");
+            let both = (other.signal(Listener::hear, "hello".into()), other.cancel("enough"));
+            let (sent, cancelled) = crate::join!(both.0, both.1);
+            Ok((sent.is_ok(), cancelled.is_ok()))
+        },
+        FIRST_TASK,
+        expect![[r#"
+            SignalExternalWorkflowExecution namespace=theirs workflow=other/run-7 name=hear input="hello"
+            RequestCancelExternalWorkflowExecution namespace=theirs id=other run_id=run-7 reason="Cancel requested by workflow with run id 01234567-89ab-4def-8123-456789abcdef with reason: enough""#]],
+    );
+}

@@ -227,6 +227,8 @@ fn local_activity_line(task: &LocalActivityTask) -> String {
         let input: Vec<String> = task.input.iter().map(|payload| payload_text(payload, 200)).collect();
         line.push_str(&format!(" input={}", input.join(",")));
     }
+    let headers = task.header.iter().flat_map(|header| &header.fields);
+    headers.for_each(|(key, value)| line.push_str(&format!(" header.{key}={}", payload_text(value, 200))));
     if task.attempt > 1 {
         line.push_str(&format!(" attempt={}", task.attempt));
     }

@@ -1,7 +1,9 @@
 //! The end of a run and the run that may follow it: continue-as-new, workflow retry, run and execution timeouts.
 
 use super::activity_close::timeout_failure;
-use super::api::enums::{ContinueAsNewInitiator, RetryState, TimeoutType, WorkflowExecutionStatus};
+use super::api::enums::{
+    ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TimeoutType, WorkflowExecutionStatus,
+};
 use super::api::{command, failure, history};
 use super::errand::Errand;
 use super::execution::normal_queue;
@@ -85,6 +87,10 @@ impl Transaction<'_> {
         attributes: command::ContinueAsNewWorkflowExecutionCommandAttributes,
     ) -> NewRun {
         let previous = &self.execution.state.start;
+        let asked_for = attributes.initial_versioning_behavior();
+        let stays = asked_for == ContinueAsNewVersioningBehavior::Unspecified;
+        let inherited_pinned_version = self.execution.pinned_version().filter(|_| stays);
+        let inherited_auto_upgrade_info = self.execution.auto_upgrade_info(asked_for);
         let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
         let queue = queue.unwrap_or_else(|| self.execution.state.task_queue().to_owned());
         let kind = attributes.workflow_type.filter(|kind| !kind.name.is_empty());
@@ -108,6 +114,8 @@ impl Transaction<'_> {
             memo: attributes.memo,
             search_attributes: attributes.search_attributes,
             header: attributes.header,
+            inherited_pinned_version,
+            inherited_auto_upgrade_info,
             ..(**previous).clone()
         };
         self.following_run(start)

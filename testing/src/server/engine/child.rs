@@ -20,6 +20,7 @@ pub(crate) struct Child {
     /// 0 before its start is recorded.
     pub(crate) started_event_id: i64,
     pub(crate) namespace: String,
+    pub(crate) namespace_id: String,
     pub(crate) workflow_id: String,
     /// The first run; empty before its start.
     pub(crate) run_id: String,
@@ -67,6 +68,7 @@ impl Engine {
             parent_workflow_execution: Some(execution.execution()),
             parent_initiated_event_id: initiated_event_id,
             root_workflow_execution: root.or_else(|| Some(execution.execution())),
+            inherited_pinned_version: execution.version_for_child(&run.start),
             ..run.start
         };
         let run = NewRun { start, user_metadata: extras.user_metadata, waits_for_parent: true, ..run };
@@ -152,6 +154,7 @@ impl Transaction<'_> {
             initiated_event_id: 0,
             started_event_id: 0,
             namespace: attributes.namespace.clone(),
+            namespace_id: attributes.namespace_id.clone(),
             workflow_id: attributes.workflow_id.clone(),
             run_id: String::new(),
             workflow_type: attributes.workflow_type.clone(),
@@ -217,9 +220,8 @@ impl Transaction<'_> {
 
     /// `ended` is the last run of the child's chain, `end` the event that closed it.
     fn child_ended(&mut self, initiated_event_id: i64, ended: common::WorkflowExecution, end: Attributes) {
-        let namespace_id = self.execution.namespace.id.clone();
         let Some(child) = self.state().children.remove(&initiated_event_id) else { return };
-        let Child { started_event_id, namespace, workflow_type, .. } = child;
+        let Child { started_event_id, namespace, namespace_id, workflow_type, .. } = child;
         let workflow_execution = Some(ended);
         /// An event of the child's end: what all have in common, and what only this kind has.
         macro_rules! ended {
@@ -288,6 +290,7 @@ pub(crate) fn start_request(
         search_attributes: attributes.search_attributes.clone(),
         header: attributes.header.clone(),
         priority: attributes.priority.clone(),
+        versioning_override: attributes.versioning_override.clone(),
         ..Default::default()
     }
 }

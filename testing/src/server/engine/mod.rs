@@ -54,6 +54,7 @@ mod transaction;
 mod update;
 mod update_messages;
 mod update_workflow_execution;
+mod versions;
 mod visibility;
 mod waiters;
 mod worker;
@@ -94,11 +95,14 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// Activities that ask for it are handed to the worker in the response to its completion.
     pub(crate) eager_activities: bool,
+    /// Commands may name other namespaces than their workflow's.
+    pub(crate) cross_namespace_commands: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { namespaces: vec!["default".to_owned()], seed: 0, eager_activities: true }
+        let namespaces = vec!["default".to_owned()];
+        Self { namespaces, seed: 0, eager_activities: true, cross_namespace_commands: false }
     }
 }
 
@@ -225,6 +229,8 @@ impl Engine {
             now: self.now,
             ids: &mut self.ids,
             endpoints: &self.endpoints,
+            namespaces: &self.namespaces,
+            cross_namespace_commands: self.options.cross_namespace_commands,
             sequence: &mut self.sequence,
             effects: Vec::new(),
             stays_in_memory: false,

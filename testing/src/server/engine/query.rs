@@ -16,7 +16,7 @@ use super::deadlines::{Clock, Deadline, Key};
 use super::errors::Error;
 use super::execution::{Execution, ExecutionId};
 use super::limits;
-use super::task_queue::Task;
+use super::task_queue::{QueueKey, Task};
 use super::token::TaskToken;
 use super::waiters::{Step, Waiter, WaiterId};
 use super::workflow_task_poll::workflow_queue;
@@ -201,14 +201,14 @@ impl Engine {
 
     /// Makes a query a task of its own, for the worker that caches the run if there is one.
     fn dispatch_query(&mut self, id: QueryId) {
+        let Some(execution) = self.queries.open.get(&id).map(|query| query.execution) else { return };
+        let sticky = self.live_sticky_queue(execution);
+        if sticky.is_none() && self.execution(execution).state.sticky.is_some() {
+            // Its worker is gone, and the next workflow task need not wait for it either.
+            self.transact(execution, |transaction| transaction.state().sticky = None);
+        }
         let Some(query) = self.queries.open.get(&id) else { return };
         let execution = &self.executions[query.execution.0];
-        let sticky = execution
-            .state
-            .sticky
-            .as_ref()
-            .map(|sticky| (workflow_queue(execution, &sticky.task_queue), sticky.schedule_to_start_timeout));
-        let sticky = sticky.filter(|(key, _)| self.queues.is_alive(key, self.now.wall));
         let normal = workflow_queue(execution, execution.state.task_queue());
         let (queue, key) = match sticky {
             Some((queue, timeout)) => {
@@ -225,6 +225,14 @@ impl Engine {
             query.stage = Stage::Dispatched { sticky: key };
         }
         self.add_task(&queue, 0, Task::Query(id));
+    }
+
+    /// The sticky queue of a run, while its worker is there.
+    fn live_sticky_queue(&self, execution: ExecutionId) -> Option<(QueueKey, Duration)> {
+        let execution = self.execution(execution);
+        let sticky = execution.state.sticky.as_ref()?;
+        let key = workflow_queue(execution, &sticky.task_queue);
+        self.queues.is_alive(&key, self.now.wall).then_some((key, sticky.schedule_to_start_timeout))
     }
 
     /// The worker behind the sticky queue did not take the query: any worker may.

@@ -167,6 +167,7 @@ impl Engine {
             workflow_id: request.workflow_id.clone(),
             completion_callbacks: request.completion_callbacks.clone(),
             priority: request.priority.clone(),
+            versioning_override: request.versioning_override.clone(),
             eager_execution_accepted: eager,
             ..Default::default()
         };

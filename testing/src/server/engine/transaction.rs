@@ -7,6 +7,7 @@ use super::deadlines::{Clock, Deadline, Key};
 use super::errand::Errand;
 use super::execution::{Execution, State};
 use super::ids::Ids;
+use super::namespace::Namespaces;
 use super::nexus_endpoint::NexusEndpoints;
 use super::nexus_operation::Purpose;
 use super::time::{Now, Time};
@@ -38,6 +39,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) now: Now,
     pub(crate) ids: &'a mut Ids,
     pub(crate) endpoints: &'a NexusEndpoints,
+    pub(crate) namespaces: &'a Namespaces,
+    pub(crate) cross_namespace_commands: bool,
     pub(crate) sequence: &'a mut u64,
     pub(crate) effects: Vec<Effect>,
     /// Nothing happened that a real server would write down: a speculative task stays one.

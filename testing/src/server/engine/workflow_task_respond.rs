@@ -49,6 +49,7 @@ impl Engine {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
         commands::check_sequence(&request.commands)?;
+        commands::check_namespaces(&request.commands, &self.namespaces)?;
         update_messages::check(&request.messages)?;
         let heartbeat = is_heartbeat(&request);
         if heartbeat && self.now.time > task.original_scheduled_time.plus(HEARTBEAT_LIMIT) {

@@ -23,7 +23,6 @@ pub(super) fn apply(
     }
     limits::check_command(attributes.input.as_ref(), "ContinueAsNewWorkflowExecutionCommandAttributes.Input")?;
     let (initiator, inherit_build_id) = (attributes.initiator, attributes.inherit_build_id);
-    let initial_versioning_behavior = attributes.initial_versioning_behavior;
     let next = transaction.continued_run(attributes);
     let start = &next.start;
     let attributes = history::WorkflowExecutionContinuedAsNewEventAttributes {
@@ -37,7 +36,6 @@ pub(super) fn apply(
         backoff_start_interval: start.first_workflow_task_backoff.filter(|backoff| *backoff != Default::default()),
         initiator,
         inherit_build_id,
-        initial_versioning_behavior,
         header: start.header.clone(),
         memo: start.memo.clone(),
         search_attributes: start.search_attributes.clone(),

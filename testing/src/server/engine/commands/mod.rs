@@ -23,6 +23,7 @@ use super::api::enums::WorkflowTaskFailedCause;
 use super::api::{command, enums::CommandType, protocol};
 use super::errors::Error;
 use super::history_builder::Extras;
+use super::namespace::{NamespaceId, Namespaces};
 use super::transaction::Transaction;
 
 /// What the commands of one completion share.
@@ -141,6 +142,35 @@ pub(crate) fn check_sequence(commands: &[command::Command]) -> Result<(), Error>
         "invalid command sequence: [{}], command {close} must be the last command.",
         names.join(", ")
     )))
+}
+
+/// Refuses commands that name a namespace which is not there; nothing is written then.
+#[expect(deprecated, reason = "workers still send the namespace")]
+pub(crate) fn check_namespaces(commands: &[command::Command], namespaces: &Namespaces) -> Result<(), Error> {
+    for command in commands {
+        let name = match &command.attributes {
+            Some(Attributes::StartChildWorkflowExecutionCommandAttributes(a)) => &a.namespace,
+            Some(Attributes::SignalExternalWorkflowExecutionCommandAttributes(a)) => &a.namespace,
+            Some(Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(a)) => &a.namespace,
+            _ => continue,
+        };
+        if !name.is_empty() {
+            namespaces.get(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The namespace that a command is about: the workflow's own, unless it names another.
+fn target_namespace(transaction: &Transaction<'_>, name: &str) -> Result<NamespaceId, &'static str> {
+    let own = &transaction.execution.namespace;
+    if name.is_empty() || name == own.name {
+        return Ok(own.clone());
+    }
+    if !transaction.cross_namespace_commands {
+        return Err("cross namespace commands are not allowed");
+    }
+    transaction.namespaces.get(name).map_err(|_| "the namespace is not there any more")
 }
 
 fn closes_workflow(kind: CommandType) -> bool {

@@ -4,7 +4,7 @@ use super::super::api::{command, common, enums::WorkflowTaskFailedCause, history
 use super::super::errand::Errand;
 use super::super::history_builder::Extras;
 use super::super::transaction::{Effect, Transaction};
-use super::{Completion, Refusal};
+use super::{Completion, Refusal, target_namespace};
 
 #[expect(deprecated, reason = "SDKs still send namespace and control, and the real server still copies them")]
 pub(super) fn apply(
@@ -15,18 +15,17 @@ pub(super) fn apply(
 ) -> Result<(), Refusal> {
     let cause = WorkflowTaskFailedCause::BadRequestCancelExternalWorkflowExecutionAttributes;
     let bad = |text: &str| Refusal::new(cause, text);
+    let namespace = target_namespace(transaction, &attributes.namespace).map_err(bad)?;
     if attributes.workflow_id.is_empty() {
         return Err(bad("WorkflowId is not set on RequestCancelExternalWorkflowExecutionCommand."));
     }
     if !attributes.run_id.is_empty() && uuid::Uuid::parse_str(&attributes.run_id).is_err() {
         return Err(bad("Invalid RunId set on RequestCancelExternalWorkflowExecutionCommand."));
     }
-    let own = &transaction.execution.namespace;
-    let same_namespace = attributes.namespace.is_empty() || attributes.namespace == own.name;
     let event = history::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
-        namespace: if same_namespace { own.name.clone() } else { attributes.namespace },
-        namespace_id: if same_namespace { own.id.clone() } else { String::new() },
+        namespace: namespace.name.clone(),
+        namespace_id: namespace.id.clone(),
         workflow_execution: Some(common::WorkflowExecution {
             workflow_id: attributes.workflow_id,
             run_id: attributes.run_id,

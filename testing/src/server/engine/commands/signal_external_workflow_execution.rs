@@ -5,7 +5,7 @@ use super::super::errand::Errand;
 use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::transaction::{Effect, Transaction};
-use super::{Completion, Refusal};
+use super::{Completion, Refusal, target_namespace};
 
 #[expect(deprecated, reason = "SDKs still send namespace and control, and the real server still copies them")]
 pub(super) fn apply(
@@ -15,6 +15,7 @@ pub(super) fn apply(
     extras: Extras,
 ) -> Result<(), Refusal> {
     let bad = |text: &str| Refusal::new(WorkflowTaskFailedCause::BadSignalWorkflowExecutionAttributes, text);
+    let namespace = target_namespace(transaction, &attributes.namespace).map_err(bad)?;
     let target = attributes.execution.unwrap_or_default();
     if target.workflow_id.is_empty() {
         return Err(bad("WorkflowId is not set on SignalExternalWorkflowExecutionCommand."));
@@ -26,12 +27,10 @@ pub(super) fn apply(
         return Err(bad("SignalName is not set on SignalExternalWorkflowExecutionCommand."));
     }
     limits::check_command(attributes.input.as_ref(), "SignalExternalWorkflowExecutionCommandAttributes.Input")?;
-    let own = &transaction.execution.namespace;
-    let same_namespace = attributes.namespace.is_empty() || attributes.namespace == own.name;
     let event = history::SignalExternalWorkflowExecutionInitiatedEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
-        namespace: if same_namespace { own.name.clone() } else { attributes.namespace },
-        namespace_id: if same_namespace { own.id.clone() } else { String::new() },
+        namespace: namespace.name.clone(),
+        namespace_id: namespace.id.clone(),
         workflow_execution: Some(target),
         signal_name: attributes.signal_name,
         input: attributes.input,

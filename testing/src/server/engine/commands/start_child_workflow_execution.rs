@@ -10,7 +10,7 @@ use super::super::retry;
 use super::super::start::{task_timeout, validate};
 use super::super::time;
 use super::super::transaction::Transaction;
-use super::{Completion, Refusal};
+use super::{Completion, Refusal, target_namespace};
 
 const PENDING_LIMIT: usize = 2000;
 
@@ -23,15 +23,14 @@ pub(super) fn apply(
 ) -> Result<(), Refusal> {
     let bad = |text: String| Refusal::new(WorkflowTaskFailedCause::BadStartChildExecutionAttributes, text);
     let execution = &transaction.execution;
-    let own = &execution.namespace;
-    let same_namespace = attributes.namespace.is_empty() || attributes.namespace == own.name;
+    let namespace = target_namespace(transaction, &attributes.namespace).map_err(|text| bad(text.to_owned()))?;
     let policy = attributes.parent_close_policy();
     let reuse = attributes.workflow_id_reuse_policy();
     let queue = attributes.task_queue.map(|queue| queue.name).filter(|name| !name.is_empty());
     let queue = queue.unwrap_or_else(|| execution.state.task_queue().to_owned());
     let mut event = history::StartChildWorkflowExecutionInitiatedEventAttributes {
-        namespace: if same_namespace { own.name.clone() } else { attributes.namespace },
-        namespace_id: if same_namespace { own.id.clone() } else { String::new() },
+        namespace: namespace.name.clone(),
+        namespace_id: namespace.id.clone(),
         workflow_id: attributes.workflow_id,
         workflow_type: attributes.workflow_type,
         task_queue: Some(normal_queue(&queue)),

@@ -470,6 +470,8 @@ fn what_cannot_be_started_fails_the_task() {
             poll
             respond: child kid cron
             poll
+            respond: child kid namespace=other
+            poll
             respond: child kid namespace=nowhere
             history
         ",
@@ -480,17 +482,14 @@ fn what_cannot_be_started_fails_the_task() {
             poll: task, attempt 2, events 1-6
             respond: InvalidArgument BadStartChildExecutionAttributes: abide-testing's server does not support cron schedules yet
             poll: nothing
+            respond: InvalidArgument BadStartChildExecutionAttributes: cross namespace commands are not allowed
+            poll: nothing
+            respond: NotFound Namespace nowhere is not found.
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: BadStartChildExecutionAttributes, BadStartChildExecutionAttributes: WorkflowId is not set on request.
-              5 WorkflowTaskScheduled on tq, attempt 2
-              6 WorkflowTaskStarted of 5
-              7 WorkflowTaskCompleted of 5, 6
-              8 StartChildWorkflowExecutionInitiated kid Terminate
-              9 StartChildWorkflowExecutionFailed of 8: NamespaceNotFound
-              10 WorkflowTaskScheduled on tq, attempt 1
         "#]],
     );
 }

@@ -81,7 +81,7 @@ impl Spec {
     pub(super) fn new() -> Self {
         let start = Time::from_nanos(1_700_000_000_000_000_000);
         Self {
-            engine: Engine::new(Options::default()),
+            engine: Engine::new(Options { namespaces: vec!["default".into(), "other".into()], ..Options::default() }),
             now: Now { time: start, wall: start },
             out: String::new(),
             task: Vec::new(),

@@ -31,7 +31,7 @@ fn a_running_workflow_id_is_taken() {
         ",
         &expect![[r#"
             start: first run, started true
-            start: AlreadyExists Workflow execution is already running. WorkflowId: wf, RunId: 018bcfe5-6800-7f45-8980-185dc406ec81.
+            start: AlreadyExists Workflow execution is already running. WorkflowId: wf, RunId: 018bcfe5-6800-7b74-a851-6a89391beaa2.
             start: first run, started false
             count: 1
         "#]],
@@ -77,8 +77,8 @@ fn a_closed_workflow_id_is_free() {
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
-            start: AlreadyExists Workflow execution already finished successfully. WorkflowId: wf, RunId: 018bcfe5-6800-7f45-8980-185dc406ec81. Workflow Id reuse policy: allow duplicate workflow Id if last run failed.
-            start: AlreadyExists Workflow execution already finished. WorkflowId: wf, RunId: 018bcfe5-6800-7f45-8980-185dc406ec81. Workflow Id reuse policy: reject duplicate workflow Id.
+            start: AlreadyExists Workflow execution already finished successfully. WorkflowId: wf, RunId: 018bcfe5-6800-7b74-a851-6a89391beaa2. Workflow Id reuse policy: allow duplicate workflow Id if last run failed.
+            start: AlreadyExists Workflow execution already finished. WorkflowId: wf, RunId: 018bcfe5-6800-7b74-a851-6a89391beaa2. Workflow Id reuse policy: reject duplicate workflow Id.
             start: another run, started true
         "#]],
     );

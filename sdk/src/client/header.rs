@@ -1,0 +1,17 @@
+//! Headers of what a client sends: values that travel beside the arguments, for whoever looks at them.
+
+use abide_protos::temporal::api::common::v1::Header;
+
+use crate::converter::{PayloadError, to_payload};
+use crate::definition::PayloadValue;
+
+/// Adds one, or replaces the one of that name.
+pub(super) fn set_header<T: PayloadValue>(
+    header: &mut Option<Header>,
+    key: impl Into<String>,
+    value: &T,
+) -> Result<(), PayloadError> {
+    let payload = to_payload(value)?;
+    header.get_or_insert_default().fields.insert(key.into(), payload);
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Says which workflow tasks take long: longer than five seconds, or than the environment says.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::lane::Ticket;
+
+/// Whole seconds.
+const VARIABLE: &str = "TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS";
+const DEFAULT_THRESHOLD: Duration = Duration::from_secs(5);
+
+/// Warns of a task that was answered just now, if it came long ago. The time that local activities took counts.
+pub(super) fn warn_if_slow(ticket: &Ticket) {
+    static THRESHOLD: OnceLock<Duration> = OnceLock::new();
+    let threshold = *THRESHOLD.get_or_init(|| threshold(std::env::var(VARIABLE).ok().as_deref()));
+    let taken = ticket.received.elapsed();
+    let (workflow_type, workflow_id, run_id) = (&ticket.workflow_type, &ticket.workflow_id, &ticket.run_id);
+    let (event_id, attempt) = (ticket.started_event_id, ticket.attempt);
+    let Some(text) = warning(run_id, event_id, attempt, taken, threshold) else { return };
+    let workflow_task_duration = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(workflow_type, workflow_id, run_id, event_id, attempt, workflow_task_duration, "{text}");
+}
+
+/// As other SDKs say it.
+fn warning(run_id: &str, event_id: i64, attempt: i32, taken: Duration, threshold: Duration) -> Option<String> {
+    (taken > threshold).then(|| {
+        let seconds = threshold.as_secs();
+        format!("[TMPRL1104] {run_id}:{event_id}:{attempt} Workflow task duration exceeded {seconds} seconds.")
+    })
+}
+
+fn threshold(value: Option<&str>) -> Duration {
+    value.and_then(|value| value.parse().ok()).map_or(DEFAULT_THRESHOLD, Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_takes_longer_than_the_threshold_is_told_of() {
+        let warning = |taken| warning("run-1", 12, 3, Duration::from_millis(taken), DEFAULT_THRESHOLD);
+        assert_eq!(warning(5000), None);
+        let text = "[TMPRL1104] run-1:12:3 Workflow task duration exceeded 5 seconds.";
+        assert_eq!(warning(5001).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn the_environment_gives_the_threshold_in_whole_seconds() {
+        let cases = [(None, 5), (Some("10"), 10), (Some("0"), 0), (Some(""), 5), (Some("-1"), 5), (Some("2.5"), 5)];
+        for (value, seconds) in cases {
+            assert_eq!(threshold(value), Duration::from_secs(seconds), "{value:?}");
+        }
+    }
+}
