@@ -13,7 +13,8 @@ use crate::definition::PayloadValue;
 /// What an activity's code can ask and tell while it runs. Clones are the same context.
 ///
 /// An activity that takes long should call [`heartbeat`](Self::heartbeat): only so does the server notice that its
-/// worker died, and only so does a request to cancel it arrive.
+/// worker died. A request to cancel it arrives with the answer to a heartbeat too; without one only where the server
+/// sends commands to workers, which not every server does.
 #[derive(Clone)]
 pub struct ActivityContext {
     inner: Arc<Inner>,

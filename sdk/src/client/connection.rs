@@ -30,6 +30,7 @@ use super::options::{ClientOptions, TlsOptions};
 use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
+use super::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,6 +65,8 @@ struct Inner {
     data_converter: DataConverter,
     /// The workers that may take the first tasks of workflows that are started over this connection.
     eager_workers: EagerWorkers,
+    /// The commands that the server sends to the workers of this connection.
+    worker_commands: Arc<WorkerCommands>,
     /// Set when the server or a proxy turned out not to read gzip.
     compression_refused: AtomicBool,
 }
@@ -85,6 +88,7 @@ impl Connection {
             capabilities: Capabilities::default(),
             data_converter: options.data_converter.clone(),
             eager_workers: EagerWorkers::default(),
+            worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(false),
         };
         inner.with_capabilities().await
@@ -110,6 +114,7 @@ impl Connection {
             capabilities: Capabilities::default(),
             data_converter: options.data_converter.clone(),
             eager_workers: EagerWorkers::default(),
+            worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(true),
         };
         inner.with_capabilities().await
@@ -168,9 +173,14 @@ impl Connection {
         decoded.unwrap_or_else(|error| Err(RpcError::codec(rpc, &error)))
     }
 
+    /// The commands that the server sends to the workers of this connection.
+    pub(crate) fn worker_commands(&self) -> &Arc<WorkerCommands> {
+        &self.inner.worker_commands
+    }
+
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        call_over(|| self.clone(), request, RetrySchedule::CALL, false).await
+        call_over(|| self.clone(), request, RetrySchedule::CALL, false, || false).await
     }
 
     /// Calls once, without another attempt.
@@ -199,7 +209,7 @@ impl Connection {
 }
 
 /// Calls, and tries again as the schedule says; also where nobody answered in time, if that is asked for. Each attempt
-/// asks for the connection anew: another one may have taken over meanwhile.
+/// asks for the connection anew: another one may have taken over meanwhile. None is made once the caller has given up.
 ///
 /// # Errors
 /// Those that another attempt would not help against, and the last one when the schedule gives up.
@@ -208,6 +218,7 @@ pub(crate) async fn call_over<R: Rpc>(
     request: R,
     schedule: RetrySchedule,
     again_if_unanswered: bool,
+    given_up: impl Fn() -> bool,
 ) -> Result<R::Response, RpcError> {
     let encoded = Bytes::from(request.encode_to_vec());
     drop(request);
@@ -222,9 +233,12 @@ pub(crate) async fn call_over<R: Rpc>(
             Err(error) => return Err(error),
         };
         let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
-        let Some(wait) = backoff.next(&error, started.elapsed()) else { return Err(error) };
+        let Some(wait) = backoff.next(&error, started.elapsed()).filter(|_| !given_up()) else { return Err(error) };
         tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
         sleep(wait).await;
+        if given_up() {
+            return Err(error);
+        }
     }
 }
 

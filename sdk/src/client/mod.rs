@@ -34,6 +34,7 @@ mod start;
 mod update;
 mod update_with_start;
 mod visibility;
+pub(crate) mod worker_commands;
 
 use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
 

@@ -121,13 +121,13 @@ mod tests {
         assert_eq!(flags.core.iter().copied().collect::<Vec<_>>(), [2, 77, 99]);
         assert!(flags.has_lang_flag(5));
         // Ours that are not there yet are added; the others stand in the history already.
-        assert_eq!(flags.to_record(), metadata(&[1, 3, 4], &[], SDK_NAME, SDK_VERSION));
+        assert_eq!(flags.to_record(), metadata(&[1, 3, 4], &[2], SDK_NAME, SDK_VERSION));
     }
 
     #[test]
     fn name_and_version_are_written_where_they_differ_from_the_last_ones() {
         let mut flags = Flags::new(true);
-        assert_eq!(flags.to_record(), metadata(&[1, 2, 3, 4], &[], SDK_NAME, SDK_VERSION));
+        assert_eq!(flags.to_record(), metadata(&[1, 2, 3, 4], &[2], SDK_NAME, SDK_VERSION));
         flags.recorded(&flags.to_record());
         assert_eq!(flags.to_record(), metadata(&[], &[], "", ""), "nothing is new");
         flags.recorded(&metadata(&[], &[], "", "0.0.0"));

@@ -20,6 +20,7 @@ use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
+use super::attempts::{Attempts, InHand};
 use super::current_client::Route;
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
@@ -54,6 +55,8 @@ pub(super) struct ActivityWorker {
     registry: ActivityRegistry,
     slots: Arc<Slots>,
     rate: Rate,
+    /// The attempts that a command may tell to stop.
+    attempts: Arc<Attempts>,
     runtime: Handle,
 }
 
@@ -73,11 +76,16 @@ impl ActivityWorker {
     pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
-        Arc::new(Self { shared, registry, slots: Arc::new(Slots::new(slots)), rate, runtime: Handle::current() })
+        let (slots, runtime) = (Arc::new(Slots::new(slots)), Handle::current());
+        Arc::new(Self { shared, registry, slots, rate, attempts: Arc::default(), runtime })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
         &self.slots
+    }
+
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// The way of polls, until another client takes over.
@@ -93,11 +101,21 @@ impl ActivityWorker {
 
     /// Starts an attempt.
     pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
-        self.runtime.spawn(Arc::clone(self).attempt(task, slot));
+        let cancellation = ActivityCancellation::new();
+        // Not first when it runs: a command may come as soon as the task has.
+        let takes_commands = !self.shared.control_task_queue.is_empty();
+        let in_hand = takes_commands.then(|| self.attempts.add(&task.task_token, &cancellation));
+        self.runtime.spawn(Arc::clone(self).attempt(task, slot, cancellation, in_hand));
     }
 
     /// Runs an attempt and answers it; its slot is given back at the end.
-    async fn attempt(self: Arc<Self>, mut task: PollActivityTaskQueueResponse, slot: Slot) {
+    async fn attempt(
+        self: Arc<Self>,
+        mut task: PollActivityTaskQueueResponse,
+        slot: Slot,
+        cancellation: ActivityCancellation,
+        in_hand: Option<InHand>,
+    ) {
         if let Some(turn) = self.rate.take_turn() {
             sleep_until(turn).await;
         }
@@ -108,7 +126,6 @@ impl ActivityWorker {
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let timeout = info.start_to_close_timeout.or(info.schedule_to_close_timeout);
         let deadline = began + timeout.unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
-        let cancellation = ActivityCancellation::new();
         let options = &self.shared.options;
         let interval = throttle_interval(
             info.heartbeat_timeout,
@@ -147,7 +164,7 @@ impl ActivityWorker {
             None => None,
         };
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
-        drop(slot);
+        drop((in_hand, slot));
     }
 
     /// Runs the code until it ends, telling it when it should stop.
@@ -288,7 +305,7 @@ impl ActivityWorker {
     /// Sends until the server has it or has given the attempt up.
     async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        self.shared.client.call_within(request, left).await.map(drop)
+        self.shared.call_within(request, left).await.map(drop)
     }
 }
 
@@ -448,6 +465,7 @@ impl TaskSource for ActivityTaskSource {
                 .map(|rate| TaskQueueMetadata { max_tasks_per_second: Some(rate) }),
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
+            worker_control_task_queue: shared.control_task_queue.clone(),
             worker_version_capabilities: shared.version_capabilities(),
             deployment_options: shared.deployment_options(),
             ..Default::default()

@@ -37,7 +37,7 @@ impl<R> RunCache<R> {
     /// Takes a run out, to work on it.
     pub(super) fn take(&mut self, run_id: &str) -> Option<R> {
         let index = self.by_id.remove(run_id)?;
-        self.remove(index)
+        self.remove(index).map(|(_, run)| run)
     }
 
     /// Puts a run in as the one used last. A run that was there under the same id is given back.
@@ -55,8 +55,8 @@ impl<R> RunCache<R> {
         replaced
     }
 
-    /// Takes out the run that was not used for the longest time.
-    pub(super) fn evict(&mut self) -> Option<R> {
+    /// Takes out the run that was not used for the longest time, with its id.
+    pub(super) fn evict(&mut self) -> Option<(Rc<str>, R)> {
         let index = self.oldest;
         let (id, _) = self.entries.get(index)?.run.as_ref()?;
         self.by_id.remove(id);
@@ -78,7 +78,7 @@ impl<R> RunCache<R> {
     }
 
     /// Unlinks an entry and puts it among the free ones.
-    fn remove(&mut self, index: usize) -> Option<R> {
+    fn remove(&mut self, index: usize) -> Option<(Rc<str>, R)> {
         let Entry { run, older, newer } =
             std::mem::replace(&mut self.entries[index], Entry { run: None, older: NONE, newer: self.free });
         self.free = index;
@@ -90,7 +90,7 @@ impl<R> RunCache<R> {
             NONE => self.newest = older,
             newer => self.entries[newer].older = older,
         }
-        run.map(|(_, run)| run)
+        run
     }
 }
 
@@ -100,6 +100,10 @@ mod tests {
 
     use super::*;
 
+    fn evict<R>(cache: &mut RunCache<R>) -> Option<R> {
+        cache.evict().map(|(_, run)| run)
+    }
+
     #[test]
     fn the_run_not_used_for_the_longest_time_goes_first() {
         let mut cache = RunCache::new();
@@ -108,10 +112,10 @@ mod tests {
         }
         let a = cache.take("a").unwrap();
         cache.put("a", a);
-        assert_eq!(cache.evict(), Some("b"));
-        assert_eq!(cache.evict(), Some("c"));
-        assert_eq!(cache.evict(), Some("a"));
-        assert_eq!(cache.evict(), None);
+        assert_eq!(evict(&mut cache), Some("b"));
+        assert_eq!(evict(&mut cache), Some("c"));
+        assert_eq!(evict(&mut cache), Some("a"));
+        assert_eq!(evict(&mut cache), None);
     }
 
     #[test]
@@ -120,8 +124,8 @@ mod tests {
         cache.put("a", 1);
         cache.put("b", 2);
         assert_eq!(cache.take("a"), Some(1));
-        assert_eq!(cache.evict(), Some(2));
-        assert_eq!(cache.evict(), None);
+        assert_eq!(evict(&mut cache), Some(2));
+        assert_eq!(evict(&mut cache), None);
         assert_eq!(cache.take("a"), None);
     }
 
@@ -130,7 +134,7 @@ mod tests {
         let mut cache = RunCache::new();
         assert_eq!(cache.put("a", 1), None);
         assert_eq!(cache.put("a", 2), Some(1));
-        assert_eq!((cache.len(), cache.evict(), cache.len()), (1, Some(2), 0));
+        assert_eq!((cache.len(), evict(&mut cache), cache.len()), (1, Some(2), 0));
     }
 
     #[derive(Clone, Debug)]
@@ -162,7 +166,7 @@ mod tests {
                     }
                     Step::Evict => {
                         let oldest = (!model.is_empty()).then(|| model.remove(0));
-                        prop_assert_eq!(cache.evict(), oldest);
+                        prop_assert_eq!(evict(&mut cache), oldest);
                     }
                 }
                 prop_assert_eq!(cache.len(), model.len());

@@ -103,7 +103,7 @@ impl WorkflowWorker {
         request: RespondWorkflowTaskCompletedRequest,
         size: usize,
     ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
-        let send = |request| self.shared.client.call_within(request, time_left(ticket));
+        let send = |request| self.shared.call_within(request, time_left(ticket));
         if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
             return send(request).await;
         }
@@ -207,6 +207,7 @@ impl WorkflowWorker {
             }),
             capabilities: Some(Capabilities { discard_speculative_workflow_task_with_events: true }),
             worker_instance_key: shared.instance_key.clone(),
+            worker_control_task_queue: shared.control_task_queue.clone(),
             ..Default::default()
         }
     }
@@ -278,7 +279,7 @@ impl WorkflowWorker {
             deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
-        if let Err(error) = self.shared.client.call_within(request, time_left(ticket)).await {
+        if let Err(error) = self.shared.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::debug!(
                 workflow_id,

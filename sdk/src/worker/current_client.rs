@@ -107,14 +107,20 @@ impl CurrentClient {
 
     /// As [`Connection::call`].
     pub(super) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        call_over(|| self.now(), request, RetrySchedule::CALL, false).await
+        call_over(|| self.now(), request, RetrySchedule::CALL, false, || false).await
     }
 
-    /// Calls, and tries again until that much time has passed. For calls that would lose finished work.
-    pub(super) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
+    /// Calls, and tries again until that much time has passed or the worker gives up. For calls that would lose
+    /// finished work.
+    pub(super) async fn call_within<R: Rpc>(
+        &self,
+        request: R,
+        time: Duration,
+        given_up: impl Fn() -> bool,
+    ) -> Result<R::Response, RpcError> {
         // An attempt that nobody answered may have hit a network or a server that hangs. Answers to tasks can be given
         // twice: the server knows each task by its token.
-        call_over(|| self.now(), request, RetrySchedule::within(time), true).await
+        call_over(|| self.now(), request, RetrySchedule::within(time), true, given_up).await
     }
 
     /// As [`Connection::call_once`].

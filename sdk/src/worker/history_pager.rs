@@ -14,6 +14,17 @@ use crate::client::RpcError;
 use crate::converter::CodecError;
 use crate::replay::{HistoryPage, WorkflowTask};
 
+/// A server may send a page without events that is not the last, but not for ever.
+const MOST_EMPTY_PAGES: usize = 100;
+
+/// Why there is no page.
+enum NoPage {
+    NotFetched(RpcError),
+    NotDecoded(CodecError),
+    /// The server goes on to send pages without events.
+    OnlyEmptyOnes,
+}
+
 impl WorkflowWorker {
     /// Fetches the page that a run asked for, and sends it to its lane.
     pub(super) async fn fetch_page(self: Arc<Self>, mut ticket: Box<Ticket>, next_page_token: Vec<u8>) {
@@ -22,9 +33,9 @@ impl WorkflowWorker {
                 let run_id = ticket.run_id.clone();
                 self.lanes().send(&run_id, Message::Page(ticket, page));
             }
-            Err(error) => {
+            Err(no_page) => {
                 self.lanes().send(&ticket.run_id, Message::NoPage { run_id: ticket.run_id.clone() });
-                self.without_page(&ticket, error).await;
+                self.without_page(&ticket, &no_page).await;
             }
         }
     }
@@ -46,21 +57,13 @@ impl WorkflowWorker {
                 let text = format!("the server's history of the run begins with event {first}: expected event 1");
                 self.fail(&ticket, *task_failure(&text)).await;
             }
-            Err(error) => self.without_page(&ticket, error).await,
-        }
-    }
-
-    /// A page that cannot be fetched is left to the task's timeout; one that cannot be decoded fails the task.
-    async fn without_page(&self, ticket: &Ticket, error: NoPage) {
-        match error {
-            NoPage::NotFetched(error) => report(ticket, &error),
-            NoPage::NotDecoded(error) => self.fail(ticket, *task_failure(&error.to_string())).await,
+            Err(no_page) => self.without_page(&ticket, &no_page).await,
         }
     }
 
     /// One page; an empty token asks for the first.
     async fn page(&self, ticket: &mut Ticket, mut next_page_token: Vec<u8>) -> Result<HistoryPage, NoPage> {
-        loop {
+        for _ in 0..MOST_EMPTY_PAGES {
             let request = GetWorkflowExecutionHistoryRequest {
                 namespace: self.shared.namespace(),
                 execution: Some(WorkflowExecution {
@@ -70,7 +73,7 @@ impl WorkflowWorker {
                 next_page_token,
                 ..Default::default()
             };
-            let answered = self.shared.client.call_within(request, time_left(ticket)).await;
+            let answered = self.shared.call_within(request, time_left(ticket)).await;
             let mut response = answered.map_err(NoPage::NotFetched)?;
             self.shared.data_converter().decode(&mut response).await.map_err(NoPage::NotDecoded)?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();
@@ -81,37 +84,42 @@ impl WorkflowWorker {
             if next_page_token.is_empty() {
                 append_newer(&mut events, std::mem::take(&mut ticket.polled_events), ticket.fetched_up_to);
             }
-            // The server may send a page without events that is not the last.
             if !events.is_empty() || next_page_token.is_empty() {
                 return Ok(HistoryPage { events, next_page_token });
+            }
+        }
+        Err(NoPage::OnlyEmptyOnes)
+    }
+
+    /// A page that cannot be fetched is left to the task's timeout; one that cannot be read fails the task.
+    async fn without_page(&self, ticket: &Ticket, no_page: &NoPage) {
+        let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+        match no_page {
+            NoPage::NotFetched(error) if error.is_not_found() => {
+                tracing::debug!(workflow_id, run_id, "the history is gone with its workflow: {error}");
+            }
+            NoPage::NotFetched(error) => tracing::warn!(
+                workflow_id,
+                run_id,
+                workflow_type,
+                "the history could not be fetched; the task will time out: {error}"
+            ),
+            NoPage::NotDecoded(error) => self.fail(ticket, *task_failure(&error.to_string())).await,
+            NoPage::OnlyEmptyOnes => {
+                let text = format!(
+                    "the server sent {MOST_EMPTY_PAGES} pages of the run's history without an event after event {}, and \
+                     says that there are more: expected events, or the end",
+                    ticket.fetched_up_to
+                );
+                self.fail(ticket, *task_failure(&text)).await;
             }
         }
     }
 }
 
-/// Why there is no page.
-enum NoPage {
-    NotFetched(RpcError),
-    NotDecoded(CodecError),
-}
-
 /// Appends the polled events that the server has not stored: those of a repeated or speculative task.
 fn append_newer(events: &mut Vec<HistoryEvent>, polled: Vec<HistoryEvent>, last: i64) {
     events.extend(polled.into_iter().filter(|event| event.event_id > last));
-}
-
-fn report(ticket: &Ticket, error: &RpcError) {
-    let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
-    if error.is_not_found() {
-        tracing::debug!(workflow_id, run_id, "the history is gone with its workflow: {error}");
-    } else {
-        tracing::warn!(
-            workflow_id,
-            run_id,
-            workflow_type,
-            "the history could not be fetched; the task will time out: {error}"
-        );
-    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,24 @@ pub(super) enum Verdict {
     Lost,
 }
 
+/// What a lane's thread does with code of a workflow, which may block it.
+#[derive(Debug)]
+pub(super) enum Busy {
+    /// Works on a task.
+    Task(Box<Ticket>),
+    /// Drops a run: destructors are code of the workflow as well.
+    Dropping { run_id: String },
+}
+
+impl Busy {
+    pub(super) fn run_id(&self) -> &str {
+        match self {
+            Self::Task(ticket) => &ticket.run_id,
+            Self::Dropping { run_id } => run_id,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     state: Mutex<State>,
@@ -102,7 +120,7 @@ struct State {
     messages: VecDeque<Message>,
     /// Tasks for runs that wait for a page.
     parked: Vec<Message>,
-    in_hand: Option<(Box<Ticket>, Instant)>,
+    in_hand: Option<(Busy, Instant)>,
     /// Counts the threads this lane has had.
     epoch: u64,
     thread_waits: bool,
@@ -144,7 +162,7 @@ impl Lane {
     /// Notes that workflow code begins to work on a task.
     #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
     pub(super) fn begin(&self, ticket: Box<Ticket>) {
-        self.lock().in_hand = Some((ticket, Instant::now()));
+        self.lock().in_hand = Some((Busy::Task(ticket), Instant::now()));
     }
 
     /// Notes that it has returned. `None` if it took too long: the task is answered, the thread has to end.
@@ -153,7 +171,26 @@ impl Lane {
         if state.epoch != epoch {
             return None;
         }
-        state.in_hand.take().map(|(ticket, _)| ticket)
+        match state.in_hand.take() {
+            Some((Busy::Task(ticket), _)) => Some(ticket),
+            _ => None,
+        }
+    }
+
+    /// Notes that a run is dropped now.
+    #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
+    pub(super) fn begin_dropping(&self, run_id: &str) {
+        self.lock().in_hand = Some((Busy::Dropping { run_id: run_id.to_string() }, Instant::now()));
+    }
+
+    /// Notes that it is dropped. `false` if that took too long: the thread has to end.
+    pub(super) fn end_dropping(&self, epoch: u64) -> bool {
+        let mut state = self.lock();
+        let is_current = state.epoch == epoch;
+        if is_current {
+            state.in_hand = None;
+        }
+        is_current
     }
 
     /// Keeps a task until [`unpark`](Self::unpark): its run waits for a page.
@@ -166,18 +203,18 @@ impl Lane {
         self.lock().unpark();
     }
 
-    /// Takes the task in hand away if its code has not returned for so long. The thread is abandoned then; the lane
+    /// Takes away what the thread has in hand if code of the workflow has not returned for so long. The thread is abandoned then; the lane
     /// needs a new one, of the epoch that is given back.
-    pub(super) fn abandon_if_stuck(&self, now: Instant, limit: Duration) -> Option<(Box<Ticket>, u64)> {
+    pub(super) fn abandon_if_stuck(&self, now: Instant, limit: Duration) -> Option<(Busy, u64)> {
         let mut state = self.lock();
         let since = state.in_hand.as_ref()?.1;
         if now.saturating_duration_since(since) < limit {
             return None;
         }
-        let (ticket, _) = state.in_hand.take()?;
+        let (busy, _) = state.in_hand.take()?;
         state.epoch += 1;
         state.unpark();
-        Some((ticket, state.epoch))
+        Some((busy, state.epoch))
     }
 
     fn wake(&self, state: &State) {

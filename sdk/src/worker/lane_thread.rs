@@ -69,7 +69,8 @@ impl<R: Run> LaneThread<R> {
             Message::Task(ticket, task) => self.task(ticket, task),
             Message::Page(ticket, page) => self.page(ticket, page),
             Message::NoPage { run_id } => {
-                self.waiting_for_history.remove(&run_id).into_iter().for_each(drop_quietly);
+                let given_up = self.waiting_for_history.remove(&run_id);
+                self.drop_run(&run_id, given_up)?;
                 self.lane.unpark();
                 ControlFlow::Continue(())
             }
@@ -79,15 +80,16 @@ impl<R: Run> LaneThread<R> {
             Message::HeartbeatDue(ticket) => self.reopen(ticket, Input::HeartbeatDue),
             Message::NoTaskAlong { run_id } => {
                 if let Some(run) = self.heartbeating.remove(&run_id) {
-                    self.keep(&run_id, run);
-                    self.trim();
+                    let not_kept = self.keep(&run_id, run);
+                    self.drop_run(&run_id, not_kept)?;
+                    self.trim()?;
                 }
                 ControlFlow::Continue(())
             }
             Message::Evict { run_id } => {
                 let evicted = self.heartbeating.remove(&run_id).or_else(|| self.idle.take(&run_id));
-                self.discard(evicted);
-                ControlFlow::Continue(())
+                self.shared.cached_changed(self.index, self.idle.len());
+                self.drop_run(&run_id, evicted)
             }
             Message::TakeBackTask { run_id, dropped, last_started_event_id } => {
                 if let Some(run) = self.heartbeating.get_mut(&run_id) {
@@ -99,14 +101,11 @@ impl<R: Run> LaneThread<R> {
                 }
                 ControlFlow::Continue(())
             }
-            Message::Shed => {
-                self.trim();
-                ControlFlow::Continue(())
-            }
+            Message::Shed => self.trim(),
         }
     }
 
-    fn task(&mut self, ticket: Box<Ticket>, task: Box<WorkflowTask>) -> ControlFlow<()> {
+    fn task(&mut self, mut ticket: Box<Ticket>, task: Box<WorkflowTask>) -> ControlFlow<()> {
         let is_open = self.open.contains_key(&ticket.run_id);
         if self.waiting_for_history.contains_key(&ticket.run_id) || (is_open && ticket.is_query) {
             self.lane.park(Message::Task(ticket, task));
@@ -114,7 +113,7 @@ impl<R: Run> LaneThread<R> {
         }
         if let Some(given_up) = self.open.remove(&ticket.run_id) {
             // The server has given an open task up if it sends another one. Queries that waited for it come after it.
-            drop_quietly(given_up);
+            ticket = self.drop_for(ticket, given_up)?;
             self.lane.unpark();
         }
         let heartbeating = self.heartbeating.remove(&ticket.run_id);
@@ -128,7 +127,9 @@ impl<R: Run> LaneThread<R> {
                 self.work(run, ticket, Input::WorkflowTask(task))
             }
             stale => {
-                stale.into_iter().for_each(drop_quietly);
+                if let Some(stale) = stale {
+                    ticket = self.drop_for(ticket, stale)?;
+                }
                 if begins_at_the_beginning(&task) {
                     let run = Box::new(R::new(&self.shared.factory, &ticket));
                     return self.work(run, ticket, Input::WorkflowTask(task));
@@ -172,76 +173,84 @@ impl<R: Run> LaneThread<R> {
             drop_quietly(run);
             return ControlFlow::Break(());
         };
-        let verdict = match output {
+        let (verdict, not_kept) = match output {
+            // Accepted, the run is over; refused, it has to be rebuilt: it is of no use either way.
             Ok(Output::Complete(completion)) if completion.closes_workflow => {
-                // Accepted, the run is over; refused, it has to be rebuilt: it is of no use either way.
-                (self.shared.sink)(ticket, Verdict::Complete(completion));
-                drop_quietly(run);
-                return ControlFlow::Continue(());
+                (Verdict::Complete(completion), Some(run))
             }
             Ok(Output::Complete(completion)) => {
-                if completion.force_create_new_workflow_task {
-                    self.heartbeating.insert(ticket.run_id.clone(), run);
-                } else {
-                    self.keep(&ticket.run_id, run);
-                }
-                Verdict::Complete(completion)
+                let goes_on = completion.force_create_new_workflow_task;
+                (Verdict::Complete(completion), self.keep_or_hold(&ticket.run_id, run, goes_on))
             }
             Ok(Output::AnswerQuery(answer)) => {
-                if is_between_tasks {
-                    self.heartbeating.insert(ticket.run_id.clone(), run);
-                } else {
-                    self.keep(&ticket.run_id, run);
-                }
-                Verdict::Answer(answer)
+                (Verdict::Answer(answer), self.keep_or_hold(&ticket.run_id, run, is_between_tasks))
             }
             Ok(Output::RunLocalActivities { start, cancel }) => {
                 self.open.insert(ticket.run_id.clone(), run);
-                Verdict::LocalActivities { start, cancel }
+                (Verdict::LocalActivities { start, cancel }, None)
             }
             Ok(Output::NeedHistory { next_page_token }) => {
                 self.waiting_for_history.insert(ticket.run_id.clone(), run);
-                Verdict::NeedHistory { next_page_token }
+                (Verdict::NeedHistory { next_page_token }, None)
             }
-            Ok(Output::Fail(failure)) => {
-                drop_quietly(run);
-                Verdict::Fail(failure)
-            }
+            Ok(Output::Fail(failure)) => (Verdict::Fail(failure), Some(run)),
             Ok(Output::Idle) => {
-                drop_quietly(run);
-                Verdict::Fail(task_failure("the history ends before the workflow task it was sent for"))
+                let text = "the history ends before the workflow task it was sent for";
+                (Verdict::Fail(task_failure(text)), Some(run))
             }
             Err(panic) => {
-                drop_quietly(run);
-                Verdict::Fail(task_failure(&format!("the workflow task panicked: {}", panic_message(&*panic))))
+                let text = format!("the workflow task panicked: {}", panic_message(&*panic));
+                (Verdict::Fail(task_failure(&text)), Some(run))
             }
         };
+        let run_id = if not_kept.is_some() { ticket.run_id.clone() } else { String::new() };
+        // First the answer: what follows may block.
         (self.shared.sink)(ticket, verdict);
-        self.trim();
-        ControlFlow::Continue(())
+        self.drop_run(&run_id, not_kept)?;
+        self.trim()
     }
 
-    /// Keeps a run for its next task.
-    fn keep(&mut self, run_id: &str, run: Box<R>) {
-        if self.shared.capacity == 0 {
-            drop_quietly(run);
-            return;
+    /// Keeps a run for its next task, out of reach of eviction if it goes on by itself.
+    fn keep_or_hold(&mut self, run_id: &str, run: Box<R>, goes_on: bool) -> Option<Box<R>> {
+        if !goes_on {
+            return self.keep(run_id, run);
         }
-        self.idle.put(run_id, run).into_iter().for_each(drop_quietly);
+        self.heartbeating.insert(run_id.to_string(), run)
+    }
+
+    /// Keeps a run for its next task; gives back what there is no place for.
+    fn keep(&mut self, run_id: &str, run: Box<R>) -> Option<Box<R>> {
+        if self.shared.capacity == 0 {
+            return Some(run);
+        }
+        let replaced = self.idle.put(run_id, run);
         self.shared.cached_changed(self.index, self.idle.len());
+        replaced
     }
 
     /// Evicts while the lanes together hold too many runs, as long as that is this lane's part.
-    fn trim(&mut self) {
+    fn trim(&mut self) -> ControlFlow<()> {
         while self.shared.should_evict(self.index) {
-            let Some(run) = self.idle.evict() else { return };
-            self.discard(Some(run));
+            let Some((run_id, run)) = self.idle.evict() else { break };
+            self.shared.cached_changed(self.index, self.idle.len());
+            self.drop_run(&run_id, Some(run))?;
         }
+        ControlFlow::Continue(())
     }
 
-    fn discard(&self, run: Option<Box<R>>) {
-        self.shared.cached_changed(self.index, self.idle.len());
-        run.into_iter().for_each(drop_quietly);
+    /// Drops a run while the watchdog looks. Breaks if it took too long and this thread was replaced.
+    fn drop_run(&self, run_id: &str, run: Option<Box<R>>) -> ControlFlow<()> {
+        let Some(run) = run else { return ControlFlow::Continue(()) };
+        self.lane.begin_dropping(run_id);
+        drop_quietly(run);
+        if self.lane.end_dropping(self.epoch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Drops a run before the task goes on that has come for it: the task fails if that takes too long.
+    fn drop_for(&self, ticket: Box<Ticket>, run: Box<R>) -> ControlFlow<(), Box<Ticket>> {
+        self.lane.begin(ticket);
+        drop_quietly(run);
+        self.lane.end(self.epoch).map_or(ControlFlow::Break(()), ControlFlow::Continue)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::lane::{Lane, Message, Ticket, Verdict};
+use super::lane::{Busy, Lane, Message, Ticket, Verdict};
 use super::lane_thread::{LaneThread, Run, task_failure};
 use crate::replay::WorkflowTask;
 
@@ -109,10 +109,19 @@ impl<R: Run> Lanes<R> {
     pub(super) fn replace_stuck(&self, now: Instant, limit: Duration) -> io::Result<()> {
         let mut without_thread = self.shared.without_thread.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..self.shared.lanes.len() {
-            let Some((ticket, epoch)) = self.shared.abandon_if_stuck(index, now, limit) else { continue };
+            let Some((busy, epoch)) = self.shared.abandon_if_stuck(index, now, limit) else { continue };
             without_thread.push((index, epoch));
-            let text = deadlock_text(&ticket, Some(limit));
-            (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
+            match busy {
+                Busy::Task(ticket) => {
+                    let text = deadlock_text(&ticket, Some(limit));
+                    (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
+                }
+                Busy::Dropping { run_id } => tracing::error!(
+                    run_id,
+                    "[TMPRL1101] Potential deadlock: a destructor (`Drop`) of the workflow's state did not return within \
+                     {limit:?}. Its thread is replaced. Destructors in workflows must not block"
+                ),
+            }
         }
         while let Some(&(index, epoch)) = without_thread.last() {
             self.start_thread(index, epoch)?;
@@ -184,17 +193,17 @@ impl<R: Run> Shared<R> {
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
     }
 
-    /// Abandons a lane's thread if it is stuck: the task it has in hand, and the epoch of the thread that is needed.
-    fn abandon_if_stuck(&self, lane: usize, now: Instant, limit: Duration) -> Option<(Box<Ticket>, u64)> {
+    /// Abandons a lane's thread if it is stuck: what it has in hand, and the epoch of the thread that is needed.
+    fn abandon_if_stuck(&self, lane: usize, now: Instant, limit: Duration) -> Option<(Busy, u64)> {
         // Held from the start: the thread may come back at this very moment, and must find itself in the list, or it
         // would stay there for ever.
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ticket, epoch) = self.lanes[lane].abandon_if_stuck(now, limit)?;
+        let (busy, epoch) = self.lanes[lane].abandon_if_stuck(now, limit)?;
         // The new thread begins with an empty cache.
         self.cached_changed(lane, 0);
-        abandoned.push(Abandoned { lane, epoch: epoch - 1, run_id: ticket.run_id.clone() });
+        abandoned.push(Abandoned { lane, epoch: epoch - 1, run_id: busy.run_id().to_string() });
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
-        Some((ticket, epoch))
+        Some((busy, epoch))
     }
 
     fn is_stuck(&self, run_id: &str) -> bool {
@@ -314,6 +323,9 @@ mod tests {
 
     impl Drop for Actor {
         fn drop(&mut self) {
+            if self.workflow_type == "cling" {
+                self.world.wait_at_gate();
+            }
             self.world.alive.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -717,6 +729,46 @@ mod tests {
         assert_eq!(case.next(), "b: lost");
         case.world.open_gate();
         case.wait_until("all runs of the old thread are dropped", |case| case.alive() == 0);
+    }
+
+    #[test]
+    fn a_destructor_that_blocks_does_not_keep_its_lane() {
+        let case = Case::new(1, 1);
+        case.first("a", "cling");
+        assert_eq!(case.next(), "a: complete");
+        // There is no place for both: `a` is dropped, after the answer.
+        case.first("b", "plain");
+        assert_eq!(case.next(), "b: complete");
+        case.wait_until("the thread that drops `a` is replaced", |case| {
+            case.time_passes();
+            case.lanes.abandoned() == 1
+        });
+        case.first("c", "plain");
+        assert_eq!(case.next(), "c: complete");
+        case.first("a", "plain");
+        let text = case.next();
+        assert!(text.starts_with("a: [TMPRL1101]"), "the destructor still holds its thread: {text}");
+        case.world.open_gate();
+        case.wait_until("the thread has come back", |case| case.lanes.abandoned() == 0);
+        case.first("a", "plain");
+        assert_eq!(case.next(), "a: complete");
+    }
+
+    #[test]
+    fn a_task_whose_stale_run_cannot_be_dropped_fails() {
+        let case = Case::new(1, 1);
+        case.first("a", "cling");
+        assert_eq!(case.next(), "a: complete");
+        // The whole history again: the cached run is of no use.
+        case.first("a", "plain");
+        case.wait_until("the thread that drops the run is replaced", |case| {
+            case.time_passes();
+            case.lanes.abandoned() == 1
+        });
+        let text = case.next();
+        assert!(text.starts_with("a: [TMPRL1101]"), "{text}");
+        case.world.open_gate();
+        case.wait_until("the thread has come back", |case| case.lanes.abandoned() == 0 && case.alive() == 0);
     }
 
     #[test]

@@ -85,6 +85,7 @@ mod tests {
     use super::*;
     use crate::activity::{ActivityCancelReason, ActivityRegistry};
     use crate::client::{Client, ClientOptions, Connection};
+    use crate::converter::DataConverter;
     use crate::duration::secs;
     use crate::replay::text::parse_history;
     use crate::replay::{HistoryPage, WorkflowTask};
@@ -139,7 +140,7 @@ mod tests {
             received: later,
             deadline: later,
             heartbeat_at: later,
-            clock: TaskClock::new(SystemTime::UNIX_EPOCH),
+            clock: TaskClock::new(SystemTime::UNIX_EPOCH, later),
             is_query: false,
             started_event_id: 3,
             polled_events: Vec::new(),
@@ -184,6 +185,7 @@ mod tests {
             sdk_metadata: true,
             deployment_version: None,
             order: None,
+            data_converter: DataConverter::default(),
         };
         let local_activities = LocalActivities::new(shared, activities);
         let factory = RunFactory { registry: Arc::new(workflows), options: Arc::new(options), local_activities };

@@ -7,9 +7,11 @@
 //! poller -- slot, poll --> lane -- verdict --> task: answer (and the next task, if the server sends one along)
 //! lane -- local activities --> tasks: attempts -- outcome, heartbeat --> lane (while the workflow task is open)
 //! poller -- slot, poll --> task: activity, heartbeats, answer
+//! poller of commands -- command --> the activity that is to stop
 //! ```
 
 mod activity_worker;
+mod attempts;
 mod build_id;
 mod builder;
 mod cache;
@@ -43,6 +45,7 @@ mod shared;
 mod shutdown;
 mod slots;
 mod slow_task;
+mod worker_commands;
 mod worker_heartbeat;
 mod workflow_worker;
 

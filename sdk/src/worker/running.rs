@@ -24,8 +24,9 @@ use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
 use super::worker_heartbeat::WorkerHeartbeats;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
-use super::{Worker, build_id};
+use super::{Worker, build_id, worker_commands};
 use crate::client::eager::EagerWorker;
+use crate::client::worker_commands::CommandedWorker;
 
 /// How long the server may take to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
@@ -131,6 +132,11 @@ impl Running {
         if let Some(workflows) = &self.workflows {
             // Set once: a worker starts its activities once.
             let _ = workflows.activities.set(Arc::clone(&activities));
+        }
+        if !self.shared.control_task_queue.is_empty() {
+            let known: Weak<dyn CommandedWorker> = Arc::downgrade(&activities) as _;
+            self.shared.commands.add(known);
+            self.watchdog.spawn(worker_commands::poll(Arc::clone(&self.shared)));
         }
         self.activities = Some(activities);
     }
@@ -284,6 +290,10 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
     let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
     let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
     let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
+    // So far all commands are for activities.
+    let takes_commands = capabilities.worker_commands && worker.activities.names().next().is_some();
+    let commands = Arc::clone(worker.client.now().worker_commands());
+    let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));
     Shared {
         client: Arc::clone(&worker.client),
         data_converter: worker.client.now().data_converter().clone(),
@@ -291,6 +301,8 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
         identity,
         build_id,
         instance_key: uuid::Uuid::new_v4().to_string(),
+        commands,
+        control_task_queue: queue.unwrap_or_default(),
         options,
         phases: Arc::clone(&worker.phases),
         limits,

@@ -1,6 +1,7 @@
 //! What all parts of a running worker know: its server, its names, its limits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::{WorkerVersionCapabilities, WorkerVersionStamp};
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
@@ -11,7 +12,10 @@ use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
-use super::shutdown::Phases;
+use super::shutdown::{Phase, Phases};
+use crate::client::RpcError;
+use crate::client::rpc::Rpc;
+use crate::client::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
 use crate::versioning::DeploymentVersion;
 
@@ -26,6 +30,11 @@ pub(super) struct Shared {
     pub(super) build_id: String,
     /// Tells this worker's polls from those of other workers with the same identity.
     pub(super) instance_key: String,
+    /// The commands to the workers of the connection with which this one began: whichever client takes over, it goes on
+    /// to share them.
+    pub(super) commands: Arc<WorkerCommands>,
+    /// The queue on which they come; empty if the server sends none.
+    pub(super) control_task_queue: String,
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,
@@ -47,6 +56,11 @@ impl Shared {
 
     pub(super) fn namespace(&self) -> String {
         self.client.namespace().to_string()
+    }
+
+    /// Calls until the server has answered, that much time has passed, or the worker has ended.
+    pub(super) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
+        self.client.call_within(request, time, || self.phases.has_reached(Phase::Aborting)).await
     }
 
     pub(super) fn normal_queue(&self) -> TaskQueue {

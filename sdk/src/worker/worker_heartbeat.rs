@@ -1,7 +1,7 @@
 //! The worker's own heartbeat: every minute it tells the server what it polls, what it has in hand and how it fares.
 //!
 //! Tools show it; nothing depends on it. So an error is logged once and otherwise ignored. The use of the host's CPU and
-//! memory is not told, nor a grouping key, which would be for commands to workers.
+//! memory is not told.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -87,8 +87,12 @@ impl WorkerHeartbeats {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let since = before.at.replace(now).and_then(|before| now.duration_since(before).ok());
         let version = shared.deployment_version();
-        let host_info =
-            WorkerHostInfo { host_name: host_name(), process_id: std::process::id().to_string(), ..Default::default() };
+        let host_info = WorkerHostInfo {
+            host_name: host_name(),
+            worker_grouping_key: shared.commands.grouping_key().to_string(),
+            process_id: std::process::id().to_string(),
+            ..Default::default()
+        };
         let mut heartbeat = WorkerHeartbeat {
             worker_instance_key: shared.instance_key.clone(),
             worker_identity: shared.identity.clone(),

@@ -241,6 +241,7 @@ impl TaskSource for WorkflowTaskSource {
             task_queue: Some(task_queue),
             identity: shared.identity.clone(),
             worker_instance_key: shared.instance_key.clone(),
+            worker_control_task_queue: shared.control_task_queue.clone(),
             worker_version_capabilities: shared.version_capabilities(),
             deployment_options: shared.deployment_options(),
             ..Default::default()

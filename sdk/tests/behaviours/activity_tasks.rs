@@ -381,6 +381,23 @@ async fn b058_a_shutdown_gives_activities_their_time_and_then_tells_them_to_stop
 }
 
 #[tokio::test(start_paused = true)]
+async fn b058_a_worker_that_has_ended_does_not_go_on_trying_to_report() {
+    let server = Server::new();
+    for _ in 0..1000 {
+        server.refuse("RespondActivityTaskCompleted", Code::Unavailable, "away");
+    }
+    with_worker(&server, |worker| worker.activities(obey), async {
+        let start_to_close_timeout = Some(seconds(3600));
+        server.activity_task(PollActivityTaskQueueResponse { start_to_close_timeout, ..told("succeed") });
+        server.request::<Completed>(3).await;
+    })
+    .await;
+    let tried = server.asked::<Completed>().len();
+    wait(secs(1000)).await;
+    assert_eq!(server.asked::<Completed>().len(), tried, "as long as it ran it tried, and not any more");
+}
+
+#[tokio::test(start_paused = true)]
 async fn b059_heartbeats_go_on_during_a_shutdown() {
     let server = Server::new();
     with_worker(&server, |worker| worker.activities(count).graceful_shutdown_timeout(secs(60)), async {

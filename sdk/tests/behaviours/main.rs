@@ -7,7 +7,12 @@
 //! Three ways to drive the code: [`harness`] gives a workflow a history that is written as text and shows its commands;
 //! [`server`] is a Temporal server that does what a test tells it, with a real worker on it; and what needs a server
 //! that really behaves like one stands elsewhere.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "these are tests, helpers included")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::large_futures,
+    reason = "these are tests, helpers included"
+)]
 
 mod activities;
 mod activity_tasks;
@@ -23,6 +28,7 @@ mod messages;
 mod pollers;
 mod server;
 mod worker;
+mod worker_commands;
 mod worker_heartbeats;
 mod workflow_tasks;
 mod workflow_tasks_of_a_worker;

@@ -57,6 +57,8 @@ struct State {
     ends_polls: bool,
     /// Whether the namespace takes heartbeats of workers.
     takes_heartbeats: bool,
+    /// Whether the namespace sends commands to workers.
+    sends_commands: bool,
     /// Whether the namespace suggests numbers of polls, and whether it wants workers to follow by default.
     suggests_pollers: bool,
     enrols_pollers: bool,
@@ -82,6 +84,7 @@ impl Server {
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
             takes_heartbeats: false,
+            sends_commands: false,
             suggests_pollers: false,
             enrols_pollers: false,
         };
@@ -102,6 +105,12 @@ impl Server {
     /// Takes heartbeats of workers, as newer servers do.
     pub(crate) fn taking_heartbeats(self) -> Self {
         self.state().takes_heartbeats = true;
+        self
+    }
+
+    /// Sends commands to workers, as newer servers can.
+    pub(crate) fn sending_commands(self) -> Self {
+        self.state().sends_commands = true;
         self
     }
 
@@ -148,6 +157,11 @@ impl Server {
     /// Hands an activity task to whoever polls next.
     pub(crate) fn activity_task(&self, task: PollActivityTaskQueueResponse) {
         self.hand_out("PollActivityTaskQueue", task.encode_to_vec());
+    }
+
+    /// Hands a Nexus task to whoever polls next, on whatever queue.
+    pub(crate) fn nexus_task(&self, task: PollNexusTaskQueueResponse) {
+        self.hand_out("PollNexusTaskQueue", task.encode_to_vec());
     }
 
     fn hand_out(&self, method: &'static str, task: Vec<u8>) {
@@ -201,8 +215,8 @@ impl Server {
 
     /// The requests of that kind so far, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
-        let boring = ["GetSystemInfo", "DescribeNamespace", "PollWorkflowTaskQueue", "PollActivityTaskQueue"];
-        self.all_methods().into_iter().filter(|name| !boring.contains(&&**name)).collect()
+        let boring = |name: &str| name.starts_with("Poll") || ["GetSystemInfo", "DescribeNamespace"].contains(&name);
+        self.all_methods().into_iter().filter(|name| !boring(name)).collect()
     }
 
     /// All requests so far, in order.
@@ -235,6 +249,7 @@ impl Server {
                 let capabilities = namespace_info::Capabilities {
                     worker_poll_complete_on_shutdown: state.ends_polls,
                     worker_heartbeats: state.takes_heartbeats,
+                    worker_commands: state.sends_commands,
                     poller_autoscaling: state.suggests_pollers,
                     poller_autoscaling_auto_enroll: state.enrols_pollers,
                     ..Default::default()
@@ -276,7 +291,11 @@ impl Server {
             if let Some(task) = turn.take_task() {
                 return Ok(task);
             }
-            if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
+            // The queue of commands is none of the worker's own.
+            if method != "PollNexusTaskQueue"
+                && self.state().ends_polls
+                && self.methods().iter().any(|name| name == "ShutdownWorker")
+            {
                 return Ok(Vec::new());
             }
             changed.await;

@@ -227,6 +227,29 @@ async fn b023_a_run_that_is_not_in_memory_is_fetched_and_a_query_waits_for_it() 
 }
 
 #[tokio::test]
+async fn b031_a_history_of_empty_pages_without_an_end_fails_its_task() {
+    let server = Server::new();
+    let empty = GetWorkflowExecutionHistoryResponse { next_page_token: b"more".to_vec(), ..history_page("") };
+    (0..200).for_each(|_| server.answer("GetWorkflowExecutionHistory", &empty));
+    let first_page = PollWorkflowTaskQueueResponse { next_page_token: b"more".to_vec(), ..task(FIRST_TASK) };
+    let worker = server.worker().await.workflow(sleeps).build().unwrap();
+    run(worker, async {
+        // Both ways to fetch: from the beginning, and what follows the events that came along.
+        server.workflow_task(of_another_run(sticky_task(3, &after_first_task(FIRED))));
+        let failed: Failed = server.request(1).await;
+        let text = failed.failure.unwrap().message;
+        assert!(text.contains("100 pages") && text.contains("after event 0"), "{text}");
+        server.workflow_task(PollWorkflowTaskQueueResponse { started_event_id: 8, ..first_page });
+        let failed: Failed = server.request(2).await;
+        assert!(failed.failure.unwrap().message.contains("100 pages"));
+        server.workflow_task(of_another_run(task(FIRST_TASK)));
+        assert_eq!(commands(&server.request::<Completed>(1).await), [CommandType::StartTimer]);
+    })
+    .await;
+    assert_eq!(server.asked::<GetWorkflowExecutionHistoryRequest>().len(), 200);
+}
+
+#[tokio::test]
 async fn b026_a_full_cache_drops_the_run_that_was_not_used_for_the_longest_time() {
     let server = Server::new();
     server.answer("GetWorkflowExecutionHistory", &history_page(&after_first_task(FIRED)));

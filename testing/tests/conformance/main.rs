@@ -31,3 +31,4 @@ mod tasks;
 mod timers;
 mod updates;
 mod versions;
+mod worker_commands;

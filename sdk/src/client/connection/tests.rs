@@ -321,5 +321,5 @@ async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
 
 /// As answers to tasks are sent.
 async fn call_within<R: Rpc>(connection: &Connection, request: R, time: Duration) -> Result<R::Response, RpcError> {
-    call_over(|| connection.clone(), request, RetrySchedule::within(time), true).await
+    call_over(|| connection.clone(), request, RetrySchedule::within(time), true, || false).await
 }

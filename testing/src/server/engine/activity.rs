@@ -52,6 +52,8 @@ pub(crate) struct Started {
     pub(crate) time: Time,
     pub(crate) request_id: String,
     pub(crate) identity: String,
+    /// Where its worker takes commands; empty if it takes none.
+    pub(crate) control_task_queue: String,
 }
 
 /// The deadlines that are set for an activity.
@@ -139,23 +141,29 @@ impl Execution {
         }
     }
 
-    /// The started attempt as a worker gets it.
-    pub(crate) fn activity_task(&self, scheduled_event_id: i64) -> Option<service::PollActivityTaskQueueResponse> {
+    /// The token of the started attempt.
+    pub(crate) fn activity_token(&self, scheduled_event_id: i64) -> Option<Vec<u8>> {
         let activity = self.state.activities.get(&scheduled_event_id)?;
-        let attributes = self.activity_attributes(scheduled_event_id)?.clone();
-        let started = activity.started.as_ref()?;
         let token = TaskToken {
             namespace_id: self.namespace.id.clone(),
             workflow_id: self.workflow_id.clone(),
             run_id: self.run_id.clone(),
             scheduled_event_id,
             attempt: activity.attempt,
-            started_time: started.time.nanos(),
+            started_time: activity.started.as_ref()?.time.nanos(),
             activity_id: activity.activity_id.clone(),
             ..TaskToken::default()
         };
+        Some(token.encode_token())
+    }
+
+    /// The started attempt as a worker gets it.
+    pub(crate) fn activity_task(&self, scheduled_event_id: i64) -> Option<service::PollActivityTaskQueueResponse> {
+        let activity = self.state.activities.get(&scheduled_event_id)?;
+        let attributes = self.activity_attributes(scheduled_event_id)?.clone();
+        let started = activity.started.as_ref()?;
         Some(service::PollActivityTaskQueueResponse {
-            task_token: token.encode_token(),
+            task_token: self.activity_token(scheduled_event_id)?,
             workflow_namespace: self.namespace.name.clone(),
             workflow_type: Some(self.state.workflow_type()),
             workflow_execution: Some(self.execution()),
@@ -222,14 +230,20 @@ impl Transaction<'_> {
     }
 
     /// A worker takes the current attempt.
-    pub(crate) fn start_activity(&mut self, scheduled_event_id: i64, request_id: String, identity: String) {
+    pub(crate) fn start_activity(
+        &mut self,
+        scheduled_event_id: i64,
+        request_id: String,
+        identity: String,
+        control_task_queue: String,
+    ) {
         let (now, id) = (self.time(), self.execution.id);
         let Some(mut activity) = self.state().activities.remove(&scheduled_event_id) else { return };
         for key in activity.deadlines.take_attempt() {
             self.remove_deadline(key);
         }
         activity.last_worker_identity.clone_from(&identity);
-        activity.started = Some(Started { time: now, request_id, identity });
+        activity.started = Some(Started { time: now, request_id, identity, control_task_queue });
         let mut set = |timeout: Option<Duration>, kind| {
             let deadline = Deadline::ActivityTimeout(id, scheduled_event_id, kind);
             timeout.map(|timeout| self.set_deadline_of_running_work(now.plus(timeout), deadline))
@@ -281,10 +295,11 @@ impl Transaction<'_> {
         Some(activity)
     }
 
-    /// The run is over: pending activities are forgotten.
+    /// The run is over: pending activities are forgotten, running ones told to stop.
     pub(crate) fn drop_activities(&mut self) {
         let pending: Vec<i64> = self.execution.state.activities.keys().copied().collect();
         for scheduled_event_id in pending {
+            self.tell_worker_to_stop(scheduled_event_id);
             self.remove_activity(scheduled_event_id);
         }
     }

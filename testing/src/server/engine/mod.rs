@@ -64,6 +64,7 @@ mod versions;
 mod visibility;
 mod waiters;
 mod worker;
+mod worker_commands;
 mod workflow_task;
 mod workflow_task_poll;
 mod workflow_task_respond;
@@ -91,6 +92,7 @@ pub(crate) use self::update::Progress;
 pub(crate) use self::update_workflow_execution::UpdateAt;
 use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
+use self::worker_commands::WorkerCommands;
 
 /// How a server differs from the default.
 #[derive(Clone, Debug)]
@@ -139,6 +141,7 @@ pub(crate) struct Engine {
     deadlines: Deadlines,
     waiters: Waiters,
     queries: Queries,
+    commands: WorkerCommands,
     errands: Errands,
 }
 
@@ -161,6 +164,7 @@ impl Engine {
             deadlines: Deadlines::default(),
             waiters: Waiters::default(),
             queries: Queries::default(),
+            commands: WorkerCommands::default(),
             errands: Errands::default(),
         }
     }
@@ -287,6 +291,7 @@ impl Engine {
                 }
                 Effect::DispatchWorkflowTask => self.dispatch_workflow_task(id),
                 Effect::DispatchActivity(scheduled_event_id) => self.dispatch_activity(id, scheduled_event_id),
+                Effect::TellWorkerToStop(queue, token) => self.command_to_cancel(id, queue, token),
                 Effect::Errand(errand) => self.errands.add(id, errand),
                 Effect::RequestOfNexusHandler(operation, purpose) => {
                     self.dispatch_nexus_request(id, operation, purpose);

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::Engine;
-use super::api::enums::NexusHandlerErrorRetryBehavior as RetryBehavior;
+use super::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
 use super::api::failure::failure::FailureInfo;
-use super::api::{failure, nexus, service};
+use super::api::{failure, nexus, service, taskqueue};
 use super::errors::Error;
 use super::execution::ExecutionId;
 use super::nexus_completion::{CALLBACK_TOKEN, CALLBACK_URL};
@@ -32,8 +32,16 @@ impl Engine {
         &mut self,
         request: service::PollNexusTaskQueueRequest,
     ) -> Result<Step<service::PollNexusTaskQueueResponse>, Error> {
-        let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Nexus)?;
-        let poll = Poll { identity: request.identity, worker_instance_key: request.worker_instance_key, sticky: false };
+        let of_commands = |queue: &taskqueue::TaskQueue| queue.kind() == enums::TaskQueueKind::WorkerCommands;
+        let commands = request.task_queue.as_ref().is_some_and(of_commands);
+        let kind = if commands { QueueKind::WorkerCommands } else { QueueKind::Nexus };
+        let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), kind)?;
+        let poll = Poll {
+            identity: request.identity,
+            worker_instance_key: request.worker_instance_key,
+            sticky: false,
+            control_task_queue: String::new(),
+        };
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_nexus_task(&task) {
@@ -52,7 +60,12 @@ impl Engine {
         &mut self,
         request: service::RespondNexusTaskCompletedRequest,
     ) -> Result<service::RespondNexusTaskCompletedResponse, Error> {
-        let target = self.nexus_target(&request.task_token)?;
+        let token = NexusTaskToken::decode_token(&request.task_token)?;
+        if token.command != 0 {
+            self.command_answered(token.command)?;
+            return Ok(service::RespondNexusTaskCompletedResponse {});
+        }
+        let target = self.nexus_target(&token)?;
         let variant = request.response.and_then(|response| response.variant);
         match (target.purpose, variant) {
             (Purpose::Start, Some(nexus::response::Variant::StartOperation(response))) => {
@@ -74,7 +87,12 @@ impl Engine {
         &mut self,
         request: service::RespondNexusTaskFailedRequest,
     ) -> Result<service::RespondNexusTaskFailedResponse, Error> {
-        let target = self.nexus_target(&request.task_token)?;
+        let token = NexusTaskToken::decode_token(&request.task_token)?;
+        if token.command != 0 {
+            self.command_answered(token.command)?;
+            return Ok(service::RespondNexusTaskFailedResponse {});
+        }
+        let target = self.nexus_target(&token)?;
         let failure = match (request.failure, request.error) {
             (Some(failure), _) => failure,
             (None, Some(error)) => of_handler_error(error),
@@ -111,14 +129,20 @@ impl Engine {
     }
 
     fn hand_out_nexus_task(&self, task: &Task) -> Option<service::PollNexusTaskQueueResponse> {
-        let Task::Nexus { execution: id, scheduled_event_id, purpose, attempt } = *task else { return None };
+        let (id, scheduled_event_id, purpose, attempt) = match *task {
+            Task::Nexus { execution, scheduled_event_id, purpose, attempt } => {
+                (execution, scheduled_event_id, purpose, attempt)
+            }
+            Task::Command(command) => return self.hand_out_command(command),
+            _ => return None,
+        };
         let execution = self.execution(id);
         let operation = execution.state.nexus_operations.get(&scheduled_event_id)?;
         let Stage::Requested(until) = operation.request(purpose)?.stage else { return None };
         let attributes = execution.nexus_attributes(scheduled_event_id)?;
         let run_id = execution.run_id.clone();
         let cancels = purpose == Purpose::Cancel;
-        let token = NexusTaskToken { run_id, scheduled_event_id, attempt, cancels };
+        let token = NexusTaskToken { run_id, scheduled_event_id, attempt, cancels, command: 0 };
         let limit = milliseconds(self.now.time, until);
         let mut header: HashMap<String, String> = attributes.nexus_header.clone();
         header.insert("request-timeout".to_owned(), limit.clone());
@@ -196,8 +220,7 @@ impl Engine {
     }
 
     /// The request that a token was given out for, if it still waits for its answer.
-    fn nexus_target(&self, token: &[u8]) -> Result<Target, Error> {
-        let token = NexusTaskToken::decode_token(token)?;
+    fn nexus_target(&self, token: &NexusTaskToken) -> Result<Target, Error> {
         let purpose = if token.cancels { Purpose::Cancel } else { Purpose::Start };
         let gone = || Error::not_found("Nexus task not found or already expired");
         let execution = *self.by_run_id.get(&token.run_id).ok_or_else(gone)?;

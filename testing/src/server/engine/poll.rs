@@ -13,7 +13,12 @@ impl Engine {
     ) -> Result<Step<service::PollWorkflowTaskQueueResponse>, Error> {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Workflow)?;
         let sticky = request.task_queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky);
-        let poll = Poll { identity: request.identity, worker_instance_key: request.worker_instance_key, sticky };
+        let poll = Poll {
+            identity: request.identity,
+            worker_instance_key: request.worker_instance_key,
+            sticky,
+            control_task_queue: String::new(),
+        };
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_workflow_task(&task, &poll) {
@@ -28,7 +33,12 @@ impl Engine {
         request: service::PollActivityTaskQueueRequest,
     ) -> Result<Step<service::PollActivityTaskQueueResponse>, Error> {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Activity)?;
-        let poll = Poll { identity: request.identity, worker_instance_key: request.worker_instance_key, sticky: false };
+        let poll = Poll {
+            identity: request.identity,
+            worker_instance_key: request.worker_instance_key,
+            sticky: false,
+            control_task_queue: request.worker_control_task_queue,
+        };
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_activity(&task, &poll) {
@@ -81,8 +91,10 @@ impl Engine {
     fn hand_out_activity(&mut self, task: &Task, poll: &Poll) -> Option<service::PollActivityTaskQueueResponse> {
         let Task::Activity { execution, scheduled_event_id, .. } = *task else { return None };
         let request_id = self.ids.v4();
-        let identity = poll.identity.clone();
-        self.transact(execution, |transaction| transaction.start_activity(scheduled_event_id, request_id, identity));
+        let (identity, control_task_queue) = (poll.identity.clone(), poll.control_task_queue.clone());
+        self.transact(execution, |transaction| {
+            transaction.start_activity(scheduled_event_id, request_id, identity, control_task_queue);
+        });
         self.execution(execution).activity_task(scheduled_event_id)
     }
 

@@ -9,6 +9,7 @@ use super::nexus_operation::Purpose;
 use super::query::QueryId;
 use super::time::Time;
 use super::waiters::{Waiter, WaiterId};
+use super::worker_commands::CommandId;
 
 /// A sticky queue without a poller for so long (on the machine's clock) belongs to a worker that is gone.
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);
@@ -21,6 +22,7 @@ pub(crate) enum QueueKind {
     Workflow,
     Activity,
     Nexus,
+    WorkerCommands,
 }
 
 /// The name of a queue.
@@ -38,6 +40,7 @@ pub(crate) enum Task {
     Activity { execution: ExecutionId, scheduled_event_id: i64, attempt: i32 },
     Nexus { execution: ExecutionId, scheduled_event_id: i64, purpose: Purpose, attempt: i32 },
     Query(QueryId),
+    Command(CommandId),
 }
 
 /// Who polls.
@@ -46,6 +49,8 @@ pub(crate) struct Poll {
     pub(crate) identity: String,
     pub(crate) worker_instance_key: String,
     pub(crate) sticky: bool,
+    /// Where the worker takes commands, if it takes some.
+    pub(crate) control_task_queue: String,
 }
 
 /// All queues.
@@ -165,6 +170,7 @@ impl Engine {
                 request.is_some_and(|request| request.attempt == *attempt && request.is_outstanding())
             }
             Task::Query(query) => self.queries.is_open(*query),
+            Task::Command(command) => self.commands.is_open(*command, self.now.wall),
         }
     }
 

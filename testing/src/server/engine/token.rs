@@ -44,6 +44,9 @@ pub(crate) struct NexusTaskToken {
     /// The request was one to cancel.
     #[prost(bool, tag = "4")]
     pub(crate) cancels: bool,
+    /// Not zero for a command to a worker; the rest is empty then.
+    #[prost(uint64, tag = "5")]
+    pub(crate) command: u64,
 }
 
 /// Where the reading of a history goes on.
@@ -87,7 +90,7 @@ impl NexusTaskToken {
 
     pub(crate) fn decode_token(bytes: &[u8]) -> Result<Self, Error> {
         let token = Self::decode(bytes).map_err(|_| Error::invalid_argument("Error deserializing task token."))?;
-        if token.run_id.is_empty() {
+        if token.run_id.is_empty() && token.command == 0 {
             return Err(Error::invalid_argument("Task token not set on request."));
         }
         Ok(token)

@@ -22,6 +22,8 @@ pub(crate) enum Effect {
     DispatchWorkflowTask,
     /// Offer an activity (by scheduled event id) to workers.
     DispatchActivity(i64),
+    /// Tell the attempt with that token to stop, over that queue.
+    TellWorkerToStop(String, Vec<u8>),
     /// Do something to other runs.
     Errand(Errand),
     /// Ask a Nexus handler to start or to cancel an operation (by scheduled event id).

@@ -56,7 +56,7 @@ impl Engine {
                 self.started_workflow_task(execution, poll.sticky)
             }
             Task::Query(query) => self.hand_out_query(query, poll.sticky),
-            Task::Activity { .. } | Task::Nexus { .. } => None,
+            Task::Activity { .. } | Task::Nexus { .. } | Task::Command(_) => None,
         }
     }
 

@@ -59,7 +59,7 @@ impl Engine {
             });
             return Err(Error::not_found("workflow task heartbeat timeout"));
         }
-        let identity = request.identity.clone();
+        let (identity, control_task_queue) = (request.identity.clone(), request.worker_control_task_queue.clone());
         let return_new_task = request.return_new_workflow_task;
         let eager_allowed = self.options.eager_activities;
         let (request, query_results) = split_queries(request);
@@ -81,7 +81,7 @@ impl Engine {
         } else {
             None
         };
-        let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity);
+        let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity, &control_task_queue);
         let reset_history_event_id = outcome.reset_history_event_id;
         Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
     }
@@ -134,12 +134,14 @@ impl Engine {
         id: ExecutionId,
         scheduled: &[i64],
         identity: &str,
+        control_task_queue: &str,
     ) -> Vec<service::PollActivityTaskQueueResponse> {
         let mut tasks = Vec::new();
         for scheduled_event_id in scheduled {
             let request_id = self.ids.v4();
             self.transact(id, |transaction| {
-                transaction.start_activity(*scheduled_event_id, request_id, identity.to_owned());
+                let (identity, queue) = (identity.to_owned(), control_task_queue.to_owned());
+                transaction.start_activity(*scheduled_event_id, request_id, identity, queue);
             });
             tasks.extend(self.execution(id).activity_task(*scheduled_event_id));
         }

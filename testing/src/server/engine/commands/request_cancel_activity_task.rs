@@ -30,6 +30,8 @@ pub(super) fn apply(
     if started == Some(false) {
         transaction.cancel_activity(scheduled_event_id, Some(not_started()), completion.identity.clone());
         completion.cancelled_unstarted_activity = true;
+    } else {
+        transaction.tell_worker_to_stop(scheduled_event_id);
     }
     Ok(())
 }

@@ -20,4 +20,5 @@ mod starting;
 mod timers;
 mod update_ends;
 mod updates;
+mod worker_commands;
 mod workflow_tasks;

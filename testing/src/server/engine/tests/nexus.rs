@@ -15,7 +15,7 @@ use super::spec::{Arguments, QUEUE, Spec, check};
 /// The request that a worker has taken.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    token: Vec<u8>,
+    pub(super) token: Vec<u8>,
     request: nexus::Request,
 }
 

@@ -6,15 +6,16 @@
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker]: COMMAND; COMMAND; ..
+//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron=..]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
 //!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
-//! take                                     a worker takes the next activity
+//! take [commanded]                         a worker takes the next activity; `commanded`, also in a respond: one that takes commands
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
+//! command · obeyed                         it takes the next command; it answers it
 //! answer TEXT                              the worker answers the query it has polled
 //! endpoint NAME                            a Nexus endpoint that leads to the task queue
 //! ask                                      a worker takes the next request to a Nexus handler
@@ -111,7 +112,8 @@ impl Spec {
             "poll" => self.poll(arguments.has("sticky")),
             "respond" => self.respond(&arguments, tail),
             "fail-task" => self.fail_task(),
-            "take" => self.take(),
+            "take" => self.take(&arguments),
+            "command" | "obeyed" => self.about_commands(words[0]),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
             "update" => self.update(&arguments),
@@ -353,6 +355,7 @@ impl Spec {
             return_new_workflow_task: arguments.has("inline"),
             query_results: answers.filter_map(|(id, answer)| Some((id, answer?))).collect(),
             namespace: "default".to_owned(),
+            worker_control_task_queue: control_task_queue(arguments),
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
@@ -378,11 +381,12 @@ impl Spec {
         self.engine.at(self.now).respond_workflow_task_failed(request).map(drop)
     }
 
-    fn take(&mut self) -> Result<(), Error> {
+    fn take(&mut self, arguments: &Arguments<'_>) -> Result<(), Error> {
         let request = service::PollActivityTaskQueueRequest {
             namespace: "default".to_owned(),
             task_queue: Some(taskqueue::TaskQueue { name: QUEUE.to_owned(), ..Default::default() }),
             identity: "worker".to_owned(),
+            worker_control_task_queue: control_task_queue(arguments),
             ..Default::default()
         };
         match self.engine.at(self.now).poll_activity_task_queue(request)? {
@@ -592,6 +596,11 @@ into_attributes!(
     UpsertWorkflowSearchAttributesCommandAttributes,
     ModifyWorkflowPropertiesCommandAttributes
 );
+
+fn control_task_queue(arguments: &Arguments<'_>) -> String {
+    let queue = arguments.has("commanded").then_some(super::worker_commands::CONTROL_QUEUE);
+    queue.unwrap_or_default().to_owned()
+}
 
 fn schedule_nexus(operation: String, arguments: &Arguments<'_>) -> command::ScheduleNexusOperationCommandAttributes {
     command::ScheduleNexusOperationCommandAttributes {

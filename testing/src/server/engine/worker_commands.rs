@@ -1,0 +1,104 @@
+//! Commands to workers: an attempt whose cancellation was requested, or whose workflow has closed, is told to stop.
+//!
+//! They come as Nexus tasks on a queue that the worker named when it took the attempt, one command each (the real server
+//! puts those of one workflow task together). No event tells of them. What nobody takes in half a minute is forgotten;
+//! what was taken is not sent again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use abide_protos::prost::Message as _;
+use abide_protos::temporal::api::nexusservices::workerservice::v1::ExecuteCommandsRequest;
+use abide_protos::temporal::api::worker::v1::{CancelActivityCommand, WorkerCommand, worker_command};
+
+use super::Engine;
+use super::api::{common, nexus, service};
+use super::errors::Error;
+use super::execution::ExecutionId;
+use super::task_queue::{QueueKey, QueueKind, Task};
+use super::time::Time;
+use super::token::NexusTaskToken;
+use super::transaction::{Effect, Transaction};
+
+const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
+const OPERATION: &str = "ExecuteCommands";
+/// Three attempts of 10 s each, on the machine's clock.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The name of a command; from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CommandId(u64);
+
+/// The commands that are not answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerCommands {
+    last: u64,
+    open: BTreeMap<CommandId, Command>,
+}
+
+#[derive(Debug)]
+struct Command {
+    /// Of the attempt that is to stop.
+    task_token: Vec<u8>,
+    until: Time,
+}
+
+impl WorkerCommands {
+    pub(crate) fn is_open(&self, id: CommandId, wall: Time) -> bool {
+        self.open.get(&id).is_some_and(|command| wall < command.until)
+    }
+}
+
+impl Engine {
+    /// Puts a command on the queue of a worker.
+    pub(crate) fn command_to_cancel(&mut self, execution: ExecutionId, control_task_queue: String, token: Vec<u8>) {
+        let wall = self.now.wall;
+        self.commands.open.retain(|_, command| wall < command.until);
+        self.commands.last += 1;
+        let id = CommandId(self.commands.last);
+        self.commands.open.insert(id, Command { task_token: token, until: wall.plus(PATIENCE) });
+        let namespace_id = self.execution(execution).namespace.id.clone();
+        let queue = QueueKey { namespace_id, name: control_task_queue, kind: QueueKind::WorkerCommands };
+        self.add_task(&queue, 0, Task::Command(id));
+    }
+
+    pub(crate) fn hand_out_command(&self, id: CommandId) -> Option<service::PollNexusTaskQueueResponse> {
+        let cancel = CancelActivityCommand { task_token: self.commands.open.get(&id)?.task_token.clone() };
+        let command = WorkerCommand { r#type: Some(worker_command::Type::CancelActivity(cancel)) };
+        let payload = common::Payload {
+            metadata: [("encoding".to_owned(), b"binary/protobuf".to_vec())].into(),
+            data: ExecuteCommandsRequest { commands: vec![command] }.encode_to_vec(),
+            ..Default::default()
+        };
+        let start = nexus::StartOperationRequest {
+            service: SERVICE.to_owned(),
+            operation: OPERATION.to_owned(),
+            payload: Some(payload),
+            ..Default::default()
+        };
+        let variant = Some(nexus::request::Variant::StartOperation(start));
+        let request = nexus::Request { variant, ..Default::default() };
+        let task_token = NexusTaskToken { command: id.0, ..Default::default() }.encode_token();
+        Some(service::PollNexusTaskQueueResponse { task_token, request: Some(request), ..Default::default() })
+    }
+
+    /// The worker has answered; whatever it says, the command is not sent again.
+    pub(crate) fn command_answered(&mut self, command: u64) -> Result<(), Error> {
+        let command = self.commands.open.remove(&CommandId(command));
+        command.map(drop).ok_or_else(|| Error::not_found("Nexus task not found or already expired"))
+    }
+}
+
+impl Transaction<'_> {
+    /// Tells the worker of an attempt to stop it, if that worker takes commands.
+    pub(crate) fn tell_worker_to_stop(&mut self, scheduled_event_id: i64) {
+        let activity = self.execution.state.activities.get(&scheduled_event_id);
+        let Some(started) = activity.and_then(|activity| activity.started.as_ref()) else { return };
+        if started.control_task_queue.is_empty() {
+            return;
+        }
+        let queue = started.control_task_queue.clone();
+        let token = self.execution.activity_token(scheduled_event_id);
+        self.effects.extend(token.map(|token| Effect::TellWorkerToStop(queue, token)));
+    }
+}
