@@ -1,16 +1,16 @@
 //! Hands out a history task by task, page by page.
 //!
 //! Events are read where they lie (one is 2 KB: moving them would cost more than all else), and a page is dropped
-//! as soon as its last event was applied. Where a workflow task ends cannot be told from one event: see
-//! [`EventCursor::next_task`].
+//! as soon as its last event was applied. Each event is looked at once to find where its workflow task ends
+//! ([`TaskEnd`]), and those of commands once more, before the code runs that issued them ([`EventCursor::look_ahead`]).
 
 use std::collections::VecDeque;
 
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
-use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
-use super::event_type::{closes_workflow, is_command_event};
+use super::event_type::is_command_event;
+use super::task_end::TaskEnd;
 use super::workflow_task::HistoryPage;
 
 /// The part of a history that is at hand and not yet applied.
@@ -19,11 +19,17 @@ pub(crate) struct EventCursor {
     pages: VecDeque<Vec<HistoryEvent>>,
     /// Index of the next event in the first page.
     position: usize,
+    /// Id of the last event that was applied; 0 before the first.
+    applied: i64,
     /// Id of the last event at hand; 0 before the first.
     last_id: i64,
     next_page_token: Vec<u8>,
-    /// Where the look-ahead has found the end of the task after the current one, until events are added.
-    looked_ahead: Option<usize>,
+    /// What is known of the end of the task whose events are taken now, after the event `looked_at`.
+    task_end: TaskEnd,
+    looked_at: i64,
+    /// The last event of that task, once it is known.
+    end: Option<i64>,
+    ahead: LookAhead,
 }
 
 /// How far the next workflow task reaches.
@@ -31,10 +37,19 @@ pub(crate) struct EventCursor {
 pub(crate) enum NextTask {
     /// This many events from here: the last is the WorkflowTaskStarted at which code runs, or closes the workflow.
     Events(usize),
-    /// This many events are left, and none of them begins a task: the history ends here.
+    /// This many events are left, and none of them ends a task: the history ends here.
     Rest(usize),
-    /// The page that begins at the token is needed to tell.
-    NeedPage,
+    /// The page that begins at the token is needed to tell. This many events from here belong to the task in any case.
+    NeedPage(usize),
+}
+
+/// How far the look-ahead has come.
+#[derive(Debug, Default)]
+struct LookAhead {
+    /// Id of the last event that it has passed.
+    passed: i64,
+    /// Whether the task's WorkflowTaskCompleted is among those.
+    in_commands: bool,
 }
 
 impl EventCursor {
@@ -61,16 +76,17 @@ impl EventCursor {
         if !events.is_empty() {
             self.pages.push_back(events);
         }
-        self.looked_ahead = None;
         Ok(())
     }
 
     /// Takes back the last two events at hand, a task's Scheduled and its Started event of that id. They must have been
     /// applied, and no other may have come since; says whether that was so.
     pub(crate) fn take_back_task(&mut self, started_event_id: i64) -> bool {
-        let is_last = self.last_id == started_event_id && self.peek(0).is_none() && self.next_page_token.is_empty();
+        let is_last = self.last_id == started_event_id && self.is_at_end();
         if is_last {
             self.last_id -= 2;
+            self.applied = self.last_id;
+            self.end_task();
         }
         is_last
     }
@@ -80,6 +96,11 @@ impl EventCursor {
         self.last_id
     }
 
+    /// Whether all events have been applied and no page is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.applied == self.last_id && self.next_page_token.is_empty()
+    }
+
     /// Takes the token of the next page, to be fetched once.
     pub(crate) fn take_next_page_token(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.next_page_token)
@@ -87,138 +108,126 @@ impl EventCursor {
 
     /// The next event, to be applied now. The events before it are gone.
     pub(crate) fn advance(&mut self) -> Option<&mut HistoryEvent> {
-        while self.pages.front().is_some_and(|page| self.position == page.len()) {
-            self.pages.pop_front();
-            self.position = 0;
-        }
+        self.release();
         let event = self.pages.front_mut()?.get_mut(self.position)?;
         self.position += 1;
+        self.applied = event.event_id;
         Some(event)
-    }
-
-    /// How many events belong to the task after the one of `count` events; `None` if a page is needed to tell.
-    ///
-    /// They hold what the code of the current task did: which patches it asked for, which updates it accepted, what
-    /// its local activities came to.
-    pub(crate) fn look_ahead(&mut self, count: usize) -> Option<usize> {
-        match self.next_task_after(count) {
-            NextTask::NeedPage => None,
-            NextTask::Rest(ahead) => Some(ahead),
-            NextTask::Events(ahead) => {
-                self.looked_ahead = Some(ahead);
-                Some(ahead)
-            }
-        }
-    }
-
-    /// The next events, which are not applied yet.
-    pub(crate) fn ahead(&mut self, count: usize) -> impl Iterator<Item = &mut HistoryEvent> {
-        self.pages.iter_mut().flatten().skip(self.position).take(count)
-    }
-
-    /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
-    pub(crate) fn ends_in_task(&self, count: usize) -> bool {
-        let last = count.checked_sub(1).and_then(|last| self.peek(last));
-        last.is_some_and(|event| event.event_type() == EventType::WorkflowTaskStarted) && self.peek(count).is_none()
     }
 
     /// Drops a page whose events have all been applied, so that nothing is kept between tasks.
     pub(crate) fn release(&mut self) {
-        if self.pages.len() == 1 && self.position == self.pages[0].len() {
-            self.pages.clear();
+        if self.pages.front().is_some_and(|page| self.position == page.len()) {
+            self.pages.pop_front();
             self.position = 0;
         }
     }
 
     /// Finds where the next workflow task ends.
-    ///
-    /// A WorkflowTaskStarted is the end unless its attempt came to nothing (failed, timed out, or the run was closed
-    /// from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
-    /// command in between). An accepted update ends the task before the one that delivered it. A closing event is
-    /// always an end.
     pub(crate) fn next_task(&mut self) -> NextTask {
-        match self.looked_ahead.take() {
-            Some(count) => NextTask::Events(count),
-            None => self.next_task_after(0),
-        }
-    }
-
-    /// The same for the task that begins after `skipped` events; the count does not include them.
-    fn next_task_after(&self, skipped: usize) -> NextTask {
-        let mut saw_command = false;
-        let mut started: Vec<(i64, usize)> = Vec::new();
-        let mut index = skipped;
-        while let Some(event) = self.peek(index) {
-            let event_type = event.event_type();
-            saw_command |= is_command_event(event_type);
-            if closes_workflow(event_type) {
-                return NextTask::Events(index + 1 - skipped);
-            }
-            if event_type == EventType::WorkflowTaskStarted {
-                match self.after_started(index, saw_command) {
-                    AfterStarted::NeedPage => return NextTask::NeedPage,
-                    AfterStarted::CameToNothing => {}
-                    AfterStarted::Heartbeat => started.push((event.event_id, index)),
-                    AfterStarted::End => return NextTask::Events(index + 1 - skipped),
-                    AfterStarted::UpdateAccepted { sequencing_event_id } => {
-                        let earlier = started.iter().rev().find(|(id, _)| *id < sequencing_event_id);
-                        return NextTask::Events(earlier.map_or(index, |(_, index)| *index) + 1 - skipped);
-                    }
+        if self.end.is_none() {
+            for event in after(&self.pages, self.last_id - self.looked_at) {
+                self.looked_at = event.event_id;
+                self.end = self.task_end.look_at(event);
+                if self.end.is_some() {
+                    break;
                 }
             }
-            index += 1;
         }
-        if self.next_page_token.is_empty() { NextTask::Rest(index - skipped) } else { NextTask::NeedPage }
-    }
-
-    fn after_started(&self, index: usize, saw_command: bool) -> AfterStarted {
-        let more = !self.next_page_token.is_empty();
-        let Some(next) = self.peek(index + 1) else {
-            return if more { AfterStarted::NeedPage } else { AfterStarted::End };
-        };
-        match next.event_type() {
-            EventType::WorkflowTaskFailed
-            | EventType::WorkflowTaskTimedOut
-            | EventType::WorkflowExecutionTimedOut
-            | EventType::WorkflowExecutionTerminated
-            | EventType::WorkflowExecutionCanceled => AfterStarted::CameToNothing,
-            EventType::WorkflowTaskCompleted => match self.peek(index + 2) {
-                None if more => AfterStarted::NeedPage,
-                None => AfterStarted::End,
-                Some(event) if event.event_type() == EventType::WorkflowTaskScheduled && !saw_command => {
-                    AfterStarted::Heartbeat
-                }
-                Some(event) => match &event.attributes {
-                    Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
-                        let sequencing_event_id = accepted.accepted_request_sequencing_event_id;
-                        AfterStarted::UpdateAccepted { sequencing_event_id }
-                    }
-                    _ => AfterStarted::End,
-                },
-            },
-            _ => AfterStarted::End,
+        if let Some(end) = self.end {
+            return NextTask::Events(self.count_to(end));
         }
-    }
-
-    /// The event `ahead` places after the next one.
-    fn peek(&self, ahead: usize) -> Option<&HistoryEvent> {
-        let mut at = self.position + ahead;
-        for page in &self.pages {
-            if at < page.len() {
-                return page.get(at);
+        if !self.next_page_token.is_empty() {
+            let certain = self.task_end.earliest().map_or(self.looked_at, |earliest| earliest - 1);
+            return NextTask::NeedPage(self.count_to(certain));
+        }
+        match self.task_end.if_nothing_follows() {
+            Some(end) => NextTask::Events(self.count_to(end)),
+            None => {
+                self.task_end.settle_all();
+                NextTask::Rest(self.count_to(self.last_id))
             }
-            at -= page.len();
         }
-        None
+    }
+
+    /// The events of a task have been applied: looks for the end of the one after it from here, and ahead from here.
+    pub(crate) fn end_task(&mut self) {
+        self.task_end = TaskEnd::default();
+        self.looked_at = self.applied;
+        self.end = None;
+        self.ahead = LookAhead { passed: self.applied, in_commands: false };
+    }
+
+    /// Shows the events that the code of the current task led to when it ran first: which patches it asked for, which
+    /// updates it accepted, what its local activities came to. Says whether that was all; a page is missing otherwise.
+    ///
+    /// They stand together, behind the task's WorkflowTaskCompleted: a server writes down a whole answer before anything
+    /// else. (One server for tests has an activity's cancellation right behind the command that asked for it.)
+    pub(crate) fn look_ahead<E>(
+        &mut self,
+        mut show: impl FnMut(&mut HistoryEvent) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        for event in after_mut(&mut self.pages, self.last_id - self.ahead.passed) {
+            if !self.ahead.goes_on_with(event.event_type()) {
+                return Ok(true);
+            }
+            self.ahead.passed = event.event_id;
+            show(event)?;
+        }
+        Ok(self.next_page_token.is_empty())
+    }
+
+    /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
+    pub(crate) fn ends_in_task(&self, count: usize) -> bool {
+        let last = self.pages.back().and_then(|page| page.last());
+        count > 0
+            && count == self.count_to(self.last_id)
+            && last.is_some_and(|event| event.event_type() == EventType::WorkflowTaskStarted)
+    }
+
+    /// How many events there are from here to the one of that id.
+    fn count_to(&self, id: i64) -> usize {
+        usize::try_from(id - self.applied).unwrap_or_default()
     }
 }
 
-enum AfterStarted {
-    End,
-    CameToNothing,
-    Heartbeat,
-    UpdateAccepted { sequencing_event_id: i64 },
-    NeedPage,
+impl LookAhead {
+    fn goes_on_with(&mut self, event_type: EventType) -> bool {
+        match event_type {
+            EventType::WorkflowTaskCompleted => !std::mem::replace(&mut self.in_commands, true),
+            EventType::WorkflowTaskStarted => false,
+            // No code of this version led to an event that it does not know: commands may go on behind it.
+            EventType::ActivityTaskCanceled | EventType::Unspecified => true,
+            other => !self.in_commands || is_command_event(other),
+        }
+    }
+}
+
+/// The last `count` events at hand.
+fn after(pages: &VecDeque<Vec<HistoryEvent>>, count: i64) -> impl Iterator<Item = &HistoryEvent> {
+    let (first, skip) = locate(pages, count);
+    pages.range(first..).flatten().skip(skip)
+}
+
+fn after_mut(pages: &mut VecDeque<Vec<HistoryEvent>>, count: i64) -> impl Iterator<Item = &mut HistoryEvent> {
+    let (first, skip) = locate(pages, count);
+    pages.range_mut(first..).flatten().skip(skip)
+}
+
+/// The page in which the last `count` events begin, and how many events of that page stand before them. What is new
+/// is in the last page, so the search begins there.
+fn locate(pages: &VecDeque<Vec<HistoryEvent>>, count: i64) -> (usize, usize) {
+    let mut wanted = usize::try_from(count).unwrap_or_default();
+    let mut first = pages.len();
+    while wanted > 0 && first > 0 {
+        first -= 1;
+        let len = pages[first].len();
+        if len >= wanted {
+            return (first, len - wanted);
+        }
+        wanted -= len;
+    }
+    (first, 0)
 }
 
 #[cfg(test)]

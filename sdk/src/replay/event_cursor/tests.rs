@@ -8,35 +8,34 @@ fn ends(events: &[HistoryEvent], page: usize) -> (Vec<i64>, usize) {
     let mut cursor = EventCursor::default();
     let mut pages = events.chunks(page).peekable();
     let mut ends = Vec::new();
+    let mut applied = 0;
     loop {
         match cursor.next_task() {
-            NextTask::NeedPage => {
+            NextTask::NeedPage(certain) => {
+                apply(&mut cursor, &mut applied, certain);
                 assert!(ends.is_empty() || !cursor.take_next_page_token().is_empty());
                 push_next(&mut cursor, &mut pages);
             }
             NextTask::Rest(0) if pages.peek().is_some() => push_next(&mut cursor, &mut pages),
-            NextTask::Rest(count) => return (ends, count),
+            NextTask::Rest(count) => return (ends, applied + count),
             NextTask::Events(count) => {
-                let Some(ahead) = cursor.look_ahead(count) else {
-                    push_next(&mut cursor, &mut pages);
-                    continue;
-                };
-                // Looking ahead changes nothing: the same task is found again without what was noted.
-                assert_eq!(
-                    cursor.next_task_after(count),
-                    match cursor.looked_ahead {
-                        Some(ahead) => NextTask::Events(ahead),
-                        None => NextTask::Rest(ahead),
-                    }
-                );
-                for _ in 1..count {
-                    cursor.advance().unwrap();
-                }
-                ends.push(cursor.advance().unwrap().event_id);
+                apply(&mut cursor, &mut applied, count);
+                ends.push(cursor.applied);
+                applied = 0;
+                cursor.end_task();
                 cursor.release();
             }
         }
     }
+}
+
+/// Applies so many events, and adds them to those of the task.
+fn apply(cursor: &mut EventCursor, applied: &mut usize, count: usize) {
+    for _ in 0..count {
+        cursor.advance().unwrap();
+    }
+    *applied += count;
+    cursor.release();
 }
 
 fn push_next<'a>(cursor: &mut EventCursor, pages: &mut std::iter::Peekable<impl Iterator<Item = &'a [HistoryEvent]>>) {

@@ -1,0 +1,96 @@
+//! Where a workflow task ends, found event by event: each is looked at once, however many pages the task fills.
+//!
+//! A WorkflowTaskStarted is the end unless its attempt came to nothing (failed, timed out, or the run was closed
+//! from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
+//! command in between). An accepted update ends the task before the one that delivered it. A closing event is
+//! always an end. So the two events after a WorkflowTaskStarted decide what it is, and an update later on may make
+//! an earlier heartbeat the end after all.
+
+use abide_protos::temporal::api::enums::v1::EventType;
+use abide_protos::temporal::api::history::v1::HistoryEvent;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+
+use super::event_type::{closes_workflow, is_command_event};
+
+/// What is known of a task after some of its events.
+#[derive(Debug, Default)]
+pub(crate) struct TaskEnd {
+    saw_command: bool,
+    latest: Latest,
+    /// The WorkflowTaskStarted events of heartbeats, in order.
+    heartbeats: Vec<i64>,
+}
+
+/// The latest WorkflowTaskStarted, by its id, as long as nothing has said what became of it.
+#[derive(Clone, Copy, Debug, Default)]
+enum Latest {
+    #[default]
+    Settled,
+    Started(i64),
+    Completed(i64),
+}
+
+impl TaskEnd {
+    /// Looks at the next event; the id of the task's last event, which may be an earlier one, if that is known now.
+    pub(crate) fn look_at(&mut self, event: &HistoryEvent) -> Option<i64> {
+        let event_type = event.event_type();
+        if let Some(end) = self.settle(event, event_type) {
+            return Some(end);
+        }
+        self.saw_command |= is_command_event(event_type);
+        if event_type == EventType::WorkflowTaskStarted {
+            self.latest = Latest::Started(event.event_id);
+        }
+        closes_workflow(event_type).then_some(event.event_id)
+    }
+
+    /// What becomes of the latest WorkflowTaskStarted with the event after it, and the one after that.
+    fn settle(&mut self, event: &HistoryEvent, event_type: EventType) -> Option<i64> {
+        match std::mem::take(&mut self.latest) {
+            Latest::Settled => None,
+            Latest::Started(started) => match event_type {
+                EventType::WorkflowTaskFailed
+                | EventType::WorkflowTaskTimedOut
+                | EventType::WorkflowExecutionTimedOut
+                | EventType::WorkflowExecutionTerminated
+                | EventType::WorkflowExecutionCanceled => None,
+                EventType::WorkflowTaskCompleted => {
+                    self.latest = Latest::Completed(started);
+                    None
+                }
+                _ => Some(started),
+            },
+            Latest::Completed(started) => {
+                if event_type == EventType::WorkflowTaskScheduled && !self.saw_command {
+                    self.heartbeats.push(started);
+                    return None;
+                }
+                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = &event.attributes
+                else {
+                    return Some(started);
+                };
+                let sequencing_event_id = accepted.accepted_request_sequencing_event_id;
+                let earlier = self.heartbeats.iter().rev().find(|id| **id < sequencing_event_id);
+                Some(earlier.copied().unwrap_or(started))
+            }
+        }
+    }
+
+    /// The task's last event if no event follows those that were looked at.
+    pub(crate) fn if_nothing_follows(&self) -> Option<i64> {
+        match self.latest {
+            Latest::Settled => None,
+            Latest::Started(started) | Latest::Completed(started) => Some(started),
+        }
+    }
+
+    /// The first event that may turn out to be the last: what stands before it belongs to the task in any case.
+    pub(crate) fn earliest(&self) -> Option<i64> {
+        self.heartbeats.first().copied().or_else(|| self.if_nothing_follows())
+    }
+
+    /// Those events have been applied, though none ends a task: none of them can be the end any more.
+    pub(crate) fn settle_all(&mut self) {
+        self.heartbeats.clear();
+    }
+}
