@@ -16,7 +16,7 @@ use super::workflow_task::HistoryPage;
 /// The part of a history that is at hand and not yet applied.
 #[derive(Debug, Default)]
 pub(crate) struct EventCursor {
-    pages: VecDeque<Vec<HistoryEvent>>,
+    pages: VecDeque<Page>,
     /// Index of the next event in the first page.
     position: usize,
     /// Id of the last event that was applied; 0 before the first.
@@ -30,6 +30,21 @@ pub(crate) struct EventCursor {
     /// The last event of that task, once it is known.
     end: Option<i64>,
     ahead: LookAhead,
+}
+
+/// A page, without what was dropped of it.
+#[derive(Debug)]
+struct Page {
+    events: Vec<HistoryEvent>,
+    /// So many markers stood behind those: the look-ahead has read them, and nothing is left to be known of them.
+    read_markers: usize,
+}
+
+/// The event whose turn it is.
+pub(crate) enum Next<'a> {
+    Event(&'a mut HistoryEvent),
+    /// A marker of that id, of which nothing is left.
+    ReadMarker(i64),
 }
 
 /// How far the next workflow task reaches.
@@ -74,7 +89,7 @@ impl EventCursor {
             self.last_id = event.event_id;
         }
         if !events.is_empty() {
-            self.pages.push_back(events);
+            self.pages.push_back(Page { events, read_markers: 0 });
         }
         Ok(())
     }
@@ -107,12 +122,15 @@ impl EventCursor {
     }
 
     /// The next event, to be applied now. The events before it are gone.
-    pub(crate) fn advance(&mut self) -> Option<&mut HistoryEvent> {
+    pub(crate) fn advance(&mut self) -> Option<Next<'_>> {
         self.release();
-        let event = self.pages.front_mut()?.get_mut(self.position)?;
+        let page = self.pages.front_mut()?;
+        self.applied += 1;
         self.position += 1;
-        self.applied = event.event_id;
-        Some(event)
+        Some(match page.events.get_mut(self.position - 1) {
+            Some(event) => Next::Event(event),
+            None => Next::ReadMarker(self.applied),
+        })
     }
 
     /// Drops a page whose events have all been applied, so that nothing is kept between tasks.
@@ -127,8 +145,12 @@ impl EventCursor {
     pub(crate) fn next_task(&mut self) -> NextTask {
         if self.end.is_none() {
             for event in after(&self.pages, self.last_id - self.looked_at) {
-                self.looked_at = event.event_id;
-                self.end = self.task_end.look_at(event);
+                self.looked_at += 1;
+                let (event_type, attributes) = match event {
+                    Some(event) => (event.event_type(), event.attributes.as_ref()),
+                    None => (EventType::MarkerRecorded, None),
+                };
+                self.end = self.task_end.look_at(self.looked_at, event_type, attributes);
                 if self.end.is_some() {
                     break;
                 }
@@ -163,23 +185,33 @@ impl EventCursor {
     ///
     /// They stand together, behind the task's WorkflowTaskCompleted: a server writes down a whole answer before anything
     /// else. (One server for tests has an activity's cancellation right behind the command that asked for it.)
+    ///
+    /// `show` says whether nothing is left of an event but that it is a marker.
     pub(crate) fn look_ahead<E>(
         &mut self,
-        mut show: impl FnMut(&mut HistoryEvent) -> Result<(), E>,
+        mut show: impl FnMut(&mut HistoryEvent) -> Result<bool, E>,
     ) -> Result<bool, E> {
+        let mut read_markers = 0;
         for event in after_mut(&mut self.pages, self.last_id - self.ahead.passed) {
             if !self.ahead.goes_on_with(event.event_type()) {
                 return Ok(true);
             }
             self.ahead.passed = event.event_id;
-            show(event)?;
+            read_markers = if show(event)? { read_markers + 1 } else { 0 };
         }
-        Ok(self.next_page_token.is_empty())
+        if self.next_page_token.is_empty() {
+            return Ok(true);
+        }
+        // The task fills more than this page: the next one gets the memory.
+        if let Some(page) = self.pages.back_mut() {
+            page.drop_last(read_markers);
+        }
+        Ok(false)
     }
 
     /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
     pub(crate) fn ends_in_task(&self, count: usize) -> bool {
-        let last = self.pages.back().and_then(|page| page.last());
+        let last = self.pages.back().filter(|page| page.read_markers == 0).and_then(|page| page.events.last());
         count > 0
             && count == self.count_to(self.last_id)
             && last.is_some_and(|event| event.event_type() == EventType::WorkflowTaskStarted)
@@ -203,20 +235,39 @@ impl LookAhead {
     }
 }
 
-/// The last `count` events at hand.
-fn after(pages: &VecDeque<Vec<HistoryEvent>>, count: i64) -> impl Iterator<Item = &HistoryEvent> {
-    let (first, skip) = locate(pages, count);
-    pages.range(first..).flatten().skip(skip)
+impl Page {
+    fn len(&self) -> usize {
+        self.events.len() + self.read_markers
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Option<&HistoryEvent>> {
+        self.events.iter().map(Some).chain(std::iter::repeat_n(None, self.read_markers))
+    }
+
+    /// Drops up to `count` events at its end, which are markers and have been read.
+    fn drop_last(&mut self, count: usize) {
+        let kept = self.events.len().saturating_sub(count);
+        self.read_markers += self.events.len() - kept;
+        self.events.truncate(kept);
+        self.events.shrink_to_fit();
+    }
 }
 
-fn after_mut(pages: &mut VecDeque<Vec<HistoryEvent>>, count: i64) -> impl Iterator<Item = &mut HistoryEvent> {
+/// The last `count` events at hand; `None` for a marker that was read.
+fn after(pages: &VecDeque<Page>, count: i64) -> impl Iterator<Item = Option<&HistoryEvent>> {
     let (first, skip) = locate(pages, count);
-    pages.range_mut(first..).flatten().skip(skip)
+    pages.range(first..).flat_map(Page::iter).skip(skip)
+}
+
+/// The same for events of which none was dropped.
+fn after_mut(pages: &mut VecDeque<Page>, count: i64) -> impl Iterator<Item = &mut HistoryEvent> {
+    let (first, skip) = locate(pages, count);
+    pages.range_mut(first..).flat_map(|page| &mut page.events).skip(skip)
 }
 
 /// The page in which the last `count` events begin, and how many events of that page stand before them. What is new
 /// is in the last page, so the search begins there.
-fn locate(pages: &VecDeque<Vec<HistoryEvent>>, count: i64) -> (usize, usize) {
+fn locate(pages: &VecDeque<Page>, count: i64) -> (usize, usize) {
     let mut wanted = usize::try_from(count).unwrap_or_default();
     let mut first = pages.len();
     while wanted > 0 && first > 0 {

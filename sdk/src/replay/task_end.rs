@@ -7,7 +7,6 @@
 //! an earlier heartbeat the end after all.
 
 use abide_protos::temporal::api::enums::v1::EventType;
-use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use super::event_type::{closes_workflow, is_command_event};
@@ -32,20 +31,19 @@ enum Latest {
 
 impl TaskEnd {
     /// Looks at the next event; the id of the task's last event, which may be an earlier one, if that is known now.
-    pub(crate) fn look_at(&mut self, event: &HistoryEvent) -> Option<i64> {
-        let event_type = event.event_type();
-        if let Some(end) = self.settle(event, event_type) {
+    pub(crate) fn look_at(&mut self, id: i64, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
+        if let Some(end) = self.settle(event_type, attributes) {
             return Some(end);
         }
         self.saw_command |= is_command_event(event_type);
         if event_type == EventType::WorkflowTaskStarted {
-            self.latest = Latest::Started(event.event_id);
+            self.latest = Latest::Started(id);
         }
-        closes_workflow(event_type).then_some(event.event_id)
+        closes_workflow(event_type).then_some(id)
     }
 
     /// What becomes of the latest WorkflowTaskStarted with the event after it, and the one after that.
-    fn settle(&mut self, event: &HistoryEvent, event_type: EventType) -> Option<i64> {
+    fn settle(&mut self, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
         match std::mem::take(&mut self.latest) {
             Latest::Settled => None,
             Latest::Started(started) => match event_type {
@@ -65,8 +63,7 @@ impl TaskEnd {
                     self.heartbeats.push(started);
                     return None;
                 }
-                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = &event.attributes
-                else {
+                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = attributes else {
                     return Some(started);
                 };
                 let sequencing_event_id = accepted.accepted_request_sequencing_event_id;

@@ -15,7 +15,7 @@ use super::ready_queue::ReadyQueue;
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
 use crate::converter::{PayloadError, PayloadReader};
-use crate::replay::event_cursor::{EventCursor, NextTask};
+use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::{Job, Jobs, Signal};
@@ -321,7 +321,15 @@ impl WorkflowRun {
         let mut core = self.shared.core.borrow_mut();
         let mut last = EventType::Unspecified;
         for _ in 0..count {
-            let Some(event) = self.cursor.advance() else { break };
+            let event = match self.cursor.advance() {
+                Some(Next::Event(event)) => event,
+                Some(Next::ReadMarker(id)) => {
+                    core.machines.apply_read_marker(id)?;
+                    last = EventType::MarkerRecorded;
+                    continue;
+                }
+                None => break,
+            };
             last = event.event_type();
             let first =
                 (event.event_id == 1).then(|| (event_time(event.event_time.as_ref()), event.user_metadata.take()));

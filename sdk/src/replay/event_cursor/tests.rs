@@ -38,6 +38,13 @@ fn apply(cursor: &mut EventCursor, applied: &mut usize, count: usize) {
     cursor.release();
 }
 
+fn id(event: Next<'_>) -> i64 {
+    match event {
+        Next::Event(event) => event.event_id,
+        Next::ReadMarker(id) => id,
+    }
+}
+
 fn push_next<'a>(cursor: &mut EventCursor, pages: &mut std::iter::Peekable<impl Iterator<Item = &'a [HistoryEvent]>>) {
     let events = pages.next().expect("no page is asked for after the last").to_vec();
     let next_page_token = if pages.peek().is_some() { b"more".to_vec() } else { Vec::new() };
@@ -200,7 +207,7 @@ fn events_that_are_known_already_are_skipped() {
     cursor.push(page(1, 5)).unwrap();
     cursor.push(page(2, 4)).unwrap();
     assert_eq!(cursor.last_id(), 5);
-    let ids: Vec<i64> = std::iter::from_fn(|| cursor.advance().map(|event| event.event_id)).collect();
+    let ids: Vec<i64> = std::iter::from_fn(|| cursor.advance().map(id)).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
 }
 
