@@ -20,9 +20,9 @@ use abide_protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
     TimerFiredEventAttributes, TimerStartedEventAttributes, UpsertWorkflowSearchAttributesEventAttributes,
     WorkflowExecutionCompletedEventAttributes, WorkflowExecutionSignaledEventAttributes,
-    WorkflowExecutionStartedEventAttributes,
-    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateCompletedEventAttributes,
-    WorkflowTaskCompletedEventAttributes, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
+    WorkflowExecutionStartedEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
+    WorkflowExecutionUpdateCompletedEventAttributes, WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
 };
 use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;

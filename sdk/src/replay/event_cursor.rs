@@ -141,6 +141,15 @@ impl EventCursor {
         }
     }
 
+    /// The same for a page of which those `count` events, all of one task that goes on, are the greater part: a burst
+    /// does with the memory of one page. A page of many tasks stays until the next is there: dropped between the two, it
+    /// would only be given back by the allocator and be asked for again, page by page.
+    pub(crate) fn release_filled(&mut self, count: usize) {
+        if self.pages.front().is_some_and(|page| 2 * count > page.len()) {
+            self.release();
+        }
+    }
+
     /// Finds where the next workflow task ends.
     pub(crate) fn next_task(&mut self) -> NextTask {
         if self.end.is_none() {

@@ -207,6 +207,7 @@ impl WorkflowRun {
                         // Before it answers a query, a run leaves a task that is still to be answered as it is.
                         if !self.answers_query() {
                             self.apply(certain)?;
+                            self.cursor.release_filled(certain);
                         }
                         return Ok(self.need_page());
                     }
@@ -237,7 +238,6 @@ impl WorkflowRun {
     }
 
     fn need_page(&mut self) -> Output {
-        self.cursor.release();
         Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() }
     }
 
