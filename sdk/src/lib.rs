@@ -61,7 +61,7 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
-pub use runtime::{Grouping, RunOrder};
+pub use runtime::{Grouping, QueueOrder, RunOrder};
 pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
 pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior};
 pub use workflow::{State, WorkflowContext};

@@ -32,7 +32,7 @@ use super::rpc_error::RpcError;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after 60 s at the latest.
-const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(70);
+pub(crate) const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(70);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SYSTEM_INFO_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 128 * 1024 * 1024;
@@ -132,14 +132,7 @@ impl Connection {
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.call_with(request, RetrySchedule::CALL, false).await
-    }
-
-    /// Calls, and tries again until that much time has passed. For calls that would lose finished work.
-    pub(crate) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
-        // An attempt that nobody answered may have hit a network or a server that hangs. Answers to tasks can be given
-        // twice: the server knows each task by its token.
-        self.call_with(request, RetrySchedule::within(time), true).await
+        call_over(|| self.clone(), request, RetrySchedule::CALL, false).await
     }
 
     /// Calls once, without another attempt.
@@ -152,7 +145,12 @@ impl Connection {
     /// The caller loops: it knows what an empty answer means, and whether to go on after an error
     /// ([`is_transient`](Self::is_transient), with a [`Backoff`]).
     pub(crate) async fn long_poll<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        self.inner.attempt::<R>(request.encode_to_vec().into(), LONG_POLL_TIMEOUT).await
+        self.long_poll_within(request, LONG_POLL_TIMEOUT).await
+    }
+
+    /// As [`long_poll`](Self::long_poll), answered sooner: a little before that much time has passed.
+    pub(crate) async fn long_poll_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
+        self.inner.attempt::<R>(request.encode_to_vec().into(), time).await
     }
 
     /// Whether the same call may succeed a little later.
@@ -160,29 +158,35 @@ impl Connection {
         // A server that tells its own bugs from passing trouble reports the latter under other codes.
         error.is_transient(!self.inner.capabilities.internal_error_differentiation)
     }
+}
 
-    async fn call_with<R: Rpc>(
-        &self,
-        request: R,
-        schedule: RetrySchedule,
-        again_if_unanswered: bool,
-    ) -> Result<R::Response, RpcError> {
-        let encoded = Bytes::from(request.encode_to_vec());
-        drop(request);
-        let started = Instant::now();
-        let mut backoff = None;
-        loop {
-            let error = match self.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT).await {
-                Ok(response) => return Ok(response),
-                Err(error) if self.is_transient(&error) => error,
-                Err(error) if again_if_unanswered && error.is_deadline_exceeded() => error,
-                Err(error) => return Err(error),
-            };
-            let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
-            let Some(wait) = backoff.next(&error, started.elapsed()) else { return Err(error) };
-            tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
-            sleep(wait).await;
-        }
+/// Calls, and tries again as the schedule says; also where nobody answered in time, if that is asked for. Each attempt
+/// asks for the connection anew: another one may have taken over meanwhile.
+///
+/// # Errors
+/// Those that another attempt would not help against, and the last one when the schedule gives up.
+pub(crate) async fn call_over<R: Rpc>(
+    connection: impl Fn() -> Connection,
+    request: R,
+    schedule: RetrySchedule,
+    again_if_unanswered: bool,
+) -> Result<R::Response, RpcError> {
+    let encoded = Bytes::from(request.encode_to_vec());
+    drop(request);
+    let started = Instant::now();
+    let mut backoff = None;
+    loop {
+        let connection = connection();
+        let error = match connection.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT).await {
+            Ok(response) => return Ok(response),
+            Err(error) if connection.is_transient(&error) => error,
+            Err(error) if again_if_unanswered && error.is_deadline_exceeded() => error,
+            Err(error) => return Err(error),
+        };
+        let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
+        let Some(wait) = backoff.next(&error, started.elapsed()) else { return Err(error) };
+        tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
+        sleep(wait).await;
     }
 }
 

@@ -36,6 +36,13 @@ impl EagerWorkers {
         workers.push(worker);
     }
 
+    /// Forgets a worker that polls over another connection now.
+    pub(crate) fn remove(&self, worker: &Weak<dyn EagerWorker>) {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        // The addresses of the workers alone: each may have several vtables.
+        workers.retain(|known| !std::ptr::addr_eq(known.as_ptr(), worker.as_ptr()));
+    }
+
     /// A slot of the first worker that gives one.
     pub(super) fn reserve(&self, task_queue: &str, workflow_type: &str) -> Option<Reservation> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -39,7 +39,7 @@ use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsReq
 pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat};
 pub use connection::Connection;
 #[cfg(feature = "worker")]
-pub(crate) use connection::host_name;
+pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, host_name};
 pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
 pub use errors::{
     AsyncActivityError, ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError,

@@ -26,6 +26,9 @@ const ALL: [CoreFlag; 4] = [
     CoreFlag::MoveTerminalCommands,
     CoreFlag::NexusOperationDeterminismChecks,
 ];
+/// The language flag by which the Python and TypeScript SDKs say that all jobs of a task come before the code runs, as
+/// they do here. It is written so that those SDKs can go on with runs from here.
+pub(crate) const LANG_FLAG_SINGLE_BATCH: u32 = 2;
 const SDK_NAME: &str = "abide";
 const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -72,6 +75,11 @@ impl Flags {
         &self.sdk_name
     }
 
+    /// The version of who recorded it; empty if it does not say.
+    pub(crate) fn sdk_version(&self) -> &str {
+        &self.sdk_version
+    }
+
     /// Whether the last task that was completed was completed by Abide.
     pub(crate) fn is_ours(&self) -> bool {
         self.sdk_name == SDK_NAME
@@ -85,7 +93,7 @@ impl Flags {
         let unless_same = |known: &str, ours: &str| if known == ours { String::new() } else { ours.to_string() };
         WorkflowTaskCompletedMetadata {
             core_used_flags: ALL.iter().map(|flag| *flag as u32).filter(|flag| !self.core.contains(flag)).collect(),
-            lang_used_flags: Vec::new(),
+            lang_used_flags: [LANG_FLAG_SINGLE_BATCH].into_iter().filter(|flag| !self.lang.contains(flag)).collect(),
             sdk_name: unless_same(&self.sdk_name, SDK_NAME),
             sdk_version: unless_same(&self.sdk_version, SDK_VERSION),
         }

@@ -12,18 +12,15 @@ impl WorkflowRun {
     /// Runs the code on the task's jobs, and then on what follows from its own doings or from the history: outcomes of
     /// local activities that it cancelled, or whose markers were found ahead.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
-        // Also without a job: a longer history makes conditions true.
-        let mut first = true;
         loop {
             let mut core = self.shared().core.borrow_mut();
             core.machines.deliver_recorded_local_activities();
-            let has_jobs = !core.machines.jobs.is_empty();
-            if !has_jobs && !first {
+            // No job, no code: not even a condition on the time or the length of the history is asked, as with Core.
+            if core.machines.jobs.is_empty() {
                 return Ok(());
             }
-            core.machines.local_activities_begin_activation(has_jobs);
+            core.machines.local_activities_begin_activation();
             drop(core);
-            first = false;
             self.run_code()?;
             if self.outcome.is_some() {
                 // What comes after the end reaches nobody.

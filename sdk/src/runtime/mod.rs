@@ -16,6 +16,6 @@ mod routines;
 mod specs;
 mod workflow_run;
 
-pub use order::{Grouping, RunOrder};
+pub use order::{Grouping, QueueOrder, RunOrder};
 pub use registry::{WorkflowErrorType, WorkflowRegistry};
 pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

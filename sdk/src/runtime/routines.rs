@@ -14,6 +14,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::TaskError;
 use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update};
+use super::order::QueueOrder;
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::failure::WorkflowError;
@@ -28,11 +29,29 @@ pub(crate) struct Routines {
     ready: Arc<ReadyQueue>,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// How many routines there have been.
+    begun: u32,
+    /// In which order they are polled now.
+    order: QueueOrder,
+    /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
+    pass: Vec<RoutineId>,
+    pass_at: Option<Place>,
+}
+
+/// A routine's place in a pass: messages reach their handlers, then the handlers go on in the order in which they began,
+/// then the main routine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Message(u32),
+    Handler(u32),
+    Main,
 }
 
 #[derive(Default)]
 struct Slot {
     generation: u32,
+    /// How many routines began before it.
+    serial: u32,
     body: Body,
     /// The event groups of what it issues.
     groups: CurrentGroups,
@@ -76,7 +95,15 @@ pub(crate) enum Polled {
 
 impl Routines {
     pub(crate) fn new(ready: Arc<ReadyQueue>) -> Self {
-        Self { ready, slots: Vec::new(), free: Vec::new() }
+        Self {
+            ready,
+            slots: Vec::new(),
+            free: Vec::new(),
+            begun: 0,
+            order: QueueOrder::FirstInFirstOut,
+            pass: Vec::new(),
+            pass_at: None,
+        }
     }
 
     pub(crate) fn add_main(&mut self, main: RoutineFuture<Payload>) {
@@ -102,10 +129,51 @@ impl Routines {
         self.slots.iter().filter(is_running).filter_map(|slot| slot.message.as_deref())
     }
 
-    /// The routine that was woken first, to be polled now.
+    /// The routine to be polled now: the one that was woken first, or the next of a pass.
+    pub(crate) fn next(&mut self, shared: &Shared, order: QueueOrder) -> Option<RoutineId> {
+        self.order = order;
+        match order {
+            QueueOrder::FirstInFirstOut => self.pop(shared),
+            QueueOrder::HandlersFirst => self.next_of_pass(shared),
+        }
+    }
+
+    /// Whom an earlier routine of the pass has woken still has its turn in it; those before it come in the next pass.
+    fn next_of_pass(&mut self, shared: &Shared) -> Option<RoutineId> {
+        self.take_woken(shared);
+        if !self.pass.iter().any(|id| Some(self.place(*id)) > self.pass_at) {
+            self.pass_at = None;
+            if !self.pass.is_empty() {
+                // Conditions are asked in their routine's turn, with what the routines before it have changed.
+                shared.core.borrow_mut().conditions.ask_again();
+                self.take_woken(shared);
+            }
+        }
+        let places = self.pass.iter().enumerate().map(|(at, id)| (self.place(*id), at));
+        let (place, at) = places.filter(|(place, _)| Some(*place) > self.pass_at).min()?;
+        self.pass_at = Some(place);
+        Some(self.pass.swap_remove(at))
+    }
+
+    fn take_woken(&mut self, shared: &Shared) {
+        while let Some(id) = self.pop(shared) {
+            self.pass.push(id);
+        }
+    }
+
+    fn place(&self, id: RoutineId) -> Place {
+        let slot = &self.slots[id.index()];
+        match slot.body {
+            Body::Main(_) => Place::Main,
+            Body::Signal(_) | Body::Update(_) => Place::Message(slot.serial),
+            _ => Place::Handler(slot.serial),
+        }
+    }
+
+    /// The routine that was woken first.
     ///
     /// A branch stands in the queue from the moment it was spawned, and gets its slot only here.
-    pub(crate) fn next(&mut self, shared: &Shared) -> Option<RoutineId> {
+    fn pop(&mut self, shared: &Shared) -> Option<RoutineId> {
         let id = self.ready.pop()?;
         if id != RoutineId::SPAWNED {
             return Some(id);
@@ -151,6 +219,12 @@ impl Routines {
         }
         if let Body::Signal(_) | Body::Update(_) = body {
             match self.begin(id, body, instance, shared)? {
+                Dispatched::Running(handler) if self.order == QueueOrder::HandlersFirst => {
+                    self.slots[index].body = handler;
+                    self.ready.push(id);
+                    shared.current_message.replace(None);
+                    return Ok(Polled::Pending);
+                }
                 Dispatched::Running(handler) => body = handler,
                 Dispatched::Ended(polled) => {
                     shared.current_message.replace(None);
@@ -216,6 +290,7 @@ impl Routines {
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
         self.free.clear();
+        self.pass.clear();
     }
 
     fn add(&mut self, body: Body) -> RoutineId {
@@ -224,6 +299,8 @@ impl Routines {
             u32::try_from(self.slots.len() - 1).expect("a run has fewer than 2^32 routines at a time")
         });
         let slot = &mut self.slots[index as usize];
+        slot.serial = self.begun;
+        self.begun = self.begun.wrapping_add(1);
         slot.body = body;
         RoutineId { index, generation: slot.generation }
     }

@@ -8,7 +8,7 @@ use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 
 use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
-use super::order::{Grouping, RunOrder};
+use super::order::{Grouping, QueueOrder, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
 use super::ready_queue::ReadyQueue;
@@ -18,7 +18,7 @@ use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
-use crate::replay::jobs::{Job, Jobs, Signal};
+use crate::replay::jobs::{Job, Jobs, Message, Signal};
 use crate::replay::state_machines::StateMachines;
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::versioning::DeploymentVersion;
@@ -356,12 +356,16 @@ impl WorkflowRun {
         if let Some(started) = start {
             main = Some(self.start(*started)?);
         }
-        let messages_alone = order.grouping == Grouping::ByRank && !messages.is_empty();
+        let messages_alone = match order.grouping {
+            Grouping::Batch => false,
+            Grouping::ByRank => !messages.is_empty(),
+            Grouping::ByRankIfSignalled => messages.iter().any(|message| matches!(message, Message::Signal(_))),
+        };
         for message in messages {
             self.routines.add_message(message);
         }
         if messages_alone {
-            self.drain()?;
+            self.drain(order.queue)?;
         }
         // Messages that came before the first task reach their handlers before the main routine begins.
         if let Some(main) = main {
@@ -382,7 +386,7 @@ impl WorkflowRun {
                 self.shared.core.borrow_mut().resolve_operation(operation, job.outcome);
             }
         }
-        self.drain()
+        self.drain(order.queue)
     }
 
     /// Makes the workflow's state and its main routine.
@@ -409,16 +413,16 @@ impl WorkflowRun {
     }
 
     /// Polls routines until nothing is ready and no condition has become true.
-    fn drain(&mut self) -> Result<(), TaskError> {
+    fn drain(&mut self, order: QueueOrder) -> Result<(), TaskError> {
         let Some(instance) = self.instance.clone() else {
             return Err(TaskError::Malformed("the history does not begin with WorkflowExecutionStarted".into()));
         };
-        // Asked at least once: a cancellation, or a longer history, makes conditions true without any polling.
+        // Asked at least once: a cancellation or a later time makes conditions true without any polling.
         let mut progress = true;
         while progress {
-            self.poll_ready(&instance)?;
+            self.poll_ready(&instance, order)?;
             self.shared.core.borrow_mut().conditions.ask_again();
-            self.poll_ready(&instance)?;
+            self.poll_ready(&instance, order)?;
             progress = self.shared.core.borrow().conditions.any_met();
         }
         if self.ready.take_foreign() {
@@ -427,8 +431,8 @@ impl WorkflowRun {
         Ok(())
     }
 
-    fn poll_ready(&mut self, instance: &Rc<dyn WorkflowInstance>) -> Result<(), TaskError> {
-        while let Some(id) = self.routines.next(&self.shared) {
+    fn poll_ready(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<(), TaskError> {
+        while let Some(id) = self.routines.next(&self.shared, order) {
             let polled = self.routines.poll(id, instance, &self.shared)?;
             self.after_poll(polled)?;
         }
@@ -458,8 +462,11 @@ impl WorkflowRun {
         }
     }
 
+    /// A live task is recorded here, whoever recorded the tasks before it.
     fn order(&self) -> RunOrder {
-        self.options.order.unwrap_or_else(|| RunOrder::of(&self.shared.core.borrow().machines.flags))
+        let machines = &self.shared.core.borrow().machines;
+        let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };
+        self.options.order.unwrap_or_else(recorded)
     }
 
     /// Whether the worker was told that such an error ends the workflow, not only its task.

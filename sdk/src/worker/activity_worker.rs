@@ -21,9 +21,11 @@ use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
+use super::current_client::Route;
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
 use super::limits::{Excess, Limit};
+use super::poll_scaler::Polled;
 use super::poller::TaskSource;
 use super::polls::PollKind;
 use super::rate::Rate;
@@ -31,8 +33,8 @@ use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
-use crate::client::RpcError;
 use crate::client::rpc::Rpc;
+use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto};
 use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
 use crate::priority::Priority;
@@ -76,6 +78,11 @@ impl ActivityWorker {
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
         &self.slots
+    }
+
+    /// The way of polls, until another client takes over.
+    pub(super) fn route(&self) -> Route {
+        self.shared.client.route()
     }
 
     /// A slot for an activity that is scheduled now, if this worker knows it and could start it at once.
@@ -180,7 +187,7 @@ impl ActivityWorker {
         let answered = match outcome {
             Outcome::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
             Outcome::Failed(failure) => {
-                if !self.shared.connection.capabilities().activity_failure_include_heartbeat {
+                if !self.shared.client.capabilities().activity_failure_include_heartbeat {
                     heartbeats.flush().await;
                 }
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
@@ -269,7 +276,7 @@ impl ActivityWorker {
     /// Sends until the server has it or has given the attempt up.
     async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
-        self.shared.connection.call_within(request, left).await.map(drop)
+        self.shared.client.call_within(request, left).await.map(drop)
     }
 }
 
@@ -430,13 +437,14 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
 /// The queue on which activity tasks are polled.
 pub(super) struct ActivityTaskSource {
     pub(super) worker: Arc<ActivityWorker>,
+    pub(super) route: Route,
 }
 
 impl TaskSource for ActivityTaskSource {
     type Response = PollActivityTaskQueueResponse;
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
-    async fn poll(&self) -> Result<PollActivityTaskQueueResponse, RpcError> {
+    async fn poll(&self, within: Option<Duration>) -> Result<PollActivityTaskQueueResponse, RpcError> {
         let shared = &self.worker.shared;
         let request = PollActivityTaskQueueRequest {
             namespace: shared.namespace(),
@@ -451,7 +459,12 @@ impl TaskSource for ActivityTaskSource {
             deployment_options: shared.deployment_options(),
             ..Default::default()
         };
-        shared.connection.long_poll(request).await
+        self.route.connection.long_poll_within(request, within.unwrap_or(LONG_POLL_TIMEOUT)).await
+    }
+
+    fn brought(&self, response: &PollActivityTaskQueueResponse) -> Polled {
+        let suggestion = response.poller_scaling_decision.map(|decision| decision.poll_request_delta_suggestion);
+        Polled::Answer { has_task: !response.task_token.is_empty(), suggestion }
     }
 
     fn accept(&self, response: PollActivityTaskQueueResponse, slot: Slot) {
@@ -461,16 +474,20 @@ impl TaskSource for ActivityTaskSource {
         self.worker.start(response, slot);
     }
 
+    async fn replaced(&self) {
+        self.route.replaced().await;
+    }
+
     async fn wanted(&self) {
         self.worker.rate.allows().await;
     }
 
     async fn probe(&self) -> Result<(), RpcError> {
-        self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
+        self.route.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
     }
 
     fn is_transient(&self, error: &RpcError) -> bool {
-        self.worker.shared.connection.is_transient(error)
+        self.route.connection.is_transient(error)
     }
 
     fn kind(&self) -> PollKind {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
+use super::current_client::CurrentClient;
 use super::deployment::{self, DeploymentOptions};
 use super::error::WorkerError;
 use super::options::Options;
+use super::poller_behavior::PollerBehavior;
 use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
@@ -147,21 +149,37 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`.
-    /// Default: 5.
-    pub fn workflow_task_pollers(mut self, pollers: usize) -> Self {
-        self.options.workflow_task_pollers = pollers;
+    /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`. The same
+    /// as [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior) with a simple maximum, and with its
+    /// default.
+    pub fn workflow_task_pollers(self, pollers: usize) -> Self {
+        self.workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
+    }
+
+    /// How many polls for activities are open at a time; never more than `max_concurrent_activities`. The same as
+    /// [`activity_task_poller_behavior`](Self::activity_task_poller_behavior) with a simple maximum, and with its
+    /// default.
+    pub fn activity_task_pollers(self, pollers: usize) -> Self {
+        self.activity_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
+    }
+
+    /// How many polls for workflow tasks are open at a time: always as many, or as the server suggests. Never more than
+    /// `max_concurrent_workflow_tasks`. Default: a simple maximum of 5; [`PollerBehavior::autoscaling`] if the namespace
+    /// wants that by default (`poller_autoscaling_auto_enroll`).
+    pub fn workflow_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
+        self.options.workflow_task_pollers = Some(behavior);
         self
     }
 
-    /// How many polls for activities are open at a time; never more than `max_concurrent_activities`. Default: 5.
-    pub fn activity_task_pollers(mut self, pollers: usize) -> Self {
-        self.options.activity_task_pollers = pollers;
+    /// As [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for activities; never more than
+    /// `max_concurrent_activities`.
+    pub fn activity_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
+        self.options.activity_task_pollers = Some(behavior);
         self
     }
 
-    /// Which part of the workflow task pollers looks for runs that are not cached here, above 0 and up to 1.
-    /// Default: 0.2.
+    /// Which part of the workflow task pollers looks for runs that are not cached here, above 0 and up to 1. For a simple
+    /// maximum of pollers. Default: 0.2.
     pub fn nonsticky_to_sticky_poll_ratio(mut self, ratio: f64) -> Self {
         self.options.nonsticky_to_sticky_poll_ratio = ratio;
         self
@@ -281,7 +299,7 @@ impl<State> WorkerBuilder<State> {
             ));
         }
         Ok(Worker {
-            connection: self.connection,
+            client: Arc::new(CurrentClient::new(self.connection)),
             task_queue: self.task_queue,
             workflows: self.workflows,
             activities: self.activities,

@@ -91,7 +91,7 @@ impl WorkflowWorker {
         request: RespondWorkflowTaskCompletedRequest,
         size: usize,
     ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
-        let send = |request| self.shared.connection.call_within(request, time_left(ticket));
+        let send = |request| self.shared.client.call_within(request, time_left(ticket));
         if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
             return send(request).await;
         }
@@ -155,7 +155,7 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        self.shared.connection.call(request).await.map(drop)
+        self.shared.client.call(request).await.map(drop)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
@@ -257,7 +257,7 @@ impl WorkflowWorker {
             deployment_options: self.shared.deployment_options(),
             ..Default::default()
         };
-        if let Err(error) = self.shared.connection.call_within(request, time_left(ticket)).await {
+        if let Err(error) = self.shared.client.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::debug!(
                 workflow_id,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::client::RpcError;
 
-/// A worker could not be built, could not start, or had to end.
+/// A worker could not be built, could not start, or had to end; or its client could not be replaced.
 ///
 /// Tasks that fail never end a worker; neither does a server that is away for a while.
 pub struct WorkerError {

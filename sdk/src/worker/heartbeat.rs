@@ -202,7 +202,7 @@ impl HeartbeatTarget for ServerTarget {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        self.shared.connection.call(request).await
+        self.shared.client.call(request).await
     }
 }
 

@@ -60,7 +60,7 @@ impl WorkflowWorker {
                 next_page_token,
                 ..Default::default()
             };
-            let response = self.shared.connection.call_within(request, time_left(ticket)).await?;
+            let response = self.shared.client.call_within(request, time_left(ticket)).await?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();
             next_page_token = response.next_page_token;
             if let Some(last) = events.last() {

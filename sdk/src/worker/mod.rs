@@ -14,6 +14,7 @@ mod build_id;
 mod builder;
 mod cache;
 mod completion;
+mod current_client;
 mod deployment;
 mod eager;
 mod eager_start;
@@ -30,7 +31,10 @@ mod local_run;
 mod options;
 mod outage;
 mod pages;
+mod poll_scaler;
 mod poller;
+mod poller_behavior;
+mod pollers;
 mod polls;
 mod rate;
 mod running;
@@ -45,15 +49,18 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use builder::{NothingRegistered, Registered, SomethingRegistered, WorkerBuilder};
+pub use current_client::ClientHandle;
 pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
+pub use poller_behavior::PollerBehavior;
 pub use shutdown::ShutdownHandle;
 
+use self::current_client::CurrentClient;
 use self::options::Options;
 use self::running::Running;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
-use crate::client::{Client, Connection};
+use crate::client::Client;
 pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 
@@ -73,7 +80,7 @@ use crate::runtime::WorkflowRegistry;
 /// ```
 #[must_use = "a worker does nothing until `.run()` is awaited"]
 pub struct Worker {
-    connection: Connection,
+    client: Arc<CurrentClient>,
     task_queue: String,
     workflows: WorkflowRegistry,
     activities: ActivityRegistry,
@@ -90,6 +97,11 @@ impl Worker {
     /// What ends this worker from elsewhere.
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         ShutdownHandle::new(Arc::clone(&self.phases))
+    }
+
+    /// What replaces the client of this worker while it runs.
+    pub fn client_handle(&self) -> ClientHandle {
+        ClientHandle::new(Arc::clone(&self.client))
     }
 
     /// Runs until the worker is shut down through its [`shutdown_handle`](Self::shutdown_handle).

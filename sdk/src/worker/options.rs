@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
+use super::poller_behavior::PollerBehavior;
 
 /// Set through [`WorkerBuilder`](super::WorkerBuilder), whose methods say what each one means.
 #[derive(Clone, Debug)]
@@ -16,8 +17,9 @@ pub(super) struct Options {
     pub(super) max_concurrent_local_activities: usize,
     pub(super) max_eager_activity_reservations_per_workflow_task: usize,
     pub(super) disable_eager_activity_execution: bool,
-    pub(super) workflow_task_pollers: usize,
-    pub(super) activity_task_pollers: usize,
+    /// Set once the worker starts: what is left open is decided with the namespace.
+    pub(super) workflow_task_pollers: Option<PollerBehavior>,
+    pub(super) activity_task_pollers: Option<PollerBehavior>,
     pub(super) nonsticky_to_sticky_poll_ratio: f64,
     pub(super) sticky_queue_schedule_to_start_timeout: Duration,
     pub(super) graceful_shutdown_timeout: Duration,
@@ -44,8 +46,8 @@ impl Default for Options {
             max_concurrent_local_activities: 100,
             max_eager_activity_reservations_per_workflow_task: 3,
             disable_eager_activity_execution: false,
-            workflow_task_pollers: 5,
-            activity_task_pollers: 5,
+            workflow_task_pollers: None,
+            activity_task_pollers: None,
             nonsticky_to_sticky_poll_ratio: 0.2,
             sticky_queue_schedule_to_start_timeout: Duration::from_secs(10),
             graceful_shutdown_timeout: Duration::ZERO,
@@ -65,11 +67,15 @@ impl Default for Options {
     }
 }
 
+/// How many pollers there are where the author does not say.
+const DEFAULT_POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
+
 /// How many pollers poll which kind of workflow task queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkflowPollers {
-    pub(super) normal: usize,
-    pub(super) sticky: usize,
+    pub(super) normal: PollerBehavior,
+    /// `None` without a cache.
+    pub(super) sticky: Option<PollerBehavior>,
 }
 
 impl Options {
@@ -82,12 +88,17 @@ impl Options {
             ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
             ("max_concurrent_activities", self.max_concurrent_activities),
             ("max_concurrent_local_activities", self.max_concurrent_local_activities),
-            ("workflow_task_pollers", self.workflow_task_pollers),
-            ("activity_task_pollers", self.activity_task_pollers),
             ("worker_threads", self.worker_threads),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Err(WorkerError::new(format!("`{name}` is 0: expected 1 or more")));
+        }
+        let pollers = [
+            ("workflow_task_pollers", self.workflow_task_pollers),
+            ("activity_task_pollers", self.activity_task_pollers),
+        ];
+        for (name, behavior) in pollers {
+            behavior.map_or(Ok(()), |behavior| behavior.check(name))?;
         }
         let rates = [
             ("max_activities_per_second", self.max_activities_per_second),
@@ -124,21 +135,38 @@ impl Options {
         Ok(())
     }
 
+    /// Decides what the author left open about pollers. A namespace may want them to be scaled by default.
+    pub(super) fn with_pollers(mut self, autoscaling_by_default: bool) -> Self {
+        let default = if autoscaling_by_default { PollerBehavior::autoscaling() } else { DEFAULT_POLLERS };
+        self.workflow_task_pollers.get_or_insert(default);
+        self.activity_task_pollers.get_or_insert(default);
+        self
+    }
+
     /// Splits the pollers between the two queues. Never more pollers than slots: idle polls could hold all of them
     /// and keep the other queue waiting.
     pub(super) fn workflow_pollers(&self) -> WorkflowPollers {
-        let all = self.workflow_task_pollers.min(self.max_concurrent_workflow_tasks);
+        let slots = self.max_concurrent_workflow_tasks;
+        let all = self.workflow_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(slots);
         if self.max_cached_workflows == 0 {
-            return WorkflowPollers { normal: all, sticky: 0 };
+            return WorkflowPollers { normal: all, sticky: None };
         }
+        let PollerBehavior::SimpleMaximum(all) = all else {
+            // One slot is left for a first poll of the other queue, whatever the scale.
+            let each = all.at_most(slots.saturating_sub(1));
+            return WorkflowPollers { normal: each, sticky: Some(each) };
+        };
         let all = all.max(2);
         let normal = (all as f64 * self.nonsticky_to_sticky_poll_ratio).round() as usize;
         let normal = normal.clamp(1, all - 1);
-        WorkflowPollers { normal, sticky: all - normal }
+        WorkflowPollers {
+            normal: PollerBehavior::SimpleMaximum(normal),
+            sticky: Some(PollerBehavior::SimpleMaximum(all - normal)),
+        }
     }
 
-    pub(super) fn activity_pollers(&self) -> usize {
-        self.activity_task_pollers.min(self.max_concurrent_activities)
+    pub(super) fn activity_pollers(&self) -> PollerBehavior {
+        self.activity_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(self.max_concurrent_activities)
     }
 }
 
@@ -149,7 +177,7 @@ mod tests {
     fn pollers(options: Options) -> (usize, usize) {
         options.check().unwrap();
         let pollers = options.workflow_pollers();
-        (pollers.normal, pollers.sticky)
+        (pollers.normal.initial(), pollers.sticky.map_or(0, PollerBehavior::initial))
     }
 
     #[test]
@@ -166,7 +194,8 @@ mod tests {
 
     #[test]
     fn both_queues_are_polled_however_few_pollers_there_are() {
-        assert_eq!(pollers(Options { workflow_task_pollers: 1, ..Default::default() }), (1, 1));
+        let one = Some(PollerBehavior::SimpleMaximum(1));
+        assert_eq!(pollers(Options { workflow_task_pollers: one, ..Default::default() }), (1, 1));
         assert_eq!(pollers(Options { nonsticky_to_sticky_poll_ratio: 1.0, ..Default::default() }), (4, 1));
     }
 
@@ -174,7 +203,28 @@ mod tests {
     fn idle_polls_never_hold_all_slots() {
         assert_eq!(pollers(Options { max_concurrent_workflow_tasks: 2, ..Default::default() }), (1, 1));
         let options = Options { max_concurrent_activities: 3, ..Default::default() };
-        assert_eq!(options.activity_pollers(), 3);
+        assert_eq!(options.activity_pollers(), PollerBehavior::SimpleMaximum(3));
+        let scaled = Options {
+            max_concurrent_workflow_tasks: 4,
+            workflow_task_pollers: Some(PollerBehavior::autoscaling()),
+            ..Default::default()
+        };
+        let each = PollerBehavior::Autoscaling { minimum: 1, maximum: 3, initial: 3 };
+        assert_eq!(scaled.workflow_pollers(), WorkflowPollers { normal: each, sticky: Some(each) });
+    }
+
+    #[test]
+    fn b126_pollers_are_scaled_by_default_where_the_namespace_wants_it() {
+        let resolved = |options: Options, by_default| {
+            let options = options.with_pollers(by_default);
+            (options.workflow_pollers().normal, options.activity_pollers())
+        };
+        let scaled = PollerBehavior::autoscaling();
+        let fixed = PollerBehavior::SimpleMaximum;
+        assert_eq!(resolved(Options::default(), false), (fixed(1), fixed(5)));
+        assert_eq!(resolved(Options::default(), true), (scaled.at_most(99), scaled));
+        let told = Options { activity_task_pollers: Some(fixed(7)), ..Default::default() };
+        assert_eq!(resolved(told, true), (scaled.at_most(99), fixed(7)), "what the author said counts");
     }
 
     #[test]

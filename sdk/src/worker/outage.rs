@@ -1,4 +1,4 @@
-//! Says once that the server has gone, and once that it is back, however many pollers notice.
+//! Says once that the server has gone, once more if it stays away, and once that it is back, however many pollers notice.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::client::RpcError;
 
-/// A server that comes and goes is reported at most this often.
+/// A server that comes and goes is reported at most this often; one that stays away, so much later once more.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Whether the server is there, as all pollers of a worker see it.
@@ -23,6 +23,8 @@ struct State {
     since: Option<Instant>,
     /// Whether this outage was logged, so that its end is, too.
     logged: bool,
+    /// Whether it was said that the outage lasts.
+    logged_again: bool,
     last_logged: Option<Instant>,
 }
 
@@ -36,12 +38,17 @@ impl Outage {
             self.away.store(true, Ordering::Relaxed);
         }
         let quiet = state.last_logged.is_some_and(|last| now - last < QUIET);
-        if state.logged || quiet {
+        if quiet || state.logged_again {
             return false;
         }
-        state.logged = true;
         state.last_logged = Some(now);
-        tracing::warn!(task_queue, "polling fails and is tried again until the server is back: {error}");
+        if std::mem::replace(&mut state.logged, true) {
+            state.logged_again = true;
+            let lasts = state.since.map(|since| now - since).unwrap_or_default();
+            tracing::warn!(task_queue, "polling has failed for {lasts:.0?} and is tried again all the same: {error}");
+        } else {
+            tracing::warn!(task_queue, "polling fails and is tried again until the server is back: {error}");
+        }
         true
     }
 
@@ -53,6 +60,7 @@ impl Outage {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.away.store(false, Ordering::Relaxed);
         let Some(since) = state.since.take() else { return false };
+        state.logged_again = false;
         if !std::mem::take(&mut state.logged) {
             return false;
         }
@@ -77,6 +85,21 @@ mod tests {
         let began = (0..500).filter(|_| outage.began("queue", &error())).count();
         let ended = (0..10).filter(|_| outage.ended("queue")).count();
         assert_eq!((began, ended), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b126_errors_that_last_for_a_minute_are_told_once_more() {
+        let outage = Outage::default();
+        let mut lines = Vec::new();
+        for second in 0..600 {
+            if outage.began("queue", &error()) {
+                lines.push(second);
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(lines, [0, 60]);
+        assert!(outage.ended("queue"));
+        assert!(outage.began("queue", &error()), "another outage");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use super::error::WorkerError;
 use super::outage::Outage;
+use super::poll_scaler::Polled;
+use super::pollers::WantedPolls;
 use super::polls::{PollKind, Polls};
 use super::shutdown::{Phase, Phases};
 use super::slots::{Slot, Slots};
@@ -26,11 +28,17 @@ pub(super) trait TaskSource: Send + Sync + 'static {
     /// What a poll answers: a task, or nothing yet.
     type Response: Send;
 
-    /// Polls once, until there is a task or the server says that there is none.
-    fn poll(&self) -> impl Future<Output = Result<Self::Response, RpcError>> + Send;
+    /// Polls once, until there is a task or the server says that there is none; within that time, if one is given.
+    fn poll(&self, within: Option<Duration>) -> impl Future<Output = Result<Self::Response, RpcError>> + Send;
+
+    /// Whether there is a task in an answer, and what the server suggests about the number of polls.
+    fn brought(&self, response: &Self::Response) -> Polled;
 
     /// Takes what a poll answered; an empty answer gives its slot back. Must not wait.
     fn accept(&self, response: Self::Response, slot: Slot);
+
+    /// Waits until another client has taken over.
+    fn replaced(&self) -> impl Future<Output = ()> + Send;
 
     /// Waits while no task is wanted.
     fn wanted(&self) -> impl Future<Output = ()> + Send;
@@ -49,34 +57,45 @@ pub(super) trait TaskSource: Send + Sync + 'static {
 }
 
 pub(super) struct Poller<S> {
-    pub(super) source: S,
+    pub(super) source: Arc<S>,
     pub(super) slots: Arc<Slots>,
     pub(super) phases: Arc<Phases>,
     pub(super) outage: Arc<Outage>,
     pub(super) polls: Arc<Polls>,
+    pub(super) wanted: Arc<WantedPolls>,
+    /// Which of the pollers it is, from 0: with fewer polls wanted it rests.
+    pub(super) index: usize,
 }
 
 impl<S: TaskSource> Poller<S> {
-    /// Polls until the worker shuts down.
+    /// Polls until the worker shuts down or another client takes over.
     ///
     /// # Errors
     /// When the server refuses polls for more than a minute.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached(Phase::Draining));
         let mut cut = pin!(self.phases.reached(Phase::PollsCut));
+        let mut replaced = pin!(self.source.replaced());
         let mut backoff = Backoff::new(RetrySchedule::POLL);
         let mut refused_since = None;
         loop {
-            let slot = tokio::select! {
+            let (slot, rested) = tokio::select! {
                 biased;
                 () = &mut draining => return Ok(()),
-                slot = async { self.source.wanted().await; self.slots.take().await } => slot,
+                () = &mut replaced => return Ok(()),
+                turn = self.turn() => turn,
             };
+            if rested {
+                // Others have polled meanwhile: what happened before says nothing about now.
+                backoff.reset();
+                refused_since = None;
+            }
             let poll = self.polls.begin(self.source.kind());
+            // Not cut by another client: the poll may bring a task.
             let polled = tokio::select! {
                 biased;
                 () = &mut cut => return Ok(()),
-                polled = self.source.poll() => polled,
+                polled = self.source.poll(self.wanted.poll_timeout()) => polled,
             };
             match polled {
                 Ok(response) => {
@@ -84,19 +103,41 @@ impl<S: TaskSource> Poller<S> {
                     self.outage.ended(self.source.task_queue());
                     backoff.reset();
                     refused_since = None;
+                    self.wanted.polled(self.source.brought(&response));
                     self.source.accept(response, slot);
                 }
                 Err(error) => {
                     drop((poll, slot));
-                    self.check_refusal(&error, &mut refused_since)?;
                     tokio::select! {
                         biased;
                         () = &mut draining => return Ok(()),
-                        () = self.wait_for_server(&error, &mut backoff) => {}
+                        // Whatever is wrong with the old client's server is not worth a word any more.
+                        () = &mut replaced => return Ok(()),
+                        failed = self.failed(&error, &mut backoff, &mut refused_since) => failed?,
                     }
                 }
             }
         }
+    }
+
+    /// Waits until this poller may poll, and for a slot. Tells whether it had to rest because fewer polls were wanted.
+    async fn turn(&self) -> (Slot, bool) {
+        let rested = self.wanted.wants(self.index).await;
+        self.source.wanted().await;
+        (self.slots.take().await, rested)
+    }
+
+    /// Waits, after a poll that failed, until the next one is worth trying.
+    async fn failed(
+        &self,
+        error: &RpcError,
+        backoff: &mut Backoff,
+        refused_since: &mut Option<Instant>,
+    ) -> Result<(), WorkerError> {
+        self.wanted.polled(if error.is_resource_exhausted() { Polled::ResourceExhausted } else { Polled::OtherError });
+        self.check_refusal(error, refused_since)?;
+        self.wait_for_server(error, backoff).await;
+        Ok(())
     }
 
     fn check_refusal(&self, error: &RpcError, refused_since: &mut Option<Instant>) -> Result<(), WorkerError> {
@@ -151,6 +192,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::worker::poller_behavior::PollerBehavior;
 
     /// A server as a list of answers; when they are used up, its polls last for ever.
     struct Script {
@@ -169,7 +211,7 @@ mod tests {
     impl TaskSource for Script {
         type Response = &'static str;
 
-        async fn poll(&self) -> Result<&'static str, RpcError> {
+        async fn poll(&self, _: Option<Duration>) -> Result<&'static str, RpcError> {
             self.note("poll");
             let next = {
                 let mut answers = self.answers.lock().unwrap();
@@ -186,6 +228,14 @@ mod tests {
             if !response.is_empty() {
                 self.held.lock().unwrap().push(slot);
             }
+        }
+
+        fn brought(&self, response: &&'static str) -> Polled {
+            Polled::Answer { has_task: !response.is_empty(), suggestion: None }
+        }
+
+        async fn replaced(&self) {
+            std::future::pending().await
         }
 
         async fn wanted(&self) {}
@@ -213,9 +263,10 @@ mod tests {
     fn poller(slots: u32, answers: Vec<Result<&'static str, RpcError>>) -> (Poller<Script>, Log, Arc<Phases>) {
         let (log, phases) = (Log::default(), Arc::new(Phases::new()));
         let answers = Arc::new(Mutex::new(answers));
-        let source = Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() };
+        let source = Arc::new(Script { answers, log: log.clone(), held: Mutex::default(), began: Instant::now() });
         let (slots, outage, polls) = (Arc::new(Slots::new(slots)), Arc::default(), Arc::default());
-        let poller = Poller { source, slots, phases: phases.clone(), outage, polls };
+        let wanted = WantedPolls::new(PollerBehavior::SimpleMaximum(1), false);
+        let poller = Poller { source, slots, phases: phases.clone(), outage, polls, wanted, index: 0 };
         (poller, log, phases)
     }
 

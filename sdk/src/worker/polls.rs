@@ -52,12 +52,12 @@ impl Polls {
         self.of_kind(kind).open.load(Ordering::Relaxed)
     }
 
-    pub(super) fn info(&self, kind: PollKind) -> WorkerPollerInfo {
+    pub(super) fn info(&self, kind: PollKind, is_autoscaling: bool) -> WorkerPollerInfo {
         let last_answer = *self.of_kind(kind).last_answer.lock().unwrap_or_else(PoisonError::into_inner);
         WorkerPollerInfo {
             current_pollers: self.open(kind),
             last_successful_poll_time: last_answer.map(time_to_proto),
-            is_autoscaling: false,
+            is_autoscaling,
         }
     }
 

@@ -8,14 +8,16 @@ use abide_protos::temporal::api::enums::v1::{TaskQueueType, WorkerStatus};
 use abide_protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, DescribeNamespaceResponse, ShutdownWorkerRequest,
 };
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::activity_worker::{ActivityTaskSource, ActivityWorker};
 use super::error::WorkerError;
 use super::limits::Limits;
 use super::outage::Outage;
-use super::poller::{Poller, TaskSource};
+use super::poller::TaskSource;
+use super::poller_behavior::PollerBehavior;
+use super::pollers::{Pollers, WantedPolls, poller_panicked};
 use super::polls::Polls;
 use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
@@ -62,9 +64,9 @@ impl Running {
     /// When the namespace is not there, the server cannot be reached, or the system gives no thread.
     pub(super) async fn start(worker: Worker) -> Result<Self, WorkerError> {
         let guard = Guard(Arc::clone(&worker.phases));
-        let namespace = worker.connection.namespace().to_string();
+        let namespace = worker.client.namespace().to_string();
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
-        let described = worker.connection.call(request).await.map_err(|error| {
+        let described = worker.client.call(request).await.map_err(|error| {
             WorkerError::from_rpc(format!("the worker cannot start in namespace `{namespace}`"), error)
         })?;
         let shared = Arc::new(shared(&worker, described));
@@ -99,17 +101,20 @@ impl Running {
         let (registry, activities) = (worker.workflows.clone(), worker.activities.clone());
         let workflows = WorkflowWorker::start(Arc::clone(&self.shared), registry, activities)?;
         let pollers = self.shared.options.workflow_pollers();
-        let queues = std::iter::repeat_n(None, pollers.normal)
-            .chain(std::iter::repeat_n(workflows.sticky_queue.clone(), pollers.sticky));
-        for sticky_queue in queues {
-            let source = WorkflowTaskSource { worker: Arc::clone(&workflows), sticky_queue };
-            self.start_poller(source, &workflows.slots, outage);
+        let sticky = pollers.sticky.map(|behavior| (workflows.sticky_queue.clone(), behavior));
+        for (sticky_queue, behavior) in std::iter::once((None, pollers.normal)).chain(sticky) {
+            let worker = Arc::clone(&workflows);
+            let source = move || {
+                let (worker, route) = (Arc::clone(&worker), worker.shared.client.route());
+                WorkflowTaskSource { worker, sticky_queue: sticky_queue.clone(), route }
+            };
+            self.start_pollers(source, behavior, &workflows.slots, outage);
         }
         if !self.shared.options.debug_mode {
             self.watchdog.spawn(Arc::clone(&workflows).watch_for_deadlocks());
         }
         let known: Weak<dyn EagerWorker> = Arc::downgrade(&workflows) as _;
-        self.shared.connection.eager_workers().add(known);
+        self.shared.client.set_eager_worker(known);
         self.workflows = Some(workflows);
         self.start_activities(worker, outage);
         Ok(())
@@ -120,10 +125,9 @@ impl Running {
             return;
         }
         let activities = ActivityWorker::new(Arc::clone(&self.shared), worker.activities);
-        for _ in 0..self.shared.options.activity_pollers() {
-            let source = ActivityTaskSource { worker: Arc::clone(&activities) };
-            self.start_poller(source, activities.slots(), outage);
-        }
+        let worker = Arc::clone(&activities);
+        let source = move || ActivityTaskSource { worker: Arc::clone(&worker), route: worker.route() };
+        self.start_pollers(source, self.shared.options.activity_pollers(), activities.slots(), outage);
         if let Some(workflows) = &self.workflows {
             // Set once: a worker starts its activities once.
             let _ = workflows.activities.set(Arc::clone(&activities));
@@ -147,10 +151,22 @@ impl Running {
         self.heartbeats = Some(heartbeats);
     }
 
-    fn start_poller(&mut self, source: impl TaskSource, slots: &Arc<Slots>, outage: &Arc<Outage>) {
-        let (slots, outage, phases) = (Arc::clone(slots), Arc::clone(outage), Arc::clone(&self.shared.phases));
-        let polls = Arc::clone(&self.polls);
-        self.pollers.spawn(Poller { source, slots, phases, outage, polls }.run());
+    fn start_pollers<S: TaskSource>(
+        &mut self,
+        source: impl Fn() -> S + Send + Sync + 'static,
+        behavior: PollerBehavior,
+        slots: &Arc<Slots>,
+        outage: &Arc<Outage>,
+    ) {
+        let pollers = Pollers {
+            source,
+            slots: Arc::clone(slots),
+            phases: Arc::clone(&self.shared.phases),
+            outage: Arc::clone(outage),
+            polls: Arc::clone(&self.polls),
+            wanted: WantedPolls::new(behavior, self.shared.suggests_pollers),
+        };
+        self.pollers.spawn(pollers.run());
     }
 
     /// Works until the future is done, the worker is shut down, or a poller gives up; then ends in order. `None` if
@@ -165,25 +181,30 @@ impl Running {
             () = phases.reached(Phase::Draining) => Ok(None),
             error = gave_up(&mut self.pollers) => Err(error),
         };
-        self.end().await;
-        reason
+        match (reason, self.end().await) {
+            (Ok(None), Some(error)) => Err(error),
+            (reason, _) => reason,
+        }
     }
 
-    async fn end(mut self) {
+    /// Ends in order. Returns why the pollers ended, if they ended by themselves.
+    async fn end(mut self) -> Option<WorkerError> {
+        let mut failure = None;
         let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
         phases.advance(Phase::Draining);
         tracing::info!(task_queue, "the worker shuts down");
         self.tell_server().await;
         if self.shared.server_ends_polls {
             // A poll that is cut may lose a task that the server has just handed out.
-            let _ = timeout(POLLS_END, join_all(&mut self.pollers)).await;
+            let _ = timeout(POLLS_END, join_all(&mut self.pollers, &mut failure)).await;
         }
         phases.advance(Phase::PollsCut);
-        join_all(&mut self.pollers).await;
+        join_all(&mut self.pollers, &mut failure).await;
         tokio::join!(self.workflow_tasks_end(), self.activities_end());
         phases.advance(Phase::Aborting);
         self.watchdog.shutdown().await;
         tracing::info!(task_queue, "the worker has shut down");
+        failure
     }
 
     /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Once: if it does not
@@ -208,7 +229,7 @@ impl Running {
             task_queue_types: types,
             worker_heartbeat: self.heartbeats.as_ref().map(|heartbeats| heartbeats.now(WorkerStatus::ShuttingDown)),
         };
-        match timeout(POLLS_END, shared.connection.call_once(request)).await {
+        match timeout(POLLS_END, shared.client.call_once(request)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!("the server was not told that the worker shuts down: {error}"),
             Err(_) => tracing::debug!("the server did not answer when it was told that the worker shuts down"),
@@ -256,15 +277,15 @@ impl Running {
 fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
     let info = described.namespace_info.unwrap_or_default();
     let capabilities = info.capabilities.unwrap_or_default();
-    let options = worker.options.clone();
+    let options = worker.options.clone().with_pollers(capabilities.poller_autoscaling_auto_enroll);
     let limits = Limits::of(info.limits.as_ref());
     let limits = if options.disable_payload_error_limit { limits.without_errors() } else { limits };
-    let identity = options.identity.clone().unwrap_or_else(|| worker.connection.identity().to_string());
+    let identity = options.identity.clone().unwrap_or_else(|| worker.client.now().identity().to_string());
     let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
     let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
     let build_id = build_id.unwrap_or_else(|| build_id::of_this_executable().to_string());
     Shared {
-        connection: worker.connection.clone(),
+        client: Arc::clone(&worker.client),
         task_queue: worker.task_queue.clone(),
         identity,
         build_id,
@@ -274,6 +295,7 @@ fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
         limits,
         paginates_completions: capabilities.workflow_task_completion_pagination,
         takes_worker_heartbeats: capabilities.worker_heartbeats,
+        suggests_pollers: capabilities.poller_autoscaling,
         server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
     }
 }
@@ -290,10 +312,10 @@ async fn gave_up(pollers: &mut JoinSet<Result<(), WorkerError>>) -> WorkerError 
     std::future::pending().await
 }
 
-fn poller_panicked(error: &JoinError) -> WorkerError {
-    WorkerError::new(format!("a poller of the worker ended unexpectedly ({error}): this is a bug in abide"))
-}
-
-async fn join_all<T: 'static>(tasks: &mut JoinSet<T>) {
-    while tasks.join_next().await.is_some() {}
+async fn join_all(pollers: &mut JoinSet<Result<(), WorkerError>>, failure: &mut Option<WorkerError>) {
+    while let Some(ended) = pollers.join_next().await {
+        if let Ok(Err(error)) = ended {
+            failure.get_or_insert(error);
+        }
+    }
 }

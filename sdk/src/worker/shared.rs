@@ -7,17 +7,17 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
+use super::current_client::CurrentClient;
 use super::deployment::DeploymentOptions;
 use super::limits::Limits;
 use super::options::Options;
 use super::shutdown::Phases;
-use crate::client::Connection;
 use crate::versioning::DeploymentVersion;
 
 /// What all parts of a running worker know.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) connection: Connection,
+    pub(super) client: Arc<CurrentClient>,
     pub(super) task_queue: String,
     pub(super) identity: String,
     pub(super) build_id: String,
@@ -30,13 +30,15 @@ pub(super) struct Shared {
     pub(super) paginates_completions: bool,
     /// Whether the namespace takes heartbeats of workers.
     pub(super) takes_worker_heartbeats: bool,
+    /// Whether the namespace suggests numbers of polls.
+    pub(super) suggests_pollers: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
 }
 
 impl Shared {
     pub(super) fn namespace(&self) -> String {
-        self.connection.namespace().to_string()
+        self.client.namespace().to_string()
     }
 
     pub(super) fn normal_queue(&self) -> TaskQueue {

@@ -61,7 +61,7 @@ impl WorkerHeartbeats {
                     worker_heartbeat: vec![self.now(WorkerStatus::Running)],
                     ..Default::default()
                 };
-                if let Err(error) = self.shared.connection.call_once(request).await
+                if let Err(error) = self.shared.client.call_once(request).await
                     && !std::mem::replace(&mut reported, true)
                 {
                     tracing::warn!(
@@ -109,19 +109,21 @@ impl WorkerHeartbeats {
         if let Some(workflows) = &self.workflows {
             let polling = self.polls.open(PollKind::Workflow) + self.polls.open(PollKind::StickyWorkflow);
             let local = &workflows.local_activities.slots;
+            let scaled = shared.options.workflow_pollers().normal.is_autoscaling();
             let (hits, misses) = workflows.lanes().cache_hits_and_misses();
             heartbeat.workflow_task_slots_info = Some(slots_info(&workflows.slots, polling, &mut before.workflow));
             heartbeat.local_activity_slots_info = Some(slots_info(local, 0, &mut before.local_activity));
-            heartbeat.workflow_poller_info = Some(self.polls.info(PollKind::Workflow));
-            heartbeat.workflow_sticky_poller_info = Some(self.polls.info(PollKind::StickyWorkflow));
+            heartbeat.workflow_poller_info = Some(self.polls.info(PollKind::Workflow, scaled));
+            heartbeat.workflow_sticky_poller_info = Some(self.polls.info(PollKind::StickyWorkflow, scaled));
             heartbeat.total_sticky_cache_hit = clamped(hits);
             heartbeat.total_sticky_cache_miss = clamped(misses);
             heartbeat.current_sticky_cache_size = clamped(workflows.lanes().cached());
         }
         if let Some(activities) = &self.activities {
             let polling = self.polls.open(PollKind::Activity);
+            let scaled = shared.options.activity_pollers().is_autoscaling();
             heartbeat.activity_task_slots_info = Some(slots_info(activities.slots(), polling, &mut before.activity));
-            heartbeat.activity_poller_info = Some(self.polls.info(PollKind::Activity));
+            heartbeat.activity_poller_info = Some(self.polls.info(PollKind::Activity, scaled));
         }
         heartbeat
     }

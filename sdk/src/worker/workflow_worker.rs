@@ -18,19 +18,21 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::activity_worker::ActivityWorker;
+use super::current_client::Route;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
 use super::lanes::Lanes;
 use super::local_activities::LocalActivities;
 use super::local_attempts::TaskClock;
 use super::local_run::{LocalRun, RunFactory};
+use super::poll_scaler::Polled;
 use super::poller::{TaskSource, sleep};
 use super::polls::PollKind;
 use super::shared::Shared;
 use super::shutdown::Phase;
 use super::slots::{Slot, Slots};
 use crate::activity::ActivityRegistry;
-use crate::client::RpcError;
+use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::replay::{HistoryPage, WorkflowTask};
 use crate::runtime::{RunOptions, WorkflowRegistry};
@@ -73,9 +75,9 @@ impl WorkflowWorker {
     ) -> Result<Arc<Self>, WorkerError> {
         let options = &shared.options;
         let run_options = RunOptions {
-            namespace: shared.connection.namespace().into(),
+            namespace: shared.client.namespace().into(),
             task_queue: shared.task_queue.as_str().into(),
-            sdk_metadata: shared.connection.capabilities().sdk_metadata,
+            sdk_metadata: shared.client.capabilities().sdk_metadata,
             deployment_version: shared.deployment_version().map(Arc::new),
             order: None,
         };
@@ -199,13 +201,14 @@ pub(super) struct WorkflowTaskSource {
     pub(super) worker: Arc<WorkflowWorker>,
     /// The sticky queue's name; `None` for the normal queue.
     pub(super) sticky_queue: Option<String>,
+    pub(super) route: Route,
 }
 
 impl TaskSource for WorkflowTaskSource {
     type Response = PollWorkflowTaskQueueResponse;
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
-    async fn poll(&self) -> Result<PollWorkflowTaskQueueResponse, RpcError> {
+    async fn poll(&self, within: Option<Duration>) -> Result<PollWorkflowTaskQueueResponse, RpcError> {
         let shared = &self.worker.shared;
         let task_queue = match &self.sticky_queue {
             Some(name) => sticky_queue(name, &shared.task_queue),
@@ -220,11 +223,20 @@ impl TaskSource for WorkflowTaskSource {
             deployment_options: shared.deployment_options(),
             ..Default::default()
         };
-        shared.connection.long_poll(request).await
+        self.route.connection.long_poll_within(request, within.unwrap_or(LONG_POLL_TIMEOUT)).await
+    }
+
+    fn brought(&self, response: &PollWorkflowTaskQueueResponse) -> Polled {
+        let suggestion = response.poller_scaling_decision.map(|decision| decision.poll_request_delta_suggestion);
+        Polled::Answer { has_task: !response.task_token.is_empty(), suggestion }
     }
 
     fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
         self.worker.accept(response, slot);
+    }
+
+    async fn replaced(&self) {
+        self.route.replaced().await;
     }
 
     async fn wanted(&self) {
@@ -233,11 +245,11 @@ impl TaskSource for WorkflowTaskSource {
     }
 
     async fn probe(&self) -> Result<(), RpcError> {
-        self.worker.shared.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
+        self.route.connection.call_once(GetSystemInfoRequest {}).await.map(drop)
     }
 
     fn is_transient(&self, error: &RpcError) -> bool {
-        self.worker.shared.connection.is_transient(error)
+        self.route.connection.is_transient(error)
     }
 
     fn kind(&self) -> PollKind {

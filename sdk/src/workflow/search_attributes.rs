@@ -12,6 +12,7 @@ use super::context::WorkflowContext;
 use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::definition::PayloadValue;
 use crate::replay::command_queue::CommandBody;
+use crate::replay::flags::CoreFlag;
 use crate::replay::machines::upsert_search_attributes::CHANGE_VERSION;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply, is_nothing};
 
@@ -62,7 +63,8 @@ impl WorkflowContext {
 
     /// Changes search attributes of this run: what is set replaces, what is unset goes (Temporal's upsert).
     ///
-    /// `TemporalChangeVersion` is the SDK's own (see [`patched`](Self::patched)) and stays as it is.
+    /// `TemporalChangeVersion` is the SDK's own (see [`patched`](Self::patched)) and stays as it is. Where nothing is
+    /// left to change, nothing is sent.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -80,9 +82,15 @@ impl WorkflowContext {
     #[track_caller]
     pub fn upsert_search_attributes(&self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) {
         self.shared.must_not_be_read_only("a change of search attributes");
-        let updates: Vec<SearchAttributeUpdate> =
-            updates.into_iter().filter(|update| update.name != CHANGE_VERSION).collect();
         let mut core = self.shared.core.borrow_mut();
+        let machines = &core.machines;
+        let reserved = machines.flags.uses(CoreFlag::UpsertSearchAttributeOnPatch, machines.replaying);
+        let updates: Vec<SearchAttributeUpdate> =
+            updates.into_iter().filter(|update| !(reserved && update.name == CHANGE_VERSION)).collect();
+        if updates.is_empty() {
+            // The server refuses a command without fields.
+            return;
+        }
         let known = || self.info().raw_search_attributes().cloned().unwrap_or_default();
         let upserted = core.upserted.get_or_insert_default();
         apply(&updates, upserted.search_attributes.get_or_insert_with(known));
@@ -132,6 +140,10 @@ impl WorkflowContext {
     #[track_caller]
     pub fn upsert_memo(&self, update: MemoUpdate) {
         self.shared.must_not_be_read_only("a change of the memo");
+        if update.fields.fields.is_empty() {
+            // The server refuses a command without fields.
+            return;
+        }
         let mut core = self.shared.core.borrow_mut();
         let known = || self.info().raw_memo().cloned().unwrap_or_default();
         let memo = core.upserted.get_or_insert_default().memo.get_or_insert_with(known);

@@ -344,4 +344,11 @@ fn b104_the_author_cannot_write_the_list_of_patches() {
         UpsertWorkflowSearchAttributes search_attributes.Place="Oslo"
         CompleteWorkflowExecution result=null"#]],
     );
+    // With nothing else there is no command, which the server would refuse.
+    #[workflow(name = "wf")]
+    async fn alone(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.upsert_search_attributes([CHANGES.set(vec!["mine".to_string()])]);
+        Ok(())
+    }
+    check(alone, FIRST_TASK, expect!["CompleteWorkflowExecution result=null"]);
 }

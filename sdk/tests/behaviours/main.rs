@@ -12,11 +12,13 @@
 mod activities;
 mod activity_tasks;
 mod client;
+mod client_replaced;
 mod continue_as_new_and_patches;
 mod eager_starts;
 mod harness;
 mod histories;
 mod messages;
+mod pollers;
 mod server;
 mod worker;
 mod worker_heartbeats;

@@ -48,12 +48,18 @@ struct State {
     tasks: BTreeMap<&'static str, VecDeque<Vec<u8>>>,
     answers: BTreeMap<&'static str, VecDeque<Answer>>,
     asked: Vec<Asked>,
+    /// How many polls there were, and those that are open: method and number.
+    polls: usize,
+    waiting: Vec<(String, usize)>,
     /// Bytes that one field of payloads may have.
     blob_limit: i64,
     /// Whether polls end, without a task, when their worker shuts down.
     ends_polls: bool,
     /// Whether the namespace takes heartbeats of workers.
     takes_heartbeats: bool,
+    /// Whether the namespace suggests numbers of polls, and whether it wants workers to follow by default.
+    suggests_pollers: bool,
+    enrols_pollers: bool,
 }
 
 /// Clones are the same server.
@@ -71,9 +77,13 @@ impl Server {
             tasks: BTreeMap::new(),
             answers: BTreeMap::new(),
             asked: Vec::new(),
+            polls: 0,
+            waiting: Vec::new(),
             blob_limit: 2 * 1024 * 1024,
             ends_polls: false,
             takes_heartbeats: false,
+            suggests_pollers: false,
+            enrols_pollers: false,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default(), began: Instant::now() }
     }
@@ -95,9 +105,26 @@ impl Server {
         self
     }
 
+    /// Suggests numbers of polls, as newer servers do.
+    pub(crate) fn suggesting_pollers(self) -> Self {
+        self.state().suggests_pollers = true;
+        self
+    }
+
+    /// Wants workers to follow its suggestions by default.
+    pub(crate) fn enrolling_pollers(self) -> Self {
+        self.state().enrols_pollers = true;
+        self
+    }
+
     pub(crate) async fn client(&self) -> Client {
-        let connection = Connection::in_process(self.clone(), &ClientOptions::default()).await.unwrap();
-        Client::from_connection(connection)
+        self.client_of("default").await
+    }
+
+    /// A client of that namespace.
+    pub(crate) async fn client_of(&self, namespace: &str) -> Client {
+        let options = ClientOptions::default().namespace(namespace);
+        Client::from_connection(Connection::in_process(self.clone(), &options).await.unwrap())
     }
 
     /// A worker of the queue that texts mean, to be given what it runs.
@@ -197,12 +224,15 @@ impl Server {
             "DescribeNamespace" => {
                 let limits =
                     namespace_info::Limits { blob_size_limit_error: self.state().blob_limit, ..Default::default() };
-                let takes_heartbeats = self.state().takes_heartbeats;
+                let state = self.state();
                 let capabilities = namespace_info::Capabilities {
-                    worker_poll_complete_on_shutdown: self.state().ends_polls,
-                    worker_heartbeats: takes_heartbeats,
+                    worker_poll_complete_on_shutdown: state.ends_polls,
+                    worker_heartbeats: state.takes_heartbeats,
+                    poller_autoscaling: state.suggests_pollers,
+                    poller_autoscaling_auto_enroll: state.enrols_pollers,
                     ..Default::default()
                 };
+                drop(state);
                 let info = NamespaceInfo {
                     limits: Some(limits),
                     capabilities: Some(capabilities),
@@ -233,9 +263,10 @@ impl Server {
         if !method.starts_with("Poll") {
             return self.usual_answer(&method).ok_or_else(|| Status::unimplemented(method));
         }
+        let turn = Turn::new(&self, &method);
         loop {
             let changed = self.changed.notified();
-            if let Some(task) = self.state().tasks.get_mut(&*method).and_then(VecDeque::pop_front) {
+            if let Some(task) = turn.take_task() {
                 return Ok(task);
             }
             if self.state().ends_polls && self.methods().iter().any(|name| name == "ShutdownWorker") {
@@ -243,6 +274,39 @@ impl Server {
             }
             changed.await;
         }
+    }
+}
+
+/// An open poll: the one that has waited longest gets the next task.
+struct Turn<'a> {
+    server: &'a Server,
+    method: &'a str,
+    number: usize,
+}
+
+impl<'a> Turn<'a> {
+    fn new(server: &'a Server, method: &'a str) -> Self {
+        let mut state = server.state();
+        state.polls += 1;
+        let number = state.polls;
+        state.waiting.push((method.to_string(), number));
+        Self { server, method, number }
+    }
+
+    fn take_task(&self) -> Option<Vec<u8>> {
+        let mut state = self.server.state();
+        let first = state.waiting.iter().find(|(method, _)| method == self.method)?;
+        if first.1 != self.number {
+            return None;
+        }
+        state.tasks.get_mut(self.method)?.pop_front()
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.server.state().waiting.retain(|(_, number)| *number != self.number);
+        self.server.changed.notify_waiters();
     }
 }
 

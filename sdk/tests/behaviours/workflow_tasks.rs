@@ -535,4 +535,13 @@ fn b022_a_task_with_nothing_to_do_does_not_wake_the_code() {
         )),
         expect!["CompleteWorkflowExecution result=2"],
     );
+    // Nor is a condition asked that the longer history makes true.
+    #[workflow(name = "wf")]
+    async fn listening(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        abide::select! {
+            asked = ctx.wait_until(|| ctx.history_length() > 7) => Ok(asked.map(|()| "asked".to_string())?),
+            fired = ctx.timer(secs(1)) => Ok(fired.map(|()| "fired".to_string())?),
+        }
+    }
+    check(listening, &after_first_task(nothing), expect![""]);
 }

@@ -126,7 +126,7 @@ fn writes_what_was_recorded(workflow: impl WorkflowImplementation, name: &str) {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
     // Python's order is what the markers of its histories were written in.
-    let order = Some(RunOrder { grouping: Grouping::ByRank });
+    let order = Some(RunOrder { grouping: Grouping::ByRank, ..RunOrder::OURS });
     let options = RunOptions {
         namespace: "default".into(),
         task_queue: "q".into(),

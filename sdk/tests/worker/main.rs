@@ -13,7 +13,9 @@ mod eager;
 mod limits;
 mod local_activities;
 mod outage;
+mod pollers;
 mod shutdown;
+mod worker_heartbeats;
 mod workflow_tasks;
 mod workflows;
 

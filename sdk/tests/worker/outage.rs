@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use crate::{LIMIT, address, connect, unique};
 
 /// A way to the server that can be cut.
-struct Cable {
-    address: String,
+pub(crate) struct Cable {
+    pub(crate) address: String,
     plugged: watch::Sender<bool>,
 }
 
 impl Cable {
-    async fn to(server: String) -> Self {
+    pub(crate) async fn to(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let plugged = watch::Sender::new(true);
@@ -40,6 +40,11 @@ impl Cable {
             }
         });
         Self { address, plugged }
+    }
+
+    /// Cuts what goes over it now, and lets nothing through.
+    pub(crate) fn unplug(&self) {
+        self.plugged.send_replace(false);
     }
 }
 
@@ -71,7 +76,7 @@ async fn work_that_is_finished_during_an_outage_is_not_done_again() {
     let body = worker.run_until(async {
         let handle = direct.start(charging, ()).id(&*queue).task_queue(&*queue).await.unwrap();
         CHARGING.notified().await;
-        cable.plugged.send_replace(false);
+        cable.unplug();
         CHARGED.notify_one();
         tokio::time::sleep(Duration::from_secs(3)).await;
         cable.plugged.send_replace(true);

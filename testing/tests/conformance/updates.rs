@@ -231,6 +231,8 @@ async fn b115_a_rejected_update_leaves_no_trace() -> Outcome {
                 let error = account.update(Account::deposit, 0).id("third").await.expect_err("the validator refuses");
                 assert_eq!(failure(&error).message(), "must be positive");
                 account.signal(Account::note, "noted".into()).await?;
+                // The signal has a task of its own: without this the update may come into the same one.
+                until_event(&account, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                 assert_eq!(account.update(Account::until_noted, "noted".into()).id("fourth").await?, 1);
                 Ok(())
             }),

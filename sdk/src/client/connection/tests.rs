@@ -175,7 +175,7 @@ async fn a_completion_is_sent_until_the_deadline_of_its_task() {
     let connection = script.connect(&ClientOptions::default()).await;
     let started = Instant::now();
     let minute = Duration::from_secs(60);
-    connection.call_within(RespondWorkflowTaskCompletedRequest::default(), minute).await.unwrap_err();
+    call_within(&connection, RespondWorkflowTaskCompletedRequest::default(), minute).await.unwrap_err();
     assert_eq!(started.elapsed(), minute);
 }
 
@@ -185,7 +185,7 @@ async fn a_completion_that_nobody_answered_is_sent_again() {
     let script = hangs().then(RespondActivityTaskCompletedResponse::default());
     let connection = script.connect(&ClientOptions::default()).await;
     let request = RespondActivityTaskCompletedRequest::default();
-    connection.call_within(request, Duration::from_secs(60)).await.unwrap();
+    call_within(&connection, request, Duration::from_secs(60)).await.unwrap();
     assert_eq!(script.asked().len(), 2);
 
     let script = hangs();
@@ -317,4 +317,9 @@ async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
     let error = client.handle(Order, "order-1").result().await.unwrap_err();
     assert_eq!(started.elapsed(), Duration::from_secs(60));
     assert_eq!(error.to_string(), "GetWorkflowExecutionHistory: UNAVAILABLE: down; the workflow itself goes on");
+}
+
+/// As answers to tasks are sent.
+async fn call_within<R: Rpc>(connection: &Connection, request: R, time: Duration) -> Result<R::Response, RpcError> {
+    call_over(|| connection.clone(), request, RetrySchedule::within(time), true).await
 }

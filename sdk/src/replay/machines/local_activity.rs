@@ -454,9 +454,9 @@ impl StateMachines {
         self.local_activities.misnamed.clear();
     }
 
-    /// Code is about to run: on jobs, or only because conditions may have become true.
-    pub(crate) fn local_activities_begin_activation(&mut self, has_jobs: bool) {
-        self.local_activities.activations += u64::from(has_jobs);
+    /// Code is about to run on jobs.
+    pub(crate) fn local_activities_begin_activation(&mut self) {
+        self.local_activities.activations += 1;
         self.local_activities.epoch += 1;
     }
 

@@ -84,7 +84,7 @@ pub(crate) struct Patches {
     answers: BTreeMap<Box<str>, bool>,
     /// Markers that the look-ahead has found, and whether an upsert of `TemporalChangeVersion` follows.
     found: BTreeMap<Box<str>, bool>,
-    /// The ids of all markers that were recorded or asked for.
+    /// The ids of all patches that this code has taken: as with Core, not those that are only passed over.
     marked: BTreeSet<Box<str>>,
     /// The marker that the look-ahead has seen last.
     last_found: Option<(i64, Box<str>)>,
@@ -194,7 +194,6 @@ impl StateMachines {
         if patches.found.get(&*data.id) == Some(&true) {
             patches.passed_over = Some(id + 1);
         }
-        patches.marked.insert(data.id.into());
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::harness::{after_first_task, check, check_workflow, check_workflow_recorded};
 use crate::duration::secs;
-use crate::runtime::{Grouping, RunOrder};
+use crate::runtime::{Grouping, QueueOrder, RunOrder};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 const FORTY_TIMERS_FIRED: &str = "
@@ -98,7 +98,7 @@ fn in_one_batch_handlers_and_the_rest_take_turns() {
     check_workflow(
         Turns::run,
         &after_first_task(FIRED_AND_POKED),
-        Some(RunOrder { grouping: Grouping::Batch }),
+        Some(RunOrder { grouping: Grouping::Batch, ..RunOrder::OURS }),
         expect![[r#"CompleteWorkflowExecution result=["handler begins","main","handler ends"]"#]],
     );
 }
@@ -108,50 +108,103 @@ fn by_rank_handlers_come_to_rest_before_the_rest() {
     check_workflow(
         Turns::run,
         &after_first_task(FIRED_AND_POKED),
-        Some(RunOrder { grouping: Grouping::ByRank }),
+        Some(RunOrder { grouping: Grouping::ByRank, ..RunOrder::OURS }),
         expect![[r#"CompleteWorkflowExecution result=["handler begins","handler ends","main"]"#]],
     );
 }
 
+/// A live task, and the same task on replay.
 #[test]
-fn who_recorded_the_history_decides_unless_told_otherwise() {
-    for (completed, expected) in [
-        ("", expect![[r#"CompleteWorkflowExecution result=["handler begins","main","handler ends"]"#]]),
-        (
-            "sdk=temporal-python",
-            expect![[r#"CompleteWorkflowExecution result=["handler begins","handler ends","main"]"#]],
-        ),
-        (
-            "sdk=temporal-python lang=2",
-            expect![[r#"CompleteWorkflowExecution result=["handler begins","main","handler ends"]"#]],
-        ),
-    ] {
-        let history = after_first_task(FIRED_AND_POKED);
-        let history = history.replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {completed}"));
-        check_workflow(Turns::run, &history, None, expected);
+fn a_task_that_is_run_here_is_run_in_our_order_whoever_recorded_those_before_it() {
+    for recorder in ["", "sdk=temporal-python", "sdk=temporal-typescript", "sdk=temporal-rust"] {
+        let recorded =
+            |history: &str| history.replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {recorder}"));
+        let live = recorded(&after_first_task(FIRED_AND_POKED));
+        check_workflow(
+            Racers::run,
+            &live,
+            None,
+            expect![[r#"
+            StartTimer id=2 after=10s
+            StartTimer id=3 after=20s"#]],
+        );
+        let replayed = format!(
+            "{live}
+            10 WorkflowTaskCompleted sdk=abide lang=2
+            11 TimerStarted id=2
+            12 TimerStarted id=3
+            13 TimerFired started=11
+            14 WorkflowTaskScheduled
+            15 WorkflowTaskStarted"
+        );
+        check_workflow(Racers::run, &replayed, None, expect![[r#"CompleteWorkflowExecution result="main""#]]);
     }
 }
 
-#[test]
-fn who_recorded_the_history_counts_for_its_first_task_too() {
-    // Signals before the first task: by rank their handler comes to rest before the main routine begins.
-    check_workflow_recorded(
-        Early::run,
-        "1 WorkflowExecutionStarted type=wf
-         2 WorkflowExecutionSignaled name=poke
-         3 WorkflowTaskScheduled
-         4 WorkflowTaskStarted
-         5 WorkflowTaskCompleted sdk=temporal-python
-         6 TimerStarted after=2s
-         7 TimerStarted after=1s
-         8 TimerFired started=6
-         9 WorkflowTaskScheduled
-         10 WorkflowTaskStarted",
-        expect![[r#"
-            CancelTimer id=2
-            CompleteWorkflowExecution result="handler's timer fired""#]],
-    );
+/// The main routine and a handler each start a timer in the same task; who is first decides which id is whose.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Racers {
+    ended: State<bool>,
 }
+
+#[workflow_methods]
+impl Racers {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        let own = ctx.timer(secs(10));
+        let first = abide::select! {
+            fired = own => fired.map(|()| "main"),
+            ended = ctx.wait_until(|| self.ended.get()) => ended.map(|()| "handler"),
+        };
+        Ok(first?.to_string())
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.spawn(async {}).await;
+        ctx.timer(secs(20)).await?;
+        self.ended.set(true);
+        Ok(())
+    }
+}
+
+/// The first timer of the two is the handler's where the handler's code ran by itself, and the main routine's otherwise.
+#[test]
+fn who_recorded_the_history_decides_unless_told_otherwise() {
+    let of_handler = || {
+        expect![[r#"
+        CancelTimer id=2
+        CompleteWorkflowExecution result="handler's timer fired""#]]
+    };
+    let of_main = || expect![""];
+    for (recorder, expected) in [
+        ("", of_main()),
+        ("sdk=temporal-python", of_handler()),
+        ("sdk=temporal-python lang=2", of_main()),
+        ("sdk=temporal-typescript", of_handler()),
+        ("sdk=temporal-typescript sdk_metadata.sdk_version=1.11.1", of_main()),
+        ("sdk=temporal-typescript lang=2", of_main()),
+        ("sdk=temporal-go", of_main()),
+    ] {
+        let history =
+            FIRST_TASK_POKED.replace("5 WorkflowTaskCompleted", &format!("5 WorkflowTaskCompleted {recorder}"));
+        check_workflow_recorded(Early::run, &history, expected);
+    }
+}
+
+const FIRST_TASK_POKED: &str = "
+    1 WorkflowExecutionStarted type=wf
+    2 WorkflowExecutionSignaled name=poke
+    3 WorkflowTaskScheduled
+    4 WorkflowTaskStarted
+    5 WorkflowTaskCompleted
+    6 TimerStarted after=2s
+    7 TimerStarted after=1s
+    8 TimerFired started=6
+    9 WorkflowTaskScheduled
+    10 WorkflowTaskStarted";
 
 /// Whichever routine comes first starts the first timer.
 #[workflow(name = "wf")]
@@ -207,4 +260,108 @@ fn routines_take_their_turns_in_the_order_in_which_they_were_woken() {
         &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
         expect![[r#"CompleteWorkflowExecution result="branch listener""#]],
     );
+}
+
+/// The official Rust SDK's order: in the second task the main routine was woken first, and the handler has its turn first.
+#[test]
+fn handlers_first_whoever_was_woken_first() {
+    for (recorder, expected) in [
+        ("abide", expect![""]),
+        (
+            "temporal-rust",
+            expect![[r#"
+                CancelTimer id=4
+                CompleteWorkflowExecution result="handler's timer fired""#]],
+        ),
+    ] {
+        let history = format!(
+            "1 WorkflowExecutionStarted type=wf
+             2 WorkflowExecutionSignaled name=poke
+             3 WorkflowTaskScheduled
+             4 WorkflowTaskStarted
+             5 WorkflowTaskCompleted sdk={recorder}
+             6 TimerStarted after=2s
+             7 TimerStarted after=1s
+             8 TimerFired started=7
+             9 TimerFired started=6
+             10 WorkflowTaskScheduled
+             11 WorkflowTaskStarted
+             12 WorkflowTaskCompleted
+             13 TimerStarted
+             14 TimerStarted
+             15 TimerFired started=13
+             16 WorkflowTaskScheduled
+             17 WorkflowTaskStarted"
+        );
+        check_workflow_recorded(Later::run, &history, expected);
+    }
+}
+
+/// Main routine and handler wait for a timer each, and then start another one.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Later {
+    ended: State<bool>,
+}
+
+#[workflow_methods]
+impl Later {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        let _own = ctx.timer(secs(10)).start();
+        ctx.wait_until(|| self.ended.get()).await?;
+        Ok("handler's timer fired".to_string())
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(secs(2)).await?;
+        ctx.timer(secs(20)).await?;
+        self.ended.set(true);
+        Ok(())
+    }
+}
+
+/// Handlers that are plain functions are through before one that is async begins; a condition is asked in its routine's turn.
+#[test]
+fn handlers_first_in_passes() {
+    let poked = "
+        5 WorkflowExecutionSignaled name=slow
+        6 WorkflowExecutionSignaled name=quick
+        7 WorkflowTaskScheduled
+        8 WorkflowTaskStarted";
+    for (queue, expected) in [
+        (QueueOrder::FirstInFirstOut, expect![[r#"CompleteWorkflowExecution result=["slow","quick","main"]"#]]),
+        (QueueOrder::HandlersFirst, expect![[r#"CompleteWorkflowExecution result=["quick","slow","main"]"#]]),
+    ] {
+        let order = RunOrder { queue, ..RunOrder::OURS };
+        check_workflow(Said::run, &after_first_task(poked), Some(order), expected);
+    }
+}
+
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Said {
+    words: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Said {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.wait_until(|| self.words.with(Vec::len) >= 2).await?;
+        self.words.update(|words| words.push("main".into()));
+        Ok(self.words.get())
+    }
+
+    #[signal]
+    async fn slow(&self) {
+        self.words.update(|words| words.push("slow".into()));
+    }
+
+    #[signal]
+    fn quick(&self) {
+        self.words.update(|words| words.push("quick".into()));
+    }
 }

@@ -35,6 +35,27 @@ impl Naps {
     }
 }
 
+/// Ends with its second signal.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Twice {
+    poked: State<u32>,
+}
+
+#[workflow_methods]
+impl Twice {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+        ctx.wait_until(|| self.poked.get() == 2).await?;
+        Ok(2)
+    }
+
+    #[signal]
+    fn poke(&self) {
+        self.poked.update(|poked| *poked += 1);
+    }
+}
+
 #[track_caller]
 fn check_naps(history: &str, expected: Expect) {
     check_workflow(Naps::run, history, None, expected);
@@ -114,13 +135,10 @@ fn a_sticky_queue_that_nobody_polls_is_no_attempt() {
 
 #[test]
 fn a_heartbeat_chain_is_one_task() {
-    check(
-        |ctx| async move {
-            ctx.wait_until(|| ctx.history_length() >= 13).await?;
-            Ok(ctx.history_length())
-        },
+    check_workflow(
+        Twice::run,
         &after_first_task(
-            "5 WorkflowExecutionSignaled
+            "5 WorkflowExecutionSignaled name=poke
              6 WorkflowTaskScheduled
              7 WorkflowTaskStarted
              8 WorkflowTaskCompleted
@@ -128,10 +146,12 @@ fn a_heartbeat_chain_is_one_task() {
              10 WorkflowTaskStarted
              11 WorkflowTaskCompleted
              12 WorkflowTaskScheduled
-             13 WorkflowTaskStarted
-             14 WorkflowTaskCompleted
-             15 WorkflowExecutionCompleted result=13",
+             13 WorkflowExecutionSignaled name=poke
+             14 WorkflowTaskStarted
+             15 WorkflowTaskCompleted
+             16 WorkflowExecutionCompleted result=2",
         ),
+        None,
         expect!["Idle"],
     );
 }

@@ -86,9 +86,41 @@ fn the_list_of_patches_cannot_be_changed_by_the_author() {
             Ok(())
         },
         FIRST_TASK,
-        expect![[r#"
-            UpsertWorkflowSearchAttributes
-            CompleteWorkflowExecution result=null"#]],
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
+fn a_change_of_nothing_is_not_sent() {
+    check(
+        |ctx: WorkflowContext| async move {
+            ctx.upsert_search_attributes([]);
+            ctx.upsert_memo(MemoUpdate::new());
+            Ok(())
+        },
+        FIRST_TASK,
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
+fn before_patches_wrote_their_list_it_was_the_authors() {
+    check_recorded(
+        |ctx: WorkflowContext| async move {
+            ctx.upsert_search_attributes([CHANGE_VERSION.set(vec!["mine".to_string()])]);
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        r#"1 WorkflowExecutionStarted type=wf
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted
+         4 WorkflowTaskCompleted flags=1
+         5 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["mine"]
+         6 TimerStarted
+         7 TimerFired started=6
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted"#,
+        expect!["CompleteWorkflowExecution result=null"],
     );
 }
 

@@ -16,6 +16,10 @@ pub(super) fn apply(
         let text = "UpsertedMemo is not set on ModifyWorkflowPropertiesCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes, text));
     };
+    if upserted.fields.is_empty() {
+        let text = "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes, text));
+    }
     visibility::merge(&mut transaction.state().memo, &upserted.fields);
     let attributes = history::WorkflowPropertiesModifiedEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,

@@ -16,6 +16,10 @@ pub(super) fn apply(
         let text = "SearchAttributes is not set on UpsertWorkflowSearchAttributesCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text));
     };
+    if upserted.indexed_fields.is_empty() {
+        let text = "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.";
+        return Err(Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text));
+    }
     visibility::complete_types(&mut upserted.indexed_fields, &transaction.state().search_attributes);
     visibility::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
     let attributes = history::UpsertWorkflowSearchAttributesEventAttributes {

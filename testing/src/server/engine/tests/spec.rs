@@ -543,6 +543,14 @@ fn command_of(text: &str) -> command::Command {
             let scheduled_event_id = id.parse().expect("cancel-nexus takes an event id");
             command::RequestCancelNexusOperationCommandAttributes { scheduled_event_id }.into_attributes()
         }),
+        "upsert-attributes" => (Kind::UpsertWorkflowSearchAttributes, {
+            let search_attributes = Some(common::SearchAttributes::default());
+            command::UpsertWorkflowSearchAttributesCommandAttributes { search_attributes }.into_attributes()
+        }),
+        "upsert-memo" => (Kind::ModifyWorkflowProperties, {
+            let upserted_memo = Some(common::Memo::default());
+            command::ModifyWorkflowPropertiesCommandAttributes { upserted_memo }.into_attributes()
+        }),
         other => panic!("unknown command {other:?}"),
     };
     command::Command { command_type: kind.into(), attributes: Some(attributes), ..Default::default() }
@@ -576,7 +584,9 @@ into_attributes!(
     CancelWorkflowExecutionCommandAttributes,
     ContinueAsNewWorkflowExecutionCommandAttributes,
     ScheduleNexusOperationCommandAttributes,
-    RequestCancelNexusOperationCommandAttributes
+    RequestCancelNexusOperationCommandAttributes,
+    UpsertWorkflowSearchAttributesCommandAttributes,
+    ModifyWorkflowPropertiesCommandAttributes
 );
 
 fn schedule_nexus(operation: String, arguments: &Arguments<'_>) -> command::ScheduleNexusOperationCommandAttributes {

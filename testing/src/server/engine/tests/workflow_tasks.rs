@@ -499,3 +499,23 @@ fn an_old_token_is_refused() {
         "#]],
     );
 }
+
+#[test]
+fn an_upsert_of_nothing_fails_the_task() {
+    check(
+        "
+            start
+            poll
+            respond: upsert-attributes
+            poll
+            respond: upsert-memo
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            respond: InvalidArgument BadSearchAttributes: IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.
+            poll: task, attempt 2, events 1-6
+            respond: InvalidArgument BadModifyWorkflowPropertiesAttributes: UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.
+        "#]],
+    );
+}

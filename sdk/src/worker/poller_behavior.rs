@@ -1,0 +1,113 @@
+//! How many polls of one kind a worker has open: as many as it is told, or as many as the server asks for.
+
+use super::error::WorkerError;
+
+/// How many polls of one kind a worker has open at a time.
+///
+/// ```no_run
+/// use abide::worker::{PollerBehavior, Worker, WorkerError};
+/// # async fn start(client: &abide::client::Client, workflow: impl abide::workflow::WorkflowImplementation)
+/// # -> Result<(), WorkerError> {
+/// Worker::builder(client, "orders")
+///     .workflow(workflow)
+///     .workflow_task_poller_behavior(PollerBehavior::Autoscaling { minimum: 2, maximum: 50, initial: 5 })
+///     .build()?
+///     .run()
+///     .await
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PollerBehavior {
+    /// So many, as long as there are free slots. For workflow tasks they are split between the two queues by
+    /// `nonsticky_to_sticky_poll_ratio`.
+    SimpleMaximum(usize),
+    /// As many as the server suggests with its answers: more while tasks wait, fewer while polls come back empty. Half
+    /// as many after an answer that the server is overloaded. For workflow tasks, the queue of new runs and the sticky
+    /// queue are scaled separately, each within these bounds.
+    Autoscaling {
+        /// Never fewer, as long as there are free slots; 1 or more.
+        minimum: usize,
+        /// Never more; `minimum` or more.
+        maximum: usize,
+        /// How many at the beginning.
+        initial: usize,
+    },
+}
+
+impl PollerBehavior {
+    /// [`Autoscaling`](Self::Autoscaling) with Temporal's defaults: from 1 to 100 polls, 5 at the beginning.
+    pub const fn autoscaling() -> Self {
+        Self::Autoscaling { minimum: 1, maximum: 100, initial: 5 }
+    }
+
+    /// Whether the number of polls follows the server's suggestions.
+    pub const fn is_autoscaling(self) -> bool {
+        matches!(self, Self::Autoscaling { .. })
+    }
+
+    /// Checks the numbers of the option of that name.
+    pub(super) fn check(self, option: &str) -> Result<(), WorkerError> {
+        match self {
+            Self::SimpleMaximum(0) => Err(WorkerError::new(format!("`{option}` is 0: expected 1 or more"))),
+            Self::Autoscaling { minimum: 0, .. } => {
+                Err(WorkerError::new(format!("`minimum` of `{option}` is 0: expected 1 or more")))
+            }
+            Self::Autoscaling { minimum, maximum, initial } if !(minimum <= initial && initial <= maximum) => {
+                Err(WorkerError::new(format!(
+                    "`{option}` has a minimum of {minimum}, {initial} at the beginning and a maximum of {maximum}: \
+                     expected minimum <= initial <= maximum"
+                )))
+            }
+            Self::SimpleMaximum(_) | Self::Autoscaling { .. } => Ok(()),
+        }
+    }
+
+    /// The same with at most `polls` of them.
+    pub(super) fn at_most(self, polls: usize) -> Self {
+        match self {
+            Self::SimpleMaximum(maximum) => Self::SimpleMaximum(maximum.min(polls)),
+            Self::Autoscaling { minimum, maximum, initial } => Self::Autoscaling {
+                minimum: minimum.min(polls),
+                maximum: maximum.min(polls),
+                initial: initial.min(polls),
+            },
+        }
+    }
+
+    /// How many polls are open at the beginning.
+    pub(super) const fn initial(self) -> usize {
+        match self {
+            Self::SimpleMaximum(maximum) => maximum,
+            Self::Autoscaling { initial, .. } => initial,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_contradict_each_other_are_named() {
+        let check = |minimum, maximum, initial| {
+            let checked = PollerBehavior::Autoscaling { minimum, maximum, initial }.check("polls");
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check(1, 100, 5), Ok(()));
+        assert_eq!(check(3, 3, 3), Ok(()));
+        assert!(check(0, 3, 2).unwrap_err().contains("`minimum` of `polls` is 0"));
+        for (minimum, maximum, initial) in [(3, 2, 2), (2, 5, 1), (2, 5, 6)] {
+            assert!(check(minimum, maximum, initial).unwrap_err().contains("minimum <= initial <= maximum"));
+        }
+        assert!(PollerBehavior::SimpleMaximum(0).check("polls").is_err());
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut() {
+        let scaled = PollerBehavior::Autoscaling { minimum: 4, maximum: 100, initial: 5 };
+        assert_eq!(scaled.at_most(3), PollerBehavior::Autoscaling { minimum: 3, maximum: 3, initial: 3 });
+        assert_eq!(scaled.at_most(50), PollerBehavior::Autoscaling { minimum: 4, maximum: 50, initial: 5 });
+        assert_eq!(PollerBehavior::SimpleMaximum(5).at_most(3), PollerBehavior::SimpleMaximum(3));
+    }
+}
