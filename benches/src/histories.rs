@@ -1,4 +1,4 @@
-//! Histories of the bench workflows with local activities, updates, children and patches, written as a server writes
+//! Histories of the bench workflows with local activities, updates, children, patches and many signals, written as a server writes
 //! them: every field that Temporal 1.32 sets in the recorded histories of such workflows is set here.
 //!
 //! Activities, timers and signals have histories in the comparison's own folder; these shapes are ours. The same
@@ -19,9 +19,10 @@ use abide_protos::temporal::api::history::v1::{
     ChildWorkflowExecutionCompletedEventAttributes, ChildWorkflowExecutionStartedEventAttributes, History,
     HistoryEvent, MarkerRecordedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
     TimerFiredEventAttributes, TimerStartedEventAttributes, UpsertWorkflowSearchAttributesEventAttributes,
-    WorkflowExecutionCompletedEventAttributes, WorkflowExecutionStartedEventAttributes,
-    WorkflowExecutionUpdateAcceptedEventAttributes, WorkflowExecutionUpdateCompletedEventAttributes,
-    WorkflowTaskCompletedEventAttributes, WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
+    WorkflowExecutionCompletedEventAttributes, WorkflowExecutionSignaledEventAttributes,
+    WorkflowExecutionStartedEventAttributes, WorkflowExecutionUpdateAcceptedEventAttributes,
+    WorkflowExecutionUpdateCompletedEventAttributes, WorkflowTaskCompletedEventAttributes,
+    WorkflowTaskScheduledEventAttributes, WorkflowTaskStartedEventAttributes,
 };
 use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
@@ -52,6 +53,16 @@ pub fn local_activities_in_one_task(n: u32) -> History {
     for number in 1..=n {
         history.local_activity(number, u64::from(number));
     }
+    history.end(n)
+}
+
+/// `SignalCount(n)`: all signals come before one task.
+pub fn signals_in_one_task(n: u32) -> History {
+    let mut history = Writer::begin("SignalCount", n);
+    for number in 1..=n {
+        history.signal(number);
+    }
+    history.workflow_task();
     history.end(n)
 }
 
@@ -269,6 +280,19 @@ impl Writer {
         let started_event_id = self.push(EventType::TimerStarted, Attributes::TimerStartedEventAttributes(started));
         let fired = TimerFiredEventAttributes { timer_id: number.to_string(), started_event_id };
         self.push(EventType::TimerFired, Attributes::TimerFiredEventAttributes(fired));
+    }
+
+    /// A signal `add`.
+    fn signal(&mut self, number: u32) {
+        let signal = WorkflowExecutionSignaledEventAttributes {
+            signal_name: "add".into(),
+            input: json(&number.to_string()),
+            identity: IDENTITY.into(),
+            header: Some(Header::default()),
+            ..Default::default()
+        };
+        let attributes = Attributes::WorkflowExecutionSignaledEventAttributes(signal);
+        self.push(EventType::WorkflowExecutionSignaled, attributes);
     }
 
     /// An update `add`, accepted and completed by the last task.

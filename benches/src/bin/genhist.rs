@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use abide_benches::arguments::Arguments;
-use abide_benches::histories::{children, local_activities, local_activities_in_one_task, patches, updates};
+use abide_benches::histories::{
+    children, local_activities, local_activities_in_one_task, patches, signals_in_one_task, updates,
+};
 use abide_protos::prost::Message;
 use abide_protos::temporal::api::history::v1::History;
 
@@ -28,12 +30,18 @@ fn write_all(arguments: Arguments) -> Result<Vec<String>, String> {
         ("local_activities_100", local_activities(100)),
         ("local_activities_1000", local_activities(1_000)),
         ("local_activities_5000", local_activities(5_000)),
+        ("local_activities_20000", local_activities(20_000)),
         ("local_activities_burst_100", local_activities_in_one_task(100)),
         ("local_activities_burst_5000", local_activities_in_one_task(5_000)),
         ("local_activities_burst_1000", local_activities_in_one_task(1_000)),
+        ("local_activities_burst_20000", local_activities_in_one_task(20_000)),
+        ("signals_burst_100", signals_in_one_task(100)),
+        ("signals_burst_10000", signals_in_one_task(10_000)),
+        ("signals_burst_100000", signals_in_one_task(100_000)),
         ("updates_100", updates(100)),
         ("updates_1000", updates(1_000)),
         ("updates_5000", updates(5_000)),
+        ("updates_20000", updates(20_000)),
         ("children_500", children(500)),
         ("patches_100", patches(100)),
     ];

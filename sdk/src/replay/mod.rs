@@ -4,6 +4,7 @@
 //! hold Temporal's messages as they are, for whoever builds on the core; users of Abide need [`Nondeterminism`] at most.
 
 mod nondeterminism;
+mod task_end;
 #[doc(hidden)]
 pub mod text;
 mod workflow_task;

@@ -138,10 +138,7 @@ impl StateMachines {
             return Ok(());
         }
         if self.closed && !event.worker_may_ignore {
-            let name = event_type_name(event.event_type);
-            return Err(ReplayError::Malformed(format!(
-                "event {id} ({name}) follows the event that closed the workflow"
-            )));
+            return Err(follows_the_end(id, event.event_type));
         }
         self.closed |= closes_workflow(event.event_type());
         let Some(attributes) = &mut event.attributes else { return without_attributes(event) };
@@ -190,6 +187,15 @@ impl StateMachines {
         }
     }
 
+    /// Takes in a marker of which nothing was left when the replay looked ahead.
+    pub(crate) fn apply_read_marker(&mut self, id: i64) -> Result<(), ReplayError> {
+        self.last_event_id = id;
+        if self.closed {
+            return Err(follows_the_end(id, EventType::MarkerRecorded.into()));
+        }
+        self.local_activity_marker_recorded(id, None)
+    }
+
     /// Takes in what happened to something that the code began; `None` for any other event.
     fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
         Some(match attributes {
@@ -204,7 +210,7 @@ impl StateMachines {
             A::TimerFiredEventAttributes(event) => self.timer_fired(id, event),
             A::TimerCanceledEventAttributes(event) => self.timer_canceled(id, event),
             A::MarkerRecordedEventAttributes(event) if event.marker_name == local_activity_marker::MARKER_NAME => {
-                self.local_activity_marker_recorded(id, event)
+                self.local_activity_marker_recorded(id, Some(event))
             }
             A::MarkerRecordedEventAttributes(event) => self.marker_recorded(id, event),
             A::UpsertWorkflowSearchAttributesEventAttributes(event) => self.search_attributes_upserted(id, event),
@@ -238,14 +244,14 @@ impl StateMachines {
     }
 
     /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
-    /// first.
-    pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+    /// first. Says whether nothing is left in it that [`Self::apply`] needs: [`Self::apply_read_marker`] does, then.
+    pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<bool, ReplayError> {
         let id = event.event_id;
         match &mut event.attributes {
             Some(A::MarkerRecordedEventAttributes(event))
                 if event.marker_name == local_activity_marker::MARKER_NAME =>
             {
-                self.local_activity_marker_ahead(id, event)?;
+                return self.local_activity_marker_ahead(id, event);
             }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
                 // A task's flags stand in the event that ends it, and hold for the code that runs now.
@@ -263,7 +269,7 @@ impl StateMachines {
             }
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
@@ -374,6 +380,10 @@ impl StateMachines {
 
     pub(crate) fn machine(&mut self, key: Key) -> Option<&mut Machine> {
         self.machines.get_mut(key)
+    }
+
+    pub(crate) fn get(&self, key: Key) -> Option<&Machine> {
+        self.machines.get(key)
     }
 
     pub(crate) fn free(&mut self, key: Key) {
@@ -512,7 +522,7 @@ impl StateMachines {
     fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
         match event.marker_name.as_str() {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
-            local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, event),
+            local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, Some(event)),
             other => Err(ReplayError::Malformed(format!(
                 "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
                  side effects and local activities of the Go and Java SDKs cannot be replayed"
@@ -589,6 +599,11 @@ impl From<Nondeterminism> for ReplayError {
 /// Small numbers as a set of bits; none is larger than 31 in any version of the protocol.
 fn bits(numbers: &[i32]) -> u32 {
     numbers.iter().filter_map(|number| 1_u32.checked_shl(u32::try_from(*number).ok()?)).fold(0, |all, bit| all | bit)
+}
+
+fn follows_the_end(id: i64, event_type: i32) -> ReplayError {
+    let name = event_type_name(event_type);
+    ReplayError::Malformed(format!("event {id} ({name}) follows the event that closed the workflow"))
 }
 
 fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {

@@ -4,7 +4,9 @@
 //! on the stack of [`WorkflowRun::handle`](super::WorkflowRun::handle), first in first out, in the order in which
 //! jobs and code woke it, until nothing is ready and no condition has become true.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Bound;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ pub(crate) struct Routines {
     /// In which order they are polled now.
     order: QueueOrder,
     /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
-    pass: Vec<RoutineId>,
+    pass: BTreeMap<Place, RoutineId>,
     pass_at: Option<Place>,
 }
 
@@ -101,7 +103,7 @@ impl Routines {
             free: Vec::new(),
             begun: 0,
             order: QueueOrder::FirstInFirstOut,
-            pass: Vec::new(),
+            pass: BTreeMap::new(),
             pass_at: None,
         }
     }
@@ -141,7 +143,7 @@ impl Routines {
     /// Whom an earlier routine of the pass has woken still has its turn in it; those before it come in the next pass.
     fn next_of_pass(&mut self, shared: &Shared) -> Option<RoutineId> {
         self.take_woken(shared);
-        if !self.pass.iter().any(|id| Some(self.place(*id)) > self.pass_at) {
+        if self.next_place().is_none() {
             self.pass_at = None;
             if !self.pass.is_empty() {
                 // Conditions are asked in their routine's turn, with what the routines before it have changed.
@@ -149,15 +151,23 @@ impl Routines {
                 self.take_woken(shared);
             }
         }
-        let places = self.pass.iter().enumerate().map(|(at, id)| (self.place(*id), at));
-        let (place, at) = places.filter(|(place, _)| Some(*place) > self.pass_at).min()?;
+        let place = self.next_place()?;
         self.pass_at = Some(place);
-        Some(self.pass.swap_remove(at))
+        self.pass.remove(&place)
+    }
+
+    /// The first place in this pass that has not had its turn.
+    fn next_place(&self) -> Option<Place> {
+        let from = self.pass_at.map_or(Bound::Unbounded, Bound::Excluded);
+        self.pass.range((from, Bound::Unbounded)).next().map(|(place, _)| *place)
     }
 
     fn take_woken(&mut self, shared: &Shared) {
         while let Some(id) = self.pop(shared) {
-            self.pass.push(id);
+            // A waker may outlive its routine: then its slot, and with it the place, is another one's.
+            if self.slots[id.index()].generation == id.generation {
+                self.pass.insert(self.place(id), id);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
 use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
-use crate::replay::event_cursor::{EventCursor, NextTask};
+use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::{Job, Jobs, Message, Signal};
@@ -62,6 +62,8 @@ pub struct WorkflowRun {
     pub(super) task: Option<Box<WorkflowTask>>,
     /// Whether the cached part of the run is of no use and the history is read from event 1.
     rebuilding: bool,
+    /// Whether all events of a workflow task have been applied and its code has not run yet.
+    looks_ahead: bool,
 }
 
 /// How a run's code ended, for those who compare it with the history (the replayer).
@@ -96,6 +98,7 @@ impl WorkflowRun {
             outcome: None,
             task: None,
             rebuilding: false,
+            looks_ahead: false,
         }
     }
 
@@ -199,59 +202,92 @@ impl WorkflowRun {
     }
 
     /// Goes on until something is to be told: replays what is in the history, then runs what is new.
+    ///
+    /// Events are applied as soon as it is certain that they belong to the next task, so that a task that fills many
+    /// pages has few of them in memory at a time.
     fn advance(&mut self) -> Result<Output, TaskError> {
         loop {
-            match self.cursor.next_task() {
-                NextTask::NeedPage => {
-                    return Ok(Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() });
-                }
-                NextTask::Events(count) if self.leaves_to_come(count) => return self.at_the_end(),
-                NextTask::Events(count) => {
-                    let Some(ahead) = self.cursor.look_ahead(count) else {
-                        return Ok(Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() });
-                    };
-                    if let Some(output) = self.process(count, ahead)? {
-                        return Ok(output);
+            if !self.looks_ahead {
+                match self.cursor.next_task() {
+                    NextTask::NeedPage(certain) => {
+                        // Before it answers a query, a run leaves a task that is still to be answered as it is.
+                        if !self.answers_query() {
+                            self.apply(certain)?;
+                            self.cursor.release_filled(certain);
+                        }
+                        return Ok(self.need_page());
+                    }
+                    NextTask::Events(count) if self.answers_query() && self.cursor.ends_in_task(count) => {
+                        return self.at_the_end();
+                    }
+                    NextTask::Events(count) => {
+                        let last = self.apply(count)?;
+                        self.cursor.end_task();
+                        if closes_workflow(last) {
+                            continue;
+                        }
+                        self.begin_task();
+                    }
+                    NextTask::Rest(count) => {
+                        self.apply(count)?;
+                        return self.at_the_end();
                     }
                 }
-                NextTask::Rest(count) => {
-                    self.apply(count)?;
-                    return self.at_the_end();
-                }
+            }
+            if !self.look_ahead()? {
+                return Ok(self.need_page());
+            }
+            if let Some(output) = self.run_task()? {
+                return Ok(output);
             }
         }
     }
 
-    /// Whether these events end with a task that is still to be answered: a query is answered without it.
-    fn leaves_to_come(&self, count: usize) -> bool {
-        self.task.as_ref().is_some_and(|task| task.query.is_some()) && self.cursor.ends_in_task(count)
+    fn need_page(&mut self) -> Output {
+        Output::NeedHistory { next_page_token: self.cursor.take_next_page_token() }
     }
 
-    /// Takes in the events of one workflow task and runs the code on them; the `ahead` events after them tell what the
-    /// code did when it ran first.
-    fn process(&mut self, count: usize, ahead: usize) -> Result<Option<Output>, TaskError> {
-        let last = self.apply(count)?;
-        if closes_workflow(last) {
-            return Ok(None);
-        }
+    fn answers_query(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.query.is_some())
+    }
+
+    /// Whether the task whose events were applied last is the one in hand.
+    fn is_at_tip(&self) -> bool {
         let started = self.last_processed_started_event_id();
-        let at_tip = self.task.as_ref().is_some_and(|task| task.query.is_none() && task.started_event_id == started);
+        self.task.as_ref().is_some_and(|task| task.query.is_none() && task.started_event_id == started)
+    }
+
+    /// All events of a workflow task have been applied: prepares for its code.
+    fn begin_task(&mut self) {
+        let at_tip = self.is_at_tip();
+        let mut core = self.shared.core.borrow_mut();
+        core.machines.replaying = !at_tip;
+        if at_tip {
+            core.machines.deployment_version.clone_from(&self.options.deployment_version);
+        }
+        core.machines.wall_time = self.task.as_ref().and_then(|task| task.wall_time);
+        core.machines.local_activities_begin_task();
+        self.looks_ahead = true;
+    }
+
+    /// Looks at the events that tell what the code did when it ran first; says whether all of them are at hand.
+    fn look_ahead(&mut self) -> Result<bool, TaskError> {
+        let mut core = self.shared.core.borrow_mut();
+        Ok(self.cursor.look_ahead(|event| core.machines.look_ahead(event))?)
+    }
+
+    /// Runs the code on a workflow task.
+    fn run_task(&mut self) -> Result<Option<Output>, TaskError> {
+        self.looks_ahead = false;
+        let at_tip = self.is_at_tip();
         {
             let mut core = self.shared.core.borrow_mut();
-            core.machines.replaying = !at_tip;
-            if at_tip {
-                core.machines.deployment_version.clone_from(&self.options.deployment_version);
-            }
-            core.machines.wall_time = self.task.as_ref().and_then(|task| task.wall_time);
-            core.machines.local_activities_begin_task();
-            for event in self.cursor.ahead(ahead) {
-                core.machines.look_ahead(event)?;
-            }
             match self.task.as_mut().filter(|_| at_tip) {
                 Some(task) => core.machines.request_updates(std::mem::take(&mut task.messages))?,
                 None => core.machines.forget_rejected_updates(),
             }
-            if at_tip || ahead == 0 {
+            if at_tip || self.cursor.is_at_end() {
+                let started = core.machines.last_started_event_id;
                 core.machines.check_nothing_missing(started, "WorkflowTaskStarted")?;
             }
         }
@@ -291,7 +327,15 @@ impl WorkflowRun {
         let mut core = self.shared.core.borrow_mut();
         let mut last = EventType::Unspecified;
         for _ in 0..count {
-            let Some(event) = self.cursor.advance() else { break };
+            let event = match self.cursor.advance() {
+                Some(Next::Event(event)) => event,
+                Some(Next::ReadMarker(id)) => {
+                    core.machines.apply_read_marker(id)?;
+                    last = EventType::MarkerRecorded;
+                    continue;
+                }
+                None => break,
+            };
             last = event.event_type();
             let first =
                 (event.event_id == 1).then(|| (event_time(event.event_time.as_ref()), event.user_metadata.take()));
@@ -451,6 +495,7 @@ impl WorkflowRun {
         self.routines = Routines::new(self.ready.clone());
         self.shared = new_shared(&self.options, &self.ready);
         self.cursor = EventCursor::default();
+        self.looks_ahead = false;
         self.unknown_signals.clear();
         self.outcome = None;
     }

@@ -39,6 +39,8 @@ use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 use crate::replay::workflow_task::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 
+const MARKER_RECORDED: &str = "MarkerRecorded";
+
 /// Where a local activity stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -92,6 +94,8 @@ pub(crate) struct LocalActivities {
     markers: VecDeque<RecordedMarker>,
     /// The numbers of those.
     recorded: BTreeSet<u32>,
+    /// Markers whose outcome went to one of another id or type, by their event.
+    misnamed: Vec<(i64, MarkerIdentity<'static>)>,
     /// How often the current task has run code: what new markers say, and what recorded ones are compared with.
     activations: u64,
     /// Whether the activation at hand counts only if it accepts an update: it brings nothing but requests.
@@ -140,7 +144,8 @@ pub(crate) struct LocalActivityMachine {
     scheduled_in: u64,
     /// Its recorded marker does not say after which activation it was written, so it has no place among the commands.
     is_without_place: bool,
-    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type.
+    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type: it is
+    /// not read again.
     marker_event_id: Option<NonZeroI64>,
 }
 
@@ -188,6 +193,16 @@ impl LocalActivityMachine {
 
     pub(crate) fn describe(&self) -> String {
         format!("local_activity={} type={} id={}", self.request.seq, self.request.activity_type, self.activity_id())
+    }
+
+    fn identity(&self) -> MarkerIdentity<'_> {
+        let activity_type = Cow::Borrowed(&*self.request.activity_type);
+        MarkerIdentity { seq: self.request.seq, activity_id: self.activity_id(), activity_type }
+    }
+
+    /// Whether its outcome was read from the marker of this event.
+    fn is_read_from(&self, event_id: i64) -> bool {
+        self.marker_event_id.map(NonZeroI64::get) == Some(event_id)
     }
 
     fn activity_id(&self) -> Cow<'_, str> {
@@ -291,16 +306,16 @@ impl StateMachines {
         let is_recorded = self.replaying && self.local_activities.recorded.contains(&seq);
         let find = |markers: &VecDeque<RecordedMarker>| markers.iter().position(|marker| marker.data.seq == seq);
         let recorded = if is_recorded { find(markers) } else { None };
-        let ended = match recorded {
+        let marker = match recorded {
             Some(_) if input == Input::WaitCancel => return,
             Some(at) if markers[at].data.activation_index.is_some_and(|index| index > activations) => return,
-            Some(at) => {
-                self.local_activities.recorded.remove(&seq);
-                markers.remove(at).map_or_else(Ended::cancelled, Ended::recorded)
-            }
-            None => Ended::cancelled(),
+            Some(at) => markers.remove(at),
+            None => None,
         };
-        self.local_activity_step(key, input, Some(ended));
+        match marker {
+            Some(marker) => self.local_activity_take_up(key, input, marker),
+            None => self.local_activity_step(key, input, Some(Ended::cancelled())),
+        }
     }
 
     /// The worker says how a local activity ended. Nothing follows if nobody waits for it any more.
@@ -318,63 +333,109 @@ impl StateMachines {
         self.local_activity_step(key, Input::Resolved, Some(ended));
     }
 
-    /// Takes note of a marker that is still to be applied: on replay it is the outcome.
+    /// Takes note of a marker that is still to be applied: on replay it is the outcome. Says whether nothing is left in
+    /// the event that is of any use then.
     pub(crate) fn local_activity_marker_ahead(
         &mut self,
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<bool, ReplayError> {
         let marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
+        let has_place = marker.data.activation_index.is_some();
         self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
-        Ok(())
+        Ok(has_place)
     }
 
+    /// A marker's turn has come; without an event if nothing was left in it when the replay looked ahead.
     pub(crate) fn local_activity_marker_recorded(
         &mut self,
         id: i64,
-        event: &MarkerRecordedEventAttributes,
+        event: Option<&MarkerRecordedEventAttributes>,
     ) -> Result<(), ReplayError> {
-        const NAME: &str = "MarkerRecorded";
-        let read = || MarkerIdentity::read(event).map_err(|error| unreadable(id, &error));
-        let recorded = || MarkerIdentity::read(event).map_or_else(|error| error, |data| data.describe());
-        let found = match self.local_activities.any_without_place {
-            true => self.local_activity_without_place(read()?.seq),
-            false => None,
-        };
-        let (key, issued_at) = match found {
-            Some(found) => found,
-            None => {
-                let command = self.confirm(id, NAME, CommandType::RecordMarker, recorded)?;
-                (command.machine, command.location)
+        let key = match self.local_activity_read_from(id) {
+            Some(key) => {
+                self.commands.pop();
+                key
             }
+            None => self.local_activity_of_marker(id, event)?,
         };
-        let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
-        let machine = match self.machine(key) {
-            Some(Machine::LocalActivity(machine)) => machine,
-            _ => {
-                let kind = NondeterminismKind::LocalActivityMarker;
-                let error = Nondeterminism::new(kind, id, NAME, read()?.describe());
-                return Err(error.produced("another marker", issued_at).into());
-            }
-        };
-        // A replay has read the marker already, when it looked ahead.
-        if machine.marker_event_id.map(NonZeroI64::get) != Some(id) {
-            let data = read()?;
-            if machine.request.seq != data.seq || (checked && !machine.is_named(&data.activity_id, &data.activity_type))
-            {
-                let error = Nondeterminism::new(NondeterminismKind::LocalActivityMarker, id, NAME, data.describe());
-                return Err(error.produced(machine.describe(), issued_at).into());
-            }
-        }
+        let machine = self.local_activity(key);
         let (state, location) = (machine.state, machine.location);
-        let (next, _) =
-            step(state, Input::MarkerRecorded).ok_or_else(|| Self::impossible(id, NAME, &state, location))?;
+        let (next, _) = step(state, Input::MarkerRecorded)
+            .ok_or_else(|| Self::impossible(id, MARKER_RECORDED, &state, location))?;
         machine.state = next;
         let seq = machine.request.seq;
         self.local_activities.by_seq.remove(&seq);
         self.free(key);
         Ok(())
+    }
+
+    /// The local activity whose marker is the next command, if it was read from this very event: then all is well.
+    fn local_activity_read_from(&mut self, id: i64) -> Option<Key> {
+        let command = self.commands.front().filter(|command| command.command_type == CommandType::RecordMarker)?;
+        let key = command.machine;
+        match self.machine(key) {
+            Some(Machine::LocalActivity(machine)) if machine.is_read_from(id) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The local activity of a marker that a live task has recorded, or whose outcome is not what the code got.
+    fn local_activity_of_marker(
+        &mut self,
+        id: i64,
+        event: Option<&MarkerRecordedEventAttributes>,
+    ) -> Result<Key, ReplayError> {
+        let identity = self.marker_identity(id, event);
+        let found = match (self.local_activities.any_without_place, &identity) {
+            (true, Ok(identity)) => self.local_activity_without_place(identity.seq),
+            (true, Err(error)) => return Err(unreadable(id, error)),
+            (false, _) => None,
+        };
+        let recorded = || identity.as_ref().map_or_else(Clone::clone, MarkerIdentity::describe);
+        let (key, issued_at) = match found {
+            Some(found) => found,
+            None => {
+                let command = self.confirm(id, MARKER_RECORDED, CommandType::RecordMarker, recorded)?;
+                (command.machine, command.location)
+            }
+        };
+        let identity = identity.map_err(|error| unreadable(id, &error))?;
+        let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
+        let (produced, at) = match self.machine(key) {
+            Some(Machine::LocalActivity(machine)) => {
+                let is_named = machine.is_named(&identity.activity_id, &identity.activity_type);
+                if machine.request.seq == identity.seq && (is_named || !checked) {
+                    return Ok(key);
+                }
+                (machine.describe(), issued_at)
+            }
+            _ => ("another marker".to_string(), issued_at),
+        };
+        let kind = NondeterminismKind::LocalActivityMarker;
+        Err(Nondeterminism::new(kind, id, MARKER_RECORDED, identity.describe()).produced(produced, at).into())
+    }
+
+    /// Whose marker an event is: what the look-ahead read of it, or what it says itself.
+    fn marker_identity<'a>(
+        &self,
+        id: i64,
+        event: Option<&'a MarkerRecordedEventAttributes>,
+    ) -> Result<MarkerIdentity<'a>, String> {
+        let said = event.ok_or_else(|| "it was read before".to_string()).and_then(MarkerIdentity::read);
+        said.or_else(|error| {
+            let local = &self.local_activities;
+            let ahead =
+                || local.markers.iter().find(|marker| marker.event_id == id).map(|marker| marker.data.identity());
+            let misnamed =
+                || local.misnamed.iter().find(|(event, _)| *event == id).map(|(_, identity)| identity.clone());
+            let taken_up = local.by_seq.values().find_map(|key| match self.get(*key) {
+                Some(Machine::LocalActivity(machine)) if machine.is_read_from(id) => Some(machine.identity()),
+                _ => None,
+            });
+            taken_up.or_else(ahead).or_else(misnamed).map(MarkerIdentity::into_owned).ok_or(error)
+        })
     }
 
     /// The local activity of a marker that is not among the commands. Cores before 0.10 did not write when in its task
@@ -390,7 +451,9 @@ impl StateMachines {
         self.local_activities.activations = 0;
         // What is left over was written for code that no longer asks for it: its events will say so.
         self.local_activities.markers.clear();
+        self.local_activities.markers.shrink_to(16);
         self.local_activities.recorded.clear();
+        self.local_activities.misnamed.clear();
     }
 
     /// Code is about to run on jobs.
@@ -436,14 +499,22 @@ impl StateMachines {
             delivered = Some(index);
             let Some(key) = self.local_activities.by_seq.get(&marker.data.seq).copied() else { return };
             if let Some(marker) = self.local_activities.markers.pop_front() {
-                self.local_activities.recorded.remove(&marker.data.seq);
-                let machine = self.local_activity(key);
-                if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
-                    machine.marker_event_id = NonZeroI64::new(marker.event_id);
-                }
-                self.local_activity_step(key, Input::Resolved, Some(Ended::recorded(marker)));
+                self.local_activity_take_up(key, Input::Resolved, marker);
             }
         }
+    }
+
+    /// Gives a local activity the outcome that its marker holds.
+    fn local_activity_take_up(&mut self, key: Key, input: Input, marker: RecordedMarker) {
+        self.local_activities.recorded.remove(&marker.data.seq);
+        let machine = self.local_activity(key);
+        if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
+            machine.marker_event_id = NonZeroI64::new(marker.event_id);
+        } else {
+            let identity = marker.data.identity().into_owned();
+            self.local_activities.misnamed.push((marker.event_id, identity));
+        }
+        self.local_activity_step(key, input, Some(Ended::recorded(marker)));
     }
 
     /// Whether the task has to wait for a local activity.

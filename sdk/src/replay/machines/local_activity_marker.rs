@@ -11,6 +11,8 @@
 //! Core refuses a marker that lacks a key, so all are written, with null for nothing. Only `activation_index` may be
 //! absent when a marker is read: Core writes it since 0.10, and unknown keys are for later versions.
 
+mod core_text;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -51,7 +53,7 @@ pub(crate) struct MarkerData {
 }
 
 /// Whose marker it is: all that is read of one that a live task has recorded.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct MarkerIdentity<'a> {
     pub(crate) seq: u32,
     #[serde(borrow)]
@@ -71,7 +73,17 @@ pub(crate) struct RecordedMarker {
 impl MarkerData {
     /// Reads what an event says, and leaves its outcome where it is.
     pub(crate) fn read(event: &MarkerRecordedEventAttributes) -> Result<Self, String> {
-        read(event)
+        let text = data(event)?;
+        core_text::read(text).map_or_else(|| parse(text), Ok)
+    }
+
+    /// Whose marker it is.
+    pub(crate) fn identity(&self) -> MarkerIdentity<'_> {
+        MarkerIdentity {
+            seq: self.seq,
+            activity_id: Cow::Borrowed(&self.activity_id),
+            activity_type: Cow::Borrowed(&self.activity_type),
+        }
     }
 
     /// Writes the marker as a command.
@@ -103,7 +115,16 @@ impl MarkerData {
 impl<'a> MarkerIdentity<'a> {
     /// Reads whose marker an event is, and copies nothing.
     pub(crate) fn read(event: &'a MarkerRecordedEventAttributes) -> Result<Self, String> {
-        read(event)
+        parse(data(event)?)
+    }
+
+    /// The same, with texts of its own.
+    pub(crate) fn into_owned(self) -> MarkerIdentity<'static> {
+        MarkerIdentity {
+            seq: self.seq,
+            activity_id: Cow::Owned(self.activity_id.into_owned()),
+            activity_type: Cow::Owned(self.activity_type.into_owned()),
+        }
     }
 
     pub(crate) fn describe(&self) -> String {
@@ -111,21 +132,28 @@ impl<'a> MarkerIdentity<'a> {
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(event: &'a MarkerRecordedEventAttributes) -> Result<T, String> {
+fn data(event: &MarkerRecordedEventAttributes) -> Result<&[u8], String> {
     let data = event.details.get(DATA).and_then(|data| data.payloads.first());
-    let data = data.ok_or_else(|| format!("its details have no `{DATA}`"))?;
-    serde_json::from_slice(&data.data)
-        .map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(&data.data)))
+    data.map(|data| data.data.as_slice()).ok_or_else(|| format!("its details have no `{DATA}`"))
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(text).map_err(|error| format!("`{DATA}` is {}: {error}", String::from_utf8_lossy(text)))
 }
 
 impl RecordedMarker {
-    /// Reads a marker and moves its outcome out of the event.
+    /// Reads a marker and moves its outcome out of the event. If the marker has a place among the commands of its task,
+    /// everything else it says goes as well.
     pub(crate) fn take(event_id: i64, event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
         let data = MarkerData::read(event)?;
+        let result = event.details.remove(RESULT);
+        if data.activation_index.is_some() {
+            event.details = HashMap::new();
+        }
         let outcome = match event.failure.take() {
             Some(failure) => Err(Box::new(failure)),
             // Neither is a success without a value.
-            None => Ok(event.details.remove(RESULT).and_then(|result| result.payloads.into_iter().next())),
+            None => Ok(result.and_then(|result| result.payloads.into_iter().next())),
         };
         Ok(Self { event_id, data, outcome })
     }

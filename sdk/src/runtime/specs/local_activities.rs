@@ -677,3 +677,73 @@ fn a_thousand_later_nothing_is_kept() {
     completion(rebuilt.handle(Input::WorkflowTask(Box::new(task(&events)))));
     assert_eq!(rebuilt.shared().core.borrow().machines.machines_alive(), 0);
 }
+
+/// Three, one after the other, whose markers fill pages of their own when those are short.
+#[test]
+fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
+    let three = |types: [&str; 3]| {
+        let marker = |(index, name)| {
+            format!(
+                "{} MarkerRecorded local_activity={} activity={name} index={} result=\"hi\"\n",
+                index + 5,
+                index + 1,
+                index + 1
+            )
+        };
+        let markers: String = types.into_iter().enumerate().map(marker).collect();
+        after_first_task(&format!(
+            "{markers}8 TimerStarted\n9 TimerFired\n10 WorkflowTaskScheduled\n11 WorkflowTaskStarted"
+        ))
+    };
+    let workflow = |ctx: WorkflowContext| async move {
+        for _ in 0..3 {
+            call(&ctx, "hi").await?;
+        }
+        ctx.timer(secs(1)).await?;
+        Ok(())
+    };
+    check(workflow, &three(["echo"; 3]), expect!["CompleteWorkflowExecution result=null"]);
+    check_recorded(
+        workflow,
+        &three(["echo", "shout", "echo"]),
+        expect![[r#"
+            Fail NonDeterministicError LocalActivityMarker: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 6 MarkerRecorded: local_activity=2 type=shout id=2
+              code now: local_activity=2 type=echo id=2
+              at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+    // The code asks for two of them only.
+    check_recorded(
+        |ctx| async move {
+            call(&ctx, "hi").await?;
+            call(&ctx, "hi").await?;
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        &three(["echo"; 3]),
+        expect![[r#"
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 7 MarkerRecorded: local_activity=3 type=echo id=3
+              code now: StartTimer id=1
+              at:       local_activities.rs `ctx.timer(secs(1)).await?;`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+    // It gets the outcome, and issues something else before the marker that tells of it.
+    check_recorded(
+        |ctx| async move {
+            let timer = ctx.timer(secs(1)).start();
+            for _ in 0..3 {
+                call(&ctx, "hi").await?;
+            }
+            Ok(timer.await?)
+        },
+        &three(["echo"; 3]),
+        expect![[r#"
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: local_activity=1 type=echo id=1
+              code now: StartTimer id=1
+              at:       local_activities.rs `let timer = ctx.timer(secs(1)).start();`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+}

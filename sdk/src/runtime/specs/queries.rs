@@ -8,7 +8,7 @@ use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, regist
 use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::parse_history;
-use crate::replay::{Input, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::workflow::TimerHandle;
 use crate::{ApplicationFailure, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
@@ -206,6 +206,29 @@ fn a_query_whose_history_ends_with_a_task_in_hand_leaves_that_task_to_come() {
     assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(query)))), "answer 7");
     let commands = text(&run.handle(Input::WorkflowTask(Box::new(task(&events[4..8])))));
     assert_eq!(commands, "StartTimer id=2 after=1m");
+}
+
+#[test]
+fn it_leaves_that_task_to_come_wherever_a_page_ends() {
+    let events = parse_history(&after_first_task(ANSWERED)).unwrap();
+    for size in 1..8 {
+        let mut pages = events[..8].chunks(size).map(<[_]>::to_vec);
+        let mut left = 8;
+        let mut page = || {
+            let events = pages.next().unwrap_or_default();
+            left -= events.len();
+            HistoryPage { events, next_page_token: if left > 0 { b"more".to_vec() } else { Vec::new() } }
+        };
+        let mut run = new_run(&registry(Counter::run), None);
+        let first = WorkflowTask { started_event_id: 0, query: Some(query("total")), history: page(), ..task(&events) };
+        let mut output = run.handle(Input::WorkflowTask(Box::new(first)));
+        while let Output::NeedHistory { .. } = output {
+            output = run.handle(Input::HistoryPage(page()));
+        }
+        assert_eq!(text(&output), "answer 7", "in pages of {size}");
+        let commands = text(&run.handle(Input::WorkflowTask(Box::new(task(&events[4..8])))));
+        assert_eq!(commands, "StartTimer id=2 after=1m", "in pages of {size}");
+    }
 }
 
 #[test]

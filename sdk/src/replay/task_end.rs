@@ -1,0 +1,98 @@
+//! Where a workflow task ends, found event by event: each is looked at once, however many pages the task fills.
+//!
+//! A WorkflowTaskStarted is the end unless its attempt came to nothing (failed, timed out, or the run was closed
+//! from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
+//! command in between). An accepted update, or one that comes with the live task, ends the task before the one that
+//! delivers it. A closing event is always an end. So the two events after a WorkflowTaskStarted decide what it is, and an update later on may make
+//! an earlier heartbeat the end after all.
+
+use abide_protos::temporal::api::enums::v1::EventType;
+use abide_protos::temporal::api::history::v1::history_event::Attributes;
+
+use super::event_type::{closes_workflow, is_command_event};
+
+/// What is known of a task after some of its events.
+#[derive(Debug, Default)]
+pub(crate) struct TaskEnd {
+    saw_command: bool,
+    latest: Latest,
+    /// The WorkflowTaskStarted events of heartbeats, in order.
+    heartbeats: Vec<i64>,
+}
+
+/// The latest WorkflowTaskStarted, by its id, as long as nothing has said what became of it.
+#[derive(Clone, Copy, Debug, Default)]
+enum Latest {
+    #[default]
+    Settled,
+    Started(i64),
+    Completed(i64),
+}
+
+impl TaskEnd {
+    /// Looks at the next event; the id of the task's last event, which may be an earlier one, if that is known now.
+    pub(crate) fn look_at(&mut self, id: i64, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
+        if let Some(end) = self.settle(event_type, attributes) {
+            return Some(end);
+        }
+        self.saw_command |= is_command_event(event_type);
+        if event_type == EventType::WorkflowTaskStarted {
+            self.latest = Latest::Started(id);
+        }
+        closes_workflow(event_type).then_some(id)
+    }
+
+    /// What becomes of the latest WorkflowTaskStarted with the event after it, and the one after that.
+    fn settle(&mut self, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
+        match std::mem::take(&mut self.latest) {
+            Latest::Settled => None,
+            Latest::Started(started) => match event_type {
+                EventType::WorkflowTaskFailed
+                | EventType::WorkflowTaskTimedOut
+                | EventType::WorkflowExecutionTimedOut
+                | EventType::WorkflowExecutionTerminated
+                | EventType::WorkflowExecutionCanceled => None,
+                EventType::WorkflowTaskCompleted => {
+                    self.latest = Latest::Completed(started);
+                    None
+                }
+                _ => Some(started),
+            },
+            Latest::Completed(started) => {
+                if event_type == EventType::WorkflowTaskScheduled && !self.saw_command {
+                    self.heartbeats.push(started);
+                    return None;
+                }
+                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = attributes else {
+                    return Some(started);
+                };
+                Some(self.end_before_updates(accepted.accepted_request_sequencing_event_id, started))
+            }
+        }
+    }
+
+    /// The task's last event if no event follows those that were looked at. `requests_after` is the event after which
+    /// updates were asked for that come with the live task: if they are accepted, a replay will part the tasks there.
+    pub(crate) fn if_nothing_follows(&self, requests_after: Option<i64>) -> Option<i64> {
+        match (self.latest, requests_after) {
+            (Latest::Settled, _) => None,
+            (Latest::Started(started), Some(requested)) => Some(self.end_before_updates(requested, started)),
+            (Latest::Started(started) | Latest::Completed(started), _) => Some(started),
+        }
+    }
+
+    /// The last event of the task before the one that delivered updates.
+    fn end_before_updates(&self, sequencing_event_id: i64, started: i64) -> i64 {
+        self.heartbeats.iter().rev().copied().find(|id| *id < sequencing_event_id).unwrap_or(started)
+    }
+
+    /// The first event that may turn out to be the last: what stands before it belongs to the task in any case.
+    pub(crate) fn earliest(&self) -> Option<i64> {
+        self.heartbeats.first().copied().or_else(|| self.if_nothing_follows(None))
+    }
+
+    /// Those events have been applied, though none ends a task: none of them can be the end any more.
+    pub(crate) fn settle_all(&mut self) {
+        self.heartbeats.clear();
+    }
+}
