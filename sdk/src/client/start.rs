@@ -157,7 +157,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// Gives the workflow a header, which its [info](crate::WorkflowInfo::header) shows. With
+    /// Gives the workflow a header, which its [info](crate::workflow::WorkflowInfo::header) shows. With
     /// [`with_signal`](Self::with_signal) the signal has it as well.
     pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.request.header, key, value) {
