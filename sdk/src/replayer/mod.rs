@@ -97,7 +97,7 @@ impl WorkflowReplayer {
 
     /// In which order code gets what is new in a workflow task, instead of what the history says of its recorder.
     ///
-    /// For histories that name no SDK (written before 2024 or so), which otherwise are replayed in Abide's own order.
+    /// For histories that name no SDK, as older SDKs wrote them: otherwise they are replayed in Abide's own order.
     pub fn run_order(mut self, order: RunOrder) -> Self {
         self.order = Some(order);
         self
