@@ -5,7 +5,9 @@
 //! written out as Rust (`expand`). All mistakes are reported at once, and what is broken is still expanded to a stub
 //! of the same name (`fallback`), so that the rest of the program is checked and an IDE keeps working.
 //!
-//! The output names only `::core`, `::abide::__private` and what the user wrote.
+//! The output names only `::core`, `::abide::__private` and what the user wrote. Its own variables begin with `__abide_`:
+//! a definition is a unit struct, and a unit struct takes every pattern of its name, so that an activity named `args`
+//! would turn `let args = ..` into a comparison with that struct.
 
 mod activity;
 mod attr;

@@ -32,12 +32,12 @@ impl Marker<'_> {
         };
         // Spanned at the argument's type, so that a type that cannot travel is reported there.
         let writes = types.iter().zip(&names).zip(&self.callable.args).map(
-            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(to, #name)?;),
+            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(__abide_to, #name)?;),
         );
         let reads = types
             .iter()
             .zip(&self.callable.args)
-            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(from)));
+            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(__abide_from)));
         let read = match types.len() {
             1 => quote!(#(#reads)*),
             _ => quote!(::core::result::Result::Ok((#(#reads?),*))),
@@ -49,19 +49,19 @@ impl Marker<'_> {
                 type Args = #args;
 
                 fn write_args(
-                    args: &Self::Args,
-                    to: &mut ::abide::__private::PayloadWriter,
+                    __abide_args: &Self::Args,
+                    __abide_to: &mut ::abide::__private::PayloadWriter,
                 ) -> ::core::result::Result<(), ::abide::__private::PayloadError> {
-                    let _ = &to;
-                    let #pattern = args;
+                    let _ = &__abide_to;
+                    let #pattern = __abide_args;
                     #(#writes)*
                     ::core::result::Result::Ok(())
                 }
 
                 fn read_args(
-                    from: &mut ::abide::__private::PayloadReader<'_>,
+                    __abide_from: &mut ::abide::__private::PayloadReader<'_>,
                 ) -> ::core::result::Result<Self::Args, ::abide::__private::PayloadError> {
-                    let _ = &from;
+                    let _ = &__abide_from;
                     #read
                 }
             }
@@ -72,9 +72,9 @@ impl Marker<'_> {
     pub(crate) fn deref(&self) -> TokenStream {
         let Shape { host, context, for_any, output, .. } = self.shape();
         let (ty, types, names) = (&self.ty, self.callable.arg_types(self.self_ty), self.callable.arg_names());
-        let (host, host_name) = (host.as_slice(), host.as_ref().map(|_| quote!(host)));
+        let (host, host_name) = (host.as_slice(), host.as_ref().map(|_| quote!(__abide_host)));
         let host_name = host_name.as_slice();
-        let (context, context_name) = (context.as_slice(), context.as_ref().map(|_| quote!(ctx)));
+        let (context, context_name) = (context.as_slice(), context.as_ref().map(|_| quote!(__abide_ctx)));
         let context_name = context_name.as_slice();
         let params = quote!(#(#host_name,)* #(#context_name,)* #(#names),*);
         let call = self.boxed(quote!(#params));
@@ -85,8 +85,8 @@ impl Marker<'_> {
                 type Target = #target;
 
                 fn deref(&self) -> &Self::Target {
-                    static CALL: #target = |#params| #call;
-                    &CALL
+                    static __ABIDE_CALL: #target = |#params| #call;
+                    &__ABIDE_CALL
                 }
             }
         }
@@ -99,8 +99,8 @@ impl Marker<'_> {
             (&self.callable.ident, self.callable.arg_types(self.self_ty), self.callable.arg_names());
         let receiver = host.map(|_| quote!(&'a self,));
         let this = receiver.as_ref().map(|_| quote!(self,));
-        let ctx = context.as_ref().map(|_| quote!(ctx,));
-        let context = context.map(|ty| quote!(ctx: #ty,));
+        let ctx = context.as_ref().map(|_| quote!(__abide_ctx,));
+        let context = context.map(|ty| quote!(__abide_ctx: #ty,));
         let call = self.boxed(quote!(#this #ctx #(#names),*));
         let declaration = quote!(fn #ident #lifetime (#receiver #context #(#names: #types),*) -> #output);
         (declaration, call)
@@ -152,10 +152,10 @@ impl Callable {
         quote!(::abide::__private::#name)
     }
 
-    /// Calls the body with an owned `ctx` and the arguments; `host` is an expression of type `&Host`.
+    /// Calls the body with an owned `__abide_ctx` and the arguments; `host` is an expression of type `&Host`.
     pub(crate) fn call(&self, body: &TokenStream, host: &TokenStream) -> TokenStream {
         let host = self.has_receiver.then(|| quote!(#host,));
-        let ctx = self.has_context.then(|| quote!(&ctx,));
+        let ctx = self.has_context.then(|| quote!(&__abide_ctx,));
         let names = self.arg_names();
         let wait = self.is_async.then(|| quote!(.await));
         quote!(#body(#host #ctx #(#names),*) #wait)

@@ -226,8 +226,8 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
             quote! {
                 #[automatically_derived]
                 impl ::core::fmt::Debug for #ty {
-                    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                        f.write_str(#shown_name)
+                    fn fmt(&self, __abide_f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        __abide_f.write_str(#shown_name)
                     }
                 }
             },

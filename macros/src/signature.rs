@@ -63,9 +63,9 @@ impl Callable {
         LitStr::new(&self.name(), self.ident.span())
     }
 
-    /// `arg0`, `arg1`, ..: one for each argument that travels.
+    /// `__abide_arg0`, `__abide_arg1`, ..: one for each argument that travels.
     pub(crate) fn arg_names(&self) -> Vec<Ident> {
-        (0..self.args.len()).map(|index| format_ident!("arg{}", index)).collect()
+        (0..self.args.len()).map(|index| format_ident!("__abide_arg{}", index)).collect()
     }
 
     /// The types of the arguments, meaningful outside the impl block.

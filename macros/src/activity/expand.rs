@@ -53,8 +53,8 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
 
             #[automatically_derived]
             impl ::abide::__private::Activities for #ident {
-                fn register(self, registry: &mut ::abide::__private::ActivityRegistry) {
-                    registry.add(self, ::abide::__private::Arc::new(()));
+                fn register(self, __abide_registry: &mut ::abide::__private::ActivityRegistry) {
+                    __abide_registry.add(self, ::abide::__private::Arc::new(()));
                 }
             }
         };
@@ -70,7 +70,7 @@ pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
     let registrations = model.methods.iter().map(|method| {
         let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
         let marker = names.marker_struct(method);
-        quote!(#(#cfgs)* registry.add(#marker(::core::marker::PhantomData), ::core::clone::Clone::clone(&host));)
+        quote!(#(#cfgs)* __abide_registry.add(#marker(::core::marker::PhantomData), ::core::clone::Clone::clone(&__abide_host));)
     });
     let host = quote_spanned!(at(self_ty)=> #self_ty);
     quote! {
@@ -82,9 +82,9 @@ pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
 
             #[automatically_derived]
             impl ::abide::__private::Activities for #host {
-                fn register(self, registry: &mut ::abide::__private::ActivityRegistry) {
-                    let host = ::abide::__private::Arc::new(self);
-                    let _ = (&host, &registry);
+                fn register(self, __abide_registry: &mut ::abide::__private::ActivityRegistry) {
+                    let __abide_host = ::abide::__private::Arc::new(self);
+                    let _ = (&__abide_host, &__abide_registry);
                     #(#registrations)*
                 }
             }
@@ -140,9 +140,9 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) 
 
             fn call(
                 &self,
-                host: ::abide::__private::Arc<Self::Host>,
-                ctx: ::abide::__private::ActivityContext,
-                args: Self::Args,
+                __abide_host: ::abide::__private::Arc<Self::Host>,
+                __abide_ctx: ::abide::__private::ActivityContext,
+                __abide_args: Self::Args,
             ) -> ::abide::__private::ActivityFuture<Self::Output> {
                 #call
             }
@@ -153,10 +153,10 @@ fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) 
 /// The attempt's future. A function that is not async runs when it is polled first.
 fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
     let pattern = callable.args_pattern();
-    let call = callable.call(body, &quote!(&*host));
+    let call = callable.call(body, &quote!(&*__abide_host));
     // At the function's name, because that is where a future that is not `Send` is reported.
     quote_spanned! {at(&callable.ident)=>
-        let #pattern = args;
+        let #pattern = __abide_args;
         ::abide::__private::Box::pin(async move { ::abide::__private::ActivityReturn::into_activity_result(#call) })
     }
 }

@@ -139,8 +139,8 @@ pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, insta
 
             fn instantiate(
                 &self,
-                ctx: &::abide::__private::WorkflowContext,
-                args: &mut ::abide::__private::PayloadReader<'_>,
+                __abide_ctx: &::abide::__private::WorkflowContext,
+                __abide_args: &mut ::abide::__private::PayloadReader<'_>,
             ) -> ::core::result::Result<
                 ::abide::__private::Rc<dyn ::abide::__private::WorkflowInstance>,
                 ::abide::__private::PayloadError,
@@ -156,8 +156,8 @@ pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
     quote! {
         fn run(
             self: ::abide::__private::Rc<Self>,
-            ctx: ::abide::__private::WorkflowContext,
-            args: &mut ::abide::__private::PayloadReader<'_>,
+            __abide_ctx: ::abide::__private::WorkflowContext,
+            __abide_args: &mut ::abide::__private::PayloadReader<'_>,
         ) -> ::core::result::Result<
             ::abide::__private::RoutineFuture<::abide::__private::Payload>,
             ::abide::__private::PayloadError,
@@ -172,7 +172,7 @@ pub(crate) fn run(marker: &Marker<'_>) -> TokenStream {
     let (ty, pattern) = (&marker.ty, marker.callable.args_pattern());
     let call = marker.callable.call(&marker.body, &quote!(&*self));
     quote! {
-        let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
+        let #pattern = ::abide::__private::read_all_args::<#ty>(__abide_args)?;
         ::core::result::Result::Ok(::abide::__private::Box::pin(async move {
             ::abide::__private::WorkflowReturn::into_workflow_result(#call)
         }))

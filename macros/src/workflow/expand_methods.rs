@@ -72,22 +72,22 @@ fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> Toke
         Some(init) if init.is_broken => return fallback::body(),
         Some(init) => {
             let (ty, pattern, ident) = (names.marker_type(run), run.callable.args_pattern(), &init.callable.ident);
-            let ctx = init.callable.has_context.then(|| quote!(ctx,));
+            let ctx = init.callable.has_context.then(|| quote!(__abide_ctx,));
             // At their types, because that is where arguments of other types than `#[run]`'s are reported.
             let mut args = init.callable.arg_names();
             args.iter_mut().zip(&init.callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
             quote_spanned! {at(ident)=>
-                let #pattern = ::abide::__private::read_all_args::<#ty>(args)?;
-                let state: #self_ty = <#self_ty>::#ident(#ctx #(#args),*);
+                let #pattern = ::abide::__private::read_all_args::<#ty>(__abide_args)?;
+                let __abide_state: #self_ty = <#self_ty>::#ident(#ctx #(#args),*);
             }
         }
         None => quote_spanned! {at(self_ty)=>
-            let state: #self_ty = ::abide::__private::a_workflow_starts_from_its_default_or_init::<#self_ty>();
+            let __abide_state: #self_ty = ::abide::__private::a_workflow_starts_from_its_default_or_init::<#self_ty>();
         },
     };
     quote! {
         #state
-        ::core::result::Result::Ok(::abide::__private::Rc::new(state))
+        ::core::result::Result::Ok(::abide::__private::Rc::new(__abide_state))
     }
 }
 
@@ -182,11 +182,11 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
 
             fn signal(
                 self: ::abide::__private::Rc<Self>,
-                ctx: ::abide::__private::WorkflowContext,
-                name: &::core::primitive::str,
-                args: &mut ::abide::__private::PayloadReader<'_>,
+                __abide_ctx: ::abide::__private::WorkflowContext,
+                __abide_name: &::core::primitive::str,
+                __abide_args: &mut ::abide::__private::PayloadReader<'_>,
             ) -> ::abide::__private::SignalDispatch {
-                match name {
+                match __abide_name {
                     #(#signals)*
                     _ => ::abide::__private::SignalDispatch::Unknown,
                 }
@@ -194,13 +194,13 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
 
             fn query(
                 &self,
-                ctx: &::abide::__private::WorkflowContext,
-                name: &::core::primitive::str,
-                args: &mut ::abide::__private::PayloadReader<'_>,
+                __abide_ctx: &::abide::__private::WorkflowContext,
+                __abide_name: &::core::primitive::str,
+                __abide_args: &mut ::abide::__private::PayloadReader<'_>,
             ) -> ::core::option::Option<
                 ::core::result::Result<::abide::__private::Payload, ::abide::__private::WorkflowError>,
             > {
-                match name {
+                match __abide_name {
                     #(#queries)*
                     _ => ::core::option::Option::None,
                 }
@@ -208,12 +208,12 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
 
             fn update(
                 self: ::abide::__private::Rc<Self>,
-                ctx: ::abide::__private::WorkflowContext,
-                name: &::core::primitive::str,
-                args: &mut ::abide::__private::PayloadReader<'_>,
-                validate: ::core::primitive::bool,
+                __abide_ctx: ::abide::__private::WorkflowContext,
+                __abide_name: &::core::primitive::str,
+                __abide_args: &mut ::abide::__private::PayloadReader<'_>,
+                __abide_validate: ::core::primitive::bool,
             ) -> ::abide::__private::UpdateDispatch {
-                match name {
+                match __abide_name {
                     #(#updates)*
                     _ => ::abide::__private::UpdateDispatch::Unknown,
                 }
@@ -242,9 +242,9 @@ fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     };
     quote! {
         #(#cfgs)*
-        #name => match ::abide::__private::read_all_args::<#ty>(args) {
+        #name => match ::abide::__private::read_all_args::<#ty>(__abide_args) {
             ::core::result::Result::Ok(#pattern) => #dispatch,
-            ::core::result::Result::Err(error) => ::abide::__private::SignalDispatch::Undecodable(error),
+            ::core::result::Result::Err(__abide_error) => ::abide::__private::SignalDispatch::Undecodable(__abide_error),
         },
     }
 }
@@ -256,12 +256,12 @@ fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     let (answer, output) = answer(names, method);
     quote! {
         #(#cfgs)*
-        #name => ::core::option::Option::Some(match ::abide::__private::read_all_args::<#ty>(args) {
+        #name => ::core::option::Option::Some(match ::abide::__private::read_all_args::<#ty>(__abide_args) {
             ::core::result::Result::Ok(#pattern) => {
                 <#answer as ::abide::__private::AnswerOf<#output>>::into_answer(#call)
             }
-            ::core::result::Result::Err(error) => {
-                ::core::result::Result::Err(::core::convert::From::from(error))
+            ::core::result::Result::Err(__abide_error) => {
+                ::core::result::Result::Err(::core::convert::From::from(__abide_error))
             }
         }),
     }
@@ -277,7 +277,7 @@ fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) ->
     let validation = validator.map(|validator| {
         let SortedAttrs { cfgs, .. } = SortedAttrs::of(&validator.function.attrs);
         let (ident, callable) = (&validator.callable.ident, &validator.callable);
-        let ctx = callable.has_context.then(|| quote!(&ctx,));
+        let ctx = callable.has_context.then(|| quote!(&__abide_ctx,));
         // At their types, because that is where arguments of other types than the update's are reported.
         let mut args = callable.arg_names();
         args.iter_mut().zip(&callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
@@ -290,23 +290,23 @@ fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) ->
         };
         quote! {
             #(#cfgs)*
-            if validate {
-                if let ::core::result::Result::Err(error) = #validated {
-                    return ::abide::__private::UpdateDispatch::Rejected(error);
+            if __abide_validate {
+                if let ::core::result::Result::Err(__abide_error) = #validated {
+                    return ::abide::__private::UpdateDispatch::Rejected(__abide_error);
                 }
             }
         }
     });
     quote! {
         #(#cfgs)*
-        #name => match ::abide::__private::read_all_args::<#ty>(args) {
+        #name => match ::abide::__private::read_all_args::<#ty>(__abide_args) {
             ::core::result::Result::Ok(#pattern) => {
                 #validation
                 ::abide::__private::UpdateDispatch::Accepted(::abide::__private::Box::pin(async move {
                     <#answer as ::abide::__private::AnswerOf<#output>>::into_update_result(#call)
                 }))
             }
-            ::core::result::Result::Err(error) => ::abide::__private::UpdateDispatch::Undecodable(error),
+            ::core::result::Result::Err(__abide_error) => ::abide::__private::UpdateDispatch::Undecodable(__abide_error),
         },
     }
 }

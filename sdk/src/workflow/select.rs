@@ -1,4 +1,7 @@
 //! `select!` and `join!` for workflow code: always the same order, so that a replay takes the same branch.
+//!
+//! Their own variables begin with `__abide_`, as those of the attribute macros do, and for the same reason: an activity
+//! named `outcome` is a unit struct, which would take a pattern of that name.
 
 /// Waits for the first of several futures and runs its branch; the others are dropped.
 ///
@@ -53,8 +56,8 @@ macro_rules! __select {
     };
     (@read [$(($pattern:pat, $future:expr, $body:expr))+]) => {{
         // A statement of its own, so that the futures and what they borrow are gone before the branch runs.
-        let outcome = $crate::__select!(@race $($future),+).await;
-        $crate::__select!(@match outcome $(($pattern, $body))+)
+        let __abide_outcome = $crate::__select!(@race $($future),+).await;
+        $crate::__select!(@match __abide_outcome $(($pattern, $body))+)
     }};
     (@race $future:expr) => {
         ::core::future::IntoFuture::into_future($future)
@@ -73,7 +76,7 @@ macro_rules! __select {
     (@match $outcome:ident ($pattern:pat, $body:expr) $($rest:tt)+) => {
         match $outcome {
             $crate::__private::Either::First($pattern) => $body,
-            $crate::__private::Either::Second(rest) => $crate::__select!(@match rest $($rest)+),
+            $crate::__private::Either::Second(__abide_rest) => $crate::__select!(@match __abide_rest $($rest)+),
         }
     };
 }
@@ -101,7 +104,7 @@ macro_rules! join {
 #[macro_export]
 macro_rules! __join {
     (@nest [$($done:tt)*] $future:expr, $($rest:tt)*) => {
-        $crate::__join!(@nest [$($done)* (output $future)] $($rest)*)
+        $crate::__join!(@nest [$($done)* (__abide_output $future)] $($rest)*)
     };
     (@nest [$(($output:ident $future:expr))+]) => {{
         let $crate::__join!(@pattern $($output)+) = $crate::__join!(@both $($future,)+).await;

@@ -177,12 +177,98 @@ mod made_by_a_macro {
     activity_with_default!(number_or_zero, u32);
 }
 
+mod named_like_locals {
+    //! A unit struct captures a pattern of its name, and each of these becomes one.
+    use abide::prelude::*;
+
+    macro_rules! activities_named {
+        ($($name:ident)*) => {
+            $(
+                #[activity]
+                pub(super) fn $name(count: u32) -> Result<u32, ActivityError> {
+                    Ok(count)
+                }
+            )*
+        };
+    }
+
+    activities_named!(host ctx args name state error validate to from registry f call value answer result run arg0 arg1 this outcome rest output);
+
+    #[workflow]
+    #[derive(Default)]
+    pub(super) struct Order {
+        total: State<u32>,
+    }
+
+    #[workflow_methods]
+    impl Order {
+        #[init]
+        fn new(_: &WorkflowContext, first: u32, second: u32) -> Self {
+            Self { total: State::new(first + second) }
+        }
+
+        #[run]
+        pub(super) async fn run_it(
+            &self,
+            context: &WorkflowContext,
+            first: u32,
+            second: u32,
+        ) -> Result<u32, WorkflowError> {
+            let (sum, _) = abide::join!(async { first + second }, context.timer(secs(1)));
+            let sum = abide::select! {
+                _ = context.timer(secs(1)) => sum,
+                _ = context.cancelled() => 0,
+            };
+            Ok(context.activity(host, sum).start_to_close_timeout(secs(1)).await?)
+        }
+
+        #[signal]
+        fn add(&self, _: &WorkflowContext, count: u32) {
+            self.total.update(|total| *total += count);
+        }
+
+        #[query]
+        fn total(&self, _: &WorkflowContext) -> u32 {
+            self.total.get()
+        }
+
+        #[update]
+        async fn set(&self, _: &WorkflowContext, count: u32) -> u32 {
+            self.total.set(count);
+            count
+        }
+
+        #[update_validator(set)]
+        fn check_set(&self, _: &WorkflowContext, count: &u32) -> Result<(), WorkflowError> {
+            if *count == 0 { Err(ApplicationFailure::new("a total of nothing").into()) } else { Ok(()) }
+        }
+    }
+
+    pub(super) struct Payments;
+
+    #[activities]
+    impl Payments {
+        #[activity]
+        pub(super) async fn charge(&self, _: &ActivityContext, cents: u32, tip: u32) -> Result<u32, ActivityError> {
+            Ok(cents + tip)
+        }
+    }
+}
+
 #[tokio::test]
 async fn generated_code_does_not_care_what_the_prelude_means() {
     assert_eq!(shadowed_prelude::work(1).await.unwrap(), 1);
     assert_eq!(shadowed_prelude::flow.name(), "flow");
     assert_eq!(WorkflowDefinition::name(&shadowed_prelude::Machine::run), "Machine");
     assert_eq!(shadowed_prelude::Host::host.name(), "host");
+}
+
+#[tokio::test]
+async fn generated_code_does_not_trip_over_definitions_named_like_its_locals() {
+    use named_like_locals::{Order, Payments, args, host};
+    assert_eq!((host(1).unwrap(), args(2).unwrap()), (1, 2));
+    assert_eq!(WorkflowDefinition::name(&Order::run_it), "Order");
+    assert_eq!(Payments::charge.name(), "charge");
 }
 
 #[tokio::test]
