@@ -367,8 +367,8 @@ async def hand_over(client: Client, case: str, first, second) -> None:
     if case != "Sealed":
         handle = await client.start_workflow(case, **options)
     elif first is AbideWorker:
-        memo = {"label": "secret label"}
-        handle = await client.start_workflow(Sealed.run, args=["secret order", 2], memo=memo, **options)
+        options |= {"memo": {"label": "secret label"}, "static_summary": "secret summary"}
+        handle = await client.start_workflow(Sealed.run, args=["secret order", 2], **options)
     else:
         await run_abide(client, "start", queue, id)
         handle = client.get_workflow_handle_for(Sealed.run, id)
@@ -399,6 +399,7 @@ async def hand_over(client: Client, case: str, first, second) -> None:
     if case == "Sealed":
         unsealed = [event for event in history.events if b"secret" in event.SerializeToString()]
         assert not unsealed, f"expected everything to be sealed, found {unsealed}"
+        assert await (await handle.describe()).static_summary() == "secret summary"
     runner, converter = UnsandboxedWorkflowRunner(), client.data_converter
     await Replayer(workflows=WORKFLOWS, workflow_runner=runner, data_converter=converter).replay_workflow(history)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

@@ -119,7 +119,7 @@ impl Sealed {
 /// The client's first half.
 pub(crate) async fn start(client: &Client, queue: &str, id: &str) -> Result<(), Box<dyn Error>> {
     let start = client.start(Sealed::run, ("secret order".into(), 2)).id(id).task_queue(queue).task_timeout(secs(5));
-    start.memo("label", &"secret label".to_string()).await?;
+    start.memo("label", &"secret label".to_string()).static_summary("secret summary").await?;
     Ok(())
 }
 
