@@ -6,12 +6,13 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
-const LEFT_OUT: [&str; 13] = [
+const LEFT_OUT: [&str; 14] = [
     "eventTime",
     "taskId",
     "version",
     "historySizeBytes",
-    "prevAutoResetPoints",
+    "createTime",
+    "expireTime",
     "requestId",
     "identity",
     "workerVersion",

@@ -166,6 +166,7 @@ impl Transaction<'_> {
         let start = history::WorkflowExecutionStartedEventAttributes {
             continued_execution_run_id: self.execution.run_id.clone(),
             original_execution_run_id: run_id.clone(),
+            prev_auto_reset_points: Some(self.reset_points()),
             eager_execution_accepted: false,
             identity: String::new(),
             ..start

@@ -31,7 +31,10 @@ impl Engine {
         });
         Ok(service::DescribeWorkflowExecutionResponse {
             execution_config: Some(config(execution)),
-            workflow_execution_info: Some(info(execution)),
+            workflow_execution_info: Some(workflow::WorkflowExecutionInfo {
+                auto_reset_points: Some(workflow::ResetPoints { points: state.reset_points.clone() }),
+                ..info(execution)
+            }),
             pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),
             pending_children: state.children.values().map(pending_child).collect(),
             pending_workflow_task,

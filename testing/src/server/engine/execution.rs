@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::activity::Activity;
-use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue};
+use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
 use super::child::Child;
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
@@ -84,6 +84,9 @@ pub(crate) struct State {
     pub(crate) children: BTreeMap<i64, Child>,
     /// Pending Nexus operations by scheduled event id.
     pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
+
+    /// The first answers of each build of the worker, also those of earlier runs, oldest first.
+    pub(crate) reset_points: Vec<workflow::ResetPointInfo>,
 
     pub(crate) updates: Updates,
     /// The worker has tried to end the run and could not, because something new had come: no more updates are taken.

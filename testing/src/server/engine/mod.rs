@@ -46,6 +46,7 @@ mod rebuild;
 mod reported_problems;
 mod reset;
 mod reset_children;
+mod reset_points;
 mod retry;
 mod signal;
 mod speculative_task;

@@ -59,6 +59,11 @@ impl Namespaces {
         Ok(namespace.id.clone())
     }
 
+    /// How long the runs of a namespace are kept after their end.
+    pub(crate) fn retention(&self, name: &str) -> Duration {
+        self.by_name.get(name).map_or(DAY, |namespace| namespace.retention)
+    }
+
     fn insert(&mut self, name: &str, id: String, retention: Duration) -> &mut Namespace {
         let id = Arc::new(NamespaceName { id, name: name.to_owned() });
         let namespace =

@@ -69,7 +69,11 @@ impl Transaction<'_> {
     fn note(&mut self, event_id: i64, attributes: Attributes) {
         let state = self.state();
         match attributes {
-            Attributes::WorkflowTaskCompletedEventAttributes(a) => state.previous_started_event_id = a.started_event_id,
+            Attributes::WorkflowExecutionStartedEventAttributes(a) => self.inherit_reset_points(&a),
+            Attributes::WorkflowTaskCompletedEventAttributes(a) => {
+                state.previous_started_event_id = a.started_event_id;
+                self.note_reset_point(event_id, &a);
+            }
             Attributes::WorkflowExecutionSignaledEventAttributes(a) => {
                 state.signal_count += 1;
                 state.request_ids.insert(a.request_id);

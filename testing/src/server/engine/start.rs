@@ -248,6 +248,7 @@ impl State {
             activities: Default::default(),
             timers: Default::default(),
             nexus_operations: Default::default(),
+            reset_points: Vec::new(),
             updates: Updates::default(),
             close_attempted: false,
             children: Default::default(),
@@ -264,6 +265,7 @@ impl Transaction<'_> {
     fn begin(&mut self, run: NewRun) {
         let extras = Extras { user_metadata: run.user_metadata, links: run.links, ..Extras::default() };
         let identity = run.start.identity.clone();
+        self.inherit_reset_points(&run.start);
         self.record_with(run.start, extras);
         if let Some((signal, links)) = run.signal {
             self.state().signal_count += 1;
