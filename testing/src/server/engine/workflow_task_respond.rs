@@ -211,7 +211,7 @@ impl Transaction<'_> {
     /// Fails the task because its completion cannot be carried out.
     fn refuse(&mut self, refusal: &Refusal, task: &WorkflowTask, identity: String) -> Result<(), Error> {
         let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
-        if task.is_transient() && !unhandled && !refusal.ends_workflow {
+        if task.is_transient() && !unhandled {
             // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
             return Err(Error::invalid_argument(refusal.message()));
         }

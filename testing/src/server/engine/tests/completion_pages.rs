@@ -2,20 +2,20 @@
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::errordetails::v1::WorkflowTaskCompletionBufferLostFailure;
-use expect_test::{Expect, expect};
+use expect_test::expect;
 
 use super::super::completion_pages::PageLimits;
 use super::super::errors::Error;
 use super::super::{Engine, Options};
 use super::spec::{Spec, check};
 
-/// As [`check`], on a server that keeps less than the default one.
-fn check_within(limits: PageLimits, script: &str, expected: &Expect) {
+/// The transcript of a script on a server that keeps less than the default one.
+fn transcript_within(limits: PageLimits, script: &str) -> String {
     let mut spec = Spec::new();
     let namespaces = vec!["default".into(), "other".into()];
     spec.engine = Engine::new(Options { namespaces, completion_pages: limits, ..Options::default() });
     script.lines().map(str::trim).filter(|line| !line.is_empty()).for_each(|line| spec.run(line));
-    expected.assert_eq(&spec.out);
+    spec.out
 }
 
 #[test]
@@ -423,29 +423,57 @@ fn a_number_below_zero_is_that_of_the_only_page() {
 
 #[test]
 fn more_than_one_task_may_have_ends_the_workflow() {
-    check_within(
-        PageLimits { task: 30, ..PageLimits::default() },
-        "
-            start
-            poll
-            signal news
-            respond page=0 more: marker 0123456789
-            respond page=1 more: marker 0123456789
-            history
-        ",
-        &expect![[r#"
-            start: first run, started true
-            poll: task, attempt 1, events 1-3
-            respond: InvalidArgument RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
-            history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: RequestTooLarge, RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
-              5 WorkflowExecutionSignaled news
-              6 WorkflowExecutionTerminated RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
-        "#]],
-    );
+    let script = "
+        start
+        poll
+        signal news
+        respond page=0 more: marker 0123456789
+        respond page=1 more: marker 0123456789
+        history
+    ";
+    let expected = expect![[r#"
+        start: first run, started true
+        poll: task, attempt 1, events 1-3
+        respond: InvalidArgument RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
+        history:
+          1 WorkflowExecutionStarted attempt 1
+          2 WorkflowTaskScheduled on tq, attempt 1
+          3 WorkflowTaskStarted of 2
+          4 WorkflowTaskFailed of 2, 3: RequestTooLarge, RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
+          5 WorkflowExecutionSignaled news
+          6 WorkflowExecutionTerminated RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
+    "#]];
+    expected.assert_eq(&transcript_within(PageLimits { task: 30, ..PageLimits::default() }, script));
+}
+
+#[test]
+fn more_than_a_repeated_task_may_have_leaves_it_to_its_timeout() {
+    let script = "
+        start task_timeout=5s
+        poll
+        fail-task
+        poll
+        respond page=0 more: marker 0123456789
+        respond page=1 more: marker 0123456789
+        respond page=1: complete
+        history
+        wait 5s
+        poll
+    ";
+    let expected = expect![[r#"
+        start: first run, started true
+        poll: task, attempt 1, events 1-3
+        poll: task, attempt 2, events 1-6
+        respond: InvalidArgument RequestTooLarge: workflow task completion buffer size exceeds the per-workflow limit
+        respond: Aborted workflow task completion buffer lost for scheduled event 5 attempt 2
+        history:
+          1 WorkflowExecutionStarted attempt 1
+          2 WorkflowTaskScheduled on tq, attempt 1
+          3 WorkflowTaskStarted of 2
+          4 WorkflowTaskFailed of 2, 3: WorkflowWorkerUnhandledFailure
+        poll: task, attempt 3, events 1-6
+    "#]];
+    expected.assert_eq(&transcript_within(PageLimits { task: 30, ..PageLimits::default() }, script));
 }
 
 #[test]
@@ -463,7 +491,8 @@ fn a_page_is_lost_when_no_memory_is_left_for_it() {
         respond of=b page=1: complete
         history of=b
     ";
-    let expected = expect![[r#"
+    let of_namespace = transcript_within(PageLimits { namespace: 30, ..PageLimits::default() }, script);
+    expect![[r#"
         start: first run, started true
         poll: task, attempt 1 of a, events 1-3
         start: another run, started true
@@ -477,22 +506,9 @@ fn a_page_is_lost_when_no_memory_is_left_for_it() {
           4 WorkflowTaskCompleted of 2, 3
           5 MarkerRecorded 0123456789
           6 WorkflowExecutionCompleted
-    "#]      start: first run, started true
-        poll: task, attempt 1 of a, events 1-3
-        start: another run, started true
-        poll: task, attempt 1 of b, events 1-3
-        respond: Aborted workflow task completion buffer memory limit reached while buffering page 0
-        respond: Aborted workflow task completion buffer lost for scheduled event 2 attempt 1
-        history of b:
-          1 WorkflowExecutionStarted attempt 1
-          2 WorkflowTaskScheduled on tq, attempt 1
-          3 WorkflowTaskStarted of 2
-          4 WorkflowTaskCompleted of 2, 3
-          5 MarkerRecorded 0123456789
-          6 WorkflowExecutionCompleted
-    "#]];
-    check_within(PageLimits { namespace: 30, ..PageLimits::default() }, script, &expected);
-    check_within(PageLimits { server: 30, ..PageLimits::default() }, script, &expected);
+    "#]]
+    .assert_eq(&of_namespace);
+    assert_eq!(transcript_within(PageLimits { server: 30, ..PageLimits::default() }, script), of_namespace);
 }
 
 #[test]
