@@ -77,7 +77,7 @@ where
     let (result, history) = worker
         .run_until(async {
             let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
-            let handle = start.task_timeout(secs(1)).await?;
+            let handle = start.task_timeout(secs(2)).await?;
             started(arm.client.handle(workflow, arm.id())).await?;
             Ok::<_, Box<dyn std::error::Error>>((handle.result().await?, handle.fetch_history().await?))
         })
@@ -166,7 +166,7 @@ async fn long_intervals_between_attempts_are_timers() -> Outcome {
 
 #[workflow]
 async fn long(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
-    Ok(ctx.local_activity(nap, 2000).start_to_close_timeout(secs(5)).await?)
+    Ok(ctx.local_activity(nap, 4000).start_to_close_timeout(secs(15)).await?)
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_long_one_spans_several_tasks() -> Outcome {
     for options in CACHES {
         compare("local-heartbeat", move |arm| async move {
             let (slept, history) = run(&arm, long, nothing, options).await?;
-            assert_eq!(slept, 2000);
+            assert_eq!(slept, 4000);
             Ok(vec![history])
         })
         .await?;
@@ -354,7 +354,7 @@ impl Obliging {
     /// Over several workflow tasks: its own local activity takes longer than one.
     #[update]
     async fn add_slowly(&self, ctx: &WorkflowContext, number: u32) -> Result<u32, WorkflowError> {
-        ctx.local_activity(nap, 1200).start_to_close_timeout(secs(5)).await?;
+        ctx.local_activity(nap, 2400).start_to_close_timeout(secs(5)).await?;
         Ok(self.add(number))
     }
 }
@@ -366,8 +366,8 @@ async fn b069_updates_are_served_meanwhile() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
             .run_until(Box::pin(async {
-                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
-                let start = start.task_timeout(secs(1));
+                let start = arm.client.start(Obliging::run, 4000).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(2));
                 let (handle, update) = start.with_update(Obliging::add, 5).update_id("first").await?;
                 assert_eq!(update.result().await?, 5);
                 let status = handle.describe().await?.status();
@@ -390,8 +390,8 @@ async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).build()?;
         let history = worker
             .run_until(Box::pin(async {
-                let start = arm.client.start(Obliging::run, 6000).id(arm.id()).task_queue(arm.queue());
-                let handle = start.task_timeout(secs(1)).await?;
+                let start = arm.client.start(Obliging::run, 8000).id(arm.id()).task_queue(arm.queue());
+                let handle = start.task_timeout(secs(2)).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
                 assert_eq!(handle.update(Obliging::add, 5).id("first").await?, 5);
                 let status = handle.describe().await?.status();
@@ -412,8 +412,8 @@ async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
         let worker = arm.worker().workflow(Obliging::run).activities(nap).max_cached_workflows(0).build()?;
         let history = worker
             .run_until(Box::pin(async {
-                let start = arm.client.start(Obliging::run, 2000).id(arm.id()).task_queue(arm.queue());
-                let start = start.task_timeout(secs(1));
+                let start = arm.client.start(Obliging::run, 4000).id(arm.id()).task_queue(arm.queue());
+                let start = start.task_timeout(secs(2));
                 let (handle, update) = start.with_update(Obliging::add_slowly, 7).update_id("first").await?;
                 assert_eq!(update.result().await?, 7);
                 assert_eq!(handle.result().await?, 7);
