@@ -5,9 +5,12 @@
 Each case is run twice on the server at TEMPORAL_ADDRESS: a Python worker runs the first half and an Abide worker the
 second, then the other way round. Between the halves the first worker is gone, so the second one replays what the other
 SDK recorded. Afterwards both SDKs replay the whole history. The Rust definitions are in examples/handover.
+
+In the case `Sealed` both have the same payload codec, and each worker has the other SDK's client.
 """
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
@@ -18,8 +21,11 @@ import uuid
 from datetime import timedelta
 
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.api.common.v1 import Payload
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import RetryPolicy
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 SECONDS_10 = timedelta(seconds=10)
@@ -33,6 +39,11 @@ async def echo(text: str) -> str:
 @activity.defn
 async def fail(text: str) -> str:
     raise ValueError(text)
+
+
+@activity.defn
+async def refuse(text: str) -> str:
+    raise ApplicationError(text, "secret detail", type="Refused")
 
 
 class Halves:
@@ -176,6 +187,88 @@ class Quick:
         return "quick"
 
 
+class Xor(PayloadCodec):
+    """Flips bits, which is no encryption: examples/handover/sealed.rs does the same."""
+
+    async def encode(self, payloads):
+        flipped = [bytes(byte ^ 0x5A for byte in payload.SerializeToString()) for payload in payloads]
+        return [Payload(metadata={"encoding": b"binary/xor"}, data=data) for data in flipped]
+
+    async def decode(self, payloads):
+        return [self.opened(payload) for payload in payloads]
+
+    def opened(self, payload: Payload) -> Payload:
+        encoding = payload.metadata.get("encoding")
+        if encoding != b"binary/xor":  # The other side has forgotten to seal it.
+            raise ValueError(f"expected a payload with encoding binary/xor, found {encoding}")
+        return Payload.FromString(bytes(byte ^ 0x5A for byte in payload.data))
+
+
+SEALING = dataclasses.replace(
+    DataConverter.default,
+    payload_codec=Xor(),
+    failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+)
+
+
+def told(error: ActivityError) -> str:
+    """What a failure of `refuse` says."""
+    cause = error.cause
+    return f"{cause.type}: {cause.message}, {cause.details[0]}"
+
+
+@workflow.defn
+class Sealed(Halves):
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+        self.error: ActivityError | None = None
+
+    @workflow.run
+    async def run(self, text: str, times: int) -> list[str]:
+        label = workflow.memo_value("label", type_hint=str)
+        first = await workflow.execute_activity(echo, f"{text} x{times}", start_to_close_timeout=SECONDS_10)
+        local = await workflow.execute_local_activity(echo, "secret local", start_to_close_timeout=SECONDS_10)
+        before = await self.refused("secret no")
+        workflow.upsert_memo({"label": "secret label, changed"})
+        await self.half()
+        after = await self.refused("secret never")
+        return [label, first, local, before, after, *self.notes]
+
+    @workflow.signal
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    @workflow.query
+    def noted(self, title: str) -> str:
+        return f"{title}: {', '.join(self.notes)}"
+
+    @workflow.update
+    def blame(self) -> None:
+        """Fails with what the activity failed with: it may be the other SDK's failure that is passed on."""
+        raise self.error
+
+    async def refused(self, text: str) -> str:
+        try:
+            once = RetryPolicy(maximum_attempts=1)
+            return await workflow.execute_activity(refuse, text, start_to_close_timeout=SECONDS_10, retry_policy=once)
+        except ActivityError as error:
+            self.error = error
+            return told(error)
+
+
+async def finish_sealed(handle) -> None:
+    await handle.signal(Sealed.note, "secret note")
+    assert await handle.query(Sealed.noted, "secret title") == "secret title: secret note"
+    try:
+        await handle.execute_update(Sealed.blame)
+        raise AssertionError("the update should have failed")
+    except WorkflowUpdateFailedError as error:
+        assert told(error.cause) == "Refused: secret no, secret detail", error.cause.cause
+    assert await (await handle.describe()).memo_value("label") == "secret label, changed"
+    await handle.signal(Halves.go)
+
+
 async def talk_to_updates(handle) -> None:
     assert await handle.execute_update(Updates.add, "one") == 1
     try:
@@ -192,13 +285,21 @@ async def end_updates(handle) -> None:
     await handle.execute_update(Updates.add, "last")
 
 
-WORKFLOWS = [ActivitiesAndTimers, LocalActivities, Updates, Patches, Children, Child, Quick]
+WORKFLOWS = [ActivitiesAndTimers, LocalActivities, Updates, Patches, Children, Child, Quick, Sealed]
 CASES = {
     "ActivitiesAndTimers": ["one", "two", "no"],
     "LocalActivities": ["one", "two", "three", "four"],
     "Updates": None,
     "Patches": [True, True, True, True],
     "Children": ["one heard", "two heard too", "quick"],
+    "Sealed": [
+        "secret label",
+        "secret order x2",
+        "secret local",
+        "Refused: secret no, secret detail",
+        "Refused: secret never, secret detail",
+        "secret note",
+    ],
 }
 
 
@@ -210,7 +311,7 @@ class PythonWorker:
             client,
             task_queue=queue,
             workflows=WORKFLOWS,
-            activities=[echo, fail],
+            activities=[echo, fail, refuse],
             workflow_runner=UnsandboxedWorkflowRunner(),
             identity="python",
         )
@@ -222,14 +323,26 @@ class PythonWorker:
         await self.worker.__aexit__(*error)
 
 
+def abide(client: Client, *arguments: str) -> list[str]:
+    """The command that runs Abide's side, with the codec that the client has."""
+    sealed = [] if client.data_converter.payload_codec is None else ["--sealed"]
+    return [os.environ["ABIDE_HANDOVER"], *sealed, *arguments]
+
+
+async def run_abide(client: Client, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(*abide(client, *arguments))
+    code = await asyncio.wait_for(process.wait(), 60)
+    assert code == 0, f"{arguments[0]} of Abide ended with {code}"
+
+
 class AbideWorker:
     name = "abide"
 
-    def __init__(self, _: Client, queue: str) -> None:
-        self.queue = queue
+    def __init__(self, client: Client, queue: str) -> None:
+        self.command = abide(client, "work", queue)
 
     async def __aenter__(self) -> None:
-        self.process = subprocess.Popen([os.environ["ABIDE_HANDOVER"], "work", self.queue])
+        self.process = subprocess.Popen(self.command)
 
     async def __aexit__(self, *_) -> None:
         self.process.send_signal(signal.SIGINT)
@@ -249,16 +362,27 @@ async def until_half(handle) -> None:
 
 
 async def hand_over(client: Client, case: str, first, second) -> None:
-    queue = f"handover-{uuid.uuid4()}"
-    handle = await client.start_workflow(
-        case, id=f"{case}-{first.name}-{uuid.uuid4()}", task_queue=queue, task_timeout=timedelta(seconds=5)
-    )
+    queue, id = f"handover-{uuid.uuid4()}", f"{case}-{first.name}-{uuid.uuid4()}"
+    options = {"id": id, "task_queue": queue, "task_timeout": timedelta(seconds=5)}
+    if case != "Sealed":
+        handle = await client.start_workflow(case, **options)
+    elif first is AbideWorker:
+        options |= {"memo": {"label": "secret label"}, "static_summary": "secret summary"}
+        handle = await client.start_workflow(Sealed.run, args=["secret order", 2], **options)
+    else:
+        await run_abide(client, "start", queue, id)
+        handle = client.get_workflow_handle_for(Sealed.run, id)
     async with first(client, queue):
         if case == "Updates":
             await talk_to_updates(handle)
         await until_half(handle)
     async with second(client, queue):
-        await handle.signal(Halves.go)
+        if case == "Sealed" and second is AbideWorker:
+            await finish_sealed(handle)
+        elif case == "Sealed":
+            await run_abide(client, "finish", id)
+        else:
+            await handle.signal(Halves.go)
         if case == "Updates":
             await end_updates(handle)
         result = await asyncio.wait_for(handle.result(), 60)
@@ -272,21 +396,28 @@ async def hand_over(client: Client, case: str, first, second) -> None:
     names = [data.sdk_name for data in metadata if data.sdk_name]
     expected = [{"python": "temporal-python", "abide": "abide"}[worker.name] for worker in (first, second)]
     assert names == expected, f"expected {expected} to record the history, found {names}"
-    await Replayer(workflows=WORKFLOWS, workflow_runner=UnsandboxedWorkflowRunner()).replay_workflow(history)
+    if case == "Sealed":
+        unsealed = [event for event in history.events if b"secret" in event.SerializeToString()]
+        assert not unsealed, f"expected everything to be sealed, found {unsealed}"
+        assert await (await handle.describe()).static_summary() == "secret summary"
+    runner, converter = UnsandboxedWorkflowRunner(), client.data_converter
+    await Replayer(workflows=WORKFLOWS, workflow_runner=runner, data_converter=converter).replay_workflow(history)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(history.to_json())
         file.flush()
-        subprocess.run([os.environ["ABIDE_HANDOVER"], "replay", file.name], check=True, timeout=60)
+        await run_abide(client, "replay", file.name)
 
 
 async def main(cases: list[str]) -> int:
     logging.disable(logging.CRITICAL)
-    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+    plain = await Client.connect(os.environ["TEMPORAL_ADDRESS"])
+    sealing = await Client.connect(os.environ["TEMPORAL_ADDRESS"], data_converter=SEALING)
     passed, failed = 0, 0
     for case in cases or list(CASES):
         for first, second in [(PythonWorker, AbideWorker), (AbideWorker, PythonWorker)]:
             what = f"{case}: {first.name} begins, {second.name} ends"
             try:
+                client = sealing if case == "Sealed" else plain
                 await asyncio.wait_for(hand_over(client, case, first, second), 150)
                 passed += 1
                 print(f"ok      {what}", flush=True)

@@ -1,29 +1,28 @@
 //! The Abide side of `scripts/handover`: workflows that a Python worker begins and this one finishes, and the other way round.
 //!
-//! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history.
+//! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history; `handover start
+//! QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its codec.
 #![expect(clippy::print_stderr, reason = "the example talks to its user")]
 
+mod sealed;
 mod workflows;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use abide::client::{Client, ClientOptions};
+use abide::converter::DataConverter;
 use abide::prelude::*;
 use abide::worker::Worker;
 use abide::{History, WorkflowReplayer};
 
+use crate::sealed::{Sealed, refuse, sealing};
 use crate::workflows::{ActivitiesAndTimers, Child, Children, LocalActivities, Patches, Updates, echo, fail, quick};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let ended = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["work", queue] => work(queue).await,
-        ["replay", file] => replay(file),
-        _ => Err("usage: handover work QUEUE | handover replay FILE".into()),
-    };
-    match ended {
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("handover: {error}");
@@ -32,9 +31,26 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn work(queue: &str) -> Result<(), Box<dyn Error>> {
-    let client = Client::connect(ClientOptions::from_env()?).await?;
-    let worker = Worker::builder(&client, queue)
+async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    let (converter, arguments) = match arguments {
+        ["--sealed", arguments @ ..] => (sealing(), arguments),
+        arguments => (DataConverter::new(), arguments),
+    };
+    match arguments {
+        ["work", queue] => work(&client(converter).await?, queue).await,
+        ["replay", file] => replay(file, converter),
+        ["start", queue, id] => sealed::start(&client(converter).await?, queue, id).await,
+        ["finish", id] => sealed::finish(&client(converter).await?, id).await,
+        _ => Err("usage: handover [--sealed] (work QUEUE | replay FILE | start QUEUE ID | finish ID)".into()),
+    }
+}
+
+async fn client(converter: DataConverter) -> Result<Client, Box<dyn Error>> {
+    Ok(Client::connect(ClientOptions::from_env()?.data_converter(converter)).await?)
+}
+
+async fn work(client: &Client, queue: &str) -> Result<(), Box<dyn Error>> {
+    let worker = Worker::builder(client, queue)
         .workflow(ActivitiesAndTimers::run)
         .workflow(LocalActivities::run)
         .workflow(Updates::run)
@@ -42,15 +58,17 @@ async fn work(queue: &str) -> Result<(), Box<dyn Error>> {
         .workflow(Children::run)
         .workflow(Child::run)
         .workflow(quick)
+        .workflow(Sealed::run)
         .activities(echo)
         .activities(fail)
+        .activities(refuse)
         .graceful_shutdown_timeout(secs(5))
         .build()?;
     worker.run_until(tokio::signal::ctrl_c()).await??;
     Ok(())
 }
 
-fn replay(file: &str) -> Result<(), Box<dyn Error>> {
+fn replay(file: &str, converter: DataConverter) -> Result<(), Box<dyn Error>> {
     let replayer = WorkflowReplayer::new()
         .workflow(ActivitiesAndTimers::run)
         .workflow(LocalActivities::run)
@@ -58,7 +76,9 @@ fn replay(file: &str) -> Result<(), Box<dyn Error>> {
         .workflow(Patches::run)
         .workflow(Children::run)
         .workflow(Child::run)
-        .workflow(quick);
+        .workflow(quick)
+        .workflow(Sealed::run)
+        .data_converter(converter);
     for history in History::load(file)? {
         let replayed = replayer.replay(&history)?;
         if !replayed.same_outcome() {

@@ -16,12 +16,12 @@ pub(crate) async fn fail(text: String) -> Result<String, ActivityError> {
 /// Where a workflow stops in the middle until it is told to go on.
 #[derive(Default)]
 pub(crate) struct Halves {
-    going: State<bool>,
-    at_half: State<bool>,
+    pub(crate) going: State<bool>,
+    pub(crate) at_half: State<bool>,
 }
 
 impl Halves {
-    async fn half(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    pub(crate) async fn half(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         self.at_half.set(true);
         ctx.wait_until(|| self.going.get()).await?;
         Ok(())

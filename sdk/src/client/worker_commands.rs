@@ -2,11 +2,18 @@
 //!
 //! The client only knows that there are workers that may take a command; what they do, the layer above says. Workers are
 //! held weakly: a client keeps none alive.
+//!
+//! A command and the answer to a poll travel at the same time: "cancel the attempt with this token" may be here before the
+//! attempt. It is kept until the attempt asks for it.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Turn, MutexGuard as HeldTurn};
+
+/// How many cancellations without an attempt are kept. Most of them never find one: their attempt has just ended.
+const EARLY_LIMIT: usize = 1000;
 
 /// A worker that takes commands.
 pub(crate) trait CommandedWorker: Send + Sync {
@@ -18,13 +25,22 @@ pub(crate) trait CommandedWorker: Send + Sync {
 pub(crate) struct WorkerCommands {
     grouping_key: String,
     workers: Mutex<Vec<Weak<dyn CommandedWorker>>>,
+    early: Mutex<Early>,
     turn: Turn<()>,
+}
+
+/// The latest cancellations for which there was no attempt, by task token.
+#[derive(Default)]
+struct Early {
+    tokens: HashSet<Arc<[u8]>>,
+    /// The same tokens, oldest first.
+    order: VecDeque<Arc<[u8]>>,
 }
 
 impl WorkerCommands {
     pub(super) fn new() -> Self {
         let grouping_key = uuid::Uuid::new_v4().to_string();
-        Self { grouping_key, workers: Mutex::default(), turn: Turn::default() }
+        Self { grouping_key, workers: Mutex::default(), early: Mutex::default(), turn: Turn::default() }
     }
 
     /// What the workers of this connection have in common, and no others.
@@ -49,15 +65,132 @@ impl WorkerCommands {
         self.turn.lock().await
     }
 
-    /// Tells the attempt with that token to stop, whichever worker runs it. `false` if none does any more.
+    /// Tells the attempt with that token to stop, whichever worker runs it. `false` if none does: then it is kept for the
+    /// attempt, in case that is still on its way.
     pub(crate) fn cancel_activity(&self, task_token: &[u8]) -> bool {
+        // Kept before the attempt is looked for, and an attempt can be found before it asks what is kept: however the
+        // two run into each other, one of them sees the other.
+        self.early().keep(task_token);
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        workers.iter().filter_map(Weak::upgrade).any(|worker: Arc<_>| worker.cancel_activity(task_token))
+        let found = workers.iter().filter_map(Weak::upgrade).any(|worker: Arc<_>| worker.cancel_activity(task_token));
+        if found {
+            self.early().take(task_token);
+        }
+        found
+    }
+
+    /// Whether an attempt is to stop that begins now. Must be asked once the attempt can be found by its token.
+    pub(crate) fn is_cancelled_early(&self, task_token: &[u8]) -> bool {
+        self.early().take(task_token)
+    }
+
+    fn early(&self) -> MutexGuard<'_, Early> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Early {
+    fn keep(&mut self, task_token: &[u8]) {
+        let task_token: Arc<[u8]> = task_token.into();
+        // The server may send a command twice.
+        if !self.tokens.insert(Arc::clone(&task_token)) {
+            return;
+        }
+        self.order.push_back(task_token);
+        if self.order.len() > EARLY_LIMIT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.tokens.remove(&oldest);
+        }
+    }
+
+    fn take(&mut self, task_token: &[u8]) -> bool {
+        let kept = self.tokens.remove(task_token);
+        if kept {
+            self.order.retain(|other| **other != *task_token);
+        }
+        kept
     }
 }
 
 impl fmt::Debug for WorkerCommands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerCommands").field("grouping_key", &self.grouping_key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+
+    /// A worker that does something when it is told to cancel an attempt, and says whether it runs that.
+    struct Told<F>(F);
+
+    impl<F: Fn(&[u8]) -> bool + Send + Sync> CommandedWorker for Told<F> {
+        fn cancel_activity(&self, task_token: &[u8]) -> bool {
+            self.0(task_token)
+        }
+    }
+
+    fn commands_of(workers: &[Arc<dyn CommandedWorker>]) -> WorkerCommands {
+        let commands = WorkerCommands::new();
+        workers.iter().for_each(|worker| commands.add(Arc::downgrade(worker)));
+        commands
+    }
+
+    fn kept(commands: &WorkerCommands) -> usize {
+        let early = commands.early();
+        assert_eq!(early.tokens.len(), early.order.len());
+        early.order.len()
+    }
+
+    #[test]
+    fn b060_a_cancellation_that_overtakes_its_attempt_is_kept_until_that_begins() {
+        let idle: Arc<dyn CommandedWorker> = Arc::new(Told(|_: &[u8]| false));
+        let commands = commands_of(from_ref(&idle));
+        for token in [b"bake", b"brew", b"bake"] {
+            assert!(!commands.cancel_activity(token));
+        }
+        assert_eq!(kept(&commands), 2, "the one that came twice is kept once");
+        assert!(!commands.is_cancelled_early(b"wash"));
+        assert!(commands.is_cancelled_early(b"bake"));
+        assert!(!commands.is_cancelled_early(b"bake"), "it has been told");
+        assert_eq!(kept(&commands), 1);
+    }
+
+    #[test]
+    fn b060_nothing_is_kept_of_a_cancellation_that_finds_its_attempt() {
+        let running: Arc<dyn CommandedWorker> = Arc::new(Told(|token: &[u8]| token == b"bake"));
+        let commands = commands_of(from_ref(&running));
+        assert!(commands.cancel_activity(b"bake"));
+        assert_eq!(kept(&commands), 0);
+    }
+
+    #[test]
+    fn b060_an_attempt_that_begins_while_it_is_looked_for_sees_its_cancellation() {
+        let commands = Arc::new(WorkerCommands::new());
+        let asked = Arc::downgrade(&commands);
+        // It was looked for just before it could be found, and asks at once.
+        let worker: Arc<dyn CommandedWorker> = Arc::new(Told(move |token: &[u8]| {
+            assert!(asked.upgrade().is_some_and(|commands| commands.is_cancelled_early(token)));
+            false
+        }));
+        commands.add(Arc::downgrade(&worker));
+        commands.cancel_activity(b"bake");
+        assert_eq!(kept(&commands), 0);
+    }
+
+    #[test]
+    fn b060_only_the_latest_cancellations_without_an_attempt_are_kept() {
+        let commands = commands_of(&[]);
+        for number in 0..=EARLY_LIMIT {
+            commands.cancel_activity(&number.to_be_bytes());
+        }
+        assert_eq!(kept(&commands), EARLY_LIMIT);
+        assert!(!commands.is_cancelled_early(&0_usize.to_be_bytes()), "the oldest one has made room");
+        assert!(commands.is_cancelled_early(&1_usize.to_be_bytes()));
+        assert!(commands.is_cancelled_early(&EARLY_LIMIT.to_be_bytes()));
     }
 }

@@ -105,6 +105,10 @@ impl ActivityWorker {
         // Not first when it runs: a command may come as soon as the task has.
         let takes_commands = !self.shared.control_task_queue.is_empty();
         let in_hand = takes_commands.then(|| self.attempts.add(&task.task_token, &cancellation));
+        // Or even sooner.
+        if takes_commands && self.shared.commands.is_cancelled_early(&task.task_token) {
+            cancellation.cancel(ActivityCancelReason::Cancelled);
+        }
         self.runtime.spawn(Arc::clone(self).attempt(task, slot, cancellation, in_hand));
     }
 

@@ -134,7 +134,8 @@ async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(),
     }
 }
 
-/// Does what the server asks for. An attempt that has ended needs no cancellation: that is as good as done.
+/// Does what the server asks for. An attempt that is not in hand has ended, which is as good as done, or is still on its
+/// way here and is told when it begins: success in either case. After a refusal the server would not ask again.
 fn execute(request: Request, workers: &WorkerCommands) -> Result<ExecuteCommandsResponse, Refusal> {
     let asked = asked(request)?;
     let mut results = Vec::with_capacity(asked.commands.len());
@@ -145,7 +146,7 @@ fn execute(request: Request, workers: &WorkerCommands) -> Result<ExecuteCommands
             continue;
         };
         if !workers.cancel_activity(&cancel.task_token) {
-            tracing::debug!("an activity that is to be cancelled has ended already");
+            tracing::debug!("an activity that is to be cancelled has ended already, or has not begun yet");
         }
         let result = worker_command_result::Type::CancelActivity(CancelActivityResult {});
         results.push(WorkerCommandResult { r#type: Some(result) });

@@ -133,6 +133,40 @@ async fn b060_a_command_cancels_an_activity_that_never_heartbeats() {
     assert!(server.asked::<Failed>().is_empty(), "nobody else told them to stop");
 }
 
+#[tokio::test(start_paused = true)]
+async fn b060_a_command_that_overtakes_its_activity_cancels_it_as_it_begins_whichever_worker_runs_it() {
+    let server = Server::new().sending_commands();
+    let client = server.client().await;
+    let first = server.worker_of(&client).activities(linger).build().unwrap();
+    let second = server.worker_of(&client).activities(linger).build().unwrap();
+    let end_of_first = first.shutdown_handle();
+    let first = tokio::spawn(first.run());
+    server.request::<Poll>(1).await;
+    run(second, async {
+        server.nexus_task(commands([cancel("bake"), cancel("brew")]));
+        server.request::<Done>(1).await;
+        for token in ["bake", "wash"] {
+            server.activity_task(lingering(token));
+        }
+        assert_eq!(server.request::<Cancelled>(1).await.task_token, b"bake");
+        server.nexus_task(commands([cancel("wash")]));
+        server.request::<Cancelled>(2).await;
+        // The worker that took the command has ended when this attempt begins.
+        end_of_first.shutdown();
+        first.await.unwrap().unwrap();
+        server.activity_task(lingering("brew"));
+        assert_eq!(server.request::<Cancelled>(3).await.task_token, b"brew");
+        // A command is for one attempt.
+        server.activity_task(lingering("bake"));
+        wait(secs(100)).await;
+        assert_eq!(server.asked::<Cancelled>().len(), 3);
+        server.nexus_task(commands([cancel("bake")]));
+        server.request::<Cancelled>(4).await;
+    })
+    .await;
+    assert!(server.asked::<Failed>().is_empty(), "nobody else told them to stop");
+}
+
 #[tokio::test]
 async fn b060_an_answer_tells_where_commands_for_eager_activities_go() {
     let server = Server::new().sending_commands();
