@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use abide::client::WorkflowFailedError;
 use abide::prelude::*;
 use abide::workflow::ActivityCancellationType::WaitCancellationCompleted;
-use abide_protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
-use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 
 use crate::workflows::*;
 use crate::{unique, with_worker};
@@ -38,14 +36,6 @@ static RESULTS: AtomicU32 = AtomicU32::new(0);
 #[workflow]
 async fn shrinks_result(_ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok("x".repeat(if RESULTS.fetch_add(1, Ordering::Relaxed) == 0 { 3 * MIB } else { MIB }))
-}
-
-/// Each argument is within the limit, all together are more than a message may have.
-#[workflow]
-async fn many_arguments(ctx: &WorkflowContext, count: usize) -> Result<usize, WorkflowError> {
-    let calls = (0..count).map(|_| ctx.activity(byte_count, vec![0; MIB]).start_to_close_timeout(secs(20)));
-    let lengths = futures_util::future::join_all(calls).await;
-    Ok(lengths.into_iter().sum::<Result<usize, _>>()?)
 }
 
 #[workflow]
@@ -169,42 +159,6 @@ async fn b041_with_the_limit_disabled_the_server_ends_the_workflow() {
             let handle = client.start(large_argument, ()).id(unique("no-limit")).task_queue(&queue).await.unwrap();
             let error = handle.result().await.unwrap_err();
             assert!(matches!(error, WorkflowFailedError::Terminated { .. }), "{error}");
-        },
-    )
-    .await;
-}
-
-/// Whether the server takes completions in pages: `.ci/real-server` does, a server with default settings does not.
-async fn takes_pages() -> bool {
-    let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else { return false };
-    let mut client = WorkflowServiceClient::connect(format!("http://{address}")).await.unwrap();
-    let request = DescribeNamespaceRequest { namespace: "default".into(), ..Default::default() };
-    let described = client.describe_namespace(request).await.unwrap().into_inner();
-    let capabilities = described.namespace_info.and_then(|info| info.capabilities);
-    capabilities.is_some_and(|capabilities| capabilities.workflow_task_completion_pagination)
-}
-
-#[tokio::test]
-async fn b040_a_completion_over_4_mb_is_paginated_or_reported_once_as_too_large_for_grpc() {
-    with_worker(
-        "many-arguments",
-        |worker| worker.workflow(many_arguments).activities(byte_count),
-        async |client, queue| {
-            let handle = client.start(many_arguments, 9).id(unique("many")).task_queue(&queue).await.unwrap();
-            let result = handle.result().await;
-            let text = handle.fetch_history().await.unwrap().to_string();
-            if takes_pages().await {
-                // All commands of one task have arrived, in order.
-                assert_eq!(result.unwrap(), 9 * MIB);
-                assert!(!text.contains("WorkflowTaskFailed"), "{text}");
-                let scheduled = text.lines().filter(|line| line.contains("ActivityTaskScheduled(byte_count)"));
-                assert_eq!(scheduled.filter(|line| !line.contains("Commands")).count(), 9, "{text}");
-            } else {
-                // The server takes the report as the end of the workflow: no other try would be smaller.
-                let error = result.unwrap_err();
-                assert!(matches!(error, WorkflowFailedError::Terminated { .. }), "{error}");
-                assert!(error.to_string().contains("GrpcMessageTooLarge"), "{error}");
-            }
         },
     )
     .await;

@@ -10,6 +10,7 @@ mod async_activities;
 mod child_options;
 mod children;
 mod codecs;
+mod completion_pages;
 mod continuing;
 mod cron;
 mod ends;

@@ -103,6 +103,12 @@ impl Error {
         Self::exhausted(message, ResourceExhaustedCause::ConcurrentLimit)
     }
 
+    /// The worker is to send all pages of its completion again.
+    pub(crate) fn completion_pages_lost(message: impl Into<String>) -> Self {
+        let detail = errordetails::WorkflowTaskCompletionBufferLostFailure::default();
+        Self::new(Code::Aborted, message).with("WorkflowTaskCompletionBufferLostFailure", &detail)
+    }
+
     pub(crate) fn update_aborted() -> Self {
         Self::not_found("workflow update was aborted by closing workflow")
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
 use super::child::Child;
+use super::completion_pages::CompletionPages;
 use super::deadlines::Key;
 use super::namespace::NamespaceId;
 use super::nexus_operation::NexusOperation;
@@ -35,6 +36,8 @@ pub(crate) struct Execution {
     pub(crate) queries: Vec<QueryId>,
     /// Callers that wait for an update.
     pub(crate) update_waiters: Vec<WaiterId>,
+    /// What has come of the started workflow task's completion.
+    pub(crate) completion_pages: Option<Box<CompletionPages>>,
     /// The run that a reset of this one has made.
     pub(crate) reset_run_id: String,
     /// So many events were taken over from another run, by a reset.

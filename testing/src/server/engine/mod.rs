@@ -18,6 +18,7 @@ mod cancel;
 mod chain;
 mod child;
 mod commands;
+mod completion_pages;
 mod cron;
 mod deadlines;
 mod describe;
@@ -78,6 +79,7 @@ use std::time::Duration;
 
 pub(crate) use self::activity_close::Reporter;
 use self::api::common;
+use self::completion_pages::PageLimits;
 use self::deadlines::Deadlines;
 use self::errand::Errands;
 use self::errors::Error;
@@ -108,6 +110,8 @@ pub(crate) struct Options {
     pub(crate) eager_activities: bool,
     /// Commands may name other namespaces than their workflow's.
     pub(crate) cross_namespace_commands: bool,
+    /// How much is kept of completions that come in pages.
+    pub(crate) completion_pages: PageLimits,
 }
 
 impl Default for Options {
@@ -118,6 +122,7 @@ impl Default for Options {
             minimum_run_lifetime: Duration::from_secs(1),
             eager_activities: true,
             cross_namespace_commands: false,
+            completion_pages: PageLimits::default(),
         }
     }
 }
@@ -259,6 +264,7 @@ impl Engine {
         if !transaction.stays_in_memory {
             transaction.write_speculative_task();
         }
+        transaction.execution.drop_stale_pages();
         transaction.execution.transitions += 1;
         if !transaction.execution.is_running() {
             let continues = transaction.effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));

@@ -9,12 +9,12 @@ use abide_protos::temporal::api::replication::v1 as replication;
 use super::Engine;
 use super::api::namespace::namespace_info::{Capabilities, Limits};
 use super::api::{enums, namespace, service};
+use super::completion_pages::PageLimits;
 use super::errors::Error;
 use super::ids::Ids;
 use super::time;
 
 const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
-const COMPLETION_LIMIT: i64 = 40 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A namespace as runs refer to it.
@@ -125,7 +125,7 @@ fn describe(namespace: &Namespace) -> service::DescribeNamespaceResponse {
         limits: Some(Limits {
             blob_size_limit_error: BLOB_LIMIT,
             memo_size_limit_error: BLOB_LIMIT,
-            workflow_task_completion_size_limit_error: COMPLETION_LIMIT,
+            workflow_task_completion_size_limit_error: i64::try_from(PageLimits::default().task).unwrap_or(i64::MAX),
         }),
         supports_schedules: false,
     };
@@ -158,6 +158,7 @@ fn capabilities() -> Capabilities {
         worker_heartbeats: true,
         worker_commands: true,
         worker_poll_complete_on_shutdown: true,
+        workflow_task_completion_pagination: true,
         ..Default::default()
     }
 }

@@ -112,6 +112,7 @@ impl Engine {
             state: State::of(&run, self.now.time),
             queries: Vec::new(),
             update_waiters: Vec::new(),
+            completion_pages: None,
             reset_run_id: String::new(),
             copied_events: i64::try_from(reset.kept.len()).unwrap_or(i64::MAX),
             transitions: 0,

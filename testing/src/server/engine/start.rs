@@ -206,6 +206,7 @@ impl Engine {
             state: State::of(&run, self.now.time),
             queries: Vec::new(),
             update_waiters: Vec::new(),
+            completion_pages: None,
             reset_run_id: String::new(),
             copied_events: 0,
             transitions: 0,

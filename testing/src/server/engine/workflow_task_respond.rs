@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::api::{command, deployment, enums, history, service};
 use super::commands::{self, Completion, Refusal};
+use super::completion_pages::{self, Page};
 use super::errors::Error;
 use super::execution::{ExecutionId, Sticky};
 use super::history_builder::Extras;
@@ -44,10 +45,15 @@ impl Engine {
 
     fn workflow_task_completed(
         &mut self,
-        request: service::RespondWorkflowTaskCompletedRequest,
+        mut request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
+        match self.take_completion_page(id, &task, &mut request)? {
+            Page::Intermediate => return Ok(service::RespondWorkflowTaskCompletedResponse::default()),
+            Page::TooMuch => return Err(self.refuse_pages(id, &task, request.identity)),
+            Page::Last => {}
+        }
         commands::check_sequence(&request.commands)?;
         commands::check_namespaces(&request.commands, &self.namespaces)?;
         update_messages::check(&request.messages)?;
@@ -84,6 +90,13 @@ impl Engine {
         let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity, &control_task_queue);
         let reset_history_event_id = outcome.reset_history_event_id;
         Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
+    }
+
+    fn refuse_pages(&mut self, id: ExecutionId, task: &WorkflowTask, identity: String) -> Error {
+        let refusal = completion_pages::too_much();
+        let message = refusal.message();
+        let refused = self.transact(id, |transaction| transaction.refuse(&refusal, task, identity));
+        refused.err().unwrap_or_else(|| Error::invalid_argument(message))
     }
 
     pub(crate) fn respond_workflow_task_failed(
@@ -178,24 +191,7 @@ impl Transaction<'_> {
         };
         if let Err(refusal) = carried_out {
             self.roll_back(snapshot);
-            let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
-            if task.is_transient() && !unhandled && !refusal.ends_workflow {
-                // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
-                return Err(Error::invalid_argument(refusal.message()));
-            }
-            self.stays_in_memory = false;
-            self.state().close_attempted |= unhandled;
-            self.state().updates.give_up_sent();
-            self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
-                cause: refusal.cause.into(),
-                failure: Some(server_failure(refusal.message())),
-                identity: request.identity,
-                ..Default::default()
-            });
-            if refusal.ends_workflow {
-                self.terminate(refusal.message(), None, HISTORY_SERVICE.to_owned(), Vec::new());
-            }
-            self.ensure_workflow_task();
+            self.refuse(&refusal, task, request.identity)?;
             return Ok(Outcome { refusal: Some(refusal), ..Outcome::default() });
         }
         self.state().close_attempted = false;
@@ -210,6 +206,29 @@ impl Transaction<'_> {
         let eager_activities = completion.eager_activities;
         let reset_history_event_id = if traceless { self.execution.state.previous_started_event_id } else { 0 };
         Ok(Outcome { refusal: None, inline, eager_activities, reset_history_event_id })
+    }
+
+    /// Fails the task because its completion cannot be carried out.
+    fn refuse(&mut self, refusal: &Refusal, task: &WorkflowTask, identity: String) -> Result<(), Error> {
+        let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
+        if task.is_transient() && !unhandled {
+            // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
+            return Err(Error::invalid_argument(refusal.message()));
+        }
+        self.stays_in_memory = false;
+        self.state().close_attempted |= unhandled;
+        self.state().updates.give_up_sent();
+        self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
+            cause: refusal.cause.into(),
+            failure: Some(server_failure(refusal.message())),
+            identity,
+            ..Default::default()
+        });
+        if refusal.ends_workflow {
+            self.terminate(refusal.message(), None, HISTORY_SERVICE.to_owned(), Vec::new());
+        }
+        self.ensure_workflow_task();
+        Ok(())
     }
 
     /// Carries out the commands, then what messages they did not name: rejections of updates need no command.

@@ -48,7 +48,7 @@ pub(crate) struct Completion {
 pub(crate) struct Refusal {
     pub(crate) cause: WorkflowTaskFailedCause,
     pub(crate) text: Option<String>,
-    /// No later attempt can succeed: the workflow is terminated.
+    /// No later attempt can succeed: the first one terminates the workflow.
     pub(crate) ends_workflow: bool,
 }
 

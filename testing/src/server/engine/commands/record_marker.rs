@@ -1,7 +1,10 @@
 //! RECORD_MARKER: the server keeps markers and never looks into them.
 
-use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
+use abide_protos::prost::Message as _;
+
+use super::super::api::{command, common, enums::WorkflowTaskFailedCause, history};
 use super::super::history_builder::Extras;
+use super::super::limits;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
 
@@ -14,6 +17,12 @@ pub(super) fn apply(
     if attributes.marker_name.is_empty() {
         let text = "MarkerName is not set on RecordMarkerCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadRecordMarkerAttributes, text));
+    }
+    let size = |(name, payloads): (&String, &common::Payloads)| name.len() + payloads.encoded_len();
+    if attributes.details.iter().map(size).sum::<usize>() > limits::BLOB_LIMIT {
+        let text = "RecordMarkerCommandAttributes.Details exceeds size limit.";
+        let refusal = Refusal::new(WorkflowTaskFailedCause::BadRecordMarkerAttributes, text);
+        return Err(Refusal { ends_workflow: true, ..refusal });
     }
     let attributes = history::MarkerRecordedEventAttributes {
         marker_name: attributes.marker_name,

@@ -3,6 +3,7 @@
 mod activities;
 mod chains;
 mod children;
+mod completion_pages;
 mod cron;
 mod external;
 mod invariants;

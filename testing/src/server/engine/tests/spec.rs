@@ -6,7 +6,7 @@
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded]: COMMAND; COMMAND; ..
+//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded] [page=N [more]]: COMMAND; COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron=..]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
@@ -356,6 +356,8 @@ impl Spec {
             query_results: answers.filter_map(|(id, answer)| Some((id, answer?))).collect(),
             namespace: "default".to_owned(),
             worker_control_task_queue: control_task_queue(arguments),
+            page_number: arguments.value("page").map_or(0, |number| number.parse().expect("page takes a number")),
+            intermediate_page: arguments.has("more"),
             ..Default::default()
         };
         let response = self.engine.at(self.now).respond_workflow_task_completed(request)?;
