@@ -12,6 +12,7 @@ mod print;
 mod queries;
 mod reading;
 mod reset_children;
+mod reset_points;
 mod resets;
 mod signals;
 mod spec;

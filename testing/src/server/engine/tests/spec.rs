@@ -6,7 +6,7 @@
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
 //! of=ID with any of these means another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
-//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded] [page=N [more]]: COMMAND; COMMAND; ..
+//! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded] [build=..] [page=N [more]]: COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
 //!     child ID [policy=abandon|cancel] [reuse=..] [retry=3] [run_timeout=..] [execution_timeout=..] [cron=..]
 //!     signal-workflow ID NAME [child] · cancel-workflow ID [child]
@@ -26,7 +26,7 @@
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
-//! history [first] · count [QUERY] · busy
+//! history [first] · count [QUERY] · busy · points
 //! ```
 
 use std::collections::BTreeMap;
@@ -113,6 +113,7 @@ impl Spec {
             "respond" => self.respond(&arguments, tail),
             "fail-task" => self.fail_task(),
             "take" => self.take(&arguments),
+            "points" => self.points(),
             "command" | "obeyed" => self.about_commands(words[0]),
             "done" | "failed" | "cancelled" | "beat" => self.about_activity(words[0], &arguments),
             "answer" => self.answer(&arguments),
@@ -356,6 +357,9 @@ impl Spec {
             query_results: answers.filter_map(|(id, answer)| Some((id, answer?))).collect(),
             namespace: "default".to_owned(),
             worker_control_task_queue: control_task_queue(arguments),
+            worker_version_stamp: arguments
+                .value("build")
+                .map(|build| common::WorkerVersionStamp { build_id: build.to_owned(), ..Default::default() }),
             page_number: arguments.value("page").map_or(0, |number| number.parse().expect("page takes a number")),
             intermediate_page: arguments.has("more"),
             ..Default::default()
