@@ -319,6 +319,7 @@ impl Spec {
         self.task = task.task_token;
     }
 
+    #[expect(deprecated, reason = "workers without a deployment tell their build in an older field")]
     fn respond(&mut self, arguments: &Arguments<'_>, commands: &str) -> Result<(), Error> {
         let (mut messages, mut given) = (Vec::new(), Vec::new());
         for text in commands.split(';').map(str::trim).filter(|text| !text.is_empty()) {
