@@ -1,5 +1,7 @@
 //! Local activities while runs are lost, workers are killed and workers shut down.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,9 +16,17 @@ use crate::{LIMIT, address, connect, eventually, unique, with_worker};
 static BEGUN: AtomicU32 = AtomicU32::new(0);
 static WAITING: AtomicBool = AtomicBool::new(false);
 static LOST: AtomicBool = AtomicBool::new(false);
+/// The workflows whose local activity sleeps, or has slept.
+static ASLEEP: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Waits until a workflow's local activity sleeps. Its history may tell that the task has begun before a worker has it.
+async fn until_it_sleeps(workflow_id: &str) {
+    eventually("it sleeps", async || ASLEEP.lock().unwrap().contains(workflow_id)).await;
+}
 
 #[activity]
-async fn sleep_locally(millis: u64) -> Result<u64, ActivityError> {
+async fn sleep_locally(ctx: &ActivityContext, millis: u64) -> Result<u64, ActivityError> {
+    ASLEEP.lock().unwrap().insert(ctx.info().workflow_id.clone());
     tokio::time::sleep(Duration::from_millis(millis)).await;
     Ok(millis)
 }
@@ -133,7 +143,7 @@ async fn one_that_is_told_to_stop_leaves_no_marker_and_runs_elsewhere() {
     let shutdown = first.shutdown_handle();
     let handle = client.start(sleeper, 25_000).id(&*queue).task_queue(&*queue).await.unwrap();
     let body = async {
-        eventually("the task has begun", async || handle.describe().await.unwrap().info().history_length() >= 3).await;
+        until_it_sleeps(&queue).await;
         shutdown.shutdown();
         Instant::now()
     };
@@ -154,12 +164,9 @@ async fn a_killed_workers_local_activity_runs_again() {
     let worker = || Worker::builder(&client, &*queue).workflow(sleeper).activities(sleep_locally).build().unwrap();
     let start = client.start(sleeper, 1500).id(&*queue).task_queue(&*queue).task_timeout(secs(2));
     let handle = start.await.unwrap();
-    let begun = async {
-        eventually("the task has begun", async || handle.describe().await.unwrap().info().history_length() >= 3).await;
-    };
     tokio::select! {
         ended = worker().run() => panic!("the worker ended by itself: {ended:?}"),
-        () = begun => {}
+        () = until_it_sleeps(&queue) => {}
     }
     let slept = timeout(LIMIT, worker().run_until(async { handle.result().await.unwrap() })).await;
     assert_eq!(slept.expect("the second worker finishes in time").unwrap(), 1501);
@@ -170,7 +177,7 @@ async fn b081_a_failed_task_cancels_what_runs_and_records_nothing_of_it() {
     let register =
         |worker: WorkerBuilder| worker.workflow(Fragile::run).activities(until_told).activities(sleep_locally);
     with_worker("local-failed-task", register, async |client, queue| {
-        let start = client.start(Fragile::run, ()).id(&*queue).task_queue(&queue).task_timeout(secs(1));
+        let start = client.start(Fragile::run, ()).id(&*queue).task_queue(&queue).task_timeout(secs(2));
         let handle = start.await.unwrap();
         eventually("it has begun", async || WAITING.load(Ordering::SeqCst)).await;
         handle.signal(Fragile::break_down, ()).await.unwrap();
