@@ -331,7 +331,11 @@ def abide(client: Client, *arguments: str) -> list[str]:
 
 async def run_abide(client: Client, *arguments: str) -> None:
     process = await asyncio.create_subprocess_exec(*abide(client, *arguments))
-    code = await asyncio.wait_for(process.wait(), 60)
+    try:
+        code = await asyncio.wait_for(process.wait(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert code == 0, f"{arguments[0]} of Abide ended with {code}"
 
 

@@ -73,9 +73,11 @@ impl WorkerCommands {
         self.early().keep(task_token);
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = workers.iter().filter_map(Weak::upgrade).any(|worker: Arc<_>| worker.cancel_activity(task_token));
+        let mut early = self.early();
         if found {
-            self.early().take(task_token);
+            early.take(task_token);
         }
+        early.trim();
         found
     }
 
@@ -97,10 +99,14 @@ impl Early {
             return;
         }
         self.order.push_back(task_token);
-        if self.order.len() > EARLY_LIMIT
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.tokens.remove(&oldest);
+    }
+
+    /// Forgets the oldest ones where there are too many.
+    fn trim(&mut self) {
+        while self.order.len() > EARLY_LIMIT {
+            if let Some(oldest) = self.order.pop_front() {
+                self.tokens.remove(&oldest);
+            }
         }
     }
 

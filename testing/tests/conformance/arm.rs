@@ -1,6 +1,7 @@
 //! One server to run a body against, and the comparison of two.
 
 use std::future::Future;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide::History;
@@ -56,16 +57,24 @@ where
     for is_last in [false, true] {
         let real = Box::pin(body(Arm::connect(&address, name).await?)).await?;
         let Some(difference) = Difference::between(&embedded, &real) else { break };
-        assert!(difference.is_of_time && !is_last, "{}", difference.text);
-        eprintln!("{name}: once more, because a task timed out: is the machine busy?\n{}", difference.text);
+        assert!(difference.is_of_time && !is_last && may_repeat(name), "{}", difference.text);
     }
     Ok(())
+}
+
+/// Whether a body may be run once more because of the time it took: a worker that loses a task looks the same, so that
+/// few of a whole run may, and each is told where cargo does not hide it.
+fn may_repeat(name: &str) -> bool {
+    static REPEATED: AtomicU32 = AtomicU32::new(0);
+    let before = REPEATED.fetch_add(1, Ordering::Relaxed);
+    let _ = writeln!(std::io::stderr(), "{name}: once more, because a task timed out; is the machine busy?");
+    before < 3
 }
 
 /// Where the histories of two servers part.
 struct Difference {
     text: String,
-    /// A workflow task was not answered in time on the real server: a busy machine can do that to any task.
+    /// A workflow task was not answered in time on the real server, as can happen to any task on a busy machine.
     is_of_time: bool,
 }
 
@@ -75,7 +84,9 @@ impl Difference {
         embedded.iter().zip(real).find_map(|(embedded, real)| {
             let (ours, theirs) = (normalize(embedded), normalize(real));
             let at = (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at))?;
-            let is_of_time = theirs.get(at).is_some_and(|event| event.contains("EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT"));
+            let is_of_time = theirs.get(at).is_some_and(|event| {
+                event.contains("EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT") && event.contains("TIMEOUT_TYPE_START_TO_CLOSE")
+            });
             let show = |lines: &[String]| {
                 lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ")
             };

@@ -2,10 +2,10 @@
 
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
-use abide::workflow::{VersioningOverride, WorkflowIdReusePolicy};
-use abide::{Priority, SearchAttributeKey};
+use abide::workflow::{VersioningOverride, WorkflowIdReusePolicy, WorkflowImplementation};
+use abide::{Priority, SearchAttributeKey, WorkflowDefinition};
 
-use crate::arm::{Outcome, compare, until_event};
+use crate::arm::{Arm, Histories, Outcome, compare, until_event};
 use crate::side_data::make_current;
 
 type Failed = Box<dyn std::error::Error>;
@@ -74,51 +74,50 @@ async fn pins_its_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> 
     Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).versioning_override(pinned).await?)
 }
 
-#[tokio::test]
-async fn a_child_is_pinned_to_a_version() -> Outcome {
-    compare("child-pinned", |arm| async move {
-        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
-        let worker =
-            arm.worker().workflow(pins_its_child).workflow(tells_its_version).deployment(deployment).build()?;
-        let histories = worker
-            .run_until(async {
-                make_current(&arm, "build-1").await?;
-                let handle = arm.client.start(pins_its_child, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                assert_eq!(handle.result().await?, "build-1");
-                let child = arm.client.handle(tells_its_version, format!("{}-child", arm.id()));
-                Ok::<_, Failed>(vec![handle.fetch_history().await?, child.fetch_history().await?])
-            })
-            .await??;
-        Ok(histories)
-    })
-    .await
-}
-
 #[workflow(versioning_behavior = pinned)]
 async fn has_a_child_of_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     ctx.timer(millis(20)).await?;
     Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).await?)
 }
 
+#[workflow(versioning_behavior = auto_upgrade)]
+async fn tells_its_child_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ctx.timer(millis(20)).await?;
+    Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).await?)
+}
+
+/// The histories of a versioned parent and of its child.
+async fn parent_and_child<W>(arm: Arm, parent: W) -> Histories
+where
+    W: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String> + Copy,
+{
+    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+    let worker = arm.worker().workflow(parent).workflow(tells_its_version).deployment(deployment).build()?;
+    let histories = worker
+        .run_until(async {
+            make_current(&arm, "build-1").await?;
+            let handle = arm.client.start(parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            assert_eq!(handle.result().await?, "build-1");
+            let child = arm.client.handle(tells_its_version, format!("{}-child", arm.id()));
+            Ok::<_, Failed>(vec![handle.fetch_history().await?, child.fetch_history().await?])
+        })
+        .await??;
+    Ok(histories)
+}
+
+#[tokio::test]
+async fn a_child_is_pinned_to_a_version() -> Outcome {
+    compare("child-pinned", |arm| parent_and_child(arm, pins_its_child)).await
+}
+
 #[tokio::test]
 async fn a_child_of_a_pinned_parent_inherits_its_version() -> Outcome {
-    compare("child-inherits", |arm| async move {
-        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
-        let worker = arm.worker().workflow(has_a_child_of_its_version).workflow(tells_its_version);
-        let worker = worker.deployment(deployment).build()?;
-        let histories = worker
-            .run_until(async {
-                make_current(&arm, "build-1").await?;
-                let start = arm.client.start(has_a_child_of_its_version, ()).id(arm.id()).task_queue(arm.queue());
-                let handle = start.await?;
-                assert_eq!(handle.result().await?, "build-1");
-                let child = arm.client.handle(tells_its_version, format!("{}-child", arm.id()));
-                Ok::<_, Failed>(vec![handle.fetch_history().await?, child.fetch_history().await?])
-            })
-            .await??;
-        Ok(histories)
-    })
-    .await
+    compare("child-inherits", |arm| parent_and_child(arm, has_a_child_of_its_version)).await
+}
+
+#[tokio::test]
+async fn a_child_of_an_upgrading_parent_is_told_its_version() -> Outcome {
+    compare("child-is-told", |arm| parent_and_child(arm, tells_its_child_its_version)).await
 }
 
 #[workflow]

@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use abide::client::Client;
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
+use abide::workflow::WorkflowImplementation;
 use abide::{ContinueAsNewVersioningBehavior, History, WorkflowDefinition};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until_event};
@@ -155,6 +156,59 @@ async fn b105_the_next_run_of_an_upgrading_workflow_is_told_its_version() -> Out
         Ok(histories)
     })
     .await
+}
+
+#[workflow(versioning_behavior = auto_upgrade)]
+async fn second_time_upgrading(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    second_time(ctx).await
+}
+
+#[workflow(versioning_behavior = pinned)]
+async fn second_time_pinned(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    second_time(ctx).await
+}
+
+/// A run that continues a pinned one has inherited its version, and so does its second attempt.
+#[workflow(versioning_behavior = pinned)]
+async fn second_time_inherited(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    if ctx.info().continued_run_id.is_empty() {
+        return ctx.continue_as_new(second_time_inherited, ()).into();
+    }
+    second_time(ctx).await
+}
+
+async fn second_time(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    ctx.timer(millis(20)).await?;
+    match ctx.info().attempt {
+        1 => Err(ApplicationFailure::new("not yet").into()),
+        _ => Ok(ctx.current_deployment_version().map(|version| version.build_id).unwrap_or_default()),
+    }
+}
+
+/// The first and the last history of a versioned workflow that is retried.
+async fn retried<W>(arm: Arm, workflow: W) -> Histories
+where
+    W: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String> + Copy,
+{
+    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+    let worker = arm.worker().workflow(workflow).deployment(deployment).build()?;
+    let histories = worker
+        .run_until(async {
+            make_current(&arm, "build-1").await?;
+            let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
+            let handle = start.retry_policy(RetryPolicy::new().initial_interval(millis(100))).await?;
+            assert_eq!(handle.result().await?, "build-1");
+            both_runs(&arm.client, &handle, workflow, arm.id()).await
+        })
+        .await??;
+    Ok(histories)
+}
+
+#[tokio::test]
+async fn attempts_of_a_workflow_inherit_its_version_as_their_behaviour_wants() -> Outcome {
+    compare("retried-upgrading", |arm| retried(arm, second_time_upgrading)).await?;
+    compare("retried-pinned", |arm| retried(arm, second_time_pinned)).await?;
+    compare("retried-inherited", |arm| retried(arm, second_time_inherited)).await
 }
 
 /// Waits until a newer version of the program is there, and moves to it with its next run.

@@ -78,12 +78,15 @@ impl Transaction<'_> {
             failure,
         };
         let backoff = self.backoff_after_minimum_lifetime(retry::next_attempt(policy, &attempt)?);
+        let (inherited_pinned_version, inherited_auto_upgrade_info) = self.execution.version_for_retry();
         let start = history::WorkflowExecutionStartedEventAttributes {
             initiator: ContinueAsNewInitiator::Retry.into(),
             continued_failure: Some(failure.clone()),
             last_completion_result,
             attempt: state.start.attempt + 1,
             first_workflow_task_backoff: Some(time::proto(backoff)),
+            inherited_pinned_version,
+            inherited_auto_upgrade_info,
             ..(*state.start).clone()
         };
         Ok(self.following_run(start))
@@ -104,6 +107,8 @@ impl Transaction<'_> {
             last_completion_result,
             attempt: 1,
             first_workflow_task_backoff: Some(time::proto(backoff)),
+            inherited_pinned_version: None,
+            inherited_auto_upgrade_info: None,
             ..(*state.start).clone()
         };
         Some(self.following_run(start))
@@ -166,7 +171,7 @@ impl Transaction<'_> {
         let start = history::WorkflowExecutionStartedEventAttributes {
             continued_execution_run_id: self.execution.run_id.clone(),
             original_execution_run_id: run_id.clone(),
-            prev_auto_reset_points: Some(self.reset_points()),
+            prev_auto_reset_points: self.execution.state.reset_points(),
             eager_execution_accepted: false,
             identity: String::new(),
             ..start

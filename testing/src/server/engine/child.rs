@@ -87,13 +87,15 @@ impl Engine {
         let run = self.new_run(&request).map_err(|_| FailedCause::Unspecified)?;
         let execution = self.execution(parent);
         let root = execution.state.start.root_workflow_execution.clone();
+        let inherits = execution.namespace.id == namespace.id && execution.tells_its_version_to(&run.start);
         let start = history::WorkflowExecutionStartedEventAttributes {
             parent_workflow_namespace: execution.namespace.name.clone(),
             parent_workflow_namespace_id: execution.namespace.id.clone(),
             parent_workflow_execution: Some(execution.execution()),
             parent_initiated_event_id: initiated_event_id,
             root_workflow_execution: root.or_else(|| Some(execution.execution())),
-            inherited_pinned_version: execution.version_for_child(&run.start),
+            inherited_pinned_version: execution.pinned_version().filter(|_| inherits),
+            inherited_auto_upgrade_info: execution.auto_upgrade_info(Default::default()).filter(|_| inherits),
             ..run.start
         };
         let run = NewRun { start, user_metadata: extras.user_metadata, waits_for_parent: true, ..run };

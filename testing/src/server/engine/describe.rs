@@ -32,7 +32,7 @@ impl Engine {
         Ok(service::DescribeWorkflowExecutionResponse {
             execution_config: Some(config(execution)),
             workflow_execution_info: Some(workflow::WorkflowExecutionInfo {
-                auto_reset_points: Some(workflow::ResetPoints { points: state.reset_points.clone() }),
+                auto_reset_points: state.reset_points(),
                 ..info(execution)
             }),
             pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),

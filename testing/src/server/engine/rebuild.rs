@@ -47,7 +47,7 @@ impl Transaction<'_> {
         if let Some(attributes) = attributes {
             pending.note(event_id, &attributes, happened);
             self.note_child(event_id, &attributes);
-            self.note(event_id, attributes);
+            self.note(event_id, attributes, happened);
         }
     }
 
@@ -66,10 +66,10 @@ impl Transaction<'_> {
         }
     }
 
-    fn note(&mut self, event_id: i64, attributes: Attributes) {
+    fn note(&mut self, event_id: i64, attributes: Attributes, happened: Time) {
         let state = self.state();
         match attributes {
-            Attributes::WorkflowExecutionStartedEventAttributes(a) => self.inherit_reset_points(&a),
+            Attributes::WorkflowExecutionStartedEventAttributes(mut a) => self.inherit_reset_points(&mut a, happened),
             Attributes::WorkflowTaskCompletedEventAttributes(a) => {
                 state.previous_started_event_id = a.started_event_id;
                 self.note_reset_point(event_id, &a);

@@ -1,7 +1,11 @@
 //! Where a run can be reset to without looking into its history: to the first answer of each build of its worker. A
 //! run hands its points on to the run that follows it.
+//!
+//! A real server also calls a point not resettable while a signal or a request to cancel is on its way to another run;
+//! here only children count.
 
 use super::api::{history, workflow};
+use super::execution::State;
 use super::time::Time;
 use super::transaction::Transaction;
 
@@ -9,19 +13,21 @@ use super::transaction::Transaction;
 const MAX_POINTS: usize = 20;
 
 impl Transaction<'_> {
-    /// Takes the points of the run before this one over. Those of that run itself hold until it is deleted; what is
-    /// deleted already is left out.
-    pub(crate) fn inherit_reset_points(&mut self, start: &history::WorkflowExecutionStartedEventAttributes) {
-        let began = self.execution.state.start_time;
-        let retention = self.namespaces.retention(&self.execution.namespace.name);
-        let points = start.prev_auto_reset_points.iter().flat_map(|all| &all.points);
-        let alive = points.filter(|point| point.expire_time.as_ref().is_none_or(|at| Time::from_proto(at) >= began));
-        let inherited = alive.cloned().map(|point| {
-            let is_of_previous = point.run_id == start.continued_execution_run_id;
-            let expires = is_of_previous.then(|| began.plus(retention).proto());
-            workflow::ResetPointInfo { expire_time: expires.or(point.expire_time), ..point }
-        });
-        self.state().reset_points = inherited.collect();
+    /// Takes the points over that the run's first event has of the runs before. Those of the run right before are new in
+    /// that event: they hold until that run is deleted, which is written beside them. What is deleted is left out.
+    pub(crate) fn inherit_reset_points(
+        &mut self,
+        start: &mut history::WorkflowExecutionStartedEventAttributes,
+        began: Time,
+    ) {
+        let expires = began.plus(self.namespaces.retention(&self.execution.namespace.name)).proto();
+        let Some(points) = &mut start.prev_auto_reset_points else { return };
+        let of_previous = points.points.iter_mut().filter(|point| point.run_id == start.continued_execution_run_id);
+        of_previous.for_each(|point| point.expire_time = Some(expires));
+        let is_alive = |point: &&workflow::ResetPointInfo| {
+            point.expire_time.as_ref().is_none_or(|at| Time::from_proto(at) >= began)
+        };
+        self.state().reset_points = points.points.iter().filter(is_alive).cloned().collect();
     }
 
     /// Notes an answer, which is that event, if no worker of its build has answered before.
@@ -52,9 +58,12 @@ impl Transaction<'_> {
             resettable,
         });
     }
+}
 
-    /// The points of this run as the first event of the next one has them.
-    pub(crate) fn reset_points(&self) -> workflow::ResetPoints {
-        workflow::ResetPoints { points: self.execution.state.reset_points.clone() }
+impl State {
+    /// The points of the run, if it has any.
+    pub(crate) fn reset_points(&self) -> Option<workflow::ResetPoints> {
+        let points = self.reset_points.clone();
+        (!points.is_empty()).then_some(workflow::ResetPoints { points })
     }
 }

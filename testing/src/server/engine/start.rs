@@ -263,10 +263,10 @@ impl State {
 }
 
 impl Transaction<'_> {
-    fn begin(&mut self, run: NewRun) {
+    fn begin(&mut self, mut run: NewRun) {
         let extras = Extras { user_metadata: run.user_metadata, links: run.links, ..Extras::default() };
         let identity = run.start.identity.clone();
-        self.inherit_reset_points(&run.start);
+        self.inherit_reset_points(&mut run.start, self.now.time);
         self.record_with(run.start, extras);
         if let Some((signal, links)) = run.signal {
             self.state().signal_count += 1;

@@ -28,13 +28,43 @@ impl Execution {
         asked_for: ContinueAsNewVersioningBehavior,
     ) -> Option<InheritedAutoUpgradeInfo> {
         let last = self.last_answer()?;
-        let upgrades = last.versioning_behavior() == VersioningBehavior::AutoUpgrade;
         let info = InheritedAutoUpgradeInfo {
             source_deployment_version: Some(last.deployment_version.clone()?),
             continue_as_new_initial_versioning_behavior: asked_for.into(),
             ..Default::default()
         };
-        (upgrades || asked_for != ContinueAsNewVersioningBehavior::Unspecified).then_some(info)
+        (self.upgrades() || asked_for != ContinueAsNewVersioningBehavior::Unspecified).then_some(info)
+    }
+
+    /// Whether a child in the same namespace begins on this run's version, or is told it: if workers of the same queue
+    /// run it and nobody chose another one.
+    pub(crate) fn tells_its_version_to(&self, child: &history::WorkflowExecutionStartedEventAttributes) -> bool {
+        let queue = child.task_queue.as_ref().map(|queue| queue.name.as_str());
+        queue == Some(self.state.task_queue()) && child.versioning_override.is_none()
+    }
+
+    /// What the next attempt inherits: the version that this one has inherited itself, if it stayed on it, or what a run
+    /// is told that does not stay.
+    pub(crate) fn version_for_retry(&self) -> (Option<WorkerDeploymentVersion>, Option<InheritedAutoUpgradeInfo>) {
+        let start = &self.state.start;
+        if self.last_answer().is_none() {
+            return (start.inherited_pinned_version.clone(), start.inherited_auto_upgrade_info.clone());
+        }
+        let pinned = start.inherited_pinned_version.as_ref().and_then(|_| self.pinned_version());
+        let told =
+            start.inherited_auto_upgrade_info.as_ref().map(|info| info.continue_as_new_initial_versioning_behavior());
+        (pinned, self.auto_upgrade_info(told.unwrap_or_default()).filter(|_| self.upgrades()))
+    }
+
+    /// Whether the run goes on with whatever version is the current one: because somebody said so, or its last answer.
+    fn upgrades(&self) -> bool {
+        match self.state.start.versioning_override.as_ref().and_then(|chosen| chosen.r#override.as_ref()) {
+            Some(Override::Pinned(_)) => false,
+            Some(Override::AutoUpgrade(upgrades)) => *upgrades,
+            Some(Override::OneTime(_)) | None => {
+                self.last_answer().is_some_and(|answer| answer.versioning_behavior() == VersioningBehavior::AutoUpgrade)
+            }
+        }
     }
 
     fn last_answer(&self) -> Option<&history::WorkflowTaskCompletedEventAttributes> {
@@ -42,16 +72,5 @@ impl Execution {
             Some(Attributes::WorkflowTaskCompletedEventAttributes(answer)) => Some(answer),
             _ => None,
         })
-    }
-
-    /// The version that a child begins on: its pinned parent's, if workers of the same queue run it and nobody chose
-    /// another one.
-    pub(crate) fn version_for_child(
-        &self,
-        child: &history::WorkflowExecutionStartedEventAttributes,
-    ) -> Option<WorkerDeploymentVersion> {
-        let queue = child.task_queue.as_ref().map(|queue| queue.name.as_str());
-        let inherits = queue == Some(self.state.task_queue()) && child.versioning_override.is_none();
-        self.pinned_version().filter(|_| inherits)
     }
 }
