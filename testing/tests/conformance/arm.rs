@@ -1,7 +1,6 @@
 //! One server to run a body against, and the comparison of two.
 
 use std::future::Future;
-use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide::History;
@@ -54,49 +53,13 @@ where
         eprintln!("{name}: not compared with a real server (none is set that this could be compared with)");
         return Ok(());
     };
-    for is_last in [false, true] {
-        let real = Box::pin(body(Arm::connect(&address, name).await?)).await?;
-        let Some(difference) = Difference::between(&embedded, &real) else { break };
-        assert!(difference.is_of_time && !is_last && may_repeat(name), "{}", difference.text);
+    let real = Box::pin(body(Arm::connect(&address, name).await?)).await?;
+    assert_eq!(embedded.len(), real.len(), "the body returned another number of histories");
+    for (embedded, real) in embedded.iter().zip(&real) {
+        let (ours, theirs) = (normalize(embedded), normalize(real));
+        assert!(ours == theirs, "{}", difference(&ours, &theirs));
     }
     Ok(())
-}
-
-/// Whether a body may be run once more because of the time it took: a worker that loses a task looks the same, so that
-/// few of a whole run may, and each is told where cargo does not hide it.
-fn may_repeat(name: &str) -> bool {
-    static REPEATED: AtomicU32 = AtomicU32::new(0);
-    let before = REPEATED.fetch_add(1, Ordering::Relaxed);
-    let _ = writeln!(std::io::stderr(), "{name}: once more, because a task timed out; is the machine busy?");
-    before < 3
-}
-
-/// Where the histories of two servers part.
-struct Difference {
-    text: String,
-    /// A workflow task was not answered in time on the real server, as can happen to any task on a busy machine.
-    is_of_time: bool,
-}
-
-impl Difference {
-    fn between(embedded: &[History], real: &[History]) -> Option<Self> {
-        assert_eq!(embedded.len(), real.len(), "the body returned another number of histories");
-        embedded.iter().zip(real).find_map(|(embedded, real)| {
-            let (ours, theirs) = (normalize(embedded), normalize(real));
-            let at = (0..ours.len().max(theirs.len())).find(|&at| ours.get(at) != theirs.get(at))?;
-            let is_of_time = theirs.get(at).is_some_and(|event| {
-                event.contains("EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT") && event.contains("TIMEOUT_TYPE_START_TO_CLOSE")
-            });
-            let show = |lines: &[String]| {
-                lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ")
-            };
-            let (number, ours, theirs) = (at + 1, show(&ours), show(&theirs));
-            let text = format!(
-                "the histories differ at event {number}:\nembedded server:\n  {ours}\nreal server:\n  {theirs}"
-            );
-            Some(Self { text, is_of_time })
-        })
-    }
 }
 
 impl Arm {
@@ -172,4 +135,17 @@ pub(crate) async fn until_event<W: abide::WorkflowDefinition>(
         Ok(history.iter().filter(|line| line.contains(event_type)).count() >= count)
     })
     .await
+}
+
+/// The first lines that differ, with what stands around them.
+fn difference(ours: &[String], theirs: &[String]) -> String {
+    let at = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+    let show =
+        |lines: &[String]| lines.iter().skip(at.saturating_sub(2)).take(4).cloned().collect::<Vec<_>>().join("\n  ");
+    format!(
+        "the histories differ at event {}:\nembedded server:\n  {}\nreal server:\n  {}",
+        at + 1,
+        show(ours),
+        show(theirs)
+    )
 }
