@@ -10,12 +10,10 @@ use super::execution::Execution;
 impl Execution {
     /// The version that the run stays on: because somebody else said so, or because its last answer did.
     pub(crate) fn pinned_version(&self) -> Option<WorkerDeploymentVersion> {
-        let chosen = self.state.start.versioning_override.as_ref().and_then(|chosen| chosen.r#override.as_ref());
-        if let Some(chosen) = chosen {
-            return match chosen {
-                Override::Pinned(pinned) => pinned.version.clone(),
-                Override::AutoUpgrade(_) | Override::OneTime(_) => None,
-            };
+        match self.chosen() {
+            Some(Override::Pinned(pinned)) => return pinned.version.clone(),
+            Some(Override::AutoUpgrade(_) | Override::OneTime(_)) => return None,
+            None => {}
         }
         let last = self.last_answer()?;
         last.deployment_version.clone().filter(|_| last.versioning_behavior() == VersioningBehavior::Pinned)
@@ -58,13 +56,18 @@ impl Execution {
 
     /// Whether the run goes on with whatever version is the current one: because somebody said so, or its last answer.
     fn upgrades(&self) -> bool {
-        match self.state.start.versioning_override.as_ref().and_then(|chosen| chosen.r#override.as_ref()) {
+        match self.chosen() {
             Some(Override::Pinned(_)) => false,
             Some(Override::AutoUpgrade(upgrades)) => *upgrades,
             Some(Override::OneTime(_)) | None => {
                 self.last_answer().is_some_and(|answer| answer.versioning_behavior() == VersioningBehavior::AutoUpgrade)
             }
         }
+    }
+
+    /// What somebody chose for this run, whatever its answers say.
+    fn chosen(&self) -> Option<&Override> {
+        self.state.start.versioning_override.as_ref()?.r#override.as_ref()
     }
 
     fn last_answer(&self) -> Option<&history::WorkflowTaskCompletedEventAttributes> {
