@@ -120,6 +120,12 @@ impl Connection {
         inner.with_capabilities().await
     }
 
+    /// Whether the server is the embedded one, in this process.
+    #[cfg(feature = "worker")]
+    pub(crate) fn is_in_process(&self) -> bool {
+        matches!(self.inner.transport, Transport::InProcess(_))
+    }
+
     /// The namespace of the client.
     pub fn namespace(&self) -> &str {
         &self.inner.namespace

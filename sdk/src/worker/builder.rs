@@ -264,8 +264,10 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Which build of the code runs, as histories show it. Default: a checksum of the executable; with a
-    /// [`deployment`](Self::deployment) its build id counts.
+    /// Which build of the code runs, as histories show it. With a [`deployment`](Self::deployment) its build id counts.
+    ///
+    /// Default: the id that the linker wrote into the executable (on Linux what `readelf -n` shows as its build ID, on
+    /// macOS its UUID), or a checksum where it wrote none; `in-process` on the embedded server in this process.
     pub fn build_id(mut self, build_id: impl Into<String>) -> Self {
         self.options.build_id = Some(build_id.into());
         self
