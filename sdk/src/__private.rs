@@ -42,11 +42,10 @@ pub fn read_arg<T: DeserializeOwned + 'static>(from: &mut PayloadReader<'_>) -> 
     from.next()
 }
 
-/// Reads the arguments of a definition, and checks that none is left over.
+/// Reads the arguments of a definition. Payloads beyond them are ignored, as in other SDKs: a caller may follow another
+/// version of the definition, and callers in some languages write `null` for no arguments.
 pub fn read_all_args<D: Arguments>(from: &mut PayloadReader<'_>) -> Result<D::Args, PayloadError> {
-    let args = D::read_args(from)?;
-    from.finish()?;
-    Ok(args)
+    D::read_args(from)
 }
 
 /// What an activity may return.

@@ -34,10 +34,11 @@ pub trait Arguments {
     /// When serde refuses an argument.
     fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
 
-    /// Reads the arguments back; a missing trailing payload reads as `None` where the argument is an `Option`.
+    /// Reads the arguments back. Payloads beyond them are ignored; an argument without a payload reads as JSON's `null`,
+    /// which is `None` where the argument is an `Option`.
     ///
     /// # Errors
-    /// When a payload is missing, too many are there, or one does not fit its argument.
+    /// When a payload does not fit its argument, or is missing and the argument cannot be read from `null`.
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 

@@ -149,7 +149,17 @@ fn arguments_that_do_not_fit_are_told_before_the_code_runs() {
     let number = to_payload(&1).unwrap();
     assert!(text(start(std::slice::from_ref(&number))).starts_with("argument 2 is missing"));
     assert!(text(start(&[number.clone(), to_payload(&"x").unwrap()])).starts_with("argument 2: expected `i64`"));
-    assert!(text(start(&[number.clone(), number.clone(), number])).starts_with("expected 2 argument(s), found 3"));
+}
+
+#[test]
+fn payloads_beyond_the_arguments_are_ignored() {
+    let number = to_payload(&1).unwrap();
+    let three = [number.clone(), number.clone(), number];
+    let mut main = Rc::new(subtract).run(context(), &mut PayloadReader::new(&three)).unwrap();
+    assert!(matches!(main.as_mut().now_or_never(), Some(Ok(_))));
+    let player = instance(Player::run, &0);
+    let answer = player.query(&context(), "health", &mut PayloadReader::new(&three)).expect("it is known");
+    assert_eq!(from_payload::<u32>(&answer.unwrap()).unwrap(), 0);
 }
 
 #[test]

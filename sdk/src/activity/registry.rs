@@ -86,9 +86,7 @@ struct Hosted<A: ActivityImplementation> {
 
 impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
-        let mut reader = PayloadReader::new(&input);
-        let args = A::read_args(&mut reader).and_then(|args| reader.finish().map(|()| args));
-        match args {
+        match A::read_args(&mut PayloadReader::new(&input)) {
             Ok(args) => {
                 let attempt = self.activity.call(self.host.clone(), ctx, args);
                 Box::pin(async move { Ok(to_payload(&attempt.await?)?) })

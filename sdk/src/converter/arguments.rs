@@ -33,7 +33,7 @@ impl PayloadWriter {
     }
 }
 
-/// Hands out a list of payloads as arguments.
+/// Hands out a list of payloads as arguments. Payloads that nobody asks for are ignored.
 #[derive(Debug)]
 pub struct PayloadReader<'a> {
     payloads: &'a [Payload],
@@ -68,20 +68,5 @@ impl<'a> PayloadReader<'a> {
                 ))
             }),
         }
-    }
-
-    /// Checks that no argument is left over.
-    ///
-    /// # Errors
-    /// When more payloads are there than were read.
-    pub fn finish(&self) -> Result<(), PayloadError> {
-        if self.payloads.len() > self.read {
-            return Err(PayloadError::new(format!(
-                "expected {} argument(s), found {}; the caller and the definition differ",
-                self.read,
-                self.payloads.len()
-            )));
-        }
-        Ok(())
     }
 }

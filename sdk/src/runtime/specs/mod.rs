@@ -5,6 +5,7 @@
 
 mod activities;
 mod activity_cancellation;
+mod arguments;
 mod broken_histories;
 mod cancellation;
 mod child_cancellation;
