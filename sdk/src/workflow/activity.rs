@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
@@ -16,7 +17,7 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
-use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options};
+use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options, activity_timeouts};
 use super::context::WorkflowContext;
 use super::header::Headers;
 use super::metadata::user_metadata;
@@ -75,6 +76,38 @@ struct Request<D: ActivityDefinition> {
     location: &'static Location<'static>,
 }
 
+/// What can be said of a call before and after it has a timeout.
+macro_rules! call_options {
+    ($this:ident => $call:expr) => {
+        activity_options!($this => $call.request().options);
+
+        /// The activity's id within this workflow. Default: a number, counted up.
+        pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
+            $call.request().activity_id = Some(id.into());
+            $this
+        }
+
+        /// A short text about this call for people who look at the workflow.
+        pub fn summary(mut $this, summary: impl Into<String>) -> Self {
+            $call.request().summary = Some(summary.into());
+            $this
+        }
+
+        /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. A value that cannot be
+        /// written fails the workflow task.
+        #[track_caller]
+        pub fn header<T: PayloadValue>(mut $this, key: impl Into<String>, value: &T) -> Self {
+            let (request, key) = ($call.request(), key.into());
+            if let Err(error) = request.headers.set(key.as_str(), value) {
+                let name = request.definition.name();
+                let text = format!("the header {key} of activity {name} cannot be written: {error}");
+                $call.shared.fail_task(text, Location::caller());
+            }
+            $this
+        }
+    };
+}
+
 impl WorkflowContext {
     /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
     ///
@@ -114,58 +147,31 @@ impl WorkflowContext {
 
 impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
     /// The limit of one attempt, from its start on a worker to its end.
-    pub fn start_to_close_timeout(self, timeout: std::time::Duration) -> ActivityCall<D> {
+    pub fn start_to_close_timeout(self, timeout: Duration) -> ActivityCall<D> {
         self.call.start_to_close_timeout(timeout)
     }
 
     /// The limit of all attempts together, waiting and retries included.
-    pub fn schedule_to_close_timeout(self, timeout: std::time::Duration) -> ActivityCall<D> {
+    pub fn schedule_to_close_timeout(self, timeout: Duration) -> ActivityCall<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Options shared by several calls; they have a timeout.
+    /// Options shared by several calls; they have a timeout. What this call says itself counts more, before or after.
     pub fn options(mut self, options: &ActivityOptions) -> ActivityCall<D> {
-        if let Some(request) = &mut self.call.request {
-            request.options = options.clone();
-        }
+        self.call.request().options.fill(options);
         self.call
     }
+
+    call_options!(self => self.call);
 }
 
 impl<D: ActivityDefinition> ActivityCall<D> {
-    activity_options!(self => match &mut self.request {
-        Some(request) => &mut request.options,
-        None => unreachable!("an activity call is not changed after it was polled"),
-    });
+    activity_timeouts!(self => self.request().options);
+    call_options!(self => self);
 
-    /// The activity's id within this workflow. Default: a number, counted up.
-    pub fn activity_id(mut self, id: impl Into<String>) -> Self {
-        if let Some(request) = &mut self.request {
-            request.activity_id = Some(id.into());
-        }
-        self
-    }
-
-    /// A short text about this call for people who look at the workflow.
-    pub fn summary(mut self, summary: impl Into<String>) -> Self {
-        if let Some(request) = &mut self.request {
-            request.summary = Some(summary.into());
-        }
-        self
-    }
-
-    /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. A value that cannot be
-    /// written fails the workflow task.
-    #[track_caller]
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
-        if let Some(request) = &mut self.request {
-            let key = key.into();
-            if let Err(error) = request.headers.set(key.as_str(), value) {
-                let name = request.definition.name();
-                let text = format!("the header {key} of activity {name} cannot be written: {error}");
-                self.shared.fail_task(text, Location::caller());
-            }
-        }
+    /// Options shared by several calls. What this call says itself counts more, before or after.
+    pub fn options(mut self, options: &ActivityOptions) -> Self {
+        self.request().options.fill(options);
         self
     }
 
@@ -174,6 +180,13 @@ impl<D: ActivityDefinition> ActivityCall<D> {
         match self.handle.take() {
             Some(handle) => handle,
             None => self.begin(),
+        }
+    }
+
+    fn request(&mut self) -> &mut Request<D> {
+        match &mut self.request {
+            Some(request) => request,
+            None => unreachable!("an activity call is not changed after it was polled"),
         }
     }
 
@@ -267,7 +280,7 @@ impl<D: ActivityDefinition> Request<D> {
             number,
             activity_id: self.activity_id,
             activity_type: Cow::Borrowed(activity_type),
-            on_cancel: match self.options.cancellation_type {
+            on_cancel: match self.options.cancellation_type.unwrap_or_default() {
                 ActivityCancellationType::TryCancel => Input::TryCancel,
                 ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
                 ActivityCancellationType::Abandon => Input::Abandon,
@@ -309,7 +322,7 @@ impl<D: ActivityDefinition> Request<D> {
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
             // A wish: the worker takes it back where it could not start the activity itself.
             request_eager_execution: own_queue,
-            use_workflow_build_id: options.versioning_intent.inherits_build_id(own_queue),
+            use_workflow_build_id: options.versioning_intent.unwrap_or_default().inherits_build_id(own_queue),
             priority: options.priority.as_ref().map(Priority::to_proto),
         };
         Some(CommandBody {

@@ -38,13 +38,13 @@ pub struct ActivityOptions {
     pub(super) heartbeat_timeout: Option<Duration>,
     pub(super) retry_policy: Option<RetryPolicy>,
     pub(super) task_queue: Option<String>,
-    pub(super) cancellation_type: ActivityCancellationType,
+    pub(super) cancellation_type: Option<ActivityCancellationType>,
     pub(super) priority: Option<Priority>,
-    pub(super) versioning_intent: VersioningIntent,
+    pub(super) versioning_intent: Option<VersioningIntent>,
 }
 
-/// The option methods, for the options themselves and for a call that holds some.
-macro_rules! activity_options {
+/// The two timeouts of which one is needed, for the options themselves and for a call that holds some.
+macro_rules! activity_timeouts {
     ($this:ident => $options:expr) => {
         /// The limit of one attempt, from its start on a worker to its end. Default: the schedule-to-close timeout.
         pub fn start_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
@@ -57,7 +57,13 @@ macro_rules! activity_options {
             $options.schedule_to_close_timeout = Some(timeout);
             $this
         }
+    };
+}
+pub(super) use activity_timeouts;
 
+/// All other option methods, for the options themselves and for calls that hold some, with a timeout or without.
+macro_rules! activity_options {
+    ($this:ident => $options:expr) => {
         /// How long the activity may wait for a worker. Default: none.
         pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_start_timeout = Some(timeout);
@@ -88,7 +94,7 @@ macro_rules! activity_options {
             mut $this,
             cancellation_type: crate::workflow::ActivityCancellationType,
         ) -> Self {
-            $options.cancellation_type = cancellation_type;
+            $options.cancellation_type = Some(cancellation_type);
             $this
         }
 
@@ -101,7 +107,7 @@ macro_rules! activity_options {
         /// Whether it goes to workers of this workflow's build, where build ids are used without deployments. Default:
         /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
         pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
-            $options.versioning_intent = intent;
+            $options.versioning_intent = Some(intent);
             $this
         }
     };
@@ -119,6 +125,10 @@ impl ActivityOptions {
         Self::none().schedule_to_close_timeout(timeout)
     }
 
+    activity_timeouts!(self => self);
+    activity_options!(self => self);
+
+    /// Options without a timeout, for a call that has not got one yet.
     pub(super) fn none() -> Self {
         Self {
             schedule_to_close_timeout: None,
@@ -127,11 +137,29 @@ impl ActivityOptions {
             heartbeat_timeout: None,
             retry_policy: None,
             task_queue: None,
-            cancellation_type: ActivityCancellationType::TryCancel,
+            cancellation_type: None,
             priority: None,
-            versioning_intent: VersioningIntent::Unspecified,
+            versioning_intent: None,
         }
     }
 
-    activity_options!(self => self);
+    /// Takes over from `shared` options what these leave open.
+    pub(super) fn fill(&mut self, shared: &Self) {
+        fill(&mut self.schedule_to_close_timeout, &shared.schedule_to_close_timeout);
+        fill(&mut self.schedule_to_start_timeout, &shared.schedule_to_start_timeout);
+        fill(&mut self.start_to_close_timeout, &shared.start_to_close_timeout);
+        fill(&mut self.heartbeat_timeout, &shared.heartbeat_timeout);
+        fill(&mut self.retry_policy, &shared.retry_policy);
+        fill(&mut self.task_queue, &shared.task_queue);
+        fill(&mut self.cancellation_type, &shared.cancellation_type);
+        fill(&mut self.priority, &shared.priority);
+        fill(&mut self.versioning_intent, &shared.versioning_intent);
+    }
+}
+
+/// An option that was not given at the call is taken from the shared ones.
+pub(super) fn fill<T: Clone>(own: &mut Option<T>, shared: &Option<T>) {
+    if own.is_none() {
+        own.clone_from(shared);
+    }
 }

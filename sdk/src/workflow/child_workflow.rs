@@ -137,9 +137,9 @@ impl WorkflowContext {
 impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     child_workflow_options!(self => self.request().options);
 
-    /// Options shared by several calls, in place of those given so far.
+    /// Options shared by several calls. What this call says itself counts more, before or after.
     pub fn options(mut self, options: &ChildWorkflowOptions) -> Self {
-        self.request().options = options.clone();
+        self.request().options.fill(options);
         self
     }
 
@@ -382,7 +382,7 @@ impl<W: WorkflowDefinition> Request<W> {
         let start = notes_start.then(|| shared.begin_operation());
         let replaying = shared.core.borrow().machines.replaying;
         // On replay nothing is sent, so nothing is serialized either.
-        let on_cancel = match self.options.cancellation_type {
+        let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
             ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
             ChildWorkflowCancellationType::Abandon => Input::Abandon,
             ChildWorkflowCancellationType::WaitCancellationRequested
@@ -432,13 +432,13 @@ impl<W: WorkflowDefinition> Request<W> {
             workflow_run_timeout: options.run_timeout.map(to_proto),
             workflow_task_timeout: options.task_timeout.map(to_proto),
             parent_close_policy: options.parent_close_policy.map(|policy| policy.to_proto()).unwrap_or_default(),
-            workflow_id_reuse_policy: options.id_reuse_policy.to_proto(),
+            workflow_id_reuse_policy: options.id_reuse_policy.unwrap_or_default().to_proto(),
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
-            cron_schedule: options.cron_schedule,
+            cron_schedule: options.cron_schedule.unwrap_or_default(),
             memo: self.memo,
             search_attributes: self.search_attributes,
             header: self.headers.to_proto(),
-            inherit_build_id: options.versioning_intent.inherits_build_id(own_queue),
+            inherit_build_id: options.versioning_intent.unwrap_or_default().inherits_build_id(own_queue),
             priority: options.priority.as_ref().map(crate::priority::Priority::to_proto),
             versioning_override: options.versioning_override.map(|versioning| versioning.to_proto()),
             ..Default::default()

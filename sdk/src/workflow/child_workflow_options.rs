@@ -6,6 +6,7 @@ use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::workflow::v1 as proto;
 
+use super::activity_options::fill;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 use crate::versioning::VersioningIntent;
@@ -76,13 +77,13 @@ pub struct ChildWorkflowOptions {
     pub(super) run_timeout: Option<Duration>,
     pub(super) task_timeout: Option<Duration>,
     pub(super) retry_policy: Option<RetryPolicy>,
-    pub(super) cron_schedule: String,
-    pub(super) id_reuse_policy: WorkflowIdReusePolicy,
+    pub(super) cron_schedule: Option<String>,
+    pub(super) id_reuse_policy: Option<WorkflowIdReusePolicy>,
     pub(super) parent_close_policy: Option<ParentClosePolicy>,
-    pub(super) cancellation_type: ChildWorkflowCancellationType,
+    pub(super) cancellation_type: Option<ChildWorkflowCancellationType>,
     pub(super) versioning_override: Option<VersioningOverride>,
     pub(super) priority: Option<Priority>,
-    pub(super) versioning_intent: VersioningIntent,
+    pub(super) versioning_intent: Option<VersioningIntent>,
 }
 
 /// The option methods, for the options themselves and for a call that holds some.
@@ -131,7 +132,7 @@ macro_rules! child_workflow_options {
         /// The child counts as running until the last run has ended. Cancelling it here reaches only the first run, as in
         /// other SDKs: its request names that run.
         pub fn cron_schedule(mut $this, schedule: impl Into<String>) -> Self {
-            $options.cron_schedule = schedule.into();
+            $options.cron_schedule = Some(schedule.into());
             $this
         }
 
@@ -139,7 +140,7 @@ macro_rules! child_workflow_options {
         /// conflict policy: an id that is running is refused, unless this says
         /// [`TerminateIfRunning`](crate::workflow::WorkflowIdReusePolicy::TerminateIfRunning).
         pub fn id_reuse_policy(mut $this, policy: crate::workflow::WorkflowIdReusePolicy) -> Self {
-            $options.id_reuse_policy = policy;
+            $options.id_reuse_policy = Some(policy);
             $this
         }
 
@@ -156,7 +157,7 @@ macro_rules! child_workflow_options {
             mut $this,
             cancellation_type: crate::workflow::ChildWorkflowCancellationType,
         ) -> Self {
-            $options.cancellation_type = cancellation_type;
+            $options.cancellation_type = Some(cancellation_type);
             $this
         }
 
@@ -175,7 +176,7 @@ macro_rules! child_workflow_options {
         /// Whether the child goes to workers of this workflow's build, where build ids are used without deployments. Default:
         /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
         pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
-            $options.versioning_intent = intent;
+            $options.versioning_intent = Some(intent);
             $this
         }
     };
@@ -189,6 +190,23 @@ impl ChildWorkflowOptions {
     }
 
     child_workflow_options!(self => self);
+
+    /// Takes over from `shared` options what these leave open.
+    pub(super) fn fill(&mut self, shared: &Self) {
+        fill(&mut self.namespace, &shared.namespace);
+        fill(&mut self.task_queue, &shared.task_queue);
+        fill(&mut self.execution_timeout, &shared.execution_timeout);
+        fill(&mut self.run_timeout, &shared.run_timeout);
+        fill(&mut self.task_timeout, &shared.task_timeout);
+        fill(&mut self.retry_policy, &shared.retry_policy);
+        fill(&mut self.cron_schedule, &shared.cron_schedule);
+        fill(&mut self.id_reuse_policy, &shared.id_reuse_policy);
+        fill(&mut self.parent_close_policy, &shared.parent_close_policy);
+        fill(&mut self.cancellation_type, &shared.cancellation_type);
+        fill(&mut self.versioning_override, &shared.versioning_override);
+        fill(&mut self.priority, &shared.priority);
+        fill(&mut self.versioning_intent, &shared.versioning_intent);
+    }
 }
 
 impl ParentClosePolicy {

@@ -19,7 +19,9 @@ use super::activity_options::ActivityCancellationType;
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::header::Headers;
-use super::local_activity_options::{LocalActivityOptions, local_activity_options};
+use super::local_activity_options::{
+    DEFAULT_LOCAL_RETRY_THRESHOLD, LocalActivityOptions, local_activity_options, local_activity_timeouts,
+};
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
@@ -83,6 +85,44 @@ struct Request<D: ActivityDefinition> {
     location: &'static Location<'static>,
 }
 
+/// What can be said of a call before and after it has a timeout.
+macro_rules! call_options {
+    ($this:ident => $call:expr) => {
+        local_activity_options!($this => $call.request().options);
+
+        /// The activity's id within this workflow. Default: a number, counted up together with other activities.
+        pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
+            $call.request().activity_id = Some(id.into());
+            $this
+        }
+
+        /// A short text about this call for people who look at the workflow: it stands beside the marker.
+        pub fn summary(mut $this, summary: impl Into<String>) -> Self {
+            $call.request().summary = Some(summary.into());
+            $this
+        }
+
+        /// Writes the arguments into the history, too: it holds only the outcome otherwise. Default: not written.
+        pub fn include_arguments(mut $this) -> Self {
+            $call.request().include_arguments = true;
+            $this
+        }
+
+        /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows; the history does not hold it.
+        /// A value that cannot be written fails the workflow task.
+        #[track_caller]
+        pub fn header<T: PayloadValue>(mut $this, key: impl Into<String>, value: &T) -> Self {
+            let (request, key) = ($call.request(), key.into());
+            if let Err(error) = request.headers.set(key.as_str(), value) {
+                let name = request.definition.name();
+                let text = format!("the header {key} of local activity {name} cannot be written: {error}");
+                $call.shared.fail_task(text, Location::caller());
+            }
+            $this
+        }
+    };
+}
+
 impl WorkflowContext {
     /// Runs an activity in the worker that has this workflow task:
     /// `ctx.local_activity(look_up, id).start_to_close_timeout(secs(2)).await?`.
@@ -138,57 +178,22 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Options shared by several calls; they have a timeout.
+    /// Options shared by several calls; they have a timeout. What this call says itself counts more, before or after.
     pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
-        if let Some(request) = &mut self.call.request {
-            request.options = options.clone();
-        }
+        self.call.request().options.fill(options);
         self.call
     }
+
+    call_options!(self => self.call);
 }
 
 impl<D: ActivityDefinition> LocalActivityCall<D> {
-    local_activity_options!(self => match &mut self.request {
-        Some(request) => &mut request.options,
-        None => unreachable!("a local activity call is not changed after it was polled"),
-    });
+    local_activity_timeouts!(self => self.request().options);
+    call_options!(self => self);
 
-    /// The activity's id within this workflow. Default: a number, counted up together with other activities.
-    pub fn activity_id(mut self, id: impl Into<String>) -> Self {
-        if let Some(request) = &mut self.request {
-            request.activity_id = Some(id.into());
-        }
-        self
-    }
-
-    /// A short text about this call for people who look at the workflow: it stands beside the marker.
-    pub fn summary(mut self, summary: impl Into<String>) -> Self {
-        if let Some(request) = &mut self.request {
-            request.summary = Some(summary.into());
-        }
-        self
-    }
-
-    /// Writes the arguments into the history, too: it holds only the outcome otherwise. Default: not written.
-    pub fn include_arguments(mut self) -> Self {
-        if let Some(request) = &mut self.request {
-            request.include_arguments = true;
-        }
-        self
-    }
-
-    /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows; the history does not hold it.
-    /// A value that cannot be written fails the workflow task.
-    #[track_caller]
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
-        if let Some(request) = &mut self.request {
-            let key = key.into();
-            if let Err(error) = request.headers.set(key.as_str(), value) {
-                let name = request.definition.name();
-                let text = format!("the header {key} of local activity {name} cannot be written: {error}");
-                self.shared.fail_task(text, Location::caller());
-            }
-        }
+    /// Options shared by several calls. What this call says itself counts more, before or after.
+    pub fn options(mut self, options: &LocalActivityOptions) -> Self {
+        self.request().options.fill(options);
         self
     }
 
@@ -197,6 +202,13 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
         match self.handle.take() {
             Some(handle) => handle,
             None => self.begin(),
+        }
+    }
+
+    fn request(&mut self) -> &mut Request<D> {
+        match &mut self.request {
+            Some(request) => request,
+            None => unreachable!("a local activity call is not changed after it was polled"),
         }
     }
 
@@ -315,7 +327,11 @@ impl<D: ActivityDefinition> Request<D> {
             seq,
             activity_id: self.activity_id.clone(),
             activity_type: Cow::Borrowed(self.definition.name()),
-            on_cancel: match self.options.cancellation_type {
+            on_cancel: match self
+                .options
+                .cancellation_type
+                .unwrap_or(ActivityCancellationType::WaitCancellationCompleted)
+            {
                 ActivityCancellationType::TryCancel => Input::TryCancel,
                 ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
                 ActivityCancellationType::Abandon => Input::Abandon,
@@ -353,8 +369,8 @@ impl<D: ActivityDefinition> Request<D> {
             schedule_to_close_timeout: options.schedule_to_close_timeout,
             schedule_to_start_timeout: options.schedule_to_start_timeout,
             start_to_close_timeout: options.start_to_close_timeout,
-            retry_policy: options.retry_policy.clone(),
-            local_retry_threshold: options.local_retry_threshold,
+            retry_policy: options.retry_policy.clone().unwrap_or_default(),
+            local_retry_threshold: options.local_retry_threshold.unwrap_or(DEFAULT_LOCAL_RETRY_THRESHOLD),
         }))
     }
 
@@ -372,7 +388,8 @@ impl<D: ActivityDefinition> Request<D> {
             Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryStateProto::CancelRequested),
             Some(FailureInfo::TimeoutFailureInfo(_)) => ("Local activity timed out", RetryStateProto::Timeout),
             Some(FailureInfo::ApplicationFailureInfo(info))
-                if info.non_retryable || !self.options.retry_policy.retries_type(&info.r#type) =>
+                if info.non_retryable
+                    || !self.options.retry_policy.clone().unwrap_or_default().retries_type(&info.r#type) =>
             {
                 ("Local activity failed", RetryStateProto::NonRetryableFailure)
             }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::activity_options::ActivityCancellationType;
+use super::activity_options::{ActivityCancellationType, fill};
 use crate::retry_policy::RetryPolicy;
 
 /// Longer intervals between attempts become timers.
-const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(60);
+pub(super) const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(60);
 
 /// Options for several local activity calls, with at least one of the two timeouts that a call needs.
 ///
@@ -24,13 +24,13 @@ pub struct LocalActivityOptions {
     pub(super) schedule_to_close_timeout: Option<Duration>,
     pub(super) schedule_to_start_timeout: Option<Duration>,
     pub(super) start_to_close_timeout: Option<Duration>,
-    pub(super) retry_policy: RetryPolicy,
-    pub(super) local_retry_threshold: Duration,
-    pub(super) cancellation_type: ActivityCancellationType,
+    pub(super) retry_policy: Option<RetryPolicy>,
+    pub(super) local_retry_threshold: Option<Duration>,
+    pub(super) cancellation_type: Option<ActivityCancellationType>,
 }
 
-/// The option methods, for the options themselves and for a call that holds some.
-macro_rules! local_activity_options {
+/// The two timeouts of which one is needed, for the options themselves and for a call that holds some.
+macro_rules! local_activity_timeouts {
     ($this:ident => $options:expr) => {
         /// The limit of one attempt, from its start to its end. An attempt that takes longer is dropped where it
         /// waits, and tried again. Default: the schedule-to-close timeout.
@@ -44,7 +44,13 @@ macro_rules! local_activity_options {
             $options.schedule_to_close_timeout = Some(timeout);
             $this
         }
+    };
+}
+pub(super) use local_activity_timeouts;
 
+/// All other option methods, for the options themselves and for calls that hold some, with a timeout or without.
+macro_rules! local_activity_options {
+    ($this:ident => $options:expr) => {
         /// How long an attempt may wait for a free slot of the worker. Default: none.
         pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_start_timeout = Some(timeout);
@@ -54,7 +60,7 @@ macro_rules! local_activity_options {
         /// When the worker tries again. Default: 1 s after the first failure, doubling up to 100 s, no limit of
         /// attempts.
         pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
-            $options.retry_policy = policy;
+            $options.retry_policy = Some(policy);
             $this
         }
 
@@ -62,7 +68,7 @@ macro_rules! local_activity_options {
         /// kept open. For a longer one the workflow waits by a timer, and the next attempt is a new local activity.
         /// Default: 60 s.
         pub fn local_retry_threshold(mut $this, threshold: std::time::Duration) -> Self {
-            $options.local_retry_threshold = threshold;
+            $options.local_retry_threshold = Some(threshold);
             $this
         }
 
@@ -72,7 +78,7 @@ macro_rules! local_activity_options {
             mut $this,
             cancellation_type: crate::workflow::ActivityCancellationType,
         ) -> Self {
-            $options.cancellation_type = cancellation_type;
+            $options.cancellation_type = Some(cancellation_type);
             $this
         }
     };
@@ -90,16 +96,28 @@ impl LocalActivityOptions {
         Self::none().schedule_to_close_timeout(timeout)
     }
 
+    local_activity_timeouts!(self => self);
+    local_activity_options!(self => self);
+
+    /// Options without a timeout, for a call that has not got one yet.
     pub(super) fn none() -> Self {
         Self {
             schedule_to_close_timeout: None,
             schedule_to_start_timeout: None,
             start_to_close_timeout: None,
-            retry_policy: RetryPolicy::new(),
-            local_retry_threshold: DEFAULT_LOCAL_RETRY_THRESHOLD,
-            cancellation_type: ActivityCancellationType::WaitCancellationCompleted,
+            retry_policy: None,
+            local_retry_threshold: None,
+            cancellation_type: None,
         }
     }
 
-    local_activity_options!(self => self);
+    /// Takes over from `shared` options what these leave open.
+    pub(super) fn fill(&mut self, shared: &Self) {
+        fill(&mut self.schedule_to_close_timeout, &shared.schedule_to_close_timeout);
+        fill(&mut self.schedule_to_start_timeout, &shared.schedule_to_start_timeout);
+        fill(&mut self.start_to_close_timeout, &shared.start_to_close_timeout);
+        fill(&mut self.retry_policy, &shared.retry_policy);
+        fill(&mut self.local_retry_threshold, &shared.local_retry_threshold);
+        fill(&mut self.cancellation_type, &shared.cancellation_type);
+    }
 }

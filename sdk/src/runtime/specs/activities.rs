@@ -135,6 +135,32 @@ fn options_are_shared_by_several_calls() {
 }
 
 #[test]
+fn options_come_in_any_order() {
+    check(
+        |ctx| async move {
+            let shared = ActivityOptions::with_schedule_to_close_timeout(mins(60))
+                .task_queue("shared")
+                .heartbeat_timeout(secs(7))
+                .retry_policy(RetryPolicy::new().maximum_attempts(2));
+            let before = ctx.activity(charge, 1).task_queue("own").activity_id("a").start_to_close_timeout(secs(5));
+            let after = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).activity_id("b").task_queue("own");
+            let then_shared = ctx.activity(charge, 1).task_queue("own").heartbeat_timeout(secs(3)).options(&shared);
+            let shared_last =
+                ctx.activity(charge, 1).start_to_close_timeout(secs(5)).task_queue("own").options(&shared);
+            let calls = [before, after, then_shared, shared_last];
+            futures_util::future::try_join_all(calls).await?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[r#"
+            ScheduleActivityTask id=a type=charge queue=own input=1 start_to_close=5s
+            ScheduleActivityTask id=b type=charge queue=own input=1 start_to_close=5s
+            ScheduleActivityTask id=3 type=charge queue=own input=1 schedule_to_close=1h heartbeat=3s retry.maximum_attempts=2
+            ScheduleActivityTask id=4 type=charge queue=own input=1 schedule_to_close=1h start_to_close=5s heartbeat=7s retry.maximum_attempts=2"#]],
+    );
+}
+
+#[test]
 fn a_call_that_is_never_polled_schedules_nothing_and_takes_no_number() {
     check(
         |ctx| async move {

@@ -122,6 +122,23 @@ fn a_version_can_be_pinned_and_options_can_be_shared() {
 }
 
 #[test]
+fn what_a_call_says_itself_counts_more_than_shared_options_in_any_order() {
+    check(
+        |ctx| async move {
+            let shared = ChildWorkflowOptions::new().task_queue("shared").run_timeout(mins(9)).cron_schedule("@daily");
+            let before = ctx.child_workflow(chore, 1).workflow_id("a").task_queue("own").options(&shared);
+            let after = ctx.child_workflow(chore, 1).workflow_id("b").options(&shared).task_queue("own");
+            futures_util::future::try_join(before, after).await?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[r#"
+            StartChildWorkflowExecution id=a type=child queue=own input=1 workflow_run=9m cron=@daily
+            StartChildWorkflowExecution id=b type=child queue=own input=1 workflow_run=9m cron=@daily"#]],
+    );
+}
+
+#[test]
 fn the_start_can_be_waited_for_alone() {
     let code = |ctx: WorkflowContext| async move {
         let child = ctx.child_workflow(chore, 7).workflow_id("child-1").start().await?;

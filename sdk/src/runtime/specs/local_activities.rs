@@ -19,7 +19,7 @@ use crate::replay::{
 };
 use crate::runtime::WorkflowRun;
 use crate::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
-use crate::workflow::{LocalActivityCall, WorkflowContext};
+use crate::workflow::{LocalActivityCall, LocalActivityOptions, WorkflowContext};
 use crate::{ActivityError, RetryPolicy, activity};
 
 #[activity]
@@ -91,6 +91,30 @@ fn b066_the_worker_runs_it_and_the_marker_is_all_that_history_gets() {
         RecordMarker name=core_local_activity details.data={"seq":1,"attempt":1,"activity_id":"1","activity_type":"echo","complete_time":{"seconds":1767225600,"nanos":252000000},"backoff":null,"original_schedule_time":null,"activation_index":1} details.result="hi"
         CompleteWorkflowExecution result="hi""#]]
     .assert_eq(&text(&Output::Complete(Box::new(completion))));
+}
+
+#[test]
+fn options_come_in_any_order() {
+    let shared = || LocalActivityOptions::with_start_to_close_timeout(secs(9)).local_retry_threshold(secs(3));
+    let mut run = run_of(move |ctx| async move {
+        let policy = || RetryPolicy::new().maximum_attempts(2);
+        let calls = [
+            ctx.local_activity(look, ()).retry_policy(policy()).activity_id("a").start_to_close_timeout(secs(5)),
+            ctx.local_activity(look, ()).start_to_close_timeout(secs(5)).activity_id("b").retry_policy(policy()),
+            ctx.local_activity(look, ()).local_retry_threshold(secs(7)).options(&shared()),
+            ctx.local_activity(look, ()).start_to_close_timeout(secs(5)).options(&shared()),
+        ];
+        futures_util::future::try_join_all(calls).await?;
+        Ok(())
+    });
+    let Output::RunLocalActivities { start, .. } = begin(&mut run) else { panic!("nothing is to be run") };
+    let said = start.iter().map(|task| {
+        let (timeout, attempts) = (task.start_to_close_timeout.unwrap(), task.retry_policy.to_proto().maximum_attempts);
+        (task.activity_id.as_str(), timeout.as_secs(), attempts, task.local_retry_threshold.as_secs())
+    });
+    let [before, after, threshold, timeout] = said.collect::<Vec<_>>()[..] else { panic!("four are to be run") };
+    assert_eq!((before, after), (("a", 5, 2, 60), ("b", 5, 2, 60)));
+    assert_eq!((threshold, timeout), (("3", 9, 0, 7), ("4", 5, 0, 3)));
 }
 
 #[test]
