@@ -63,7 +63,7 @@ where
 }
 
 impl Arm {
-    async fn connect(address: &str, name: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) async fn connect(address: &str, name: &str) -> Result<Self, Box<dyn std::error::Error>> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let client = Client::connect(ClientOptions::new(address)).await?;

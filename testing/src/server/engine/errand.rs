@@ -1,5 +1,5 @@
 //! What a committed transaction makes other runs do: start a child, deliver a signal, tell a parent. Done in the order in
-//! which it was caused, one after another, when the transaction that caused it is over.
+//! which it was caused (but children are started last), one after another, when the transaction that caused it is over.
 
 use std::collections::VecDeque;
 
@@ -26,6 +26,8 @@ pub(crate) enum Errand {
 #[derive(Debug, Default)]
 pub(crate) struct Errands {
     waiting: VecDeque<(ExecutionId, Errand)>,
+    /// Signals (the second id sends) that a run cannot take while it is closing.
+    held: Vec<(ExecutionId, ExecutionId, Errand)>,
     /// One is under way, or all are held back.
     busy: bool,
 }
@@ -33,6 +35,21 @@ pub(crate) struct Errands {
 impl Errands {
     pub(crate) fn add(&mut self, id: ExecutionId, errand: Errand) {
         self.waiting.push_back((id, errand));
+    }
+
+    /// Keeps an errand until `target` is no longer closing.
+    pub(crate) fn hold_until_closed(&mut self, target: ExecutionId, id: ExecutionId, errand: Errand) {
+        self.held.push((target, id, errand));
+    }
+
+    /// What was kept for `target` is tried again.
+    pub(crate) fn release_held(&mut self, target: ExecutionId) {
+        if self.held.iter().any(|(held, ..)| *held == target) {
+            let (free, held) = std::mem::take(&mut self.held).into_iter().partition(|(held, ..)| *held == target);
+            self.held = held;
+            let free: Vec<_> = free;
+            self.waiting.extend(free.into_iter().map(|(_, id, errand)| (id, errand)));
+        }
     }
 }
 
@@ -60,8 +77,12 @@ impl Engine {
         self.errands.busy = true;
     }
 
+    /// Messages go before the starts of children: on a real server they are sent at the same time, and a message to a child
+    /// that the same answer starts finds nobody more often than not.
     pub(crate) fn release_errands(&mut self) {
         self.errands.busy = false;
+        let starts = |(_, errand): &(ExecutionId, Errand)| matches!(errand, Errand::StartChild(_));
+        self.errands.waiting.make_contiguous().sort_by_key(starts);
         self.run_errands();
     }
 }

@@ -92,7 +92,7 @@ pub(crate) struct State {
     pub(crate) reset_points: Vec<workflow::ResetPointInfo>,
 
     pub(crate) updates: Updates,
-    /// The worker has tried to end the run and could not, because something new had come: no more updates are taken.
+    /// The worker has tried to end the run and could not, because something new had come. Holds until its next task is over.
     pub(crate) close_attempted: bool,
 
     pub(crate) cancel_requested: bool,
@@ -143,6 +143,12 @@ impl State {
     /// A workflow task was handed to a worker and is not answered yet.
     pub(crate) fn task_is_started(&self) -> bool {
         self.task.as_ref().is_some_and(|task| task.started_time.is_some())
+    }
+
+    /// The worker has tried to end the run and could not, and has the next task in hand: nothing new is taken that could
+    /// make it fail again.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.close_attempted && self.task_is_started()
     }
 
     pub(crate) fn workflow_type(&self) -> common::WorkflowType {

@@ -6,11 +6,13 @@ use super::api::enums::{
     SignalExternalWorkflowExecutionFailedCause as SignalFailed,
 };
 use super::api::{Attributes, common, history};
+use super::errand::Errand;
 use super::execution::ExecutionId;
 use super::signal::SIGNAL_LIMIT;
 use super::workflow_task::HISTORY_SERVICE;
 
 /// Why a message has no receiver.
+#[derive(Clone, Copy)]
 enum NoTarget {
     Namespace,
     Workflow,
@@ -25,6 +27,11 @@ impl Engine {
         };
         let target = initiated.workflow_execution.as_ref();
         let found = self.receiver(sender, &initiated.namespace, target, initiated.child_workflow_only);
+        if let Ok(target) = found
+            && self.execution(target).state.is_closing()
+        {
+            return self.errands.hold_until_closed(target, sender, Errand::SignalExternal(initiated_event_id));
+        }
         let delivered = match found {
             Ok(id) if !self.execution(id).is_running() => Err(SignalFailed::ExternalWorkflowExecutionNotFound),
             Ok(id) if self.execution(id).state.signal_count >= SIGNAL_LIMIT => {

@@ -285,6 +285,9 @@ impl Engine {
             self.deliver_completions(id);
         }
         self.advance_updates(id);
+        if !self.execution(id).state.is_closing() {
+            self.errands.release_held(id);
+        }
         self.run_errands();
         result
     }

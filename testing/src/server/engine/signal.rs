@@ -100,14 +100,17 @@ impl Engine {
         with_start: bool,
     ) -> Result<(), Error> {
         let execution = self.execution(id);
-        if !execution.is_running() {
-            return Err(Error::completed());
-        }
         if execution.state.request_ids.contains(&signal.request_id) {
             return Ok(());
         }
+        if !execution.is_running() {
+            return Err(Error::completed());
+        }
         if execution.state.signal_count >= SIGNAL_LIMIT {
             return Err(Error::invalid_argument("exceeded workflow execution limit for signal events"));
+        }
+        if execution.state.is_closing() {
+            return Err(Error::workflow_closing());
         }
         self.transact(id, |transaction| transaction.signal(signal, links, with_start));
         Ok(())

@@ -123,7 +123,7 @@ impl Engine {
         if !execution.is_running() {
             return Err(Error::completed());
         }
-        if state.close_attempted && state.task_is_started() {
+        if state.is_closing() {
             return Err(Error::workflow_closing());
         }
         if state.task.as_ref().is_some_and(|task| task.attempt >= BROKEN_TASK_ATTEMPT) {

@@ -269,6 +269,9 @@ impl Transaction<'_> {
     /// Takes the pending task out of the state: events are no longer buffered.
     fn remove_workflow_task(&mut self) -> Option<WorkflowTask> {
         let task = self.execution.state.task.take()?;
+        if task.started_time.is_some() {
+            self.state().close_attempted = false;
+        }
         self.remove_deadline(task.deadline);
         Some(task)
     }

@@ -180,6 +180,7 @@ impl Transaction<'_> {
             has_unhandled_events: !self.execution.state.buffer.is_empty(),
             cancelled_unstarted_activity: false,
             eager_activities: Vec::new(),
+            children: Default::default(),
             messages: std::mem::take(&mut request.messages),
         };
         self.state().sticky = sticky(&request);
@@ -194,7 +195,6 @@ impl Transaction<'_> {
             self.refuse(&refusal, task, request.identity)?;
             return Ok(Outcome { refusal: Some(refusal), ..Outcome::default() });
         }
-        self.state().close_attempted = false;
         let wanted = request.force_create_new_workflow_task
             || completion.has_unhandled_events
             || completion.cancelled_unstarted_activity;
@@ -216,7 +216,6 @@ impl Transaction<'_> {
             return Err(Error::invalid_argument(refusal.message()));
         }
         self.stays_in_memory = false;
-        self.state().close_attempted |= unhandled;
         self.state().updates.give_up_sent();
         self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
             cause: refusal.cause.into(),
@@ -224,6 +223,7 @@ impl Transaction<'_> {
             identity,
             ..Default::default()
         });
+        self.state().close_attempted = unhandled;
         if refusal.ends_workflow {
             self.terminate(refusal.message(), None, HISTORY_SERVICE.to_owned(), Vec::new());
         }

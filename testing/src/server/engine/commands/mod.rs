@@ -18,6 +18,8 @@ mod start_child_workflow_execution;
 mod start_timer;
 mod upsert_workflow_search_attributes;
 
+use std::collections::BTreeSet;
+
 use super::api::command::command::Attributes;
 use super::api::enums::WorkflowTaskFailedCause;
 use super::api::{command, enums::CommandType, protocol};
@@ -39,6 +41,8 @@ pub(crate) struct Completion {
     pub(crate) cancelled_unstarted_activity: bool,
     /// Activities (by scheduled event id) that the worker takes along at once.
     pub(crate) eager_activities: Vec<i64>,
+    /// The workflow ids of the children that this completion starts.
+    pub(crate) children: BTreeSet<String>,
     /// The worker's answers to updates that are not carried out yet.
     pub(crate) messages: Vec<protocol::Message>,
 }

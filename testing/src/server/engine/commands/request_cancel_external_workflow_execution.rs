@@ -22,6 +22,13 @@ pub(super) fn apply(
     if !attributes.run_id.is_empty() && uuid::Uuid::parse_str(&attributes.run_id).is_err() {
         return Err(bad("Invalid RunId set on RequestCancelExternalWorkflowExecutionCommand."));
     }
+    if completion.children.contains(&attributes.workflow_id) {
+        let (id, run_id, namespace) = (&attributes.workflow_id, &attributes.run_id, &attributes.namespace);
+        return Err(bad(&format!(
+            "Start and RequestCancel for child workflow is not allowed in same workflow task. WorkflowId={id} \
+             RunId={run_id} Namespace={namespace}"
+        )));
+    }
     let event = history::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
         namespace: namespace.name.clone(),

@@ -18,7 +18,7 @@ const PENDING_LIMIT: usize = 2000;
 #[expect(deprecated, reason = "SDKs still send control and inherit_build_id, and the real server still copies them")]
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
-    completion: &Completion,
+    completion: &mut Completion,
     attributes: command::StartChildWorkflowExecutionCommandAttributes,
     extras: Extras,
 ) -> Result<(), Refusal> {
@@ -70,6 +70,7 @@ pub(super) fn apply(
         );
         return Err(Refusal::new(WorkflowTaskFailedCause::PendingChildWorkflowsLimitExceeded, text));
     }
+    completion.children.insert(event.workflow_id.clone());
     transaction.initiate_child(event, extras);
     Ok(())
 }

@@ -177,3 +177,133 @@ fn cancellation_does_not_wait_for_the_start_delay() {
         "#]],
     );
 }
+
+#[test]
+fn a_run_that_is_closing_takes_no_signal_while_its_task_is_in_hand() {
+    check(
+        "
+            start
+            poll
+            signal a
+            respond: continue-as-new
+            signal b
+            poll
+            signal c
+            signal-with-start c
+            cancel
+            respond: continue-as-new
+            signal d
+            poll
+            signal e
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            respond: InvalidArgument UnhandledCommand
+            poll: task, attempt 1, events 1-8
+            signal: ResourceExhausted workflow operation can not be applied because workflow is closing
+            signal-with-start: ResourceExhausted workflow operation can not be applied because workflow is closing
+            respond: InvalidArgument UnhandledCommand
+            poll: task, attempt 1, events 1-13
+            signal: ResourceExhausted workflow operation can not be applied because workflow is closing
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_task_ends_the_closing() {
+    check(
+        "
+            start
+            poll
+            signal a
+            respond: complete
+            poll
+            signal b
+            fail-task
+            poll
+            signal c
+            respond:
+            signal d
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            respond: InvalidArgument UnhandledCommand
+            poll: task, attempt 1, events 1-7
+            signal: ResourceExhausted workflow operation can not be applied because workflow is closing
+            poll: task, attempt 2, events 1-10
+        "#]],
+    );
+}
+
+#[test]
+fn the_signal_of_another_workflow_waits_for_a_closing_run() {
+    check(
+        "
+            start
+            poll
+            signal a
+            respond: continue-as-new
+            poll
+            start of=sender
+            poll
+            respond of=sender: signal-workflow wf hello
+            history of=sender
+            respond of=wf: continue-as-new
+            history
+            history of=sender
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            respond: InvalidArgument UnhandledCommand
+            poll: task, attempt 1, events 1-7
+            start: another run, started true
+            poll: task, attempt 1 of sender, events 1-3
+            history of sender:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 SignalExternalWorkflowExecutionInitiated hello to wf
+            history:
+              1 WorkflowExecutionStarted attempt 1, by Workflow, in 1s
+              2 WorkflowExecutionSignaled hello from sender
+            history of sender:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 SignalExternalWorkflowExecutionInitiated hello to wf
+              6 ExternalWorkflowExecutionSignaled of 5
+              7 WorkflowTaskScheduled on tq, attempt 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_message_to_a_child_that_the_same_answer_starts_finds_nobody() {
+    check(
+        "
+            start
+            poll
+            respond: child c; signal-workflow c hello child
+            history
+        ",
+        &expect![[r#"
+            start: first run, started true
+            poll: task, attempt 1, events 1-3
+            history:
+              1 WorkflowExecutionStarted attempt 1
+              2 WorkflowTaskScheduled on tq, attempt 1
+              3 WorkflowTaskStarted of 2
+              4 WorkflowTaskCompleted of 2, 3
+              5 StartChildWorkflowExecutionInitiated c Terminate
+              6 SignalExternalWorkflowExecutionInitiated hello to c
+              7 SignalExternalWorkflowExecutionFailed of 6: ExternalWorkflowExecutionNotFound
+              8 WorkflowTaskScheduled on tq, attempt 1
+              9 ChildWorkflowExecutionStarted of 5
+        "#]],
+    );
+}
