@@ -323,3 +323,71 @@ async fn a_child_that_continues_as_new_ends_with_its_last_run() -> Outcome {
     })
     .await
 }
+
+/// Goes on in a second run: continued as new, or tried again after a failure. That one waits to be cancelled.
+#[workflow]
+async fn second_run_waits(ctx: &WorkflowContext, how: String) -> Result<(), WorkflowError> {
+    if ctx.info().continued_run_id.is_empty() {
+        return match how.as_str() {
+            "continued" => ctx.continue_as_new(second_run_waits, how).into(),
+            _ => Err(ApplicationFailure::new("once more").into()),
+        };
+    }
+    ctx.wait_until(|| false).await?;
+    Ok(())
+}
+
+/// Cancels its child when it is told to, and waits for the child's end.
+#[workflow]
+#[derive(Default)]
+struct CancelsLater {
+    told: State<bool>,
+}
+
+#[workflow_methods]
+impl CancelsLater {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, how: String) -> Result<String, WorkflowError> {
+        let call = ctx.child_workflow(second_run_waits, how).workflow_id(child_id(ctx));
+        let call = call.retry_policy(RetryPolicy::new().initial_interval(millis(20)).maximum_attempts(2));
+        let child = call.cancellation_type(ChildWorkflowCancellationType::WaitCancellationCompleted).start().await?;
+        ctx.wait_until(|| self.told.get()).await?;
+        child.cancel();
+        Ok(told(&child.await.expect_err("it is cancelled")))
+    }
+
+    #[signal]
+    fn cancel(&self) {
+        self.told.set(true);
+    }
+}
+
+async fn cancelled_in_its_second_run(arm: Arm, how: &str) -> Histories {
+    let worker = arm.worker().workflow(CancelsLater::run).workflow(second_run_waits).build()?;
+    let histories = worker
+        .run_until(async {
+            let start = arm.client.start(CancelsLater::run, how.into()).id(arm.id()).task_queue(arm.queue());
+            let (parent, child) = (start.await?, arm.client.handle(second_run_waits, format!("{}-child", arm.id())));
+            until("the second run waits", || async {
+                let Ok(described) = child.describe().await else { return Ok(false) };
+                let is_second = described.info().run_id() != described.info().first_run_id();
+                Ok(is_second && child.fetch_history().await?.len() >= 4)
+            })
+            .await?;
+            parent.signal(CancelsLater::cancel, ()).await?;
+            assert_eq!(parent.result().await?, "cancelled");
+            Ok::<_, Box<dyn std::error::Error>>(vec![parent.fetch_history().await?, child.fetch_history().await?])
+        })
+        .await??;
+    Ok(histories)
+}
+
+#[tokio::test]
+async fn a_child_that_has_continued_as_new_is_cancelled_in_its_open_run() -> Outcome {
+    compare("child-continued-cancelled", |arm| cancelled_in_its_second_run(arm, "continued")).await
+}
+
+#[tokio::test]
+async fn a_child_that_was_tried_again_is_cancelled_in_its_open_run() -> Outcome {
+    compare("child-retried-cancelled", |arm| cancelled_in_its_second_run(arm, "retried")).await
+}

@@ -374,8 +374,9 @@ impl StateMachines {
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = || RequestCancelExternalWorkflowExecutionCommandAttributes {
             namespace: machine.namespace.clone(),
+            // Without the run id, as a signal: it is for the child's latest run. Its first one may have continued as new,
+            // or been tried again, and a request to a closed run is taken and reaches nobody.
             workflow_id: workflow_id.clone(),
-            run_id: machine.run_id.clone(),
             child_workflow_only: true,
             reason: reason.to_string(),
             ..Default::default()

@@ -433,7 +433,7 @@ fn without_flag_1_the_recorded_child_is_taken_as_it_is() {
         &after_first_task(&STARTED.replace("Initiated", "Initiated id=another type=other"))
             .replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=none"),
         expect![[r#"
-            RequestCancelExternalWorkflowExecution id=another run_id=run-of-another child_workflow_only=true
+            RequestCancelExternalWorkflowExecution id=another child_workflow_only=true
             CompleteWorkflowExecution result="another""#]],
     );
 }
@@ -574,7 +574,7 @@ fn a_child_in_another_namespace_is_signalled_and_cancelled_there() {
         code,
         &signalled,
         expect![
-            "RequestCancelExternalWorkflowExecution namespace=theirs id=child-1 run_id=run-of-child-1 child_workflow_only=true reason=enough"
+            "RequestCancelExternalWorkflowExecution namespace=theirs id=child-1 child_workflow_only=true reason=enough"
         ],
     );
     check(
