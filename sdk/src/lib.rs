@@ -18,6 +18,7 @@ mod duration;
 mod failure;
 mod history;
 mod nexus;
+mod presence;
 mod priority;
 mod retry_policy;
 mod search_attributes;

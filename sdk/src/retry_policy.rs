@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::RetryPolicy as RetryPolicyProto;
 
-use crate::duration::{from_proto, to_proto};
+use crate::duration::to_proto;
+use crate::presence;
 
 #[cfg(any(test, feature = "worker"))]
 const DEFAULT_INITIAL_INTERVAL: Duration = Duration::from_secs(1);
@@ -99,14 +100,16 @@ impl RetryPolicy {
         }
     }
 
-    pub(crate) fn from_proto(proto: &RetryPolicyProto) -> Self {
-        Self {
-            initial_interval: proto.initial_interval.as_ref().map(from_proto),
+    /// On the wire zero means the default, and a policy that says nothing is none.
+    pub(crate) fn from_proto(proto: Option<&RetryPolicyProto>) -> Option<Self> {
+        let proto = proto.filter(|proto| **proto != RetryPolicyProto::default())?;
+        Some(Self {
+            initial_interval: presence::duration(proto.initial_interval.as_ref()),
             backoff_coefficient: (proto.backoff_coefficient != 0.0).then_some(proto.backoff_coefficient),
-            maximum_interval: proto.maximum_interval.as_ref().map(from_proto),
+            maximum_interval: presence::duration(proto.maximum_interval.as_ref()),
             maximum_attempts: proto.maximum_attempts,
             non_retryable_error_types: proto.non_retryable_error_types.clone(),
-        }
+        })
     }
 }
 
@@ -122,6 +125,20 @@ mod tests {
     fn intervals_double_from_a_second_to_a_hundred() {
         assert_eq!(delays(&RetryPolicy::new(), 9), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 100.0, 100.0]);
         assert_eq!(RetryPolicy::new().delay_after(u32::MAX), Some(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn what_the_wire_leaves_out_or_at_zero_is_the_default() {
+        let zero = Some(abide_protos::Duration::default());
+        let proto = RetryPolicyProto {
+            initial_interval: zero,
+            maximum_interval: zero,
+            maximum_attempts: 3,
+            ..Default::default()
+        };
+        let policy = RetryPolicy::from_proto(Some(&proto)).unwrap();
+        assert_eq!(delays(&policy, 9), [1.0, 2.0]);
+        assert_eq!(RetryPolicy::from_proto(Some(&RetryPolicyProto::default())), None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use abide_protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionR
 use super::policies::WorkflowExecutionStatus;
 use crate::converter::{PayloadError, PayloadReader, from_payload};
 use crate::definition::PayloadValue;
-use crate::duration::{from_proto, time_from_proto};
 use crate::failure::Failure;
+use crate::presence;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
 
 /// One run of a workflow as visibility knows it (Temporal's `WorkflowExecutionInfo`).
@@ -60,17 +60,17 @@ impl WorkflowExecutionInfo {
 
     /// When the run was started.
     pub fn start_time(&self) -> Option<SystemTime> {
-        self.proto.start_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.start_time.as_ref())
     }
 
     /// When its first workflow task could begin: the start, and the delay by start delay, retry or cron.
     pub fn execution_time(&self) -> Option<SystemTime> {
-        self.proto.execution_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.execution_time.as_ref())
     }
 
     /// When it closed; `None` while it is open.
     pub fn close_time(&self) -> Option<SystemTime> {
-        self.proto.close_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.close_time.as_ref())
     }
 
     /// How many events the history has; in lists only for closed runs.
@@ -85,12 +85,12 @@ impl WorkflowExecutionInfo {
 
     /// Workflow id and run id of the parent, if it is a child workflow.
     pub fn parent(&self) -> Option<(&str, &str)> {
-        self.proto.parent_execution.as_ref().map(ids)
+        presence::execution(self.proto.parent_execution.as_ref()).map(ids)
     }
 
     /// Workflow id and run id of the root of its tree of parents, if the server says.
     pub fn root(&self) -> Option<(&str, &str)> {
-        self.proto.root_execution.as_ref().map(ids)
+        presence::execution(self.proto.root_execution.as_ref()).map(ids)
     }
 
     /// A value of the memo; `None` if there is none of that key.
@@ -139,7 +139,8 @@ impl WorkflowDescription {
             info: WorkflowExecutionInfo::from_proto(proto.workflow_execution_info.unwrap_or_default()),
             pending_activities: proto.pending_activities.into_iter().map(PendingActivity::from_proto).collect(),
             pending_children: proto.pending_children.len(),
-            workflow_task_attempt: proto.pending_workflow_task.map(|task| u32::try_from(task.attempt).unwrap_or(1)),
+            workflow_task_attempt: presence::message(proto.pending_workflow_task)
+                .map(|task| u32::try_from(task.attempt).unwrap_or(1)),
             cancel_requested: proto.workflow_extended_info.is_some_and(|info| info.cancel_requested),
         }
     }
@@ -238,7 +239,7 @@ impl PendingActivity {
 
     /// What the last attempt failed with.
     pub fn last_failure(&self) -> Option<Failure> {
-        self.proto.last_failure.clone().map(Failure::from_proto)
+        presence::message(self.proto.last_failure.clone()).map(Failure::from_proto)
     }
 
     /// Who ran the last attempt; empty if there was none.
@@ -248,22 +249,22 @@ impl PendingActivity {
 
     /// When the attempt that runs was started.
     pub fn last_started_time(&self) -> Option<SystemTime> {
-        self.proto.last_started_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.last_started_time.as_ref())
     }
 
     /// When the last heartbeat came.
     pub fn last_heartbeat_time(&self) -> Option<SystemTime> {
-        self.proto.last_heartbeat_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.last_heartbeat_time.as_ref())
     }
 
     /// When the next attempt is due; `None` while one runs.
     pub fn next_attempt_schedule_time(&self) -> Option<SystemTime> {
-        self.proto.next_attempt_schedule_time.as_ref().map(time_from_proto)
+        presence::time(self.proto.next_attempt_schedule_time.as_ref())
     }
 
     /// How long the wait for the next attempt is in all; `None` while one runs.
     pub fn current_retry_interval(&self) -> Option<Duration> {
-        self.proto.current_retry_interval.as_ref().map(from_proto)
+        presence::duration(self.proto.current_retry_interval.as_ref())
     }
 
     /// One detail of the last heartbeat, counted from 0; `None` if there are fewer.
@@ -288,5 +289,42 @@ impl fmt::Debug for PendingActivity {
             .field("attempt", &self.attempt())
             .field("last_failure", &self.last_failure())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_protos::Timestamp;
+    use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+    use abide_protos::temporal::api::workflow::v1::PendingWorkflowTaskInfo;
+
+    use super::*;
+
+    /// As older servers answer: optional messages are there, and empty.
+    #[test]
+    fn what_is_there_and_says_nothing_is_none() {
+        let info = WorkflowExecutionInfo::from_proto(InfoProto {
+            parent_execution: Some(WorkflowExecution::default()),
+            root_execution: Some(WorkflowExecution::default()),
+            close_time: Some(Timestamp::default()),
+            ..Default::default()
+        });
+        assert_eq!((info.parent(), info.root(), info.close_time()), (None, None, None));
+        let activity = PendingActivity::from_proto(PendingActivityProto {
+            last_failure: Some(FailureProto::default()),
+            last_started_time: Some(Timestamp::default()),
+            last_heartbeat_time: Some(Timestamp::default()),
+            next_attempt_schedule_time: Some(Timestamp::default()),
+            current_retry_interval: Some(Default::default()),
+            ..Default::default()
+        });
+        assert!(activity.last_failure().is_none());
+        assert_eq!((activity.last_started_time(), activity.last_heartbeat_time()), (None, None));
+        assert_eq!((activity.next_attempt_schedule_time(), activity.current_retry_interval()), (None, None));
+        let description = WorkflowDescription::from_proto(DescribeWorkflowExecutionResponse {
+            pending_workflow_task: Some(PendingWorkflowTaskInfo::default()),
+            ..Default::default()
+        });
+        assert_eq!(description.workflow_task_attempt(), None);
     }
 }

@@ -156,13 +156,13 @@ impl Failure {
 
     /// The failure that caused this one.
     pub fn cause(&self) -> Option<Failure> {
-        self.proto.cause.as_ref().map(|cause| Failure { proto: cause.clone() })
+        cause_of(&self.proto).map(|cause| Failure { proto: cause.clone() })
     }
 
     /// The last failure of the chain of causes; this one if it has no cause.
     pub fn root_cause(&self) -> Failure {
         let mut proto = &self.proto;
-        while let Some(cause) = &proto.cause {
+        while let Some(cause) = cause_of(proto) {
             proto = cause;
         }
         Failure { proto: proto.clone() }
@@ -249,6 +249,12 @@ impl From<ApplicationFailure> for Failure {
 }
 
 /// The message, and each cause after a colon.
+/// A cause that says nothing is none.
+#[expect(clippy::borrowed_box, reason = "what holds a cause clones its box, and not twice")]
+fn cause_of(failure: &FailureProto) -> Option<&Box<FailureProto>> {
+    failure.cause.as_ref().filter(|cause| ***cause != FailureProto::default())
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut next = Some(&self.proto);

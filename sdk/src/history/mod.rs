@@ -72,7 +72,8 @@ impl History {
 
     /// The workflow's type; `None` if the history does not begin with a WorkflowExecutionStarted event that names it.
     pub fn workflow_type(&self) -> Option<&str> {
-        self.started()?.workflow_type.as_ref().map(|workflow_type| workflow_type.name.as_str())
+        let name = self.started()?.workflow_type.as_ref().map(|workflow_type| workflow_type.name.as_str());
+        name.filter(|name| !name.is_empty())
     }
 
     /// How many events there are.

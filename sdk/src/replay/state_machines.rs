@@ -565,14 +565,16 @@ impl StateMachines {
     #[expect(deprecated, reason = "older histories name the build id in older fields")]
     fn deployment_version_of(&mut self, completed: &WorkflowTaskCompletedEventAttributes) {
         let (name, build_id) = match (&completed.deployment_version, &completed.worker_version) {
-            (Some(version), _) => (version.deployment_name.as_str(), version.build_id.as_str()),
-            (None, _) if !completed.worker_deployment_version.is_empty() => {
+            (Some(version), _) if !version.build_id.is_empty() => {
+                (version.deployment_name.as_str(), version.build_id.as_str())
+            }
+            _ if !completed.worker_deployment_version.is_empty() => {
                 // Deployment names have no dot, build ids may have some.
                 let text = completed.worker_deployment_version.as_str();
                 text.split_once('.').unwrap_or(("", text))
             }
-            (None, Some(stamp)) => ("", stamp.build_id.as_str()),
-            (None, None) => ("", ""),
+            (_, Some(stamp)) => ("", stamp.build_id.as_str()),
+            (_, None) => ("", ""),
         };
         if build_id.is_empty() {
             self.deployment_version = None;

@@ -36,8 +36,8 @@ use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContex
 use crate::client::rpc::Rpc;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::converter::DataConverter;
-use crate::duration::{from_proto, time_from_proto};
 use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURCE, application_failure};
+use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
@@ -421,7 +421,7 @@ fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
 /// What an attempt is told about itself, its arguments, and the progress of earlier attempts.
 fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInfo, Vec<Payload>, Vec<Payload>) {
     // The server writes "none" as zero.
-    let timeout = |proto: Option<_>| proto.as_ref().map(from_proto).filter(|timeout| !timeout.is_zero());
+    let timeout = |proto: Option<_>| presence::duration(proto.as_ref());
     let execution = task.workflow_execution.unwrap_or_default();
     let info = ActivityInfo {
         activity_id: task.activity_id,
@@ -434,13 +434,13 @@ fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInf
         workflow_id: execution.workflow_id,
         run_id: execution.run_id,
         workflow_type: task.workflow_type.unwrap_or_default().name,
-        scheduled_time: task.scheduled_time.as_ref().map(time_from_proto),
-        current_attempt_scheduled_time: task.current_attempt_scheduled_time.as_ref().map(time_from_proto),
-        started_time: task.started_time.as_ref().map(time_from_proto),
+        scheduled_time: presence::time(task.scheduled_time.as_ref()),
+        current_attempt_scheduled_time: presence::time(task.current_attempt_scheduled_time.as_ref()),
+        started_time: presence::time(task.started_time.as_ref()),
         start_to_close_timeout: timeout(task.start_to_close_timeout),
         schedule_to_close_timeout: timeout(task.schedule_to_close_timeout),
         heartbeat_timeout: timeout(task.heartbeat_timeout),
-        retry_policy: task.retry_policy.as_ref().map(RetryPolicy::from_proto),
+        retry_policy: RetryPolicy::from_proto(task.retry_policy.as_ref()),
         priority: task.priority.as_ref().map(Priority::from_proto).unwrap_or_default(),
         header: task.header.unwrap_or_default(),
     };

@@ -9,8 +9,9 @@ use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
 use crate::converter::{PayloadError, PayloadReader, from_payload};
 use crate::definition::PayloadValue;
-use crate::duration::{from_proto, time_from_proto};
+use crate::duration::time_from_proto;
 use crate::failure::Failure;
+use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
@@ -97,24 +98,22 @@ impl WorkflowInfo {
         run_id: &str,
         start_time: SystemTime,
     ) -> Self {
-        let timeout = |timeout: &Option<abide_protos::Duration>| {
-            timeout.as_ref().map(from_proto).filter(|timeout| !timeout.is_zero())
-        };
+        let timeout = |timeout: &Option<abide_protos::Duration>| presence::duration(timeout.as_ref());
+        let parent = presence::execution(started.parent_workflow_execution.as_ref());
+        let root = presence::execution(started.root_workflow_execution.as_ref());
+        let (parent, root) = (parent.cloned(), root.cloned());
         let recorded_id = std::mem::take(&mut started.workflow_id);
         let rare = Rare {
             memo: started.memo.take().filter(|memo| !memo.fields.is_empty()),
             search_attributes: started.search_attributes.take().filter(|all| !all.indexed_fields.is_empty()),
             last_completion_result: started.last_completion_result.take(),
-            continued_failure: started.continued_failure.take(),
+            continued_failure: presence::message(started.continued_failure.take()),
             user_metadata,
             header: started.header.take().filter(|header| !header.fields.is_empty()),
             priority: started.priority.as_ref().map(Priority::from_proto).unwrap_or_default(),
-            root: started
-                .root_workflow_execution
-                .take()
-                .map(|root| RootInfo { workflow_id: root.workflow_id, run_id: root.run_id }),
+            root: root.map(|root| RootInfo { workflow_id: root.workflow_id, run_id: root.run_id }),
             start_delay: timeout(&started.first_workflow_task_backoff),
-            expiration_time: started.workflow_execution_expiration_time.as_ref().map(time_from_proto),
+            expiration_time: presence::time(started.workflow_execution_expiration_time.as_ref()),
         };
         Self {
             workflow_id: if workflow_id.is_empty() { recorded_id } else { workflow_id.to_string() },
@@ -130,8 +129,8 @@ impl WorkflowInfo {
             run_timeout: timeout(&started.workflow_run_timeout),
             task_timeout: timeout(&started.workflow_task_timeout),
             cron_schedule: std::mem::take(&mut started.cron_schedule),
-            retry_policy: started.retry_policy.as_ref().map(RetryPolicy::from_proto),
-            parent: started.parent_workflow_execution.take().map(|parent| ParentInfo {
+            retry_policy: RetryPolicy::from_proto(started.retry_policy.as_ref()),
+            parent: parent.map(|parent| ParentInfo {
                 namespace: std::mem::take(&mut started.parent_workflow_namespace),
                 workflow_id: parent.workflow_id,
                 run_id: parent.run_id,

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "nexus",
             "search_attributes",
             "memo",
+            "presence",
             "priority",
             "versioning",
         ],

@@ -492,6 +492,38 @@ fn a_run_that_was_started_plainly_has_none_of_it() {
     );
 }
 
+/// As older servers record it: messages that say nothing, and times before all time.
+#[test]
+fn what_is_there_and_says_nothing_is_none() {
+    check(
+        |ctx| async move {
+            let info = ctx.info();
+            assert!(info.parent.is_none() && info.root().is_none() && info.retry_policy.is_none());
+            assert!(info.last_failure().is_none() && info.expiration_time().is_none() && info.start_delay().is_none());
+            Ok(())
+        },
+        "1 WorkflowExecutionStarted type=wf parent_workflow_execution.workflow_id=\"\" \
+         root_workflow_execution.run_id=\"\" retry_policy.maximum_attempts=0 continued_failure.message=\"\" \
+         workflow_execution_expiration_time=0001-01-01T00:00:00Z first_workflow_task_backoff=0s
+         2 WorkflowTaskScheduled
+         3 WorkflowTaskStarted",
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+}
+
+#[test]
+fn an_empty_deployment_version_hides_no_other() {
+    check(
+        |ctx| async move { Ok(ctx.current_deployment_version().map(|version| version.to_string())) },
+        &format!(
+            "{FIRST_TASK}
+             4 WorkflowTaskCompleted deployment_version.build_id=\"\" worker_version.build_id=\"3\"
+             5 WorkflowExecutionCompleted result=\".3\""
+        ),
+        expect!["Idle"],
+    );
+}
+
 #[test]
 fn activities_carry_headers_and_priorities() {
     check_shown(
