@@ -31,6 +31,9 @@ const ALL: [CoreFlag; 4] = [
 pub(crate) const LANG_FLAG_SINGLE_BATCH: u32 = 2;
 const SDK_NAME: &str = "abide";
 const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version whose tasks are replayed by its own rules, which later versions have left. A version tells, and no
+/// flag of ours: TypeScript and Go refuse a run with a language flag that they do not know.
+const FIRST_VERSION: &str = "0.1.0";
 
 /// The flags, SDK name and version that a run's history holds.
 #[derive(Debug)]
@@ -83,6 +86,17 @@ impl Flags {
     /// Whether the last task that was completed was completed by Abide.
     pub(crate) fn is_ours(&self) -> bool {
         self.sdk_name == SDK_NAME
+    }
+
+    /// Whether a task that is replayed was completed by Abide 0.1.0. Each task is judged by itself: its version stands in
+    /// the event that completed it, or in the last one before it that differs.
+    fn is_of_our_first_version(&self) -> bool {
+        self.is_ours() && matches!(self.sdk_version(), "" | FIRST_VERSION)
+    }
+
+    /// Whether a timer of no length is a command like any other. Abide 0.1.0 began none.
+    pub(crate) fn zero_timer_is_command(&self, replaying: bool) -> bool {
+        !replaying || !self.is_of_our_first_version()
     }
 
     /// What the completion of a live task has to add to the history.

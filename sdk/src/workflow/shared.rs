@@ -164,6 +164,12 @@ impl Shared {
         }
     }
 
+    /// Whether a timer of no length is a command in the task that runs.
+    pub(crate) fn zero_timer_is_command(&self) -> bool {
+        let machines = &self.core.borrow().machines;
+        machines.flags.zero_timer_is_command(machines.replaying)
+    }
+
     /// Fails the workflow task: for what the author's code cannot handle and a mended worker can.
     pub(crate) fn fail_task(&self, message: String, location: &Location<'_>) {
         self.core.borrow_mut().task_failure.get_or_insert_with(|| format!("{message} (at {location})"));

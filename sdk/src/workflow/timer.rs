@@ -37,13 +37,14 @@ pub struct TimerHandle {
 
 enum HandleState {
     Running(OperationFuture),
-    /// Ended before it began: nothing to wait for, or begun in a cancelled scope.
+    /// Ended before it began: in a cancelled scope, or of no length in a task that an older version recorded.
     Ended(Result<(), Cancelled>),
 }
 
 impl WorkflowContext {
     /// Sleeps for `duration` of the workflow's time, which goes on while no worker is there.
     ///
+    /// A timer of no length is a timer too: the server fires it at once, and code behind it runs in a later workflow task.
     /// Yields [`Cancelled`] if the current scope is cancelled first. Starts when first awaited; see
     /// [`start`](TimerCall::start) for a timer that runs beside other work.
     ///
@@ -102,8 +103,7 @@ impl TimerHandle {
         if let Some(reason) = shared.cancelled_here() {
             return Self { state: HandleState::Ended(Err(Cancelled::new(&*reason))) };
         }
-        if duration.is_zero() {
-            // The server accepts no timer of zero length, and there is nothing to wait for.
+        if duration.is_zero() && !shared.zero_timer_is_command() {
             return Self { state: HandleState::Ended(Ok(())) };
         }
         let operation = shared.begin_operation();

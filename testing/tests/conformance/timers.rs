@@ -30,3 +30,25 @@ async fn timers_fire_and_are_cancelled() -> Outcome {
     })
     .await
 }
+
+#[workflow]
+async fn does_not_wait(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
+    ctx.timer(millis(0)).await?;
+    Ok(ctx.wait_until(|| false).timeout(millis(0)).await?)
+}
+
+#[tokio::test]
+async fn timers_of_no_length_are_taken_and_fire() -> Outcome {
+    compare("zero-timers", |arm| async move {
+        let worker = arm.worker().workflow(does_not_wait).build()?;
+        let history = worker
+            .run_until(async {
+                let handle = arm.client.start(does_not_wait, ()).id(arm.id()).task_queue(arm.queue()).await?;
+                assert!(!handle.result().await?);
+                Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
+            })
+            .await??;
+        Ok(vec![history])
+    })
+    .await
+}

@@ -2,8 +2,9 @@
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check};
+use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::secs;
+use crate::{WorkflowContext, WorkflowError};
 
 #[test]
 fn a_timer_is_a_command() {
@@ -159,16 +160,69 @@ fn a_cancelled_timer_is_cancelled_at_once_and_its_event_changes_nothing() {
 }
 
 #[test]
-fn a_timer_of_no_length_is_over_at_once_and_takes_a_number() {
-    check(
-        |ctx| async move {
-            ctx.timer(secs(0)).await?;
-            ctx.timer(secs(7)).await?;
-            Ok(())
-        },
-        FIRST_TASK,
-        expect!["StartTimer id=2 after=7s"],
-    );
+fn a_timer_of_no_length_is_a_command_like_any_other() {
+    check(two_timers::<0>, FIRST_TASK, expect!["StartTimer id=1 after=0s"]);
+    // TypeScript makes it a millisecond, Python leaves it at zero.
+    for recorder in ["sdk=temporal-python", "sdk=temporal-typescript lang=2", "sdk=abide sdk_version=0.2.0", ""] {
+        check_recorded(two_timers::<0>, &first_fired(recorder), expect!["StartTimer id=2 after=7s"]);
+    }
+}
+
+/// What the code did with a timer of no length, before it was changed to one of a second, has an event of its own. So
+/// the timers behind it keep theirs.
+#[test]
+fn a_timer_that_was_of_no_length_keeps_its_event() {
+    check_recorded(two_timers::<1>, &first_fired("sdk=abide sdk_version=0.2.0"), expect!["StartTimer id=2 after=7s"]);
+}
+
+#[test]
+fn a_condition_whose_timeout_is_zero_begins_a_timer() {
+    let waits = |ctx: WorkflowContext| async move {
+        let met = ctx.wait_until(|| false).timeout(secs(0)).await?;
+        ctx.timer(secs(7)).await?;
+        Ok(met)
+    };
+    check(waits, FIRST_TASK, expect!["StartTimer id=1 after=0s"]);
+    check(waits, &first_fired(""), expect!["StartTimer id=2 after=7s"]);
+}
+
+/// Abide 0.1.0 began no timer of no length, and took a number for it. A live task of a run that it began is by today's
+/// rule, and so is its replay.
+#[test]
+fn tasks_that_were_recorded_without_a_timer_of_no_length_are_replayed_without() {
+    let naps = |ctx: WorkflowContext| async move {
+        two_timers::<0>(ctx.clone()).await?;
+        two_timers::<0>(ctx).await
+    };
+    let first = FIRST_TASK.to_string()
+        + "
+         4 WorkflowTaskCompleted sdk=abide sdk_version=0.1.0 lang=2
+         5 TimerStarted id=2
+         6 TimerFired
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted";
+    check_recorded(naps, &first, expect!["StartTimer id=3 after=0s"]);
+    let both = first
+        + "
+         9 WorkflowTaskCompleted sdk_version=0.2.0
+         10 TimerStarted id=3
+         11 TimerFired started=10
+         12 WorkflowTaskScheduled
+         13 WorkflowTaskStarted";
+    check_recorded(naps, &both, expect!["StartTimer id=4 after=7s"]);
+}
+
+/// A timer of `N` seconds, then one of seven.
+async fn two_timers<const N: u64>(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(secs(N)).await?;
+    ctx.timer(secs(7)).await?;
+    Ok(())
+}
+
+/// A history in which the first timer has fired.
+fn first_fired(recorder: &str) -> String {
+    let rest = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
+    after_first_task(rest).replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {recorder}"))
 }
 
 #[test]
