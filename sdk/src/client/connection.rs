@@ -24,6 +24,7 @@ use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{Channel, Endpoint};
 use tower_service::Service;
 
+use super::broken_answer::NotGrpc;
 use super::eager::EagerWorkers;
 use super::errors::ConnectError;
 use super::options::{ClientOptions, TlsOptions};
@@ -37,6 +38,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after 60 s at the latest.
 pub(crate) const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(70);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A call that is tried again for longer is worth a line in the log.
+const QUIET_FOR: Duration = Duration::from_secs(10);
 const SYSTEM_INFO_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 128 * 1024 * 1024;
 /// Requests from this size on are compressed. Below it, a loopback or a data centre's network is faster than gzip;
@@ -186,7 +189,7 @@ impl Connection {
 
     /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        call_over(|| self.clone(), request, RetrySchedule::CALL, false, || false).await
+        call_over(|| self.clone(), request).await
     }
 
     /// Calls once, without another attempt.
@@ -214,33 +217,57 @@ impl Connection {
     }
 }
 
-/// Calls, and tries again as the schedule says; also where nobody answered in time, if that is asked for. Each attempt
-/// asks for the connection anew: another one may have taken over meanwhile. None is made once the caller has given up.
+/// Calls, and tries again for up to 10 s where that can help. Each attempt asks for the connection anew: another one may
+/// have taken over meanwhile.
 ///
 /// # Errors
 /// Those that another attempt would not help against, and the last one when the schedule gives up.
 pub(crate) async fn call_over<R: Rpc>(
     connection: impl Fn() -> Connection,
     request: R,
+) -> Result<R::Response, RpcError> {
+    repeat(connection, request, RetrySchedule::CALL, Connection::is_transient, || false).await
+}
+
+/// Calls until the server has judged the request, that much time has passed, or the caller has given up. For calls that
+/// would lose finished work, and that can be made twice: the server knows a task by its token.
+///
+/// # Errors
+/// The server's own verdict, and the last error otherwise.
+pub(crate) async fn deliver_over<R: Rpc>(
+    connection: impl Fn() -> Connection,
+    request: R,
+    time: Duration,
+    given_up: impl Fn() -> bool,
+) -> Result<R::Response, RpcError> {
+    let is_open = |_: &Connection, error: &RpcError| !error.is_verdict();
+    repeat(connection, request, RetrySchedule::within(time), is_open, given_up).await
+}
+
+async fn repeat<R: Rpc>(
+    connection: impl Fn() -> Connection,
+    request: R,
     schedule: RetrySchedule,
-    again_if_unanswered: bool,
+    may_pass: impl Fn(&Connection, &RpcError) -> bool,
     given_up: impl Fn() -> bool,
 ) -> Result<R::Response, RpcError> {
     let encoded = Bytes::from(request.encode_to_vec());
     drop(request);
     let started = Instant::now();
-    let mut backoff = None;
+    let (mut backoff, mut told) = (None, false);
     loop {
         let connection = connection();
         let error = match connection.inner.attempt::<R>(encoded.clone(), CALL_TIMEOUT).await {
             Ok(response) => return Ok(response),
-            Err(error) if connection.is_transient(&error) => error,
-            Err(error) if again_if_unanswered && error.is_deadline_exceeded() => error,
+            Err(error) if may_pass(&connection, &error) => error,
             Err(error) => return Err(error),
         };
         let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
         let Some(wait) = backoff.next(&error, started.elapsed()).filter(|_| !given_up()) else { return Err(error) };
         tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
+        if started.elapsed() > QUIET_FOR && !std::mem::replace(&mut told, true) {
+            tracing::warn!("a call has failed for {:.0?} and is tried again all the same: {error}", started.elapsed());
+        }
         sleep(wait).await;
         if given_up() {
             return Err(error);
@@ -453,10 +480,11 @@ impl Future for TransportFuture {
     type Output = Result<HttpResponse, StdError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Channel(response) => Pin::new(response).poll(cx).map_err(Into::into),
+        let answered = match self.get_mut() {
+            Self::Channel(response) => Pin::new(response).poll(cx).map_err(StdError::from),
             Self::InProcess(response) => response.as_mut().poll(cx),
-        }
+        };
+        answered.map(|answered| NotGrpc::check(answered?).map_err(Into::into))
     }
 }
 

@@ -16,6 +16,7 @@
 #![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
 
 mod async_activity;
+mod broken_answer;
 mod connection;
 mod description;
 pub(crate) mod eager;
@@ -41,7 +42,7 @@ use abide_protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsReq
 pub use async_activity::{AsyncActivityHandle, AsyncActivityHeartbeat};
 pub use connection::Connection;
 #[cfg(feature = "worker")]
-pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, host_name};
+pub(crate) use connection::{LONG_POLL_TIMEOUT, call_over, deliver_over, host_name};
 pub use description::{PendingActivity, PendingActivityState, WorkflowDescription, WorkflowExecutionInfo};
 pub use errors::{
     AsyncActivityError, ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, sleep};
 use super::errors::StartError;
-use super::retry::{Backoff, RetrySchedule};
+use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
@@ -175,7 +175,9 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
     const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(secs(60));
     let mut next_page_token = Vec::new();
     let mut outage: Option<(Instant, Backoff)> = None;
+    let mut empty = EmptyAnswers::new();
     loop {
+        let began = Instant::now();
         let request = GetWorkflowExecutionHistoryRequest {
             namespace: connection.namespace().to_string(),
             execution: Some(execution.clone()),
@@ -192,6 +194,7 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
                 if let Some(event) = response.history.and_then(|mut history| history.events.pop()) {
                     return connection.decoded(GetWorkflowExecutionHistoryRequest::NAME, Ok(event)).await;
                 }
+                sleep(empty.next(began.elapsed())).await;
             }
             // A deadline that passes is a long poll without an event, through a proxy that cut it.
             Err(error) if error.is_deadline_exceeded() || connection.is_transient(&error) => {

@@ -3,8 +3,9 @@
 //! | for | first | factor | at most | ends |
 //! | --- | --- | --- | --- | --- |
 //! | calls | 100 ms | 1.7 | 5 s | after 10 attempts, or 10 s |
-//! | task completions | 100 ms | 1.7 | 5 s | at the task's own deadline |
+//! | answers to tasks | 100 ms | 1.7 | 5 s | at the task's own deadline |
 //! | polls | 200 ms | 2 | 10 s | never |
+//! | polls that are answered at once with nothing | 100 ms | 2 | 10 s | never |
 //! | any, RESOURCE_EXHAUSTED | 1 s | 2 | 10 s | as the call |
 //!
 //! Every interval is spread by 20 % to either side, so that clients which lost the same server do not come back at
@@ -50,6 +51,9 @@ impl RetrySchedule {
         Self { maximum_attempts: u32::MAX, maximum_elapsed: time, ..Self::CALL }
     }
 
+    /// For long polls that bring nothing, and that at once.
+    const EMPTY: Self = Self { initial: Duration::from_millis(100), ..Self::POLL };
+
     const EXHAUSTED: Self =
         Self { initial: Duration::from_secs(1), factor: 2.0, maximum: Duration::from_secs(10), ..Self::CALL };
 
@@ -89,14 +93,18 @@ impl Backoff {
     ///
     /// Whether the error is worth another attempt is for the caller to ask ([`RpcError::is_transient`]).
     pub(crate) fn next(&mut self, error: &RpcError, elapsed: Duration) -> Option<Duration> {
+        let intervals = if error.is_resource_exhausted() { RetrySchedule::EXHAUSTED } else { self.schedule };
+        self.next_by(intervals, elapsed)
+    }
+
+    fn next_by(&mut self, intervals: RetrySchedule, elapsed: Duration) -> Option<Duration> {
         self.failed = self.failed.saturating_add(1);
         let left = self.schedule.maximum_elapsed.checked_sub(elapsed)?;
         if left.is_zero() || self.failed >= self.schedule.maximum_attempts {
             return None;
         }
-        let schedule = if error.is_resource_exhausted() { &RetrySchedule::EXHAUSTED } else { &self.schedule };
         // The last attempt comes at the end of the time that is left, never after it.
-        Some(schedule.interval(self.failed).mul_f64(1.0 - JITTER + 2.0 * JITTER * self.unit()).min(left))
+        Some(intervals.interval(self.failed).mul_f64(1.0 - JITTER + 2.0 * JITTER * self.unit()).min(left))
     }
 
     /// The next number of splitmix64, as a fraction of 1.
@@ -106,6 +114,41 @@ impl Backoff {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)) as f64 / u64::MAX as f64
+    }
+}
+
+/// Slows a loop of long polls down whose server, or a proxy before it, answers at once and with nothing.
+#[derive(Debug)]
+pub(crate) struct EmptyAnswers {
+    backoff: Backoff,
+    reported: bool,
+}
+
+impl EmptyAnswers {
+    /// An answer that took longer did not come at once, wherever the server is.
+    const AT_ONCE: Duration = Duration::from_millis(300);
+
+    pub(crate) fn new() -> Self {
+        Self { backoff: Backoff::new(RetrySchedule::EMPTY), reported: false }
+    }
+
+    /// Starts over, after an answer that brought something.
+    pub(crate) fn reset(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Whether waits have become so long that it is worth a line in the log; once.
+    pub(crate) fn is_worth_a_line(&mut self) -> bool {
+        self.backoff.failed >= 7 && !std::mem::replace(&mut self.reported, true)
+    }
+
+    /// How long to wait after an answer with nothing that took so long.
+    pub(crate) fn next(&mut self, took: Duration) -> Duration {
+        if took > Self::AT_ONCE {
+            self.reset();
+            return Duration::ZERO;
+        }
+        self.backoff.next_by(RetrySchedule::EMPTY, Duration::ZERO).unwrap_or_default()
     }
 }
 
@@ -151,6 +194,20 @@ mod tests {
     fn polls_go_on_for_ever() {
         check(RetrySchedule::POLL, Code::Unavailable, &[200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000]);
         assert!(intervals(RetrySchedule::POLL, Code::Unavailable, 5_000).iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn empty_answers_slow_polls_down_unless_they_took_their_time() {
+        let mut empty = EmptyAnswers::new();
+        let mut waits = |took: &[u64]| -> Vec<f64> {
+            took.iter().map(|took| empty.next(Duration::from_millis(*took)).as_secs_f64()).collect()
+        };
+        for (wait, expected) in waits(&[0, 1, 300, 0, 0, 0, 0, 0, 0]).into_iter().zip([0.1, 0.2, 0.4, 0.8]) {
+            assert!((wait / expected - 1.0).abs() <= 0.201, "{wait} s, expected {expected} s +- 20 %");
+        }
+        assert!(waits(&[0])[0] >= 8.0);
+        assert_eq!(waits(&[60_000]), [0.0]);
+        assert!(waits(&[0])[0] < 0.13);
     }
 
     #[test]

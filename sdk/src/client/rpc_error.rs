@@ -9,6 +9,7 @@ use abide_protos::temporal::api::errordetails::v1 as details;
 use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_failure::OperationStatus;
 use tonic::{Code, Status};
 
+use super::broken_answer::{NotGrpc, is_unreadable};
 use crate::converter::{CodecError, DataConverter};
 
 /// A call to the Temporal server did not succeed.
@@ -35,7 +36,11 @@ impl RpcError {
             // The transport reports a deadline of ours that passed as CANCELLED with this text.
             Code::Cancelled if status.message() == "Timeout expired" => Code::DeadlineExceeded,
             // A status with a source was made here, by a connection that broke: it says nothing about the call.
-            Code::Cancelled | Code::Internal | Code::Unknown if status.source().is_some() => Code::Unavailable,
+            Code::Cancelled | Code::Internal | Code::Unknown if status.source().is_some() => {
+                NotGrpc::among_sources(status).map_or(Code::Unavailable, NotGrpc::code)
+            }
+            // And so was this one, by the decoder.
+            code if is_unreadable(code, status.message()) => Code::Unavailable,
             code => code,
         };
         let mut message = status.message().to_string();
@@ -178,6 +183,36 @@ impl RpcError {
             Code::Aborted => !self.is_completion_buffer_lost(),
             Code::DataLoss | Code::Unknown | Code::Unavailable => true,
             _ => false,
+        }
+    }
+
+    /// Whether the server itself has judged the request, and would say the same again.
+    ///
+    /// With these codes a Temporal server refuses what it has read: the task or its namespace is gone, the request is
+    /// wrong or too large, the method is unknown. All others come from what lies before the work itself: a network, a
+    /// proxy, a server that is overloaded, moves, ends or fails (INTERNAL and UNKNOWN are what its own panics and the
+    /// errors of its database become), or the right to call at all, which rotated keys regain.
+    pub(crate) fn is_verdict(&self) -> bool {
+        match self.inner.code {
+            _ if self.inner.is_codec_failure => true,
+            Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::Unimplemented => true,
+            Code::ResourceExhausted => self.is_message_too_large(),
+            Code::Aborted => self.is_completion_buffer_lost(),
+            // A message that was too large to read here came after the verdict, or is none.
+            Code::OutOfRange => false,
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::PermissionDenied
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+            | Code::Unauthenticated => false,
         }
     }
 

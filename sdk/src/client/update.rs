@@ -21,7 +21,7 @@ use super::connection::{Connection, sleep};
 use super::errors::UpdateError;
 use super::header::set_header;
 use super::message::written;
-use super::retry::{Backoff, RetrySchedule};
+use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
@@ -89,23 +89,21 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
             wait_policy: Some(wait_policy(wait)),
             request: Some(update_request(&self.connection, &id, input)),
         };
-        let workflow_id = &self.execution.workflow_id;
-        loop {
-            let sent = until_answered(&self.connection, &request).await;
-            let sent = sent.map_err(|error| UpdateError::from_rpc(self.update.name(), workflow_id, error))?;
-            // Without a stage the server's time was up and nothing has happened: the update is the same if sent again.
-            let Some(response) = sent.filter(|response| is_accepted(response.stage, response.outcome.as_ref())) else {
-                continue;
-            };
-            let execution = response.update_ref.and_then(|update| update.workflow_execution);
-            return Ok(UpdateHandle {
-                connection: self.connection,
-                update: self.update,
-                execution: execution.unwrap_or(self.execution),
-                id,
-                outcome: response.outcome,
-            });
-        }
+        // Without a stage the server's time was up and nothing has happened: the update is the same if sent again.
+        let sent = until_answered(&self.connection, &request, |response| {
+            is_accepted(response.stage, response.outcome.as_ref())
+        });
+        let response = sent
+            .await
+            .map_err(|error| UpdateError::from_rpc(self.update.name(), &self.execution.workflow_id, error))?;
+        let execution = response.update_ref.and_then(|update| update.workflow_execution);
+        Ok(UpdateHandle {
+            connection: self.connection,
+            update: self.update,
+            execution: execution.unwrap_or(self.execution),
+            id,
+            outcome: response.outcome,
+        })
     }
 }
 
@@ -207,11 +205,8 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
             identity: self.connection.identity().to_string(),
             wait_policy: Some(wait_policy(Stage::Completed)),
         };
-        loop {
-            if let Some(outcome) = until_answered(&self.connection, &request).await?.and_then(|polled| polled.outcome) {
-                return Ok(outcome);
-            }
-        }
+        let polled = until_answered(&self.connection, &request, |polled| polled.outcome.is_some()).await?;
+        Ok(polled.outcome.unwrap_or_default())
     }
 }
 
@@ -250,20 +245,31 @@ pub(super) fn is_accepted(stage: i32, outcome: Option<&Outcome>) -> bool {
     stage >= Stage::Accepted as i32 || outcome.is_some()
 }
 
-/// One long poll; `None` if its time passed without an answer. It outlives an outage of the server of up to a minute,
-/// as the workflow does; a server that takes no more updates is tried for as long as with other calls.
+/// Long polls until one brings the answer. They outlive an outage of the server of up to a minute, as the workflow does;
+/// a server that takes no more updates is tried for as long as with other calls.
 pub(super) async fn until_answered<R: Rpc + Clone>(
     connection: &Connection,
     request: &R,
-) -> Result<Option<R::Response>, RpcError> {
+    is_answer: impl Fn(&R::Response) -> bool,
+) -> Result<R::Response, RpcError> {
     const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(Duration::from_secs(60));
     let mut trouble: Option<(Instant, Backoff)> = None;
     let mut request = request.clone();
     connection.encode(&mut request).await?;
+    let mut empty = EmptyAnswers::new();
     loop {
+        let began = Instant::now();
         let error = match connection.long_poll(request.clone()).await {
-            Ok(response) => return connection.decoded(R::NAME, Ok(response)).await.map(Some),
-            Err(error) if error.is_deadline_exceeded() => return Ok(None),
+            Ok(response) if is_answer(&response) => return connection.decoded(R::NAME, Ok(response)).await,
+            Ok(_) => {
+                trouble = None;
+                sleep(empty.next(began.elapsed())).await;
+                continue;
+            }
+            Err(error) if error.is_deadline_exceeded() => {
+                trouble = None;
+                continue;
+            }
             Err(error) if connection.is_transient(&error) => error,
             Err(error) => return Err(error),
         };

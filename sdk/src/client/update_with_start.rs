@@ -11,8 +11,8 @@ use abide_protos::temporal::api::update::v1::Input;
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_request::{Operation, operation};
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_response::response::Response;
 use abide_protos::temporal::api::workflowservice::v1::{
-    ExecuteMultiOperationRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
-    UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
+    ExecuteMultiOperationRequest, ExecuteMultiOperationResponse, StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse, UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
 };
 use uuid::Uuid;
 
@@ -118,22 +118,24 @@ async fn execute(
         operations: operations.map(|operation| Operation { operation: Some(operation) }).into(),
         ..Default::default()
     };
-    loop {
-        let Some(response) = until_answered(connection, &request).await? else { continue };
-        let responses = response.responses.into_iter().map(|response| response.response);
-        let (mut started, mut updated) = Default::default();
-        for response in responses {
-            match response {
-                Some(Response::StartWorkflow(response)) => started = response,
-                Some(Response::UpdateWorkflow(response)) => updated = response,
-                None => {}
-            }
-        }
-        let (started, updated): (StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse) = (started, updated);
-        if is_accepted(updated.stage, updated.outcome.as_ref()) {
-            return Ok((started, updated));
+    let response = until_answered(connection, &request, |response| {
+        let updated = parts(response.clone()).1;
+        is_accepted(updated.stage, updated.outcome.as_ref())
+    });
+    response.await.map(parts)
+}
+
+/// What became of the start, and what of the update.
+fn parts(response: ExecuteMultiOperationResponse) -> (StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse) {
+    let (mut started, mut updated) = Default::default();
+    for response in response.responses {
+        match response.response {
+            Some(Response::StartWorkflow(response)) => started = response,
+            Some(Response::UpdateWorkflow(response)) => updated = response,
+            None => {}
         }
     }
+    (started, updated)
 }
 
 /// The error of the operation that was refused; the other one was merely not carried out.

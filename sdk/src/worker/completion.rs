@@ -174,7 +174,7 @@ impl WorkflowWorker {
             namespace: self.shared.namespace(),
             ..Default::default()
         };
-        self.shared.client.call(request).await.map(drop)
+        self.shared.call_within(request, time_left(ticket)).await.map(drop)
     }
 
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]

@@ -12,9 +12,8 @@ use tokio::sync::watch;
 
 use super::error::WorkerError;
 use crate::client::eager::EagerWorker;
-use crate::client::retry::RetrySchedule;
 use crate::client::rpc::Rpc;
-use crate::client::{Client, Connection, RpcError, call_over};
+use crate::client::{Client, Connection, RpcError, call_over, deliver_over};
 
 /// Replaces the client of a worker while it runs: for credentials that change, or a cluster that has moved. Clones are
 /// of the same worker; [`Worker::client_handle`](super::Worker::client_handle) gives one.
@@ -107,20 +106,18 @@ impl CurrentClient {
 
     /// As [`Connection::call`].
     pub(super) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
-        call_over(|| self.now(), request, RetrySchedule::CALL, false, || false).await
+        call_over(|| self.now(), request).await
     }
 
-    /// Calls, and tries again until that much time has passed or the worker gives up. For calls that would lose
-    /// finished work.
+    /// Calls until the server has judged the request, that much time has passed, or the worker gives up. For calls that
+    /// would lose finished work.
     pub(super) async fn call_within<R: Rpc>(
         &self,
         request: R,
         time: Duration,
         given_up: impl Fn() -> bool,
     ) -> Result<R::Response, RpcError> {
-        // An attempt that nobody answered may have hit a network or a server that hangs. Answers to tasks can be given
-        // twice: the server knows each task by its token.
-        call_over(|| self.now(), request, RetrySchedule::within(time), true, given_up).await
+        deliver_over(|| self.now(), request, time, given_up).await
     }
 
     /// As [`Connection::call_once`].

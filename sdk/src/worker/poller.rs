@@ -18,7 +18,7 @@ use super::polls::{PollKind, Polls};
 use super::shutdown::{Phase, Phases};
 use super::slots::{Slot, Slots};
 use crate::client::RpcError;
-use crate::client::retry::{Backoff, RetrySchedule};
+use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
 
 /// How long a server may refuse polls before the worker ends.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +77,7 @@ impl<S: TaskSource> Poller<S> {
         let mut cut = pin!(self.phases.reached(Phase::PollsCut));
         let mut replaced = pin!(self.source.replaced());
         let mut backoff = Backoff::new(RetrySchedule::POLL);
+        let mut empty = EmptyAnswers::new();
         let mut refused_since = None;
         loop {
             let (slot, rested) = tokio::select! {
@@ -90,7 +91,7 @@ impl<S: TaskSource> Poller<S> {
                 backoff.reset();
                 refused_since = None;
             }
-            let poll = self.polls.begin(self.source.kind());
+            let (poll, began) = (self.polls.begin(self.source.kind()), Instant::now());
             // Not cut by another client: the poll may bring a task.
             let polled = tokio::select! {
                 biased;
@@ -103,8 +104,15 @@ impl<S: TaskSource> Poller<S> {
                     self.outage.ended(self.source.task_queue());
                     backoff.reset();
                     refused_since = None;
-                    self.wanted.polled(self.source.brought(&response));
+                    let brought = self.source.brought(&response);
+                    self.wanted.polled(brought);
                     self.source.accept(response, slot);
+                    tokio::select! {
+                        biased;
+                        () = &mut draining => return Ok(()),
+                        () = &mut replaced => return Ok(()),
+                        () = self.pause(brought, began.elapsed(), &mut empty) => {}
+                    }
                 }
                 Err(error) => {
                     drop((poll, slot));
@@ -125,6 +133,27 @@ impl<S: TaskSource> Poller<S> {
         let rested = self.wanted.wants(self.index).await;
         self.source.wanted().await;
         (self.slots.take().await, rested)
+    }
+
+    /// Waits, after a poll that was answered at once and without a task, until the next one is worth its call.
+    async fn pause(&self, brought: Polled, took: Duration, empty: &mut EmptyAnswers) {
+        if let Polled::Answer { has_task: true, .. } = brought {
+            return empty.reset();
+        }
+        let wait = empty.next(took);
+        if wait.is_zero() {
+            return;
+        }
+        // One poller of the kind says it.
+        if self.index == 0 && empty.is_worth_a_line() {
+            let task_queue = self.source.task_queue();
+            tracing::warn!(
+                task_queue,
+                "polls are answered at once and without a task, so they are made less often; expected is an answer \
+                 when there is a task, or after a minute: look at what stands between the worker and its server"
+            );
+        }
+        sleep(wait).await;
     }
 
     /// Waits, after a poll that failed, until the next one is worth trying.
@@ -290,6 +319,18 @@ mod tests {
         let (poller, log, _) = poller(1, vec![Ok(""), Ok("a")]);
         let _ = tokio::time::timeout(Duration::from_secs(1), poller.run()).await;
         assert_eq!(texts(&log), ["poll", "", "poll", "a"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_answers_at_once_with_nothing_is_not_asked_all_the_time() {
+        let (poller, log, phases) = poller(1, vec![Ok(""); 1000]);
+        let mut running = pin!(poller.run());
+        assert!(tokio::time::timeout(Duration::from_secs(120), running.as_mut()).await.is_err());
+        let polls = texts(&log).iter().filter(|text| *text == "poll").count();
+        assert!((15..=25).contains(&polls), "{polls} polls in two minutes");
+        // Nor does it hold the worker's end up.
+        phases.advance(Phase::Draining);
+        tokio::time::timeout(Duration::from_millis(1), running).await.unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]

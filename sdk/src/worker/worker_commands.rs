@@ -24,15 +24,19 @@ use abide_protos::temporal::api::workflowservice::v1::{
     RespondNexusTaskFailedRequest,
 };
 
+use tokio::time::Instant;
+
 use super::activity_worker::ActivityWorker;
 use super::poller::sleep;
 use super::shared::Shared;
-use crate::client::retry::{Backoff, RetrySchedule};
+use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use crate::client::worker_commands::{CommandedWorker, WorkerCommands};
 use crate::client::{Connection, RpcError};
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
+/// How long the server waits for the answer to a command.
+const TASK_TIME: Duration = Duration::from_secs(10);
 
 /// What cannot be done as the server asks, in the words of Nexus. None of it would go better the next time.
 #[derive(Debug, PartialEq)]
@@ -51,8 +55,10 @@ impl CommandedWorker for ActivityWorker {
 pub(super) async fn poll(shared: Arc<Shared>) {
     let _turn = shared.commands.turn().await;
     let mut backoff = Backoff::new(RetrySchedule::POLL);
+    let mut empty = EmptyAnswers::new();
     let mut reported = false;
     loop {
+        let began = Instant::now();
         let route = shared.client.route();
         // A poll that is cut because another client has taken over may lose a command: the server sends it again.
         let next = tokio::select! {
@@ -61,8 +67,14 @@ pub(super) async fn poll(shared: Arc<Shared>) {
             next = next_task(&shared, &route.connection) => next,
         };
         let polled = match next {
-            Ok(task) if task.task_token.is_empty() => Ok(()),
-            Ok(task) => answer(&shared, task).await,
+            Ok(task) if task.task_token.is_empty() => {
+                sleep(empty.next(began.elapsed())).await;
+                Ok(())
+            }
+            Ok(task) => {
+                empty.reset();
+                answer(&shared, task).await
+            }
             Err(error) => Err(error),
         };
         let Err(error) = polled else {
@@ -111,7 +123,7 @@ async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(),
             let response = Some(response_of(&results));
             let request =
                 RespondNexusTaskCompletedRequest { namespace, identity, task_token, response, poller_group_id };
-            shared.client.call(request).await.map(drop)
+            shared.call_within(request, TASK_TIME).await.map(drop)
         }
         Err(refusal) => {
             tracing::warn!("a command of the server is not carried out: {}", refusal.text);
@@ -124,7 +136,7 @@ async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(),
                 poller_group_id,
                 ..Default::default()
             };
-            shared.client.call(request).await.map(drop)
+            shared.call_within(request, TASK_TIME).await.map(drop)
         }
     };
     match answered {

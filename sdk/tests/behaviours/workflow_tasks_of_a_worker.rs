@@ -319,7 +319,7 @@ async fn b029_a_task_that_comes_with_an_answer_is_worked_on_also_when_its_histor
 #[tokio::test]
 async fn b031_a_run_whose_history_cannot_be_fetched_is_dropped_and_its_task_left_to_time_out() {
     let server = Server::new();
-    server.refuse("GetWorkflowExecutionHistory", Code::PermissionDenied, "no");
+    server.refuse("GetWorkflowExecutionHistory", Code::InvalidArgument, "no such page");
     let worker = server.worker().await.workflow(sleeps).build().unwrap();
     run(worker, async {
         let mut first_page = task(&after_first_task(FIRED));

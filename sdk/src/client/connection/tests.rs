@@ -24,7 +24,12 @@ struct Script {
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-type Answer = Result<Vec<u8>, Status>;
+enum Answer {
+    Message(Vec<u8>),
+    Refusal(Status),
+    /// What no Temporal server answers.
+    Other(HttpResponse),
+}
 
 #[derive(Clone, Debug)]
 struct Asked {
@@ -36,17 +41,22 @@ struct Asked {
 
 impl Script {
     fn then<M: Message>(self, answer: M) -> Self {
-        self.answers.lock().unwrap().push_back(Ok(answer.encode_to_vec()));
+        self.answers.lock().unwrap().push_back(Answer::Message(answer.encode_to_vec()));
         self
     }
 
     fn then_fail(self, times: usize, code: Code, message: &str) -> Self {
-        self.answers.lock().unwrap().extend((0..times).map(|_| Err(Status::new(code, message))));
+        self.answers.lock().unwrap().extend((0..times).map(|_| Answer::Refusal(Status::new(code, message))));
+        self
+    }
+
+    fn then_other(self, response: HttpResponse) -> Self {
+        self.answers.lock().unwrap().push_back(Answer::Other(response));
         self
     }
 
     async fn connect(&self, options: &ClientOptions) -> Connection {
-        self.answers.lock().unwrap().push_front(Ok(GetSystemInfoResponse::default().encode_to_vec()));
+        self.answers.lock().unwrap().push_front(Answer::Message(GetSystemInfoResponse::default().encode_to_vec()));
         Connection::in_process(self.clone(), options).await.unwrap()
     }
 
@@ -92,14 +102,15 @@ impl Service<HttpRequest> for Script {
             let answer =
                 script.answers.lock().unwrap().pop_front().expect("the script has an answer for every request");
             Ok(match answer {
-                Ok(message) => {
+                Answer::Message(message) => {
                     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
                     let frame = [&[0], &length[..], &message[..]].concat();
                     let ok = http::HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
                     let body = Full::new(Bytes::from(frame)).with_trailers(async move { Some(Ok(ok)) });
                     http::Response::new(tonic::body::Body::new(body))
                 }
-                Err(status) => status.into_http(),
+                Answer::Refusal(status) => status.into_http(),
+                Answer::Other(response) => response,
             })
         })
     }
@@ -321,5 +332,112 @@ async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
 
 /// As answers to tasks are sent.
 async fn call_within<R: Rpc>(connection: &Connection, request: R, time: Duration) -> Result<R::Response, RpcError> {
-    call_over(|| connection.clone(), request, RetrySchedule::within(time), true, || false).await
+    deliver_over(|| connection.clone(), request, time, || false).await
+}
+
+/// An answer of gRPC that was damaged on its way.
+fn damaged(headers: &[(&'static str, &'static str)], body: &'static [u8]) -> HttpResponse {
+    let mut response = http::Response::new(tonic::body::Body::new(Full::new(Bytes::from_static(body))));
+    for (name, value) in std::iter::once(&("content-type", "application/grpc")).chain(headers) {
+        response.headers_mut().insert(*name, http::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A page, as proxies send them.
+fn page(status: u16) -> HttpResponse {
+    let mut response = damaged(&[("content-type", "text/html")], b"<html>Bad Gateway</html>");
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+    response
+}
+
+/// Everything that is no answer of a Temporal server, with what the decoder says of it.
+fn broken_answers() -> Vec<(HttpResponse, &'static str)> {
+    let html = "expected an answer of gRPC, found HTTP";
+    vec![
+        (page(200), html),
+        (page(401), html),
+        (page(403), html),
+        (page(404), html),
+        (page(500), html),
+        (page(502), html),
+        (damaged(&[], b"<html>"), "invalid compression flag"),
+        (damaged(&[], b"\x01\0\0\0\x02ab"), "compressed-flag but no grpc-encoding"),
+        (damaged(&[("grpc-encoding", "gzip")], b"\x01\0\0\0\x02ab"), "Error decompressing"),
+        (damaged(&[], b"\0\0\0\0\x09ab"), "Unexpected EOF"),
+        (damaged(&[("grpc-status", "0")], b""), "Missing response message"),
+        (damaged(&[], b"\0\0\0\0\x02\xff\xff"), "cannot be decoded"),
+        (damaged(&[], b""), "missing grpc-status"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_the_servers_says_nothing_about_the_call() {
+    for (response, said) in broken_answers() {
+        let script = Script::default().then_other(response).then(CountWorkflowExecutionsResponse::default());
+        // It reads gzip, as after a large request.
+        let connection = compressing(&script).await;
+        let error = connection.call_once(large()).await.unwrap_err();
+        assert!(error.to_string().contains(said), "expected `{said}` in: {error}");
+        assert!(error.is_transient(false) && !error.is_verdict(), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxys_limit_is_told_as_what_it_is() {
+    let script = Script::default().then_other(page(413));
+    let error = deliver(&script.connect(&ClientOptions::default()).await, count("orders")).await.unwrap_err();
+    assert!(error.is_message_too_large() && error.is_verdict(), "{error}");
+    assert!(error.to_string().contains("found HTTP 413 with `text/html`"), "{error}");
+}
+
+async fn deliver(
+    connection: &Connection,
+    request: CountWorkflowExecutionsRequest,
+) -> Result<CountWorkflowExecutionsResponse, RpcError> {
+    call_within(connection, request, Duration::from_secs(60)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn finished_work_is_delivered_through_everything_but_the_servers_own_verdict() {
+    let passing = [
+        Code::Cancelled,
+        Code::Unknown,
+        Code::DeadlineExceeded,
+        Code::PermissionDenied,
+        Code::ResourceExhausted,
+        Code::Aborted,
+        Code::OutOfRange,
+        Code::Internal,
+        Code::Unavailable,
+        Code::DataLoss,
+        Code::Unauthenticated,
+    ];
+    let mut script = Script::default();
+    for code in passing {
+        script = script.then_fail(1, code, "passing");
+    }
+    for (response, _) in broken_answers() {
+        script = script.then_other(response);
+    }
+    let script = script.then(CountWorkflowExecutionsResponse { count: 5, ..Default::default() });
+    // Some of the damage shows only where a compressed answer is read.
+    let connection = compressing(&script).await;
+    let answered = call_within(&connection, large(), Duration::from_secs(600)).await;
+    assert_eq!(answered.unwrap().count, 5);
+    assert_eq!(script.asked().len(), passing.len() + broken_answers().len() + 1);
+
+    let verdicts = [
+        (Code::NotFound, ""),
+        (Code::InvalidArgument, ""),
+        (Code::AlreadyExists, ""),
+        (Code::FailedPrecondition, ""),
+        (Code::Unimplemented, ""),
+        (Code::ResourceExhausted, "grpc: received message larger than max (5 vs. 4)"),
+    ];
+    for (code, message) in verdicts {
+        let script = Script::default().then_fail(1, code, message);
+        deliver(&script.connect(&ClientOptions::default()).await, count("orders")).await.unwrap_err();
+        assert_eq!(script.asked().len(), 1, "{code:?}");
+    }
 }
