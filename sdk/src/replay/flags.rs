@@ -52,8 +52,15 @@ impl Flags {
         Self { core, lang, sdk_name: String::new(), sdk_version: String::new(), stored }
     }
 
-    /// Takes in what a WorkflowTaskCompleted event says.
-    pub(crate) fn recorded(&mut self, metadata: &WorkflowTaskCompletedMetadata) {
+    /// Takes in what a WorkflowTaskCompleted event says; fails with a core flag that this version does not know.
+    ///
+    /// Such a flag may change where tasks end or what they do, so a replay without it could go another way without a
+    /// word. Language flags are not Core's, and each SDK has its own: those are kept.
+    pub(crate) fn recorded(&mut self, metadata: &WorkflowTaskCompletedMetadata) -> Result<(), u32> {
+        let unknown = |number: &&u32| !ALL.iter().any(|flag| *flag as u32 == **number);
+        if let Some(unknown) = metadata.core_used_flags.iter().find(unknown) {
+            return Err(*unknown);
+        }
         self.core.extend(&metadata.core_used_flags);
         self.lang.extend(&metadata.lang_used_flags);
         if !metadata.sdk_name.is_empty() {
@@ -62,6 +69,7 @@ impl Flags {
         if !metadata.sdk_version.is_empty() {
             self.sdk_version.clone_from(&metadata.sdk_version);
         }
+        Ok(())
     }
 
     /// Whether a behaviour applies now.
@@ -128,25 +136,30 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_nobody_knows_here_are_kept_and_not_written_again() {
+    fn flags_that_stand_in_the_history_are_not_written_again() {
         let mut flags = Flags::new(true);
-        flags.recorded(&metadata(&[2, 77], &[5], "", ""));
-        flags.recorded(&metadata(&[99], &[], "", ""));
-        assert_eq!(flags.core.iter().copied().collect::<Vec<_>>(), [2, 77, 99]);
+        flags.recorded(&metadata(&[2], &[5], "", "")).unwrap();
         assert!(flags.has_lang_flag(5));
-        // Ours that are not there yet are added; the others stand in the history already.
         assert_eq!(flags.to_record(), metadata(&[1, 3, 4], &[2], SDK_NAME, SDK_VERSION));
+    }
+
+    #[test]
+    fn a_core_flag_that_nobody_knows_here_is_refused() {
+        let mut flags = Flags::new(true);
+        assert_eq!(flags.recorded(&metadata(&[1, 2, 3, 4], &[7], "", "")), Ok(()));
+        assert_eq!(flags.recorded(&metadata(&[4, 5], &[], "", "")), Err(5));
+        assert_eq!(flags.recorded(&metadata(&[0], &[], "", "")), Err(0));
     }
 
     #[test]
     fn name_and_version_are_written_where_they_differ_from_the_last_ones() {
         let mut flags = Flags::new(true);
         assert_eq!(flags.to_record(), metadata(&[1, 2, 3, 4], &[2], SDK_NAME, SDK_VERSION));
-        flags.recorded(&flags.to_record());
+        flags.recorded(&flags.to_record()).unwrap();
         assert_eq!(flags.to_record(), metadata(&[], &[], "", ""), "nothing is new");
-        flags.recorded(&metadata(&[], &[], "", "0.0.0"));
+        flags.recorded(&metadata(&[], &[], "", "0.0.0")).unwrap();
         assert_eq!(flags.to_record(), metadata(&[], &[], "", SDK_VERSION), "another version went on with it");
-        flags.recorded(&metadata(&[], &[], "temporal-python", SDK_VERSION));
+        flags.recorded(&metadata(&[], &[], "temporal-python", SDK_VERSION)).unwrap();
         assert_eq!(flags.to_record(), metadata(&[], &[], SDK_NAME, ""), "another SDK went on with it");
     }
 

@@ -133,15 +133,18 @@ impl StateMachines {
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
-        if event.worker_may_ignore && event.event_type() == EventType::Unspecified {
+        if event.event_type() == EventType::Unspecified {
             // A type that this version does not know, whatever attributes it carries.
-            return Ok(());
+            return if event.worker_may_ignore { Ok(()) } else { Err(unknown_event(event)) };
         }
         if self.closed && !event.worker_may_ignore {
             return Err(follows_the_end(id, event.event_type));
         }
         self.closed |= closes_workflow(event.event_type());
         let Some(attributes) = &mut event.attributes else { return without_attributes(event) };
+        if attributes.event_type() as i32 != event.event_type {
+            return Err(of_another_type(id, event.event_type, attributes.event_type()));
+        }
         match attributes {
             A::WorkflowExecutionStartedEventAttributes(started) => {
                 self.jobs.random_seed = Some(random_seed(&started.original_execution_run_id));
@@ -151,9 +154,7 @@ impl StateMachines {
             A::WorkflowTaskScheduledEventAttributes(_) => self.workflow_task(workflow_task::Input::Scheduled, id),
             A::WorkflowTaskStartedEventAttributes(started) => self.task_started(id, started, event.event_time),
             A::WorkflowTaskCompletedEventAttributes(completed) => {
-                if let Some(metadata) = &completed.sdk_metadata {
-                    self.flags.recorded(metadata);
-                }
+                self.record_flags(id, completed)?;
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
@@ -247,6 +248,9 @@ impl StateMachines {
     /// first. Says whether nothing is left in it that [`Self::apply`] needs: [`Self::apply_read_marker`] does, then.
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<bool, ReplayError> {
         let id = event.event_id;
+        if event.event_type() == EventType::Unspecified {
+            return Ok(false);
+        }
         match &mut event.attributes {
             Some(A::MarkerRecordedEventAttributes(event))
                 if event.marker_name == local_activity_marker::MARKER_NAME =>
@@ -255,9 +259,7 @@ impl StateMachines {
             }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
                 // A task's flags stand in the event that ends it, and hold for the code that runs now.
-                if let Some(metadata) = &completed.sdk_metadata {
-                    self.flags.recorded(metadata);
-                }
+                self.record_flags(id, completed)?;
                 self.deployment_version_of(completed);
             }
             Some(A::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
@@ -561,6 +563,17 @@ impl StateMachines {
         Ok(())
     }
 
+    fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), ReplayError> {
+        let Some(metadata) = &completed.sdk_metadata else { return Ok(()) };
+        self.flags.recorded(metadata).map_err(|flag| {
+            ReplayError::Malformed(format!(
+                "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this version \
+                 of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is \
+                 needed"
+            ))
+        })
+    }
+
     /// The version that answered a task; workers of no deployment have a build id only.
     #[expect(deprecated, reason = "older histories name the build id in older fields")]
     fn deployment_version_of(&mut self, completed: &WorkflowTaskCompletedEventAttributes) {
@@ -606,6 +619,11 @@ fn bits(numbers: &[i32]) -> u32 {
 fn follows_the_end(id: i64, event_type: i32) -> ReplayError {
     let name = event_type_name(event_type);
     ReplayError::Malformed(format!("event {id} ({name}) follows the event that closed the workflow"))
+}
+
+fn of_another_type(id: i64, event_type: i32, of_attributes: EventType) -> ReplayError {
+    let (name, other) = (event_type_name(event_type), event_type_name(of_attributes as i32));
+    ReplayError::Malformed(format!("event {id} ({name}) has the attributes of a {other}; the history is damaged"))
 }
 
 fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {

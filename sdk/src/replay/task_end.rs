@@ -63,7 +63,9 @@ impl TaskEnd {
                     self.heartbeats.push(started);
                     return None;
                 }
-                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = attributes else {
+                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) =
+                    attributes.filter(|_| event_type == EventType::WorkflowExecutionUpdateAccepted)
+                else {
                     return Some(started);
                 };
                 Some(self.end_before_updates(accepted.accepted_request_sequencing_event_id, started))

@@ -1,5 +1,6 @@
 //! Histories that make no sense: a clear error in the right place, and nothing hangs.
 
+use abide_protos::temporal::api::enums::v1::EventType;
 use expect_test::{Expect, expect};
 
 use super::harness::{after_first_task, check_recorded, run_of, task, text};
@@ -47,6 +48,72 @@ fn an_event_that_is_known_but_not_handled_yet_is_fatal() {
             "Fail WorkflowWorkerUnhandledFailure: event 6 (WorkflowPropertiesModifiedExternally) is not known to this version of Abide and must not be ignored; a newer version is needed"
         ],
     );
+}
+
+#[test]
+fn an_unknown_event_is_not_taken_for_what_its_attributes_say() {
+    let history = after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted");
+    let told = |event_type: i32, may_ignore: bool| {
+        let mut events = parse_history(&history).unwrap();
+        events[5].event_type = event_type;
+        events[5].worker_may_ignore = may_ignore;
+        let mut run = run_of(|ctx| async move {
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        });
+        text(&run.handle(Input::WorkflowTask(Box::new(task(&events)))))
+    };
+    let fired = EventType::TimerFired as i32;
+    let told = [told(999, false), told(999, true), told(EventType::TimerStarted as i32, false), told(fired, false)];
+    expect![[r#"
+        Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed
+
+        Fail WorkflowWorkerUnhandledFailure: event 6 (TimerStarted) has the attributes of a TimerFired; the history is damaged
+        CompleteWorkflowExecution result=null"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn what_an_ignorable_unknown_event_carries_means_nothing() {
+    // A later server's event that happens to have the attributes of a patch's marker.
+    let history = after_first_task(
+        r#"5 MarkerRecorded name=core_patch details.patch-data={"id":"new","deprecated":false}
+           6 TimerStarted
+           7 WorkflowTaskScheduled
+           8 WorkflowTaskStarted"#,
+    );
+    let mut events = parse_history(&history).unwrap();
+    events[4].event_type = 999;
+    events[4].worker_may_ignore = true;
+    let mut run = run_of(|ctx| async move {
+        if ctx.patched("new") {
+            ctx.wait_until(|| false).await?;
+        }
+        ctx.timer(secs(1)).await?;
+        Ok(())
+    });
+    // Taken for a marker, it would ask the code for another one.
+    assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(task(&events))))), "");
+}
+
+#[test]
+fn a_core_flag_of_a_later_version_is_refused_by_number() {
+    let history = |flags: &str| {
+        format!(
+            "1 WorkflowExecutionStarted type=wf
+             2 WorkflowTaskScheduled
+             3 WorkflowTaskStarted
+             4 WorkflowTaskCompleted {flags}
+             5 TimerStarted
+             6 WorkflowTaskScheduled
+             7 WorkflowTaskStarted"
+        )
+    };
+    let refused = expect![
+        "Fail WorkflowWorkerUnhandledFailure: event 4 (WorkflowTaskCompleted): the history was recorded with core flag 5, which this version of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is needed"
+    ];
+    check_broken(&history("flags=1,2,3,4,5"), refused);
+    check_broken(&history("flags=1,2,3,4"), expect![""]);
 }
 
 #[test]
