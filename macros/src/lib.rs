@@ -10,6 +10,7 @@
 //! would turn `let args = ..` into a comparison with that struct.
 
 mod activity;
+mod application_error;
 mod attr;
 mod diagnostics;
 mod fallback;
@@ -181,4 +182,31 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn workflow_methods(options: TokenStream, item: TokenStream) -> TokenStream {
     workflow::methods(options.into(), item.into()).into()
+}
+
+/// Makes an enum (or a struct) of errors travel from activities and workflows to their callers, and back into what it
+/// was: see the trait of the same name.
+///
+/// Writes `Display`, `Error` and `ApplicationError`. Every variant has `#[error("..")]` with its message, in which
+/// `{field}` or `{0}` stands for a field, and behind it, as needed, `non_retryable`, `benign`, `error_type = ".."` and
+/// `next_retry_delay = ..`.
+///
+/// ```
+/// use abide::prelude::*;
+///
+/// #[derive(Debug, PartialEq, ApplicationError)]
+/// enum StockError {
+///     #[error("{article} is not sold here", non_retryable)]
+///     Unknown { article: String },
+///     #[error("only {0} are left", error_type = "OutOfStock", next_retry_delay = hours(1))]
+///     Few(u32),
+/// }
+///
+/// let failure: Failure = StockError::Few(3).to_application_failure().into();
+/// assert_eq!(failure.message(), "only 3 are left");
+/// assert_eq!(failure.application_error(), Some(StockError::Few(3)));
+/// ```
+#[proc_macro_derive(ApplicationError, attributes(error, from, source))]
+pub fn application_error(item: TokenStream) -> TokenStream {
+    application_error::derive(item.into()).into()
 }

@@ -22,7 +22,8 @@ pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payloa
 pub use crate::definition::{
     ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
 };
-pub use crate::failure::WorkflowError;
+pub use crate::failure::application_error::{failure_with_details, read_details};
+pub use crate::failure::{ApplicationError, ApplicationFailure, ErrorCategory, Failure, WorkflowError};
 pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext,
@@ -46,6 +47,11 @@ pub fn read_arg<T: DeserializeOwned + 'static>(from: &mut PayloadReader<'_>) -> 
 /// version of the definition, and callers in some languages write `null` for no arguments.
 pub fn read_all_args<D: Arguments>(from: &mut PayloadReader<'_>) -> Result<D::Args, PayloadError> {
     D::read_args(from)
+}
+
+/// Called by the `source` of an error with `#[derive(ApplicationError)]`: says which failure it stands for, if it is asked.
+pub fn offer<E: ApplicationError>(error: &E) {
+    crate::failure::offer(|| Failure::from(error.to_application_failure()).into_proto());
 }
 
 /// What an activity may return.

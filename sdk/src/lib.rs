@@ -41,7 +41,7 @@ pub mod replayer;
 #[cfg(feature = "worker")]
 pub mod worker;
 
-pub use abide_macros::{activities, activity, workflow, workflow_methods};
+pub use abide_macros::{ApplicationError, activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
@@ -51,9 +51,9 @@ pub use definition::{
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{
-    ActivityError, ActivityFailure, ApplicationFailure, Cancelled, ChildWorkflowFailure, ErrorCategory,
-    ExternalWorkflowFailure, Failure, FailureConverter, FailureKind, NexusHandlerErrorType, NexusOperationFailure,
-    RaisedError, RetryState, TimeoutType, WorkflowError,
+    ActivityError, ActivityFailure, ApplicationError, ApplicationFailure, Cancelled, ChildWorkflowFailure,
+    ErrorCategory, ExternalWorkflowFailure, Failure, FailureConverter, FailureKind, IntoFailure, NexusHandlerErrorType,
+    NexusOperationFailure, RaisedError, RetryState, TemporalFailure, TimeoutType, WorkflowError,
 };
 pub use history::{History, HistoryError};
 pub use nexus::NexusOperation;
@@ -78,8 +78,8 @@ pub mod prelude {
     #[cfg(feature = "client")]
     pub use crate::client::{Client, ClientOptions, WorkflowHandle};
     pub use crate::{
-        ActivityContext, ActivityError, ApplicationFailure, Failure, RetryPolicy, State, WorkflowContext,
-        WorkflowError, days, hours, millis, mins, secs, select,
+        ActivityContext, ActivityError, ApplicationError, ApplicationFailure, Failure, RetryPolicy, State,
+        TemporalFailure, WorkflowContext, WorkflowError, days, hours, millis, mins, secs, select,
     };
 }
 

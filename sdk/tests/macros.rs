@@ -4,6 +4,8 @@
 
 #[path = "macros/activities.rs"]
 mod activities;
+#[path = "macros/application_errors.rs"]
+mod application_errors;
 #[path = "macros/documented_library.rs"]
 pub mod documented_library;
 #[path = "macros/name_conflicts.rs"]

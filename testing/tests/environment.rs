@@ -138,3 +138,51 @@ async fn a_local_activity_is_mocked_as_any_activity_and_its_long_intervals_are_s
     assert_eq!(env.elapsed(), hours(3));
     Ok(())
 }
+
+#[derive(Debug, PartialEq, ApplicationError)]
+enum PaymentError {
+    #[error("card {card} was declined", non_retryable)]
+    Declined { card: String },
+    #[error("{0} cents are too much")]
+    TooMuch(u64),
+}
+
+#[activity]
+async fn charge_card(card: String) -> Result<String, ActivityError> {
+    Err(PaymentError::Declined { card })?
+}
+
+#[workflow]
+async fn pay_by_card(ctx: &WorkflowContext, card: String) -> Result<String, WorkflowError> {
+    let paid = ctx.activity(charge_card, card).start_to_close_timeout(secs(5)).await;
+    let declined = paid.as_ref().unwrap_err().application_error();
+    assert_eq!(declined, Some(PaymentError::Declined { card: "7".into() }));
+    Ok(paid?)
+}
+
+#[workflow]
+async fn pay_too_much(_ctx: &WorkflowContext, cents: u64) -> Result<(), WorkflowError> {
+    Err(PaymentError::TooMuch(cents).into())
+}
+
+#[workflow]
+async fn buy(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    let error = ctx.child_workflow(pay_too_much, 995).await.unwrap_err();
+    assert_eq!(error.application_error(), Some(PaymentError::TooMuch(995)));
+    ctx.child_workflow(pay_by_card, "7".into()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_of_the_authors_own_reads_back_in_workflows_parents_and_clients() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("pay").workflow(buy).workflow(pay_by_card).workflow(pay_too_much).activities(charge_card);
+
+    let error = env.run(worker, env.client().execute(buy, ()).id("buy").task_queue("pay")).await.unwrap_err();
+
+    // A child failed by an activity: the error is two causes down.
+    assert_eq!(error.application_error(), Some(PaymentError::Declined { card: "7".into() }));
+    assert_eq!((error.message(), error.error_type().as_deref()), ("card 7 was declined".into(), Some("Declined")));
+    assert!(!error.is_cancelled() && !error.is_timeout());
+    Ok(())
+}

@@ -12,7 +12,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use super::policies::WorkflowExecutionStatus;
 use super::rpc_error::RpcError;
 use crate::converter::PayloadError;
-use crate::failure::Failure;
+use crate::failure::{Failure, TemporalFailure};
 
 /// The client could not be connected: no server answered, or an option means nothing.
 pub struct ConnectError {
@@ -247,6 +247,17 @@ impl QueryError {
     }
 }
 
+impl TemporalFailure for QueryError {
+    fn to_failure(&self) -> Option<Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure.clone()),
+            Self::Rejected { .. } | Self::NotReady { .. } | Self::NotFound { .. } | Self::Payload(_) | Self::Rpc(_) => {
+                None
+            }
+        }
+    }
+}
+
 /// An update did not give its result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -324,6 +335,12 @@ impl UpdateError {
             Self::Failed(failure) => Some(failure),
             _ => None,
         }
+    }
+}
+
+impl TemporalFailure for UpdateError {
+    fn to_failure(&self) -> Option<Failure> {
+        self.failure().cloned()
     }
 }
 

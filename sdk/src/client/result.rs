@@ -4,9 +4,11 @@ use std::future::IntoFuture;
 use std::marker::PhantomData;
 
 use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
-use abide_protos::temporal::api::enums::v1::HistoryEventFilterType;
+use abide_protos::temporal::api::enums::v1::{HistoryEventFilterType, TimeoutType};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::{
+    CanceledFailureInfo, Failure as FailureProto, TerminatedFailureInfo, TimeoutFailureInfo,
+};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
@@ -21,7 +23,7 @@ use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
-use crate::failure::{Failure, RetryState};
+use crate::failure::{Failure, RetryState, TemporalFailure};
 
 /// A workflow has no result: it ended in another way, or could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -102,11 +104,6 @@ impl WorkflowFailedError {
         matches!(self, Self::Terminated { .. })
     }
 
-    /// Whether the workflow's own timeout passed.
-    pub fn is_timed_out(&self) -> bool {
-        matches!(self, Self::TimedOut)
-    }
-
     /// Whether the workflow failed because an activity or a child workflow was not retried any more for lack of time.
     pub fn is_retry_timeout(&self) -> bool {
         let mut next = self.failure().cloned();
@@ -117,6 +114,37 @@ impl WorkflowFailedError {
             next = failure.cause();
         }
         false
+    }
+}
+
+/// Cancelled, timed out or terminated is only what ended so itself, not what failed because something in it did.
+impl TemporalFailure for WorkflowFailedError {
+    fn to_failure(&self) -> Option<Failure> {
+        let (message, info) = match self {
+            Self::Failed(failure) | Self::Cancelled(failure) => return Some(failure.clone()),
+            Self::Terminated { reason } => {
+                (reason.clone(), FailureInfo::TerminatedFailureInfo(TerminatedFailureInfo::default()))
+            }
+            Self::TimedOut => {
+                let info = TimeoutFailureInfo { timeout_type: TimeoutType::StartToClose.into(), ..Default::default() };
+                (self.to_string(), FailureInfo::TimeoutFailureInfo(info))
+            }
+            Self::ContinuedAsNew { .. }
+            | Self::NotFound { .. }
+            | Self::Payload(_)
+            | Self::UnknownEnd { .. }
+            | Self::NotStarted(_)
+            | Self::Rpc(_) => return None,
+        };
+        Some(Failure::from_proto(FailureProto { message, failure_info: Some(info), ..Default::default() }))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+
+    fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut)
     }
 }
 

@@ -4,17 +4,22 @@ use std::error::Error;
 use std::fmt;
 
 use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
+use super::encode::application_failure;
+use super::into_failure::{IntoFailure, type_name_of};
+use super::offer::offered;
 use super::operation::Cancelled;
+use super::recorded::Failure;
 use crate::converter::{PayloadError, to_payload};
 use crate::definition::PayloadValue;
 
 /// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
 ///
 /// `?` turns any error into a retryable failure with its text as the message and the last part of its Rust type as
-/// the type; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type, details and retryability. A
-/// `Box<dyn Error>` or an `anyhow::Error` implements no `Error`, so `?` does not take it; it can be the
-/// [cause](crate::ApplicationFailure::cause) of an application failure.
+/// the type; an [`ApplicationError`](crate::ApplicationError) and an [`ApplicationFailure`](crate::ApplicationFailure)
+/// keep their type, details and retryability. Boxed errors (`Box<dyn Error + Send + Sync>`, `anyhow::Error`) and texts
+/// are [taken too](crate::IntoFailure).
 pub struct ActivityError {
     kind: Box<ActivityErrorKind>,
 }
@@ -51,6 +56,18 @@ impl ActivityError {
         Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
     }
 
+    /// What it becomes without a failure converter.
+    pub(super) fn recorded(&self) -> Option<Failure> {
+        let error: &(dyn Error + 'static) = match &*self.kind {
+            ActivityErrorKind::Error { error, type_name } => {
+                return Some(Failure::from_proto(application_failure(&**error, Some(type_name))));
+            }
+            ActivityErrorKind::Cancelled { .. } => &Cancelled::new(""),
+            ActivityErrorKind::WillCompleteAsync => return None,
+        };
+        Some(Failure::from_proto(application_failure(error, None)))
+    }
+
     pub(crate) fn into_kind(self) -> ActivityErrorKind {
         *self.kind
     }
@@ -64,13 +81,17 @@ impl ActivityError {
     }
 }
 
-impl<E: Error + Send + Sync + 'static> From<E> for ActivityError {
+impl<E: IntoFailure> From<E> for ActivityError {
     fn from(error: E) -> Self {
-        let type_name = std::any::type_name::<E>();
-        if (&error as &dyn std::any::Any).is::<Cancelled>() {
-            return Self::cancelled();
+        let (error, type_name) = (error.boxed(), type_name_of::<E>());
+        // Also behind a wrapper. A recorded cancellation is somebody else's.
+        if !error.is::<Failure>()
+            && let Some(FailureInfo::CanceledFailureInfo(info)) = offered(&*error).and_then(|cause| cause.failure_info)
+        {
+            let details = info.details.map(|details| details.payloads).unwrap_or_default();
+            return Self { kind: Box::new(ActivityErrorKind::Cancelled { details }) };
         }
-        Self { kind: Box::new(ActivityErrorKind::Error { error: Box::new(error), type_name }) }
+        Self { kind: Box::new(ActivityErrorKind::Error { error, type_name }) }
     }
 }
 

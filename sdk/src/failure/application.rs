@@ -4,10 +4,17 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
 
+use super::SOURCE;
+use super::encode::application_failure;
+use super::offer::offer;
 use crate::converter::{PayloadError, to_payload};
 use crate::definition::PayloadValue;
+use crate::duration::to_proto;
 
 /// A failure made by application code (Temporal's `ApplicationFailure`).
 ///
@@ -92,6 +99,26 @@ impl ApplicationFailure {
         self.cause = Some(cause.into());
         self
     }
+
+    fn to_proto(&self) -> FailureProto {
+        let info = ApplicationFailureInfo {
+            r#type: self.error_type.clone(),
+            non_retryable: self.non_retryable,
+            details: (!self.details.is_empty()).then(|| Payloads { payloads: self.details.clone() }),
+            next_retry_delay: self.next_retry_delay.map(to_proto),
+            category: match self.category {
+                ErrorCategory::Unspecified => ApplicationErrorCategory::Unspecified as i32,
+                ErrorCategory::Benign => ApplicationErrorCategory::Benign as i32,
+            },
+        };
+        FailureProto {
+            message: self.message.clone(),
+            source: SOURCE.into(),
+            cause: self.cause.as_deref().map(|cause| Box::new(application_failure(cause, None))),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+            ..Default::default()
+        }
+    }
 }
 
 impl fmt::Display for ApplicationFailure {
@@ -102,6 +129,7 @@ impl fmt::Display for ApplicationFailure {
 
 impl Error for ApplicationFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        offer(|| self.to_proto());
         self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ChildWorkflowExecutionFailureInfo, Failure as FailureProto};
 
+use super::offer::offer;
 use super::recorded::{Failure, FailureKind, RetryState};
+use super::temporal_failure::TemporalFailure;
 
 /// A child workflow was not started, or did not complete: it failed, timed out, was cancelled or terminated (Temporal's
 /// `ChildWorkflowExecutionFailure`).
@@ -62,11 +64,6 @@ impl ChildWorkflowFailure {
         self.failure.is_cancelled()
     }
 
-    /// Whether it took longer than it may.
-    pub fn is_timed_out(&self) -> bool {
-        self.is_caused_by(FailureKind::Timeout)
-    }
-
     /// Whether somebody terminated it.
     pub fn is_terminated(&self) -> bool {
         self.is_caused_by(FailureKind::Terminated)
@@ -74,8 +71,7 @@ impl ChildWorkflowFailure {
 
     /// The type of the application failure that the child ended with, if it did.
     pub fn error_type(&self) -> Option<String> {
-        let cause = self.cause()?;
-        (cause.kind() == FailureKind::Application).then(|| cause.error_type().unwrap_or_default().to_string())
+        TemporalFailure::error_type(&self.failure)
     }
 
     /// Why there was no further run.
@@ -122,4 +118,9 @@ impl fmt::Debug for ChildWorkflowFailure {
     }
 }
 
-impl std::error::Error for ChildWorkflowFailure {}
+impl std::error::Error for ChildWorkflowFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| self.failure.as_proto().clone());
+        None
+    }
+}

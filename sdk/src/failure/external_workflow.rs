@@ -4,6 +4,7 @@ use std::fmt;
 
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
+use super::offer::offer;
 use super::recorded::Failure;
 
 /// A signal, or a request to cancel, did not reach another workflow.
@@ -69,4 +70,9 @@ impl fmt::Debug for ExternalWorkflowFailure {
     }
 }
 
-impl std::error::Error for ExternalWorkflowFailure {}
+impl std::error::Error for ExternalWorkflowFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| self.failure.as_proto().clone());
+        None
+    }
+}

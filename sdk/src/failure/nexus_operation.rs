@@ -5,7 +5,9 @@ use std::fmt;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, NexusOperationFailureInfo};
 
-use super::recorded::{Failure, FailureKind, TimeoutType};
+use super::offer::offer;
+use super::recorded::{Failure, TimeoutType};
+use super::temporal_failure::TemporalFailure;
 
 /// A Nexus operation did not complete: it failed, timed out, was cancelled, or its handler refused it (Temporal's
 /// `NexusOperationFailure`).
@@ -111,8 +113,7 @@ impl NexusOperationFailure {
 
     /// The type of the application failure that the operation ended with, if it did.
     pub fn error_type(&self) -> Option<String> {
-        let cause = self.cause()?;
-        (cause.kind() == FailureKind::Application).then(|| cause.error_type().unwrap_or_default().to_string())
+        TemporalFailure::error_type(&self.failure)
     }
 
     /// The whole failure with its chain of causes.
@@ -140,7 +141,12 @@ impl fmt::Debug for NexusOperationFailure {
     }
 }
 
-impl std::error::Error for NexusOperationFailure {}
+impl std::error::Error for NexusOperationFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| self.failure.as_proto().clone());
+        None
+    }
+}
 
 impl NexusHandlerErrorType {
     pub(crate) fn from_name(name: &str) -> Self {

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use abide_protos::temporal::api::common::v1::Payload;
-use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
 
-use super::recorded::{Failure, FailureKind, RetryState, TimeoutType};
+use super::SOURCE;
+use super::offer::offer;
+use super::recorded::{Failure, RetryState, TimeoutType};
+use super::temporal_failure::TemporalFailure;
 use crate::converter::{PayloadError, to_payload};
 use crate::definition::PayloadValue;
 
@@ -17,7 +21,9 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    pub(crate) fn new(reason: impl Into<String>) -> Self {
+    /// A cancellation for this reason, which may be empty: to end a run as cancelled where its code finds out by itself
+    /// that it was asked to stop, and for tests.
+    pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), details: Vec::new() }
     }
 
@@ -44,10 +50,6 @@ impl Cancelled {
         self.details.push(to_payload(detail)?);
         Ok(self)
     }
-
-    pub(crate) fn details(&self) -> &[Payload] {
-        &self.details
-    }
 }
 
 impl fmt::Display for Cancelled {
@@ -56,7 +58,20 @@ impl fmt::Display for Cancelled {
     }
 }
 
-impl std::error::Error for Cancelled {}
+impl std::error::Error for Cancelled {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| FailureProto {
+            message: self.to_string(),
+            source: SOURCE.into(),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo {
+                details: (!self.details.is_empty()).then(|| Payloads { payloads: self.details.clone() }),
+                ..Default::default()
+            })),
+            ..Default::default()
+        });
+        None
+    }
+}
 
 /// An activity ended unsuccessfully: it failed, timed out or was cancelled (Temporal's `ActivityFailure`).
 ///
@@ -121,8 +136,7 @@ impl ActivityFailure {
 
     /// The type of the application failure that the last attempt ended with, if it did.
     pub fn error_type(&self) -> Option<String> {
-        let cause = self.cause()?;
-        (cause.kind() == FailureKind::Application).then(|| cause.error_type().unwrap_or_default().to_string())
+        TemporalFailure::error_type(&self.failure)
     }
 
     /// The whole failure with its chain of causes.
@@ -143,4 +157,9 @@ impl fmt::Debug for ActivityFailure {
     }
 }
 
-impl std::error::Error for ActivityFailure {}
+impl std::error::Error for ActivityFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| self.failure.as_proto().clone());
+        None
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1 as enums;
 use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, failure::FailureInfo};
 
@@ -9,6 +10,7 @@ use super::application::ApplicationFailure;
 use super::common_attributes::decode_common_attributes;
 use super::encode::application_failure;
 use super::nexus_operation::NexusHandlerErrorType;
+use super::offer::offer;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::definition::PayloadValue;
 
@@ -228,15 +230,18 @@ impl Failure {
     /// # Errors
     /// When the detail is there and is not a `T`.
     pub fn detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
-        let details = match &self.proto.failure_info {
+        match self.details().and_then(|details| details.payloads.get(index)) {
+            Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn details(&self) -> Option<&Payloads> {
+        match &self.proto.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(info)) => info.details.as_ref(),
             Some(FailureInfo::CanceledFailureInfo(info)) => info.details.as_ref(),
             Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details.as_ref(),
             _ => None,
-        };
-        match details.and_then(|details| details.payloads.get(index)) {
-            Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
-            None => Ok(None),
         }
     }
 }
@@ -286,7 +291,12 @@ impl fmt::Debug for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        offer(|| self.as_proto().clone());
+        None
+    }
+}
 
 impl TimeoutType {
     pub(crate) fn from_proto(value: i32) -> Self {

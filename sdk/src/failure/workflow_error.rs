@@ -4,20 +4,21 @@ use std::error::Error;
 use std::fmt;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
+use abide_protos::temporal::api::common::v1::Payloads;
 
-use super::child_workflow::ChildWorkflowFailure;
-use super::external_workflow::ExternalWorkflowFailure;
-use super::nexus_operation::NexusOperationFailure;
-use super::operation::{ActivityFailure, Cancelled};
-use super::recorded::Failure;
+use super::encode::application_failure;
+use super::into_failure::{IntoFailure, type_name_of};
+use super::offer::offered;
+use super::recorded::{Failure, FailureKind};
 
 /// Why a workflow function does not complete: it fails, is cancelled, or continues as new.
 ///
-/// `?` turns any error into one. A [`Cancelled`] (also inside an [`ActivityFailure`] or its like) ends the run as *cancelled* if
-/// its cancellation was requested; [`ApplicationFailure`](crate::ApplicationFailure) keeps its type and details; any
-/// other error fails the workflow with its text as the message and the last part of its Rust type as the type.
-/// (`Box<dyn Error>` and `anyhow::Error` implement no `Error`; they can be the
-/// [cause](crate::ApplicationFailure::cause) of an application failure.)
+/// `?` turns any error into one. A [`Cancelled`](crate::Cancelled) (also inside an
+/// [`ActivityFailure`](crate::ActivityFailure) or its like) ends the run as *cancelled* if its cancellation was
+/// requested; an [`ApplicationError`](crate::ApplicationError) and an [`ApplicationFailure`](crate::ApplicationFailure)
+/// keep their type and details; any other error fails the workflow with its text as the message and the last part of its
+/// Rust type as the type. Boxed errors (`Box<dyn Error + Send + Sync>`, `anyhow::Error`) and texts are
+/// [taken too](crate::IntoFailure).
 ///
 /// What should not end the workflow but be mended and tried again is a panic: it fails the workflow task.
 pub struct WorkflowError {
@@ -54,21 +55,39 @@ impl WorkflowError {
         }
     }
 
-    /// Whether this is a cancellation: [`Cancelled`], or an operation that was cancelled.
+    /// Whether this is a cancellation: [`Cancelled`](crate::Cancelled), or an operation that was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.downcast_ref::<Cancelled>().is_some()
-            || self.downcast_ref::<ActivityFailure>().is_some_and(ActivityFailure::is_cancelled)
-            || self.downcast_ref::<ChildWorkflowFailure>().is_some_and(ChildWorkflowFailure::is_cancelled)
-            || self.downcast_ref::<ExternalWorkflowFailure>().is_some_and(ExternalWorkflowFailure::is_cancelled)
-            || self.downcast_ref::<NexusOperationFailure>().is_some_and(NexusOperationFailure::is_cancelled)
-            || self.downcast_ref::<Failure>().is_some_and(Failure::is_cancelled)
+        self.offered().is_some_and(|failure| failure.is_cancelled())
+    }
+
+    /// What its author adds to a cancellation.
+    pub(crate) fn cancellation_details(&self) -> Option<Payloads> {
+        let failure = self.offered().filter(|failure| failure.kind() == FailureKind::Cancelled)?;
+        failure.details().cloned()
+    }
+
+    /// What it becomes without a failure converter.
+    pub(super) fn recorded(&self) -> Option<Failure> {
+        match &*self.kind {
+            WorkflowErrorKind::Error { error, type_name } => {
+                Some(Failure::from_proto(application_failure(&**error, Some(type_name))))
+            }
+            WorkflowErrorKind::ContinueAsNew(_) | WorkflowErrorKind::TaskFailure(_) => None,
+        }
+    }
+
+    fn offered(&self) -> Option<Failure> {
+        match &*self.kind {
+            WorkflowErrorKind::Error { error, .. } => offered(&**error).map(|failure| Failure::from_proto(*failure)),
+            WorkflowErrorKind::ContinueAsNew(_) | WorkflowErrorKind::TaskFailure(_) => None,
+        }
     }
 }
 
-impl<E: Error + Send + Sync + 'static> From<E> for WorkflowError {
+impl<E: IntoFailure> From<E> for WorkflowError {
     fn from(error: E) -> Self {
-        let type_name = std::any::type_name::<E>();
-        Self { kind: Box::new(WorkflowErrorKind::Error { error: Box::new(error), type_name }) }
+        let (error, type_name) = (error.boxed(), type_name_of::<E>());
+        Self { kind: Box::new(WorkflowErrorKind::Error { error, type_name }) }
     }
 }
 

@@ -11,7 +11,7 @@ use abide_protos::temporal::api::enums::v1::CommandType;
 use super::failures::TaskError;
 use super::workflow_run::{ReplayedOutcome, WorkflowRun};
 use crate::Failure;
-use crate::failure::{Cancelled, WorkflowError, WorkflowErrorKind};
+use crate::failure::{WorkflowError, WorkflowErrorKind};
 use crate::replay::command_queue::CommandBody;
 
 impl WorkflowRun {
@@ -30,7 +30,7 @@ impl WorkflowRun {
             Err(error) if error.is_cancelled() && self.shared().root_scope.cancelled().is_some() => (
                 CommandType::CancelWorkflowExecution,
                 Attributes::CancelWorkflowExecutionCommandAttributes(CancelWorkflowExecutionCommandAttributes {
-                    details: cancel_details(&error),
+                    details: error.cancellation_details(),
                 }),
                 ReplayedOutcome::Cancelled,
             ),
@@ -60,10 +60,4 @@ impl WorkflowRun {
         }
         Ok(())
     }
-}
-
-/// What the author adds to a cancellation.
-fn cancel_details(error: &WorkflowError) -> Option<Payloads> {
-    let details = error.downcast_ref::<Cancelled>().map(Cancelled::details).unwrap_or_default();
-    (!details.is_empty()).then(|| Payloads { payloads: details.to_vec() })
 }

@@ -6,7 +6,7 @@ use abide::client::{
     Client, QueryError, QueryRejectCondition, SignalError, StartError, WorkflowExecutionStatus, WorkflowFailedError,
     WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
-use abide::{RetryPolicy, millis, mins, secs};
+use abide::{RetryPolicy, TemporalFailure, millis, mins, secs};
 
 use super::workflows::{AddItem, Items, ProcessOrder, Unwritable};
 use super::{client, unique};
@@ -209,7 +209,7 @@ async fn a_workflow_that_takes_too_long_times_out_and_execute_says_so() {
     let Some(client) = client("a_workflow_that_takes_too_long_times_out_and_execute_says_so").await else { return };
     let execute = client.execute(ProcessOrder, "4711".to_string()).id(unique("timeout")).task_queue("nobody-polls");
     let error = execute.run_timeout(secs(1)).await.unwrap_err();
-    assert!(error.is_timed_out() && !error.is_retry_timeout(), "{error:?}");
+    assert!(error.is_timeout() && !error.is_retry_timeout(), "{error:?}");
 
     let error = client.execute(ProcessOrder, String::new()).await.unwrap_err();
     assert!(matches!(error, WorkflowFailedError::NotStarted(StartError::MissingTaskQueue { .. })), "{error:?}");
@@ -222,8 +222,8 @@ async fn a_wait_follows_a_retried_run_unless_it_is_told_not_to() {
     let start = client.start(ProcessOrder, "4711".to_string()).id(unique("retried")).task_queue("nobody-polls");
     let handle = start.run_timeout(secs(1)).retry_policy(retry).await.unwrap();
 
-    assert!(handle.result().follow_runs(false).await.unwrap_err().is_timed_out());
-    assert!(handle.result().await.unwrap_err().is_timed_out());
+    assert!(handle.result().follow_runs(false).await.unwrap_err().is_timeout());
+    assert!(handle.result().await.unwrap_err().is_timeout());
     let last = client.handle(ProcessOrder, handle.workflow_id()).describe().await.unwrap();
     assert_ne!(Some(last.info().run_id()), handle.run_id(), "the retry is a run of its own");
     assert_eq!(Some(last.info().first_run_id()), handle.run_id());

@@ -44,7 +44,7 @@ impl Waiter {
 fn told(error: &ChildWorkflowFailure) -> String {
     let kinds = [
         ("already started", error.is_already_started()),
-        ("timed out", error.is_timed_out()),
+        ("timed out", error.is_timeout()),
         ("cancelled", error.is_cancelled()),
         ("terminated", error.is_terminated()),
     ];

@@ -107,7 +107,7 @@ async fn a_run_timeout_closes_the_run() -> Outcome {
                 let start = arm.client.start(waits, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.run_timeout(secs(1)).await?;
                 let error = handle.result().await.expect_err("it times out");
-                assert!(error.is_timed_out(), "{error}");
+                assert!(error.is_timeout(), "{error}");
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             })
             .await??;

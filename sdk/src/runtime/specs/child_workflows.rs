@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 
 use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::{hours, mins, secs};
+use crate::failure::TemporalFailure;
 use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, VersioningOverride, WorkflowIdReusePolicy};
 use crate::{
     ChildWorkflowFailure, Priority, RetryPolicy, SearchAttributeKey, State, WorkflowContext, WorkflowError, workflow,
@@ -233,7 +234,7 @@ fn told(error: &ChildWorkflowFailure) -> String {
         ("already started", error.is_already_started()),
         ("namespace not found", error.is_namespace_not_found()),
         ("cancelled", error.is_cancelled()),
-        ("timed out", error.is_timed_out()),
+        ("timed out", error.is_timeout()),
         ("terminated", error.is_terminated()),
     ];
     let facts: Vec<&str> = facts.into_iter().filter(|(_, holds)| *holds).map(|(fact, _)| fact).collect();

@@ -131,6 +131,31 @@ fn a_cancelled_error_without_a_request_fails_the_run() {
 }
 
 #[test]
+fn a_cancellation_of_the_authors_own_ends_a_run_that_was_asked_to_stop() {
+    check(
+        |ctx| async move {
+            assert!(ctx.is_cancelled());
+            let boxed: Box<dyn std::error::Error + Send + Sync> = Cancelled::new("enough").detail(&3_u32)?.into();
+            Err::<(), _>(boxed.into())
+        },
+        CANCELLED,
+        expect!["CancelWorkflowExecution details=3"],
+    );
+}
+
+#[test]
+fn a_text_fails_the_run_without_a_type() {
+    check(
+        |_| async move {
+            Err("no stock")?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[r#"FailWorkflowExecution message="no stock" source=AbideSDK"#]],
+    );
+}
+
+#[test]
 fn another_error_after_a_request_fails_the_run() {
     check(
         |ctx| async move {

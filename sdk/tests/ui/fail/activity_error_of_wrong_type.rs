@@ -1,7 +1,9 @@
 use abide::prelude::*;
 
+struct Broke;
+
 #[activity]
-async fn charge() -> Result<u32, String> {
+async fn charge() -> Result<u32, Broke> {
     Ok(1)
 }
 

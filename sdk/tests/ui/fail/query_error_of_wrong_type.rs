@@ -1,5 +1,7 @@
 use abide::prelude::*;
 
+struct Broke;
+
 #[workflow]
 #[derive(Default)]
 struct Player;
@@ -12,7 +14,7 @@ impl Player {
     }
 
     #[query]
-    fn health(&self) -> Result<u32, String> {
+    fn health(&self) -> Result<u32, Broke> {
         Ok(1)
     }
 }

@@ -1,0 +1,71 @@
+//! Reads `#[error("..", non_retryable, ..)]`.
+
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Expr, Ident, LitStr, Token};
+
+use crate::diagnostics::Diagnostics;
+
+const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, and behind it `non_retryable`, `benign`, `error_type = \"..\"` or \
+     `next_retry_delay = ..`";
+
+/// What is said of one error.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) message: Option<LitStr>,
+    pub(crate) error_type: Option<LitStr>,
+    pub(crate) non_retryable: bool,
+    pub(crate) benign: bool,
+    pub(crate) next_retry_delay: Option<Expr>,
+}
+
+impl Options {
+    /// Reads the one `#[error(..)]` among these; without any there is no message.
+    pub(crate) fn of(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Self {
+        let mut options = Self::default();
+        let mut ours = attributes.iter().filter(|attribute| attribute.path().is_ident("error"));
+        if let Some(attribute) = ours.next()
+            && let Err(error) = attribute.parse_args_with(|input: ParseStream<'_>| options.parse(input))
+        {
+            diagnostics.push(error);
+        }
+        for again in ours {
+            diagnostics.error(again, "`#[error(..)]` is given twice");
+        }
+        options
+    }
+
+    /// Whether an `#[error(..)]` was found and read.
+    fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        self.message = Some(input.parse().map_err(|error| syn::Error::new(error.span(), EXPECTED))?);
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if !input.is_empty() {
+                self.parse_option(input)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_option(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+        let is_again = match key.to_string().as_str() {
+            "non_retryable" => std::mem::replace(&mut self.non_retryable, true),
+            "benign" => std::mem::replace(&mut self.benign, true),
+            "error_type" => {
+                input.parse::<Token![=]>()?;
+                let error_type: LitStr = input.parse()?;
+                if error_type.value().is_empty() {
+                    return Err(syn::Error::new(error_type.span(), "the error type must not be empty"));
+                }
+                self.error_type.replace(error_type).is_some()
+            }
+            "next_retry_delay" => {
+                input.parse::<Token![=]>()?;
+                self.next_retry_delay.replace(input.parse()?).is_some()
+            }
+            _ => return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}"))),
+        };
+        if is_again { Err(syn::Error::new(key.span(), format!("`{key}` is given twice"))) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,93 @@
+//! An error type as the derive sees it: what each of its values is called, says and holds.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, Index, Member, Type};
+
+use super::attr::Options;
+use crate::diagnostics::Diagnostics;
+
+pub(crate) struct Model {
+    pub(crate) ident: Ident,
+    /// The variants of an enum, or the struct alone.
+    pub(crate) variants: Vec<Variant>,
+}
+
+pub(crate) struct Variant {
+    pub(crate) ident: Ident,
+    /// How it is named in patterns and expressions: `Self::Declined`, or `Self`.
+    pub(crate) path: TokenStream,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) options: Options,
+}
+
+pub(crate) struct Field {
+    pub(crate) member: Member,
+    /// What the field is called in the message: its name, or its number.
+    pub(crate) name: String,
+    /// The variable that holds it. Not the field's own name: an activity of that name would make it a comparison.
+    pub(crate) variable: Ident,
+    pub(crate) ty: Type,
+    pub(crate) attrs: Vec<Attribute>,
+}
+
+impl Model {
+    /// `None` for what cannot be expanded at all.
+    pub(crate) fn of(input: &DeriveInput, diagnostics: &mut Diagnostics) -> Option<Self> {
+        if !input.generics.params.is_empty() {
+            diagnostics.error(&input.generics, "an `ApplicationError` cannot be generic: it is read back by its name");
+            return None;
+        }
+        let variants = match &input.data {
+            Data::Enum(data) => data
+                .variants
+                .iter()
+                .map(|variant| {
+                    let ident = &variant.ident;
+                    Variant::of(ident, quote!(Self::#ident), &variant.fields, &variant.attrs, diagnostics)
+                })
+                .collect(),
+            Data::Struct(data) => {
+                vec![Variant::of(&input.ident, quote!(Self), &data.fields, &input.attrs, diagnostics)]
+            }
+            Data::Union(data) => {
+                diagnostics.error(data.union_token, "an `ApplicationError` is an enum or a struct");
+                return None;
+            }
+        };
+        Some(Self { ident: input.ident.clone(), variants })
+    }
+}
+
+impl Variant {
+    fn of(
+        ident: &Ident,
+        path: TokenStream,
+        fields: &Fields,
+        attributes: &[Attribute],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let fields = fields.iter().enumerate().map(|(index, field)| Field::of(index, field)).collect();
+        Self { ident: ident.clone(), path, fields, options: Options::of(attributes, diagnostics) }
+    }
+
+    /// The type that tells it apart.
+    pub(crate) fn error_type(&self) -> String {
+        match &self.options.error_type {
+            Some(error_type) => error_type.value(),
+            None => self.ident.unraw().to_string(),
+        }
+    }
+}
+
+impl Field {
+    fn of(index: usize, field: &syn::Field) -> Self {
+        let (member, name) = match &field.ident {
+            Some(ident) => (Member::Named(ident.clone()), ident.unraw().to_string()),
+            None => (Member::Unnamed(Index::from(index)), index.to_string()),
+        };
+        let variable = format_ident!("__abide_{name}");
+        Self { member, name, variable, ty: field.ty.clone(), attrs: field.attrs.clone() }
+    }
+}

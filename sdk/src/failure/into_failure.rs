@@ -1,0 +1,39 @@
+//! What `?` takes in activities and workflows.
+
+use std::any::TypeId;
+use std::borrow::Cow;
+use std::error::Error;
+
+type BoxedError = Box<dyn Error + Send + Sync>;
+
+/// What `?` turns into the error of an activity or a workflow: any error that is `Send + Sync`, a boxed one
+/// (`Box<dyn Error + Send + Sync>`, `anyhow::Error`), or a text.
+///
+/// Implemented for all of them; nobody implements it by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot become the error of an activity or a workflow",
+    label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`"
+)]
+pub trait IntoFailure: 'static {
+    /// As a boxed error.
+    #[doc(hidden)]
+    fn boxed(self) -> BoxedError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxedError> + 'static> IntoFailure for E {
+    fn boxed(self) -> BoxedError {
+        self.into()
+    }
+}
+
+/// The type to name in the failure; empty where the type says nothing of the error.
+pub(super) fn type_name_of<E: 'static>() -> &'static str {
+    let unnamed = [
+        TypeId::of::<BoxedError>(),
+        TypeId::of::<String>(),
+        TypeId::of::<&'static str>(),
+        TypeId::of::<Cow<'static, str>>(),
+    ];
+    if unnamed.contains(&TypeId::of::<E>()) { "" } else { std::any::type_name::<E>() }
+}
