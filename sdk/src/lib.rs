@@ -13,6 +13,7 @@
 #[cfg(test)]
 extern crate self as abide;
 
+mod bounded_text;
 mod definition;
 mod duration;
 mod failure;

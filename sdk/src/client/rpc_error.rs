@@ -10,6 +10,7 @@ use abide_protos::temporal::api::errordetails::v1::multi_operation_execution_fai
 use tonic::{Code, Status};
 
 use super::broken_answer::{NotGrpc, is_unreadable};
+use crate::bounded_text::cut_message;
 use crate::converter::{CodecError, DataConverter};
 
 /// A call to the Temporal server did not succeed.
@@ -47,13 +48,16 @@ impl RpcError {
         if let Some(root) = root_cause(status).filter(|root| !message.contains(root.as_str())) {
             message = format!("{message}: {root}");
         }
+        // A proxy may answer with a whole page.
+        cut_message(&mut message);
         // Details that cannot be read are no reason to lose the error itself.
         let details = StatusDetails::decode(status.details()).unwrap_or_default();
         Self { inner: Box::new(Inner { rpc, code, message, details, is_codec_failure: false }) }
     }
 
     pub(super) fn codec(rpc: &'static str, error: &CodecError) -> Self {
-        let (message, details) = (error.to_string(), StatusDetails::default());
+        let (mut message, details) = (error.to_string(), StatusDetails::default());
+        cut_message(&mut message);
         Self { inner: Box::new(Inner { rpc, code: Code::Unknown, message, details, is_codec_failure: true }) }
     }
 

@@ -1,5 +1,7 @@
 //! Several values, several payloads: the arguments of a workflow, an activity or a message.
 
+use std::fmt;
+
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::payload::{PayloadError, from_payload, to_payload};
 
 /// Collects the payloads of a list of arguments.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct PayloadWriter {
     payloads: Vec<Payload>,
 }
@@ -33,8 +35,14 @@ impl PayloadWriter {
     }
 }
 
+/// Shows no values.
+impl fmt::Debug for PayloadWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PayloadWriter({} payloads)", self.payloads.len())
+    }
+}
+
 /// Hands out a list of payloads as arguments. Payloads that nobody asks for are ignored.
-#[derive(Debug)]
 pub struct PayloadReader<'a> {
     payloads: &'a [Payload],
     read: usize,
@@ -68,5 +76,12 @@ impl<'a> PayloadReader<'a> {
                 ))
             }),
         }
+    }
+}
+
+/// Shows no values.
+impl fmt::Debug for PayloadReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PayloadReader({} of {} payloads read)", self.read.min(self.payloads.len()), self.payloads.len())
     }
 }

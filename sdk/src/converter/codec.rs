@@ -9,6 +9,7 @@ use std::pin::Pin;
 use futures_util::FutureExt as _;
 
 use super::RawPayload;
+use crate::bounded_text::message;
 
 /// What a codec yields: as many payloads as it was given, or why it cannot.
 pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
@@ -123,5 +124,6 @@ pub(super) async fn run_codec(
         Ok(Err(error)) => format!("the payload codec failed to {what} {given} payloads: {error}"),
         Err(_) => format!("the payload codec panicked when it had {given} payloads to {what}"),
     };
-    Err(CodecError { text })
+    // What the codec itself says, too, goes into logs and to the server.
+    Err(CodecError { text: message(&text).into_owned() })
 }

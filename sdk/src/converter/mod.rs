@@ -12,6 +12,9 @@
 //! An argument that the caller left out reads as `None`, and as `()`; so does `binary/null`. A payload of encoding
 //! `json/protobuf` is also read by any serde type with the same fields.
 //!
+//! What does not fit its type is described by the type, the position and the kind of value: an error never repeats the
+//! value itself, which a codec may keep from the server and from logs.
+//!
 //! What becomes of payloads between here and the server is up to a [`DataConverter`]: a [`PayloadCodec`] in it encrypts
 //! them, for instance.
 
@@ -20,6 +23,7 @@ mod arguments;
 mod codec;
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]
 mod data_converter;
+mod misfit;
 mod payload;
 mod protobuf;
 mod whole;

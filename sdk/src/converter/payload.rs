@@ -9,7 +9,9 @@ use abide_protos::temporal::api::common::v1::Payload;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::misfit;
 use super::whole::{from_whole, payload_of};
+use crate::bounded_text::name;
 
 pub(super) const ENCODING: &str = "encoding";
 pub(super) const MESSAGE_TYPE: &str = "messageType";
@@ -18,11 +20,14 @@ const BINARY_NULL: &[u8] = b"binary/null";
 const BINARY_PLAIN: &[u8] = b"binary/plain";
 pub(super) const BINARY_PROTOBUF: &[u8] = b"binary/protobuf";
 pub(super) const JSON_PROTOBUF: &[u8] = b"json/protobuf";
+/// Begins what is said of a message in binary form that stands in a JSON value.
+pub(super) const NO_PART_OF_JSON: &str = "in binary form a message cannot be a part of a JSON value";
 
 /// A payload that is passed on as it is, without conversion.
 ///
-/// Use it as an argument or a result type to forward what another program wrote, whatever its encoding.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Use it as an argument or a result type to forward what another program wrote, whatever its encoding. Its `Debug` form
+/// shows the encoding and the size, not the data: it may stand in a log.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawPayload {
     /// Metadata by key; `encoding` says how `data` is written.
     pub metadata: std::collections::BTreeMap<String, Vec<u8>>,
@@ -57,9 +62,17 @@ impl RawPayload {
     }
 }
 
+impl fmt::Debug for RawPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoding = self.encoding().map_or_else(|| "(none)".into(), |encoding| name(encoding).into_owned());
+        write!(f, "RawPayload({encoding}, {} bytes)", self.data.len())
+    }
+}
+
 /// A payload could not be written or read.
 ///
-/// The text says which value, what was expected and what was found.
+/// The text says which argument or field, what was expected and what kind of value was found. It never repeats the
+/// value.
 #[derive(Debug, Clone)]
 pub struct PayloadError {
     message: String,
@@ -103,7 +116,7 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
         return Ok(payload);
     }
     let json = serde_json::to_vec(value).map_err(|error| {
-        PayloadError::new(format!("`{}` cannot be written as JSON: {error}", std::any::type_name::<T>()))
+        PayloadError::new(format!("`{}` cannot be written as JSON: {}", type_name::<T>(), unwritable(&error)))
     })?;
     if json == b"null" { Ok(payload(BINARY_NULL, Vec::new())) } else { Ok(payload(JSON_PLAIN, json)) }
 }
@@ -132,7 +145,7 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
             slot.ok_or_else(|| {
                 PayloadError::new(format!(
                     "expected `{}`, found bytes (encoding binary/plain, {} bytes); read them as `Vec<u8>`",
-                    std::any::type_name::<T>(),
+                    type_name::<T>(),
                     payload.data.len()
                 ))
             })
@@ -141,18 +154,18 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
         Some(BINARY_PROTOBUF) => message(payload).unwrap_or_else(|| {
             Err(PayloadError::new(format!(
                 "expected `{}`, found a protobuf message (encoding binary/protobuf{}); read it as `Protobuf`",
-                std::any::type_name::<T>(),
+                type_name::<T>(),
                 payload
                     .metadata
                     .get(MESSAGE_TYPE)
-                    .map_or_else(String::new, |name| { format!(", message `{}`", String::from_utf8_lossy(name)) })
+                    .map_or_else(String::new, |name| format!(", message `{}`", label(name)))
             )))
         }),
         other => Err(PayloadError::new(format!(
             "expected `{}`, found a payload of encoding `{}`; known encodings are json/plain, json/protobuf, binary/null, \
              binary/plain and binary/protobuf",
-            std::any::type_name::<T>(),
-            other.map_or("(none)".into(), String::from_utf8_lossy)
+            type_name::<T>(),
+            other.map_or_else(|| "(none)".to_string(), label)
         ))),
     }
 }
@@ -160,15 +173,33 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
 /// Reads a message into a value that takes one; `None` if this is another value.
 fn message<T: DeserializeOwned>(payload: &Payload) -> Option<Result<T, PayloadError>> {
     let read = from_whole(payload)?;
-    Some(read.map_err(|text| PayloadError::new(format!("expected `{}`: {text}", std::any::type_name::<T>()))))
+    Some(read.map_err(|text| PayloadError::new(format!("expected `{}`: {text}", type_name::<T>()))))
 }
 
 fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
-    serde_json::from_slice(data).map_err(|error| {
-        let shown = String::from_utf8_lossy(&data[..data.len().min(120)]);
-        let dots = if data.len() > 120 { ".." } else { "" };
-        PayloadError::new(format!("expected `{}`, found {shown}{dots}: {error}", std::any::type_name::<T>()))
-    })
+    // The error itself quotes the value.
+    serde_json::from_slice(data)
+        .map_err(|_| PayloadError::new(format!("expected `{}`, {}", type_name::<T>(), misfit::found::<T>(data))))
+}
+
+/// Why serde does not write a value: a type's own words may repeat it.
+pub(super) fn unwritable(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if error.is_data() && !text.starts_with(NO_PART_OF_JSON) {
+        return "its own `Serialize` refuses it (what it says may repeat the value, so it is left out: \
+                `serde_json::to_string` shows it)"
+            .into();
+    }
+    name(&text).into_owned()
+}
+
+fn type_name<T>() -> String {
+    name(std::any::type_name::<T>()).into_owned()
+}
+
+/// Metadata of another program, as it may stand in a message.
+pub(super) fn label(bytes: &[u8]) -> String {
+    name(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
 pub(super) fn payload(encoding: &[u8], data: Vec<u8>) -> Payload {
@@ -207,6 +238,6 @@ mod tests {
     #[test]
     fn a_payload_that_does_not_fit_says_what_was_expected_and_found() {
         let text = from_payload::<u32>(&to_payload(&"no number".to_string()).unwrap()).unwrap_err().to_string();
-        assert!(text.starts_with("expected `u32`, found \"no number\""), "{text}");
+        assert_eq!(text, "expected `u32`, found JSON: a string of 9 characters");
     }
 }

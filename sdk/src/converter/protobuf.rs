@@ -11,8 +11,12 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::payload::{BINARY_PROTOBUF, ENCODING, JSON_PROTOBUF, MESSAGE_TYPE, payload};
+use super::misfit;
+use super::payload::{
+    BINARY_PROTOBUF, ENCODING, JSON_PROTOBUF, MESSAGE_TYPE, NO_PART_OF_JSON, label, payload, unwritable,
+};
 use super::whole;
+use crate::bounded_text::name;
 
 /// A protobuf message: it has a name and a binary form.
 ///
@@ -28,7 +32,8 @@ pub trait ProtobufMessage: Sized + Send + 'static {
     /// Reads the binary form.
     ///
     /// # Errors
-    /// With what is wrong, when the bytes are not such a message.
+    /// When the bytes are not such a message, with what is wrong. The text goes into failures and logs: it must not
+    /// repeat the bytes.
     fn decode(bytes: &[u8]) -> Result<Self, String>;
 }
 
@@ -102,8 +107,7 @@ impl<M: ProtobufMessage> Serialize for Protobuf<M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return Err(S::Error::custom(format!(
-                "the message `{}` in binary form cannot be a part of a JSON value: pass it as an argument of its own, \
-                 or use `ProtobufJson`",
+                "{NO_PART_OF_JSON}: pass the message `{}` as an argument of its own, or use `ProtobufJson`",
                 M::full_name()
             )));
         }
@@ -132,7 +136,7 @@ impl<M: ProtobufMessage + Serialize> Serialize for ProtobufJson<M> {
         if serializer.is_human_readable() {
             return self.0.serialize(serializer);
         }
-        let json = serde_json::to_vec(&self.0).map_err(S::Error::custom)?;
+        let json = serde_json::to_vec(&self.0).map_err(|error| S::Error::custom(unwritable(&error)))?;
         whole::write(serializer, &message::<M>(JSON_PROTOBUF, json))
     }
 }
@@ -145,7 +149,8 @@ impl<'de, M: ProtobufMessage + DeserializeOwned> Deserialize<'de> for ProtobufJs
         let payload = whole::read(deserializer)?;
         check_type::<M>(&payload).map_err(D::Error::custom)?;
         if is_json(&payload) {
-            return serde_json::from_slice(&payload.data).map(Self).map_err(D::Error::custom);
+            let read = serde_json::from_slice(&payload.data);
+            return read.map(Self).map_err(|_| D::Error::custom(misfit::found::<M>(&payload.data)));
         }
         decode(&payload).map(Self).map_err(D::Error::custom)
     }
@@ -166,7 +171,7 @@ fn check_type<M: ProtobufMessage>(payload: &Payload) -> Result<(), String> {
     let expected = M::full_name();
     match payload.metadata.get(MESSAGE_TYPE) {
         Some(found) if *found != expected.as_bytes() => {
-            Err(format!("expected the message `{expected}`, found `{}`", String::from_utf8_lossy(found)))
+            Err(format!("expected the message `{expected}`, found `{}`", label(found)))
         }
         _ => Ok(()),
     }
@@ -174,7 +179,7 @@ fn check_type<M: ProtobufMessage>(payload: &Payload) -> Result<(), String> {
 
 fn decode<M: ProtobufMessage>(payload: &Payload) -> Result<M, String> {
     M::decode(&payload.data)
-        .map_err(|error| format!("expected the message `{}`, found other bytes: {error}", M::full_name()))
+        .map_err(|error| format!("expected the message `{}`, found other bytes: {}", M::full_name(), name(&error)))
 }
 
 #[cfg(test)]
@@ -275,6 +280,6 @@ mod tests {
         assert_eq!(listed.metadata["encoding"], b"json/plain");
         assert_eq!(from_payload::<Vec<ProtobufJson<Order>>>(&listed).unwrap(), [ProtobufJson(order())]);
         let text = to_payload(&vec![Protobuf(order())]).unwrap_err().to_string();
-        assert!(text.contains("pass it as an argument of its own"), "{text}");
+        assert!(text.contains("as an argument of its own"), "{text}");
     }
 }

@@ -8,6 +8,7 @@
 use std::cell::Cell;
 use std::fmt;
 
+use super::misfit::OWN_CHECK;
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::Payload;
 use serde::de::{DeserializeOwned, Error as _, Visitor};
@@ -190,7 +191,10 @@ impl std::error::Error for Refused {}
 
 impl serde::de::Error for Refused {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
+        let text = text.to_string();
+        // Said by `Protobuf` and `ProtobufJson`; a type around them may have a check of its own, with words of its own.
+        let is_ours = ["the message `", "expected the message `", "found "].iter().any(|begin| text.starts_with(begin));
+        Self(if is_ours { text } else { OWN_CHECK.to_string() })
     }
 }
 

@@ -10,7 +10,6 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
 
 use super::SOURCE;
-use super::encode::application_failure;
 use super::offer::offer;
 use crate::converter::{PayloadError, to_payload};
 use crate::definition::PayloadValue;
@@ -25,7 +24,6 @@ use crate::duration::to_proto;
 /// let declined = ApplicationFailure::new("card declined").error_type("CardDeclined").non_retryable();
 /// assert_eq!(declined.to_string(), "card declined");
 /// ```
-#[derive(Debug)]
 pub struct ApplicationFailure {
     pub(crate) message: String,
     pub(crate) error_type: String,
@@ -100,6 +98,7 @@ impl ApplicationFailure {
         self
     }
 
+    /// Without the cause, which is a source of its own.
     fn to_proto(&self) -> FailureProto {
         let info = ApplicationFailureInfo {
             r#type: self.error_type.clone(),
@@ -114,10 +113,24 @@ impl ApplicationFailure {
         FailureProto {
             message: self.message.clone(),
             source: SOURCE.into(),
-            cause: self.cause.as_deref().map(|cause| Box::new(application_failure(cause, None))),
             failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
             ..Default::default()
         }
+    }
+}
+
+/// Shows how many details there are, not what they hold: it may stand in a log.
+impl fmt::Debug for ApplicationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApplicationFailure")
+            .field("message", &self.message)
+            .field("error_type", &self.error_type)
+            .field("non_retryable", &self.non_retryable)
+            .field("details", &self.details.len())
+            .field("next_retry_delay", &self.next_retry_delay)
+            .field("category", &self.category)
+            .field("cause", &self.cause)
+            .finish()
     }
 }
 

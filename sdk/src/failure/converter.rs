@@ -4,6 +4,7 @@ use std::error::Error;
 
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
+use super::chain::bounded;
 use super::encode::application_failure;
 use super::recorded::Failure;
 
@@ -90,6 +91,6 @@ pub(crate) fn converted_failure(
 ) -> FailureProto {
     match converter {
         None => application_failure(error, type_name),
-        Some(converter) => converter.to_failure(RaisedError { error, type_name }).into_proto(),
+        Some(converter) => bounded(converter.to_failure(RaisedError { error, type_name }).into_proto()),
     }
 }

@@ -6,10 +6,36 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
 
 use super::SOURCE;
+use super::chain::{MAX, left_out_here, linked, sources, unlinked};
 use super::offer::offered;
 
-/// The failure that stands for an error and its sources. `type_name` is the error's Rust type, where it is known.
+/// The failure that stands for an error and its sources, bounded. `type_name` is the error's Rust type, where it is
+/// known.
 pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
+    let all = sources(error);
+    // Of a long chain only the ends are written: nothing is made of what lies between them.
+    let beginning = if all.len() > MAX { MAX - 2 } else { all.len() };
+    let mut links: Vec<FailureProto> = Vec::with_capacity(MAX);
+    for (index, error) in all.iter().enumerate() {
+        if index >= beginning && index + 1 < all.len() {
+            continue;
+        }
+        if index >= beginning {
+            links.push(left_out_here(index - beginning));
+        }
+        let failure = one_failure(*error, type_name.filter(|_| index == 0));
+        let has_causes = failure.cause.is_some();
+        links.extend(unlinked(failure));
+        // What was recorded has its own causes.
+        if has_causes {
+            break;
+        }
+    }
+    linked(links)
+}
+
+/// The failure that stands for one error, without its sources.
+fn one_failure(error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
     if let Some(failure) = offered(error) {
         return *failure;
     }
@@ -20,7 +46,6 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
     FailureProto {
         message: error.to_string(),
         source: SOURCE.into(),
-        cause: error.source().map(|source| Box::new(application_failure(source, None))),
         failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
         ..Default::default()
     }

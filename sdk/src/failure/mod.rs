@@ -9,6 +9,7 @@
 mod activity_error;
 mod application;
 pub(crate) mod application_error;
+mod chain;
 mod child_workflow;
 mod common_attributes;
 mod converter;

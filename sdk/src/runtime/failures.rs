@@ -9,6 +9,7 @@ use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::panics::Panic;
 use super::registry::WorkflowRegistry;
+use crate::bounded_text::{cut_message, name as short};
 use crate::failure::SOURCE;
 use crate::replay::state_machines::ReplayError;
 use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskCompletion, WorkflowTaskFailure};
@@ -29,11 +30,13 @@ pub(crate) enum TaskError {
 impl TaskError {
     /// What is said to the server and in the log.
     pub(crate) fn message(&self) -> String {
-        match self {
+        let mut text = match self {
             Self::Nondeterminism(error) => error.to_string(),
             Self::Malformed(message) | Self::WorkerFailure(message) => message.clone(),
             Self::Panic(panic) => format!("workflow code panicked at {}: {}", panic.location, panic.message),
-        }
+        };
+        cut_message(&mut text);
+        text
     }
 
     pub(crate) fn into_output(self) -> Output {
@@ -117,6 +120,7 @@ pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_que
     if known.is_empty() {
         known.push("(none)");
     }
+    let name = short(name);
     TaskError::WorkerFailure(format!(
         "workflow type `{name}` is not registered with this worker (task queue `{task_queue}`); registered: {}. \
          Add it with `.workflow({name})`, or start the workflow on the task queue of a worker that has it",

@@ -16,6 +16,7 @@ use super::queries::handler_names;
 use super::read_only::read_only;
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
+use crate::bounded_text::name as short;
 use crate::converter::PayloadReader;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 use crate::replay::jobs::{Signal, UpdateRequest};
@@ -101,7 +102,7 @@ pub(super) fn dispatch_signal(
             if !shared.core.borrow().machines.replaying {
                 tracing::warn!(
                     workflow_id = shared.info.get().map_or("", |info| &info.workflow_id),
-                    signal = name,
+                    signal = %short(name),
                     "a signal was dropped because its arguments do not fit its handler: {error}"
                 );
             }
@@ -134,12 +135,13 @@ pub(super) fn dispatch_update(
         }
         UpdateDispatch::Rejected(error) => failure_of(shared, error, "validator", request.name())?,
         UpdateDispatch::Undecodable(error) => {
-            let message = format!("the arguments of update `{}` do not fit its handler: {error}", request.name());
+            let message =
+                format!("the arguments of update `{}` do not fit its handler: {error}", short(request.name()));
             to_failure(&ApplicationFailure::new(message).error_type("PayloadError"))
         }
         UpdateDispatch::Unknown => {
             let known = handler_names(&**instance, HandlerKind::Update);
-            let message = format!("unknown update `{}`; this workflow's updates: {known}", request.name());
+            let message = format!("unknown update `{}`; this workflow's updates: {known}", short(request.name()));
             to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
     };

@@ -12,6 +12,7 @@ use super::built_in_queries as built_in;
 use super::failures::TaskError;
 use super::messages::inbound_query;
 use super::read_only::read_only;
+use crate::bounded_text::{cut_message, name as short};
 use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind};
 use crate::replay::Output;
@@ -72,6 +73,7 @@ pub(crate) fn query_failed(error: &TaskError) -> Output {
 }
 
 fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
+    let name = short(name);
     format!("unknown query `{name}`; this workflow's queries: {}", handler_names(instance, HandlerKind::Query))
 }
 
@@ -82,7 +84,8 @@ pub(super) fn handler_names(instance: &dyn WorkflowInstance, kind: HandlerKind) 
     if known.is_empty() { "(none)".into() } else { known.join(", ") }
 }
 
-fn failed(message: String) -> WorkflowQueryResult {
+fn failed(mut message: String) -> WorkflowQueryResult {
+    cut_message(&mut message);
     WorkflowQueryResult {
         result_type: QueryResultType::Failed as i32,
         failure: Some(FailureProto { message: message.clone(), source: SOURCE.to_string(), ..Default::default() }),

@@ -15,6 +15,7 @@ use super::queries::{answer_one, query_failed};
 use super::ready_queue::ReadyQueue;
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
+use crate::bounded_text::name as short;
 use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
@@ -464,7 +465,7 @@ impl WorkflowRun {
                 if !self.shared.core.borrow().machines.replaying {
                     tracing::warn!(
                         workflow_id = self.workflow_id,
-                        signal = signal.name,
+                        signal = %short(&signal.name),
                         "a signal has no handler in this workflow; it is kept for a handler that comes later"
                     );
                 }

@@ -13,6 +13,7 @@ use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use super::cache::RunCache;
 use super::lane::{Lane, Message, Ticket, Verdict};
 use super::lanes::Shared;
+use crate::bounded_text::message as bounded;
 use crate::failure::{ApplicationFailure, application_failure};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 
@@ -199,7 +200,7 @@ impl<R: Run> LaneThread<R> {
                 (Verdict::Fail(task_failure(text)), Some(run))
             }
             Err(panic) => {
-                let text = format!("the workflow task panicked: {}", panic_message(&*panic));
+                let text = format!("the workflow task panicked: {}", bounded(panic_message(&*panic)));
                 (Verdict::Fail(task_failure(&text)), Some(run))
             }
         };

@@ -12,6 +12,8 @@ use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::update::v1::{Response, outcome};
 use abide_protos::temporal::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest;
 
+use crate::bounded_text::cut_message;
+
 const KIB: usize = 1024;
 
 /// What the server takes, and from where on it is worth a warning. All sizes are bytes on the wire.
@@ -119,7 +121,8 @@ impl Limits {
 }
 
 /// A query's failure, as it is answered.
-pub(super) fn failed_query(error_message: String) -> WorkflowQueryResult {
+pub(super) fn failed_query(mut error_message: String) -> WorkflowQueryResult {
+    cut_message(&mut error_message);
     WorkflowQueryResult { result_type: QueryResultType::Failed as i32, error_message, ..Default::default() }
 }
 

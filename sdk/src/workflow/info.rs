@@ -1,5 +1,6 @@
 //! What a run is told about itself.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::common::v1::{Header, Memo, Payload, Payloads, SearchAttributes};
@@ -75,7 +76,7 @@ pub struct RootInfo {
 }
 
 /// What most runs do not have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 struct Rare {
     memo: Option<Memo>,
     search_attributes: Option<SearchAttributes>,
@@ -87,6 +88,18 @@ struct Rare {
     root: Option<RootInfo>,
     start_delay: Option<Duration>,
     expiration_time: Option<SystemTime>,
+}
+
+/// Shows no payloads: information about a run may stand in a log.
+impl fmt::Debug for Rare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rare")
+            .field("priority", &self.priority)
+            .field("root", &self.root)
+            .field("start_delay", &self.start_delay)
+            .field("expiration_time", &self.expiration_time)
+            .finish_non_exhaustive()
+    }
 }
 
 impl WorkflowInfo {

@@ -1,5 +1,7 @@
 //! Search attributes and memo of the run: read, and changed while it runs.
 
+use std::fmt;
+
 use std::panic::Location;
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
@@ -24,9 +26,16 @@ pub(crate) struct Upserted {
 }
 
 /// A change of the run's memo, to be awaited by nobody: it is sent when [`WorkflowContext::upsert_memo`] takes it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoUpdate {
     fields: Memo,
+}
+
+/// Shows the keys only.
+impl fmt::Debug for MemoUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.fields.fields.keys()).finish()
+    }
 }
 
 impl MemoUpdate {

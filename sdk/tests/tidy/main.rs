@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         "vocabulary",
         &[
             "definition",
+            "bounded_text",
             "duration",
             "failure",
             "converter",

@@ -224,7 +224,7 @@ fn a_result_that_cannot_be_read_fails_the_task() {
              9 WorkflowTaskStarted",
         ),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow child cannot be read: expected `alloc::string::String`, found [1]: invalid type: sequence, expected a string at line 1 column 0 (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow child cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) },`)"#
         ]],
     );
 }

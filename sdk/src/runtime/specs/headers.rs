@@ -191,7 +191,7 @@ fn handlers_and_validators_read_the_headers_of_their_message() {
         expect![[r#"
             ProtocolMessage message_id=u2/request/accept
             ProtocolMessage message_id=u2/request/complete
-            CompleteWorkflowExecution result=["an update: expected `alloc::string::String`, found 7: invalid type: integer `7`, expected a string at line 1 column 1","a signal: None","a signal: Some(\"abc\")","the main routine: None"]
+            CompleteWorkflowExecution result=["an update: expected `alloc::string::String`, found JSON: an integer","a signal: None","a signal: Some(\"abc\")","the main routine: None"]
             u1/request/reject of u1: Rejection rejected_request_message_id=u1/request rejected_request_sequencing=14 rejected_request.meta.update_id=u1 rejected_request.meta.identity=caller rejected_request.input.name=ask message="no trace" source=AbideSDK
             u2/request/accept of u2: Acceptance request=u2/request sequencing=14 accepted_request.meta.update_id=u2 accepted_request.meta.identity=caller accepted_request.input.header.trace=7 name=ask
             u2/request/complete of u2: Response update=u2 meta.identity=caller result=null"#]],

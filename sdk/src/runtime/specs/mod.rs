@@ -31,6 +31,7 @@ mod side_data;
 mod signals;
 mod timers;
 mod unfinished_handlers;
+mod unquoted_values;
 mod updates;
 mod updates_replayed;
 mod upserts;

@@ -215,7 +215,7 @@ fn a_result_of_another_type_fails_the_task() {
         |ctx| async move { Ok(pay(&ctx).await?) },
         &after_schedule(&["NexusOperationCompleted result=[1]"]),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation service/operation cannot be read: expected `alloc::string::String`, found [1]: invalid type: sequence, expected a string at line 1 column 0 (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of Nexus operation service/operation cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`)"#
         ]],
     );
 }

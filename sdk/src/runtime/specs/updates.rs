@@ -230,7 +230,7 @@ fn b113_arguments_that_do_not_fit_are_rejected() {
     check_updates(
         "update id=u1 name=deposit input=\"much\"\nupdate id=u2 name=deposit",
         expect![[r#"
-        u1/request/reject of u1: Rejection rejected_request_message_id=u1/request rejected_request_sequencing=5 rejected_request.meta.update_id=u1 rejected_request.meta.identity=caller rejected_request.input.name=deposit rejected_request.input.args="much" message="the arguments of update `deposit` do not fit its handler: argument 1: expected `i64`, found \"much\": invalid type: string \"much\", expected i64 at line 1 column 6" source=AbideSDK type=PayloadError
+        u1/request/reject of u1: Rejection rejected_request_message_id=u1/request rejected_request_sequencing=5 rejected_request.meta.update_id=u1 rejected_request.meta.identity=caller rejected_request.input.name=deposit rejected_request.input.args="much" message="the arguments of update `deposit` do not fit its handler: argument 1: expected `i64`, found JSON: a string of 4 characters" source=AbideSDK type=PayloadError
         u2/request/reject of u2: Rejection rejected_request_message_id=u2/request rejected_request_sequencing=5 rejected_request.meta.update_id=u2 rejected_request.meta.identity=caller rejected_request.input.name=deposit message="the arguments of update `deposit` do not fit its handler: argument 1 is missing: expected `i64`, found 0 argument(s)" source=AbideSDK type=PayloadError"#]],
     );
 }

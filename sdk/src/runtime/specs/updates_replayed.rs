@@ -291,7 +291,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
-              code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found 7: invalid type: integer `7`, expected a string at line 1 column 1
+              code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found JSON: an integer
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(

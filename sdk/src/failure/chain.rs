@@ -1,0 +1,253 @@
+//! Chains of causes, as long as they may be when they are written.
+//!
+//! Every cause is one more level of nesting on the wire, and protobuf libraries read 100 levels, those of the enclosing
+//! messages included: a failure that nests deeper is taken by the server, and then nobody can read its history. So the
+//! middle of a long chain is left out. Nothing here recurses: a chain may be of any length.
+
+use std::error::Error;
+
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
+
+use super::SOURCE;
+use crate::bounded_text::{MESSAGE, cut_message};
+
+/// Failures in a chain that is written. What encloses it takes some 15 levels (an eager workflow task with its history
+/// in the answer to several operations, payloads with their metadata), and every workflow above this one adds two.
+pub(super) const MAX: usize = 50;
+/// Sources of an error that are looked at. An error that is its own source has no end.
+const MAX_SOURCES: usize = 100_000;
+/// The error type of the failure that stands for causes that are left out.
+pub(crate) const LEFT_OUT: &str = "CausesLeftOut";
+
+/// The failure as it may be written: its texts and its chain of causes have an end.
+pub(crate) fn bounded(failure: FailureProto) -> FailureProto {
+    if is_bounded(&failure) {
+        return failure;
+    }
+    linked(unlinked(failure))
+}
+
+/// An error and its sources, from the outside to the inside.
+pub(super) fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut all = vec![error];
+    let mut next = error.source();
+    while let Some(source) = next.filter(|_| all.len() < MAX_SOURCES) {
+        all.push(source);
+        next = source.source();
+    }
+    all
+}
+
+/// The failures of a chain, one by one.
+pub(super) fn unlinked(failure: FailureProto) -> Vec<FailureProto> {
+    let mut links = Vec::new();
+    let mut next = Some(Box::new(failure));
+    while let Some(mut failure) = next {
+        next = failure.cause.take();
+        links.push(*failure);
+    }
+    links
+}
+
+/// One failure with the others as its causes; of a long chain, the beginning and the root.
+pub(super) fn linked(mut links: Vec<FailureProto>) -> FailureProto {
+    if links.len() > MAX {
+        let root = links.pop();
+        let left_out: usize = links.drain(MAX - 2..).map(|link| stands_for(&link)).sum();
+        links.push(left_out_here(left_out));
+        links.extend(root);
+    }
+    links.iter_mut().for_each(cut_texts);
+    let mut links = links.into_iter().rev();
+    let mut chain = links.next().unwrap_or_default();
+    for link in links {
+        chain = FailureProto { cause: Some(Box::new(chain)), ..link };
+    }
+    chain
+}
+
+fn is_bounded(failure: &FailureProto) -> bool {
+    let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref());
+    let is_short = |link: &FailureProto| {
+        link.message.len() <= MESSAGE && link.stack_trace.len() <= MESSAGE && error_type(link).len() <= MESSAGE
+    };
+    let (mut length, mut are_short) = (0, true);
+    for link in chain.take(MAX + 1) {
+        length += 1;
+        are_short &= is_short(link);
+    }
+    length <= MAX && are_short
+}
+
+fn cut_texts(failure: &mut FailureProto) {
+    cut_message(&mut failure.message);
+    cut_message(&mut failure.stack_trace);
+    if let Some(FailureInfo::ApplicationFailureInfo(info)) = &mut failure.failure_info {
+        cut_message(&mut info.r#type);
+    }
+}
+
+fn error_type(failure: &FailureProto) -> &str {
+    match &failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => &info.r#type,
+        _ => "",
+    }
+}
+
+/// Stands for that many causes.
+pub(super) fn left_out_here(count: usize) -> FailureProto {
+    let info = ApplicationFailureInfo { r#type: LEFT_OUT.into(), ..Default::default() };
+    FailureProto {
+        message: format!("{count} causes are left out here"),
+        source: SOURCE.into(),
+        failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+        ..Default::default()
+    }
+}
+
+/// How many causes a failure is: one that stands for some that were left out before counts as those.
+fn stands_for(failure: &FailureProto) -> usize {
+    let count = || failure.message.split(' ').next()?.parse().ok();
+    if error_type(failure) == LEFT_OUT { count().unwrap_or(1) } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use abide_protos::prost::Message as _;
+    use abide_protos::temporal::api::enums::v1::EventType;
+
+    use super::super::{ApplicationFailure, Failure, application_failure};
+    use super::*;
+
+    /// One of `length` errors, each the source of the one before it.
+    #[derive(Debug)]
+    struct Link {
+        number: usize,
+        source: Option<&'static Link>,
+    }
+
+    impl fmt::Display for Link {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "error {}", self.number)
+        }
+    }
+
+    impl Error for Link {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.source.map(|source| source as _)
+        }
+    }
+
+    fn chain(length: usize) -> &'static Link {
+        let mut source = None;
+        for number in (1..=length).rev() {
+            source = Some(&*Box::leak(Box::new(Link { number, source })));
+        }
+        source.expect("it has a length")
+    }
+
+    fn messages(failure: &FailureProto) -> Vec<&str> {
+        std::iter::successors(Some(failure), |failure| failure.cause.as_deref())
+            .map(|failure| failure.message.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn a_short_chain_is_written_whole() {
+        let failure = application_failure(chain(MAX), None);
+        let all: Vec<String> = (1..=MAX).map(|number| format!("error {number}")).collect();
+        assert_eq!(messages(&failure), all);
+        assert_eq!(bounded(failure.clone()), failure);
+    }
+
+    #[test]
+    fn a_long_chain_keeps_its_beginning_and_its_root() {
+        for length in [120, 1_000, 100_000] {
+            let failure = application_failure(chain(length), None);
+            let found = messages(&failure);
+            assert_eq!(found.len(), MAX);
+            assert_eq!(found[MAX - 3], "error 48");
+            assert_eq!(found[MAX - 2], format!("{} causes are left out here", length - MAX + 1));
+            assert_eq!(found[MAX - 1], format!("error {length}"));
+        }
+    }
+
+    #[test]
+    fn a_chain_that_grows_on_its_way_up_is_cut_again_and_counts_what_was_left_out_before() {
+        let mut failure = Failure::from_proto(application_failure(chain(120), None));
+        for _ in 0..10 {
+            failure = ApplicationFailure::new("a parent").cause(failure).into();
+        }
+        let found = messages(failure.as_proto());
+        assert_eq!((found.len(), found[0], found[MAX - 1]), (MAX, "a parent", "error 120"));
+        assert_eq!(
+            found[MAX - 2],
+            "81 causes are left out here",
+            "120 errors, 38 at the beginning and the root are there"
+        );
+    }
+
+    #[test]
+    fn an_error_without_an_end_has_one_when_it_is_written() {
+        #[derive(Debug)]
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("again")
+            }
+        }
+        impl Error for Endless {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&Endless)
+            }
+        }
+        assert_eq!(messages(&application_failure(&Endless, None)).len(), MAX);
+    }
+
+    #[test]
+    fn the_deepest_message_with_the_longest_chain_is_readable() {
+        use abide_protos::temporal::api::history::v1 as history;
+        use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_response as multi;
+        use abide_protos::temporal::api::workflowservice::v1::{
+            ExecuteMultiOperationResponse, PollWorkflowTaskQueueResponse, StartWorkflowExecutionResponse,
+        };
+        let root = ApplicationFailure::new("root").detail(&"with details".to_string()).unwrap();
+        let mut failure = Failure::from(root);
+        for _ in 1..MAX + 2 * 10 {
+            failure = ApplicationFailure::new("and on").cause(failure).into();
+        }
+        // What other SDKs wrap around it, on the way through ten workflows, they do not cut.
+        let mut failure = failure.into_proto();
+        for _ in 0..20 {
+            failure = FailureProto { message: "a parent".into(), cause: Some(Box::new(failure)), ..Default::default() };
+        }
+        let attributes =
+            history::WorkflowExecutionStartedEventAttributes { continued_failure: Some(failure), ..Default::default() };
+        let event = history::HistoryEvent {
+            event_type: EventType::WorkflowExecutionStarted as i32,
+            attributes: Some(history::history_event::Attributes::WorkflowExecutionStartedEventAttributes(attributes)),
+            ..Default::default()
+        };
+        let task = PollWorkflowTaskQueueResponse {
+            history: Some(history::History { events: vec![event] }),
+            ..Default::default()
+        };
+        let started = StartWorkflowExecutionResponse { eager_workflow_task: Some(task), ..Default::default() };
+        let response = multi::Response { response: Some(multi::response::Response::StartWorkflow(started)) };
+        let bytes = ExecuteMultiOperationResponse { responses: vec![response] }.encode_to_vec();
+        ExecuteMultiOperationResponse::decode(bytes.as_slice()).expect("prost reads 100 levels");
+    }
+
+    #[test]
+    fn every_text_of_a_failure_has_an_end() {
+        let long = "x".repeat(2_000_000);
+        let error = ApplicationFailure::new(&long).error_type(&long).cause(ApplicationFailure::new(&long));
+        let failure = Failure::from(error).with_stack_trace(&long).into_proto();
+        let written = bounded(failure);
+        assert!(written.encoded_len() < 5 * MESSAGE, "{} bytes", written.encoded_len());
+        assert!(written.message.ends_with("(1991858 more bytes are left out)"), "{}", written.message);
+    }
+}
