@@ -70,17 +70,21 @@ pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.
 ///
-/// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`select!`], the client, and `secs(5)` and its like.
-/// [`Worker`](crate::worker::Worker), [`join!`](crate::join) and the modules' other types are named by their path.
+/// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`ActivityOptions`](crate::workflow::ActivityOptions),
+/// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client, [`Worker`](crate::worker::Worker), and `secs(5)` and its like. The
+/// modules' other types are named by their path.
 pub mod prelude {
     // From the macros' crate, because `activity` and `workflow` are modules of this one too.
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
 
     #[cfg(feature = "client")]
     pub use crate::client::{Client, ClientOptions, WorkflowHandle};
+    #[cfg(feature = "worker")]
+    pub use crate::worker::Worker;
+    pub use crate::workflow::{ActivityOptions, join_all};
     pub use crate::{
-        ActivityContext, ActivityError, ApplicationError, ApplicationFailure, Failure, RetryPolicy, State,
-        TemporalFailure, WorkflowContext, WorkflowError, days, hours, millis, mins, secs, select,
+        ActivityContext, ActivityError, ActivityFailure, ApplicationError, ApplicationFailure, Failure, RetryPolicy,
+        State, TemporalFailure, WorkflowContext, WorkflowError, days, hours, join, millis, mins, secs, select,
     };
 }
 

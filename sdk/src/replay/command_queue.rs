@@ -76,6 +76,12 @@ impl CommandQueue {
         }
     }
 
+    /// The command that was issued last.
+    pub(crate) fn latest(&self) -> Option<CommandId> {
+        let last = self.commands.len().checked_sub(1)?;
+        Some(CommandId(self.first + last as u64))
+    }
+
     /// Takes a command back before it is sent.
     pub(crate) fn remove(&mut self, id: CommandId) {
         let index = id.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());

@@ -209,6 +209,10 @@ impl Routines {
         }
         let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
         let polled = self.poll_in_its_groups(id, instance, shared);
+        if let Ok(polled) = &polled {
+            let run_ends = matches!(polled, Polled::Main(_) | Polled::HandlerFailed(_));
+            shared.core.borrow_mut().settle_let_go(run_ends);
+        }
         let groups = shared.swap_groups(outside);
         if matches!(polled, Ok(Polled::Pending)) {
             self.slots[index].groups = groups;

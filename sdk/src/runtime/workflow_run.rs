@@ -1,5 +1,6 @@
 //! One cached run: the one entry into the pure core.
 
+use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -411,6 +412,8 @@ impl WorkflowRun {
         let input = started.input.as_ref();
         let made = panics::catch(|| {
             let instance = instantiate(&ctx, &mut PayloadReader::of(input))?;
+            let shared_by_branches: Rc<dyn Any> = instance.clone();
+            self.shared.set_instance(Rc::downgrade(&shared_by_branches));
             let main = instance.clone().run(ctx.clone(), &mut PayloadReader::of(input))?;
             Ok::<_, PayloadError>((instance, main))
         });

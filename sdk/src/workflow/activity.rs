@@ -217,6 +217,14 @@ impl<T> ActivityHandle<T> {
         }
     }
 
+    /// Whether the activity has ended, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            HandleState::Running(operation) => operation.is_done(),
+            HandleState::Ended(_) => true,
+        }
+    }
+
     /// Lets the activity go on without anyone waiting for it.
     pub fn detach(self) {
         if let HandleState::Running(operation) = self.state {

@@ -62,7 +62,7 @@ impl Scope {
 /// let booking = scope.run(async { ctx.activity(book, "Ritz".into()).start_to_close_timeout(mins(1)).await });
 /// abide::select! {
 ///     booked = booking => booked?,
-///     slept = ctx.timer(mins(10)) => { slept?; scope.cancel("took too long"); },
+///     slept = ctx.timer(mins(10)) => { slept?; scope.cancel_with_reason("took too long"); },
 /// }
 /// # Ok(()) }
 /// ```
@@ -78,7 +78,12 @@ impl CancellationScope {
     }
 
     /// Cancels what is pending in this scope; what is begun in it from now on fails at once.
-    pub fn cancel(&self, reason: &str) {
+    pub fn cancel(&self) {
+        self.cancel_with_reason("");
+    }
+
+    /// As [`cancel`](Self::cancel); the reason is for the errors that follow, and for children.
+    pub fn cancel_with_reason(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         self.shared.cancel_scope(&self.scope, reason);
     }

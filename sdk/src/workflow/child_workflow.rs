@@ -18,7 +18,9 @@ use abide_protos::temporal::api::failure::v1::{
 };
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
-use super::child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, child_workflow_options};
+use super::child_workflow_options::{
+    ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, child_workflow_options,
+};
 use super::context::WorkflowContext;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::header::Headers;
@@ -54,7 +56,8 @@ pub struct ChildWorkflowStart<W: WorkflowDefinition> {
     workflow: PhantomData<fn() -> W>,
 }
 
-/// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child.
+/// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child, unless the
+/// workflow returns with it and the child's [`ParentClosePolicy`] is to go on.
 #[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
 pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
     running: Running,
@@ -234,6 +237,19 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
         }
     }
 
+    /// As [`cancel`](Self::cancel); the reason is for the child.
+    pub fn cancel_with_reason(&self, reason: &str) {
+        if let Some(running) = &self.running {
+            running.cancel(reason);
+        }
+    }
+
+    /// Whether the child has started, or will not, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        self.started.as_ref().is_some_and(OperationFuture::is_done)
+            || self.running.as_ref().is_none_or(Running::is_done)
+    }
+
     /// Lets the child start and go on without anyone waiting for it.
     pub fn detach(mut self) {
         if let Some(running) = self.running.take() {
@@ -297,6 +313,11 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
         self.running.cancel(reason);
     }
 
+    /// Whether the child has closed, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        self.running.is_done()
+    }
+
     /// Lets the child go on without anyone waiting for it. What becomes of it when this workflow closes is up to its
     /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy).
     pub fn detach(self) {
@@ -316,6 +337,13 @@ impl Running {
     fn cancel(&self, reason: &str) {
         if let State::Running(operation) = &self.state {
             operation.cancel_because(reason);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match &self.state {
+            State::Running(operation) => operation.is_done(),
+            State::Ended(_) => true,
         }
     }
 
@@ -388,9 +416,10 @@ impl<W: WorkflowDefinition> Request<W> {
             ChildWorkflowCancellationType::WaitCancellationRequested
             | ChildWorkflowCancellationType::WaitCancellationCompleted => Input::WaitCancel,
         };
+        let outlives_parent = self.options.parent_close_policy == Some(ParentClosePolicy::Abandon);
         let body = if replaying { None } else { self.body(&shared, &workflow_id) };
         let workflow_type = Cow::Borrowed(workflow_type);
-        let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel };
+        let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
         let mut core = shared.core.borrow_mut();
         let waiting = Waiting { start, end: Some(end) };
         let machine = core.machines.start_child_workflow(request, waiting, location, body);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
-use abide_protos::temporal::api::common::v1::{Header, Memo, WorkflowType};
+use abide_protos::temporal::api::common::v1::{Header, WorkflowType};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::context::WorkflowContext;
-use crate::converter::{PayloadError, PayloadWriter, to_payload};
+use crate::converter::{PayloadWriter, to_payload};
 use crate::definition::{PayloadValue, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
@@ -88,20 +88,25 @@ impl ContinueAsNew {
     }
 
     /// The retry policy of the next run. Default: this run's.
-    pub fn retry_policy(self, policy: &RetryPolicy) -> Self {
+    pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.change(|attributes| attributes.retry_policy = Some(policy.to_proto()))
     }
 
-    /// Sets a memo field of the next run, beside those of this run.
-    ///
-    /// # Errors
-    /// When serde refuses the value.
-    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
-        let payload = to_payload(value)?;
-        if let Ok(attributes) = &mut self.attributes {
-            attributes.memo.get_or_insert_with(Memo::default).fields.insert(key.into(), payload);
+    /// Sets a memo field of the next run, beside those of this run. A value that cannot be written fails the workflow
+    /// task.
+    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        let key = key.into();
+        match to_payload(value) {
+            Ok(payload) => {
+                if let Ok(attributes) = &mut self.attributes {
+                    attributes.memo.get_or_insert_default().fields.insert(key, payload);
+                }
+            }
+            Err(error) => {
+                self.attributes = Err(format!("continue-as-new: the memo field {key} cannot be written: {error}"));
+            }
         }
-        Ok(self)
+        self
     }
 
     /// Leaves this run's memo behind; what is set afterwards is the next run's whole memo.

@@ -55,7 +55,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
     summary: Option<String>,
     unwritable: Option<PayloadError>,
     location: &'static Location<'static>,
-    sent: Option<OperationFuture>,
+    sent: Option<DeliveryHandle>,
 }
 
 /// A request to another workflow to cancel itself. Awaiting it sends it and waits until the server has delivered it.
@@ -65,7 +65,23 @@ pub struct CancelExternalWorkflow {
     target: Target,
     reason: String,
     location: &'static Location<'static>,
-    sent: Option<OperationFuture>,
+    sent: Option<DeliveryHandle>,
+}
+
+/// A signal or a request to cancel that is on its way. Awaiting it waits until the server has delivered it.
+///
+/// A signal whose handle is dropped by the workflow task that sends it is taken back; a request to cancel stands.
+#[must_use = "dropping a signal's handle takes the signal back; `detach()` lets it go"]
+pub struct DeliveryHandle {
+    shared: Rc<Shared>,
+    workflow_id: String,
+    state: Delivery,
+}
+
+enum Delivery {
+    Running(OperationFuture),
+    /// Begun in a cancelled scope.
+    Ended(Option<Box<ExternalWorkflowFailure>>),
 }
 
 impl WorkflowContext {
@@ -83,7 +99,7 @@ impl WorkflowContext {
     ///     Err(error) if error.is_not_found() => {} // It has closed, or never was there.
     ///     sent => sent?,
     /// }
-    /// stock.cancel("out of season").await?;
+    /// stock.cancel().reason("out of season").await?;
     /// # Ok(()) }
     /// ```
     pub fn external_workflow(&self, workflow_id: impl Into<String>) -> ExternalWorkflow {
@@ -122,16 +138,16 @@ impl ExternalWorkflow {
         SignalExternalWorkflow::new(self.shared.clone(), self.target.clone(), message, Location::caller())
     }
 
-    /// Asks it to cancel itself; the reason may be empty. It decides when and how it ends.
+    /// Asks it to cancel itself; `.reason(..)` says why. It decides when and how it ends.
     ///
     /// # Errors
     /// [`ExternalWorkflowFailure`]: there is no such workflow, or it has closed.
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<String>) -> CancelExternalWorkflow {
+    pub fn cancel(&self) -> CancelExternalWorkflow {
         CancelExternalWorkflow {
             shared: self.shared.clone(),
             target: self.target.clone(),
-            reason: reason.into(),
+            reason: String::new(),
             location: Location::caller(),
             sent: None,
         }
@@ -161,6 +177,24 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
+    }
+
+    /// Sends the signal now, to be awaited later.
+    pub fn start(mut self) -> DeliveryHandle {
+        self.begin()
+    }
+
+    fn begin(&mut self) -> DeliveryHandle {
+        if let Some(sent) = self.sent.take() {
+            return sent;
+        }
+        let (signal, args) = *self.message.take().expect("a signal is sent once");
+        self.shared.must_not_be_read_only("a signal");
+        if self.shared.cancelled_here().is_some() {
+            return self.target.not_sent(&self.shared, "Signal was cancelled before being sent");
+        }
+        let operation = self.send(signal, &args);
+        self.target.sent(&self.shared, operation)
     }
 
     fn send(&mut self, signal: S, args: &S::Args) -> OperationFuture {
@@ -209,19 +243,37 @@ impl<S: SignalDefinition> Future for SignalExternalWorkflow<S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(message) = this.message.take() {
-            let (signal, args) = *message;
-            this.shared.must_not_be_read_only("a signal");
-            if this.shared.cancelled_here().is_some() {
-                return Poll::Ready(Err(cancelled(&this.target, "Signal was cancelled before being sent")));
-            }
-            this.sent = Some(this.send(signal, &args));
+        if this.sent.is_none() {
+            this.sent = Some(this.begin());
         }
-        delivered(&this.shared, &this.target, this.sent.as_mut(), cx)
+        let sent = this.sent.as_mut().expect("the signal was just sent");
+        Pin::new(sent).poll(cx)
     }
 }
 
 impl CancelExternalWorkflow {
+    /// Why, for the workflow that is asked.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// Sends the request now, to be awaited later.
+    pub fn start(mut self) -> DeliveryHandle {
+        self.begin()
+    }
+
+    fn begin(&mut self) -> DeliveryHandle {
+        if let Some(sent) = self.sent.take() {
+            return sent;
+        }
+        self.shared.must_not_be_read_only("a request to cancel");
+        if self.shared.cancelled_here().is_some() {
+            return self.target.not_sent(&self.shared, "The request to cancel was cancelled before being sent");
+        }
+        self.target.sent(&self.shared, self.send())
+    }
+
     fn send(&self) -> OperationFuture {
         let operation = self.shared.begin_operation();
         let mut core = self.shared.core.borrow_mut();
@@ -256,43 +308,71 @@ impl Future for CancelExternalWorkflow {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.sent.is_none() {
-            this.shared.must_not_be_read_only("a request to cancel");
-            if this.shared.cancelled_here().is_some() {
-                let text = "The request to cancel was cancelled before being sent";
-                return Poll::Ready(Err(cancelled(&this.target, text)));
-            }
-            this.sent = Some(this.send());
+            this.sent = Some(this.begin());
         }
-        delivered(&this.shared, &this.target, this.sent.as_mut(), cx)
+        let sent = this.sent.as_mut().expect("the request was just sent");
+        Pin::new(sent).poll(cx)
     }
 }
 
-fn delivered(
-    shared: &Shared,
-    target: &Target,
-    sent: Option<&mut OperationFuture>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), ExternalWorkflowFailure>> {
-    let sent = sent.expect("a message to another workflow is not polled after it was cancelled");
-    Poll::Ready(match ready!(Pin::new(sent).poll(cx)) {
-        Outcome::Failed(failure) => {
-            let failure = shared.data_converter.read_failure(*failure);
-            Err(ExternalWorkflowFailure::new(&target.execution.workflow_id, failure))
+impl DeliveryHandle {
+    /// Whether it was delivered, or will not be, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            Delivery::Running(operation) => operation.is_done(),
+            Delivery::Ended(_) => true,
         }
-        _ => Ok(()),
-    })
+    }
+
+    /// Lets it go on its way without anyone waiting for it.
+    pub fn detach(self) {
+        if let Delivery::Running(operation) = self.state {
+            operation.detach();
+        }
+    }
 }
 
-fn cancelled(target: &Target, message: &str) -> ExternalWorkflowFailure {
-    let proto = FailureProto {
-        message: message.to_string(),
-        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-        ..Default::default()
-    };
-    ExternalWorkflowFailure::new(&target.execution.workflow_id, proto)
+impl Future for DeliveryHandle {
+    type Output = Result<(), ExternalWorkflowFailure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let outcome = match &mut this.state {
+            Delivery::Running(operation) => ready!(Pin::new(operation).poll(cx)),
+            Delivery::Ended(failure) => {
+                let failure = failure.take().expect("a delivery is not polled after it has ended");
+                return Poll::Ready(Err(*failure));
+            }
+        };
+        Poll::Ready(match outcome {
+            Outcome::Failed(failure) => {
+                let failure = this.shared.data_converter.read_failure(*failure);
+                Err(ExternalWorkflowFailure::new(&this.workflow_id, failure))
+            }
+            _ => Ok(()),
+        })
+    }
 }
 
 impl Target {
+    fn sent(&self, shared: &Rc<Shared>, operation: OperationFuture) -> DeliveryHandle {
+        let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
+        DeliveryHandle { shared, workflow_id, state: Delivery::Running(operation) }
+    }
+
+    fn not_sent(&self, shared: &Rc<Shared>, message: &str) -> DeliveryHandle {
+        let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
+        let failure = ExternalWorkflowFailure::new(
+            &workflow_id,
+            FailureProto {
+                message: message.to_string(),
+                failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+                ..Default::default()
+            },
+        );
+        DeliveryHandle { shared, workflow_id, state: Delivery::Ended(Some(Box::new(failure))) }
+    }
+
     fn namespace(&self, shared: &Shared) -> String {
         self.namespace.as_deref().map_or_else(|| shared.namespace(), str::to_string)
     }

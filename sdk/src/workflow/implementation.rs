@@ -1,5 +1,6 @@
 //! What the macros implement: a workflow's code behind one object, so that the runtime is not generic over it.
 
+use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -38,7 +39,7 @@ pub trait WorkflowImplementation: WorkflowDefinition {
 }
 
 /// One run's state and code. Written by the macros.
-pub trait WorkflowInstance: 'static {
+pub trait WorkflowInstance: Any {
     /// Starts the main routine.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ pub struct LocalActivityCall<D: ActivityDefinition> {
 ///
 /// Whoever awaits it also drives it on after a long back-off: one that nobody awaits makes no attempt after the first
 /// interval above the [threshold](LocalActivityCall::local_retry_threshold).
-#[must_use = "dropping a local activity's handle cancels it"]
+#[must_use = "dropping a local activity's handle cancels it; `detach()` lets it go on"]
 pub struct LocalActivityHandle<D: ActivityDefinition> {
     shared: Rc<Shared>,
     request: Box<Request<D>>,
@@ -245,6 +245,25 @@ impl<D: ActivityDefinition> LocalActivityHandle<D> {
         match &self.state {
             HandleState::Running(operation) => operation.cancel(),
             HandleState::BackingOff(timer, _) => timer.cancel(),
+            HandleState::Ended(_) => {}
+        }
+    }
+
+    /// Whether the local activity has ended, so that awaiting it does not wait. It has not while it waits for its next
+    /// attempt.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            HandleState::Running(operation) => operation.outcome_is(|outcome| !matches!(outcome, Outcome::BackOff(_))),
+            HandleState::BackingOff(..) => false,
+            HandleState::Ended(_) => true,
+        }
+    }
+
+    /// Lets the local activity go on without anyone waiting for it, up to the first long back-off.
+    pub fn detach(self) {
+        match self.state {
+            HandleState::Running(operation) => operation.detach(),
+            HandleState::BackingOff(timer, _) => timer.detach(),
             HandleState::Ended(_) => {}
         }
     }

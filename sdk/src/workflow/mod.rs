@@ -44,7 +44,7 @@ pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
-pub use external_workflow::{CancelExternalWorkflow, ExternalWorkflow, SignalExternalWorkflow};
+pub use external_workflow::{CancelExternalWorkflow, DeliveryHandle, ExternalWorkflow, SignalExternalWorkflow};
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,
@@ -59,6 +59,7 @@ pub use nexus_operation::{
 };
 pub use random::{RandomValue, WorkflowRng};
 pub use search_attributes::MemoUpdate;
+pub use select::join_all;
 pub use spawn::JoinHandle;
 pub use state::State;
 pub(crate) use state::{ReadOnly, ReadOnlyCode};

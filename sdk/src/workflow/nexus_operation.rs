@@ -53,7 +53,7 @@ pub struct NexusOperationCall<I, O> {
 
 /// A Nexus operation that was called. Awaiting it waits until the handler has started the operation (or has completed
 /// it at once); dropping it cancels the operation.
-#[must_use = "dropping it cancels the operation; await it to get the operation's handle"]
+#[must_use = "dropping it cancels the operation; await it to get the operation's handle, or `detach()` it"]
 pub struct NexusOperationStart<O> {
     started: Option<OperationFuture>,
     handle: Option<NexusOperationHandle<O>>,
@@ -207,6 +207,19 @@ impl<O> NexusOperationStart<O> {
             handle.cancel();
         }
     }
+
+    /// Whether the handler has started the operation, or it has ended, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        self.started.as_ref().is_some_and(OperationFuture::is_done)
+            || self.handle.as_ref().is_none_or(NexusOperationHandle::is_done)
+    }
+
+    /// Lets the operation start and go on without anyone waiting for it.
+    pub fn detach(mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.detach();
+        }
+    }
 }
 
 impl<O> Future for NexusOperationStart<O> {
@@ -245,6 +258,14 @@ impl<O> NexusOperationHandle<O> {
     pub fn cancel(&self) {
         if let State::Running(operation) = &self.state {
             operation.cancel();
+        }
+    }
+
+    /// Whether the operation has ended, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            State::Running(operation) => operation.is_done(),
+            State::Ended(_) => true,
         }
     }
 

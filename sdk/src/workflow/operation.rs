@@ -97,6 +97,21 @@ impl OperationFuture {
         operation.and_then(|operation| operation.scope.cancelled()).unwrap_or_default()
     }
 
+    /// Whether the outcome is there, so that awaiting it does not wait.
+    pub(crate) fn is_done(&self) -> bool {
+        self.outcome_is(|_| true)
+    }
+
+    /// Whether the outcome is there and such; one that was taken is.
+    pub(crate) fn outcome_is(&self, such: impl FnOnce(&Outcome) -> bool) -> bool {
+        let core = self.shared.core.borrow();
+        match self.key.and_then(|key| core.operations.get(key)).map(|operation| &operation.state) {
+            Some(State::Pending(_)) => false,
+            Some(State::Resolved(outcome)) => such(outcome),
+            Some(State::Taken) | None => true,
+        }
+    }
+
     /// Lets the operation go on without anyone waiting for it.
     pub(crate) fn detach(mut self) {
         if let Some(key) = self.key.take() {

@@ -1,4 +1,4 @@
-//! `select!` and `join!` for workflow code: always the same order, so that a replay takes the same branch.
+//! `select!`, `join!` and `join_all` for workflow code: always the same order, so that a replay takes the same branch.
 //!
 //! Their own variables begin with `__abide_`, as those of the attribute macros do, and for the same reason: an activity
 //! named `outcome` is a unit struct, which would take a pattern of that name.
@@ -36,6 +36,21 @@ macro_rules! select {
     ($($branches:tt)+) => {
         $crate::__select!(@read [] $($branches)+)
     };
+}
+
+/// Awaits all futures of a collection at a time: [`join!`](crate::join) for as many as there are. Yields what they
+/// yield, in the order of the collection.
+///
+/// ```
+/// # use abide::prelude::*;
+/// # #[activity] async fn quote(shop: String) -> Result<u64, ActivityError> { Ok(1) }
+/// # async fn body(ctx: &WorkflowContext, shops: Vec<String>) -> Result<(), WorkflowError> {
+/// let quotes = join_all(shops.into_iter().map(|shop| ctx.activity(quote, shop).start_to_close_timeout(mins(1)))).await;
+/// let quotes: Vec<u64> = quotes.into_iter().collect::<Result<_, _>>()?;
+/// # let _ = quotes; Ok(()) }
+/// ```
+pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    futures_util::future::join_all(futures).await
 }
 
 /// Reads the branches one by one, then nests their futures and the matches on the outcome.

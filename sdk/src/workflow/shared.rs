@@ -1,11 +1,12 @@
 //! What a run's context, its operations and the runtime share.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -20,6 +21,7 @@ use super::state::ReadOnlyCode;
 use crate::converter::DataConverter;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
+use crate::replay::machines::child_workflow::LetGo;
 use crate::replay::slab::{Key, Slab};
 use crate::replay::state_machines::StateMachines;
 
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
     /// What people who look at the workflow are told about its state.
     pub(crate) current_details: RefCell<Box<str>>,
     torn_down: Cell<bool>,
+    /// The workflow's struct; whoever runs it owns it.
+    instance: OnceCell<Weak<dyn Any>>,
 }
 
 /// A branch that waits for its first turn.
@@ -69,6 +73,8 @@ pub(crate) struct Core {
     pub(crate) task_failure: Option<String>,
     /// What the code has changed of its search attributes and memo.
     pub(crate) upserted: Option<Box<Upserted>>,
+    /// Children that are to outlive this run, whose handles were dropped by the routine that is polled now.
+    let_go: Vec<LetGo>,
     operations_begun: u64,
 }
 
@@ -90,6 +96,7 @@ impl Shared {
                 cancel_waiters: CancelWaiters::default(),
                 task_failure: None,
                 upserted: None,
+                let_go: Vec::new(),
                 operations_begun: 0,
             }),
             info: OnceCell::new(),
@@ -103,6 +110,7 @@ impl Shared {
             random: RefCell::default(),
             current_details: RefCell::default(),
             torn_down: Cell::new(false),
+            instance: OnceCell::new(),
         })
     }
 
@@ -148,6 +156,27 @@ impl Shared {
     /// Makes these the event groups of what is issued from now on; yields those that were.
     pub(crate) fn swap_groups(&self, groups: CurrentGroups) -> CurrentGroups {
         std::mem::replace(&mut self.core.borrow_mut().machines.groups, groups)
+    }
+
+    /// Notes the workflow's struct, once it is made.
+    pub(crate) fn set_instance(&self, instance: Weak<dyn Any>) {
+        let _ = self.instance.set(instance);
+    }
+
+    /// The workflow's struct as a `W`.
+    #[track_caller]
+    pub(crate) fn instance<W: 'static>(&self) -> Rc<W> {
+        let name = std::any::type_name::<W>();
+        match self.instance.get().and_then(Weak::upgrade).map(Rc::downcast::<W>) {
+            Some(Ok(instance)) => instance,
+            Some(Err(_)) => panic!(
+                "`{name}` is not the struct of this workflow ({}): spawn a method of that one, or a future with `spawn`",
+                self.info.get().map_or("", |info| &info.workflow_type)
+            ),
+            None => {
+                panic!("there is no `{name}` yet: spawn its methods from `#[run]` or a handler, not from `#[init]`")
+            }
+        }
     }
 
     /// Says that the code asked for something that only a statement of the main routine or a handler may.
@@ -207,7 +236,18 @@ impl Core {
     /// Cancels an operation whose outcome nobody wants any more.
     pub(crate) fn drop_operation(&mut self, key: Key) {
         if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
-            self.machines.cancel(machine, true, "");
+            match self.machines.let_go_of_child(machine) {
+                Some(let_go) => self.let_go.push(let_go),
+                None => drop(self.machines.cancel(machine, true, "")),
+            }
+        }
+    }
+
+    /// A routine was polled. If the run ends with that, the handles that it held were not dropped to cancel anything:
+    /// children that are to outlive the run go on.
+    pub(crate) fn settle_let_go(&mut self, run_ends: bool) {
+        for let_go in self.let_go.drain(..) {
+            self.machines.settle_let_go(let_go, run_ends);
         }
     }
 

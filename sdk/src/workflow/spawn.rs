@@ -1,4 +1,4 @@
-//! Branches: parts of a workflow that run beside its main routine.
+//! Branches: parts of a workflow that run beside its main routine, as futures or as methods of its struct.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,15 +10,16 @@ use super::context::WorkflowContext;
 use super::event_group::in_groups;
 use super::shared::Spawned;
 
-/// A branch that [`WorkflowContext::spawn`] started. Awaiting it yields its result; dropping it leaves the branch
-/// running.
-#[must_use = "await the branch for its result, or let go of the handle on purpose with `drop`"]
+/// A branch that [`WorkflowContext::spawn`] or [`WorkflowContext::spawn_method`] started. Awaiting it yields its result;
+/// dropping it leaves the branch running.
+#[must_use = "await the branch for its result, or say with `detach()` that nobody does"]
 pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
 }
 
 struct Slot<T> {
     result: Option<T>,
+    ended: bool,
     waker: Option<Waker>,
 }
 
@@ -42,7 +43,7 @@ impl WorkflowContext {
         F::Output: 'static,
     {
         self.shared.must_not_be_read_only("a branch");
-        let slot = Rc::new(RefCell::new(Slot { result: None, waker: None }));
+        let slot = Rc::new(RefCell::new(Slot { result: None, ended: false, waker: None }));
         let scope = self.shared.current_scope.borrow().clone();
         let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
         let done = slot.clone();
@@ -54,6 +55,7 @@ impl WorkflowContext {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);
+            slot.ended = true;
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
@@ -66,6 +68,58 @@ impl WorkflowContext {
         core.spawned.push_back(Spawned { future, message });
         JoinHandle { slot }
     }
+
+    /// As [`spawn`](Self::spawn), for a method of the workflow's struct, or an async closure over it: the branch shares
+    /// the struct with the main routine and the handlers.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # #[workflow] #[derive(Default)] struct Order { late: State<bool>, paid: State<bool> }
+    /// #[workflow_methods]
+    /// impl Order {
+    ///     #[run]
+    ///     async fn run(&self, ctx: &WorkflowContext, article: String) -> Result<(), WorkflowError> {
+    ///         ctx.spawn_method(Self::watch).detach();
+    ///         let packed = ctx.spawn_method(async move |this: &Self, ctx| this.pack(ctx, article).await);
+    ///         packed.await
+    ///     }
+    /// }
+    ///
+    /// impl Order {
+    ///     async fn watch(&self, ctx: &WorkflowContext) {
+    ///         if ctx.timer(days(3)).await.is_ok() {
+    ///             self.late.set(true);
+    ///         }
+    ///     }
+    ///
+    ///     async fn pack(&self, ctx: &WorkflowContext, article: String) -> Result<(), WorkflowError> {
+    ///         // ...
+    /// #       let _ = (ctx, article);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// When `W` is not the struct of this workflow, and in its `#[init]`, where there is none yet.
+    #[track_caller]
+    pub fn spawn_method<W: 'static, T: 'static>(
+        &self,
+        method: impl AsyncFnOnce(&W, &WorkflowContext) -> T + 'static,
+    ) -> JoinHandle<T> {
+        let (workflow, ctx) = (self.shared.instance::<W>(), self.clone());
+        self.spawn(async move { method(&workflow, &ctx).await })
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Whether the branch has ended, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        self.slot.borrow().ended
+    }
+
+    /// Lets the branch go on without anyone waiting for it, as dropping the handle does.
+    pub fn detach(self) {}
 }
 
 impl<T> Future for JoinHandle<T> {

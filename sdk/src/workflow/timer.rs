@@ -30,7 +30,7 @@ pub struct TimerCall {
 }
 
 /// A timer under way. Awaiting it waits for its end; dropping it cancels it.
-#[must_use = "dropping a timer's handle cancels the timer"]
+#[must_use = "dropping a timer's handle cancels the timer; `detach()` lets it go on"]
 pub struct TimerHandle {
     state: HandleState,
 }
@@ -127,6 +127,21 @@ impl TimerHandle {
     pub fn cancel(&self) {
         if let HandleState::Running(operation) = &self.state {
             operation.cancel();
+        }
+    }
+
+    /// Lets the timer go on without anyone waiting for it: its events stay in the history, and nothing follows from it.
+    pub fn detach(self) {
+        if let HandleState::Running(operation) = self.state {
+            operation.detach();
+        }
+    }
+
+    /// Whether it has fired or was cancelled, so that awaiting it does not wait.
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            HandleState::Running(operation) => operation.is_done(),
+            HandleState::Ended(_) => true,
         }
     }
 }

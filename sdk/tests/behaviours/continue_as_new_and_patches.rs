@@ -35,8 +35,8 @@ fn b095_the_next_run_keeps_what_the_run_has_unless_it_says_otherwise() {
                 let policy = RetryPolicy::new().maximum_attempts(2);
                 next.task_queue("others")
                     .run_timeout(mins(5))
-                    .retry_policy(&policy)
-                    .memo("note", &"new".to_string())?
+                    .retry_policy(policy)
+                    .memo("note", &"new".to_string())
                     .into()
             }
             _ => {

@@ -122,8 +122,8 @@ async fn external(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     Ok(vec![
         outcome(none(existing.signal(Waiter::note, "hello".into()).await)).await,
         outcome(none(missing.signal(Waiter::note, "hello".into()).await)).await,
-        outcome(none(existing.cancel("").await)).await,
-        outcome(none(missing.cancel("").await)).await,
+        outcome(none(existing.cancel().await)).await,
+        outcome(none(missing.cancel().await)).await,
     ])
 }
 

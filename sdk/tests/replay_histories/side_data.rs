@@ -123,9 +123,9 @@ async fn continue_as_new(ctx: &WorkflowContext, remaining: u32) -> Result<String
     let policy = RetryPolicy::new().initial_interval(secs(2)).maximum_attempts(4).non_retryable_error_type("Fatal");
     ctx.continue_as_new(continue_as_new, remaining - 1)
         .without_memo()
-        .memo("note", &"second".to_string())?
+        .memo("note", &"second".to_string())
         .search_attributes([TEST_KEYWORD.set("second")])
-        .retry_policy(&policy)
+        .retry_policy(policy)
         .into()
 }
 

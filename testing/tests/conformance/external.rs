@@ -46,9 +46,9 @@ impl Talker {
         for name in [format!("{id}-nobody"), format!("{id}-closed"), id.clone()] {
             let other = ctx.external_workflow(name);
             all.push(told(other.signal(Listener::hear, "hello".into()).await));
-            all.push(told(other.cancel("enough").await));
+            all.push(told(other.cancel().reason("enough").await));
         }
-        all.push(told(listener.cancel("enough").await));
+        all.push(told(listener.cancel().reason("enough").await));
         Ok(all)
     }
 

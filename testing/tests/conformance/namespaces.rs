@@ -122,7 +122,7 @@ async fn straying(ctx: &WorkflowContext, way: String, exists: bool) -> Result<()
     match way.as_str() {
         "child" => drop(ctx.child_workflow(Guest::run, ()).workflow_id("nobody").namespace(namespace).await),
         "signal" => drop(nobody.signal(Guest::hear, "hello".into()).await),
-        _ => drop(nobody.cancel("enough").await),
+        _ => drop(nobody.cancel().reason("enough").await),
     }
     Ok(())
 }

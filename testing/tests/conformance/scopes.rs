@@ -28,7 +28,7 @@ async fn scoped(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     });
     let cancels = async {
         let slept = ctx.timer(millis(20)).await;
-        scope.cancel("took too long");
+        scope.cancel_with_reason("took too long");
         slept
     };
     let (mut all, slept) = join(in_scope, cancels).await;

@@ -161,13 +161,13 @@ async fn hands_over(ctx: &WorkflowContext, run: u32) -> Result<String, WorkflowE
         return ctx
             .continue_as_new(hands_over, 2)
             .without_memo()
-            .memo("note", &"second".to_string())?
+            .memo("note", &"second".to_string())
             .search_attributes([STAGE.set("second"), COUNT.unset()])
             .header("trace", &"from the first".to_string())
             .run_timeout(mins(5))
             .task_timeout(secs(7))
             .start_delay(secs(1))
-            .retry_policy(&policy)
+            .retry_policy(policy)
             .into();
     }
     let info = ctx.info();

@@ -115,6 +115,18 @@ pub(crate) struct StartChildWorkflow {
     pub(crate) workflow_type: Cow<'static, str>,
     /// One of [`Input::TryCancel`], [`Input::WaitCancel`] and [`Input::Abandon`].
     pub(crate) on_cancel: Input,
+    /// Whether it goes on when this run closes.
+    pub(crate) outlives_parent: bool,
+}
+
+/// What dropping the handle of a child has led to, if the child is to outlive this run: settled once it is known
+/// if the run has ended with that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LetGo {
+    /// Its start is issued by this task.
+    NotSent(Key),
+    /// It is asked to cancel itself by this command.
+    AskedToCancel(CommandId),
 }
 
 /// Who waits for a child: for its start, if anybody does, and for its end.
@@ -239,6 +251,37 @@ impl StateMachines {
             self.free(key);
         }
         outcome
+    }
+
+    /// Nobody waits any more for a child that is to outlive this run; `None` if it is another operation, or nothing
+    /// has to be settled.
+    pub(crate) fn let_go_of_child(&mut self, key: Key) -> Option<LetGo> {
+        let Some(Machine::ChildWorkflow(child)) = self.machine(key) else { return None };
+        if !child.request.outlives_parent {
+            return None;
+        }
+        match child.state {
+            State::StartCommandCreated => {
+                child.detach();
+                Some(LetGo::NotSent(key))
+            }
+            State::Initiated | State::Started
+                if !child.cancel_requested && child.request.on_cancel != Input::Abandon =>
+            {
+                self.cancel_child_workflow(key, true, "");
+                self.commands.latest().map(LetGo::AskedToCancel)
+            }
+            State::Initiated | State::Started | State::Abandoned | State::Closed | State::CancelledBeforeSent => None,
+        }
+    }
+
+    /// Cancels a child that was let go, unless the run ends with that.
+    pub(crate) fn settle_let_go(&mut self, let_go: LetGo, run_ends: bool) {
+        match let_go {
+            LetGo::NotSent(key) if !run_ends => drop(self.cancel_child_workflow(key, true, "")),
+            LetGo::AskedToCancel(command) if run_ends => self.commands.remove(command),
+            LetGo::NotSent(_) | LetGo::AskedToCancel(_) => {}
+        }
     }
 
     pub(crate) fn child_initiated(

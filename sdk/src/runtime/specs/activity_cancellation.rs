@@ -282,7 +282,7 @@ fn an_activity_begun_in_a_cancelled_scope_fails_at_once_but_takes_a_number() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
             let ended = scope.run(call(&ctx, Type::WaitCancellationCompleted)).await;
             let error = ended.unwrap_err();
             assert_eq!((error.activity_id(), error.is_cancelled()), ("1", true));

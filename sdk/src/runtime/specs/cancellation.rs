@@ -197,7 +197,7 @@ fn a_scope_cancels_what_is_in_it_and_nothing_else() {
             });
             let canceller = async {
                 ctx.timer(secs(1)).await.unwrap();
-                scope.cancel("took too long");
+                scope.cancel_with_reason("took too long");
             };
             let (inside, inner, ()) = crate::join!(inside, inner, canceller);
             let seen = format!("{} / {}", inside.unwrap_err(), inner.unwrap_err());
@@ -260,7 +260,7 @@ fn one_routine_can_wait_for_the_cancellation_of_two_scopes() {
                 }
             });
             ctx.timer(secs(1)).await?;
-            scope.cancel("mine");
+            scope.cancel_with_reason("mine");
             Ok(waiting.await)
         },
         &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
@@ -281,7 +281,7 @@ fn a_branch_belongs_to_the_scope_that_spawned_it() {
                 })
                 .await;
             ctx.timer(secs(1)).await?;
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
             Ok(branch.await.unwrap_err().to_string())
         },
         &after_first_task(

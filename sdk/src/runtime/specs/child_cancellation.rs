@@ -78,7 +78,7 @@ fn a_child_begun_in_a_cancelled_scope_fails_at_once_but_takes_a_number() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
             let error = scope.run(ctx.child_workflow(chore, 1)).await.unwrap_err();
             let outside = ctx.child_workflow(chore, 2).start();
             ctx.timer(secs(1)).summary(format!("{}, {}", told(&error), error.workflow_id())).await?;
@@ -370,7 +370,7 @@ fn the_reason_reaches_the_child() {
             let scope = ctx.cancellation_scope();
             let (ended, ()) = crate::join!(scope.run(call(&ctx, Type::TryCancel)), async {
                 ctx.timer(secs(1)).await.unwrap();
-                scope.cancel("out of time");
+                scope.cancel_with_reason("out of time");
             });
             Ok(told(&ended.unwrap_err()))
         },

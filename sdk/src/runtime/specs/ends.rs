@@ -195,8 +195,8 @@ fn continue_as_new_says_what_is_different() {
                 .task_queue("others")
                 .run_timeout(mins(5))
                 .task_timeout(secs(7))
-                .retry_policy(&RetryPolicy::new().maximum_attempts(2))
-                .memo("more", &true)?
+                .retry_policy(RetryPolicy::new().maximum_attempts(2))
+                .memo("more", &true)
                 .into_result()
         },
         "1 WorkflowExecutionStarted type=wf memo.note=\"kept\" retry.maximum_attempts=5

@@ -26,7 +26,7 @@ async fn signals(ctx: WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 async fn cancels(ctx: WorkflowContext) -> Result<String, WorkflowError> {
-    let sent = ctx.external_workflow("other").cancel("enough").await;
+    let sent = ctx.external_workflow("other").cancel().reason("enough").await;
     Ok(sent.map_or_else(|error| told(&error), |()| "delivered".into()))
 }
 
@@ -96,7 +96,7 @@ fn a_run_can_be_named() {
         expect![[r#"SignalExternalWorkflowExecution workflow=other/run-7 name=hear input="hello""#]],
     );
     check(
-        |ctx| async move { Ok(ctx.external_workflow("other").with_run_id("run-7").cancel("").await?) },
+        |ctx| async move { Ok(ctx.external_workflow("other").with_run_id("run-7").cancel().await?) },
         FIRST_TASK,
         expect![[
             r#"RequestCancelExternalWorkflowExecution id=other run_id=run-7 reason="Cancel requested by workflow with run id 01234567-89ab-4def-8123-456789abcdef with reason: ""#
@@ -147,7 +147,7 @@ fn a_signal_cancelled_before_it_is_sent_leaves_no_command() {
             let scope = ctx.cancellation_scope();
             let other = ctx.external_workflow("other");
             let signal = scope.run(other.signal(Listener::hear, "hello".into()));
-            let (sent, ()) = crate::join!(signal, async { scope.cancel("enough") });
+            let (sent, ()) = crate::join!(signal, async { scope.cancel_with_reason("enough") });
             Ok(told(&sent.unwrap_err()))
         },
         FIRST_TASK,
@@ -181,7 +181,7 @@ fn a_signal_that_was_sent_is_not_called_back() {
         let signal = scope.run(other.signal(Listener::hear, "hello".into()));
         let (sent, ()) = crate::join!(signal, async {
             ctx.timer(secs(1)).await.unwrap();
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
         });
         Ok(sent.map_or_else(|error| told(&error), |()| "delivered".into()))
     };
@@ -205,8 +205,8 @@ fn a_request_to_cancel_stands_although_its_scope_is_cancelled() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
-            let request = scope.run(ctx.external_workflow("other").cancel(""));
-            let (sent, ()) = crate::join!(request, async { scope.cancel("enough") });
+            let request = scope.run(ctx.external_workflow("other").cancel());
+            let (sent, ()) = crate::join!(request, async { scope.cancel_with_reason("enough") });
             sent?;
             Ok(())
         },
@@ -222,10 +222,10 @@ fn nothing_is_sent_from_a_cancelled_scope() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
             let other = ctx.external_workflow("other");
             let signal = scope.run(other.signal(Listener::hear, "hello".into())).await;
-            let cancel = scope.run(other.cancel("")).await;
+            let cancel = scope.run(other.cancel()).await;
             Ok([told(&signal.unwrap_err()), told(&cancel.unwrap_err())])
         },
         FIRST_TASK,
@@ -254,7 +254,7 @@ fn arguments_that_cannot_be_written_fail_the_task() {
 fn a_failure_that_is_not_handled_fails_the_workflow() {
     check(
         |ctx| async move {
-            ctx.external_workflow("other").cancel("").await?;
+            ctx.external_workflow("other").cancel().await?;
             Ok(())
         },
         &cancel_requested("RequestCancelExternalWorkflowExecutionFailed"),
@@ -273,7 +273,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
         Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
           history:  event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=other
           code now: RequestCancelExternalWorkflowExecution workflow=other
-          at:       external_workflows.rs `let sent = ctx.external_workflow("other").cancel("enough").await;`
+          at:       external_workflows.rs `let sent = ctx.external_workflow("other").cancel().reason("enough").await;`
           next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
@@ -327,7 +327,7 @@ fn a_workflow_of_another_namespace_is_reached_there() {
     check(
         |ctx| async move {
             let other = ctx.external_workflow("other").with_namespace("theirs").with_run_id("run-7");
-            let both = (other.signal(Listener::hear, "hello".into()), other.cancel("enough"));
+            let both = (other.signal(Listener::hear, "hello".into()), other.cancel().reason("enough"));
             let (sent, cancelled) = crate::join!(both.0, both.1);
             Ok((sent.is_ok(), cancelled.is_ok()))
         },

@@ -463,7 +463,7 @@ fn b079_cancelled_between_two_attempts() {
             let running = scope.run(async { call(&ctx, "hi").retry_policy(policy).await });
             let soon = async {
                 ctx.timer(secs(5)).await?;
-                scope.cancel("enough");
+                scope.cancel_with_reason("enough");
                 Ok::<_, crate::Cancelled>(())
             };
             let (outcome, _) = crate::join!(running, soon);
@@ -770,4 +770,14 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               at:       local_activities.rs `let timer = ctx.timer(secs(1)).start();`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
+}
+
+#[test]
+fn one_that_is_let_go_runs_on() {
+    let mut run = run_of(|ctx| async move {
+        ctx.local_activity(echo, "hi".into()).start_to_close_timeout(secs(5)).start().detach();
+        ctx.timer(secs(1)).await?;
+        Ok(())
+    });
+    waits(&begin(&mut run), expect![[r#"run local_activity=1 type=echo id=1 input="hi""#]]);
 }

@@ -15,6 +15,7 @@ mod ends;
 mod external_workflows;
 mod failing_tasks;
 mod futures;
+mod handles;
 mod harness;
 mod headers;
 mod local_activities;

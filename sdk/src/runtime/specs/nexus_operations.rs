@@ -257,7 +257,7 @@ fn a_call_in_a_cancelled_scope_fails_at_once() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
-            scope.cancel("enough");
+            scope.cancel_with_reason("enough");
             let inner = ctx.clone();
             let both = scope
                 .run(async move {

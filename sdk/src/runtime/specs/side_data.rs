@@ -425,13 +425,13 @@ fn b095_continue_as_new_keeps_what_is_not_said_and_leaves_behind_what_is_not_wan
                 .continue_as_new(next, 1)
                 .without_memo()
                 .without_search_attributes()
-                .memo("more", &1_u32)?
+                .memo("more", &1_u32)
                 .header("trace", &"new".to_string())
                 .task_queue("other")
                 .run_timeout(hours(2))
                 .task_timeout(secs(5))
                 .start_delay(secs(3))
-                .retry_policy(&RetryPolicy::new().maximum_attempts(7))
+                .retry_policy(RetryPolicy::new().maximum_attempts(7))
                 .initial_versioning_behavior(ContinueAsNewVersioningBehavior::AutoUpgrade);
             Err::<(), _>(run.into())
         },

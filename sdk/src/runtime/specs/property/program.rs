@@ -318,7 +318,7 @@ fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interp
                     drop(ctx.spawn(scope.run(interpret(world.clone(), ctx.clone(), steps))));
                     scopes.push(scope);
                 }
-                Step::CancelScope(n) if !scopes.is_empty() => scopes[n % scopes.len()].cancel("enough"),
+                Step::CancelScope(n) if !scopes.is_empty() => scopes[n % scopes.len()].cancel_with_reason("enough"),
                 Step::End(end) => return Some(end),
                 // There is nothing to pick from.
                 _ => {}

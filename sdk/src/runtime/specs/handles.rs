@@ -1,0 +1,259 @@
+//! What every handle can do: say if awaiting it would wait, and let go of what it stands for.
+
+use expect_test::expect;
+
+use super::child_workflows::{Listener, chore};
+use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
+use crate::duration::{mins, secs};
+use crate::workflow::ParentClosePolicy;
+use crate::{
+    ActivityError, NexusOperation, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
+};
+
+const CHARGE: NexusOperation<u64, String> = NexusOperation::new("Payments", "charge");
+
+#[activity]
+async fn double(n: u32) -> Result<u32, ActivityError> {
+    Ok(2 * n)
+}
+
+/// Begins one of each, lets all of them go, and waits for a timer.
+async fn lets_go(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(secs(9)).start().detach();
+    ctx.activity(double, 1).start_to_close_timeout(secs(9)).start().detach();
+    ctx.child_workflow(chore, 7).workflow_id("child-1").start().detach();
+    ctx.nexus_operation("payments", CHARGE, 995).start().detach();
+    ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start().detach();
+    ctx.spawn(ctx.timer(secs(8))).detach();
+    ctx.timer(secs(1)).await?;
+    Ok(())
+}
+
+#[test]
+fn what_is_let_go_goes_on() {
+    check(
+        lets_go,
+        FIRST_TASK,
+        expect![[r#"
+            StartTimer id=1 after=9s
+            ScheduleActivityTask id=1 type=double input=1 start_to_close=9s
+            StartChildWorkflowExecution id=child-1 type=child input=7
+            ScheduleNexusOperation endpoint=payments service=Payments operation=charge input=995
+            SignalExternalWorkflowExecution workflow=other name=hear input="hello"
+            StartTimer id=2 after=1s
+            StartTimer id=3 after=8s"#]],
+    );
+}
+
+/// Says of a timer, an activity, a child's start, a child, a signal and a branch if they are done, before and after.
+async fn looks(ctx: WorkflowContext) -> Result<Vec<Vec<bool>>, WorkflowError> {
+    let timer = ctx.timer(secs(1)).start();
+    let doubled = ctx.activity(double, 1).start_to_close_timeout(secs(9)).start();
+    let starting = ctx.child_workflow(chore, 7).workflow_id("child-1").start();
+    let signal = ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start();
+    let branch = ctx.spawn(async {});
+    let done = || vec![timer.is_done(), doubled.is_done(), starting.is_done(), signal.is_done(), branch.is_done()];
+    let before = done();
+    ctx.timer(secs(2)).await?;
+    let mut after = done();
+    let child = starting.await?;
+    after.push(child.is_done());
+    child.detach();
+    doubled.detach();
+    Ok(vec![before, after])
+}
+
+#[test]
+fn a_handle_is_done_once_awaiting_it_does_not_wait() {
+    check(
+        looks,
+        &after_first_task(
+            "5 TimerStarted id=1
+             6 ActivityTaskScheduled type=double
+             7 StartChildWorkflowExecutionInitiated
+             8 SignalExternalWorkflowExecutionInitiated name=hear
+             9 TimerStarted id=2
+             10 TimerFired started=5
+             11 ChildWorkflowExecutionStarted
+             12 ExternalWorkflowExecutionSignaled
+             13 TimerFired started=9
+             14 WorkflowTaskScheduled
+             15 WorkflowTaskStarted",
+        ),
+        expect!["CompleteWorkflowExecution result=[[false,false,false,false,false],[true,false,true,true,true,false]]"],
+    );
+}
+
+/// A child that is to outlive its parent, which has started when the first timer fires.
+async fn outliving(ctx: &WorkflowContext) -> Result<crate::workflow::ChildWorkflowHandle<chore>, WorkflowError> {
+    let call = ctx.child_workflow(chore, 7).workflow_id("child-1");
+    Ok(call.parent_close_policy(ParentClosePolicy::Abandon).start().await?)
+}
+
+const CHILD_STARTED: &str = "5 StartChildWorkflowExecutionInitiated
+    6 ChildWorkflowExecutionStarted
+    7 WorkflowTaskScheduled
+    8 WorkflowTaskStarted";
+
+#[test]
+fn returning_with_the_handle_of_an_abandoned_child_does_not_cancel_it() {
+    check(
+        |ctx| async move {
+            let _child = outliving(&ctx).await?;
+            Ok(())
+        },
+        &after_first_task(CHILD_STARTED),
+        expect!["CompleteWorkflowExecution result=null"],
+    );
+    check(
+        |ctx| async move {
+            let _child = outliving(&ctx).await?;
+            Err::<(), _>("out of stock".into())
+        },
+        &after_first_task(CHILD_STARTED),
+        expect![[r#"FailWorkflowExecution message="out of stock" source=AbideSDK"#]],
+    );
+}
+
+#[test]
+fn an_abandoned_child_is_started_even_if_the_run_ends_with_that() {
+    check(
+        |ctx| async move {
+            let _starting = ctx
+                .child_workflow(chore, 7)
+                .workflow_id("child-1")
+                .parent_close_policy(ParentClosePolicy::Abandon)
+                .start();
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[r"
+            StartChildWorkflowExecution id=child-1 type=child input=7 parent_close_policy=Abandon
+            CompleteWorkflowExecution result=null"]],
+    );
+}
+
+#[test]
+fn dropping_the_handle_of_an_abandoned_child_cancels_it_while_the_run_goes_on() {
+    check(
+        |ctx| async move {
+            drop(outliving(&ctx).await?);
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        &after_first_task(CHILD_STARTED),
+        expect![[r"
+            RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
+            StartTimer id=1 after=1s"]],
+    );
+    check(
+        |ctx| async move {
+            drop(ctx.child_workflow(chore, 7).parent_close_policy(ParentClosePolicy::Abandon).start());
+            ctx.timer(secs(1)).await?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect!["StartTimer id=1 after=1s"],
+    );
+}
+
+#[test]
+fn returning_with_the_handle_of_another_child_cancels_it() {
+    check(
+        |ctx| async move {
+            let _child = ctx.child_workflow(chore, 7).workflow_id("child-1").start().await?;
+            Ok(())
+        },
+        &after_first_task(CHILD_STARTED),
+        expect![[r"
+            RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
+            CompleteWorkflowExecution result=null"]],
+    );
+}
+
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Watch {
+    late: State<bool>,
+}
+
+#[workflow_methods]
+impl Watch {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(bool, u32), WorkflowError> {
+        let watching = ctx.spawn_method(Self::watch);
+        let seven = 7;
+        let counting = ctx.spawn_method(async move |this: &Self, ctx| this.count(ctx, seven).await);
+        let counted = counting.await?;
+        watching.await;
+        Ok((self.late.get(), counted))
+    }
+}
+
+impl Watch {
+    async fn watch(&self, ctx: &WorkflowContext) {
+        self.late.set(ctx.timer(secs(1)).await.is_ok());
+    }
+
+    async fn count(&self, ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
+        ctx.timer(mins(1)).await?;
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_method_is_spawned_without_a_clone() {
+    check_workflow(
+        Watch::run,
+        FIRST_TASK,
+        None,
+        expect![[r"
+            StartTimer id=1 after=1s
+            StartTimer id=2 after=1m"]],
+    );
+    check_workflow(
+        Watch::run,
+        &after_first_task(
+            "5 TimerStarted id=1
+             6 TimerStarted id=2
+             7 TimerFired started=5
+             8 TimerFired started=6
+             9 WorkflowTaskScheduled
+             10 WorkflowTaskStarted",
+        ),
+        None,
+        expect!["CompleteWorkflowExecution result=[true,7]"],
+    );
+}
+
+#[test]
+fn a_method_of_another_struct_is_refused_by_name() {
+    check(
+        |ctx| async move {
+            ctx.spawn_method(Watch::watch).await;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[
+            r"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at handles.rs `ctx.spawn_method(Watch::watch).await;`: `abide::runtime::specs::handles::Watch` is not the struct of this workflow (wf): spawn a method of that one, or a future with `spawn`"
+        ]],
+    );
+}
+
+#[test]
+fn a_collection_is_begun_and_awaited_in_one_go() {
+    check(
+        |ctx| async move {
+            let doubled = crate::workflow::join_all((1..=3).map(|n| {
+                let call = ctx.activity(double, n);
+                call.start_to_close_timeout(secs(9))
+            }));
+            Ok(doubled.await.into_iter().collect::<Result<Vec<_>, _>>()?)
+        },
+        FIRST_TASK,
+        expect![[r"
+            ScheduleActivityTask id=1 type=double input=1 start_to_close=9s
+            ScheduleActivityTask id=2 type=double input=2 start_to_close=9s
+            ScheduleActivityTask id=3 type=double input=3 start_to_close=9s"]],
+    );
+}
