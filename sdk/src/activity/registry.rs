@@ -39,6 +39,8 @@ pub trait Activities: Send + Sync + 'static {
 #[derive(Clone, Default)]
 pub struct ActivityRegistry {
     activities: BTreeMap<&'static str, Arc<dyn RegisteredActivity>>,
+    /// Stands in for what is not there.
+    fallback: Option<Arc<dyn RegisteredActivity>>,
     duplicates: Vec<&'static str>,
 }
 
@@ -51,15 +53,24 @@ pub trait RegisteredActivity: Send + Sync {
 impl ActivityRegistry {
     /// Adds one activity. Called by what the macros write.
     pub fn add<A: ActivityImplementation>(&mut self, activity: A, host: Arc<A::Host>) {
-        let name = activity.name();
-        if self.activities.insert(name, Arc::new(Hosted { activity, host })).is_some() {
+        self.insert(activity.name(), Arc::new(Hosted { activity, host }));
+    }
+
+    /// Adds one activity that is ready to run payloads: one of another registry, or something around it.
+    pub fn insert(&mut self, name: &'static str, activity: Arc<dyn RegisteredActivity>) {
+        if self.activities.insert(name, activity).is_some() {
             self.duplicates.push(name);
         }
     }
 
-    /// The activity of that name.
+    /// Lets something run in the place of every activity that is not there. Its context tells which one is meant.
+    pub fn set_fallback(&mut self, fallback: Arc<dyn RegisteredActivity>) {
+        self.fallback = Some(fallback);
+    }
+
+    /// The activity of that name, or what stands in for it.
     pub fn get(&self, name: &str) -> Option<Arc<dyn RegisteredActivity>> {
-        self.activities.get(name).cloned()
+        self.activities.get(name).or(self.fallback.as_ref()).cloned()
     }
 
     /// All names, sorted.

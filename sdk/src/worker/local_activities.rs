@@ -96,6 +96,8 @@ impl LocalActivities {
     /// Takes a task that waits: begins local activities, cancels others, and keeps the ticket until there is something
     /// to tell. Called on lanes.
     pub(super) fn wait(self: &Arc<Self>, ticket: Box<Ticket>, start: Vec<LocalActivityTask>, cancel: &[u32]) {
+        // Deadlines are told by tokio's clock, which a test may have paused; outside of the runtime it is another one.
+        let _on_its_clock = self.runtime.enter();
         let run_id = ticket.run_id.clone();
         let mut runs = self.lock();
         // Without a claim the run was lost; its ticket goes with it, and the server sends the task again.
