@@ -1,40 +1,102 @@
-//! Activities that a test puts in the place of the real ones. They run as real tasks of the server: timeouts, retries
-//! and heartbeats apply to them.
+//! Activities and children that a test puts in the place of the real ones. They run as real tasks of the server:
+//! timeouts, retries and heartbeats apply to them. One that panics fails the test.
 
+use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use abide::activity::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry};
-use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
-use abide::{ActivityContext, ActivityDefinition, ActivityError, Arguments};
+use abide::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
+use abide::workflow::{RoutineFuture, WorkflowImplementation, WorkflowInstance};
+use abide::{
+    ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, WorkflowContext,
+    WorkflowDefinition, WorkflowError,
+};
+use abide_protos::temporal::api::common::v1::Payload;
+
+use crate::server::host::Host;
 
 /// An activity's definition with a closure for its code.
 pub(crate) struct Mock<D, F> {
     definition: D,
     code: F,
+    host: Arc<Host>,
+}
+
+impl<D, F> Mock<D, F> {
+    pub(crate) fn new(definition: D, code: F, host: Arc<Host>) -> Self {
+        Self { definition, code, host }
+    }
+}
+
+impl<D, F, R> Activities for Mock<D, F>
+where
+    D: ActivityDefinition,
+    F: Fn(ActivityContext, D::Args) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<D::Output, ActivityError>> + Send + 'static,
+{
+    fn register(self, registry: &mut ActivityRegistry) {
+        let code = MockCode { run: self.code, host: self.host };
+        registry.add(MockOf::<D, F> { definition: self.definition, code: PhantomData }, Arc::new(code));
+    }
+}
+
+/// What a mock does.
+pub(crate) struct MockCode<F> {
+    run: F,
+    host: Arc<Host>,
+}
+
+impl<D, F, R> ActivityImplementation for MockOf<D, F>
+where
+    D: ActivityDefinition,
+    F: Fn(ActivityContext, D::Args) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<D::Output, ActivityError>> + Send + 'static,
+{
+    type Host = MockCode<F>;
+
+    fn call(&self, code: Arc<MockCode<F>>, ctx: ActivityContext, args: D::Args) -> ActivityFuture<D::Output> {
+        let (what, host) = (format!("the mock of activity `{}`", self.definition.name()), Arc::clone(&code.host));
+        let run = Guard(Box::pin(async move { (code.run)(ctx, args).await }));
+        Box::pin(async move {
+            run.await.unwrap_or_else(|panic| {
+                let text = panicked(&what, &*panic);
+                host.end_test(text.clone());
+                Err(ApplicationFailure::new(text).error_type("Panic").non_retryable().into())
+            })
+        })
+    }
+}
+
+/// A future that yields its panic.
+pub(crate) struct Guard<F>(pub(crate) Pin<Box<F>>);
+
+impl<F: Future> Future for Guard<F> {
+    type Output = Result<F::Output, Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("{what} panicked: {}", text.unwrap_or("with a value that is no text"))
 }
 
 /// The definition under which the mock is filed: the real one's name and arguments.
 struct MockOf<D, F> {
     definition: D,
     code: PhantomData<fn() -> F>,
-}
-
-impl<D, F> Mock<D, F> {
-    pub(crate) fn new(definition: D, code: F) -> Self {
-        Self { definition, code }
-    }
-}
-
-impl<D, F> Activities for Mock<D, F>
-where
-    D: ActivityDefinition,
-    F: Fn(D::Args) -> Result<D::Output, ActivityError> + Send + Sync + 'static,
-{
-    fn register(self, registry: &mut ActivityRegistry) {
-        registry.add(MockOf { definition: self.definition, code: PhantomData }, Arc::new(self.code));
-    }
 }
 
 impl<D: Copy, F> Clone for MockOf<D, F> {
@@ -71,14 +133,72 @@ impl<D: ActivityDefinition, F: 'static> ActivityDefinition for MockOf<D, F> {
     }
 }
 
-impl<D, F> ActivityImplementation for MockOf<D, F>
-where
-    D: ActivityDefinition,
-    F: Fn(D::Args) -> Result<D::Output, ActivityError> + Send + Sync + 'static,
-{
-    type Host = F;
+/// A workflow's definition with a closure for its code: a child that a test puts in the place of the real one.
+pub(crate) struct MockChild<D, F: 'static> {
+    definition: D,
+    code: &'static F,
+}
 
-    fn call(&self, code: Arc<F>, _: ActivityContext, args: D::Args) -> ActivityFuture<D::Output> {
-        Box::pin(async move { code(args) })
+impl<D, F> MockChild<D, F> {
+    pub(crate) fn new(definition: D, code: F) -> Self {
+        // A definition is `Copy`, which a closure need not be; it lives as long as the tests' process.
+        Self { definition, code: Box::leak(Box::new(code)) }
+    }
+}
+
+impl<D: Copy, F> Clone for MockChild<D, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D: Copy, F> Copy for MockChild<D, F> {}
+
+impl<D: WorkflowDefinition, F> Arguments for MockChild<D, F> {
+    type Args = D::Args;
+
+    fn write_args(args: &D::Args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+        D::write_args(args, to)
+    }
+
+    fn read_args(from: &mut PayloadReader<'_>) -> Result<D::Args, PayloadError> {
+        D::read_args(from)
+    }
+}
+
+impl<D: WorkflowDefinition, F: Send + Sync> WorkflowDefinition for MockChild<D, F> {
+    type Output = D::Output;
+
+    fn name(&self) -> &'static str {
+        self.definition.name()
+    }
+}
+
+impl<D, F> WorkflowImplementation for MockChild<D, F>
+where
+    D: WorkflowDefinition,
+    F: Fn(D::Args) -> Result<D::Output, WorkflowError> + Send + Sync + 'static,
+{
+    fn instantiate(
+        &self,
+        _: &WorkflowContext,
+        _: &mut PayloadReader<'_>,
+    ) -> Result<Rc<dyn WorkflowInstance>, PayloadError> {
+        Ok(Rc::new(*self))
+    }
+}
+
+impl<D, F> WorkflowInstance for MockChild<D, F>
+where
+    D: WorkflowDefinition,
+    F: Fn(D::Args) -> Result<D::Output, WorkflowError> + Send + Sync + 'static,
+{
+    fn run(
+        self: Rc<Self>,
+        _: WorkflowContext,
+        args: &mut PayloadReader<'_>,
+    ) -> Result<RoutineFuture<Payload>, PayloadError> {
+        let args = D::read_args(args)?;
+        Ok(Box::pin(async move { Ok(to_payload(&(self.code)(args)?)?) }))
     }
 }

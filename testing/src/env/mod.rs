@@ -1,6 +1,8 @@
 //! The test environment: a server, a client and workers in the process of a test, on a clock that skips.
 
 mod mock;
+mod moment;
+mod watched;
 mod worker;
 
 use std::future::{Future, IntoFuture};
@@ -10,6 +12,7 @@ use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
 use abide::{History, WorkflowReplayer};
 
+pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
 use crate::server::TestServer;
 
@@ -85,7 +88,7 @@ impl TestWorkflowEnvironment {
 
     /// A worker to be given its workflows, activities and mocks, and then to [`run`](Self::run).
     pub fn worker(&self, task_queue: impl Into<String>) -> TestWorker {
-        TestWorker::new(&self.client, task_queue.into())
+        TestWorker::new(&self.client, self.server.host(), task_queue.into())
     }
 
     /// How far the clock has moved on since the environment was started.
@@ -108,32 +111,98 @@ impl TestWorkflowEnvironment {
         self.server.sleep(duration).await;
     }
 
+    /// Does something when [`elapsed`](Self::elapsed) has reached `elapsed`: sends a signal, asks for a cancellation.
+    ///
+    /// It is done beside the test, which goes on at once. The clock stops for it on its way to whatever is awaited, and
+    /// stands still until it is done. Nothing is done if the time does not come.
+    ///
+    /// A panic in it and an error that it returns fail the test in [`run`](Self::run).
+    ///
+    /// ```
+    /// use abide::prelude::*;
+    /// use abide_testing::TestWorkflowEnvironment;
+    ///
+    /// #[workflow]
+    /// #[derive(Default)]
+    /// struct Order {
+    ///     paid: State<bool>,
+    /// }
+    ///
+    /// #[workflow_methods]
+    /// impl Order {
+    ///     #[run]
+    ///     async fn run(&self, ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
+    ///         Ok(ctx.wait_until(|| self.paid.get()).timeout(days(30)).await?)
+    ///     }
+    ///
+    ///     #[signal]
+    ///     fn pay(&self) {
+    ///         self.paid.set(true);
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let env = TestWorkflowEnvironment::start().await?;
+    /// let worker = env.worker("orders").workflow(Order::run);
+    /// let order = env.client().handle(Order::run, "order-1");
+    /// env.at(days(2), async move { order.signal(Order::pay, ()).await });
+    /// assert!(env.run(worker, env.client().execute(Order::run, ()).id("order-1").task_queue("orders")).await?);
+    /// assert_eq!(env.elapsed(), days(2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn at<F>(&self, elapsed: Duration, what: F)
+    where
+        F: Future<Output: MomentOutcome> + Send + 'static,
+    {
+        moment::at(self.server.host(), self.started, elapsed, what);
+    }
+
+    /// How long a test waits, in real time, when nothing can happen by itself any more; then [`run`](Self::run) panics
+    /// and tells what is awaited. Default: 5 seconds. Work that is under way (an activity's code) may show nothing for
+    /// twelve times as long.
+    pub fn set_patience(&self, patience: Duration) {
+        self.server.host().set_patience(patience);
+    }
+
     /// Runs a worker while a future is awaited; then replays every run of this environment whose workflow type the
     /// worker knows, from scratch.
     ///
     /// # Panics
-    /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), or when a
-    /// replay does something else than the run did. The text says which workflow, where, and what to do.
+    /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), when a mock
+    /// panics, when an activity is neither registered nor mocked, when the future would be awaited for ever (see
+    /// [`set_patience`](Self::set_patience)), or when a replay does something else than the run did. The text says
+    /// which workflow, where, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
-        let (worker, replayer) = worker.build();
-        // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
-        self.server.forget_workflow_task_failures();
-        let awaited = self.until_a_task_fails(future.into_future());
-        let output = match worker.run_until(awaited).await {
-            Ok(Ok(output)) => output,
-            Ok(Err(failure)) => panic!("a workflow task failed, and would be tried again for ever: {failure}"),
-            Err(error) => panic!("the worker of the test ended: {error}"),
+        let host = self.server.host();
+        let (_test, _promise) = (host.begin_test(), worker.promise());
+        let (worker, replayer, over) = worker.build();
+        let awaited = async {
+            let output = self.until_it_fails(future.into_future()).await;
+            over.send_replace(true);
+            output
         };
+        let output = worker.run_until(awaited).await;
+        let output = output.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
+        let output = output.unwrap_or_else(|why| panic!("{why}"));
+        // What is known only now has failed the test, too.
+        if let Some(why) = host.present_verdict() {
+            panic!("{why}");
+        }
         self.replay_all(&replayer).await;
         output
     }
 
-    /// The future's outcome, unless a workflow task fails before.
-    async fn until_a_task_fails<F: Future>(&self, future: F) -> Result<F::Output, String> {
+    /// The future's outcome, unless there is a reason before to end the test.
+    async fn until_it_fails<F: Future>(&self, future: F) -> Result<F::Output, String> {
         tokio::select! {
             biased;
             output = future => Ok(output),
-            failure = self.server.workflow_task_failure() => Err(failure),
+            failure = self.server.workflow_task_failure() => {
+                Err(format!("a workflow task failed, and would be tried again for ever: {failure}"))
+            }
+            why = self.server.host().verdict() => Err(why),
         }
     }
 

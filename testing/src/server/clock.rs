@@ -1,7 +1,12 @@
 //! The two clocks of a server. The machine's clock only ever runs. The server's clock either runs with it, or stands still
 //! and is moved by hand, so that a test observes exactly the time it let pass.
+//!
+//! The machine's clock is tokio's: under a test that has paused it, it stands too and jumps when all tasks wait. Then the
+//! server's clock goes along, so that what an activity slept shows as elapsed.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use super::engine::time::{Now, Time};
 
@@ -12,6 +17,25 @@ pub(crate) enum Pace {
     Flowing,
     /// Only when it is skipped or advanced.
     Standing,
+    /// As [`Self::Standing`], and with tokio's clock, which is paused.
+    Paused,
+}
+
+impl Pace {
+    /// A standing clock, in view of tokio's.
+    #[expect(clippy::disallowed_methods, reason = "only a clock can tell whether another one stands")]
+    pub(crate) fn standing() -> Self {
+        let (machine, tokio) = (std::time::Instant::now(), Instant::now());
+        while machine.elapsed() < Duration::from_micros(5) {
+            std::hint::spin_loop();
+        }
+        if Instant::now() == tokio { Self::Paused } else { Self::Standing }
+    }
+
+    /// It can be moved on by skipping.
+    pub(crate) fn skips(self) -> bool {
+        matches!(self, Self::Standing | Self::Paused)
+    }
 }
 
 /// Tells the time to the engine.
@@ -38,7 +62,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Now {
         let wall = self.started_wall.plus(self.started.elapsed());
         let time = match self.pace {
-            Pace::Flowing => self.base.plus(wall.since(self.base_wall)),
+            Pace::Flowing | Pace::Paused => self.base.plus(wall.since(self.base_wall)),
             Pace::Standing => self.base,
         };
         Now { time, wall }
@@ -54,7 +78,7 @@ impl Clock {
     /// How long to wait on the machine's clock until the server's clock shows `time` by itself; `None` if it never does.
     pub(crate) fn until(&self, time: Time) -> Option<Duration> {
         match self.pace {
-            Pace::Flowing => Some(time.since(self.now().time)),
+            Pace::Flowing | Pace::Paused => Some(time.since(self.now().time)),
             Pace::Standing => None,
         }
     }
@@ -64,7 +88,7 @@ impl Clock {
     }
 }
 
-fn time_of(time: SystemTime) -> Time {
+pub(crate) fn time_of(time: SystemTime) -> Time {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Time::default().plus(since)
 }

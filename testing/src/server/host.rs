@@ -1,22 +1,22 @@
 //! Holds an engine, tells it the time, and keeps callers waiting until it wakes them.
 //!
-//! Time skipping is decided here, under the same lock as every change of the state: the clock moves to the next deadline
-//! when somebody awaits an outcome, nothing is under way ([`Engine::is_busy`]), and everybody whose outcome has come has
-//! had a chance to look at it.
+//! Time skipping is decided (in [`Flow`]) under the same lock as every change of the state: the clock moves to the next deadline
+//! when somebody awaits an outcome, nothing is under way ([`Engine::hold`]), and everybody whose outcome has come has
+//! had a chance to look at it. An activity that awaits an outcome neither holds the clock nor moves it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use abide::activity::ActivityInfo;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::clock::{Clock, Pace};
+use super::attempts::AttemptId;
+use super::clock::{Clock, Pace, time_of};
 use super::engine::errors::Error;
 use super::engine::time::{Now, Time};
-use super::engine::{Engine, Options, Step, WaiterId};
-
-/// More skips in a row without any request from outside mean that the workflow under test never ends.
-const SKIP_LIMIT: u32 = 100_000;
+use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
+use super::flow::{Flow, Parked, Sleep, Sleeper, Wake};
 
 /// So many turns the other tasks get before time moves on after somebody looked at an outcome: what follows an awaited
 /// outcome or a sleep (a signal, say) happens at its time, not after the next timer.
@@ -28,33 +28,13 @@ const KEPT_FAILURES: usize = 10;
 /// An engine with its clock and the callers it keeps waiting.
 #[derive(Debug)]
 pub(crate) struct Host {
-    inner: Mutex<Inner>,
+    inner: Mutex<Flow>,
     /// The next deadline may have changed.
     changed: Notify,
     /// What the workers' failed workflow tasks said, first ones first.
     task_failures: watch::Sender<Vec<String>>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    engine: Engine,
-    clock: Clock,
-    pace: Pace,
-    parked: BTreeMap<WaiterId, Parked>,
-    /// Those who wait for a point in time, by that time and arrival.
-    sleepers: BTreeMap<(Time, u64), oneshot::Sender<()>>,
-    next_sleeper: u64,
-    /// Awaited outcomes that have come but were not looked at yet: time stands still for them.
-    unseen: u32,
-    /// How many of the unseen were looked at by now. They count until whoever looked has had time to act on it.
-    seen: u32,
-    skips: u32,
-}
-
-#[derive(Debug)]
-struct Parked {
-    wake: oneshot::Sender<()>,
-    awaits: bool,
+    /// Why the test had better end.
+    verdict: watch::Sender<Option<String>>,
 }
 
 /// What a long wait came to.
@@ -73,28 +53,18 @@ pub(crate) struct Patience {
 
 impl Host {
     pub(crate) fn new(options: Options, clock: Clock, pace: Pace) -> Arc<Self> {
-        let inner = Inner {
-            engine: Engine::new(options),
-            clock,
-            pace,
-            parked: BTreeMap::new(),
-            sleepers: BTreeMap::new(),
-            next_sleeper: 0,
-            unseen: 0,
-            seen: 0,
-            skips: 0,
-        };
+        let inner = Flow::new(options, clock, pace);
         Arc::new(Self {
             inner: Mutex::new(inner),
             changed: Notify::new(),
             task_failures: watch::Sender::new(Vec::new()),
+            verdict: watch::Sender::new(None),
         })
     }
 
     /// Carries out a request that is answered at once.
     pub(crate) fn call<T>(&self, request: impl FnOnce(&mut Engine) -> T) -> T {
         let mut inner = self.lock();
-        inner.skips = 0;
         inner.catch_up();
         let response = request(&mut inner.engine);
         inner.settle();
@@ -118,9 +88,12 @@ impl Host {
         };
         loop {
             let mut place = Place { host: self, id: Some(id), awaits: patience.awaits };
-            tokio::select! {
-                _ = &mut woken => {}
+            let wake = tokio::select! {
+                wake = &mut woken => wake,
                 () = &mut timeout => return Ok(Waited::TimedOut),
+            };
+            if let Ok(Wake::Never(why)) = wake {
+                return Err(Error::failed_precondition(why));
             }
             place.id = None;
             let mut seen = Seen { host: self, pending: patience.awaits };
@@ -144,24 +117,66 @@ impl Host {
     }
 
     /// Waits until the server's clock has moved on by `duration`; if it can skip, it does.
+    ///
+    /// # Panics
+    /// When that time can never come, outside of a test that is told so.
     pub(crate) async fn sleep(&self, duration: Duration) {
+        let until = self.now().time.plus(duration);
+        let kind = AttemptId::current().map_or(Sleep::Awaits, Sleep::Activity);
+        if let Wake::Never(why) = self.sleep_until(until, kind).await {
+            panic!("{why}");
+        }
+    }
+
+    async fn sleep_until(&self, until: Time, kind: Sleep) -> Wake {
         // Dropped after the bed: a wakeup that nobody can receive any more would not count as one to be looked at.
         let (wake, mut woken) = oneshot::channel();
         let key = {
             let mut inner = self.lock();
             inner.catch_up();
             inner.next_sleeper += 1;
-            let key = (inner.clock.now().time.plus(duration), inner.next_sleeper);
-            inner.sleepers.insert(key, wake);
+            inner.listen_anew();
+            let key = (until, inner.next_sleeper);
+            inner.sleepers.insert(key, Sleeper { wake, kind });
             inner.settle();
             key
         };
         self.changed.notify_one();
         let mut bed = Bed { host: self, key: Some(key) };
         // The sender is dropped only after it has sent.
-        let _ = (&mut woken).await;
+        let wake = (&mut woken).await.unwrap_or(Wake::Look);
         bed.key = None;
         self.see();
+        wake
+    }
+
+    /// Does something when the server's clock has moved on to `until`. Time passes only if it is let pass by somebody
+    /// else; it stands still while this is done. The clock knows of it when this is called.
+    pub(crate) fn at<F: Future>(
+        self: &Arc<Self>,
+        until: SystemTime,
+        what: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        let until = time_of(until);
+        let host = Arc::clone(self);
+        let (wake, woken) = oneshot::channel();
+        {
+            let mut inner = host.lock();
+            inner.catch_up();
+            inner.next_sleeper += 1;
+            let key = (until, inner.next_sleeper);
+            inner.sleepers.insert(key, Sleeper { wake, kind: Sleep::Waits });
+            inner.settle();
+        }
+        self.changed.notify_one();
+        async move {
+            // Whoever wakes it has counted it as sending.
+            let _ = woken.await;
+            let sending = Sending(&host);
+            let output = what.await;
+            drop(sending);
+            output
+        }
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -170,16 +185,23 @@ impl Host {
         inner.clock.now()
     }
 
-    /// Fires deadlines when they are due; runs as long as the server.
+    /// Fires deadlines when they are due, and listens to silences; runs as long as the server.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
             self.give_turns().await;
-            let next = {
+            let (next, reached) = {
                 let mut inner = self.lock();
                 inner.catch_up();
                 inner.settle();
-                inner.next_wakeup()
+                (inner.next_wakeup(), inner.silence_reached())
             };
+            self.tell_verdict();
+            if let Some(stage) = reached {
+                // A worker or a caller that could not run until now comes first.
+                give_turns().await;
+                self.lock().pass_silence(stage);
+                continue;
+            }
             match next {
                 Some(duration) => {
                     tokio::select! {
@@ -196,9 +218,7 @@ impl Host {
     async fn give_turns(&self) {
         let seen = std::mem::take(&mut self.lock().seen);
         if seen > 0 {
-            for _ in 0..TURNS {
-                tokio::task::yield_now().await;
-            }
+            give_turns().await;
             let mut inner = self.lock();
             inner.unseen = inner.unseen.saturating_sub(seen);
         }
@@ -211,11 +231,6 @@ impl Host {
                 failures.push(text);
             }
         });
-    }
-
-    /// Forgets the failures so far, those of a worker that has ended.
-    pub(crate) fn forget_workflow_task_failures(&self) {
-        self.task_failures.send_modify(Vec::clear);
     }
 
     /// Waits until a worker fails a workflow task (or has done so), and says what it said. Each failure is told once.
@@ -234,11 +249,107 @@ impl Host {
         }
     }
 
+    /// Counts a test that wants to be told if it would wait for ever, until what is given back is dropped; and forgets
+    /// what earlier ones left behind.
+    pub(crate) fn begin_test(self: &Arc<Self>) -> Test {
+        // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
+        self.task_failures.send_modify(Vec::clear);
+        self.verdict.send_replace(None);
+        let mut inner = self.lock();
+        inner.tests += 1;
+        (inner.skips, inner.verdict, inner.told) = (0, None, false);
+        let (changes, wall) = (inner.change_count(), inner.clock.now().wall);
+        inner.silence.begin(changes, wall);
+        drop(inner);
+        self.changed.notify_one();
+        Test(Arc::clone(self))
+    }
+
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.lock().silence.set_patience(patience);
+    }
+
+    /// Says why the test had better end; the first reason counts.
+    pub(crate) fn end_test(&self, why: String) {
+        self.lock().verdict.get_or_insert(why);
+        self.changed.notify_one();
+    }
+
+    /// Waits until there is a reason to end the test, and says it.
+    pub(crate) async fn verdict(&self) -> String {
+        let mut verdict = self.verdict.subscribe();
+        match verdict.wait_for(Option::is_some).await.map(|verdict| verdict.clone()) {
+            Ok(Some(why)) => why,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// The reason to end the test, if there is one by now.
+    pub(crate) fn present_verdict(&self) -> Option<String> {
+        self.lock().verdict.take().or_else(|| self.verdict.borrow().clone())
+    }
+
+    /// Tells whoever waits that there will be no outcome.
+    fn tell_verdict(&self) {
+        let mut inner = self.lock();
+        let Some(why) = inner.verdict.take() else { return };
+        if inner.tests > 0 {
+            inner.told = true;
+            drop(inner);
+            self.verdict.send_replace(Some(why));
+            return;
+        }
+        inner.skips = 0;
+        let (awaiting, others) = std::mem::take(&mut inner.parked).into_iter().partition(|(_, parked)| parked.awaits);
+        let awaiting: BTreeMap<WaiterId, Parked> = awaiting;
+        inner.parked = others;
+        let (waiting, sleepers) =
+            std::mem::take(&mut inner.sleepers).into_iter().partition(|(_, sleeper)| sleeper.kind == Sleep::Waits);
+        let sleepers: BTreeMap<(Time, u64), Sleeper> = sleepers;
+        inner.sleepers = waiting;
+        drop(inner);
+        let wakes = awaiting.into_values().map(|parked| parked.wake).chain(sleepers.into_values().map(|one| one.wake));
+        for wake in wakes {
+            let _ = wake.send(Wake::Never(why.clone()));
+        }
+    }
+
+    /// Says that a worker is about to poll a queue, until what is given back is dropped.
+    pub(crate) fn promise(
+        host: &Arc<Self>,
+        namespace: &str,
+        queue: &str,
+        workflows: bool,
+        activities: bool,
+    ) -> Promise {
+        let kinds = [(workflows, QueueKind::Workflow), (activities, QueueKind::Activity)];
+        let kinds = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect();
+        let promise = Promise { host: Arc::clone(host), namespace: namespace.into(), queue: queue.into(), kinds };
+        promise.set(true);
+        promise
+    }
+
+    pub(crate) fn begin_attempt(&self, info: &ActivityInfo) -> AttemptId {
+        let mut inner = self.lock();
+        let id = inner.attempts.begin(info);
+        inner.watch_lanes();
+        id
+    }
+
+    pub(crate) fn end_attempt(&self, id: AttemptId) {
+        let mut inner = self.lock();
+        let wall = inner.clock.now().wall;
+        inner.attempts.end(id, wall);
+        inner.watch_lanes();
+        drop(inner);
+        self.changed.notify_one();
+    }
+
     fn step<T>(
         &self,
         awaits: bool,
         request: impl FnOnce(&mut Engine) -> Result<Step<T>, Error>,
-    ) -> Result<Result<T, (WaiterId, oneshot::Receiver<()>)>, Error> {
+    ) -> Result<Result<T, (WaiterId, oneshot::Receiver<Wake>)>, Error> {
         let mut nothing_seen = Seen { host: self, pending: false };
         self.step_seen(awaits, &mut nothing_seen, request)
     }
@@ -248,9 +359,9 @@ impl Host {
         awaits: bool,
         seen: &mut Seen<'_>,
         request: impl FnOnce(&mut Engine) -> Result<Step<T>, Error>,
-    ) -> Result<Result<T, (WaiterId, oneshot::Receiver<()>)>, Error> {
+    ) -> Result<Result<T, (WaiterId, oneshot::Receiver<Wake>)>, Error> {
+        let by = AttemptId::current().filter(|_| awaits);
         let mut inner = self.lock();
-        inner.skips = 0;
         inner.catch_up();
         let step = request(&mut inner.engine);
         inner.seen += u32::from(std::mem::take(&mut seen.pending));
@@ -258,7 +369,10 @@ impl Host {
             Step::Done(done) => Ok(done),
             Step::Wait(id) => {
                 let (wake, woken) = oneshot::channel();
-                inner.parked.insert(id, Parked { wake, awaits });
+                if awaits && by.is_none() {
+                    inner.listen_anew();
+                }
+                inner.parked.insert(id, Parked { wake, awaits, by });
                 Err((id, woken))
             }
         });
@@ -287,72 +401,9 @@ impl Host {
         self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Flow> {
         // A panic in the engine leaves the state of one request half done; the others had better go on.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Does what has fallen due since the last look.
-    fn catch_up(&mut self) {
-        let now = self.clock.now();
-        self.run_until(now.time);
-        while let Some(time) = self.engine.overtaken() {
-            self.run_until(time);
-        }
-        self.wake();
-    }
-
-    /// Skips as long as that is allowed, then wakes whoever has something to look at.
-    fn settle(&mut self) {
-        self.wake();
-        while self.may_skip() {
-            let sleeper = self.sleepers.first_key_value().map(|(key, _)| key.0);
-            let Some(next) = self.engine.next_deadline().into_iter().chain(sleeper).min() else { break };
-            self.skips += 1;
-            if self.skips == SKIP_LIMIT {
-                tracing::error!("time was skipped {SKIP_LIMIT} times in a row and nobody did anything: skipping stops");
-            }
-            self.run_until(next);
-            self.wake();
-        }
-    }
-
-    fn may_skip(&self) -> bool {
-        let awaited = !self.sleepers.is_empty() || self.parked.values().any(|parked| parked.awaits);
-        let standing = self.pace == Pace::Standing;
-        standing && awaited && self.unseen == 0 && self.skips < SKIP_LIMIT && !self.engine.is_busy()
-    }
-
-    /// Moves the clock to `time`; deadlines on the way happen at their own times.
-    fn run_until(&mut self, time: Time) {
-        self.clock.move_to(time);
-        let now = self.clock.now();
-        self.engine.run_until(Now { time: time.max(self.engine.now().time), wall: now.wall });
-        while let Some(entry) = self.sleepers.first_entry().filter(|entry| entry.key().0 <= now.time) {
-            if entry.remove().send(()).is_ok() {
-                self.unseen += 1;
-            }
-        }
-    }
-
-    fn wake(&mut self) {
-        for id in self.engine.take_wakeups() {
-            let Some(parked) = self.parked.remove(&id) else { continue };
-            let awaits = parked.awaits;
-            if parked.wake.send(()).is_ok() && awaits {
-                self.unseen += 1;
-            }
-        }
-    }
-
-    fn next_wakeup(&self) -> Option<Duration> {
-        let sleeper = self.sleepers.first_key_value().map(|(key, _)| key.0);
-        let own = self.engine.next_deadline().into_iter().chain(sleeper).min();
-        let own = own.and_then(|at| self.clock.until(at));
-        let wall = self.engine.next_wall_deadline().map(|at| self.clock.until_wall(at));
-        own.into_iter().chain(wall).min()
     }
 }
 
@@ -398,6 +449,62 @@ impl Drop for Bed<'_> {
         if removed.is_none() {
             self.host.see();
         }
+    }
+}
+
+/// A test that is told if it would wait for ever.
+#[derive(Debug)]
+pub(crate) struct Test(Arc<Host>);
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.tests -= 1;
+        inner.told = false;
+    }
+}
+
+/// A worker that is about to poll.
+#[derive(Debug)]
+pub(crate) struct Promise {
+    host: Arc<Host>,
+    namespace: String,
+    queue: String,
+    kinds: Vec<QueueKind>,
+}
+
+impl Promise {
+    fn set(&self, promised: bool) {
+        self.host.call(|engine| {
+            for kind in &self.kinds {
+                engine.promise_worker(&self.namespace, &self.queue, *kind, promised);
+            }
+        });
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
+/// A message being sent, for which the clock stands still.
+struct Sending<'a>(&'a Host);
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.0.lock();
+        inner.sending = inner.sending.saturating_sub(1);
+        drop(inner);
+        self.0.changed.notify_one();
+    }
+}
+
+/// Lets other tasks of the runtime run.
+async fn give_turns() {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -4,12 +4,16 @@
 //! language can use it. What it does is decided by a pure core (`engine`); clock, connections and waiting callers are
 //! thin shells around it.
 
+pub(crate) mod attempts;
 mod clock;
 mod engine;
+mod flow;
 mod grpc;
-mod host;
+pub(crate) mod host;
+mod lane_work;
 mod operator_grpc;
-mod transport;
+mod silence;
+pub(crate) mod transport;
 
 #[cfg(test)]
 mod tests;
@@ -74,7 +78,7 @@ impl TestServerBuilder {
     /// by [`TestServer::advance`] and [`TestServer::sleep`]. By default the clock runs with the machine's.
     #[must_use]
     pub fn time_skipping(mut self) -> Self {
-        self.pace = Pace::Standing;
+        self.pace = Pace::standing();
         self
     }
 
@@ -153,9 +157,8 @@ impl TestServer {
         self.host.workflow_task_failure().await
     }
 
-    /// Forgets the failures so far, those of a worker that has ended.
-    pub(crate) fn forget_workflow_task_failures(&self) {
-        self.host.forget_workflow_task_failures();
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
     }
 
     /// What keeps the clock from skipping at this moment, one sentence each.

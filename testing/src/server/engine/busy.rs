@@ -1,33 +1,125 @@
 //! Whether something is under way that time must not skip over. Derived from the state whenever it is asked, never counted.
+//!
+//! Two things do not hold the clock though they are open: work that does nothing but wait for an outcome of this server
+//! (only the shell knows, [`Waiting`]), and tasks on a queue that no worker polls.
+
+use std::collections::BTreeSet;
+use std::fmt;
 
 use super::Engine;
+use super::activity::Activity;
 use super::execution::Execution;
+use super::nexus_operation::NexusOperation;
+use super::task_queue::{QueueKey, QueueKind};
+use super::workflow_task::WorkflowTask;
+use super::workflow_task_poll::workflow_queue;
+
+/// What runs for this server and, at this moment, waits for an outcome of it.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Activities by run id, activity id and attempt.
+    pub(crate) activities: BTreeSet<(String, String, i32)>,
+    /// The runs whose started workflow task waits for such local activities.
+    pub(crate) workflow_tasks: BTreeSet<String>,
+}
+
+/// Whether the clock may move on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hold {
+    /// Nothing is under way.
+    Free,
+    /// Nothing but tasks that a worker could take, if one polls soon.
+    Untaken,
+    /// Something is under way.
+    UnderWay,
+}
+
+/// One thing that is under way.
+pub(crate) enum UnderWay<'a> {
+    WorkflowTask(&'a Execution, &'a WorkflowTask),
+    Activity(&'a Execution, &'a Activity),
+    NexusOperation { execution: &'a Execution, event_id: i64, operation: &'a NexusOperation, what: &'static str },
+    Query(&'a Execution),
+}
 
 impl Engine {
-    /// What is under way, one line each; empty if time may skip to the next deadline.
+    /// What is under way, one line each.
     pub(crate) fn busy(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        for id in &self.open {
-            reasons.extend(reasons_of(self.execution(*id)));
-            reasons.extend(self.nexus_reasons_of(self.execution(*id)));
-        }
-        for id in self.queries.unanswered() {
-            reasons.push(format!("a query of workflow {} is not answered", self.execution(id).workflow_id));
-        }
-        reasons
+        self.under_way().map(|one| one.to_string()).collect()
     }
 
-    /// Whether time may not skip now.
-    pub(crate) fn is_busy(&self) -> bool {
-        let mut open = self.open.iter().map(|id| self.execution(*id));
-        open.any(|one| reasons_of(one).next().is_some() || self.nexus_reasons_of(one).next().is_some())
-            || self.queries.unanswered().next().is_some()
+    /// Whether time may skip now.
+    pub(crate) fn hold(&self, waiting: &Waiting) -> Hold {
+        let mut hold = Hold::Free;
+        for one in self.under_way() {
+            hold = hold.max(self.hold_of(&one, waiting));
+            if hold == Hold::UnderWay {
+                break;
+            }
+        }
+        hold
+    }
+
+    pub(crate) fn hold_of(&self, one: &UnderWay<'_>, waiting: &Waiting) -> Hold {
+        match one {
+            UnderWay::WorkflowTask(execution, task) if task.started_time.is_some() => {
+                held_unless(waiting.workflow_tasks.contains(&execution.run_id))
+            }
+            UnderWay::WorkflowTask(execution, task) => self.untaken(&self.queue_of_task(execution, task)),
+            UnderWay::Activity(execution, activity) if activity.started.is_some() => {
+                let attempt = (execution.run_id.clone(), activity.activity_id.clone(), activity.attempt);
+                held_unless(waiting.activities.contains(&attempt))
+            }
+            UnderWay::Activity(execution, activity) => self.untaken(&activity_queue(execution, activity)),
+            UnderWay::NexusOperation { operation, .. } => {
+                let queue = self.handler_queue(operation);
+                let requested = operation.start.is_outstanding();
+                held_unless(requested && queue.is_some_and(|queue| self.queues.is_deserted(&queue)))
+            }
+            UnderWay::Query(_) => Hold::UnderWay,
+        }
+    }
+
+    /// Marks the queues of untaken tasks that no worker is known to poll: their tasks hold the clock no more, until a
+    /// worker polls.
+    pub(crate) fn desert_unpolled_queues(&mut self) {
+        let untaken: Vec<QueueKey> = self.under_way().filter_map(|one| self.queue_of_untaken(&one)).collect();
+        for queue in untaken {
+            self.queues.desert(&queue);
+        }
+    }
+
+    /// Whether workers run workflow code, as far as can be told: they have workflow tasks or queries in hand.
+    /// `in_local_activity` says of a run that its task does nothing but run local activities.
+    pub(crate) fn lanes_work(&self, in_local_activity: impl Fn(&str) -> bool) -> bool {
+        self.under_way().any(|one| match one {
+            UnderWay::WorkflowTask(execution, task) => {
+                task.started_time.is_some() && !in_local_activity(&execution.run_id)
+            }
+            UnderWay::Query(execution) => {
+                let state = &execution.state;
+                let sticky = state.sticky.as_ref().map(|sticky| sticky.task_queue.as_str());
+                let mut queues = sticky.into_iter().chain([state.task_queue()]);
+                queues.any(|name| self.queues.is_known(&workflow_queue(execution, name)))
+            }
+            UnderWay::Activity(..) | UnderWay::NexusOperation { .. } => false,
+        })
+    }
+
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = UnderWay<'_>> {
+        let open = self.open.iter().map(|id| self.execution(*id));
+        let of_runs = open.flat_map(|execution| {
+            let task = execution.state.task.iter().map(move |task| UnderWay::WorkflowTask(execution, task));
+            let activities = execution.state.activities.values().filter(|activity| !activity.is_backing_off());
+            let activities = activities.map(move |activity| UnderWay::Activity(execution, activity));
+            task.chain(activities).chain(self.nexus_of(execution))
+        });
+        of_runs.chain(self.queries.unanswered().map(|id| UnderWay::Query(self.execution(id))))
     }
 
     /// A Nexus operation keeps time from passing while its handler has a request, and while it goes on somewhere that
     /// this server knows nothing of.
-    fn nexus_reasons_of<'a>(&'a self, execution: &'a Execution) -> impl Iterator<Item = String> + 'a {
-        let workflow_id = &execution.workflow_id;
+    pub(crate) fn nexus_of<'a>(&'a self, execution: &'a Execution) -> impl Iterator<Item = UnderWay<'a>> {
         execution.state.nexus_operations.iter().filter_map(move |(id, operation)| {
             let cancels = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.is_outstanding());
             let elsewhere = || !self.is_backed_by_open_workflow(&execution.run_id, *id);
@@ -40,24 +132,64 @@ impl Engine {
             } else {
                 return None;
             };
-            Some(format!("the Nexus operation of event {id} of workflow {workflow_id} {what}"))
+            Some(UnderWay::NexusOperation { execution, event_id: *id, operation, what })
         })
+    }
+
+    fn untaken(&self, queue: &QueueKey) -> Hold {
+        if self.queues.is_deserted(queue) { Hold::Free } else { Hold::Untaken }
+    }
+
+    /// The queue where it waits for a worker, if it does.
+    fn queue_of_untaken(&self, one: &UnderWay<'_>) -> Option<QueueKey> {
+        match one {
+            UnderWay::WorkflowTask(execution, task) => {
+                task.started_time.is_none().then(|| self.queue_of_task(execution, task))
+            }
+            UnderWay::Activity(execution, activity) => {
+                activity.started.is_none().then(|| activity_queue(execution, activity))
+            }
+            UnderWay::NexusOperation { operation, .. } => {
+                operation.start.is_outstanding().then(|| self.handler_queue(operation)).flatten()
+            }
+            UnderWay::Query(_) => None,
+        }
+    }
+
+    /// The queue of the workers behind a Nexus operation's endpoint.
+    pub(crate) fn handler_queue(&self, operation: &NexusOperation) -> Option<QueueKey> {
+        let (namespace, queue) = self.endpoints.target(&operation.endpoint_id)?;
+        let namespace_id = self.namespaces.get(namespace).ok()?.id.clone();
+        Some(QueueKey { namespace_id, name: queue.to_owned(), kind: QueueKind::Nexus })
     }
 }
 
-fn reasons_of(execution: &Execution) -> impl Iterator<Item = String> {
-    let workflow_id = &execution.workflow_id;
-    let task = execution.state.task.as_ref().map(move |task| {
-        let stage = if task.started_time.is_some() { "started" } else { "scheduled" };
-        format!("a workflow task of workflow {workflow_id} is {stage} on task queue {}", task.task_queue.name)
-    });
-    let activities = execution.state.activities.values().filter(|activity| !activity.is_backing_off());
-    let activities = activities.map(move |activity| {
-        let stage = if activity.started.is_some() { "started" } else { "scheduled" };
-        format!(
-            "activity {} of workflow {workflow_id} is {stage} on task queue {}",
-            activity.activity_id, activity.task_queue
-        )
-    });
-    task.into_iter().chain(activities)
+impl fmt::Display for UnderWay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WorkflowTask(execution, task) => {
+                let stage = if task.started_time.is_some() { "started" } else { "scheduled" };
+                let (workflow_id, queue) = (&execution.workflow_id, &task.task_queue.name);
+                write!(f, "a workflow task of workflow {workflow_id} is {stage} on task queue {queue}")
+            }
+            Self::Activity(execution, activity) => {
+                let stage = if activity.started.is_some() { "started" } else { "scheduled" };
+                let (id, workflow_id, queue) = (&activity.activity_id, &execution.workflow_id, &activity.task_queue);
+                write!(f, "activity {id} of workflow {workflow_id} is {stage} on task queue {queue}")
+            }
+            Self::NexusOperation { execution, event_id, what, .. } => {
+                write!(f, "the Nexus operation of event {event_id} of workflow {} {what}", execution.workflow_id)
+            }
+            Self::Query(execution) => write!(f, "a query of workflow {} is not answered", execution.workflow_id),
+        }
+    }
+}
+
+fn held_unless(waits: bool) -> Hold {
+    if waits { Hold::Free } else { Hold::UnderWay }
+}
+
+pub(crate) fn activity_queue(execution: &Execution, activity: &Activity) -> QueueKey {
+    let namespace_id = execution.namespace.id.clone();
+    QueueKey { namespace_id, name: activity.task_queue.clone(), kind: QueueKind::Activity }
 }

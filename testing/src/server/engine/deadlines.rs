@@ -91,6 +91,11 @@ impl Deadlines {
         self.first(Clock::Server).map(|key| key.at)
     }
 
+    /// What is set on the server's clock.
+    pub(crate) fn of_server_clock(&self) -> impl Iterator<Item = &Deadline> {
+        self.set.iter().filter(|(key, _)| key.clock == Clock::Server).map(|(_, entry)| &entry.deadline)
+    }
+
     /// When the machine's clock reaches its next deadline, twins included.
     pub(crate) fn next_wall(&self) -> Option<Time> {
         let twin = self.twins.first_key_value().map(|(twin, _)| twin.at);

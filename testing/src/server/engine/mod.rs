@@ -52,6 +52,7 @@ mod retry;
 mod signal;
 mod speculative_task;
 mod start;
+mod stuck;
 mod system;
 mod task_queue;
 mod terminate;
@@ -79,6 +80,7 @@ use std::time::Duration;
 
 pub(crate) use self::activity_close::Reporter;
 use self::api::common;
+pub(crate) use self::busy::{Hold, Waiting};
 use self::completion_pages::PageLimits;
 use self::deadlines::Deadlines;
 use self::errand::Errands;
@@ -88,6 +90,7 @@ use self::ids::Ids;
 use self::namespace::Namespaces;
 use self::nexus_endpoint::NexusEndpoints;
 use self::query::Queries;
+pub(crate) use self::task_queue::QueueKind;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
 use self::transaction::{Effect, Transaction};
@@ -149,6 +152,8 @@ pub(crate) struct Engine {
     queries: Queries,
     commands: WorkerCommands,
     errands: Errands,
+    /// How often a run has changed.
+    changes: u64,
 }
 
 impl Engine {
@@ -172,6 +177,7 @@ impl Engine {
             queries: Queries::default(),
             commands: WorkerCommands::default(),
             errands: Errands::default(),
+            changes: 0,
         }
     }
 
@@ -188,6 +194,11 @@ impl Engine {
     /// The callers that can be resumed now.
     pub(crate) fn take_wakeups(&mut self) -> Vec<WaiterId> {
         self.waiters.take_wakeups()
+    }
+
+    /// Differs from what it was if any run has changed since.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// When the server's clock reaches its next deadline.
@@ -258,6 +269,7 @@ impl Engine {
             stays_in_memory: false,
         };
         let result = step(&mut transaction);
+        self.changes += 1;
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }

@@ -12,7 +12,7 @@ use super::nexus_completion::{CALLBACK_TOKEN, CALLBACK_URL};
 use super::nexus_endpoint::milliseconds;
 use super::nexus_link::{event_url, links_of_handler};
 use super::nexus_operation::{End, Purpose, Stage, cause};
-use super::task_queue::{Poll, QueueKey, QueueKind, Task};
+use super::task_queue::{Poll, QueueKind, Task};
 use super::token::NexusTaskToken;
 use super::waiters::{Step, WaiterId};
 
@@ -111,12 +111,7 @@ impl Engine {
     pub(crate) fn dispatch_nexus_request(&mut self, execution: ExecutionId, id: i64, purpose: Purpose) {
         let Some(operation) = self.execution(execution).state.nexus_operations.get(&id) else { return };
         let Some(attempt) = operation.request(purpose).map(|request| request.attempt) else { return };
-        let target = self.endpoints.target(&operation.endpoint_id);
-        let queue = target.and_then(|(namespace, name)| {
-            let namespace_id = self.namespaces.get(namespace).ok()?.id.clone();
-            Some(QueueKey { namespace_id, name: name.to_owned(), kind: QueueKind::Nexus })
-        });
-        if let Some(queue) = queue {
+        if let Some(queue) = self.handler_queue(operation) {
             let task = Task::Nexus { execution, scheduled_event_id: id, purpose, attempt };
             return self.add_task(&queue, 0, task);
         }

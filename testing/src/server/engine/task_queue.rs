@@ -67,13 +67,47 @@ struct Queue {
     /// When a worker was last seen, on the machine's clock.
     last_poll: Option<Time>,
     identities: BTreeMap<String, Time>,
+    /// So many workers are about to poll it.
+    promised: u32,
+    /// Tasks waited and nobody polled: they hold the clock no more.
+    deserted: bool,
 }
 
 impl TaskQueues {
     pub(crate) fn note_poll(&mut self, key: &QueueKey, identity: &str, wall: Time) {
         let queue = self.queues.entry(key.clone()).or_default();
         queue.last_poll = Some(wall);
+        queue.deserted = false;
         queue.identities.insert(identity.to_owned(), wall);
+    }
+
+    /// A worker is about to poll this queue, or is not any more.
+    pub(crate) fn promise(&mut self, key: &QueueKey, promised: bool) {
+        let queue = self.queues.entry(key.clone()).or_default();
+        queue.promised = if promised { queue.promised + 1 } else { queue.promised.saturating_sub(1) };
+        queue.deserted &= queue.promised == 0;
+    }
+
+    /// Takes a queue for one without workers, unless one has polled it or was promised.
+    pub(crate) fn desert(&mut self, key: &QueueKey) {
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.deserted = queue.promised == 0 && queue.last_poll.is_none() && queue.pollers.is_empty();
+        }
+    }
+
+    /// A worker has polled it and has not said goodbye.
+    pub(crate) fn is_known(&self, key: &QueueKey) -> bool {
+        self.queues.get(key).is_some_and(|queue| queue.last_poll.is_some())
+    }
+
+    pub(crate) fn is_deserted(&self, key: &QueueKey) -> bool {
+        self.queues.get(key).is_some_and(|queue| queue.deserted)
+    }
+
+    /// The names of the queues of a kind that a worker polls.
+    pub(crate) fn polled(&self, kind: QueueKind) -> impl Iterator<Item = &QueueKey> {
+        let polled = self.queues.iter().filter(|(_, queue)| queue.promised > 0 || !queue.pollers.is_empty());
+        polled.map(|(key, _)| key).filter(move |key| key.kind == kind)
     }
 
     pub(crate) fn wait(&mut self, key: &QueueKey, id: WaiterId) {
@@ -120,7 +154,11 @@ impl TaskQueues {
         self.queues.get_mut(key)?.pollers.pop_front()
     }
 
-    fn has_poller(&self, key: &QueueKey) -> bool {
+    pub(crate) fn pollers(&self, key: &QueueKey) -> impl Iterator<Item = WaiterId> {
+        self.queues.get(key).into_iter().flat_map(|queue| queue.pollers.iter().copied())
+    }
+
+    pub(crate) fn has_poller(&self, key: &QueueKey) -> bool {
         self.queues.get(key).is_some_and(|queue| !queue.pollers.is_empty())
     }
 }

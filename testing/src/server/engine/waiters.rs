@@ -65,6 +65,10 @@ impl Waiters {
         self.waiting.insert(id, waiter);
     }
 
+    pub(crate) fn get(&self, id: WaiterId) -> Option<&Waiter> {
+        self.waiting.get(&id)
+    }
+
     pub(crate) fn get_mut(&mut self, id: WaiterId) -> Option<&mut Waiter> {
         self.waiting.get_mut(&id)
     }

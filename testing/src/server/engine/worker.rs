@@ -30,6 +30,9 @@ impl Engine {
         }
         for (id, queue) in ended {
             self.queues.forget_poller(&queue, id);
+            if !self.queues.has_poller(&queue) {
+                self.queues.forget_worker(&queue);
+            }
             self.waiters.wake(id);
         }
         Ok(service::ShutdownWorkerResponse::default())

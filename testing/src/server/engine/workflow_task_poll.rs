@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Engine;
 use super::api::{HistoryEvent, history, protocol, query, service};
+use super::busy::activity_queue;
 use super::event_type::event_type;
 use super::execution::{Execution, ExecutionId};
 use super::history_read::PAGE_SIZE;
@@ -19,11 +20,17 @@ impl Engine {
         let priority = execution.state.start.priority.as_ref().map_or(0, |priority| priority.priority_key);
         let offer =
             Task::Workflow { execution: id, scheduled_event_id: task.scheduled_event_id, attempt: task.attempt };
-        let mut key = workflow_queue(execution, &task.task_queue.name);
-        if task.is_sticky() && !self.queues.is_alive(&key, self.now.wall) {
-            key = workflow_queue(execution, execution.state.task_queue());
-        }
+        let key = self.queue_of_task(execution, task);
         self.add_task(&key, priority, offer);
+    }
+
+    /// The queue of a scheduled task: the sticky one while its worker is alive.
+    pub(crate) fn queue_of_task(&self, execution: &Execution, task: &WorkflowTask) -> QueueKey {
+        let key = workflow_queue(execution, &task.task_queue.name);
+        if task.is_sticky() && !self.queues.is_alive(&key, self.now.wall) {
+            return workflow_queue(execution, execution.state.task_queue());
+        }
+        key
     }
 
     /// Puts an activity's current attempt where workers find it.
@@ -31,11 +38,7 @@ impl Engine {
         let execution = self.execution(id);
         let Some(activity) = execution.state.activities.get(&scheduled_event_id) else { return };
         let (priority, attempt) = (activity.priority, activity.attempt);
-        let key = QueueKey {
-            namespace_id: execution.namespace.id.clone(),
-            name: activity.task_queue.clone(),
-            kind: QueueKind::Activity,
-        };
+        let key = activity_queue(execution, activity);
         self.add_task(&key, priority, Task::Activity { execution: id, scheduled_event_id, attempt });
     }
 

@@ -1,4 +1,4 @@
-//! What a test environment is for, as tests that its users could write.
+//! Polling, failing and undecided workflows, local activities.
 
 use std::panic::AssertUnwindSafe;
 
@@ -6,7 +6,7 @@ use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
 use futures_util::FutureExt;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+use super::Outcome;
 
 #[activity]
 async fn submit_payment(cents: u64) -> Result<String, ActivityError> {
@@ -85,7 +85,7 @@ async fn a_workflow_task_that_fails_ends_the_test_with_its_text() -> Outcome {
     let run = env.run(worker, env.client().execute(breaks, ()).task_queue("bugs"));
     let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the test must not wait for ever");
     let text = panicked.downcast_ref::<String>().expect("a panic with text");
-    assert!(text.contains("a bug in the workflow") && text.contains("environment.rs"), "{text}");
+    assert!(text.contains("a bug in the workflow") && text.contains("basics.rs"), "{text}");
 
     // The failure was told; another workflow in the same environment is none the worse for it.
     let worker = env.worker("sound").workflow(works);

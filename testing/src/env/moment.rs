@@ -1,0 +1,48 @@
+//! What a test does at a point in virtual time.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::mock::{Guard, panicked};
+use crate::server::host::Host;
+use crate::server::transport::spawn;
+
+/// What comes of something that a test does with [`at`](crate::TestWorkflowEnvironment::at): nothing, or a result whose
+/// error fails the test.
+pub trait MomentOutcome {
+    /// Why it fails the test, if it does.
+    fn error(self) -> Option<String>;
+}
+
+impl MomentOutcome for () {
+    fn error(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: Display> MomentOutcome for Result<T, E> {
+    fn error(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// Does it beside the test when the server's clock has come so far.
+pub(crate) fn at<F>(host: &Arc<Host>, started: SystemTime, elapsed: Duration, what: F)
+where
+    F: Future<Output: MomentOutcome> + Send + 'static,
+{
+    let failed = Arc::clone(host);
+    let name = format!("what the test does at {elapsed:?}");
+    let done = host.at(started + elapsed, async move {
+        let why = match Guard(Box::pin(what)).await {
+            Ok(outcome) => outcome.error().map(|error| format!("{name} failed: {error}")),
+            Err(panic) => Some(panicked(&name, &*panic)),
+        };
+        if let Some(why) = why {
+            failed.end_test(why);
+        }
+    });
+    spawn(done);
+}

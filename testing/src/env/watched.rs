@@ -1,0 +1,100 @@
+//! What a test's worker puts around activities: the server knows whose code awaits an outcome of it, and a type that
+//! nobody registered ends the test.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use abide::activity::{Activities, ActivityFuture, ActivityRegistry, RegisteredActivity};
+use abide::{ActivityContext, ActivityError, ApplicationFailure};
+use abide_protos::temporal::api::common::v1::Payload;
+use tokio::sync::watch;
+
+use crate::server::attempts::Attributed;
+use crate::server::host::Host;
+
+/// The names of the activities that a worker has.
+pub(crate) type Names = Arc<Mutex<BTreeSet<&'static str>>>;
+
+/// So long an activity gets to end when the test is over and it was told to stop.
+const ENDS_WITHIN: Duration = Duration::from_millis(100);
+
+/// Activities with the server's view of them.
+pub(crate) struct Watched<A> {
+    pub(crate) activities: A,
+    pub(crate) host: Arc<Host>,
+    pub(crate) names: Names,
+    /// The test is over: nobody waits for activities any more.
+    pub(crate) over: watch::Receiver<bool>,
+}
+
+impl<A: Activities> Activities for Watched<A> {
+    fn register(self, registry: &mut ActivityRegistry) {
+        let mut own = ActivityRegistry::default();
+        self.activities.register(&mut own);
+        for name in own.names().chain(own.duplicates().iter().copied()) {
+            let Some(activity) = own.get(name) else { continue };
+            let (host, over) = (Arc::clone(&self.host), self.over.clone());
+            registry.insert(name, Arc::new(WatchedActivity { activity, host, over }));
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        }
+        registry.set_fallback(Arc::new(Unregistered { host: self.host, names: self.names }));
+    }
+}
+
+struct WatchedActivity {
+    activity: Arc<dyn RegisteredActivity>,
+    host: Arc<Host>,
+    over: watch::Receiver<bool>,
+}
+
+impl RegisteredActivity for WatchedActivity {
+    fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
+        let code = self.activity.run(ctx.clone(), input);
+        let mut code = Attributed::new(Arc::clone(&self.host), ctx.info(), code);
+        let over = self.over.clone();
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                ended = &mut code => ended,
+                () = left_alone(over, &ctx) => Err(ActivityError::cancelled()),
+            }
+        })
+    }
+}
+
+/// Waits until the test is over and the activity has had time to stop: one that sleeps on the environment's clock, say,
+/// would hold the worker up for nothing.
+#[expect(clippy::disallowed_methods, reason = "how long code takes to end is measured on the machine's clock")]
+async fn left_alone(mut over: watch::Receiver<bool>, ctx: &ActivityContext) {
+    let ends = over.wait_for(|over| *over).await.is_ok();
+    ctx.cancelled().await;
+    if ends {
+        tokio::time::sleep(ENDS_WITHIN).await;
+    }
+}
+
+/// Stands in for every activity that the worker does not have.
+struct Unregistered {
+    host: Arc<Host>,
+    names: Names,
+}
+
+impl RegisteredActivity for Unregistered {
+    fn run(&self, ctx: ActivityContext, _: Vec<Payload>) -> ActivityFuture<Payload> {
+        let (info, names) = (ctx.info(), self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        let known: Vec<&str> = names.iter().copied().collect();
+        let text = format!(
+            "activity `{name}`, which workflow `{workflow}` ({workflow_type}) has scheduled on the task queue `{queue}`, \
+             is neither registered nor mocked, and would be tried again for ever. Add `.mock({name}, |..| Ok(..))` or \
+             `.activities(..)` to `env.worker(\"{queue}\")`; it knows: {known}",
+            name = info.activity_type,
+            workflow = info.workflow_id,
+            workflow_type = info.workflow_type,
+            queue = info.task_queue,
+            known = known.join(", ")
+        );
+        self.host.end_test(text.clone());
+        Box::pin(async move { Err(ApplicationFailure::new(text).error_type("NotFoundError").into()) })
+    }
+}

@@ -1,0 +1,184 @@
+//! What to tell when a test would wait for ever: what is awaited, what every open run waits for, and what can be done.
+
+use std::fmt::Write as _;
+
+use super::Engine;
+use super::activity::Activity;
+use super::busy::{Hold, UnderWay, Waiting, activity_queue};
+use super::deadlines::Deadline;
+use super::execution::Execution;
+use super::task_queue::{QueueKey, QueueKind};
+use super::waiters::{Waiter, WaiterId};
+
+/// No more runs than this are spoken of.
+const RUNS_TOLD: usize = 10;
+
+/// An activity that has failed so often, and that nothing ends, fails for ever.
+const HOPELESS: i32 = 1000;
+
+impl Engine {
+    /// What a caller waits for.
+    pub(crate) fn awaited_by(&self, id: WaiterId) -> Option<String> {
+        let (execution, what) = match self.waiters.get(id)? {
+            Waiter::Poll(_) => return None,
+            Waiter::History { execution, close_only: true, .. } => (*execution, "the end".to_owned()),
+            Waiter::History { execution, .. } => (*execution, "the next event".to_owned()),
+            Waiter::Query(_) => return Some("the answer to a query".to_owned()),
+            Waiter::Update(waiting) => {
+                (waiting.at.execution, format!("the outcome of update `{}`", waiting.at.update_id))
+            }
+        };
+        Some(format!("{what} of {}", name_of(self.execution(execution))))
+    }
+
+    /// Whether a caller waits for a run that another one follows.
+    pub(crate) fn awaits_followed_run(&self, id: WaiterId) -> bool {
+        let Some(Waiter::History { execution, .. }) = self.waiters.get(id) else { return false };
+        let execution = self.execution(*execution);
+        let key = (execution.namespace.id.clone(), execution.workflow_id.clone());
+        let current = self.current.get(&key).map(|current| self.execution(*current));
+        current.is_some_and(|current| current.id != execution.id && current.is_running())
+    }
+
+    /// What every open run waits for, a line for each thing.
+    pub(crate) fn open_runs(&self) -> String {
+        let mut text = String::new();
+        for id in self.open.iter().take(RUNS_TOLD) {
+            let execution = self.execution(*id);
+            for line in self.awaited_by_run(execution) {
+                let _ = write!(text, "\n  - {} {line}", name_of(execution));
+            }
+        }
+        let more = self.open.len().saturating_sub(RUNS_TOLD);
+        if more > 0 {
+            let _ = write!(text, "\n  - and {more} more runs are open");
+        }
+        text
+    }
+
+    /// An activity whose retries nothing ends: it has failed very often, and nothing else is due.
+    pub(crate) fn hopeless_activity(&self) -> Option<String> {
+        if self.deadlines.of_server_clock().any(|deadline| !matches!(deadline, Deadline::ActivityRetry(..))) {
+            return None;
+        }
+        let runs = self.open.iter().map(|id| self.execution(*id));
+        let mut activities = runs.flat_map(|run| run.state.activities.values().map(move |activity| (run, activity)));
+        let (execution, activity) = activities.find(|(_, activity)| activity.attempt > HOPELESS)?;
+        Some(format!(
+            "{} of {} has failed {} times, and nothing ends its retries: \"{}\". Let it (or its mock) succeed or fail \
+             with a non-retryable failure, or bound it: `.schedule_to_close_timeout(..)`, or a retry policy with \
+             `maximum_attempts(..)`",
+            activity_name(execution, activity),
+            name_of(execution),
+            activity.attempt - 1,
+            activity.last_failure.as_deref().map_or("", |failure| &failure.message)
+        ))
+    }
+
+    /// Says that a worker is about to poll that queue, or is not any more.
+    pub(crate) fn promise_worker(&mut self, namespace: &str, queue: &str, kind: QueueKind, promised: bool) {
+        if let Ok(namespace) = self.namespaces.get(namespace) {
+            let key = QueueKey { namespace_id: namespace.id.clone(), name: queue.to_owned(), kind };
+            self.queues.promise(&key, promised);
+        }
+    }
+
+    fn awaited_by_run(&self, execution: &Execution) -> Vec<String> {
+        let state = &execution.state;
+        let mut lines = Vec::new();
+        if let Some(task) = &state.task {
+            let queue = self.queue_of_task(execution, task);
+            lines.push(match task.started_time {
+                Some(_) => {
+                    "waits for its workflow task, which a worker has taken and does not answer: code of it, or a \
+                            local activity, does not end"
+                        .to_owned()
+                }
+                None => {
+                    let why = self.untaken_line("its workflow task", &queue, "start the workflow there");
+                    format!("waits for a worker: {why}")
+                }
+            });
+        }
+        lines.extend(state.activities.values().map(|activity| self.activity_line(execution, activity)));
+        for child in state.children.values() {
+            let kind = child.workflow_type.as_ref().map_or("", |kind| &kind.name);
+            lines.push(format!("waits for its child `{}` ({kind})", child.workflow_id));
+        }
+        for one in self.nexus_of(execution).filter(|one| matches!(one, UnderWay::NexusOperation { .. })) {
+            lines.push(format!("waits: {one}"));
+        }
+        if let Some(timer) = state.timers.values().map(|timer| timer.expires).min() {
+            let left = timer.since(self.now.time);
+            lines.push(format!("waits for a timer that fires in {left:?}"));
+        }
+        if lines.is_empty() {
+            lines.push(
+                "waits for what no timer, activity or child of it brings: a signal or an update that nobody sends, or \
+                 a condition that nothing makes true. Send the message in the test (`env.at(..)` sends it at a virtual \
+                 time), or bound the wait with `.timeout(..)`"
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+
+    fn activity_line(&self, execution: &Execution, activity: &Activity) -> String {
+        let name = activity_name(execution, activity);
+        let one = UnderWay::Activity(execution, activity);
+        if activity.is_backing_off() {
+            let failures = activity.attempt - 1;
+            let last = activity.last_failure.as_deref().map_or("", |failure| &failure.message);
+            format!("waits for {name}, which has failed {failures} times: \"{last}\"")
+        } else if activity.started.is_some() {
+            format!(
+                "waits for {name}, whose attempt {} runs and does not end. Let its code end; if it sleeps, let the test \
+                 begin with the clock paused (`#[tokio::test(start_paused = true)]`), or `env.advance(..)` the clock to \
+                 its timeout",
+                activity.attempt
+            )
+        } else if self.hold_of(&one, &Waiting::default()) <= Hold::Untaken {
+            let what_to_do = "schedule the activity there, or give the worker of this queue the activity or a mock";
+            format!("waits for {name}: {}", self.untaken_line("it", &activity_queue(execution, activity), what_to_do))
+        } else {
+            format!("waits for {name}")
+        }
+    }
+
+    /// A task waits for a worker.
+    fn untaken_line(&self, what: &str, queue: &QueueKey, what_to_do: &str) -> String {
+        let of = match queue.kind {
+            QueueKind::Workflow => "workflow tasks",
+            QueueKind::Activity => "activities",
+            QueueKind::Nexus => "Nexus requests",
+            QueueKind::WorkerCommands => "commands",
+        };
+        if self.queues.has_poller(queue) {
+            return format!("{what} waits on the task queue `{}`", queue.name);
+        }
+        let same = |key: &&QueueKey| key.namespace_id == queue.namespace_id && !self.is_sticky(key);
+        let polled: Vec<String> =
+            self.queues.polled(queue.kind).filter(same).map(|key| format!("`{}`", key.name)).collect();
+        let polled = if polled.is_empty() { "no task queue".to_owned() } else { polled.join(", ") };
+        format!(
+            "{what} waits on the task queue `{}`, where no worker takes {of}; workers take {of} of {polled}. Run a \
+             worker of `{}`, or {what_to_do}",
+            queue.name, queue.name
+        )
+    }
+
+    fn is_sticky(&self, key: &QueueKey) -> bool {
+        let mut pollers = self.queues.pollers(key);
+        pollers.any(|id| matches!(self.waiters.get(id), Some(Waiter::Poll(waiting)) if waiting.poll.sticky))
+    }
+}
+
+fn name_of(execution: &Execution) -> String {
+    format!("workflow `{}` ({})", execution.workflow_id, execution.state.workflow_type().name)
+}
+
+fn activity_name(execution: &Execution, activity: &Activity) -> String {
+    let attributes = execution.activity_attributes(activity.scheduled_event_id);
+    let kind = attributes.and_then(|attributes| attributes.activity_type.as_ref()).map_or("", |kind| &kind.name);
+    format!("activity `{kind}` (id {})", activity.activity_id)
+}

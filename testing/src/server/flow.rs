@@ -1,0 +1,316 @@
+//! When time passes: an engine with its clock, those who wait for it in this process, and what a silence tells. Host
+//! has it under a lock; nothing here waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::attempts::{AttemptId, Attempts};
+use super::clock::{Clock, Pace};
+use super::engine::time::{Now, Time};
+use super::engine::{Engine, Hold, Options, WaiterId};
+use super::lane_work::LaneWork;
+use super::silence::{PATIENCE, Silence, Stage};
+
+/// So many skips while one outcome is awaited mean that it never comes: as soon as they have taken so many times the
+/// patience, and at last in any case.
+const MANY_SKIPS: u32 = 2_000;
+const MANY_SKIPS_TAKE: u32 = 12;
+const SKIP_LIMIT: u32 = 1_000_000;
+
+/// After every so many skips it is asked whether they lead anywhere.
+const SKIPS_BETWEEN_QUESTIONS: u32 = 256;
+
+/// An engine, its clock, and who waits.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    pub(super) parked: BTreeMap<WaiterId, Parked>,
+    /// Those who wait for a point in time, by that time and arrival.
+    pub(super) sleepers: BTreeMap<(Time, u64), Sleeper>,
+    pub(super) next_sleeper: u64,
+    /// The activity code that runs in this process.
+    pub(super) attempts: Attempts,
+    /// Awaited outcomes that have come but were not looked at yet: time stands still for them.
+    pub(super) unseen: u32,
+    /// How many of the unseen were looked at by now. They count until whoever looked has had time to act on it.
+    pub(super) seen: u32,
+    /// How often time was skipped for the outcome that is awaited, since when on the machine's clock, and at all.
+    pub(super) skips: u32,
+    pub(super) skips_since: Time,
+    pub(super) all_skips: u64,
+    /// Tasks that nobody takes do not hold the clock at this moment.
+    pub(super) through_untaken: bool,
+    /// So many messages that a test sends at a virtual time are being sent: the clock stands still for them.
+    pub(super) sending: u32,
+    /// So many tests run workers and want to be told if they would wait for ever.
+    pub(super) tests: u32,
+    pub(super) silence: Silence,
+    pub(super) lane_work: LaneWork,
+    /// Why the test had better end, until it is told.
+    pub(super) verdict: Option<String>,
+    /// It was told: time passes no more.
+    pub(super) told: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) wake: oneshot::Sender<Wake>,
+    pub(super) awaits: bool,
+    /// The activity attempt whose code made the request.
+    pub(super) by: Option<AttemptId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Sleeper {
+    pub(super) wake: oneshot::Sender<Wake>,
+    pub(super) kind: Sleep,
+}
+
+/// Who sleeps on the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// Somebody who lets time pass.
+    Awaits,
+    /// An activity's code.
+    Activity(AttemptId),
+    /// Somebody who does something when that time has come, however it comes.
+    Waits,
+}
+
+/// Why a waiting caller is woken.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// It may come for its outcome.
+    Look,
+    /// There will be no outcome, for that reason.
+    Never(String),
+}
+
+impl Flow {
+    pub(super) fn new(options: Options, clock: Clock, pace: Pace) -> Self {
+        Self {
+            engine: Engine::new(options),
+            clock,
+            pace,
+            parked: BTreeMap::new(),
+            sleepers: BTreeMap::new(),
+            next_sleeper: 0,
+            unseen: 0,
+            seen: 0,
+            attempts: Attempts::default(),
+            skips: 0,
+            skips_since: Time::default(),
+            all_skips: 0,
+            through_untaken: false,
+            sending: 0,
+            tests: 0,
+            silence: Silence::new(PATIENCE),
+            lane_work: LaneWork::new(pace),
+            verdict: None,
+            told: false,
+        }
+    }
+
+    /// Does what has fallen due since the last look.
+    pub(super) fn catch_up(&mut self) {
+        let now = self.clock.now();
+        self.run_until(now.time);
+        while let Some(time) = self.engine.overtaken() {
+            self.run_until(time);
+        }
+        self.wake();
+    }
+
+    /// Skips as long as that is allowed, then wakes whoever has something to look at.
+    pub(super) fn settle(&mut self) {
+        self.wake();
+        while self.may_skip() {
+            let Some(next) = self.next_due() else { break };
+            if self.skips == 0 {
+                self.skips_since = self.clock.now().wall;
+            }
+            self.skips += 1;
+            self.all_skips += 1;
+            self.run_until(next);
+            self.wake();
+            if self.skips % SKIPS_BETWEEN_QUESTIONS == 0 {
+                self.ask_where_skips_lead();
+            }
+        }
+        self.watch_lanes();
+    }
+
+    pub(super) fn may_skip(&self) -> bool {
+        let limit = if self.through_untaken { Hold::Untaken } else { Hold::Free };
+        let ended = self.told || self.verdict.is_some();
+        !ended && self.is_awaited() && self.unseen == 0 && self.sending == 0 && self.hold() <= limit
+    }
+
+    /// Somebody lets time pass.
+    pub(super) fn is_awaited(&self) -> bool {
+        let asleep = || self.sleepers.values().any(|sleeper| sleeper.kind == Sleep::Awaits);
+        self.pace.skips() && (asleep() || self.parked.values().any(|parked| parked.awaits && parked.by.is_none()))
+    }
+
+    pub(super) fn hold(&self) -> Hold {
+        let parked = self.parked.values().filter_map(|parked| parked.by);
+        let asleep = self.sleepers.values().filter_map(|sleeper| match sleeper.kind {
+            Sleep::Activity(id) => Some(id),
+            Sleep::Awaits | Sleep::Waits => None,
+        });
+        let waiters: BTreeSet<AttemptId> = parked.chain(asleep).collect();
+        self.engine.hold(&self.attempts.waiting(&waiters, self.clock.now().wall))
+    }
+
+    /// When the server's clock has something to do next.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        let sleeper = self.sleepers.first_key_value().map(|(key, _)| key.0);
+        self.engine.next_deadline().into_iter().chain(sleeper).min()
+    }
+
+    /// Time flies, and what is awaited does not come.
+    pub(super) fn ask_where_skips_lead(&mut self) {
+        let others = self.sleepers.values().any(|sleeper| !matches!(sleeper.kind, Sleep::Activity(_)));
+        let hopeless = if others { None } else { self.engine.hopeless_activity() };
+        let taken = self.clock.now().wall.since(self.skips_since);
+        let many = self.skips >= MANY_SKIPS && taken >= self.silence.patience().saturating_mul(MANY_SKIPS_TAKE);
+        let why = match hopeless {
+            Some(why) => why,
+            None if many || self.skips >= SKIP_LIMIT => {
+                let skips = self.skips;
+                format!(
+                    "time was skipped {skips} times in {taken:.0?}, and what is awaited has not come: it never ends by \
+                     itself (if it does, `env.set_patience(..)` gives it longer)"
+                )
+            }
+            None => return,
+        };
+        self.verdict = Some(self.told(&why));
+    }
+
+    /// A reason to end a test, with what is awaited and what the open runs wait for.
+    pub(super) fn told(&self, why: &str) -> String {
+        let parked = self.parked.iter().filter(|(_, parked)| parked.awaits);
+        let mut awaited: Vec<String> = parked.filter_map(|(id, _)| self.engine.awaited_by(*id)).collect();
+        if self.sleepers.values().any(|sleeper| sleeper.kind == Sleep::Awaits) {
+            awaited.push("the end of a sleep on the environment's clock".to_owned());
+        }
+        let awaited = if awaited.is_empty() { "nothing of this server".to_owned() } else { awaited.join(", ") };
+        format!("{why}.\nAwaited: {awaited}.\nOpen:{}", self.engine.open_runs())
+    }
+
+    /// The stage of the present silence, if one is reached.
+    pub(super) fn silence_reached(&mut self) -> Option<Stage> {
+        if !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
+            return None;
+        }
+        let (at, stage) = self.silence.next()?;
+        (self.counts(stage) && at <= self.clock.now().wall).then_some(stage)
+    }
+
+    /// A paused clock runs ahead: what is under way may take long on it.
+    pub(super) fn counts(&self, stage: Stage) -> bool {
+        stage != Stage::Endless || self.pace == Pace::Standing
+    }
+
+    /// Does what follows from a silence, if it is still one.
+    pub(super) fn pass_silence(&mut self, reached: Stage) {
+        self.catch_up();
+        if self.silence_reached() != Some(reached) {
+            return;
+        }
+        self.silence.pass();
+        match reached {
+            Stage::Unpolled => self.engine.desert_unpolled_queues(),
+            Stage::Untaken => {
+                // Whoever has not looked at an outcome by now is not going to: it does not hold the clock.
+                self.unseen = 0;
+                self.through_untaken = true;
+            }
+            Stage::Stuck => {
+                if self.is_awaited() && self.sending == 0 && self.hold() <= Hold::Untaken && self.next_due().is_none() {
+                    let why = "nothing can happen any more, and what is awaited would never come";
+                    self.verdict = Some(self.told(why));
+                }
+            }
+            Stage::Endless => {
+                let why = "nothing has happened for a long time, and the test would wait on";
+                let awaited = if self.is_awaited() { "" } else { ": time passes only while an outcome is awaited" };
+                self.verdict = Some(self.told(&format!("{why}{awaited}")));
+            }
+        }
+        self.settle();
+        self.through_untaken = false;
+    }
+
+    /// Differs from what it was if anything has happened since.
+    pub(super) fn change_count(&self) -> u64 {
+        self.engine.changes().wrapping_add(self.all_skips)
+    }
+
+    /// Somebody begins to let time pass: only from now on does it count that nothing happens.
+    pub(super) fn listen_anew(&mut self) {
+        if !self.is_awaited() {
+            let wall = self.clock.now().wall;
+            self.silence.restart(wall);
+        }
+    }
+
+    /// Keeps tokio's paused clock from jumping while threads outside tokio work.
+    pub(super) fn watch_lanes(&mut self) {
+        let changes = self.change_count();
+        self.silence.listen(changes, self.clock.now().wall);
+        if self.pace == Pace::Paused {
+            let wall = self.clock.now().wall;
+            let attempts = &self.attempts;
+            let works = self.engine.lanes_work(|run_id| attempts.has_local(run_id, wall));
+            self.lane_work.set(works);
+        }
+    }
+
+    /// Moves the clock to `time`; deadlines on the way happen at their own times.
+    pub(super) fn run_until(&mut self, time: Time) {
+        self.clock.move_to(time);
+        let now = self.clock.now();
+        self.engine.run_until(Now { time: time.max(self.engine.now().time), wall: now.wall });
+        while let Some(entry) = self.sleepers.first_entry().filter(|entry| entry.key().0 <= now.time) {
+            let Sleeper { wake, kind } = entry.remove();
+            let received = wake.send(Wake::Look).is_ok();
+            match kind {
+                Sleep::Waits => self.sending += u32::from(received),
+                Sleep::Awaits | Sleep::Activity(_) => self.unseen += u32::from(received),
+            }
+            if kind == Sleep::Awaits {
+                self.skips = 0;
+            }
+        }
+    }
+
+    pub(super) fn wake(&mut self) {
+        for id in self.engine.take_wakeups() {
+            let Some(parked) = self.parked.remove(&id) else { continue };
+            // The end of a run that another one follows is no outcome yet.
+            let outcome = parked.by.is_none() && !self.engine.awaits_followed_run(id);
+            let awaits = parked.awaits;
+            if parked.wake.send(Wake::Look).is_ok() && awaits {
+                self.unseen += 1;
+                if outcome {
+                    self.skips = 0;
+                }
+            }
+        }
+    }
+
+    pub(super) fn next_wakeup(&self) -> Option<Duration> {
+        let own = self.next_due().and_then(|at| self.clock.until(at));
+        let listens = self.pace.skips() && (self.tests > 0 || self.is_awaited());
+        let silence = self.silence.next().filter(|(_, stage)| listens && self.counts(*stage)).map(|(at, _)| at);
+        let goes_on = self.attempts.next_wall(self.clock.now().wall);
+        let wall = [self.engine.next_wall_deadline(), silence, goes_on].into_iter().flatten();
+        own.into_iter().chain(wall.map(|at| self.clock.until_wall(at))).min()
+    }
+}

@@ -1,0 +1,243 @@
+//! A test never waits for ever in silence: it ends with a sentence that names what is awaited, by whom, and what to do.
+
+use std::future::{IntoFuture, pending};
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use abide::prelude::*;
+use abide_testing::{TestWorker, TestWorkflowEnvironment};
+use futures_util::FutureExt;
+
+use super::Outcome;
+
+#[activity]
+async fn charge(cents: u64) -> Result<u64, ActivityError> {
+    Err(ApplicationFailure::new(format!("no gateway in a test ({cents})")).into())
+}
+
+#[activity]
+async fn refund(cents: u64) -> Result<u64, ActivityError> {
+    Ok(cents)
+}
+
+#[workflow]
+async fn pay(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
+    Ok(ctx.activity(charge, 995).start_to_close_timeout(mins(1)).await?)
+}
+
+#[workflow]
+async fn pay_locally(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
+    Ok(ctx.local_activity(charge, 995).start_to_close_timeout(mins(1)).await?)
+}
+
+#[workflow]
+async fn pay_elsewhere(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
+    Ok(ctx.activity(charge, 995).start_to_close_timeout(mins(1)).task_queue("tills").await?)
+}
+
+#[workflow]
+async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.wait_until(|| false).await?;
+    Ok(())
+}
+
+#[workflow]
+async fn has_a_child_elsewhere(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    let options = abide::workflow::ChildWorkflowOptions::new().task_queue("nursery");
+    Ok(ctx.child_workflow(waits, ()).workflow_id("child-7").options(&options).await?)
+}
+
+#[workflow]
+async fn ticks(ctx: &WorkflowContext, times: u64) -> Result<(), WorkflowError> {
+    for _ in 0..times {
+        ctx.timer(days(1)).await?;
+    }
+    Err(ctx.continue_as_new(ticks, times).into())
+}
+
+/// An environment that loses its patience soon.
+async fn environment() -> Result<TestWorkflowEnvironment, Box<dyn std::error::Error>> {
+    let env = TestWorkflowEnvironment::start().await?;
+    env.set_patience(secs(1));
+    Ok(env)
+}
+
+/// Runs a test that would wait for ever; how it ends.
+async fn end_of<F: IntoFuture>(env: &TestWorkflowEnvironment, worker: TestWorker, future: F) -> String {
+    let began = Instant::now();
+    let run = AssertUnwindSafe(env.run(worker, future)).catch_unwind().await;
+    assert!(began.elapsed() < secs(30), "{:?}", began.elapsed());
+    let Err(panic) = run else { panic!("the test ended well") };
+    panic.downcast_ref::<String>().expect("a panic with text").clone()
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay).activities(refund);
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["activity `charge`", "`order-7` (pay)", "`pay`", ".mock(charge, |..| Ok(..))", "it knows: refund"]);
+    assert_eq!(env.elapsed(), secs(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_is_a_local_one() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay_locally).activities(refund);
+    let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["activity `charge`", "`order-7` (pay_locally)", ".mock(charge, |..| Ok(..))", "it knows: refund"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_is_one_of_a_worker_without_any_activity() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay);
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["Awaited: the end of workflow `order-7` (pay)", "activity `charge`", "no worker takes activities"]);
+    says(&text, &["give the worker of this queue the activity or a mock"]);
+    // A local one is run by the worker that has the workflow.
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay_locally);
+    let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["activity `charge`", ".mock(charge, |..| Ok(..))"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failed_assertion_in_a_mock_fails_the_test() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay).mock(charge, |cents| {
+        assert_eq!(cents, 7, "the wrong price");
+        Ok(cents)
+    });
+    let text = end_of(&env, worker, env.client().execute(pay, ()).task_queue("pay")).await;
+    says(&text, &["the mock of activity `charge` panicked", "the wrong price", "995"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_does_one_whose_failure_the_workflow_takes_for_an_answer() -> Outcome {
+    #[workflow]
+    async fn never_mind(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let _ = ctx.activity(charge, 995).start_to_close_timeout(mins(1)).await;
+        Ok(())
+    }
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(never_mind).mock(charge, |cents| panic!("not {cents}"));
+    let text = end_of(&env, worker, env.client().execute(never_mind, ()).task_queue("pay")).await;
+    says(&text, &["the mock of activity `charge` panicked: not 995"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_fails_for_ever_is_given_up() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay).activities(charge);
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["activity `charge` (id 1) of workflow `order-7` (pay) has failed", "no gateway in a test (995)"]);
+    says(&text, &[".schedule_to_close_timeout(..)", "Awaited: the end of workflow `order-7` (pay)"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_fails_as_often_and_is_bounded_is_not_given_up() -> Outcome {
+    #[workflow]
+    async fn for_two_weeks(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        let policy = RetryPolicy::new().initial_interval(mins(20)).backoff_coefficient(1.0);
+        let call = ctx.activity(charge, 995).schedule_to_close_timeout(days(15)).retry_policy(policy);
+        Ok(call.await.expect_err("it always fails").to_string())
+    }
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("pay").workflow(for_two_weeks).activities(charge);
+    let error = env.run(worker, env.client().execute(for_two_weeks, ()).task_queue("pay")).await?;
+    assert!(error.contains("no gateway"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_queue_without_a_worker_is_named() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay_elsewhere).mock(charge, Ok);
+    let text = end_of(&env, worker, env.client().execute(pay_elsewhere, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["workflow `order-7` (pay_elsewhere) waits for activity `charge` (id 1)", "the task queue `tills`"]);
+    says(&text, &["workers take activities of `pay`", "schedule the activity there"]);
+
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(has_a_child_elsewhere);
+    let call = env.client().execute(has_a_child_elsewhere, ()).id("parent-7").task_queue("pay");
+    let text = end_of(&env, worker, call).await;
+    says(&text, &["workflow `parent-7` (has_a_child_elsewhere) waits for its child `child-7` (waits)"]);
+    says(&text, &["workflow `child-7` (waits) waits for a worker", "the task queue `nursery`"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workflow_that_is_started_on_the_wrong_queue_is_named() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(pay).mock(charge, Ok);
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pya")).await;
+    says(&text, &["Awaited: the end of workflow `order-7` (pay)", "its workflow task waits on the task queue `pya`"]);
+    says(&text, &["workers take workflow tasks of `pay`", "start the workflow there"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_condition_that_nothing_makes_true_is_named() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("waits").workflow(waits);
+    let text = end_of(&env, worker, env.client().execute(waits, ()).id("order-7").task_queue("waits")).await;
+    says(&text, &["nothing can happen any more", "Awaited: the end of workflow `order-7` (waits)"]);
+    says(&text, &["a condition that nothing makes true", "env.at(..)"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("clock").workflow(ticks);
+    let text = end_of(&env, worker, env.client().execute(ticks, 400).id("clock-7").task_queue("clock")).await;
+    says(&text, &["Awaited: the end of workflow `clock-7` (ticks)", "it never ends by itself"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
+    let env = environment().await?;
+    env.set_patience(millis(200));
+    let worker = env.worker("pay").workflow(pay).mock_async(charge, |_, _| pending());
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["nothing has happened for a long time", "Awaited: the end of workflow `order-7` (pay)"]);
+    says(&text, &["activity `charge` (id 1), whose attempt 1 runs and does not end", "env.advance(..)"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_test_that_awaits_nothing_of_the_server_is_told_that_time_does_not_pass() -> Outcome {
+    let env = environment().await?;
+    env.set_patience(millis(200));
+    let worker = env.worker("clock").workflow(ticks);
+    let future = async {
+        env.client().start(ticks, 1).id("clock-7").task_queue("clock").await.unwrap();
+        pending::<()>().await;
+    };
+    let text = end_of(&env, worker, future).await;
+    says(&text, &["time passes only while an outcome is awaited", "Awaited: nothing of this server", "a timer"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_worker_who_awaits_gets_an_error() -> Outcome {
+    let env = environment().await?;
+    let error = env.client().execute(pay, ()).id("order-7").task_queue("pay").await.expect_err("nobody is there");
+    says(&format!("{error:?} {error}"), &["the task queue `pay`", "workers take workflow tasks of no task queue"]);
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Mocks that see their attempt, heartbeat and wait, mocked children, and messages at a virtual time.
+
+use std::sync::{Arc, Mutex};
+
+use abide::activity::ActivityCancelReason;
+use abide::prelude::*;
+use abide_testing::TestWorkflowEnvironment;
+
+use super::Outcome;
+
+#[activity]
+async fn copy(files: u32) -> Result<u32, ActivityError> {
+    Err(ApplicationFailure::new(format!("no disk in a test ({files})")).into())
+}
+
+#[workflow]
+async fn back_up(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    Ok(ctx.activity(copy, 10).start_to_close_timeout(mins(5)).heartbeat_timeout(mins(1)).await?)
+}
+
+#[tokio::test]
+async fn a_mock_sees_its_attempt_and_what_the_last_one_reported() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let worker = env.worker("copies").workflow(back_up).mock_async(copy, move |ctx, files| {
+        let log = Arc::clone(&log);
+        async move {
+            let before = ctx.last_heartbeat::<u32>()?;
+            log.lock().unwrap().push((ctx.info().attempt, ctx.info().workflow_id.clone(), before));
+            ctx.heartbeat(&(before.unwrap_or(0) + 4))?;
+            if ctx.info().attempt < 3 {
+                return Err(ApplicationFailure::new("disk full").into());
+            }
+            Ok(files)
+        }
+    });
+    assert_eq!(env.run(worker, env.client().execute(back_up, ()).id("b").task_queue("copies")).await?, 10);
+    let expected = [(1, "b".to_owned(), None), (2, "b".to_owned(), Some(4)), (3, "b".to_owned(), Some(8))];
+    assert_eq!(*seen.lock().unwrap(), expected);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mock_can_wait_on_the_environments_clock_and_be_cancelled() -> Outcome {
+    let env = Arc::new(TestWorkflowEnvironment::start().await?);
+    let (reason, clock) = (Arc::new(Mutex::new(None)), Arc::clone(&env));
+    let told = Arc::clone(&reason);
+    let worker = env.worker("copies").workflow(back_up).mock_async(copy, move |ctx, _| {
+        let (told, clock) = (Arc::clone(&told), Arc::clone(&clock));
+        async move {
+            loop {
+                ctx.heartbeat(&())?;
+                tokio::select! {
+                    reason = ctx.cancelled() => {
+                        *told.lock().unwrap() = Some(reason);
+                        return Err(ActivityError::cancelled());
+                    }
+                    () = clock.sleep(secs(30)) => {}
+                }
+            }
+        }
+    });
+    let handle = env.client().handle(back_up, "b");
+    env.at(mins(2), async move { handle.cancel().await });
+    let error = env.run(worker, env.client().execute(back_up, ()).id("b").task_queue("copies")).await;
+    assert!(error.expect_err("it was cancelled").is_cancelled());
+    assert_eq!(env.elapsed(), mins(2));
+    let reason = *reason.lock().unwrap();
+    assert!(
+        matches!(
+            reason,
+            Some(
+                ActivityCancelReason::Cancelled | ActivityCancelReason::NotFound | ActivityCancelReason::WorkerShutdown
+            )
+        ),
+        "{reason:?}"
+    );
+    Ok(())
+}
+
+#[workflow]
+async fn ship(ctx: &WorkflowContext, order: String) -> Result<String, WorkflowError> {
+    ctx.timer(days(3)).await?;
+    Ok(format!("{order} was shipped"))
+}
+
+#[workflow]
+async fn sell(ctx: &WorkflowContext, order: String) -> Result<String, WorkflowError> {
+    let shipped = ctx.child_workflow(ship, order).workflow_id("shipment").await;
+    Ok(shipped.unwrap_or_else(|error| format!("refunded: {error}")))
+}
+
+#[tokio::test]
+async fn a_mocked_child_is_a_workflow_that_ends_at_once() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("shop").workflow(sell).mock_child(ship, |order| match order.as_str() {
+        "book" => Ok(format!("{order}, as if shipped")),
+        other => Err(ApplicationFailure::new(format!("no {other} on stock")).into()),
+    });
+    let (sold, refunded) = env
+        .run(worker, async {
+            let sold = env.client().execute(sell, "book".into()).task_queue("shop").await;
+            (sold, env.client().execute(sell, "boat".into()).task_queue("shop").await)
+        })
+        .await;
+    assert_eq!(sold?, "book, as if shipped");
+    let refunded = refunded?;
+    assert!(refunded.starts_with("refunded") && refunded.contains("no boat on stock"), "{refunded}");
+    assert_eq!(env.elapsed(), secs(0));
+    let child = env.client().handle(ship, "shipment").describe().await?;
+    assert_eq!(child.info().workflow_type(), "ship");
+    Ok(())
+}
+
+#[workflow]
+#[derive(Default)]
+struct Diary {
+    entries: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl Diary {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.timer(days(10)).await?;
+        Ok(self.entries.get())
+    }
+
+    #[signal]
+    fn write(&self, entry: String) {
+        self.entries.update(|entries| entries.push(entry));
+    }
+}
+
+#[tokio::test]
+async fn messages_arrive_at_their_virtual_times() -> Outcome {
+    let env = Arc::new(TestWorkflowEnvironment::start().await?);
+    for day in [9, 2, 5] {
+        let (handle, clock) = (env.client().handle(Diary::run, "diary"), Arc::clone(&env));
+        env.at(days(day), async move {
+            assert_eq!(clock.elapsed(), days(day));
+            handle.signal(Diary::write, format!("day {day}")).await
+        });
+    }
+    let worker = env.worker("diaries").workflow(Diary::run);
+    let call = env.client().execute(Diary::run, ()).id("diary").task_queue("diaries");
+    assert_eq!(env.run(worker, call).await?, ["day 2", "day 5", "day 9"]);
+    assert_eq!(env.elapsed(), days(10));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_goes_wrong_at_a_virtual_time_fails_the_test() -> Outcome {
+    use futures_util::FutureExt as _;
+    for panics in [false, true] {
+        let env = TestWorkflowEnvironment::start().await?;
+        let nobody = env.client().handle(Diary::run, "nobody");
+        env.at(days(1), async move {
+            assert!(!panics, "on purpose");
+            nobody.signal(Diary::write, String::new()).await
+        });
+        let worker = env.worker("diaries").workflow(Diary::run);
+        let run = env.run(worker, env.client().execute(Diary::run, ()).task_queue("diaries"));
+        let panic = std::panic::AssertUnwindSafe(run).catch_unwind().await.expect_err("it goes wrong");
+        let text = panic.downcast_ref::<String>().expect("a panic with text");
+        let why = if panics { "on purpose" } else { "nobody" };
+        assert!(text.contains("what the test does at 86400s") && text.contains(why), "{text}");
+    }
+    Ok(())
+}

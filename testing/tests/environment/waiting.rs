@@ -1,0 +1,291 @@
+//! Who only waits on the server does not hold the clock: activities that await an outcome or sleep on the environment's
+//! clock, and tasks that nobody takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use abide::prelude::*;
+use abide::workflow::ChildWorkflowOptions;
+use abide_testing::TestWorkflowEnvironment;
+
+use super::Outcome;
+
+#[workflow]
+async fn sleeps_an_hour(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    ctx.timer(hours(1)).await?;
+    Ok(7)
+}
+
+#[workflow]
+#[derive(Default)]
+struct Slow {
+    done: State<bool>,
+}
+
+#[workflow_methods]
+impl Slow {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.done.get()).await?;
+        Ok(())
+    }
+
+    #[update]
+    async fn finish(&self, ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+        ctx.timer(hours(1)).await?;
+        self.done.set(true);
+        Ok(8)
+    }
+}
+
+/// Activities that need the environment.
+struct Waiters(Arc<TestWorkflowEnvironment>);
+
+#[activities]
+impl Waiters {
+    #[activity]
+    async fn await_result(&self, id: String) -> Result<u32, ActivityError> {
+        let call = self.0.client().execute(sleeps_an_hour, ()).id(id).task_queue("waiting");
+        Ok(call.await.map_err(|error| ApplicationFailure::new(error.to_string()))?)
+    }
+
+    #[activity]
+    async fn await_update(&self) -> Result<u32, ActivityError> {
+        let started = self.0.client().start(Slow::run, ()).task_queue("waiting").await?;
+        Ok(started.update(Slow::finish, ()).await.map_err(|error| ApplicationFailure::new(error.to_string()))?)
+    }
+
+    #[activity]
+    async fn sleep(&self, seconds: u64) -> Result<u64, ActivityError> {
+        self.0.sleep(secs(seconds)).await;
+        Ok(seconds)
+    }
+}
+
+#[workflow]
+async fn awaits_a_result(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    Ok(ctx.activity(Waiters::await_result, "other".into()).start_to_close_timeout(hours(2)).await?)
+}
+
+#[workflow]
+async fn awaits_two_results_locally(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    let first = ctx.local_activity(Waiters::await_result, "a".into()).schedule_to_close_timeout(hours(2));
+    let second = ctx.local_activity(Waiters::await_result, "b".into()).schedule_to_close_timeout(hours(2));
+    let (first, second) = abide::join!(first, second);
+    Ok(first? + second?)
+}
+
+#[workflow]
+async fn awaits_an_update(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    Ok(ctx.activity(Waiters::await_update, ()).start_to_close_timeout(hours(2)).await?)
+}
+
+/// What came first: a timer of ten minutes, or the end of an activity that sleeps.
+#[workflow]
+async fn races(ctx: &WorkflowContext, seconds: u64) -> Result<String, WorkflowError> {
+    Ok(abide::select! {
+        slept = ctx.activity(Waiters::sleep, seconds).start_to_close_timeout(hours(2)) => format!("slept {}", slept?),
+        fired = ctx.timer(mins(10)) => { fired?; "the timer".into() }
+    })
+}
+
+/// How an activity ends that sleeps longer than it may run.
+#[workflow]
+async fn sleeps_too_long(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let once = RetryPolicy::new().maximum_attempts(1);
+    let slept = ctx.activity(Waiters::sleep, 3600).start_to_close_timeout(mins(1)).retry_policy(once).await;
+    Ok(slept.expect_err("it takes an hour").to_string())
+}
+
+/// An environment with these activities on its task queue `waiting`.
+async fn environment() -> Result<Arc<TestWorkflowEnvironment>, Box<dyn std::error::Error>> {
+    Ok(Arc::new(TestWorkflowEnvironment::start().await?))
+}
+
+fn worker(env: &Arc<TestWorkflowEnvironment>) -> abide_testing::TestWorker {
+    let worker = env.worker("waiting").workflow(sleeps_an_hour).workflow(Slow::run).workflow(awaits_a_result);
+    let worker = worker.workflow(awaits_two_results_locally).workflow(awaits_an_update).workflow(races);
+    worker.workflow(sleeps_too_long).activities(Waiters(Arc::clone(env)))
+}
+
+#[tokio::test]
+async fn an_activity_that_awaits_the_result_of_a_workflow_lets_time_pass() -> Outcome {
+    let env = environment().await?;
+    let result = env.run(worker(&env), env.client().execute(awaits_a_result, ()).task_queue("waiting")).await?;
+    assert_eq!((result, env.elapsed()), (7, hours(1)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn local_activities_that_await_results_let_time_pass() -> Outcome {
+    let env = environment().await?;
+    let call = env.client().execute(awaits_two_results_locally, ()).task_queue("waiting");
+    assert_eq!((env.run(worker(&env), call).await?, env.elapsed()), (14, hours(1)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_awaits_an_update_lets_time_pass() -> Outcome {
+    let env = environment().await?;
+    let result = env.run(worker(&env), env.client().execute(awaits_an_update, ()).task_queue("waiting")).await?;
+    assert_eq!((result, env.elapsed()), (8, hours(1)));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_sleeps_on_the_environments_clock_takes_its_time_and_no_more() -> Outcome {
+    let env = environment().await?;
+    let (first, second) = env
+        .run(worker(&env), async {
+            let client = env.client();
+            let first = client.execute(races, 300).task_queue("waiting").await;
+            assert_eq!(env.elapsed(), mins(5));
+            (first, client.execute(races, 3600).task_queue("waiting").await)
+        })
+        .await;
+    assert_eq!((first?, second?), ("slept 300".into(), "the timer".into()));
+    assert_eq!(env.elapsed(), mins(15), "what falls due first happens first");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_sleeps_longer_than_its_timeout_times_out() -> Outcome {
+    let env = environment().await?;
+    let error = env.run(worker(&env), env.client().execute(sleeps_too_long, ()).task_queue("waiting")).await?;
+    assert!(error.contains("StartToClose"), "{error}");
+    assert_eq!(env.elapsed(), mins(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_that_arrive_while_an_activity_sleeps_arrive_at_their_time() -> Outcome {
+    let env = environment().await?;
+    env.run(worker(&env), async {
+        let race = env.client().start(races, 3600).task_queue("waiting").await?;
+        // Nobody awaits an outcome but the activity: time stands still.
+        for _ in 0..3 {
+            assert!(race.describe().await?.status().is_open());
+        }
+        assert_eq!(env.elapsed(), secs(0));
+        assert_eq!(race.result().await?, "the timer");
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .await
+}
+
+/// How three kinds of work end that nobody takes.
+#[workflow]
+async fn waits_for_nobody(ctx: &WorkflowContext, what: String) -> Result<String, WorkflowError> {
+    let call = ctx.activity(Waiters::sleep, 1);
+    let ended = match what.as_str() {
+        "start" => {
+            let call = call.start_to_close_timeout(hours(1)).task_queue("nobody");
+            call.schedule_to_start_timeout(secs(10)).await.map(drop).map_err(|error| error.to_string())
+        }
+        "close" => {
+            let call = call.schedule_to_close_timeout(secs(20)).task_queue("nobody");
+            call.await.map(drop).map_err(|error| error.to_string())
+        }
+        _ => {
+            let options = ChildWorkflowOptions::new().task_queue("nobody").run_timeout(secs(30));
+            let child = ctx.child_workflow(sleeps_an_hour, ()).options(&options);
+            child.await.map(drop).map_err(|error| error.to_string())
+        }
+    };
+    Ok(ended.expect_err("nobody is there"))
+}
+
+#[tokio::test]
+async fn timeouts_of_what_nobody_takes_fire() -> Outcome {
+    let began = Instant::now();
+    for (what, error, elapsed) in
+        [("start", "ScheduleToStart", 10), ("close", "timed out", 20), ("child", "timed out", 30)]
+    {
+        let env = environment().await?;
+        let worker = env.worker("somebody").workflow(waits_for_nobody);
+        let call = env.client().execute(waits_for_nobody, what.into()).task_queue("somebody");
+        let ended = env.run(worker, call).await?;
+        assert!(ended.contains(error), "{what}: {ended}");
+        assert_eq!(env.elapsed(), secs(elapsed), "{what}");
+    }
+    for execution in [false, true] {
+        let env = environment().await?;
+        let call = env.client().execute(sleeps_an_hour, ()).task_queue("nobody");
+        let call = if execution { call.execution_timeout(secs(40)) } else { call.run_timeout(secs(40)) };
+        let worker = env.worker("somebody").workflow(sleeps_an_hour);
+        let error = env.run(worker, call).await.expect_err("nobody is there");
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(env.elapsed(), secs(40));
+    }
+    // No second of the machine's clock for any of the five, but for a busy machine.
+    assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
+    Ok(())
+}
+
+/// Two activities for one slot: the first awaits an hour, so the second is not taken.
+#[workflow]
+async fn crowded(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let first = ctx.activity(Waiters::sleep, 3600).start_to_close_timeout(hours(2)).start();
+    ctx.timer(secs(1)).await?;
+    let second = ctx.activity(Waiters::sleep, 1).start_to_close_timeout(hours(2)).schedule_to_start_timeout(mins(10));
+    let second = second.await.expect_err("there is no slot").to_string();
+    first.await?;
+    Ok(second)
+}
+
+#[tokio::test]
+async fn a_task_that_waits_behind_one_who_waits_does_not_hold_the_clock() -> Outcome {
+    let env = environment().await?;
+    let worker = worker(&env).workflow(crowded).options(|worker| worker.max_concurrent_activities(1));
+    let ended = env.run(worker, env.client().execute(crowded, ()).task_queue("waiting")).await?;
+    assert!(ended.contains("ScheduleToStart"), "{ended}");
+    assert_eq!(env.elapsed(), hours(1));
+    Ok(())
+}
+
+#[activity]
+async fn sleeps_on_tokios_clock(seconds: u64) -> Result<u64, ActivityError> {
+    tokio::time::sleep(secs(seconds)).await;
+    Ok(seconds)
+}
+
+/// As [`races`], with an activity that knows nothing of an environment, and a local one before it.
+#[workflow]
+async fn races_on_tokios_clock(ctx: &WorkflowContext, seconds: u64) -> Result<String, WorkflowError> {
+    ctx.local_activity(sleeps_on_tokios_clock, 3).schedule_to_close_timeout(mins(1)).await?;
+    Ok(abide::select! {
+        slept = ctx.activity(sleeps_on_tokios_clock, seconds).start_to_close_timeout(hours(2)) => {
+            format!("slept {}", slept?)
+        }
+        fired = ctx.timer(mins(10)) => { fired?; "the timer".into() }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_paused_clock_what_an_activity_sleeps_shows_as_elapsed() -> Outcome {
+    for (seconds, came_first, elapsed) in [(300, "slept 300", mins(5)), (3600, "the timer", mins(10))] {
+        let env = TestWorkflowEnvironment::start().await?;
+        let worker = env.worker("paused").workflow(races_on_tokios_clock).activities(sleeps_on_tokios_clock);
+        let call = env.client().execute(races_on_tokios_clock, seconds).task_queue("paused");
+        assert_eq!(
+            env.run(worker, async { (call.await.unwrap(), env.elapsed()) }).await,
+            (came_first.into(), elapsed + secs(3))
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_skips_as_a_standing_one_does() -> Outcome {
+    let env = environment().await?;
+    let began = Instant::now();
+    let result = env
+        .run(worker(&env), async {
+            let result = env.client().execute(awaits_a_result, ()).task_queue("waiting").await;
+            result.map(|result| (result, env.elapsed()))
+        })
+        .await?;
+    assert_eq!(result, (7, hours(1)));
+    assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
+    Ok(())
+}
