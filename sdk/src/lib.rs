@@ -14,6 +14,7 @@
 extern crate self as abide;
 
 mod bounded_text;
+mod by_name;
 mod definition;
 mod duration;
 mod failure;
@@ -44,6 +45,7 @@ pub mod worker;
 
 pub use abide_macros::{ApplicationError, activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
+pub use by_name::{ActivityType, QueryType, SignalType, Signature, UpdateType, WorkflowType};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{

@@ -6,6 +6,8 @@
 mod activities;
 #[path = "macros/application_errors.rs"]
 mod application_errors;
+#[path = "macros/by_name.rs"]
+mod by_name;
 #[path = "macros/documented_library.rs"]
 pub mod documented_library;
 #[path = "macros/name_conflicts.rs"]

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "vocabulary",
         &[
+            "by_name",
             "definition",
             "bounded_text",
             "duration",

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use abide::prelude::*;
+use abide::{ActivityType, QueryType, SignalType, UpdateType, WorkflowType};
 use abide_testing::TestWorkflowEnvironment;
 use futures_util::FutureExt;
 
@@ -184,5 +185,75 @@ async fn an_error_of_the_authors_own_reads_back_in_workflows_parents_and_clients
     assert_eq!(error.application_error(), Some(PaymentError::Declined { card: "7".into() }));
     assert_eq!((error.message(), error.error_type().as_deref()), ("card 7 was declined".into(), Some("Declined")));
     assert!(!error.is_cancelled() && !error.is_timeout());
+    Ok(())
+}
+
+#[workflow(name = "Bill")]
+#[derive(Default)]
+struct Bill {
+    items: State<Vec<String>>,
+    paid: State<bool>,
+}
+
+#[workflow_methods]
+impl Bill {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, customer: String, cents: u64) -> Result<String, WorkflowError> {
+        ctx.wait_until(|| self.paid.get()).await?;
+        Ok(format!("{customer}: {cents} for {}", self.items.get().join(", ")))
+    }
+
+    #[update]
+    fn add(&self, item: String) -> usize {
+        self.items.update(|items| items.push(item));
+        self.items.with(Vec::len)
+    }
+
+    #[query]
+    fn items(&self) -> Vec<String> {
+        self.items.get()
+    }
+
+    #[signal]
+    fn pay(&self) {
+        self.paid.set(true);
+    }
+}
+
+/// The same, as somebody sees it who has only the names.
+const BILL: WorkflowType<fn(String, u64) -> String> = WorkflowType::new("Bill");
+const ADD: UpdateType<fn(String) -> usize> = UpdateType::new("add");
+const ITEMS: QueryType<fn() -> Vec<String>> = QueryType::new("items");
+const PAY: SignalType<fn()> = SignalType::new("pay");
+const RATE: ActivityType<fn(String) -> u64> = ActivityType::new("rate");
+
+#[workflow]
+async fn bills_by_name(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let cents = ctx.activity(RATE, "EUR".into()).start_to_close_timeout(secs(5)).await?;
+    let bill = ctx.child_workflow(BILL, ("Ada".into(), cents)).workflow_id("bill-1").start().await?;
+    ctx.external_workflow("bill-1").signal(PAY, ()).await?;
+    let first = bill.await?;
+    let child = ctx.child_workflow(BILL, ("Bob".into(), cents)).workflow_id("bill-2").start().await?;
+    child.signal(PAY, ()).await?;
+    Ok(format!("{first}; {}", child.await?))
+}
+
+#[tokio::test]
+async fn workflows_activities_and_messages_are_reached_by_name() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("bills").workflow(bills_by_name).workflow(Bill::run);
+    let worker = worker.mock(RATE, |currency| Ok(currency.len() as u64));
+    let client = env.client().clone();
+
+    let talked = env.run(worker, async {
+        let both = client.execute(bills_by_name, ()).id("both").task_queue("bills").await?;
+        let bill = client.start(BILL, ("Cy".into(), 7)).id("bill-3").task_queue("bills").await?;
+        assert_eq!(bill.update(ADD, "book".into()).await?, 1);
+        assert_eq!(client.handle(BILL, "bill-3").query(ITEMS, ()).await?, ["book"]);
+        bill.signal(PAY, ()).await?;
+        Ok::<_, Box<dyn std::error::Error>>((both, bill.result().await?))
+    });
+
+    assert_eq!(talked.await?, ("Ada: 3 for ; Bob: 3 for ".to_string(), "Cy: 7 for book".to_string()));
     Ok(())
 }

@@ -1,0 +1,212 @@
+//! Definitions by name: for workflows, activities and messages whose code is elsewhere, or in another language.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
+use crate::definition::{
+    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
+    WorkflowDefinition,
+};
+
+/// What goes in and what comes out, as the type of a function: `fn(u64) -> String`, `fn(String)`, `fn(u8, bool) -> ()`.
+///
+/// Arguments and result are payload values: `fn(..)` types with up to 12 of them implement this.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what goes in and comes out",
+    label = "expected the type of a function, such as `fn(u64) -> String`",
+    note = "arguments and the result are serialized: their types need `serde::Serialize` and `serde::Deserialize`, and own their data"
+)]
+pub trait Signature: 'static {
+    /// `()`, the only argument, or a tuple of all arguments.
+    type Args: Send + 'static;
+    /// What comes out.
+    type Output: PayloadValue;
+
+    /// Writes one payload for each argument.
+    ///
+    /// # Errors
+    /// When serde refuses an argument.
+    fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
+
+    /// Reads the arguments back.
+    ///
+    /// # Errors
+    /// When a payload is missing, or does not fit its argument.
+    fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
+}
+
+/// Writes `Signature` for functions of some arguments.
+macro_rules! signatures {
+    ($(($($Arg:ident $arg:ident),*))*) => {$(
+        impl<Output: PayloadValue, $($Arg: PayloadValue),*> Signature for fn($($Arg),*) -> Output {
+            type Args = signatures!(@one_or_tuple $($Arg),*);
+            type Output = Output;
+
+            fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+                let _ = &to;
+                let signatures!(@one_or_tuple $($arg),*) = args;
+                $(to.push($arg)?;)*
+                Ok(())
+            }
+
+            fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError> {
+                let _ = &from;
+                $(let $arg = from.next()?;)*
+                Ok(signatures!(@one_or_tuple $($arg),*))
+            }
+        }
+    )*};
+    (@one_or_tuple $One:ident) => { $One };
+    (@one_or_tuple $($One:ident),*) => { ($($One),*) };
+}
+
+signatures! {
+    ()
+    (A a)
+    (A a, B b)
+    (A a, B b, C c)
+    (A a, B b, C c, D d)
+    (A a, B b, C c, D d, E e)
+    (A a, B b, C c, D d, E e, F f)
+    (A a, B b, C c, D d, E e, F f, G g)
+    (A a, B b, C c, D d, E e, F f, G g, H h)
+    (A a, B b, C c, D d, E e, F f, G g, H h, I i)
+    (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j)
+    (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k)
+    (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l)
+}
+
+/// Writes a definition that is a name and a signature.
+macro_rules! by_name {
+    ($(#[$docs:meta])* $Type:ident: $Definition:ident { $($item:tt)* }) => {
+        $(#[$docs])*
+        pub struct $Type<S> {
+            name: &'static str,
+            signature: PhantomData<S>,
+        }
+
+        impl<S: Signature> $Type<S> {
+            /// The one of this name on the wire.
+            pub const fn new(name: &'static str) -> Self {
+                Self { name, signature: PhantomData }
+            }
+        }
+
+        impl<S: Signature> Arguments for $Type<S> {
+            type Args = S::Args;
+
+            fn write_args(args: &S::Args, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+                S::write_args(args, to)
+            }
+
+            fn read_args(from: &mut PayloadReader<'_>) -> Result<S::Args, PayloadError> {
+                S::read_args(from)
+            }
+        }
+
+        impl<S: Signature + Send + Sync> $Definition for $Type<S> {
+            $($item)*
+
+            fn name(&self) -> &'static str {
+                self.name
+            }
+        }
+
+        // Written out, because derived ones would ask the same of the signature.
+        impl<S> Clone for $Type<S> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<S> Copy for $Type<S> {}
+
+        impl<S> fmt::Debug for $Type<S> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($Type), self.name)
+            }
+        }
+    };
+}
+
+by_name! {
+    /// An activity by its name, for one whose code is elsewhere: with the types at the call, or in a constant.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// use abide::ActivityType;
+    ///
+    /// const CHARGE: ActivityType<fn(u64) -> String> = ActivityType::new("charge");
+    ///
+    /// #[workflow]
+    /// async fn order(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
+    ///     let charged = ctx.activity(CHARGE, cents).task_queue("payments").start_to_close_timeout(mins(5)).await?;
+    ///     let ship = ActivityType::<fn(String, bool)>::new("ship");
+    ///     ctx.activity(ship, (charged.clone(), true)).start_to_close_timeout(hours(1)).await?;
+    ///     Ok(charged)
+    /// }
+    /// ```
+    ActivityType: ActivityDefinition { type Output = S::Output; }
+}
+
+by_name! {
+    /// A workflow by its name, for one whose code is elsewhere: to start it, run it as a child, or continue as it.
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// use abide::{QueryType, SignalType, WorkflowType};
+    ///
+    /// const BILL: WorkflowType<fn(u64) -> String> = WorkflowType::new("bill");
+    /// const HURRY: SignalType<fn()> = SignalType::new("hurry");
+    /// const STATE: QueryType<fn() -> String> = QueryType::new("state");
+    ///
+    /// #[workflow]
+    /// async fn order(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
+    ///     let bill = ctx.child_workflow(BILL, cents).start().await?;
+    ///     bill.signal(HURRY, ()).await?;
+    ///     Ok(bill.await?)
+    /// }
+    ///
+    /// async fn look(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let bill = client.start(BILL, 995).id("bill-7").task_queue("bills").await?;
+    ///     bill.signal(HURRY, ()).await?;
+    ///     // A handle needs the type for the result alone; messages go to any workflow.
+    ///     println!("{}", client.handle(BILL, "bill-8").query(STATE, ()).await?);
+    ///     Ok(())
+    /// }
+    /// ```
+    WorkflowType: WorkflowDefinition { type Output = S::Output; }
+}
+
+by_name! {
+    /// A signal by its name, whatever workflow handles it: `SignalType::<fn(String)>::new("submit")`. For an example see
+    /// [`WorkflowType`].
+    SignalType: SignalDefinition { type Workflow = (); }
+}
+
+by_name! {
+    /// A query by its name, whatever workflow answers it: `QueryType::<fn() -> u32>::new("health")`. For an example see
+    /// [`WorkflowType`].
+    QueryType: QueryDefinition {
+        type Workflow = ();
+        type Output = S::Output;
+    }
+}
+
+by_name! {
+    /// An update by its name, whatever workflow handles it: `UpdateType::<fn(String) -> usize>::new("add")`.
+    ///
+    /// ```no_run
+    /// # use abide::prelude::*;
+    /// # use abide::{UpdateType, WorkflowType};
+    /// # async fn shop(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let cart = client.handle(WorkflowType::<fn() -> u64>::new("cart"), "cart-1");
+    /// let items = cart.update(UpdateType::<fn(String) -> usize>::new("add"), "book".into()).await?;
+    /// # let _ = items; Ok(()) }
+    /// ```
+    UpdateType: UpdateDefinition {
+        type Workflow = ();
+        type Output = S::Output;
+    }
+}
