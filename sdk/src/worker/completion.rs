@@ -184,7 +184,9 @@ impl WorkflowWorker {
         completion: WorkflowTaskCompletion,
     ) -> RespondWorkflowTaskCompletedRequest {
         let shared = &self.shared;
-        let sticky_attributes = self.sticky_queue.as_ref().map(|name| StickyExecutionAttributes {
+        // The next task of a worker that leaves has to go elsewhere, unless it comes along with this answer.
+        let stays = completion.force_create_new_workflow_task || !shared.phases.has_reached(Phase::Draining);
+        let sticky_attributes = self.sticky_queue.as_ref().filter(|_| stays).map(|name| StickyExecutionAttributes {
             worker_task_queue: Some(sticky_queue(name, &shared.task_queue)),
             schedule_to_start_timeout: Some(to_proto(shared.options.sticky_queue_schedule_to_start_timeout)),
         });

@@ -52,6 +52,11 @@ pub(super) trait TaskSource: Send + Sync + 'static {
     /// Which kind of task is polled.
     fn kind(&self) -> PollKind;
 
+    /// From when on no poll is begun.
+    fn last_poll(&self) -> Phase {
+        Phase::Draining
+    }
+
     /// What is polled, for messages.
     fn task_queue(&self) -> &str;
 }
@@ -73,7 +78,7 @@ impl<S: TaskSource> Poller<S> {
     /// # Errors
     /// When the server refuses polls for more than a minute.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
-        let mut draining = pin!(self.phases.reached(Phase::Draining));
+        let mut draining = pin!(self.phases.reached(self.source.last_poll()));
         let mut cut = pin!(self.phases.reached(Phase::PollsCut));
         let mut replaced = pin!(self.source.replaced());
         let mut backoff = Backoff::new(RetrySchedule::POLL);
@@ -95,8 +100,9 @@ impl<S: TaskSource> Poller<S> {
             // Not cut by another client: the poll may bring a task.
             let polled = tokio::select! {
                 biased;
-                () = &mut cut => return Ok(()),
+                // First: what has come already is not thrown away.
                 polled = self.source.poll(self.wanted.poll_timeout()) => polled,
+                () = &mut cut => return Ok(()),
             };
             match polled {
                 Ok(response) => {
@@ -106,6 +112,9 @@ impl<S: TaskSource> Poller<S> {
                     refused_since = None;
                     let brought = self.source.brought(&response);
                     self.wanted.polled(brought);
+                    if let Polled::Answer { has_task: true, .. } = brought {
+                        self.polls.brought_task(self.source.kind());
+                    }
                     self.source.accept(response, slot);
                     tokio::select! {
                         biased;

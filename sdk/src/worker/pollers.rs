@@ -45,7 +45,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
     /// # Errors
     /// When the server refuses polls for more than a minute: then the worker shuts down because of that.
     pub(super) async fn run(self) -> Result<(), WorkerError> {
-        let mut draining = pin!(self.phases.reached(Phase::Draining));
+        let mut draining = pin!(self.phases.reached((self.source)().last_poll()));
         let mut wanted = self.wanted.number.subscribe();
         let mut pollers = JoinSet::new();
         'client: loop {

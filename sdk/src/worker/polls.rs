@@ -1,12 +1,13 @@
 //! What a worker's own heartbeat tells of its pollers: how many polls are open, and when one was answered last.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::worker::v1::WorkerPollerInfo;
 use tokio::sync::Notify;
 
+use super::poller::sleep;
 use crate::duration::time_to_proto;
 
 /// What is polled.
@@ -29,6 +30,9 @@ pub(super) struct Polls {
 #[derive(Debug, Default)]
 struct OfKind {
     open: AtomicI32,
+    ended: Notify,
+    /// Tasks that polls have brought.
+    tasks: AtomicU64,
     last_answer: Mutex<Option<SystemTime>>,
 }
 
@@ -46,6 +50,33 @@ impl Polls {
     /// Waits until a first poll has begun. For one waiter.
     pub(super) async fn begun(&self) {
         self.begun.notified().await;
+    }
+
+    /// Notes that a poll has brought a task.
+    pub(super) fn brought_task(&self, kind: PollKind) {
+        self.of_kind(kind).tasks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until polls of that kind have brought nothing for so long, or none is open. For one waiter of a kind.
+    pub(super) async fn quiet(&self, kind: PollKind, for_so_long: Duration) {
+        let tasks = || self.of_kind(kind).tasks.load(Ordering::Relaxed);
+        let bring_nothing = async {
+            let mut before = None;
+            while before.replace(tasks()) != Some(tasks()) {
+                sleep(for_so_long).await;
+            }
+        };
+        tokio::select! {
+            () = self.none_open(kind) => {}
+            () = bring_nothing => {}
+        }
+    }
+
+    /// Waits until no poll of that kind is open. For one waiter.
+    pub(super) async fn none_open(&self, kind: PollKind) {
+        while self.open(kind) > 0 {
+            self.of_kind(kind).ended.notified().await;
+        }
     }
 
     pub(super) fn open(&self, kind: PollKind) -> i32 {
@@ -81,5 +112,6 @@ impl OpenPoll<'_> {
 impl Drop for OpenPoll<'_> {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended.notify_one();
     }
 }

@@ -18,7 +18,7 @@ use super::outage::Outage;
 use super::poller::TaskSource;
 use super::poller_behavior::PollerBehavior;
 use super::pollers::{Pollers, WantedPolls, poller_panicked};
-use super::polls::Polls;
+use super::polls::{PollKind, Polls};
 use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
@@ -30,6 +30,12 @@ use crate::client::worker_commands::CommandedWorker;
 
 /// How long the server may take to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
+/// How long the last polls may still bring a task before they are cut. One that does prolongs that, up to `POLLS_END`.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+/// The same for cached runs, whose polls go on meanwhile: what waits in their queue comes at once.
+const LAST_STICKY_TASKS: Duration = Duration::from_millis(250);
+/// How long the polls for cached runs may take to end, once the server knows that they are nobody's any more.
+const STICKY_POLLS_END: Duration = Duration::from_millis(500);
 /// How long workflow tasks in hand may take at the end: as long as the server waits for them by default.
 const WORKFLOW_TASKS_END: Duration = Duration::from_secs(10);
 /// How long activities that were told to stop may take.
@@ -199,10 +205,16 @@ impl Running {
         let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
         phases.advance(Phase::Draining);
         tracing::info!(task_queue, "the worker shuts down");
+        // A poll that is cut, here or by the server, may lose a task that was just handed out.
+        self.last_tasks().await;
+        phases.advance(Phase::Leaving);
         self.tell_server().await;
         if self.shared.server_ends_polls {
-            // A poll that is cut may lose a task that the server has just handed out.
             let _ = timeout(POLLS_END, join_all(&mut self.pollers, &mut failure)).await;
+        } else if timeout(STICKY_POLLS_END, self.polls.none_open(PollKind::StickyWorkflow)).await.is_err() {
+            // Other servers end only the polls for cached runs. One that came later stands for a worker that is there.
+            phases.advance(Phase::PollsCut);
+            self.tell_server().await;
         }
         phases.advance(Phase::PollsCut);
         join_all(&mut self.pollers, &mut failure).await;
@@ -211,6 +223,22 @@ impl Running {
         self.watchdog.shutdown().await;
         tracing::info!(task_queue, "the worker has shut down");
         failure
+    }
+
+    /// Waits until the last polls have brought nothing for a while, or none is left.
+    async fn last_tasks(&self) {
+        if self.shared.polls_end_between_tasks {
+            return;
+        }
+        let quiet = async {
+            tokio::join!(
+                self.polls.quiet(PollKind::Workflow, LAST_TASKS),
+                self.polls.quiet(PollKind::Activity, LAST_TASKS),
+            );
+            // Last: with each answer to another task one run less comes back.
+            self.polls.quiet(PollKind::StickyWorkflow, LAST_STICKY_TASKS).await;
+        };
+        let _ = timeout(POLLS_END, quiet).await;
     }
 
     /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Once: if it does not
@@ -312,6 +340,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
         takes_worker_heartbeats: capabilities.worker_heartbeats,
         suggests_pollers: capabilities.poller_autoscaling,
         server_ends_polls: capabilities.worker_poll_complete_on_shutdown,
+        polls_end_between_tasks: capabilities.worker_poll_complete_on_shutdown && worker.client.now().is_in_process(),
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) struct Shared {
     pub(super) suggests_pollers: bool,
     /// Whether the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
+    /// Whether it never loses a task by that: the embedded one. A real one may have handed a task out to a poll that it
+    /// ends at the same moment.
+    pub(super) polls_end_between_tasks: bool,
 }
 
 impl Shared {

@@ -10,8 +10,10 @@ use tokio::sync::watch;
 pub(super) enum Phase {
     /// Polls and works.
     Running,
-    /// Begins no further poll; polls in flight may still bring a task.
+    /// Begins no further poll, but of the queue of cached runs; polls in flight may still bring a task.
     Draining,
+    /// Begins no further poll of that queue either.
+    Leaving,
     /// Drops the polls in flight.
     PollsCut,
     /// Tells activities to stop: their graceful period is over.

@@ -279,6 +279,11 @@ impl TaskSource for WorkflowTaskSource {
         if self.sticky_queue.is_some() { PollKind::StickyWorkflow } else { PollKind::Workflow }
     }
 
+    /// Tasks of cached runs come to this worker until the server is told otherwise: by an answer, or by the worker's end.
+    fn last_poll(&self) -> Phase {
+        if self.sticky_queue.is_some() { Phase::Leaving } else { Phase::Draining }
+    }
+
     fn task_queue(&self) -> &str {
         &self.worker.shared.task_queue
     }

@@ -82,7 +82,7 @@ impl Server {
             polls: 0,
             waiting: Vec::new(),
             blob_limit: 2 * 1024 * 1024,
-            ends_polls: false,
+            ends_polls: true,
             takes_heartbeats: false,
             sends_commands: false,
             suggests_pollers: false,
@@ -96,9 +96,9 @@ impl Server {
         self
     }
 
-    /// Ends the polls of a worker that shuts down, as newer servers do.
-    pub(crate) fn ending_polls(self) -> Self {
-        self.state().ends_polls = true;
+    /// Leaves the polls of a worker that shuts down open, as most servers do.
+    pub(crate) fn leaving_polls_open(self) -> Self {
+        self.state().ends_polls = false;
         self
     }
 

@@ -80,7 +80,7 @@ async fn b123_a_shutdown_is_told_once_and_ends_whatever_the_server_says() {
 
 #[tokio::test(start_paused = true)]
 async fn b123_a_task_that_is_handed_out_while_the_worker_shuts_down_is_not_lost() {
-    let server = Server::new().ending_polls();
+    let server = Server::new();
     server.keep_silent("ShutdownWorker");
     let worker = server.worker().await.activities(work).graceful_shutdown_timeout(secs(5)).build().unwrap();
     let handle = worker.shutdown_handle();
@@ -94,6 +94,44 @@ async fn b123_a_task_that_is_handed_out_while_the_worker_shuts_down_is_not_lost(
     ended.expect("it ends").unwrap();
     assert_eq!(server.asked::<RespondActivityTaskCompletedRequest>().len(), 1);
     assert_eq!(server.asked::<Polls>().len(), 5, "nothing is polled afterwards");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b123_tasks_on_their_way_are_run_where_the_server_leaves_polls_open() {
+    let server = Server::new().leaving_polls_open();
+    let worker = server.worker().await.activities(work).build().unwrap();
+    let handle = worker.shutdown_handle();
+    let end = async {
+        server.request::<Polls>(5).await;
+        handle.shutdown();
+        let began = Instant::now();
+        for _ in 0..3 {
+            tokio::time::sleep(millis(800)).await;
+            server.activity_task(activity("work"));
+        }
+        began
+    };
+    let (ended, began) = tokio::join!(timeout(secs(60), worker.run()), end);
+    ended.expect("it ends").unwrap();
+    assert!(began.elapsed() < secs(5), "took {:?}", began.elapsed());
+    assert_eq!(server.asked::<RespondActivityTaskCompletedRequest>().len(), 3);
+    assert_eq!(server.asked::<Polls>().len(), 5, "nothing is polled afterwards");
+}
+
+#[tokio::test]
+async fn b123_a_run_does_not_stay_with_a_worker_that_leaves() {
+    let server = Server::new().leaving_polls_open();
+    let worker = server.worker().await.workflow(waits).workflow_task_pollers(2).build().unwrap();
+    let handle = worker.shutdown_handle();
+    let end = async {
+        // One of each queue.
+        server.request::<PollWorkflowTaskQueueRequest>(2).await;
+        handle.shutdown();
+        server.workflow_task(task(FIRST_TASK));
+        assert_eq!(server.request::<RespondWorkflowTaskCompletedRequest>(1).await.sticky_attributes, None);
+    };
+    let (ended, ()) = tokio::join!(timeout(secs(20), worker.run()), end);
+    ended.expect("it ends").unwrap();
 }
 
 #[tokio::test]

@@ -328,7 +328,7 @@ async fn b060_commands_come_over_the_client_that_takes_over_on_the_same_queue() 
 
 #[tokio::test(start_paused = true)]
 async fn b060_commands_are_taken_while_the_worker_shuts_down_and_the_open_poll_does_not_keep_it() {
-    let server = Server::new().sending_commands().ending_polls();
+    let server = Server::new().sending_commands();
     let worker = server.worker().await.activities(linger).graceful_shutdown_timeout(secs(60)).build().unwrap();
     let shutdown = worker.shutdown_handle();
     let running = tokio::spawn(worker.run());

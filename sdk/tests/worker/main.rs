@@ -10,10 +10,13 @@
 mod activities;
 mod cache;
 mod eager;
+mod fault_proxy;
+mod faults;
 mod limits;
 mod local_activities;
 mod outage;
 mod pollers;
+mod rolling_restarts;
 mod shutdown;
 mod worker_heartbeats;
 mod workflow_tasks;
