@@ -73,6 +73,18 @@ pub(crate) struct CodecError {
     text: String,
 }
 
+impl CodecError {
+    /// A codec has not returned in the time that there was.
+    #[cfg(feature = "worker")]
+    pub(crate) fn never_returned(what: &str, waited: std::time::Duration) -> Self {
+        let text = format!(
+            "the payload codec has not returned within {waited:.1?}, when the task's time was up: expected that it can \
+             {what} the payloads of a task in much less; look at what it waits for"
+        );
+        Self { text }
+    }
+}
+
 impl fmt::Display for CodecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)

@@ -18,9 +18,10 @@ use abide_protos::temporal::api::workflowservice::v1::{
 };
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempts::{Attempts, InHand};
+use super::coding::decode_by;
 use super::current_client::Route;
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
 use super::lane_thread::panic_message;
@@ -43,6 +44,8 @@ use crate::retry_policy::RetryPolicy;
 
 /// How much later than the server this worker takes an attempt as timed out.
 const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
+/// How long the last heartbeat of an attempt that has ended is tried to be delivered even when the attempt's time is up.
+const FLUSH_AT_LEAST: Duration = Duration::from_secs(1);
 /// How long an attempt without any timeout is tried to be answered.
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
@@ -125,11 +128,10 @@ impl ActivityWorker {
         }
         let began = Instant::now();
         let converter = self.shared.data_converter();
-        let decoded = converter.decode(&mut task).await;
+        let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
+        let decoded = decode_by(converter, &mut task, deadline).await;
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
-        let timeout = info.start_to_close_timeout.or(info.schedule_to_close_timeout);
-        let deadline = began + timeout.unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let options = &self.shared.options;
         let interval = throttle_interval(
             info.heartbeat_timeout,
@@ -158,13 +160,13 @@ impl ActivityWorker {
             report_failure(context.info(), failure);
         }
         let limit = self.shared.limits.blob;
-        let (outcome, refused) = encoded(outcome, converter, limit).await;
+        let (outcome, refused) = encoded(outcome, converter, limit, deadline).await;
         if let Some(failure) = refused {
             report_failure(context.info(), &failure);
         }
         self.slots.count(matches!(outcome, Outcome::Failed(_)));
         let latest = match heartbeats.end() {
-            Some(details) => encoded_details(details, converter, limit).await,
+            Some(details) => encoded_details(details, converter, limit, deadline).await,
             None => None,
         };
         self.answer(task_token, outcome, latest, &heartbeats, deadline).await;
@@ -220,7 +222,7 @@ impl ActivityWorker {
             Outcome::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
             Outcome::Failed(failure) => {
                 if !self.shared.client.capabilities().activity_failure_include_heartbeat {
-                    heartbeats.flush().await;
+                    flush(heartbeats, deadline).await;
                 }
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
@@ -236,9 +238,9 @@ impl ActivityWorker {
                 };
                 self.send(request, deadline).await
             }
-            Outcome::Silent { flush } => {
-                if flush {
-                    heartbeats.flush().await;
+            Outcome::Silent { flush: is_awaited } => {
+                if is_awaited {
+                    flush(heartbeats, deadline).await;
                 }
                 Ok(())
             }
@@ -278,7 +280,8 @@ impl ActivityWorker {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
                 // Better a failure that somebody reads than an attempt that silently times out.
                 let text = format!("the server did not take the activity's result: {error}");
-                let failure = encoded_failure(failure("ResultRefused", &text), self.shared.data_converter()).await;
+                let failure = failure("ResultRefused", &text);
+                let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
             answered => answered,
@@ -310,6 +313,14 @@ impl ActivityWorker {
     async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
         self.shared.call_within(request, left).await.map(drop)
+    }
+}
+
+/// Delivers the last details of an attempt that has ended, for as long as they are of use.
+async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant) {
+    let end = deadline.max(Instant::now() + FLUSH_AT_LEAST);
+    if timeout_at(end, heartbeats.flush()).await.is_err() {
+        tracing::warn!("the details of an attempt's last heartbeat could not be encoded and delivered in time");
     }
 }
 
@@ -419,6 +430,12 @@ fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
 }
 
 /// What an attempt is told about itself, its arguments, and the progress of earlier attempts.
+/// How long the server gives an attempt; it writes "none" as zero.
+fn timeout_of(task: &PollActivityTaskQueueResponse) -> Option<Duration> {
+    let timeout = |proto: &Option<_>| presence::duration(proto.as_ref());
+    timeout(&task.start_to_close_timeout).or_else(|| timeout(&task.schedule_to_close_timeout))
+}
+
 fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInfo, Vec<Payload>, Vec<Payload>) {
     // The server writes "none" as zero.
     let timeout = |proto: Option<_>| presence::duration(proto.as_ref());

@@ -19,6 +19,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
 };
 use tokio::time::Instant;
 
+use super::coding::encode_by;
 use super::eager;
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
@@ -42,7 +43,8 @@ impl WorkflowWorker {
         let mut completion = completion;
         let eager_slots = self.reserve_eager(&mut completion.commands);
         let mut request = self.completion_request(&ticket, *completion);
-        if let Err(error) = self.shared.data_converter().encode(&mut request).await {
+        let deadline = Instant::now() + time_left(&ticket);
+        if let Err(error) = encode_by(self.shared.data_converter(), &mut request, deadline).await {
             self.evict(&ticket);
             let cause = WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure;
             return self.fail_with(&ticket, request.task_token, cause, &error.to_string()).await;
@@ -141,7 +143,8 @@ impl WorkflowWorker {
     }
 
     pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
-        if let Err(error) = self.shared.data_converter().encode(&mut answer).await {
+        let deadline = Instant::now() + time_left(ticket);
+        if let Err(error) = encode_by(self.shared.data_converter(), &mut answer, deadline).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::warn!(workflow_id, run_id, "a query's answer could not be encoded: {error}");
             answer = failed_query(error.to_string());
@@ -270,7 +273,8 @@ impl WorkflowWorker {
     #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     async fn send_failure(&self, ticket: &Ticket, task_token: Vec<u8>, failure: WorkflowTaskFailure) {
         let (cause, failure) = (failure.cause as i32, Box::new(failure.failure));
-        let failure = encoded_failure(failure, self.shared.data_converter()).await;
+        let deadline = Instant::now() + time_left(ticket);
+        let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
         let request = RespondWorkflowTaskFailedRequest {
             task_token,
             cause,

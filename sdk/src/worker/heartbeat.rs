@@ -68,10 +68,11 @@ pub(super) struct Heartbeats<T> {
 }
 
 struct State {
-    /// Recorded and not delivered yet.
-    unsent: Option<Vec<Payload>>,
     /// The last ones that were recorded; `None` if there was no heartbeat, which is not the same as an empty one.
     latest: Option<Vec<Payload>>,
+    /// How many were recorded, and the number of the last one that the server has or does not want.
+    recorded: u64,
+    settled: u64,
     last_delivered: Instant,
     delivery: Option<AbortHandle>,
     delivering: bool,
@@ -83,8 +84,9 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     /// Must be called within a tokio runtime.
     pub(super) fn new(target: T, interval: Duration, limit: Limit, cancellation: ActivityCancellation) -> Arc<Self> {
         let state = State {
-            unsent: None,
             latest: None,
+            recorded: 0,
+            settled: 0,
             last_delivered: Instant::now(),
             delivery: None,
             delivering: false,
@@ -106,8 +108,8 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         if let Err(refusal) = checked {
             return self.refuse(&mut state, refusal);
         }
-        state.latest = Some(details.clone());
-        state.unsent = Some(details);
+        state.latest = Some(details);
+        state.recorded += 1;
         if !state.delivering {
             state.delivering = true;
             let this = Arc::clone(self);
@@ -137,17 +139,18 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         if let Some(delivery) = state.delivery.take() {
             delivery.abort();
         }
-        state.latest.take()
+        state.latest.clone()
     }
 
-    /// Delivers details that were recorded last, in an attempt that has ended.
+    /// Delivers details that were recorded last, in an attempt that has ended: also those whose delivery was under way
+    /// then, or has failed before.
     pub(super) async fn flush(&self) {
-        let unsent = self.lock().unsent.take();
-        if let Some(details) = unsent {
-            // Nobody is left to be told that they cannot be delivered.
-            if let Ok(details) = self.encoded(details).await {
-                let _ = self.target.record(details).await;
-            }
+        let Some((_, details)) = self.lock().unsettled() else { return };
+        // Nobody is left to be told that they cannot be delivered.
+        if let Ok(details) = self.encoded(details).await
+            && let Err(error) = self.target.record(details).await
+        {
+            tracing::debug!("an attempt's last heartbeat could not be delivered: {error}");
         }
     }
 
@@ -174,9 +177,10 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         self.refused.notify_one();
     }
 
-    /// Delivers until nothing new was recorded for an interval.
+    /// Delivers until nothing new was recorded for an interval. What could not be delivered is tried again, unless newer
+    /// details have come.
     async fn deliver(self: Arc<Self>) {
-        while let Some(details) = self.next_unsent() {
+        while let Some((number, details)) = self.next_unsettled() {
             let details = match self.encoded(details).await {
                 Ok(details) => details,
                 // The attempt is about to fail, and nothing more is delivered.
@@ -184,27 +188,45 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
             };
             match self.target.record(details).await {
                 Ok(response) => {
-                    self.lock().last_delivered = Instant::now();
+                    let mut state = self.lock();
+                    (state.last_delivered, state.settled) = (Instant::now(), number);
+                    drop(state);
                     if let Some(reason) = cancel_reason(&response) {
                         self.cancellation.cancel(reason);
                     }
                 }
-                Err(error) if error.is_not_found() => self.cancellation.cancel(ActivityCancelReason::NotFound),
-                Err(error) => tracing::debug!("a heartbeat could not be delivered: {error}"),
+                Err(error) if error.is_not_found() => {
+                    self.lock().settled = number;
+                    self.cancellation.cancel(ActivityCancelReason::NotFound);
+                }
+                Err(error) => {
+                    tracing::debug!("a heartbeat could not be delivered: {error}");
+                    if error.is_verdict() {
+                        self.lock().settled = number;
+                    }
+                }
             }
             sleep(self.interval).await;
         }
     }
 
-    fn next_unsent(&self) -> Option<Vec<Payload>> {
+    fn next_unsettled(&self) -> Option<(u64, Vec<Payload>)> {
         let mut state = self.lock();
-        let unsent = state.unsent.take();
-        state.delivering = unsent.is_some();
-        unsent
+        let unsettled = state.unsettled();
+        state.delivering = unsettled.is_some();
+        unsettled
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The last details, with their number, unless the server has them or does not want them.
+    fn unsettled(&self) -> Option<(u64, Vec<Payload>)> {
+        let details = self.latest.as_ref().filter(|_| self.settled < self.recorded)?;
+        Some((self.recorded, details.clone()))
     }
 }
 
@@ -350,6 +372,64 @@ mod tests {
         assert_eq!(*case.log.lock().unwrap(), [(0, 1)]);
         case.heartbeats.flush().await;
         assert_eq!(*case.log.lock().unwrap(), [(0, 1), (61, 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_server_did_not_take_is_delivered_again_during_the_attempt_or_at_its_end() {
+        let case = case(8, || Err(RpcError::for_test(Code::ResourceExhausted, "too many")));
+        case.heartbeats.record(details(1));
+        pass(9).await;
+        assert_eq!(*case.log.lock().unwrap(), [(0, 1), (8, 1)]);
+        case.heartbeats.end();
+        case.heartbeats.flush().await;
+        assert_eq!(case.log.lock().unwrap().last(), Some(&(9, 1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_server_has_or_refuses_for_good_is_not_delivered_again() {
+        for answer in [
+            || Ok(RecordActivityTaskHeartbeatResponse::default()),
+            || Err(RpcError::for_test(Code::InvalidArgument, "wrong")),
+        ] {
+            let case = case(8, answer);
+            case.heartbeats.record(details(1));
+            pass(60).await;
+            case.heartbeats.end();
+            case.heartbeats.flush().await;
+            assert_eq!(*case.log.lock().unwrap(), [(0, 1)]);
+        }
+    }
+
+    /// Encodes for ten seconds.
+    struct SlowCodec(Target);
+
+    impl HeartbeatTarget for SlowCodec {
+        async fn record(&self, details: Vec<Payload>) -> Result<RecordActivityTaskHeartbeatResponse, RpcError> {
+            self.0.record(details).await
+        }
+
+        async fn encode(&self, details: Vec<Payload>) -> Result<Vec<Payload>, CodecError> {
+            sleep(Duration::from_secs(10)).await;
+            Ok(details)
+        }
+
+        fn is_plain(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn details_that_are_still_being_encoded_arrive_before_the_attempt_is_let_go() {
+        let log = Arc::default();
+        let answer = || Ok(RecordActivityTaskHeartbeatResponse::default());
+        let target = SlowCodec(Target { began: Instant::now(), log: Arc::clone(&log), answer });
+        let interval = Duration::from_secs(8);
+        let heartbeats = Heartbeats::new(target, interval, Limit::for_test(100), ActivityCancellation::new());
+        heartbeats.record(details(1));
+        pass(1).await;
+        heartbeats.end();
+        heartbeats.flush().await;
+        assert_eq!(*log.lock().unwrap(), [(11, 1)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,9 @@ use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 
+use tokio::time::Instant;
+
+use super::coding::decode_by;
 use super::completion::time_left;
 use super::lane::{Message, Ticket};
 use super::lane_thread::task_failure;
@@ -75,7 +78,9 @@ impl WorkflowWorker {
             };
             let answered = self.shared.call_within(request, time_left(ticket)).await;
             let mut response = answered.map_err(NoPage::NotFetched)?;
-            self.shared.data_converter().decode(&mut response).await.map_err(NoPage::NotDecoded)?;
+            let deadline = Instant::now() + time_left(ticket);
+            let decoded = decode_by(self.shared.data_converter(), &mut response, deadline).await;
+            decoded.map_err(NoPage::NotDecoded)?;
             let mut events = response.history.map(|history| history.events).unwrap_or_default();
             next_page_token = response.next_page_token;
             if let Some(last) = events.last() {

@@ -15,6 +15,7 @@ mod attempts;
 mod build_id;
 mod builder;
 mod cache;
+mod coding;
 mod completion;
 mod current_client;
 mod deployment;

@@ -9,7 +9,10 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
+use tokio::time::Instant;
+
 use super::activity_worker::{Outcome, failure};
+use super::coding::encode_by;
 use super::limits::{Excess, Limit};
 use crate::converter::DataConverter;
 use crate::failure::application_failure;
@@ -33,22 +36,27 @@ pub(super) async fn encoded(
     mut outcome: Outcome,
     converter: &DataConverter,
     limit: Limit,
+    deadline: Instant,
 ) -> (Outcome, Option<Box<FailureProto>>) {
-    let refused = match converter.encode(&mut outcome).await {
+    let refused = match encode_by(converter, &mut outcome, deadline).await {
         Err(error) => failure(CODEC_ERROR, &error.to_string()),
         Ok(()) => match within_limit(outcome, limit) {
             Ok(outcome) => return (outcome, None),
             Err(failure) => failure,
         },
     };
-    (Outcome::Failed(encoded_failure(refused.clone(), converter).await), Some(refused))
+    (Outcome::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
 }
 
 /// A failure of the worker's own, as it goes to the server. It has no payloads of the user's: if its text cannot be
 /// encoded, it goes as it is.
-pub(super) async fn encoded_failure(failure: Box<FailureProto>, converter: &DataConverter) -> Box<FailureProto> {
+pub(super) async fn encoded_failure(
+    failure: Box<FailureProto>,
+    converter: &DataConverter,
+    deadline: Instant,
+) -> Box<FailureProto> {
     let mut encoded = failure.clone();
-    match converter.encode(&mut *encoded).await {
+    match encode_by(converter, &mut *encoded, deadline).await {
         Ok(()) => encoded,
         Err(_) => failure,
     }
@@ -59,8 +67,9 @@ pub(super) async fn encoded_details(
     mut details: Vec<Payload>,
     converter: &DataConverter,
     limit: Limit,
+    deadline: Instant,
 ) -> Option<Vec<Payload>> {
-    let encoded = converter.encode(details.as_mut_slice()).await.map_err(|error| error.to_string());
+    let encoded = encode_by(converter, details.as_mut_slice(), deadline).await.map_err(|error| error.to_string());
     let text = match encoded.map(|()| limit.check(size(&details), || "the last heartbeat's details have".to_string())) {
         Ok(Some(Excess::Error(text))) | Err(text) => text,
         Ok(_) => return Some(details),

@@ -27,6 +27,7 @@ mod histories;
 mod messages;
 mod pollers;
 mod server;
+mod silent_codecs;
 mod worker;
 mod worker_commands;
 mod worker_heartbeats;
