@@ -1,7 +1,9 @@
 //! Which routines are to be polled, in the order in which they were woken; and who woke them.
 //!
 //! A workflow's routines may only be woken by the run itself: by its jobs and by its own code. A wake-up from
-//! anywhere else (a tokio timer, another thread's channel) cannot be repeated on replay, so it is noticed here.
+//! anywhere else (a tokio timer, another thread's channel) cannot be repeated on replay, so it is noticed here. One that
+//! comes while the run has a task fails that task. Between tasks there is none to fail, and none may ever come if the
+//! code waits for nothing else: so it is logged at once, and fails the next one.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -29,13 +31,31 @@ impl RoutineId {
 #[derive(Debug)]
 pub(crate) struct ReadyQueue {
     run: u64,
+    name: Arc<RunName>,
     queue: Mutex<VecDeque<RoutineId>>,
     foreign: AtomicBool,
+    /// Whether that was logged.
+    told: AtomicBool,
+}
+
+/// Which run it is, and whether its code is executed now, on whichever thread.
+#[derive(Debug, Default)]
+pub(crate) struct RunName {
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    in_turn: AtomicBool,
+}
+
+impl RunName {
+    pub(crate) fn new(workflow_id: String, run_id: String) -> Self {
+        Self { workflow_id, run_id, in_turn: AtomicBool::new(false) }
+    }
 }
 
 /// While this lives, the run's wake-ups on this thread are its own.
 pub(crate) struct Running {
     outer: u64,
+    ready: Arc<ReadyQueue>,
 }
 
 struct RoutineWaker {
@@ -54,16 +74,26 @@ thread_local! {
 }
 
 impl ReadyQueue {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(name: RunName) -> Arc<Self> {
         // A process-wide number: it only tells runs apart and never reaches a workflow.
         static RUNS: AtomicU64 = AtomicU64::new(1);
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { run, queue: Mutex::default(), foreign: AtomicBool::new(false) })
+        Self::of_run(RUNS.fetch_add(1, Ordering::Relaxed), Arc::new(name))
     }
 
     /// An empty queue of the same run; wakers of this one reach nobody any more.
     pub(crate) fn renewed(&self) -> Arc<Self> {
-        Arc::new(Self { run: self.run, queue: Mutex::default(), foreign: AtomicBool::new(false) })
+        // They are no news either.
+        self.told.store(true, Ordering::Release);
+        Self::of_run(self.run, Arc::clone(&self.name))
+    }
+
+    fn of_run(run: u64, name: Arc<RunName>) -> Arc<Self> {
+        let (foreign, told) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { run, name, queue: Mutex::default(), foreign, told })
+    }
+
+    pub(crate) fn name(&self) -> &RunName {
+        &self.name
     }
 
     /// A waker that queues the branch that was spawned last.
@@ -72,8 +102,9 @@ impl ReadyQueue {
     }
 
     /// Says that this thread executes the run from now on.
-    pub(crate) fn enter(&self) -> Running {
-        Running { outer: RUNNING.replace(self.run) }
+    pub(crate) fn enter(self: &Arc<Self>) -> Running {
+        self.name.in_turn.store(true, Ordering::Release);
+        Running { outer: RUNNING.replace(self.run), ready: Arc::clone(self) }
     }
 
     pub(crate) fn push(&self, id: RoutineId) {
@@ -86,13 +117,38 @@ impl ReadyQueue {
 
     /// Whether somebody else woke a routine since this was last asked.
     pub(crate) fn take_foreign(&self) -> bool {
-        self.foreign.load(Ordering::Relaxed) && self.foreign.swap(false, Ordering::AcqRel)
+        let taken = self.foreign.load(Ordering::Relaxed) && self.foreign.swap(false, Ordering::AcqRel);
+        if taken {
+            self.told.store(false, Ordering::Release);
+        }
+        taken
+    }
+
+    /// Logs a wake-up from elsewhere that no task has noticed. Says whether it did: once.
+    fn tell_of_foreign(&self) -> bool {
+        let is_news = !self.name.in_turn.load(Ordering::Acquire)
+            && self.foreign.load(Ordering::Acquire)
+            && !self.told.swap(true, Ordering::AcqRel);
+        if is_news {
+            let RunName { workflow_id, run_id, .. } = &*self.name;
+            tracing::error!(
+                workflow_id,
+                run_id,
+                "[TMPRL1100] Nondeterminism: another thread or a timer of the process woke the workflow's code between two \
+                 workflow tasks. A replay could not repeat that, so its next task fails; if the code waits for nothing \
+                 else, there will be none and the workflow hangs. Wait for other threads in an activity"
+            );
+        }
+        is_news
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.set(self.outer);
+        self.ready.name.in_turn.store(false, Ordering::Release);
+        // It may have come after the run looked for it.
+        self.ready.tell_of_foreign();
     }
 }
 
@@ -137,6 +193,7 @@ impl Wake for RoutineWaker {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.ready.push(self.id);
         }
+        self.ready.tell_of_foreign();
     }
 }
 
@@ -149,7 +206,7 @@ mod tests {
 
     #[test]
     fn routines_stand_in_the_queue_once_and_in_the_order_of_their_wake_ups() {
-        let ready = ReadyQueue::new();
+        let ready = ReadyQueue::new(RunName::default());
         let _running = ready.enter();
         let (first, second) = (WakerOf::new(FIRST, &ready), WakerOf::new(SECOND, &ready));
         second.waker().wake_by_ref();
@@ -164,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_wake_up_from_outside_the_run_is_noticed_once() {
-        let (ready, other) = (ReadyQueue::new(), ReadyQueue::new());
+        let (ready, other) = (ReadyQueue::new(RunName::default()), ReadyQueue::new(RunName::default()));
         let waker = WakerOf::new(FIRST, &ready);
         {
             let _running = ready.enter();
@@ -179,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_renewed_queue_is_the_same_run_and_knows_no_old_wakers() {
-        let ready = ReadyQueue::new();
+        let ready = ReadyQueue::new(RunName::default());
         let _running = ready.enter();
         let old = WakerOf::new(FIRST, &ready);
         let renewed = ready.renewed();
@@ -189,5 +246,34 @@ mod tests {
         new.waker().wake_by_ref();
         assert!(!renewed.take_foreign());
         assert_eq!(renewed.pop(), Some(FIRST));
+    }
+
+    #[test]
+    fn a_wake_up_between_tasks_is_told_at_once_and_fails_the_next_task() {
+        let ready = ReadyQueue::new(RunName::default());
+        let waker = WakerOf::new(FIRST, &ready);
+        drop(ready.enter());
+        waker.waker().wake_by_ref();
+        assert!(ready.told.load(Ordering::Acquire));
+        assert!(!ready.tell_of_foreign(), "once");
+        let _running = ready.enter();
+        assert_eq!(ready.pop(), Some(FIRST));
+        assert!(ready.take_foreign());
+    }
+
+    #[test]
+    fn a_wake_up_during_a_task_is_for_the_task_to_tell() {
+        let ready = ReadyQueue::new(RunName::default());
+        let waker = WakerOf::new(FIRST, &ready);
+        let running = ready.enter();
+        {
+            let other = ReadyQueue::new(RunName::default());
+            let _other = other.enter();
+            waker.waker().wake_by_ref();
+        }
+        assert!(!ready.told.load(Ordering::Acquire));
+        assert!(ready.take_foreign());
+        drop(running);
+        assert!(!ready.told.load(Ordering::Acquire));
     }
 }

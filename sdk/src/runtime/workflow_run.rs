@@ -13,7 +13,7 @@ use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
 use super::order::{Grouping, QueueOrder, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
-use super::ready_queue::ReadyQueue;
+use super::ready_queue::{ReadyQueue, RunName};
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
 use crate::bounded_text::name as short;
@@ -51,8 +51,6 @@ pub struct RunOptions {
 pub struct WorkflowRun {
     registry: Arc<WorkflowRegistry>,
     options: Arc<RunOptions>,
-    workflow_id: String,
-    run_id: String,
     cursor: EventCursor,
     ready: Arc<ReadyQueue>,
     routines: Routines,
@@ -84,15 +82,13 @@ pub enum ReplayedOutcome {
 impl WorkflowRun {
     /// A run that has seen nothing yet.
     pub fn new(registry: Arc<WorkflowRegistry>, options: Arc<RunOptions>, workflow_id: String, run_id: String) -> Self {
-        let ready = ReadyQueue::new();
+        let ready = ReadyQueue::new(RunName::new(workflow_id, run_id));
         let shared = new_shared(&options, &ready);
         Self {
             routines: Routines::new(ready.clone()),
             ready,
             registry,
             options,
-            workflow_id,
-            run_id,
             cursor: EventCursor::default(),
             shared,
             instance: None,
@@ -143,7 +139,7 @@ impl WorkflowRun {
 
     /// The run's id.
     pub fn run_id(&self) -> &str {
-        &self.run_id
+        &self.ready.name().run_id
     }
 
     /// How the run's code ended; `None` while it is open.
@@ -343,7 +339,7 @@ impl WorkflowRun {
                 (event.event_id == 1).then(|| (event_time(event.event_time.as_ref()), event.user_metadata.take()));
             core.machines.apply(event)?;
             if let (Some((start_time, texts)), Some(started)) = (first, core.machines.jobs.start.as_mut()) {
-                let (options, ids) = (&self.options, (&self.workflow_id, &self.run_id));
+                let (options, ids) = (&self.options, (&self.ready.name().workflow_id, &self.ready.name().run_id));
                 started.continued_failure =
                     started.continued_failure.take().map(|it| options.data_converter.read_failure(it));
                 let info = WorkflowInfo::new(started, texts, &options.namespace, ids.0, ids.1, start_time);
@@ -467,7 +463,7 @@ impl WorkflowRun {
             Polled::UnknownSignal(signal) => {
                 if !self.shared.core.borrow().machines.replaying {
                     tracing::warn!(
-                        workflow_id = self.workflow_id,
+                        workflow_id = self.ready.name().workflow_id,
                         signal = %short(&signal.name),
                         "a signal has no handler in this workflow; it is kept for a handler that comes later"
                     );
@@ -536,7 +532,7 @@ impl WorkflowRun {
 
     /// The workflow's id and the run's.
     pub(super) fn ids(&self) -> (&str, &str) {
-        (&self.workflow_id, &self.run_id)
+        (&self.ready.name().workflow_id, &self.ready.name().run_id)
     }
 
     pub(super) fn set_outcome(&mut self, outcome: ReplayedOutcome) -> bool {
@@ -558,7 +554,10 @@ impl Drop for WorkflowRun {
 impl std::fmt::Debug for WorkflowRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let started = self.last_processed_started_event_id();
-        f.debug_struct("WorkflowRun").field("run_id", &self.run_id).field("at", &started).finish_non_exhaustive()
+        f.debug_struct("WorkflowRun")
+            .field("run_id", &self.ready.name().run_id)
+            .field("at", &started)
+            .finish_non_exhaustive()
     }
 }
 

@@ -120,11 +120,27 @@ struct State {
     messages: VecDeque<Message>,
     /// Tasks for runs that wait for a page.
     parked: Vec<Message>,
-    in_hand: Option<(Busy, Instant)>,
+    in_hand: Option<InHand>,
     /// Counts the threads this lane has had.
     epoch: u64,
     thread_waits: bool,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct InHand {
+    busy: Busy,
+    /// When the watchdog looked last, or when it began.
+    seen: Instant,
+    /// For how long it has had a thread, as far as the watchdog can tell.
+    spent: Duration,
+}
+
+impl InHand {
+    #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
+    fn begin(busy: Busy) -> Self {
+        Self { busy, seen: Instant::now(), spent: Duration::ZERO }
+    }
 }
 
 impl Lane {
@@ -160,9 +176,8 @@ impl Lane {
     }
 
     /// Notes that workflow code begins to work on a task.
-    #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
     pub(super) fn begin(&self, ticket: Box<Ticket>) {
-        self.lock().in_hand = Some((Busy::Task(ticket), Instant::now()));
+        self.lock().in_hand = Some(InHand::begin(Busy::Task(ticket)));
     }
 
     /// Notes that it has returned. `None` if it took too long: the task is answered, the thread has to end.
@@ -172,15 +187,14 @@ impl Lane {
             return None;
         }
         match state.in_hand.take() {
-            Some((Busy::Task(ticket), _)) => Some(ticket),
-            _ => None,
+            Some(InHand { busy: Busy::Task(ticket), .. }) => Some(ticket),
+            Some(InHand { busy: Busy::Dropping { .. }, .. }) | None => None,
         }
     }
 
     /// Notes that a run is dropped now.
-    #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
     pub(super) fn begin_dropping(&self, run_id: &str) {
-        self.lock().in_hand = Some((Busy::Dropping { run_id: run_id.to_string() }, Instant::now()));
+        self.lock().in_hand = Some(InHand::begin(Busy::Dropping { run_id: run_id.to_string() }));
     }
 
     /// Notes that it is dropped. `false` if that took too long: the thread has to end.
@@ -205,13 +219,18 @@ impl Lane {
 
     /// Takes away what the thread has in hand if code of the workflow has not returned for so long. The thread is abandoned then; the lane
     /// needs a new one, of the epoch that is given back.
-    pub(super) fn abandon_if_stuck(&self, now: Instant, limit: Duration) -> Option<(Busy, u64)> {
+    ///
+    /// To be asked at least once in each `tick`. What lies between two questions counts as no more than that: if it took
+    /// longer, the process was stopped or the machine suspended, or had no time for the watchdog and so none for the code.
+    pub(super) fn abandon_if_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
         let mut state = self.lock();
-        let since = state.in_hand.as_ref()?.1;
-        if now.saturating_duration_since(since) < limit {
+        let in_hand = state.in_hand.as_mut()?;
+        in_hand.spent += now.saturating_duration_since(in_hand.seen).min(tick);
+        in_hand.seen = now;
+        if in_hand.spent < limit {
             return None;
         }
-        let (busy, _) = state.in_hand.take()?;
+        let busy = state.in_hand.take()?.busy;
         state.epoch += 1;
         state.unpark();
         Some((busy, state.epoch))
@@ -234,5 +253,39 @@ impl State {
         while let Some(message) = self.parked.pop() {
             self.messages.push_front(message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICK: Duration = Duration::from_millis(500);
+    const LIMIT: Duration = Duration::from_secs(2);
+
+    fn dropping() -> (Lane, Instant) {
+        let lane = Lane::default();
+        lane.begin_dropping("run");
+        let began = lane.lock().in_hand.as_ref().unwrap().seen;
+        (lane, began)
+    }
+
+    #[test]
+    fn code_that_does_not_return_is_given_up_when_the_limit_is_spent() {
+        let (lane, began) = dropping();
+        let stuck = |ticks| lane.abandon_if_stuck(began + TICK * ticks, TICK, LIMIT);
+        assert!((1..4).all(|tick| stuck(tick).is_none()));
+        assert_eq!(stuck(4).unwrap().0.run_id(), "run");
+        assert!(stuck(5).is_none(), "once");
+    }
+
+    #[test]
+    fn time_in_which_the_process_stood_still_does_not_count() {
+        let (lane, began) = dropping();
+        let hour = Duration::from_secs(3600);
+        for stopped in 1..4 {
+            assert!(lane.abandon_if_stuck(began + hour * stopped, TICK, LIMIT).is_none(), "{stopped}");
+        }
+        assert!(lane.abandon_if_stuck(began + hour * 3 + TICK, TICK, LIMIT).is_some(), "it has run for the limit now");
     }
 }

@@ -106,10 +106,10 @@ impl<R: Run> Lanes<R> {
     ///
     /// # Errors
     /// When the system does not give a thread; the next call asks for it again.
-    pub(super) fn replace_stuck(&self, now: Instant, limit: Duration) -> io::Result<()> {
+    pub(super) fn replace_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> io::Result<()> {
         let mut without_thread = self.shared.without_thread.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..self.shared.lanes.len() {
-            let Some((busy, epoch)) = self.shared.abandon_if_stuck(index, now, limit) else { continue };
+            let Some((busy, epoch)) = self.shared.abandon_if_stuck(index, now, tick, limit) else { continue };
             without_thread.push((index, epoch));
             match busy {
                 Busy::Task(ticket) => {
@@ -194,11 +194,11 @@ impl<R: Run> Shared<R> {
     }
 
     /// Abandons a lane's thread if it is stuck: what it has in hand, and the epoch of the thread that is needed.
-    fn abandon_if_stuck(&self, lane: usize, now: Instant, limit: Duration) -> Option<(Busy, u64)> {
+    fn abandon_if_stuck(&self, lane: usize, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
         // Held from the start: the thread may come back at this very moment, and must find itself in the list, or it
         // would stay there for ever.
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (busy, epoch) = self.lanes[lane].abandon_if_stuck(now, limit)?;
+        let (busy, epoch) = self.lanes[lane].abandon_if_stuck(now, tick, limit)?;
         // The new thread begins with an empty cache.
         self.cached_changed(lane, 0);
         abandoned.push(Abandoned { lane, epoch: epoch - 1, run_id: busy.run_id().to_string() });
@@ -403,7 +403,7 @@ mod tests {
         /// Lets the watchdog look, as if more time than the limit had passed.
         fn time_passes(&self) {
             let limit = Duration::from_secs(2);
-            self.lanes.replace_stuck(now() + limit, limit).unwrap();
+            self.lanes.replace_stuck(now() + limit, limit, limit).unwrap();
         }
     }
 

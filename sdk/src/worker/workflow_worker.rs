@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::activity_worker::ActivityWorker;
+use super::coding::decode_by;
 use super::current_client::Route;
 use super::error::WorkerError;
 use super::lane::{Ticket, Verdict};
@@ -151,7 +152,8 @@ impl WorkflowWorker {
     }
 
     async fn decode_and_accept(&self, mut response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant) {
-        let decoded = self.shared.data_converter().decode(&mut response).await;
+        let timeout = response.history.as_ref().map_or(DEFAULT_TASK_TIMEOUT, |history| task_timeout(&history.events));
+        let decoded = decode_by(self.shared.data_converter(), &mut response, received + timeout).await;
         let (ticket, task) = unpack(response, slot, received);
         match decoded {
             Ok(()) => self.lanes().send_task(ticket, task),
@@ -190,11 +192,12 @@ impl WorkflowWorker {
     /// Watches for workflow code that does not return, until polls are cut. Runs for ever; dropped with the worker.
     pub(super) async fn watch_for_deadlocks(self: Arc<Self>) {
         let limit = self.shared.options.deadlock_detection_timeout;
+        let tick = limit / 4;
         loop {
-            sleep(limit / 4).await;
+            sleep(tick).await;
             #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
             let now = std::time::Instant::now();
-            if let Err(error) = self.lanes().replace_stuck(now, limit) {
+            if let Err(error) = self.lanes().replace_stuck(now, tick, limit) {
                 tracing::error!("the system gives no thread to replace one that is stuck in workflow code: {error}");
             }
             let wanted = self.lanes().abandoned() < MAX_ABANDONED_THREADS;
