@@ -53,6 +53,8 @@ pub(crate) struct CommandQueue {
     commands: VecDeque<PendingCommand>,
     /// Number of the first command in the queue.
     first: u64,
+    /// Number of the first command that belongs to no task that the history says was answered.
+    unanswered: u64,
 }
 
 impl CommandQueue {
@@ -100,6 +102,38 @@ impl CommandQueue {
             self.first += 1;
         }
         self.commands.front()
+    }
+
+    /// A task has been answered: the events of all commands so far stand right behind that.
+    pub(crate) fn answered(&mut self) {
+        self.unanswered = self.first + self.commands.len() as u64;
+    }
+
+    /// Whether there is a command of a task that was answered, and its event has not come.
+    pub(crate) fn is_any_missing(&mut self) -> bool {
+        self.front().is_some() && self.first < self.unanswered
+    }
+
+    /// Whether one of the commands whose events have not come closes the workflow.
+    pub(crate) fn is_closing(&self) -> bool {
+        let expected = |command: &&PendingCommand| command.state != CommandState::Removed;
+        self.commands.iter().filter(expected).any(|command| closes_workflow(command.command_type))
+    }
+
+    /// Brings a command to the front that is of the same type as the front one and stands behind nothing else: a task's
+    /// requests to cancel have no order of their own.
+    pub(crate) fn bring_forward(&mut self, command_type: CommandType, is: impl Fn(Key) -> bool) {
+        self.front();
+        let of_type =
+            |command: &&PendingCommand| command.command_type == command_type || command.state == CommandState::Removed;
+        let found = self
+            .commands
+            .iter()
+            .take_while(of_type)
+            .position(|command| command.state != CommandState::Removed && is(command.machine));
+        if let Some(found) = found.filter(|found| *found > 0) {
+            self.commands.swap(0, found);
+        }
     }
 
     /// Takes the command whose event has come.

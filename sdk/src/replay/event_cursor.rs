@@ -182,10 +182,7 @@ impl EventCursor {
         }
         match self.task_end.if_nothing_follows(self.requests_after) {
             Some(end) => NextTask::Events(self.count_to(end)),
-            None => {
-                self.task_end.settle_all();
-                NextTask::Rest(self.count_to(self.last_id))
-            }
+            None => NextTask::Rest(self.count_to(self.last_id)),
         }
     }
 

@@ -89,6 +89,11 @@ impl UpdateRequest {
 }
 
 impl Jobs {
+    /// Whether an update of that id is among the messages.
+    pub(crate) fn has_update(&self, id: &str) -> bool {
+        self.messages.iter().any(|message| matches!(message, Message::Update(update) if update.update_id == id))
+    }
+
     /// Files an update among the messages: behind all that arrived before it.
     pub(crate) fn add_update(&mut self, request: UpdateRequest) {
         let arrived = |message: &Message| match message {

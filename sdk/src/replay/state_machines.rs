@@ -35,7 +35,7 @@ use crate::versioning::DeploymentVersion;
 /// All machines of one run, and what they share.
 #[derive(Debug)]
 pub(crate) struct StateMachines {
-    machines: Slab<Machine>,
+    pub(super) machines: Slab<Machine>,
     /// The machine of an operation, by the id of the event that began it.
     by_event: HashMap<i64, Key, BuildHasherDefault<EventIdHasher>>,
     pub(crate) commands: CommandQueue,
@@ -47,6 +47,8 @@ pub(crate) struct StateMachines {
     pub(crate) flags: Flags,
     pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
+    /// The last WorkflowTaskCompleted event.
+    answered_at: i64,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
     next_timer: u32,
@@ -110,6 +112,7 @@ impl StateMachines {
             flags,
             updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
+            answered_at: 0,
             closed: false,
             next_timer: 0,
             next_activity: 0,
@@ -155,6 +158,8 @@ impl StateMachines {
             A::WorkflowTaskStartedEventAttributes(started) => self.task_started(id, started, event.event_time),
             A::WorkflowTaskCompletedEventAttributes(completed) => {
                 self.record_flags(id, completed)?;
+                self.commands.answered();
+                self.answered_at = id;
                 self.workflow_task(workflow_task::Input::Completed, id)
             }
             A::WorkflowTaskTimedOutEventAttributes(_) => self.workflow_task(workflow_task::Input::TimedOut, id),
@@ -342,9 +347,17 @@ impl StateMachines {
         Err(error.produced(produced, location).into())
     }
 
-    /// Whether a workflow task has been started and not answered.
-    pub(crate) fn task_in_hand(&self) -> bool {
-        self.workflow_task == workflow_task::State::Started
+    /// The same at the end of a history that is replayed: what was issued by a task that nobody has answered yet has no
+    /// events yet, and everything else must have them, whether or not the run is over.
+    ///
+    /// One thing nobody can tell: whether a history that ends with an answer, of which it holds no command, was cut off
+    /// before the command that closes the run. There the code may close it, as with Core.
+    pub(crate) fn check_nothing_missing_at_the_end(&mut self, last_id: i64) -> Result<(), ReplayError> {
+        let is_cut_off = self.answered_at == last_id && self.commands.is_closing();
+        if is_cut_off || !self.commands.is_any_missing() {
+            return Ok(());
+        }
+        self.check_nothing_missing(last_id, "the end of the history")
     }
 
     /// What an operation under way is, and the statement that began it.
@@ -477,6 +490,14 @@ impl StateMachines {
                 let kind = NondeterminismKind::UnexpectedEvent;
                 Err(Nondeterminism::new(kind, event_id, event_type, recorded()).into())
             }
+        }
+    }
+
+    /// What an event began, for messages.
+    pub(crate) fn describe_begun_by(&self, event_id: i64) -> String {
+        match self.find(event_id).and_then(|machine| self.waits_for(machine)) {
+            Some((what, _)) => what,
+            None => format!("what event {event_id} began"),
         }
     }
 

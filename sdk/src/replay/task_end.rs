@@ -77,7 +77,8 @@ impl TaskEnd {
     /// updates were asked for that come with the live task: if they are accepted, a replay will part the tasks there.
     pub(crate) fn if_nothing_follows(&self, requests_after: Option<i64>) -> Option<i64> {
         match (self.latest, requests_after) {
-            (Latest::Settled, _) => None,
+            // A heartbeat whose next task has not begun: the code ran at it, and may have issued nothing.
+            (Latest::Settled, _) => self.heartbeats.last().copied(),
             (Latest::Started(started), Some(requested)) => Some(self.end_before_updates(requested, started)),
             (Latest::Started(started) | Latest::Completed(started), _) => Some(started),
         }
@@ -91,10 +92,5 @@ impl TaskEnd {
     /// The first event that may turn out to be the last: what stands before it belongs to the task in any case.
     pub(crate) fn earliest(&self) -> Option<i64> {
         self.heartbeats.first().copied().or_else(|| self.if_nothing_follows(None))
-    }
-
-    /// Those events have been applied, though none ends a task: none of them can be the end any more.
-    pub(crate) fn settle_all(&mut self) {
-        self.heartbeats.clear();
     }
 }

@@ -307,11 +307,7 @@ impl WorkflowRun {
         }
         if task.started_event_id == i64::MAX {
             let last_id = self.cursor.last_id();
-            let mut core = self.shared.core.borrow_mut();
-            // What was issued by a task that nobody has answered yet has no events yet.
-            if self.outcome.is_some() && !core.machines.task_in_hand() {
-                core.machines.check_nothing_missing(last_id, "the end of the history")?;
-            }
+            self.shared.core.borrow_mut().machines.check_nothing_missing_at_the_end(last_id)?;
             return Ok(Output::Idle);
         }
         Err(TaskError::Malformed(format!(

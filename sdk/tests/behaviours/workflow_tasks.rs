@@ -524,13 +524,14 @@ fn b020_patches_and_the_seed_come_before_messages_and_local_activities_after_all
          12 WorkflowTaskStarted
          13 WorkflowTaskCompleted
          14 MarkerRecorded name=core_patch details.patch-data={\"id\":\"p\",\"deprecated\":false}
-         15 WorkflowExecutionUpdateAccepted update=u1 name=tell sequencing=11
-         16 WorkflowExecutionUpdateCompleted update=u1 result=null
-         17 MarkerRecorded local_activity=1 activity=work result=\"gone\"
-         18 TimerStarted
-         19 TimerFired
-         20 WorkflowTaskScheduled
-         21 WorkflowTaskStarted",
+         15 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=[\"p\"]
+         16 WorkflowExecutionUpdateAccepted update=u1 name=tell sequencing=11
+         17 WorkflowExecutionUpdateCompleted update=u1 result=null
+         18 MarkerRecorded local_activity=1 activity=work result=\"gone\"
+         19 TimerStarted
+         20 TimerFired
+         21 WorkflowTaskScheduled
+         22 WorkflowTaskStarted",
         expect![[
             r#"CompleteWorkflowExecution result=["signal: patched true, seed 14456887154518335475","update: seed 14456887154518335475","timer","local activity"]"#
         ]],

@@ -38,7 +38,6 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use crate::replay::command_queue::{CommandBody, CommandId};
-use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -156,11 +155,11 @@ impl ActivityMachine {
         }
     }
 
-    /// Whether an event names this activity.
-    fn is(&self, activity_type: &str, activity_id: &str) -> bool {
+    /// Whether an event names this activity. A number is an id only in histories of Abide's: others count as they like.
+    fn is(&self, activity_type: &str, activity_id: &str, ours: bool) -> bool {
         let same_id = match &self.request.activity_id {
             Some(id) => id == activity_id,
-            None => is_decimal(activity_id, self.request.number),
+            None => !ours || is_decimal(activity_id, self.request.number),
         };
         same_id && self.request.activity_type == activity_type
     }
@@ -247,15 +246,19 @@ impl StateMachines {
         let activity_type = event.activity_type.as_ref().map_or("", |activity_type| &activity_type.name);
         let recorded = || format!("type={activity_type} id={}", event.activity_id);
         let command = self.confirm(id, "ActivityTaskScheduled", CommandType::ScheduleActivityTask, recorded)?;
-        let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
+        let ours = self.flags.is_ours();
         let machine = self.activity(command.machine);
-        if checked && !machine.is(activity_type, &event.activity_id) {
+        let is_first = machine.request.number == 1 && machine.request.activity_id.is_none();
+        if !machine.is(activity_type, &event.activity_id, ours) {
             let produced = format!("ScheduleActivityTask {}", machine.describe());
             let kind = NondeterminismKind::DifferentIdOrType;
             let error = Nondeterminism::new(kind, id, "ActivityTaskScheduled", recorded());
             return Err(error.produced(produced, command.location).into());
         }
         machine.scheduled_event_id = id;
+        if is_first && event.activity_id == "0" {
+            self.local_activities_count_from_0();
+        }
         self.begun_by(id, command.machine);
         self.activity_event(command.machine, id, "ActivityTaskScheduled", Input::Scheduled).map(drop)
     }
@@ -321,13 +324,14 @@ impl StateMachines {
         id: i64,
         event: &ActivityTaskCancelRequestedEventAttributes,
     ) -> Result<(), ReplayError> {
-        let recorded = || format!("scheduled={}", event.scheduled_event_id);
-        let name = "ActivityTaskCancelRequested";
-        let command = self.confirm(id, name, CommandType::RequestCancelActivityTask, recorded)?;
-        let machine = self.activity(command.machine);
-        if machine.scheduled_event_id != event.scheduled_event_id {
-            let produced = format!("RequestCancelActivityTask scheduled={}", machine.scheduled_event_id);
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
+        let (name, command_type) = ("ActivityTaskCancelRequested", CommandType::RequestCancelActivityTask);
+        let asked = self.find(event.scheduled_event_id);
+        self.commands.bring_forward(command_type, |machine| asked == Some(machine));
+        let recorded = self.describe_begun_by(event.scheduled_event_id);
+        let command = self.confirm(id, name, command_type, || recorded.clone())?;
+        if asked != Some(command.machine) {
+            let produced = format!("RequestCancelActivityTask {}", self.activity(command.machine).describe());
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded);
             return Err(error.produced(produced, command.location).into());
         }
         self.activity_event(command.machine, id, name, Input::CancelRequested).map(drop)
@@ -392,7 +396,7 @@ impl StateMachines {
 }
 
 /// Whether `text` is `number` in decimal, compared without writing the number out.
-fn is_decimal(text: &str, number: u32) -> bool {
+pub(super) fn is_decimal(text: &str, number: u32) -> bool {
     !text.starts_with('0') && !text.starts_with('+') && text.parse() == Ok(number)
 }
 

@@ -20,6 +20,7 @@ use abide_protos::temporal::api::history::v1::{
 
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
+use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
@@ -102,7 +103,20 @@ impl StateMachines {
         let name = "RequestCancelExternalWorkflowExecutionInitiated";
         let workflow_id = event.workflow_execution.as_ref().map_or("", |execution| &execution.workflow_id);
         let recorded = || format!("workflow={workflow_id}");
-        let command = self.confirm(id, name, CommandType::RequestCancelExternalWorkflowExecution, recorded)?;
+        let command_type = CommandType::RequestCancelExternalWorkflowExecution;
+        let machines = &self.machines;
+        self.commands.bring_forward(command_type, |key| match machines.get(key) {
+            Some(Machine::CancelExternal(machine)) => machine.workflow_id == workflow_id,
+            _ => false,
+        });
+        let command = self.confirm(id, name, command_type, recorded)?;
+        if let Some(Machine::CancelExternal(machine)) = self.machine(command.machine)
+            && machine.workflow_id != workflow_id
+        {
+            let produced = format!("RequestCancelExternalWorkflowExecution {}", machine.describe());
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
+            return Err(error.produced(produced, command.location).into());
+        }
         self.begun_by(id, command.machine);
         self.cancel_external_event(command.machine, id, name, Input::Initiated).map(drop)
     }

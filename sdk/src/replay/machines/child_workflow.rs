@@ -45,7 +45,6 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use crate::replay::command_queue::{CommandBody, CommandId};
-use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -293,13 +292,12 @@ impl StateMachines {
         let workflow_type = event.workflow_type.as_ref().map_or("", |workflow_type| &workflow_type.name);
         let recorded = || format!("type={workflow_type} id={}", event.workflow_id);
         let command = self.confirm(id, name, CommandType::StartChildWorkflowExecution, recorded)?;
-        let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
         let ours = self.flags.is_ours();
         let machine = self.child(command.machine);
         let same_type = machine.request.workflow_type == workflow_type;
         // Each SDK makes up ids in its own way: one that neither the author nor Abide chose cannot be the same.
         let any_id = machine.request.generated_id && !ours;
-        if checked && !(same_type && (any_id || machine.request.workflow_id == event.workflow_id)) {
+        if !(same_type && (any_id || machine.request.workflow_id == event.workflow_id)) {
             let produced = format!("StartChildWorkflowExecution {}", machine.describe());
             let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
             return Err(error.produced(produced, command.location).into());

@@ -32,7 +32,6 @@ use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
 use super::local_activity_marker::{MarkerData, MarkerIdentity, RecordedMarker};
 use crate::replay::command_queue::CommandBody;
-use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::{BackOff, LocalJob, Outcome};
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -108,8 +107,17 @@ pub(crate) struct LocalActivities {
     unsent: Vec<Key>,
     /// Those the worker is to cancel.
     cancels: Vec<u32>,
+    /// Whether the history's SDK numbers activities from 0: its markers say one less than is counted here.
+    counts_from_0: bool,
     /// Whether the history has markers of old Cores: see [`LocalActivityMachine::is_without_place`].
     any_without_place: bool,
+}
+
+impl LocalActivities {
+    /// The number here of what a marker calls by that number.
+    fn number(&self, recorded: u32) -> u32 {
+        recorded.saturating_add(u32::from(self.counts_from_0))
+    }
 }
 
 /// What a local activity is scheduled with.
@@ -212,9 +220,10 @@ impl LocalActivityMachine {
         }
     }
 
-    /// Whether this is its id and its type.
-    fn is_named(&self, activity_id: &str, activity_type: &str) -> bool {
-        self.request.activity_type == activity_type && self.activity_id() == activity_id
+    /// Whether this is its type, and its id if the author chose that or Abide made it up.
+    fn is_named(&self, activity_id: &str, activity_type: &str, ours: bool) -> bool {
+        let any_id = !ours && self.request.activity_id.is_none();
+        self.request.activity_type == activity_type && (any_id || self.activity_id() == activity_id)
     }
 
     fn marker(&self, ended: &Ended, activation_index: u64) -> CommandBody {
@@ -340,11 +349,24 @@ impl StateMachines {
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
     ) -> Result<bool, ReplayError> {
-        let marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
+        let mut marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
         let has_place = marker.data.activation_index.is_some();
+        if marker.data.seq == 0 {
+            self.local_activities_count_from_0();
+        }
+        marker.data.seq = self.local_activities.number(marker.data.seq);
         self.local_activities.recorded.insert(marker.data.seq);
         self.local_activities.markers.push_back(marker);
         Ok(has_place)
+    }
+
+    /// The history's SDK numbers activities from 0. Markers that were read before anything said so are numbered anew.
+    pub(crate) fn local_activities_count_from_0(&mut self) {
+        let local = &mut self.local_activities;
+        if !std::mem::replace(&mut local.counts_from_0, true) {
+            local.markers.iter_mut().for_each(|marker| marker.data.seq += 1);
+            local.recorded = local.recorded.iter().map(|seq| seq + 1).collect();
+        }
     }
 
     /// A marker's turn has come; without an event if nothing was left in it when the replay looked ahead.
@@ -402,11 +424,11 @@ impl StateMachines {
             }
         };
         let identity = identity.map_err(|error| unreadable(id, &error))?;
-        let checked = self.flags.uses(CoreFlag::IdAndTypeDeterminismChecks, self.replaying);
+        let ours = self.flags.is_ours();
         let (produced, at) = match self.machine(key) {
             Some(Machine::LocalActivity(machine)) => {
-                let is_named = machine.is_named(&identity.activity_id, &identity.activity_type);
-                if machine.request.seq == identity.seq && (is_named || !checked) {
+                let is_named = machine.is_named(&identity.activity_id, &identity.activity_type, ours);
+                if machine.request.seq == identity.seq && is_named {
                     return Ok(key);
                 }
                 (machine.describe(), issued_at)
@@ -424,7 +446,8 @@ impl StateMachines {
         event: Option<&'a MarkerRecordedEventAttributes>,
     ) -> Result<MarkerIdentity<'a>, String> {
         let said = event.ok_or_else(|| "it was read before".to_string()).and_then(MarkerIdentity::read);
-        said.or_else(|error| {
+        let numbered = said.map(|said| MarkerIdentity { seq: self.local_activities.number(said.seq), ..said });
+        numbered.or_else(|error| {
             let local = &self.local_activities;
             let ahead =
                 || local.markers.iter().find(|marker| marker.event_id == id).map(|marker| marker.data.identity());
@@ -507,8 +530,9 @@ impl StateMachines {
     /// Gives a local activity the outcome that its marker holds.
     fn local_activity_take_up(&mut self, key: Key, input: Input, marker: RecordedMarker) {
         self.local_activities.recorded.remove(&marker.data.seq);
+        let ours = self.flags.is_ours();
         let machine = self.local_activity(key);
-        if machine.is_named(&marker.data.activity_id, &marker.data.activity_type) {
+        if machine.is_named(&marker.data.activity_id, &marker.data.activity_type, ours) {
             machine.marker_event_id = NonZeroI64::new(marker.event_id);
         } else {
             let identity = marker.data.identity().into_owned();

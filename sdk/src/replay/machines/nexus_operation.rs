@@ -55,7 +55,6 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use crate::replay::command_queue::{CommandBody, CommandId};
-use crate::replay::flags::CoreFlag;
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -332,10 +331,9 @@ impl StateMachines {
         let name = "NexusOperationScheduled";
         let recorded = || described(&event.service, &event.operation);
         let command = self.confirm(id, name, CommandType::ScheduleNexusOperation, recorded)?;
-        let checked = self.flags.uses(CoreFlag::NexusOperationDeterminismChecks, self.replaying);
         let machine = self.nexus_operation(command.machine);
         let request = &machine.request;
-        if checked && !(request.service == event.service && request.operation == event.operation) {
+        if !(request.service == event.service && request.operation == event.operation) {
             let produced = format!("ScheduleNexusOperation {}", machine.describe());
             let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
             return Err(error.produced(produced, command.location).into());
@@ -381,13 +379,14 @@ impl StateMachines {
         id: i64,
         event: &NexusOperationCancelRequestedEventAttributes,
     ) -> Result<(), ReplayError> {
-        let recorded = || format!("scheduled={}", event.scheduled_event_id);
-        let name = "NexusOperationCancelRequested";
-        let command = self.confirm(id, name, CommandType::RequestCancelNexusOperation, recorded)?;
-        let machine = self.nexus_operation(command.machine);
-        if machine.scheduled_event_id != event.scheduled_event_id {
-            let produced = format!("RequestCancelNexusOperation scheduled={}", machine.scheduled_event_id);
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
+        let (name, command_type) = ("NexusOperationCancelRequested", CommandType::RequestCancelNexusOperation);
+        let asked = self.find(event.scheduled_event_id);
+        self.commands.bring_forward(command_type, |machine| asked == Some(machine));
+        let recorded = self.describe_begun_by(event.scheduled_event_id);
+        let command = self.confirm(id, name, command_type, || recorded.clone())?;
+        if asked != Some(command.machine) {
+            let produced = format!("RequestCancelNexusOperation {}", self.nexus_operation(command.machine).describe());
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded);
             return Err(error.produced(produced, command.location).into());
         }
         self.nexus_event(command.machine, id, name, Input::CancelRequested).map(drop)

@@ -115,9 +115,9 @@ impl StateMachines {
             return false;
         }
         patches.marked.insert(id.into());
-        // A replay repeats what was recorded; a live task writes the list unless it has become too long.
+        // The list is written unless it has become too long. Runs without the flag have none, but for Go's.
         let upsert = match found {
-            Some(upsert) if replaying => upsert.then(SearchAttributes::default),
+            Some(true) if replaying => Some(SearchAttributes::default()),
             _ if upserts => change_version(&patches.marked),
             _ => None,
         };

@@ -21,6 +21,7 @@ use abide_protos::temporal::api::history::v1::{
 
 use crate::replay::command_queue::{CommandBody, CommandId};
 use crate::replay::jobs::Outcome;
+use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
@@ -139,6 +140,13 @@ impl StateMachines {
         let workflow_id = event.workflow_execution.as_ref().map_or("", |execution| &execution.workflow_id);
         let recorded = || format!("name={} workflow={workflow_id}", event.signal_name);
         let command = self.confirm(id, name, CommandType::SignalExternalWorkflowExecution, recorded)?;
+        if let Some(Machine::SignalExternal(machine)) = self.machine(command.machine)
+            && !(machine.signal_name == event.signal_name && machine.workflow_id == workflow_id)
+        {
+            let produced = format!("SignalExternalWorkflowExecution {}", machine.describe());
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
+            return Err(error.produced(produced, command.location).into());
+        }
         self.begun_by(id, command.machine);
         self.signal_external_event(command.machine, id, name, Input::Initiated).map(drop)
     }

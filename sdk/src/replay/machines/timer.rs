@@ -19,6 +19,7 @@ use abide_protos::temporal::api::history::v1::{
     TimerCanceledEventAttributes, TimerFiredEventAttributes, TimerStartedEventAttributes,
 };
 
+use super::activity::is_decimal;
 use crate::replay::command_queue::{CommandBody, CommandId};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -159,7 +160,15 @@ impl StateMachines {
     pub(crate) fn timer_started(&mut self, id: i64, event: &TimerStartedEventAttributes) -> Result<(), ReplayError> {
         let recorded = || format!("id={}", event.timer_id);
         let command = self.confirm(id, "TimerStarted", CommandType::StartTimer, recorded)?;
-        self.timer(command.machine).started_event_id = id;
+        let ours = self.flags.is_ours();
+        let timer = self.timer(command.machine);
+        // Others number timers as they like.
+        if ours && !is_decimal(&event.timer_id, timer.number) {
+            let produced = format!("StartTimer {}", timer.describe());
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, "TimerStarted", recorded());
+            return Err(error.produced(produced, command.location).into());
+        }
+        timer.started_event_id = id;
         self.begun_by(id, command.machine);
         self.timer_event(command.machine, id, "TimerStarted", Input::TimerStarted)
     }
@@ -172,13 +181,14 @@ impl StateMachines {
     }
 
     pub(crate) fn timer_canceled(&mut self, id: i64, event: &TimerCanceledEventAttributes) -> Result<(), ReplayError> {
-        let recorded = || format!("id={}", event.timer_id);
+        let asked = self.find(event.started_event_id);
+        self.commands.bring_forward(CommandType::CancelTimer, |machine| asked == Some(machine));
+        let recorded = || format!("the timer of event {}", event.started_event_id);
         let command = self.confirm(id, "TimerCanceled", CommandType::CancelTimer, recorded)?;
-        let timer = self.timer(command.machine);
-        if timer.started_event_id != event.started_event_id {
-            let produced = format!("CancelTimer started={}", timer.started_event_id);
-            let recorded = format!("started={}", event.started_event_id);
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, "TimerCanceled", recorded);
+        if asked != Some(command.machine) {
+            let produced =
+                format!("CancelTimer of the timer of event {}", self.timer(command.machine).started_event_id);
+            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, "TimerCanceled", recorded());
             return Err(error.produced(produced, command.location).into());
         }
         self.timer_event(command.machine, id, "TimerCanceled", Input::TimerCanceled)

@@ -220,6 +220,12 @@ impl StateMachines {
         id: i64,
         event: &mut WorkflowExecutionUpdateAcceptedEventAttributes,
     ) {
+        let update_id = &event.protocol_instance_id;
+        let runs = |machine: &Machine| matches!(machine, Machine::Update(update) if update.id == *update_id);
+        if self.jobs.has_update(update_id) || self.machines.iter().any(|(_, machine)| runs(machine)) {
+            // Accepted already: its event will find no command.
+            return;
+        }
         let admitted = &mut self.updates.admitted;
         let found = admitted.iter().position(|request| request.update_id == event.protocol_instance_id);
         let mut request = match (found, event.accepted_request.take()) {

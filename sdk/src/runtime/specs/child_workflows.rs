@@ -425,18 +425,20 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
 }
 
 #[test]
-fn without_flag_1_the_recorded_child_is_taken_as_it_is() {
-    check_recorded(
-        |ctx| async move {
-            let child = ctx.child_workflow(chore, 7).workflow_id("child-1").start().await?;
-            Ok(child.workflow_id().to_string())
-        },
-        &after_first_task(&STARTED.replace("Initiated", "Initiated id=another type=other"))
-            .replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=none"),
-        expect![[r#"
-            RequestCancelExternalWorkflowExecution id=another child_workflow_only=true
-            CompleteWorkflowExecution result="another""#]],
-    );
+fn another_type_is_refused_whoever_recorded_it() {
+    let history = after_first_task(&STARTED.replace("Initiated", "Initiated id=another type=other"));
+    for flags in ["flags=none", "sdk=temporal-go flags=none"] {
+        check_recorded(
+            |ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },
+            &history.replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {flags}")),
+            expect![[r#"
+                Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                  history:  event 5 StartChildWorkflowExecutionInitiated: type=other id=another
+                  code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
+                  at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
+                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+        );
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod broken_histories;
 mod cancellation;
 mod child_cancellation;
 mod child_workflows;
+mod compared;
 mod conditions;
 mod ends;
 mod external_workflows;

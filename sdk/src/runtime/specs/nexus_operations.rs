@@ -601,9 +601,18 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
               at:       nexus_operations.rs `let elsewhere = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", ELSEWHERE, 7).await?) };`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Older SDKs did not compare: their histories are not refused.
+    // The same without the flag: it tells what Core compares, not what a type is.
     let without = history.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=1,2,3");
-    check_recorded(other, &without, expect![[r#"CompleteWorkflowExecution result="paid""#]]);
+    check_recorded(
+        other,
+        &without,
+        expect![[r#"
+        Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+          history:  event 5 NexusOperationScheduled: service=service operation=operation
+          code now: ScheduleNexusOperation service=service operation=other
+          at:       nexus_operations.rs `let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };`
+          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
     // The endpoint is where the operation is, not what it is: it may change.
     check_recorded(
         |ctx| async move { Ok(ctx.nexus_operation("new-endpoint", PAY, 7).await?) },

@@ -94,6 +94,30 @@ fn b114_the_validator_is_not_run_on_replay() {
 }
 
 #[test]
+fn an_update_that_was_accepted_twice_is_refused() {
+    check_workflow_recorded(
+        Diary::run,
+        &after_first_task(
+            "5 TimerStarted
+             6 WorkflowTaskScheduled
+             7 WorkflowTaskStarted
+             8 WorkflowTaskCompleted
+             9 WorkflowExecutionUpdateAccepted update=u1 name=slowly args=\"a\"
+             10 WorkflowExecutionUpdateAccepted update=u1 name=slowly args=\"a\"
+             11 TimerStarted
+             12 WorkflowTaskScheduled
+             13 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 10 WorkflowExecutionUpdateAccepted: update=u1 name=slowly
+              code now: StartTimer id=2
+              at:       updates_replayed.rs `ctx.timer(secs(2)).await?;`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+    );
+}
+
+#[test]
 fn accepted_and_completed_over_three_tasks_between_a_signal_and_a_timer() {
     check_diary(
         &after_first_task(

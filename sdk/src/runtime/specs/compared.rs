@@ -1,0 +1,367 @@
+//! What a replay compares: the type always, an id only where the author chose it or Abide recorded it; and at the end of
+//! a history everything that the code has issued by then.
+
+use std::future::Future;
+
+use expect_test::{Expect, expect};
+
+use super::harness::{run_of, task};
+use crate::definition::PayloadValue;
+use crate::duration::secs;
+use crate::failure::WorkflowError;
+use crate::replay::text::parse_history;
+use crate::replay::{Input, Output};
+use crate::workflow::WorkflowContext;
+use crate::{ActivityError, activity};
+
+#[activity]
+async fn charge(cents: u64) -> Result<String, ActivityError> {
+    Ok(format!("charged {cents}"))
+}
+
+/// What is said of a history that begins with a task that `flags` says something of: where it parts, if it does.
+fn verdict<F, Fut, T>(workflow: F, flags: &str, rest: &str) -> String
+where
+    F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, WorkflowError>> + 'static,
+    T: PayloadValue,
+{
+    let mut id = 0;
+    let first = format!("WorkflowExecutionStarted type=wf; b; c {flags}; {rest}");
+    let mut lines = Vec::new();
+    let mut line = |event: &str| {
+        id += 1;
+        lines.push(format!("{id} {event}"));
+    };
+    for event in first.split(';').map(str::trim).filter(|event| !event.is_empty()) {
+        match event.split_once(' ').unwrap_or((event, "")) {
+            // A workflow task begins; it is completed.
+            ("b", _) => ["WorkflowTaskScheduled", "WorkflowTaskStarted"].into_iter().for_each(&mut line),
+            ("c", flags) => line(&format!("WorkflowTaskCompleted {flags}")),
+            _ => line(event),
+        }
+    }
+    let events =
+        parse_history(&lines.join("\n")).unwrap_or_else(|error| panic!("the spec's history is wrong: {error}"));
+    match run_of(workflow).handle(Input::WorkflowTask(Box::new(task(&events)))) {
+        Output::Fail(failure) => match failure.nondeterminism {
+            Some(error) => {
+                let produced = error.produced_command().unwrap_or("nothing");
+                format!("event {} {}: {}, not {produced}", error.event_id(), error.event_type(), error.recorded())
+            }
+            None => failure.failure.message,
+        },
+        _ => "fits".to_string(),
+    }
+}
+
+fn check(verdicts: &[String], expected: Expect) {
+    expected.assert_eq(&verdicts.join("\n"));
+}
+
+async fn one_timer(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(ctx.timer(secs(60)).await?)
+}
+
+async fn two_timers(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    let (one, other) = (ctx.timer(secs(60)).start(), ctx.timer(secs(60)).start());
+    one.await?;
+    Ok(other.await?)
+}
+
+// ---- the end of a history --------------------------------------------------------------------------------------------
+
+#[test]
+fn an_open_history_holds_all_that_its_answered_tasks_issued() {
+    let ends = [
+        "",
+        "WorkflowExecutionSignaled",
+        "WorkflowExecutionSignaled; b",
+        "WorkflowExecutionSignaled; b; WorkflowExecutionSignaled",
+        "WorkflowExecutionSignaled; b; WorkflowTaskTimedOut",
+        "WorkflowExecutionSignaled; b; c",
+        "WorkflowExecutionSignaled; b; c; WorkflowExecutionSignaled; b; c",
+        "WorkflowExecutionTimedOut",
+        "WorkflowExecutionTerminated",
+        "WorkflowExecutionSignaled; b; WorkflowExecutionTerminated",
+    ];
+    for end in ends {
+        let history = format!("TimerStarted; {end}");
+        assert_eq!(verdict(one_timer, "", &history), "fits", "{end}");
+        let error = verdict(two_timers, "", &history);
+        assert!(
+            error.ends_with("the task that issued the command is over, without an event for it, not StartTimer id=2"),
+            "{end}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_a_task_in_hand_issues_has_no_events_yet() {
+    check(
+        &[
+            verdict(one_timer, "", ""),
+            verdict(|_| async move { Ok(()) }, "", "TimerStarted; TimerFired; b"),
+            verdict(one_timer, "", "TimerStarted; TimerFired; b; WorkflowExecutionSignaled"),
+        ],
+        expect![[r#"
+            event 4 the end of the history: the task that issued the command is over, without an event for it, not StartTimer id=1
+            event 5 TimerStarted: id=1, not CompleteWorkflowExecution
+            fits"#]],
+    );
+}
+
+#[test]
+fn a_history_that_was_cut_off_right_before_its_end_is_taken_as_core_takes_it() {
+    let closes = |_| async move { Ok(()) };
+    let closes_later = |ctx: WorkflowContext| async move {
+        ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start().detach();
+        Ok(())
+    };
+    check(
+        &[
+            verdict(closes, "", ""),
+            verdict(closes, "", "WorkflowExecutionSignaled"),
+            verdict(closes, "", "WorkflowExecutionTerminated"),
+            verdict(closes_later, "", "ActivityTaskScheduled type=charge"),
+        ],
+        expect![[r#"
+            fits
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution"#]],
+    );
+}
+
+#[test]
+fn code_that_issues_something_at_a_heartbeat_does_not_fit_it() {
+    // The next task has not begun yet, so nothing joins the two.
+    check(
+        &[verdict(one_timer, "", "WorkflowTaskScheduled"), verdict(one_timer, "", "b")],
+        expect![[r#"
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not StartTimer id=1
+            fits"#]],
+    );
+}
+
+// ---- activities --------------------------------------------------------------------------------------------------------
+
+async fn unnamed(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.activity(charge, 1).start_to_close_timeout(secs(5)).await?;
+    Ok(())
+}
+
+async fn named(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.activity(charge, 1).start_to_close_timeout(secs(5)).activity_id("mine").await?;
+    Ok(())
+}
+
+#[test]
+fn an_activitys_type_is_compared_always_and_its_id_if_somebody_chose_it() {
+    let mut verdicts = Vec::new();
+    for sdk in ["flags=none", "sdk=temporal-go flags=none", "sdk=temporal-python", "sdk=swift-temporal", "sdk=abide"] {
+        for event in ["type=charge id=0", "type=charge id=01", "type=charge id=1", "type=refund id=1"] {
+            let history = format!("ActivityTaskScheduled {event}");
+            verdicts.push(format!("{sdk}: {}", verdict(unnamed, sdk, &history)));
+        }
+    }
+    verdicts.push(verdict(named, "sdk=temporal-go flags=none", "ActivityTaskScheduled type=charge id=5"));
+    verdicts.push(verdict(named, "sdk=temporal-go flags=none", "ActivityTaskScheduled type=charge id=mine"));
+    check(
+        &verdicts,
+        expect![[r#"
+        flags=none: fits
+        flags=none: fits
+        flags=none: fits
+        flags=none: event 5 ActivityTaskScheduled: type=refund id=1, not ScheduleActivityTask type=charge id=1
+        sdk=temporal-go flags=none: fits
+        sdk=temporal-go flags=none: fits
+        sdk=temporal-go flags=none: fits
+        sdk=temporal-go flags=none: event 5 ActivityTaskScheduled: type=refund id=1, not ScheduleActivityTask type=charge id=1
+        sdk=temporal-python: fits
+        sdk=temporal-python: fits
+        sdk=temporal-python: fits
+        sdk=temporal-python: event 5 ActivityTaskScheduled: type=refund id=1, not ScheduleActivityTask type=charge id=1
+        sdk=swift-temporal: fits
+        sdk=swift-temporal: fits
+        sdk=swift-temporal: fits
+        sdk=swift-temporal: event 5 ActivityTaskScheduled: type=refund id=1, not ScheduleActivityTask type=charge id=1
+        sdk=abide: event 5 ActivityTaskScheduled: type=charge id=0, not ScheduleActivityTask type=charge id=1
+        sdk=abide: event 5 ActivityTaskScheduled: type=charge id=01, not ScheduleActivityTask type=charge id=1
+        sdk=abide: fits
+        sdk=abide: event 5 ActivityTaskScheduled: type=refund id=1, not ScheduleActivityTask type=charge id=1
+        event 5 ActivityTaskScheduled: type=charge id=5, not ScheduleActivityTask type=charge id=mine
+        fits"#]],
+    );
+}
+
+#[test]
+fn a_run_whose_sdk_numbers_activities_from_0_goes_on() {
+    // Found in the wild: swift-temporal 1.3.1.
+    let eight = |ctx: WorkflowContext| async move {
+        let activities: Vec<_> =
+            (0..8).map(|cents| ctx.activity(charge, cents).start_to_close_timeout(secs(10)).start()).collect();
+        for activity in activities {
+            activity.await?;
+        }
+        Ok(())
+    };
+    let scheduled = |first: u32| {
+        let ids = (first..first + 8).map(|id| format!("ActivityTaskScheduled id={id} type=charge"));
+        ids.collect::<Vec<_>>().join("; ")
+    };
+    let rest = "ActivityTaskStarted scheduled=8; ActivityTaskCompleted scheduled=8; b";
+    let flags = "flags=1,2,3 sdk=swift-temporal sdk_version=1.3.1";
+    for first in [0, 1, 100] {
+        assert_eq!(verdict(eight, flags, &format!("{}; {rest}", scheduled(first))), "fits");
+    }
+    let ours = verdict(eight, "sdk=abide", &format!("{}; {rest}", scheduled(0)));
+    assert_eq!(ours, "event 5 ActivityTaskScheduled: type=charge id=0, not ScheduleActivityTask type=charge id=1");
+}
+
+#[test]
+fn a_local_activity_may_be_numbered_from_0() {
+    let two = |ctx: WorkflowContext| async move {
+        let call = || ctx.local_activity(charge, 1).start_to_close_timeout(secs(5));
+        let (one, other) = (call().start(), call().start());
+        let texts = (one.await?, other.await?);
+        ctx.wait_until(|| false).await?;
+        Ok(texts)
+    };
+    let marker = |seq: u32, id: &str, activity_type: &str| {
+        format!(
+            r#"MarkerRecorded name=core_local_activity details.data={{"seq":{seq},"attempt":1,"activity_id":"{id}","activity_type":"{activity_type}","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1}} details.result="done""#
+        )
+    };
+    let both = |one: String, other: String| format!("{one}; {other}");
+    let swift = "sdk=swift-temporal";
+    check(
+        &[
+            verdict(two, swift, &both(marker(1, "1", "charge"), marker(2, "2", "charge"))),
+            verdict(two, swift, &both(marker(0, "0", "charge"), marker(1, "1", "charge"))),
+            verdict(two, swift, &both(marker(1, "1", "charge"), marker(0, "0", "charge"))),
+            verdict(two, swift, &both(marker(0, "0", "charge"), marker(1, "1", "refund"))),
+            verdict(two, swift, &both(marker(0, "a", "charge"), marker(1, "b", "charge"))),
+            verdict(two, "sdk=abide", &both(marker(1, "1", "charge"), marker(2, "b", "charge"))),
+        ],
+        expect![[r#"
+            fits
+            fits
+            fits
+            event 6 MarkerRecorded: local_activity=2 type=refund id=1, not local_activity=2 type=charge id=2
+            fits
+            event 6 MarkerRecorded: local_activity=2 type=charge id=b, not local_activity=2 type=charge id=2"#]],
+    );
+}
+
+// ---- everything else ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn timers_are_compared_by_number_in_abides_own_histories() {
+    check(
+        &[
+            verdict(one_timer, "sdk=temporal-go flags=none", "TimerStarted id=5"),
+            verdict(one_timer, "sdk=abide", "TimerStarted id=1"),
+            verdict(one_timer, "sdk=abide", "TimerStarted id=2"),
+        ],
+        expect![[r#"
+            fits
+            fits
+            event 5 TimerStarted: id=2, not StartTimer id=1"#]],
+    );
+}
+
+#[test]
+fn a_message_to_another_workflow_is_compared_by_what_it_says_and_to_whom() {
+    let cancels = |ctx: WorkflowContext| async move { Ok(ctx.external_workflow("other").cancel().await?) };
+    check(
+        &[
+            verdict(cancels, "", "RequestCancelExternalWorkflowExecutionInitiated workflow_execution=other"),
+            verdict(
+                cancels,
+                "flags=none",
+                "RequestCancelExternalWorkflowExecutionInitiated workflow_execution=another",
+            ),
+        ],
+        expect![[r#"
+            fits
+            event 5 RequestCancelExternalWorkflowExecutionInitiated: workflow=another, not RequestCancelExternalWorkflowExecution workflow=other"#]],
+    );
+}
+
+#[test]
+fn the_requests_to_cancel_of_one_task_have_no_order() {
+    let timers = |ctx: WorkflowContext| async move {
+        let timers = [ctx.timer(secs(60)).start(), ctx.timer(secs(60)).start(), ctx.timer(secs(60)).start()];
+        ctx.timer(secs(1)).await?;
+        timers[0].cancel();
+        timers[1].cancel();
+        Ok(ctx.wait_until(|| false).await?)
+    };
+    let activities = |ctx: WorkflowContext| async move {
+        let call = |cents| ctx.activity(charge, cents).start_to_close_timeout(secs(60));
+        let activities = [call(1).start(), call(2).start(), call(3).start()];
+        ctx.timer(secs(1)).await?;
+        activities[0].cancel();
+        activities[1].cancel();
+        Ok(ctx.wait_until(|| false).await?)
+    };
+    let begun = |what: &str| format!("{what}; {what}; {what}; TimerStarted; TimerFired started=8; b; c");
+    let cancelled =
+        |begun: &str, ids: [&str; 2]| format!("{begun}; {}; {}; WorkflowExecutionSignaled; b", ids[0], ids[1]);
+    let (timer, activity) = (begun("TimerStarted"), begun("ActivityTaskScheduled type=charge"));
+    check(
+        &[
+            verdict(timers, "", &cancelled(&timer, ["TimerCanceled started=5", "TimerCanceled started=6"])),
+            verdict(timers, "", &cancelled(&timer, ["TimerCanceled started=6", "TimerCanceled started=5"])),
+            verdict(timers, "", &cancelled(&timer, ["TimerCanceled started=5", "TimerCanceled started=7"])),
+            verdict(
+                activities,
+                "",
+                &cancelled(
+                    &activity,
+                    ["ActivityTaskCancelRequested scheduled=6", "ActivityTaskCancelRequested scheduled=5"],
+                ),
+            ),
+            verdict(
+                activities,
+                "",
+                &cancelled(
+                    &activity,
+                    ["ActivityTaskCancelRequested scheduled=6", "ActivityTaskCancelRequested scheduled=7"],
+                ),
+            ),
+        ],
+        expect![[r#"
+            fits
+            fits
+            event 14 TimerCanceled: the timer of event 7, not CancelTimer of the timer of event 6
+            fits
+            event 14 ActivityTaskCancelRequested: activity type=charge id=3, not RequestCancelActivityTask type=charge id=1"#]],
+    );
+}
+
+#[test]
+fn a_patchs_marker_is_followed_by_the_list_of_patches_if_the_flag_says_so() {
+    let patched = |ctx: WorkflowContext| async move {
+        ctx.patched("p");
+        one_timer(ctx).await
+    };
+    let marker = r#"MarkerRecorded name=core_patch details.patch-data={"id":"p","deprecated":false}"#;
+    let upsert = r#"UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=["p"]"#;
+    check(
+        &[
+            verdict(patched, "", &format!("{marker}; {upsert}; TimerStarted")),
+            verdict(patched, "", &format!("{marker}; TimerStarted")),
+            verdict(patched, "flags=1", &format!("{marker}; TimerStarted")),
+            verdict(patched, "", &format!("{upsert}; TimerStarted")),
+            verdict(patched, "", "TimerStarted"),
+        ],
+        expect![[r#"
+            fits
+            event 6 TimerStarted: id=1, not UpsertWorkflowSearchAttributes of TemporalChangeVersion
+            fits
+            event 5 UpsertWorkflowSearchAttributes: of TemporalChangeVersion, not StartTimer id=1
+            fits"#]],
+    );
+}
