@@ -18,7 +18,7 @@ use abide::prelude::*;
 use abide_testing::server::TestServer;
 
 use crate::gateway::Gateway;
-use crate::order::{Order, process_order};
+use crate::order::{Order, ProcessOrderWorkflow, process_order};
 use crate::workers::{Role, Workers};
 
 /// After the last kill an order needs its longest wait and some: what then is not done is lost.
@@ -84,7 +84,7 @@ async fn place_orders(
     run: &str,
     settings: &Settings,
     workers: &mut Workers,
-) -> Result<Vec<WorkflowHandle<process_order>>, Box<dyn Error>> {
+) -> Result<Vec<WorkflowHandle<ProcessOrderWorkflow>>, Box<dyn Error>> {
     let pause = Duration::from_secs(settings.seconds) / settings.orders.max(1);
     let mut ticks = tokio::time::interval(pause.max(millis(1)));
     let mut handles = Vec::new();
@@ -105,7 +105,7 @@ async fn place_orders(
 }
 
 /// Waits for all orders; those that ended in another way than completed.
-async fn completed(handles: &[WorkflowHandle<process_order>]) -> Vec<String> {
+async fn completed(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> Vec<String> {
     let mut others = Vec::new();
     for handle in handles {
         if let Err(error) = handle.result().await {
@@ -116,7 +116,7 @@ async fn completed(handles: &[WorkflowHandle<process_order>]) -> Vec<String> {
 }
 
 /// The histories of orders that are open, for the reader of a failed run.
-async fn still_open(handles: &[WorkflowHandle<process_order>]) -> String {
+async fn still_open(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> String {
     let mut text = String::new();
     for handle in handles {
         if let Ok(history) = handle.fetch_history().await {

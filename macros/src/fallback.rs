@@ -23,11 +23,7 @@ pub(crate) fn arguments(
     sig: &Signature,
     self_ty: Option<&Type>,
 ) -> TokenStream {
-    let guess = |ty: &Type| {
-        let ty = owned_type(ty);
-        if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }
-    };
-    let args: Vec<_> = callable.args.iter().map(guess).collect();
+    let args = arg_types(callable, sig, self_ty);
     let args = match args.as_slice() {
         [one] => quote!(#one),
         _ => quote!((#(#args),*)),
@@ -51,6 +47,15 @@ pub(crate) fn arguments(
             }
         }
     }
+}
+
+/// Types of the arguments that are as near as can be.
+pub(crate) fn arg_types(callable: &Callable, sig: &Signature, self_ty: Option<&Type>) -> Vec<TokenStream> {
+    let guess = |ty: &Type| {
+        let ty = owned_type(ty);
+        if is_usable(&ty, sig) { without_self(&ty, self_ty) } else { quote!(()) }
+    };
+    callable.args.iter().map(guess).collect()
 }
 
 /// Whether the type after the arrow can be asked what the definition returns.

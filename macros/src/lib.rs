@@ -6,14 +6,15 @@
 //! of the same name (`fallback`), so that the rest of the program is checked and an IDE keeps working.
 //!
 //! The output names only `::core`, `::abide::__private` and what the user wrote. Its own variables begin with `__abide_`:
-//! a definition is a unit struct, and a unit struct takes every pattern of its name, so that an activity named `args`
-//! would turn `let args = ..` into a comparison with that struct.
+//! a constant of the user's takes every pattern of its name, so that one named `args` would turn `let args = ..` into a
+//! comparison with it.
 
 mod activity;
 mod application_error;
 mod attr;
 mod diagnostics;
 mod fallback;
+mod function;
 mod item;
 mod marker;
 mod methods;
@@ -26,15 +27,18 @@ use proc_macro::TokenStream;
 
 /// Makes a function an activity.
 ///
-/// The function may be async or not, may take `ctx: &ActivityContext` first, takes any number of owned arguments, and
+/// The function may be async or not, may take `ctx: &ActivityContext` first, takes up to 12 owned arguments, and
 /// returns `Result<T, ActivityError>` (any error type that turns into an `ActivityError` will do). Its name on the
 /// wire is the function's, or `#[activity(name = "..")]`. Arguments and `T` travel as JSON by serde.
 ///
-/// The function becomes a value of the same name: `ctx.activity(check_inventory, items)` schedules it,
-/// `worker.activities(check_inventory)` registers it, and `check_inventory(items).await` still calls it, in a unit
-/// test for instance.
+/// The function stays a function: `ctx.activity(check_inventory, items)` schedules it,
+/// `worker.activities(check_inventory)` registers it, and `check_inventory(items).await` calls it, in a unit test for
+/// instance. Variables may be named like it. It returns a future whose type carries the *definition*, a type
+/// `CheckInventoryActivity` beside the function; name it where a type has to be named:
+/// `ActivityCall<CheckInventoryActivity>`.
 ///
 /// An activity that is not async runs inside the future of its attempt, on the thread that polls it: let it be short.
+/// Called directly it is awaited, too.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -95,8 +99,9 @@ pub fn activities(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an async function a workflow, or a struct the state of one.
 ///
-/// A function may take `ctx: &WorkflowContext` first, takes any number of owned arguments, and returns
-/// `Result<T, WorkflowError>`. It becomes a value of the same name that can still be called.
+/// A function may take `ctx: &WorkflowContext` first, takes up to 12 owned arguments, and returns
+/// `Result<T, WorkflowError>`. It stays a function, which can be called. The definition that its return type carries is,
+/// for a function `process_order`, a type `ProcessOrderWorkflow`: `WorkflowHandle<ProcessOrderWorkflow>`.
 ///
 /// A struct starts from its `Default`, or from the `#[init]` constructor of its impl block; the code stands in an
 /// impl block with `#[workflow_methods]`.

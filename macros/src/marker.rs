@@ -1,16 +1,16 @@
-//! Writes what every definition has: the arguments it takes, and that it can still be called like the function it was.
+//! Writes what every definition has: the arguments it takes; and for those of methods, that they can still be called.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::spanned::Spanned;
-use syn::{Attribute, Type};
 
 use crate::signature::Callable;
 use crate::types::without_self;
 
 /// A definition's type, and what its code is.
 pub(crate) struct Marker<'a> {
-    /// The type: `check_inventory`, or `Payments_charge<Payments>`.
+    /// The type: `CheckInventoryActivity`, or `Payments_charge<Payments>`.
     pub(crate) ty: TokenStream,
     pub(crate) callable: &'a Callable,
     /// The type of the impl block, for methods.
@@ -68,7 +68,7 @@ impl Marker<'_> {
         }
     }
 
-    /// `impl Deref` to a function pointer, which makes `check_inventory(items)` a call.
+    /// `impl Deref` to a function pointer, which makes `Payments::charge(&payments, payment)` a call.
     pub(crate) fn deref(&self) -> TokenStream {
         let Shape { host, context, for_any, output, .. } = self.shape();
         let (ty, types, names) = (&self.ty, self.callable.arg_types(self.self_ty), self.callable.arg_names());
@@ -159,22 +159,6 @@ impl Callable {
         let names = self.arg_names();
         let wait = self.is_async.then(|| quote!(.await));
         quote!(#body(#host #ctx #(#names),*) #wait)
-    }
-}
-
-/// The unit struct that a function becomes.
-pub(crate) fn unit_struct(
-    shown: &[Attribute],
-    cfgs: &[Attribute],
-    vis: &syn::Visibility,
-    ident: &Ident,
-) -> TokenStream {
-    quote! {
-        #(#cfgs)*
-        #(#shown)*
-        #[allow(non_camel_case_types)]
-        #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
-        #vis struct #ident;
     }
 }
 

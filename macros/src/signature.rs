@@ -9,6 +9,9 @@ use crate::diagnostics::Diagnostics;
 use crate::role::{Asyncness, Receiver, Role};
 use crate::types::{find_borrow, find_impl, without_self};
 
+/// How many arguments a function may have: the traits by which it names its definition are written for as many.
+const MAX_ARGUMENTS: usize = 12;
+
 /// A function that runs behind a definition.
 #[derive(Clone)]
 pub(crate) struct Callable {
@@ -158,10 +161,17 @@ fn validate_parameters(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         diagnostics.error(variadic, "each argument needs a name and a type");
     }
     let mut is_first = true;
+    let mut arguments = 0;
     for input in &sig.inputs {
         let FnArg::Typed(arg) = input else { continue };
         if !(is_first && is_context(arg, role)) {
             validate_argument(arg, role, diagnostics);
+            arguments += 1;
+            if arguments == MAX_ARGUMENTS + 1 && matches!(role, Role::ActivityFunction | Role::WorkflowFunction) {
+                let message =
+                    format!("{} takes at most {MAX_ARGUMENTS} arguments: put them into a struct", role.noun());
+                diagnostics.error(arg, message);
+            }
         } else if let Type::Reference(reference) = &*arg.ty
             && let Some(token) = &reference.mutability
         {

@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 
 pub use abide_protos::temporal::api::common::v1::Payload;
 
-pub use crate::activity::{Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry};
+pub use crate::activity::{
+    Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry, CalledActivity,
+};
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{
     ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
@@ -26,8 +28,8 @@ pub use crate::failure::application_error::{failure_with_details, read_details};
 pub use crate::failure::{ApplicationError, ApplicationFailure, ErrorCategory, Failure, WorkflowError};
 pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
-    HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext,
-    WorkflowImplementation, WorkflowInstance,
+    CalledWorkflow, HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,
+    WorkflowContext, WorkflowImplementation, WorkflowInstance,
 };
 
 use crate::definition::PayloadValue;

@@ -2,7 +2,14 @@
 //!
 //! A definition is a small value (a *marker*) that names the thing on the wire and says how its arguments and its
 //! result travel. The attribute macros write these implementations; `ctx.activity(..)`, `client.start(..)` and
-//! `handle.signal(..)` take markers by value, so a wrong argument is a type error at the call.
+//! `handle.signal(..)` are given what names a definition, so a wrong argument is a type error at the call.
+//!
+//! Definitions of methods (`Payments::charge`, `Player::submit`) are given by value. A function with `#[activity]` or
+//! `#[workflow]` stays a function, whose return type carries its definition: a constant or unit struct of the
+//! function's name would be a *pattern* of that name, and `let charge = ..` would be compared with it. [`Activity`] and
+//! [`Workflow`] take both.
+
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,10 +49,126 @@ pub trait Arguments {
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 
-/// A workflow type: what a client starts and a parent runs as a child.
+/// What can be named as an activity: a function with `#[activity]`, or a value that is an [`ActivityDefinition`].
+///
+/// `Kind` tells the two apart, and the compiler finds it. Code that passes an activity on is generic over it:
+///
+/// ```
+/// # use abide::prelude::*;
+/// # use abide::{Activity, ActivityDefinition};
+/// fn type_of<Kind>(activity: impl Activity<Kind>) -> &'static str {
+///     activity.definition().name()
+/// }
+///
+/// #[activity]
+/// async fn charge(cents: u64) -> Result<(), ActivityError> {
+///     Ok(())
+/// }
+///
+/// assert_eq!(type_of(charge), "charge");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an activity",
+    label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`"
+)]
+pub trait Activity<Kind> {
+    /// What it stands for.
+    type Definition: ActivityDefinition;
+
+    /// What it stands for, as a value.
+    fn definition(self) -> Self::Definition;
+}
+
+/// What can be named as a workflow: a function with `#[workflow]`, or a value that is a [`WorkflowDefinition`].
+///
+/// `Kind` tells the two apart, and the compiler finds it, as that of an [`Activity`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
     label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
+)]
+pub trait Workflow<Kind> {
+    /// What it stands for.
+    type Definition: WorkflowDefinition;
+
+    /// What it stands for, as a value.
+    fn definition(self) -> Self::Definition;
+}
+
+/// The kind of what is a definition itself.
+#[derive(Debug)]
+pub struct ByValue;
+
+/// The kind of functions whose return type carries the definition `D`: by their context (`()` without one), their
+/// arguments and what they return.
+#[derive(Debug)]
+pub struct ByFunction<Context, Args, D, R>(PhantomData<(Context, Args, D, R)>);
+
+#[diagnostic::do_not_recommend]
+impl<D: ActivityDefinition> Activity<ByValue> for D {
+    type Definition = D;
+
+    fn definition(self) -> D {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<D: WorkflowDefinition> Workflow<ByValue> for D {
+    type Definition = D;
+
+    fn definition(self) -> D {
+        self
+    }
+}
+
+/// Lets functions that return `$Called` name the definition in that type: with a context or without, and up to 12
+/// arguments, which are those of the definition. (`MAX_ARGUMENTS` of the macros is the same number.)
+macro_rules! named_by_functions {
+    ($Named:ident, $Definition:ident, $Context:ident, $Called:ident) => {
+        named_by_functions! { $Named, $Definition, $Context, $Called:
+            () (A1) (A1, A2) (A1, A2, A3) (A1, A2, A3, A4) (A1, A2, A3, A4, A5) (A1, A2, A3, A4, A5, A6)
+            (A1, A2, A3, A4, A5, A6, A7) (A1, A2, A3, A4, A5, A6, A7, A8) (A1, A2, A3, A4, A5, A6, A7, A8, A9)
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10) (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11)
+            (A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12)
+        }
+    };
+    ($Named:ident, $Definition:ident, $Context:ident, $Called:ident: $(($($Arg:ident),*))*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<F, D, R, $($Arg),*> $Named<ByFunction<(), ($($Arg,)*), D, R>> for F
+        where
+            F: Fn($($Arg),*) -> $Called<'static, D, R>,
+            D: $Definition<Args = named_by_functions!(@args $($Arg),*)> + Default,
+        {
+            type Definition = D;
+
+            fn definition(self) -> D {
+                D::default()
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<F, D, R, $($Arg),*> $Named<ByFunction<$Context, ($($Arg,)*), D, R>> for F
+        where
+            F: for<'a> Fn(&'a $Context, $($Arg),*) -> $Called<'a, D, R>,
+            D: $Definition<Args = named_by_functions!(@args $($Arg),*)> + Default,
+        {
+            type Definition = D;
+
+            fn definition(self) -> D {
+                D::default()
+            }
+        }
+    )*};
+    (@args $Arg:ident) => { $Arg };
+    (@args $($Arg:ident),*) => { ($($Arg),*) };
+}
+pub(crate) use named_by_functions;
+
+/// A workflow type: what a client starts and a parent runs as a child.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the definition of a workflow",
+    label = "expected a definition: `Type::run`, or `function.definition()` of a function with `#[workflow]`",
+    note = "`impl Workflow<Kind>` takes functions too"
 )]
 pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
     /// What the workflow returns when it completes.
@@ -57,8 +180,9 @@ pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
 
 /// An activity type: what a workflow schedules with `ctx.activity(..)`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an activity",
-    label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`"
+    message = "`{Self}` is not the definition of an activity",
+    label = "expected a definition: `Type::method`, or `function.definition()` of a function with `#[activity]`",
+    note = "`impl Activity<Kind>` takes functions too"
 )]
 pub trait ActivityDefinition: Arguments + Copy + Send + Sync + 'static {
     /// What the activity returns when it completes.

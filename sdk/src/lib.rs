@@ -49,8 +49,8 @@ pub use by_name::{ActivityType, QueryType, SignalType, Signature, UpdateType, Wo
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
-    WorkflowDefinition,
+    Activity, ActivityDefinition, Arguments, ByValue, PayloadValue, QueryDefinition, SignalDefinition,
+    UpdateDefinition, Workflow, WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{

@@ -14,6 +14,8 @@ pub mod documented_library;
 mod name_conflicts;
 #[path = "macros/private_types.rs"]
 mod private_types;
+#[path = "macros/variables.rs"]
+mod variables;
 #[path = "macros/workflows.rs"]
 mod workflows;
 

@@ -1,62 +1,41 @@
 //! Writes activities out as Rust.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{LitStr, Signature, Type};
 
 use super::model::{ActivityFunction, ActivityMethods};
 use crate::fallback;
+use crate::function::DefinedFunction;
 use crate::item::SortedAttrs;
-use crate::marker::{Marker, at, unit_struct};
+use crate::marker::at;
 use crate::methods::{Method, Names, expand_block, expand_marker, with_cfgs};
 use crate::signature::Callable;
 use crate::types::without_self;
 
-/// A function becomes a unit struct of the same name; its code moves behind it.
+/// A function stays one, and its return type carries the definition.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
     let ActivityFunction { function, callable, name } = model;
     if function.sig.receiver().is_some() {
         // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
         return quote!(#function);
     }
-    let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
-    let ident = &function.sig.ident;
-    let code = format_ident!("__{}", callable.name(), span = ident.span());
-    let marker = Marker { ty: quote!(#ident), callable, self_ty: None, body: quote!(#code) };
-    let unit_struct = unit_struct(&shown, &cfgs, &function.vis, ident);
-    let (arguments, call, deref) = if is_broken {
-        (
-            fallback::arguments(&marker.ty, callable, &function.sig, None),
-            fallback::body(),
-            fallback::uncalled(&code, &function.sig, &function.body),
-        )
-    } else {
-        let sig = Signature { ident: code, ..function.sig.clone() };
-        let body = &function.body;
-        (marker.arguments(), call(callable, &marker.body), {
-            let deref = marker.deref();
-            quote!(#(#attrs)* #sig #body #deref)
-        })
-    };
+    let defined = DefinedFunction::of(function, callable, is_broken, "Activity");
+    let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
+    let call = if is_broken { fallback::body() } else { call(callable, &marker.body) };
+    let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
     let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
     let implementation = implementation(&marker.ty, &quote!(()), &call);
     quote! {
-        #unit_struct
+        #items
 
         #(#cfgs)*
         #[allow(deprecated, unused_qualifications)]
         const _: () = {
-            #deref
+            #code
             #arguments
             #definition
             #implementation
-
-            #[automatically_derived]
-            impl ::abide::__private::Activities for #ident {
-                fn register(self, __abide_registry: &mut ::abide::__private::ActivityRegistry) {
-                    __abide_registry.add(self, ::abide::__private::Arc::new(()));
-                }
-            }
         };
     }
 }

@@ -1,51 +1,40 @@
 //! Writes workflow functions and workflow structs out as Rust.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{LitStr, Signature, Type};
 
 use super::model::{WorkflowFunction, WorkflowStruct};
 use crate::attr::VersioningBehavior;
 use crate::fallback;
+use crate::function::DefinedFunction;
 use crate::item::SortedAttrs;
-use crate::marker::{Marker, at, unit_struct};
+use crate::marker::{Marker, at};
 use crate::signature::Callable;
 use crate::types::without_self;
 
-/// A function becomes a unit struct of the same name, which is the instance too: a run has no other state.
+/// A function stays one, and its return type carries the definition, which is the instance too: a run has no other
+/// state.
 pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
     let WorkflowFunction { function, callable, name, versioning_behavior } = model;
     if function.sig.receiver().is_some() {
         // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
         return quote!(#function);
     }
-    let SortedAttrs { cfgs, shown, body: attrs } = SortedAttrs::of(&function.attrs);
-    let ident = &function.sig.ident;
-    let code = format_ident!("__{}", callable.name(), span = ident.span());
-    let marker = Marker { ty: quote!(#ident), callable, self_ty: None, body: quote!(#code) };
-    let unit_struct = unit_struct(&shown, &cfgs, &function.vis, ident);
-    let (arguments, run, code) = if is_broken {
-        (
-            fallback::arguments(&marker.ty, callable, &function.sig, None),
-            fallback::body(),
-            fallback::uncalled(&code, &function.sig, &function.body),
-        )
-    } else {
-        let sig = Signature { ident: code, ..function.sig.clone() };
-        let body = &function.body;
-        let deref = marker.deref();
-        (marker.arguments(), run(&marker), quote!(#(#attrs)* #sig #body #deref))
-    };
-    let run = run_method(&run);
+    let defined = DefinedFunction::of(function, callable, is_broken, "Workflow");
+    let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
+    let run = run_method(&if is_broken { fallback::body() } else { run(&marker) });
+    let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
     let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
     let implementation = implementation(
         &marker.ty,
         &behavior(versioning_behavior.as_ref()),
         &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))),
     );
+    let ty = &marker.ty;
     quote! {
-        #unit_struct
+        #items
 
         #(#cfgs)*
         #[allow(deprecated, unused_qualifications)]
@@ -57,7 +46,7 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
 
             #[automatically_derived]
             #[allow(unused_variables)]
-            impl ::abide::__private::WorkflowInstance for #ident {
+            impl ::abide::__private::WorkflowInstance for #ty {
                 #run
             }
         };

@@ -121,13 +121,13 @@ fn query<Q: QueryDefinition>(
 fn arguments_travel_as_one_payload_each() {
     assert_eq!(payloads(Player::health, &()), []);
     assert_eq!(payloads(Player::hit, &7), [to_payload(&7).unwrap()]);
-    assert_eq!(payloads(subtract, &(5, 3)), [to_payload(&5).unwrap(), to_payload(&3).unwrap()]);
+    assert_eq!(payloads(SubtractWorkflow {}, &(5, 3)), [to_payload(&5).unwrap(), to_payload(&3).unwrap()]);
 }
 
 #[test]
 fn a_function_runs_with_its_arguments_and_returns_its_result() {
-    assert_eq!(run(subtract, &(5, 3)).unwrap(), 2);
-    assert_eq!(run(subtract, &(3, 5)).unwrap_err().to_string(), "below zero");
+    assert_eq!(run(SubtractWorkflow {}, &(5, 3)).unwrap(), 2);
+    assert_eq!(run(SubtractWorkflow {}, &(3, 5)).unwrap_err().to_string(), "below zero");
     assert_eq!(subtract(&context(), 5, 3).now_or_never().unwrap().unwrap(), 2);
 }
 
@@ -145,17 +145,17 @@ fn a_struct_with_an_init_constructor_begins_with_the_arguments() {
 fn arguments_that_do_not_fit_are_told_before_the_code_runs() {
     let text =
         |result: Result<RoutineFuture<Payload>, PayloadError>| result.err().expect("it does not fit").to_string();
-    let start = |input: &[Payload]| Rc::new(subtract).run(context(), &mut PayloadReader::new(input));
+    let start = |input: &[Payload]| Rc::new(SubtractWorkflow {}).run(context(), &mut PayloadReader::new(input));
     let number = to_payload(&1).unwrap();
     assert!(text(start(std::slice::from_ref(&number))).starts_with("argument 2 is missing"));
-    assert!(text(start(&[number.clone(), to_payload(&"x").unwrap()])).starts_with("argument 2: expected `i64`"));
+    assert!(text(start(&[number, to_payload(&"x").unwrap()])).starts_with("argument 2: expected `i64`"));
 }
 
 #[test]
 fn payloads_beyond_the_arguments_are_ignored() {
     let number = to_payload(&1).unwrap();
     let three = [number.clone(), number.clone(), number];
-    let mut main = Rc::new(subtract).run(context(), &mut PayloadReader::new(&three)).unwrap();
+    let mut main = Rc::new(SubtractWorkflow {}).run(context(), &mut PayloadReader::new(&three)).unwrap();
     assert!(matches!(main.as_mut().now_or_never(), Some(Ok(_))));
     let player = instance(Player::run, &0);
     let answer = player.query(&context(), "health", &mut PayloadReader::new(&three)).expect("it is known");
@@ -189,7 +189,7 @@ fn a_signal_that_is_refused_unknown_or_undecodable_says_so() {
     assert!(matches!(signal(&player, "name", &[]), SignalDispatch::Unknown));
     let SignalDispatch::Undecodable(error) = signal(&player, "hit", &[]) else { panic!("an argument is missing") };
     assert!(error.to_string().starts_with("argument 1 is missing"), "{error}");
-    assert!(matches!(signal(&instance(subtract, &(1, 1)), "hit", &[]), SignalDispatch::Unknown));
+    assert!(matches!(signal(&instance(SubtractWorkflow {}, &(1, 1)), "hit", &[]), SignalDispatch::Unknown));
 }
 
 #[test]

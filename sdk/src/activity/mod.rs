@@ -5,10 +5,14 @@
 
 mod cancellation;
 mod context;
+mod function;
 mod info;
 mod registry;
 
 pub use cancellation::{ActivityCancelReason, ActivityCancellation};
 pub use context::{ActivityContext, ActivityOutbound};
+pub use function::CalledActivity;
 pub use info::ActivityInfo;
-pub use registry::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry, RegisteredActivity};
+pub use registry::{
+    Activities, ActivityFuture, ActivityImplementation, ActivityRegistry, RegisteredActivity, SingleActivity,
+};

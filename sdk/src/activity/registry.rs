@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::context::ActivityContext;
 use crate::converter::{PayloadReader, to_payload};
-use crate::definition::ActivityDefinition;
+use crate::definition::{Activity, ActivityDefinition, ByValue};
 use crate::failure::{ActivityError, ApplicationFailure};
 
 /// A running attempt.
@@ -30,9 +31,24 @@ pub trait ActivityImplementation: ActivityDefinition {
     message = "`{Self}` brings no activities along",
     label = "expected a function with `#[activity]`, or a value of a type whose impl block has `#[activities]`"
 )]
-pub trait Activities: Send + Sync + 'static {
+pub trait Activities<Kind = ByValue>: Send + Sync + 'static {
     /// Puts all of them into the registry.
     fn register(self, registry: &mut ActivityRegistry);
+}
+
+/// The kind of [`Activities`] that are one [`Activity`] of that kind, and need no value to be called on.
+#[derive(Debug)]
+pub struct SingleActivity<Kind>(PhantomData<fn() -> Kind>);
+
+#[diagnostic::do_not_recommend]
+impl<A, Kind> Activities<SingleActivity<Kind>> for A
+where
+    A: Activity<Kind> + Send + Sync + 'static,
+    A::Definition: ActivityImplementation<Host = ()>,
+{
+    fn register(self, registry: &mut ActivityRegistry) {
+        registry.add(self.definition(), Arc::new(()));
+    }
 }
 
 /// The activities a worker can run, by name.

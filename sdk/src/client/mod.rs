@@ -58,7 +58,7 @@ pub use update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 pub use update_with_start::UpdateWithStart;
 pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
 
-use crate::definition::WorkflowDefinition;
+use crate::definition::{Arguments, Workflow};
 
 /// A client of one namespace, cheap to clone.
 ///
@@ -104,21 +104,33 @@ impl Client {
     ///
     /// # Errors
     /// [`StartError`]: a workflow with that id is there already, or the call did not succeed.
-    pub fn start<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> StartWorkflow<W, UntilStarted> {
-        StartWorkflow::new(self.connection.clone(), workflow, &args)
+    pub fn start<Kind, W: Workflow<Kind>>(
+        &self,
+        workflow: W,
+        args: <W::Definition as Arguments>::Args,
+    ) -> StartWorkflow<W::Definition, UntilStarted> {
+        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
     }
 
     /// Starts a workflow; awaited, it gives the workflow's result.
     ///
     /// # Errors
     /// [`WorkflowFailedError`]: the workflow could not be started, or ended without a result.
-    pub fn execute<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> StartWorkflow<W, UntilClosed> {
-        StartWorkflow::new(self.connection.clone(), workflow, &args)
+    pub fn execute<Kind, W: Workflow<Kind>>(
+        &self,
+        workflow: W,
+        args: <W::Definition as Arguments>::Args,
+    ) -> StartWorkflow<W::Definition, UntilClosed> {
+        StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
     }
 
     /// A handle of the workflow with that id. Nothing is asked yet: the workflow need not be there.
-    pub fn handle<W: WorkflowDefinition>(&self, workflow: W, workflow_id: impl Into<String>) -> WorkflowHandle<W> {
-        WorkflowHandle::current(self.connection.clone(), workflow, workflow_id.into())
+    pub fn handle<Kind, W: Workflow<Kind>>(
+        &self,
+        workflow: W,
+        workflow_id: impl Into<String>,
+    ) -> WorkflowHandle<W::Definition> {
+        WorkflowHandle::current(self.connection.clone(), workflow.definition(), workflow_id.into())
     }
 
     /// The workflows that match a query of Temporal's visibility; all for an empty query.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::converter::DataConverter;
+use crate::definition::Workflow;
 use crate::history::{History, HistoryError, history_files};
 use crate::runtime::{RunOrder, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
@@ -84,7 +85,11 @@ impl WorkflowReplayer {
     }
 
     /// Adds a workflow. A second one of the same name replaces the first.
-    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
+    pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
+    where
+        W: Workflow<Kind>,
+        W::Definition: WorkflowImplementation,
+    {
         Arc::make_mut(&mut self.registry).add(workflow);
         self
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::converter::{PayloadError, PayloadReader};
+use crate::definition::{Workflow, WorkflowDefinition};
 use crate::versioning::VersioningBehavior;
 use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
@@ -41,7 +42,12 @@ struct Registered {
 
 impl WorkflowRegistry {
     /// Adds one workflow type.
-    pub fn add<W: WorkflowImplementation>(&mut self, workflow: W) {
+    pub fn add<Kind, W>(&mut self, workflow: W)
+    where
+        W: Workflow<Kind>,
+        W::Definition: WorkflowImplementation,
+    {
+        let workflow = workflow.definition();
         let name = workflow.name();
         let registered = Registered {
             versioning_behavior: workflow.versioning_behavior(),

@@ -13,6 +13,7 @@ use super::poller_behavior::PollerBehavior;
 use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};
+use crate::definition::{Workflow, WorkflowDefinition};
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
@@ -82,13 +83,17 @@ impl WorkerBuilder {
 
 impl<State> WorkerBuilder<State> {
     /// Registers a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`.
-    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> WorkerBuilder<Registered> {
+    pub fn workflow<Kind, W>(mut self, workflow: W) -> WorkerBuilder<Registered>
+    where
+        W: Workflow<Kind>,
+        W::Definition: WorkflowImplementation,
+    {
         self.workflows.add(workflow);
         self.registered()
     }
 
     /// Registers activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.
-    pub fn activities<A: Activities>(mut self, activities: A) -> WorkerBuilder<Registered> {
+    pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> WorkerBuilder<Registered> {
         activities.register(&mut self.activities);
         self.registered()
     }
@@ -102,12 +107,12 @@ impl<State> WorkerBuilder<State> {
 
     /// As [`workflow_failure_errors`](Self::workflow_failure_errors), for one workflow type; errors given for all
     /// workflows count besides.
-    pub fn workflow_failure_errors_of<W: WorkflowImplementation>(
+    pub fn workflow_failure_errors_of<Kind, W: Workflow<Kind>>(
         mut self,
         workflow: W,
         errors: impl IntoIterator<Item = WorkflowErrorType>,
     ) -> Self {
-        self.workflows.fail_workflow_on(Some(workflow.name()), errors);
+        self.workflows.fail_workflow_on(Some(workflow.definition().name()), errors);
         self
     }
 

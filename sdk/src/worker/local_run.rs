@@ -176,7 +176,7 @@ mod tests {
         let worker = Worker::builder(&Client::from_connection(connection), "queue").workflow(waits).build().unwrap();
         let shared = Arc::new(shared(&worker, DescribeNamespaceResponse::default()));
         let mut activities = ActivityRegistry::default();
-        activities.add(until_told, Arc::new(()));
+        activities.add(UntilToldActivity {}, Arc::new(()));
         let mut workflows = WorkflowRegistry::default();
         workflows.add(waits);
         let options = RunOptions {

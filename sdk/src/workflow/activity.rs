@@ -24,7 +24,7 @@ use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
 use crate::converter::{PayloadWriter, from_payload};
-use crate::definition::{ActivityDefinition, PayloadValue};
+use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
 use crate::priority::Priority;
@@ -111,7 +111,7 @@ macro_rules! call_options {
 impl WorkflowContext {
     /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
     ///
-    /// The activity is named by its definition; its arguments are `()` for none, the value for one, and a tuple for
+    /// Its arguments are `()` for none, the value for one, and a tuple for
     /// several. A timeout is required. Nothing happens until the call is awaited or
     /// [started](ActivityCall::start).
     ///
@@ -130,9 +130,13 @@ impl WorkflowContext {
     /// # let _ = receipt; Ok(()) }
     /// ```
     #[track_caller]
-    pub fn activity<D: ActivityDefinition>(&self, definition: D, args: D::Args) -> ActivityWithoutTimeout<D> {
+    pub fn activity<Kind, A: Activity<Kind>>(
+        &self,
+        activity: A,
+        args: <A::Definition as Arguments>::Args,
+    ) -> ActivityWithoutTimeout<A::Definition> {
         let request = Request {
-            definition,
+            definition: activity.definition(),
             args,
             options: ActivityOptions::none(),
             activity_id: None,

@@ -28,7 +28,7 @@ use super::metadata::summary_and_details;
 use super::operation::OperationFuture;
 use super::shared::Shared;
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter, from_payload, to_payload};
-use crate::definition::{PayloadValue, SignalDefinition, WorkflowDefinition};
+use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::ChildWorkflowFailure;
 use crate::replay::command_queue::CommandBody;
@@ -98,7 +98,7 @@ impl WorkflowContext {
     /// Runs another workflow as a child of this one: `ctx.child_workflow(bill, order).await?` starts it and waits for
     /// its result.
     ///
-    /// The child is named by its definition; its arguments are `()` for none, the value for one, and a tuple for
+    /// Its arguments are `()` for none, the value for one, and a tuple for
     /// several. It has a history of its own, may run on another task queue, and is
     /// [terminated](ChildWorkflowCall::parent_close_policy) when this workflow closes before it. Nothing happens until
     /// the call is awaited or [started](ChildWorkflowCall::start).
@@ -119,9 +119,13 @@ impl WorkflowContext {
     /// # let _ = (receipt, started); Ok(()) }
     /// ```
     #[track_caller]
-    pub fn child_workflow<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> ChildWorkflowCall<W> {
+    pub fn child_workflow<Kind, W: Workflow<Kind>>(
+        &self,
+        workflow: W,
+        args: <W::Definition as Arguments>::Args,
+    ) -> ChildWorkflowCall<W::Definition> {
         let request = Request {
-            workflow,
+            workflow: workflow.definition(),
             args,
             options: ChildWorkflowOptions::default(),
             workflow_id: None,

@@ -9,7 +9,7 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
 use super::context::WorkflowContext;
 use crate::converter::{PayloadWriter, to_payload};
-use crate::definition::{PayloadValue, WorkflowDefinition};
+use crate::definition::{Arguments, PayloadValue, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
 use crate::retry_policy::RetryPolicy;
@@ -44,9 +44,14 @@ impl WorkflowContext {
     /// }
     /// ```
     #[track_caller]
-    pub fn continue_as_new<W: WorkflowDefinition>(&self, workflow: W, args: W::Args) -> ContinueAsNew {
+    pub fn continue_as_new<Kind, W: Workflow<Kind>>(
+        &self,
+        workflow: W,
+        args: <W::Definition as Arguments>::Args,
+    ) -> ContinueAsNew {
         let mut writer = PayloadWriter::new();
-        let attributes = W::write_args(&args, &mut writer)
+        let workflow = workflow.definition();
+        let attributes = W::Definition::write_args(&args, &mut writer)
             .map_err(|error| {
                 format!("continue-as-new: the arguments of {} cannot be written: {error}", workflow.name())
             })

@@ -18,8 +18,8 @@ pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>
 
 /// A workflow type with its code: what a worker can be given. Written by `#[workflow]` and `#[workflow_methods]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a workflow",
-    label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
+    message = "`{Self}` is a workflow without code",
+    label = "expected a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
 )]
 pub trait WorkflowImplementation: WorkflowDefinition {
     /// Whether its runs move to newer versions of the program; `None` leaves it to the worker's default.

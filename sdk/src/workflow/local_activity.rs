@@ -27,7 +27,7 @@ use super::operation::OperationFuture;
 use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, from_payload};
-use crate::definition::{ActivityDefinition, PayloadValue};
+use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::failure::ActivityFailure;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
@@ -147,13 +147,13 @@ impl WorkflowContext {
     /// # let _ = name; Ok(()) }
     /// ```
     #[track_caller]
-    pub fn local_activity<D: ActivityDefinition>(
+    pub fn local_activity<Kind, A: Activity<Kind>>(
         &self,
-        definition: D,
-        args: D::Args,
-    ) -> LocalActivityWithoutTimeout<D> {
+        activity: A,
+        args: <A::Definition as Arguments>::Args,
+    ) -> LocalActivityWithoutTimeout<A::Definition> {
         let request = Request {
-            definition,
+            definition: activity.definition(),
             args,
             options: LocalActivityOptions::none(),
             activity_id: None,

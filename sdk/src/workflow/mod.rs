@@ -13,6 +13,7 @@ mod context;
 mod continue_as_new;
 mod event_group;
 mod external_workflow;
+mod function;
 mod header;
 mod implementation;
 mod inbound_message;
@@ -45,6 +46,7 @@ pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
 pub use external_workflow::{CancelExternalWorkflow, DeliveryHandle, ExternalWorkflow, SignalExternalWorkflow};
+pub use function::CalledWorkflow;
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,

@@ -1,7 +1,7 @@
 //! `select!`, `join!` and `join_all` for workflow code: always the same order, so that a replay takes the same branch.
 //!
-//! Their own variables begin with `__abide_`, as those of the attribute macros do, and for the same reason: an activity
-//! named `outcome` is a unit struct, which would take a pattern of that name.
+//! Their own variables begin with `__abide_`, as those of the attribute macros do, and for the same reason: a constant
+//! of the user's named `outcome` would take a pattern of that name.
 
 /// Waits for the first of several futures and runs its branch; the others are dropped.
 ///

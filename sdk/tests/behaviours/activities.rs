@@ -17,7 +17,7 @@ async fn ship(to: String, express: bool, boxes: u32) -> Result<(), ActivityError
     Err(ApplicationFailure::new(format!("no way to {to} ({express}, {boxes})")).into())
 }
 
-fn call(ctx: &WorkflowContext) -> ActivityCall<work> {
+fn call(ctx: &WorkflowContext) -> ActivityCall<WorkActivity> {
     ctx.activity(work, 7).start_to_close_timeout(secs(5))
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use abide::Workflow;
 use abide::replay::text::{RUN_ID, TASK_QUEUE, command_line, parse_history};
 use abide::replay::{HistoryPage, Input, Output, WorkflowTask};
 use abide::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
@@ -27,8 +28,12 @@ pub(crate) fn after_first_task(rest: &str) -> String {
 
 /// Checks the commands that `workflow` issues at the last workflow task of `history`.
 #[track_caller]
-pub(crate) fn check<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
-    let events = parse(history);
+pub(crate) fn check<Kind, W>(workflow: W, history: &str, expected: Expect)
+where
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation,
+{
+    let (workflow, events) = (workflow.definition(), parse(history));
     let scratch = replayed(workflow, &events, events.len());
     assert_eq!(scratch, fed(workflow, &events), "left: replayed from scratch; right: fed task by task");
     check_recorded(workflow, history, expected);
@@ -36,13 +41,22 @@ pub(crate) fn check<W: WorkflowImplementation>(workflow: W, history: &str, expec
 
 /// As [`check`], for histories that a run of this version could not have led to: they are only replayed.
 #[track_caller]
-pub(crate) fn check_recorded<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
+pub(crate) fn check_recorded<Kind, W>(workflow: W, history: &str, expected: Expect)
+where
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation,
+{
     check_events(workflow, &parse(history), expected);
 }
 
 /// As [`check_recorded`], for events that text cannot say.
 #[track_caller]
-pub(crate) fn check_events<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent], expected: Expect) {
+pub(crate) fn check_events<Kind, W>(workflow: W, events: &[HistoryEvent], expected: Expect)
+where
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation,
+{
+    let workflow = workflow.definition();
     let scratch = replayed(workflow, events, events.len());
     assert_eq!(scratch, replayed(workflow, events, 1), "left: read at once; right: read in pages of one event");
     expected.assert_eq(&scratch);
@@ -60,7 +74,11 @@ pub(crate) struct Cached {
 }
 
 impl Cached {
-    pub(crate) fn new<W: WorkflowImplementation>(workflow: W, history: &str) -> Self {
+    pub(crate) fn new<Kind, W>(workflow: W, history: &str) -> Self
+    where
+        W: Workflow<Kind>,
+        W::Definition: WorkflowImplementation,
+    {
         Self { run: new_run(workflow), events: parse(history), seen: 0 }
     }
 
@@ -103,7 +121,11 @@ fn query(name: &str) -> WorkflowQuery {
     WorkflowQuery { query_type: name.to_string(), ..WorkflowQuery::default() }
 }
 
-pub(crate) fn new_run<W: WorkflowImplementation>(workflow: W) -> WorkflowRun {
+pub(crate) fn new_run<Kind, W>(workflow: W) -> WorkflowRun
+where
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation,
+{
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
     let options = RunOptions {

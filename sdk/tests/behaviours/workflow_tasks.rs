@@ -18,7 +18,7 @@ async fn work(text: String) -> Result<String, ActivityError> {
 }
 
 /// The workflow types of this file are all called `wf`, as in the histories; so each stands in its own test.
-fn patient(ctx: &WorkflowContext, text: &str) -> abide::workflow::ActivityCall<work> {
+fn patient(ctx: &WorkflowContext, text: &str) -> abide::workflow::ActivityCall<WorkActivity> {
     ctx.activity(work, text.into()).start_to_close_timeout(secs(5)).cancellation_type(Type::WaitCancellationCompleted)
 }
 

@@ -34,8 +34,8 @@ pub mod activities {
 
 #[test]
 fn its_definitions_can_be_used_from_outside() {
-    use abide::{ActivityDefinition, WorkflowDefinition};
-    assert_eq!(activities::order.name(), "order");
-    assert_eq!(activities::greet.name(), "greet");
+    use abide::{Activity, ActivityDefinition, Workflow, WorkflowDefinition};
+    assert_eq!(activities::order.definition().name(), "order");
+    assert_eq!(activities::greet.definition().name(), "greet");
     assert_eq!(activities::Payments::charge.name(), "charge");
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-use abide::{ActivityDefinition, QueryDefinition, SignalDefinition, WorkflowDefinition};
+use abide::{Activity, ActivityDefinition, QueryDefinition, SignalDefinition, Workflow, WorkflowDefinition};
 
 mod shadowed_prelude {
     //! Every name that generated code is tempted to use means something else here.
@@ -178,7 +178,7 @@ mod made_by_a_macro {
 }
 
 mod named_like_locals {
-    //! A unit struct captures a pattern of its name, and each of these becomes one.
+    //! A constant captures a pattern of its name, and once these were some.
     use abide::prelude::*;
 
     macro_rules! activities_named {
@@ -258,7 +258,7 @@ mod named_like_locals {
 #[tokio::test]
 async fn generated_code_does_not_care_what_the_prelude_means() {
     assert_eq!(shadowed_prelude::work(1).await.unwrap(), 1);
-    assert_eq!(shadowed_prelude::flow.name(), "flow");
+    assert_eq!(shadowed_prelude::flow.definition().name(), "flow");
     assert_eq!(WorkflowDefinition::name(&shadowed_prelude::Machine::run), "Machine");
     assert_eq!(shadowed_prelude::Host::host.name(), "host");
 }
@@ -266,7 +266,7 @@ async fn generated_code_does_not_care_what_the_prelude_means() {
 #[tokio::test]
 async fn generated_code_does_not_trip_over_definitions_named_like_its_locals() {
     use named_like_locals::{Order, Payments, args, host};
-    assert_eq!((host(1).unwrap(), args(2).unwrap()), (1, 2));
+    assert_eq!((host(1).await.unwrap(), args(2).await.unwrap()), (1, 2));
     assert_eq!(WorkflowDefinition::name(&Order::run_it), "Order");
     assert_eq!(Payments::charge.name(), "charge");
 }
@@ -274,7 +274,7 @@ async fn generated_code_does_not_trip_over_definitions_named_like_its_locals() {
 #[tokio::test]
 async fn raw_identifiers_lose_their_mark_on_the_wire() {
     use raw_identifiers::{r#move, r#struct};
-    assert_eq!(r#move.name(), "move");
+    assert_eq!(r#move.definition().name(), "move");
     assert_eq!(r#move(2).await.unwrap(), 2);
     assert_eq!(r#struct::r#loop.name(), "struct");
     assert_eq!(r#struct::r#if.name(), "if");

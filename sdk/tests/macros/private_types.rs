@@ -53,7 +53,7 @@ async fn old() -> Result<(), ActivityError> {
     Ok(())
 }
 
-fn activities_of(activities: impl abide::activity::Activities) -> Vec<&'static str> {
+fn activities_of<Kind>(activities: impl abide::activity::Activities<Kind>) -> Vec<&'static str> {
     let mut registry = abide::activity::ActivityRegistry::default();
     activities.register(&mut registry);
     registry.names().collect()

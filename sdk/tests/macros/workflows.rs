@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::collections::VecDeque;
 
 use abide::prelude::*;
-use abide::{Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
+use abide::{Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, Workflow, WorkflowDefinition};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,8 +114,8 @@ impl NamedAtRun {
     }
 }
 
-fn types_of<W: WorkflowDefinition>(_: W) -> (&'static str, &'static str) {
-    (type_name::<W::Args>(), type_name::<W::Output>())
+fn types_of<Kind, W: Workflow<Kind>>(_: W) -> (&'static str, &'static str) {
+    (type_name::<<W::Definition as Arguments>::Args>(), type_name::<<W::Definition as WorkflowDefinition>::Output>())
 }
 
 fn query_types<Q: QueryDefinition>(_: Q) -> (&'static str, String) {
@@ -130,8 +130,8 @@ fn belongs_to_player<S: SignalDefinition<Workflow = Player>>(_: S) {}
 
 #[test]
 fn a_workflow_is_named_as_its_function_or_struct_unless_told_otherwise() {
-    assert_eq!(process_order.name(), "process_order");
-    assert_eq!(renamed.name(), "order/v2");
+    assert_eq!(process_order.definition().name(), "process_order");
+    assert_eq!(renamed.definition().name(), "order/v2");
     assert_eq!(Player::run.name(), "Player");
     assert_eq!(NamedAtStruct::run.name(), "given-at-the-struct");
     assert_eq!(NamedAtRun::main_routine.name(), "given-at-run");

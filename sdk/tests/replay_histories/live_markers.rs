@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide::Workflow;
 use abide::replay::{HistoryPage, Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask};
 use abide::runtime::{Grouping, RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use abide::workflow::WorkflowImplementation;
@@ -122,7 +123,11 @@ fn data(marker: &Marker) -> serde_json::Value {
 }
 
 #[track_caller]
-fn writes_what_was_recorded(workflow: impl WorkflowImplementation, name: &str) {
+fn writes_what_was_recorded<Kind, W>(workflow: W, name: &str)
+where
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation,
+{
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
     // Python's order is what the markers of its histories were written in.

@@ -96,7 +96,7 @@ async fn workflows_complete_and_no_effect_comes_twice_whatever_the_network_does(
     timeout(END, running).await.expect("the worker ends").unwrap().unwrap();
 }
 
-async fn book(client: &Client, queue: &str, number: usize) -> WorkflowHandle<booking> {
+async fn book(client: &Client, queue: &str, number: usize) -> WorkflowHandle<BookingWorkflow> {
     let id = format!("{queue}-{number}");
     client.start(booking, id.clone()).id(&*id).task_queue(queue).task_timeout(secs(3)).await.unwrap()
 }

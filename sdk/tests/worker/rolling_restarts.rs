@@ -110,7 +110,8 @@ async fn orders(client: Client, queue: String, lane: usize, until: Instant) -> V
     let mut histories = Vec::new();
     while Instant::now() < until {
         let id = format!("{queue}-{lane}-{}", histories.len());
-        let handle: WorkflowHandle<coffee> = client.start(coffee, 60).id(&*id).task_queue(&*queue).await.unwrap();
+        let handle: WorkflowHandle<CoffeeWorkflow> =
+            client.start(coffee, 60).id(&*id).task_queue(&*queue).await.unwrap();
         assert_eq!(handle.result().await.unwrap(), 60);
         histories.push(handle.fetch_history().await.unwrap());
     }

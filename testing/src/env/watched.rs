@@ -20,18 +20,17 @@ pub(crate) type Names = Arc<Mutex<BTreeSet<&'static str>>>;
 const ENDS_WITHIN: Duration = Duration::from_millis(100);
 
 /// Activities with the server's view of them.
-pub(crate) struct Watched<A> {
-    pub(crate) activities: A,
+pub(crate) struct Watched {
+    pub(crate) activities: ActivityRegistry,
     pub(crate) host: Arc<Host>,
     pub(crate) names: Names,
     /// The test is over: nobody waits for activities any more.
     pub(crate) over: watch::Receiver<bool>,
 }
 
-impl<A: Activities> Activities for Watched<A> {
+impl Activities for Watched {
     fn register(self, registry: &mut ActivityRegistry) {
-        let mut own = ActivityRegistry::default();
-        self.activities.register(&mut own);
+        let own = self.activities;
         for name in own.names().chain(own.duplicates().iter().copied()) {
             let Some(activity) = own.get(name) else { continue };
             let (host, over) = (Arc::clone(&self.host), self.over.clone());

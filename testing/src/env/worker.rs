@@ -7,13 +7,21 @@ use abide::activity::{Activities, ActivityRegistry};
 use abide::client::Client;
 use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
-use abide::{ActivityContext, ActivityDefinition, ActivityError, WorkflowDefinition, WorkflowError, WorkflowReplayer};
+use abide::{
+    Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, Workflow, WorkflowDefinition,
+    WorkflowError, WorkflowReplayer,
+};
 
 use tokio::sync::watch;
 
 use super::mock::{Mock, MockChild};
 use super::watched::{Names, Watched};
 use crate::server::host::{Host, Promise};
+
+type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
+type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as ActivityDefinition>::Output;
+type ChildArgsOf<W, Kind> = <<W as Workflow<Kind>>::Definition as Arguments>::Args;
+type ChildOutputOf<W, Kind> = <<W as Workflow<Kind>>::Definition as WorkflowDefinition>::Output;
 
 /// A worker of a [`TestWorkflowEnvironment`](crate::TestWorkflowEnvironment), being put together.
 #[must_use = "a test's worker does nothing until it is given to `env.run(..)`"]
@@ -45,7 +53,12 @@ impl TestWorker {
 
     /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test`; the
     /// environment's server notes versions and hands tasks to workers of any.
-    pub fn workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
+    pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
+    where
+        W: Workflow<Kind>,
+        W::Definition: WorkflowImplementation,
+    {
+        let workflow = workflow.definition();
         self.replayer = self.replayer.workflow(workflow);
         self.any_workflow(workflow)
     }
@@ -66,9 +79,11 @@ impl TestWorker {
     }
 
     /// Adds activities as they are.
-    pub fn activities<A: Activities>(mut self, activities: A) -> Self {
+    pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> Self {
+        let mut registry = ActivityRegistry::default();
+        activities.register(&mut registry);
         let (host, names) = (Arc::clone(&self.host), Arc::clone(&self.activities));
-        let activities = Watched { activities, host, names, over: self.over.subscribe() };
+        let activities = Watched { activities: registry, host, names, over: self.over.subscribe() };
         self.builder = Some(match self.builder {
             Some(builder) => builder.activities(activities),
             None => Worker::builder(&self.client, &self.task_queue).activities(activities),
@@ -80,10 +95,10 @@ impl TestWorker {
     /// server, so retries and timeouts apply. Do not add the activity itself as well.
     ///
     /// A panic in it, a failed `assert!` for one, ends the test with its message.
-    pub fn mock<D, F>(self, activity: D, code: F) -> Self
+    pub fn mock<Kind, A, F>(self, activity: A, code: F) -> Self
     where
-        D: ActivityDefinition,
-        F: Fn(D::Args) -> Result<D::Output, ActivityError> + Send + Sync + 'static,
+        A: Activity<Kind>,
+        F: Fn(ArgsOf<A, Kind>) -> Result<OutputOf<A, Kind>, ActivityError> + Send + Sync + 'static,
     {
         self.mock_async(activity, move |_, args| ready(code(args)))
     }
@@ -120,14 +135,14 @@ impl TestWorker {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn mock_async<D, F, R>(self, activity: D, code: F) -> Self
+    pub fn mock_async<Kind, A, F, R>(self, activity: A, code: F) -> Self
     where
-        D: ActivityDefinition,
-        F: Fn(ActivityContext, D::Args) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<D::Output, ActivityError>> + Send + 'static,
+        A: Activity<Kind>,
+        F: Fn(ActivityContext, ArgsOf<A, Kind>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<OutputOf<A, Kind>, ActivityError>> + Send + 'static,
     {
         let host = Arc::clone(&self.host);
-        self.activities(Mock::new(activity, code, host))
+        self.activities(Mock::new(activity.definition(), code, host))
     }
 
     /// Puts a closure in the place of a workflow that others start as their child. It runs as a workflow of the server:
@@ -157,13 +172,13 @@ impl TestWorker {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn mock_child<D, F>(self, workflow: D, code: F) -> Self
+    pub fn mock_child<Kind, W, F>(self, workflow: W, code: F) -> Self
     where
-        D: WorkflowDefinition,
-        F: Fn(D::Args) -> Result<D::Output, WorkflowError> + Send + Sync + 'static,
+        W: Workflow<Kind>,
+        F: Fn(ChildArgsOf<W, Kind>) -> Result<ChildOutputOf<W, Kind>, WorkflowError> + Send + Sync + 'static,
     {
         // Not replayed: it is not the workflow that is tested.
-        self.any_workflow(MockChild::new(workflow, code))
+        self.any_workflow(MockChild::new(workflow.definition(), code))
     }
 
     /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`. Comes after the first

@@ -3,7 +3,7 @@
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
 use abide::workflow::{VersioningOverride, WorkflowIdReusePolicy, WorkflowImplementation};
-use abide::{Priority, SearchAttributeKey, WorkflowDefinition};
+use abide::{Priority, SearchAttributeKey, Workflow, WorkflowDefinition};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until_event};
 use crate::side_data::make_current;
@@ -87,10 +87,12 @@ async fn tells_its_child_its_version(ctx: &WorkflowContext) -> Result<String, Wo
 }
 
 /// The histories of a versioned parent and of its child.
-async fn parent_and_child<W>(arm: Arm, parent: W) -> Histories
+async fn parent_and_child<Kind, W>(arm: Arm, parent: W) -> Histories
 where
-    W: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String> + Copy,
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String>,
 {
+    let parent = parent.definition();
     let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
     let worker = arm.worker().workflow(parent).workflow(tells_its_version).deployment(deployment).build()?;
     let histories = worker

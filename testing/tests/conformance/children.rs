@@ -3,7 +3,7 @@
 use abide::client::Client;
 use abide::prelude::*;
 use abide::workflow::{ChildWorkflowCancellationType, ParentClosePolicy, WorkflowIdReusePolicy};
-use abide::{ChildWorkflowFailure, History};
+use abide::{ChildWorkflowFailure, History, Workflow};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until, until_event};
 
@@ -60,7 +60,7 @@ fn child_id(ctx: &WorkflowContext) -> String {
 }
 
 /// The history of a workflow that is about to close.
-async fn closed<W: abide::WorkflowDefinition>(
+async fn closed<Kind, W: Workflow<Kind>>(
     client: &Client,
     workflow: W,
     id: String,

@@ -178,7 +178,7 @@ fn invalid(message: &str) -> (Code, String, String) {
     (Code::InvalidArgument, message.to_string(), String::new())
 }
 
-async fn started(arm: &Arm, task_timeout: Duration) -> Result<WorkflowHandle<unworked>> {
+async fn started(arm: &Arm, task_timeout: Duration) -> Result<WorkflowHandle<UnworkedWorkflow>> {
     let start = arm.client.start(unworked, ()).id(arm.id()).task_queue(arm.queue()).task_timeout(task_timeout);
     Ok(start.await?)
 }

@@ -6,7 +6,7 @@ use abide::client::Client;
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
 use abide::workflow::WorkflowImplementation;
-use abide::{ContinueAsNewVersioningBehavior, History, WorkflowDefinition};
+use abide::{ContinueAsNewVersioningBehavior, History, Workflow, WorkflowDefinition};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until_event};
 use crate::side_data::make_current;
@@ -41,12 +41,13 @@ impl Depot {
 }
 
 /// The histories of the first and the last run of a chain of two.
-async fn both_runs<W: WorkflowDefinition + Copy>(
+async fn both_runs<Kind, W: Workflow<Kind>>(
     client: &Client,
-    handle: &WorkflowHandle<W>,
+    handle: &WorkflowHandle<W::Definition>,
     workflow: W,
     id: String,
 ) -> Result<Vec<History>, Failed> {
+    let workflow = workflow.definition();
     let first = handle.run_id().unwrap_or_default().to_string();
     Ok(vec![
         client.handle(workflow, id.clone()).with_run_id(first).fetch_history().await?,
@@ -186,10 +187,12 @@ async fn second_time(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 /// The first and the last history of a versioned workflow that is retried.
-async fn retried<W>(arm: Arm, workflow: W) -> Histories
+async fn retried<Kind, W>(arm: Arm, workflow: W) -> Histories
 where
-    W: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String> + Copy,
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String>,
 {
+    let workflow = workflow.definition();
     let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
     let worker = arm.worker().workflow(workflow).deployment(deployment).build()?;
     let histories = worker

@@ -2,7 +2,7 @@
 
 use abide::client::Client;
 use abide::prelude::*;
-use abide::{History, WorkflowDefinition};
+use abide::{History, Workflow};
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use crate::arm::{Histories, Outcome, compare, until_event};
@@ -37,13 +37,14 @@ fn next_run(history: &History) -> String {
 }
 
 /// The histories of the first `count` runs of a chain, each as soon as it has ended.
-async fn runs<W: WorkflowDefinition + Copy>(
+async fn runs<Kind, W: Workflow<Kind>>(
     client: &Client,
     workflow: W,
     id: &str,
     first: String,
     count: usize,
 ) -> Histories {
+    let workflow = workflow.definition();
     let (mut run_id, mut histories) = (first, Vec::new());
     while histories.len() < count {
         assert_ne!(run_id, "", "another run follows");

@@ -6,7 +6,7 @@ use abide::prelude::*;
 use abide::worker::{Registered, WorkerBuilder};
 use abide::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use abide::workflow::WorkflowImplementation;
-use abide::{History, WorkflowReplayer};
+use abide::{History, Workflow, WorkflowDefinition, WorkflowReplayer};
 use tokio::sync::Notify;
 
 use crate::arm::{Arm, Outcome, compare, until_event};
@@ -60,16 +60,18 @@ async fn until_cancelled(ctx: &ActivityContext) -> Result<(), ActivityError> {
 
 /// Starts a workflow that runs local activities, and gives back its result and history when it has ended. The history
 /// must replay.
-async fn run<W, F>(
+async fn run<Kind, W, F>(
     arm: &Arm,
     workflow: W,
-    started: impl FnOnce(WorkflowHandle<W>) -> F,
+    started: impl FnOnce(WorkflowHandle<W::Definition>) -> F,
     options: Options,
-) -> Result1<(W::Output, History)>
+) -> Result1<(<W::Definition as WorkflowDefinition>::Output, History)>
 where
-    W: WorkflowImplementation + abide::WorkflowDefinition<Args = ()> + Copy,
+    W: Workflow<Kind>,
+    W::Definition: WorkflowImplementation + WorkflowDefinition<Args = ()>,
     F: Future<Output = Result1<()>>,
 {
+    let workflow = workflow.definition();
     let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
     let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
     let worker = worker.activities(says_when).activities(panics).activities(hangs_once);
@@ -92,7 +94,7 @@ fn replays<W: WorkflowImplementation>(workflow: W, history: &History) -> Outcome
     Ok(())
 }
 
-async fn nothing<W: abide::WorkflowDefinition>(_: WorkflowHandle<W>) -> Result1<()> {
+async fn nothing<W: WorkflowDefinition>(_: WorkflowHandle<W>) -> Result1<()> {
     Ok(())
 }
 

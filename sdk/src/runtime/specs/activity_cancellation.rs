@@ -12,7 +12,7 @@ async fn work() -> Result<String, ActivityError> {
     Ok("done".into())
 }
 
-fn call(ctx: &WorkflowContext, cancellation_type: Type) -> ActivityCall<work> {
+fn call(ctx: &WorkflowContext, cancellation_type: Type) -> ActivityCall<WorkActivity> {
     ctx.activity(work, ()).start_to_close_timeout(secs(5)).cancellation_type(cancellation_type)
 }
 

@@ -337,9 +337,9 @@ async fn patient(ctx: &crate::WorkflowContext) -> Result<String, crate::Workflow
 
 #[test]
 fn a_workflow_function_waits_for_its_cancellation() {
-    super::harness::check_workflow(patient, FIRST_TASK, None, expect![[""]]);
+    super::harness::check_workflow(PatientWorkflow {}, FIRST_TASK, None, expect![[""]]);
     super::harness::check_workflow(
-        patient,
+        PatientWorkflow {},
         &after_first_task(
             "5 WorkflowExecutionCancelRequested cause=\"had enough\"\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted",
         ),

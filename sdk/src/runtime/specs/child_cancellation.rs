@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 
-use super::child_workflows::chore;
+use super::child_workflows::{ChoreWorkflow, chore};
 use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
 use crate::workflow::{ChildWorkflowCall, ChildWorkflowCancellationType as Type};
@@ -11,7 +11,7 @@ use crate::{ChildWorkflowFailure, WorkflowContext, WorkflowError};
 const ALL: [Type; 4] =
     [Type::Abandon, Type::TryCancel, Type::WaitCancellationRequested, Type::WaitCancellationCompleted];
 
-fn call(ctx: &WorkflowContext, cancellation_type: Type) -> ChildWorkflowCall<chore> {
+fn call(ctx: &WorkflowContext, cancellation_type: Type) -> ChildWorkflowCall<ChoreWorkflow> {
     ctx.child_workflow(chore, 7).workflow_id("child-1").cancellation_type(cancellation_type)
 }
 

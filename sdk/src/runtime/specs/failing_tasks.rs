@@ -172,7 +172,7 @@ fn an_activity_result_that_cannot_be_read_fails_the_task() {
 #[test]
 fn a_result_that_cannot_be_written_fails_the_task() {
     check_workflow(
-        unwritable_result,
+        UnwritableResultWorkflow {},
         FIRST_TASK,
         None,
         expect![

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::child_workflows::{Listener, chore};
+use super::child_workflows::{ChoreWorkflow, Listener, chore};
 use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
 use crate::duration::{mins, secs};
 use crate::workflow::ParentClosePolicy;
@@ -85,7 +85,9 @@ fn a_handle_is_done_once_awaiting_it_does_not_wait() {
 }
 
 /// A child that is to outlive its parent, which has started when the first timer fires.
-async fn outliving(ctx: &WorkflowContext) -> Result<crate::workflow::ChildWorkflowHandle<chore>, WorkflowError> {
+async fn outliving(
+    ctx: &WorkflowContext,
+) -> Result<crate::workflow::ChildWorkflowHandle<ChoreWorkflow>, WorkflowError> {
     let call = ctx.child_workflow(chore, 7).workflow_id("child-1");
     Ok(call.parent_close_policy(ParentClosePolicy::Abandon).start().await?)
 }

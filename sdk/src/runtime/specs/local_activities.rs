@@ -32,7 +32,7 @@ async fn look() -> Result<Option<u32>, ActivityError> {
     Ok(None)
 }
 
-fn call(ctx: &WorkflowContext, text: &str) -> LocalActivityCall<echo> {
+fn call(ctx: &WorkflowContext, text: &str) -> LocalActivityCall<EchoActivity> {
     ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))
 }
 

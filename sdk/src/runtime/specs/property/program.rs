@@ -197,9 +197,9 @@ async fn kid(_ctx: &WorkflowContext, trace: String) -> Result<u32, WorkflowError
 enum Held {
     Timer(TimerHandle),
     Activity(ActivityHandle<u32>),
-    StartingChild(ChildWorkflowStart<kid>),
-    Child(ChildWorkflowHandle<kid>),
-    LocalActivity(LocalActivityHandle<work>),
+    StartingChild(ChildWorkflowStart<KidWorkflow>),
+    Child(ChildWorkflowHandle<KidWorkflow>),
+    LocalActivity(LocalActivityHandle<WorkActivity>),
     StartingNexus(NexusOperationStart<u32>),
     Nexus(NexusOperationHandle<u32>),
 }

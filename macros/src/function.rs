@@ -1,0 +1,167 @@
+//! What functions that become definitions share: activities and workflows.
+//!
+//! The function stays a function of its name, whose return type carries the definition: a constant or a unit struct of
+//! that name would be a pattern, so that `let charge = ..` and `fn pay(charge: Charge)` would be compared with it. The
+//! definition itself is a struct, named `ChargeActivity` after the function: the function's own name is left to
+//! modules, since `mod charge; use charge::charge;` is what people write. The body moves to a hidden function.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{FnArg, Pat, PatType, Signature};
+
+use crate::fallback;
+use crate::item::{Function, SortedAttrs};
+use crate::marker::{Marker, at};
+use crate::signature::Callable;
+
+/// A function that becomes a definition.
+pub(crate) struct DefinedFunction<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) callable: &'a Callable,
+    /// Whether mistakes were found in it: then it is only a stand-in.
+    pub(crate) is_broken: bool,
+    /// `CalledActivity` or `CalledWorkflow`: what a call returns.
+    pub(crate) called: &'static str,
+    /// What the type of the definition is called.
+    pub(crate) marker: Ident,
+    /// The function that has the body.
+    pub(crate) code: Ident,
+}
+
+impl<'a> DefinedFunction<'a> {
+    /// `kind` is `Activity` or `Workflow`.
+    pub(crate) fn of(function: &'a Function, callable: &'a Callable, is_broken: bool, kind: &str) -> Self {
+        let (name, span) = (callable.name(), function.sig.ident.span());
+        let camel_case: String = name.split('_').map(capitalized).collect();
+        Self {
+            function,
+            callable,
+            is_broken,
+            called: if callable.role.is_activity() { "CalledActivity" } else { "CalledWorkflow" },
+            marker: format_ident!("{camel_case}{kind}", span = span),
+            code: format_ident!("__{name}", span = span),
+        }
+    }
+
+    /// The definition, as what methods have for one.
+    pub(crate) fn marker(&self) -> Marker<'_> {
+        let (ident, code) = (&self.marker, &self.code);
+        Marker { ty: quote!(#ident), callable: self.callable, self_ty: None, body: quote!(#code) }
+    }
+
+    /// `impl Arguments`.
+    pub(crate) fn arguments(&self) -> TokenStream {
+        let marker = self.marker();
+        if self.is_broken {
+            return fallback::arguments(&marker.ty, self.callable, &self.function.sig, None);
+        }
+        marker.arguments()
+    }
+
+    /// What stands in the place of the function: the function as it is called, and its definition's type.
+    pub(crate) fn items(&self) -> TokenStream {
+        let SortedAttrs { cfgs, shown, .. } = SortedAttrs::of(&self.function.attrs);
+        let (vis, ident, marker) = (&self.function.vis, &self.function.sig.ident, &self.marker);
+        let (types, context_type) = (self.types(), self.callable.context_type());
+        let (context, arguments) = self.parameters();
+        let returned = self.returned();
+        let docs = format!("The definition of `{}`, where its type is to be named.", self.callable.name());
+        quote! {
+            #(#cfgs)*
+            #(#shown)*
+            #[allow(
+                private_interfaces,
+                unused_qualifications,
+                clippy::too_many_arguments,
+                clippy::type_complexity,
+                clippy::used_underscore_binding
+            )]
+            #vis fn #ident(#(#context: &#context_type,)* #(#arguments: #types),*) -> #returned {
+                #marker::__abide_call(#(#context,)* #(#arguments),*)
+            }
+
+            #(#cfgs)*
+            #[doc = #docs]
+            #[allow(dead_code, unreachable_pub)]
+            #[derive(::core::clone::Clone, ::core::marker::Copy, ::core::default::Default, ::core::fmt::Debug)]
+            #vis struct #marker {}
+        }
+    }
+
+    /// The code, and the call of it that the function above makes.
+    pub(crate) fn code(&self) -> TokenStream {
+        let (marker, code, body) = (&self.marker, &self.code, &self.function.body);
+        let (types, names, context_type) = (self.types(), self.callable.arg_names(), self.callable.context_type());
+        let context = self.callable.has_context.then(|| format_ident!("__abide_ctx")).into_iter().collect::<Vec<_>>();
+        let (called, returned) = (format_ident!("{}", self.called), self.returned());
+        let (code, call) = if self.is_broken {
+            (fallback::uncalled(code, &self.function.sig, body), fallback::body())
+        } else {
+            let attrs = SortedAttrs::of(&self.function.attrs).body;
+            let sig = Signature { ident: code.clone(), ..self.function.sig.clone() };
+            // At the function's name, because that is where a future that is not `Send` is reported.
+            let span = at(&self.callable.ident);
+            let call = quote_spanned!(span=> #code(#(#context,)* #(#names),*));
+            let future = if self.callable.is_async { call } else { quote_spanned!(span=> async move { #call }) };
+            let call = quote_spanned!(span=> ::abide::__private::#called::new(#future));
+            (quote!(#(#attrs)* #sig #body), call)
+        };
+        quote! {
+            #code
+
+            #[automatically_derived]
+            impl #marker {
+                #[allow(unused_variables, clippy::too_many_arguments, clippy::type_complexity)]
+                fn __abide_call(#(#context: &#context_type,)* #(#names: #types),*) -> #returned {
+                    #call
+                }
+            }
+        }
+    }
+
+    /// What a call returns: a future of what the author's function returns.
+    fn returned(&self) -> TokenStream {
+        let (called, marker) = (format_ident!("{}", self.called), &self.marker);
+        let lifetime = if self.callable.has_context { quote!('_) } else { quote!('static) };
+        let output = match self.is_broken && !fallback::has_usable_output(self.callable, &self.function.sig) {
+            true => quote!(()),
+            false => self.callable.output.to_token_stream(),
+        };
+        quote!(::abide::__private::#called<#lifetime, #marker, #output>)
+    }
+
+    fn types(&self) -> Vec<TokenStream> {
+        match self.is_broken {
+            true => fallback::arg_types(self.callable, &self.function.sig, None),
+            false => self.callable.arg_types(None),
+        }
+    }
+
+    /// The names of the context, if there is one, and of the arguments: those that the author gave, for readers of
+    /// the documentation, where they are mere names.
+    fn parameters(&self) -> (Vec<Ident>, Vec<Ident>) {
+        let written = self.function.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(arg) => Some(arg),
+            FnArg::Receiver(_) => None,
+        });
+        let mut ours = self.callable.arg_names();
+        if self.callable.has_context {
+            ours.insert(0, format_ident!("__abide_ctx"));
+        }
+        let mut context: Vec<_> = written.zip(ours).map(|(arg, ours)| name_of(arg).unwrap_or(ours)).collect();
+        let arguments = context.split_off(usize::from(self.callable.has_context));
+        (context, arguments)
+    }
+}
+
+fn name_of(arg: &PatType) -> Option<Ident> {
+    match &*arg.pat {
+        Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => Some(pat.ident.clone()),
+        _ => None,
+    }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
