@@ -93,6 +93,8 @@ macro_rules! by_name {
             }
         }
 
+        // In the compiler's lists of definitions they would stand before the author's own.
+        #[diagnostic::do_not_recommend]
         impl<S: Signature> Arguments for $Type<S> {
             type Args = S::Args;
 
@@ -105,6 +107,7 @@ macro_rules! by_name {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<S: Signature + Send + Sync> $Definition for $Type<S> {
             $($item)*
 

@@ -33,7 +33,7 @@ fn declined(reason: Option<&str>) -> PaymentError {
 }
 
 fn recorded(error: impl abide::IntoFailure) -> Failure {
-    WorkflowError::from(error).to_failure().unwrap()
+    WorkflowError::from(error).to_failure().expect("an error of the author is a failure")
 }
 
 #[test]
