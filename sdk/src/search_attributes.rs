@@ -105,6 +105,11 @@ impl<T> SearchAttributeKey<T> {
         self.name
     }
 
+    /// The name of the attribute's type, as servers write it: `Keyword`, `Int`.
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
     /// Takes the value away.
     pub fn unset(&self) -> SearchAttributeUpdate {
         self.update(to_payload(&()))

@@ -3,20 +3,26 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
+use abide::SearchAttributeKey;
 use abide_testing::server::TestServer;
 
-const USAGE: &str = "usage: abide-dev [--port N] [--namespace NAME]...
+const USAGE: &str = "usage: abide-dev [--port N] [--namespace NAME]... [--search-attribute NAME=TYPE]...
 
 Serves Temporal's API on 127.0.0.1, in memory, until it is interrupted (Ctrl-C).
 
   --port N          the port to listen at; default 7233, 0 takes any free port
   --namespace NAME  a namespace besides `default`; may be repeated
+  --search-attribute NAME=TYPE
+                    a search attribute of all namespaces; may be repeated. TYPE is Keyword, KeywordList, Text, Int,
+                    Double, Bool or Datetime
 ";
 
 #[derive(Debug, PartialEq, Eq)]
 struct Arguments {
     port: u16,
     namespaces: Vec<String>,
+    /// Names and types.
+    search_attributes: Vec<(String, String)>,
 }
 
 #[tokio::main]
@@ -35,6 +41,9 @@ async fn main() -> ExitCode {
     };
     let builder = arguments.namespaces.into_iter().fold(TestServer::builder(), |builder, name| builder.namespace(name));
     let server = builder.start();
+    for (name, type_name) in arguments.search_attributes {
+        register(&server, name, &type_name);
+    }
     let wanted = SocketAddr::from(([127, 0, 0, 1], arguments.port));
     match server.listen(wanted).await {
         Ok(address) => println!("abide-dev listens on {address} (Ctrl-C ends it)"),
@@ -50,9 +59,25 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+const TYPES: [&str; 7] = ["Keyword", "KeywordList", "Text", "Int", "Double", "Bool", "Datetime"];
+
+fn register(server: &TestServer, name: String, type_name: &str) {
+    // The program keeps it until it ends.
+    let name: &'static str = name.leak();
+    match type_name {
+        "KeywordList" => server.add_search_attribute(&SearchAttributeKey::keyword_list(name)),
+        "Text" => server.add_search_attribute(&SearchAttributeKey::text(name)),
+        "Int" => server.add_search_attribute(&SearchAttributeKey::int(name)),
+        "Double" => server.add_search_attribute(&SearchAttributeKey::double(name)),
+        "Bool" => server.add_search_attribute(&SearchAttributeKey::bool(name)),
+        "Datetime" => server.add_search_attribute(&SearchAttributeKey::datetime(name)),
+        _ => server.add_search_attribute(&SearchAttributeKey::keyword(name)),
+    }
+}
+
 /// Reads the command line; `None` if help was asked for.
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
-    let mut arguments = Arguments { port: 7233, namespaces: Vec::new() };
+    let mut arguments = Arguments { port: 7233, namespaces: Vec::new(), search_attributes: Vec::new() };
     while let Some(word) = words.next() {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
@@ -66,6 +91,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, S
                     value.parse().map_err(|_| format!("--port expects a number up to 65535, found {value:?}"))?;
             }
             "--namespace" => arguments.namespaces.push(value()?),
+            "--search-attribute" => {
+                let value = value()?;
+                let known = value.split_once('=').filter(|(name, kind)| !name.is_empty() && TYPES.contains(kind));
+                let (name, kind) = known.ok_or_else(|| {
+                    format!("--search-attribute expects NAME=TYPE with a type of {}, found {value:?}", TYPES.join(", "))
+                })?;
+                arguments.search_attributes.push((name.to_owned(), kind.to_owned()));
+            }
             "--help" | "-h" => return Ok(None),
             other => return Err(format!("unknown argument {other:?}")),
         }
@@ -83,9 +116,18 @@ mod tests {
 
     #[test]
     fn arguments_are_read() {
-        assert_eq!(parsed(&[]), Ok(Some(Arguments { port: 7233, namespaces: vec![] })));
-        let all = Arguments { port: 0, namespaces: vec!["a".to_owned(), "b".to_owned()] };
-        assert_eq!(parsed(&["--port", "0", "--namespace=a", "--namespace", "b"]), Ok(Some(all)));
+        assert_eq!(parsed(&[]), Ok(Some(Arguments { port: 7233, namespaces: vec![], search_attributes: vec![] })));
+        let all = Arguments {
+            port: 0,
+            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            search_attributes: vec![("Place".to_owned(), "Keyword".to_owned()), ("Items".to_owned(), "Int".to_owned())],
+        };
+        let words = ["--port", "0", "--namespace=a", "--namespace", "b"];
+        let attributes = ["--search-attribute", "Place=Keyword", "--search-attribute=Items=Int"];
+        assert_eq!(parsed(&[&words[..], &attributes].concat()), Ok(Some(all)));
+        let text = "--search-attribute expects NAME=TYPE with a type of Keyword, KeywordList, Text, Int, Double, Bool, \
+                    Datetime, found \"Place\"";
+        assert_eq!(parsed(&["--search-attribute", "Place"]), Err(text.to_owned()));
         assert_eq!(parsed(&["--help"]), Ok(None));
         assert_eq!(parsed(&["--port"]), Err("--port needs a value".to_owned()));
         assert_eq!(parsed(&["--port", "x"]), Err("--port expects a number up to 65535, found \"x\"".to_owned()));

@@ -40,10 +40,12 @@ impl GrpcService {
     }
 
     fn update_patience<T>(&self, request: &Request<T>) -> Patience {
-        Patience { limit: long_poll(request, UPDATE_LIMIT), awaits: self.in_process }
+        let limit = caller_timeout(request).map_or(UPDATE_LIMIT, |timeout| timeout.min(UPDATE_LIMIT));
+        Patience { limit, awaits: self.in_process }
     }
 
-    /// Waits until an update has come as far as its caller wants; when the caller's time is up, says how far it is.
+    /// Waits until an update has come as far as its caller wants; when the server's time for that is up, says how far it
+    /// is. If the caller's is up first, there is no answer.
     async fn wait_for_update(
         &self,
         patience: Patience,
@@ -59,6 +61,9 @@ impl GrpcService {
         let Some(at) = admitted else { return Err(Error::update_aborted()) };
         match waited {
             Waited::Done(progress) => Ok((at, progress)),
+            Waited::TimedOut if patience.limit < UPDATE_LIMIT => {
+                Err(Error::new(Code::DeadlineExceeded, "context deadline exceeded"))
+            }
             Waited::TimedOut => {
                 let progress = self.host.call(|engine| engine.update_progress(&at))?;
                 Ok((at, progress))

@@ -22,6 +22,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use abide::SearchAttributeKey;
+
 use self::clock::{Clock, Pace};
 use self::engine::Options;
 use self::host::Host;
@@ -116,6 +118,25 @@ impl TestServer {
     /// A server with namespace `default` and a clock that runs.
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder { options: Options::default(), pace: Pace::Flowing, start_time: None }
+    }
+
+    /// Registers a search attribute with all namespaces: workflows can then be started with it and set it, and lists can be
+    /// filtered by it. As on a real server, others are refused. (Clients register them with the operator service, `temporal
+    /// operator search-attribute create`.)
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use abide::SearchAttributeKey;
+    /// use abide_testing::server::TestServer;
+    ///
+    /// const CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("CustomerId");
+    /// let server = TestServer::builder().start();
+    /// server.add_search_attribute(&CUSTOMER);
+    /// # }
+    /// ```
+    pub fn add_search_attribute<T>(&self, key: &SearchAttributeKey<T>) {
+        self.host.call(|engine| engine.register_search_attribute(key.name(), key.type_name()));
     }
 
     /// Serves gRPC on a loopback address (port 0: any free port) until the server is dropped; returns the address.

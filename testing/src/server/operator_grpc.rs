@@ -1,4 +1,4 @@
-//! The part of Temporal's operator service that is served: Nexus endpoints.
+//! The part of Temporal's operator service that is served: search attributes and Nexus endpoints.
 
 use std::sync::Arc;
 
@@ -29,6 +29,27 @@ impl GrpcOperatorService {
 
 #[tonic::async_trait]
 impl OperatorService for GrpcOperatorService {
+    async fn add_search_attributes(
+        &self,
+        request: Request<api::AddSearchAttributesRequest>,
+    ) -> Result<Response<api::AddSearchAttributesResponse>, Status> {
+        self.call(|engine| engine.add_search_attributes(request.into_inner()))
+    }
+
+    async fn remove_search_attributes(
+        &self,
+        request: Request<api::RemoveSearchAttributesRequest>,
+    ) -> Result<Response<api::RemoveSearchAttributesResponse>, Status> {
+        self.call(|engine| engine.remove_search_attributes(&request.into_inner()))
+    }
+
+    async fn list_search_attributes(
+        &self,
+        request: Request<api::ListSearchAttributesRequest>,
+    ) -> Result<Response<api::ListSearchAttributesResponse>, Status> {
+        self.call(|engine| engine.list_search_attributes(&request.into_inner()))
+    }
+
     async fn create_nexus_endpoint(
         &self,
         request: Request<api::CreateNexusEndpointRequest>,
@@ -66,5 +87,13 @@ impl OperatorService for GrpcOperatorService {
 }
 
 /// The RPCs that [`GrpcOperatorService`] serves; all others are refused by name.
-pub(crate) const SERVED: &[&str] =
-    &["CreateNexusEndpoint", "DeleteNexusEndpoint", "GetNexusEndpoint", "ListNexusEndpoints", "UpdateNexusEndpoint"];
+pub(crate) const SERVED: &[&str] = &[
+    "AddSearchAttributes",
+    "CreateNexusEndpoint",
+    "DeleteNexusEndpoint",
+    "GetNexusEndpoint",
+    "ListNexusEndpoints",
+    "ListSearchAttributes",
+    "RemoveSearchAttributes",
+    "UpdateNexusEndpoint",
+];

@@ -38,12 +38,16 @@ pub struct InProcessService {
 
 impl InProcessService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
-        let operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
+        let mut operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
             .accept_compressed(CompressionEncoding::Gzip);
-        let inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
+        let mut inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
             .accept_compressed(CompressionEncoding::Gzip);
+        if !in_process {
+            operator = operator.send_compressed(CompressionEncoding::Gzip);
+            inner = inner.send_compressed(CompressionEncoding::Gzip);
+        }
         Self { inner, operator }
     }
 }
@@ -116,10 +120,13 @@ pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Res
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let service = InProcessService::new(host, false);
+    let health = HealthServer::new(AlwaysServing)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip);
     let serving = tonic::transport::Server::builder()
         .add_service(service.clone())
         .add_service(OperatorInProcess(service))
-        .add_service(HealthServer::new(AlwaysServing))
+        .add_service(health)
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
             let _ = stopped.await;
         });

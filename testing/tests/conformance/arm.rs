@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide::History;
 use abide::client::{Client, ClientOptions, WorkflowHandle};
 use abide::prelude::*;
 use abide::worker::{Worker, WorkerBuilder};
+use abide::{History, SearchAttributeKey};
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::workflowservice::v1::ResetWorkflowExecutionRequest;
 use abide_protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
@@ -46,7 +46,7 @@ where
     F: Fn(Arm) -> Fut,
     Fut: Future<Output = Histories>,
 {
-    let server = embedded.start();
+    let server = start(embedded);
     let address = server.listen("127.0.0.1:0".parse()?).await?;
     let embedded = Box::pin(body(Arm::connect(&address.to_string(), name).await?)).await?;
     let Some(address) = real else {
@@ -60,6 +60,19 @@ where
         assert!(ours == theirs, "{}", difference(&ours, &theirs));
     }
     Ok(())
+}
+
+/// Starts an embedded server with the search attributes that the real one has: see `.ci/real-server`.
+pub(crate) fn start(embedded: TestServerBuilder) -> TestServer {
+    let server = embedded.start();
+    server.add_search_attribute(&SearchAttributeKey::keyword("TestKeyword"));
+    server.add_search_attribute(&SearchAttributeKey::text("TestText"));
+    server.add_search_attribute(&SearchAttributeKey::int("TestInt"));
+    server.add_search_attribute(&SearchAttributeKey::double("TestDouble"));
+    server.add_search_attribute(&SearchAttributeKey::bool("TestBool"));
+    server.add_search_attribute(&SearchAttributeKey::datetime("TestDatetime"));
+    server.add_search_attribute(&SearchAttributeKey::keyword_list("TestKeywordList"));
+    server
 }
 
 impl Arm {

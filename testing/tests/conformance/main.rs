@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "says by name what was not compared")]
 
 mod activities;
+mod answers;
 mod arm;
 mod async_activities;
 mod child_options;
@@ -29,6 +30,7 @@ mod random;
 mod raw;
 mod reset_children;
 mod scopes;
+mod search_attributes;
 mod side_data;
 mod tasks;
 mod timers;

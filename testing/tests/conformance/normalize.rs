@@ -6,15 +6,13 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
 /// Left out wherever they stand (server-made, or different for every run).
-const LEFT_OUT: [&str; 12] = [
+const LEFT_OUT: [&str; 10] = [
     "eventTime",
     "taskId",
     "version",
     "historySizeBytes",
     "requestId",
     "identity",
-    "workerVersion",
-    "binaryChecksum",
     "workflowExecutionExpirationTime",
     "stackTrace",
     "sourceVersionStamp",

@@ -9,7 +9,7 @@ use abide_protos::google::rpc;
 use abide_protos::prost::Message;
 use abide_protos::temporal::api::command::v1::{Command, command::Attributes};
 use abide_protos::temporal::api::common::v1::{Payload, WorkflowExecution, WorkflowType};
-use abide_protos::temporal::api::enums::v1::{CommandType, TaskQueueKind};
+use abide_protos::temporal::api::enums::v1::{CommandType, TaskQueueKind, WorkflowIdConflictPolicy};
 use abide_protos::temporal::api::history::v1::{HistoryEvent, history_event};
 use abide_protos::temporal::api::operatorservice::v1::operator_service_client::OperatorServiceClient;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
@@ -23,7 +23,7 @@ use expect_test::Expect;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::arm::{Arm, Outcome};
+use crate::arm::{Arm, Outcome, start};
 
 /// A client without manners, and what it was answered.
 pub(crate) struct Raw {
@@ -54,7 +54,7 @@ where
     F: Fn(Raw) -> Fut,
     Fut: Future<Output = Result<Raw, Box<dyn std::error::Error>>>,
 {
-    let server = embedded.start();
+    let server = start(embedded);
     let address = server.listen("127.0.0.1:0".parse()?).await?.to_string();
     let ours = Box::pin(script(Raw::connect(&address, name).await?)).await?;
     let ours = ours.finished();
@@ -117,6 +117,14 @@ impl Raw {
 
     pub(crate) async fn start(&mut self, name: &str) -> Outcome {
         let request = self.start_request(name);
+        self.service.start_workflow_execution(request).await?;
+        Ok(())
+    }
+
+    /// Ends the run and starts another one: its first task comes at once.
+    pub(crate) async fn restart(&mut self) -> Outcome {
+        let mut request = self.start_request("");
+        request.set_workflow_id_conflict_policy(WorkflowIdConflictPolicy::TerminateExisting);
         self.service.start_workflow_execution(request).await?;
         Ok(())
     }

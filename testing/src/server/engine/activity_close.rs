@@ -81,14 +81,15 @@ impl Transaction<'_> {
     /// once.
     pub(crate) fn time_out_activities(&mut self) {
         let now = self.time();
-        let mut due: Vec<(Time, i64, i32)> = Vec::new();
+        let mut due: Vec<(Time, i64, u8, TimeoutType)> = Vec::new();
         for (id, activity) in &self.execution.state.activities {
-            due.extend(activity.timeouts_set().filter(|(at, _)| *at <= now).map(|(at, kind)| (at, *id, kind.into())));
+            due.extend(
+                activity.timeouts_set().filter(|(at, _)| *at <= now).map(|(at, kind)| (at, *id, rank(kind), kind)),
+            );
         }
-        due.sort_unstable();
+        due.sort_unstable_by_key(|(at, id, rank, _)| (*at, *id, *rank));
         let mut closed = false;
-        for (at, id, kind) in due {
-            let kind = TimeoutType::try_from(kind).unwrap_or_default();
+        for (at, id, _, kind) in due {
             let activity = self.execution.state.activities.get(&id);
             let still_set = activity.is_some_and(|activity| activity.timeouts_set().any(|set| set == (at, kind)));
             closed |= still_set && self.time_out_activity(id, kind);
@@ -203,5 +204,16 @@ fn truncated(failure: &failure::Failure) -> failure::Failure {
             other => other.clone(),
         },
         ..Default::default()
+    }
+}
+
+/// Which timeout counts if several pass at one instant. An attempt starts after it was scheduled, if only by what this
+/// server's clock does not show (an eager one, say): its start-to-close timeout is the later one.
+fn rank(kind: TimeoutType) -> u8 {
+    match kind {
+        TimeoutType::ScheduleToStart => 0,
+        TimeoutType::ScheduleToClose => 1,
+        TimeoutType::StartToClose => 2,
+        TimeoutType::Heartbeat | TimeoutType::Unspecified => 3,
     }
 }

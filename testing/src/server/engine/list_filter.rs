@@ -1,17 +1,15 @@
 //! The runs that a query selects. As in SQL a run without an attribute is neither equal to a value nor different from it;
 //! texts and lists of keywords are the exception: what does not hold a value is different from it.
-//!
-//! The real server knows which search attributes are registered. This one takes any name: its type is that of the values
-//! which runs have, and a name that no run has selects nothing.
 
 use std::cmp::Ordering;
 
 use super::api::common::Payload;
-use super::api::enums::WorkflowExecutionStatus as Status;
+use super::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
 use super::calendar::{Date, midnight};
 use super::errors::Error;
 use super::execution::Execution;
 use super::list_query::{Condition, Literal, Operator, Query, Test, invalid};
+use super::search_attributes::Registered;
 use super::time::{self, Time};
 
 /// The type of a search attribute.
@@ -28,8 +26,6 @@ pub(crate) enum Kind {
     Status,
     /// ExecutionDuration: nanoseconds, also written as a duration.
     Duration,
-    /// No run has it.
-    Unknown,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,15 +62,16 @@ pub(crate) enum Check {
 pub(crate) struct Known(Value);
 
 impl Filter {
-    /// `kind` tells the type of a search attribute that is not the server's own.
-    pub(crate) fn new(query: Query, kind: &dyn Fn(&str) -> Option<Kind>) -> Result<Self, Error> {
-        let inner = |query: Box<Query>| Self::new(*query, kind).map(Box::new);
+    pub(crate) fn new(query: Query, known: &Registered) -> Result<Self, Error> {
+        let inner = |query: Box<Query>| Self::new(*query, known).map(Box::new);
         Ok(match query {
             Query::And(left, right) => Self::And(inner(left)?, inner(right)?),
             Query::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
             Query::Not(query) => Self::Not(inner(query)?),
             Query::Condition(Condition { name, test, negated }) => {
-                let kind = own_kind(&name).or_else(|| kind(&name)).unwrap_or(Kind::Unknown);
+                let Some((name, kind)) = known.resolve(&name) else {
+                    return Err(invalid(format!("invalid search attribute: {name}")));
+                };
                 let check = check(&name, kind, test, negated)?;
                 Self::Attribute { name, kind, check, negated }
             }
@@ -162,24 +159,26 @@ impl Value {
     }
 }
 
-/// The type of a value that a run was given.
-pub(crate) fn kind_of(payload: &Payload) -> Kind {
-    match payload.metadata.get("type").map(Vec::as_slice) {
-        Some(b"Keyword") => Kind::Keyword,
-        Some(b"KeywordList") => Kind::KeywordList,
-        Some(b"Text") => Kind::Text,
-        Some(b"Int") => Kind::Int,
-        Some(b"Double") => Kind::Double,
-        Some(b"Bool") => Kind::Bool,
-        Some(b"Datetime") => Kind::Datetime,
-        _ => match payload.data.first() {
-            Some(b'[') => Kind::KeywordList,
-            Some(b'"') => Kind::Keyword,
-            Some(b't' | b'f') => Kind::Bool,
-            _ if std::str::from_utf8(&payload.data).is_ok_and(|text| text.parse::<i64>().is_ok()) => Kind::Int,
-            _ => Kind::Double,
-        },
+impl Kind {
+    /// How values of a search attribute are compared.
+    pub(crate) fn of(name: &str, kind: IndexedValueType) -> Self {
+        match (name, kind) {
+            ("ExecutionStatus", _) => Self::Status,
+            ("ExecutionDuration", _) => Self::Duration,
+            (_, IndexedValueType::Text) => Self::Text,
+            (_, IndexedValueType::Int) => Self::Int,
+            (_, IndexedValueType::Double) => Self::Double,
+            (_, IndexedValueType::Bool) => Self::Bool,
+            (_, IndexedValueType::Datetime) => Self::Datetime,
+            (_, IndexedValueType::KeywordList) => Self::KeywordList,
+            (_, IndexedValueType::Keyword | IndexedValueType::Unspecified) => Self::Keyword,
+        }
     }
+}
+
+/// A text is a point in time as search attributes have it.
+pub(crate) fn is_datetime(text: &str) -> bool {
+    datetime(text).is_some()
 }
 
 /// Full-text search decides, not the value as a whole.
@@ -195,19 +194,6 @@ fn holds_word(text: &str, wanted: &str) -> bool {
     };
     let text = words(text);
     wanted.split(' ').map(words).filter(|word| !word.is_empty()).any(|word| text.windows(word.len()).any(|w| w == word))
-}
-
-/// The types of the server's own attributes.
-fn own_kind(name: &str) -> Option<Kind> {
-    Some(match name {
-        "WorkflowId" | "RunId" | "WorkflowType" | "TaskQueue" | "ParentWorkflowId" | "ParentRunId"
-        | "RootWorkflowId" | "RootRunId" => Kind::Keyword,
-        "ExecutionStatus" => Kind::Status,
-        "StartTime" | "ExecutionTime" | "CloseTime" => Kind::Datetime,
-        "ExecutionDuration" => Kind::Duration,
-        "HistoryLength" | "HistorySizeBytes" | "StateTransitionCount" => Kind::Int,
-        _ => return None,
-    })
 }
 
 fn value_of(run: &Execution, name: &str, kind: Kind) -> Option<Value> {
@@ -325,7 +311,7 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
         Test::Compare(Operator::GreaterOrEqual, _) => (">=", !matches_by_search(kind)),
         Test::In(_) => (if negated { "NOT IN" } else { "IN" }, kind != Kind::Text),
         Test::StartsWith(_) => {
-            let known = matches!(kind, Kind::Keyword | Kind::Status | Kind::Unknown);
+            let known = matches!(kind, Kind::Keyword | Kind::Status);
             (if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }, known)
         }
     };
@@ -346,10 +332,10 @@ fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
             .map(micros)
             .ok_or_else(|| invalid(format!("invalid expression: unable to parse datetime '{text}'"))),
         (Kind::Datetime, Literal::Int(nanos)) => Ok(micros(Time::from_nanos(nanos))),
-        (Kind::Keyword | Kind::KeywordList | Kind::Text | Kind::Unknown, Literal::Text(text)) => Ok(Value::Text(text)),
-        (Kind::Int | Kind::Double | Kind::Duration | Kind::Unknown, Literal::Int(number)) => Ok(Value::Int(number)),
-        (Kind::Int | Kind::Double | Kind::Unknown, Literal::Double(number)) => Ok(Value::Double(number)),
-        (Kind::Bool | Kind::Unknown, Literal::Bool(value)) => Ok(Value::Bool(value)),
+        (Kind::Keyword | Kind::KeywordList | Kind::Text, Literal::Text(text)) => Ok(Value::Text(text)),
+        (Kind::Int | Kind::Double | Kind::Duration, Literal::Int(number)) => Ok(Value::Int(number)),
+        (Kind::Int | Kind::Double, Literal::Double(number)) => Ok(Value::Double(number)),
+        (Kind::Bool, Literal::Bool(value)) => Ok(Value::Bool(value)),
         (kind, literal) => {
             let (value, type_name) = match literal {
                 Literal::Text(text) => (format!("{text:?}"), "string"),

@@ -49,6 +49,7 @@ mod reset;
 mod reset_children;
 mod reset_points;
 mod retry;
+mod search_attributes;
 mod signal;
 mod speculative_task;
 mod start;
@@ -98,6 +99,7 @@ pub(crate) use self::update::Progress;
 pub(crate) use self::update_workflow_execution::UpdateAt;
 use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
+use self::worker::ShutDownWorkers;
 use self::worker_commands::WorkerCommands;
 
 /// How a server differs from the default.
@@ -151,6 +153,7 @@ pub(crate) struct Engine {
     waiters: Waiters,
     queries: Queries,
     commands: WorkerCommands,
+    shut_down: ShutDownWorkers,
     errands: Errands,
     /// How often a run has changed.
     changes: u64,
@@ -176,6 +179,7 @@ impl Engine {
             waiters: Waiters::default(),
             queries: Queries::default(),
             commands: WorkerCommands::default(),
+            shut_down: ShutDownWorkers::default(),
             errands: Errands::default(),
             changes: 0,
         }

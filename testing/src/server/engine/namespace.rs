@@ -12,6 +12,7 @@ use super::api::{enums, namespace, service};
 use super::completion_pages::PageLimits;
 use super::errors::Error;
 use super::ids::Ids;
+use super::search_attributes::Registered;
 use super::time;
 
 const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
@@ -40,6 +41,7 @@ struct Namespace {
     owner_email: String,
     data: BTreeMap<String, String>,
     retention: Duration,
+    search_attributes: Registered,
 }
 
 impl Namespaces {
@@ -59,6 +61,24 @@ impl Namespaces {
         Ok(namespace.id.clone())
     }
 
+    /// The search attributes that a namespace knows beside the server's own.
+    pub(crate) fn search_attributes(&self, name: &str) -> Result<&Registered, Error> {
+        let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
+        Ok(&namespace.search_attributes)
+    }
+
+    pub(crate) fn search_attributes_mut(&mut self, name: &str) -> Result<&mut Registered, Error> {
+        if name.is_empty() {
+            return Err(Error::invalid_argument("Namespace is not set on request."));
+        }
+        let namespace = self.by_name.get_mut(name).ok_or_else(|| Error::namespace_not_found(name))?;
+        Ok(&mut namespace.search_attributes)
+    }
+
+    pub(crate) fn all_search_attributes(&mut self) -> impl Iterator<Item = &mut Registered> {
+        self.by_name.values_mut().map(|namespace| &mut namespace.search_attributes)
+    }
+
     /// How long the runs of a namespace are kept after their end.
     pub(crate) fn retention(&self, name: &str) -> Duration {
         self.by_name.get(name).map_or(DAY, |namespace| namespace.retention)
@@ -66,8 +86,14 @@ impl Namespaces {
 
     fn insert(&mut self, name: &str, id: String, retention: Duration) -> &mut Namespace {
         let id = Arc::new(NamespaceName { id, name: name.to_owned() });
-        let namespace =
-            Namespace { id, description: String::new(), owner_email: String::new(), data: BTreeMap::new(), retention };
+        let namespace = Namespace {
+            id,
+            description: String::new(),
+            owner_email: String::new(),
+            data: BTreeMap::new(),
+            retention,
+            search_attributes: Registered::default(),
+        };
         self.by_name.entry(name.to_owned()).or_insert(namespace)
     }
 }

@@ -40,8 +40,12 @@ impl Engine {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky: false,
+            version: None,
             control_task_queue: String::new(),
         };
+        if self.shut_down.include(&poll, self.now.wall) {
+            return Ok(Step::Done(Default::default()));
+        }
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_nexus_task(&task) {

@@ -4,6 +4,7 @@ use super::Engine;
 use super::api::{enums, service, taskqueue};
 use super::errors::Error;
 use super::task_queue::{Poll, QueueKey, QueueKind, Task};
+use super::versions;
 use super::waiters::{Step, Waiter, WaiterId, WaitingPoll};
 
 impl Engine {
@@ -13,12 +14,18 @@ impl Engine {
     ) -> Result<Step<service::PollWorkflowTaskQueueResponse>, Error> {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Workflow)?;
         let sticky = request.task_queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky);
+        #[expect(deprecated, reason = "workers still send it and the real server still records it")]
+        let version = versions::stamp(request.worker_version_capabilities, request.deployment_options.as_ref());
         let poll = Poll {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky,
+            version,
             control_task_queue: String::new(),
         };
+        if self.shut_down.include(&poll, self.now.wall) {
+            return Ok(Step::Done(Default::default()));
+        }
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_workflow_task(&task, &poll) {
@@ -37,8 +44,12 @@ impl Engine {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky: false,
+            version: None,
             control_task_queue: request.worker_control_task_queue,
         };
+        if self.shut_down.include(&poll, self.now.wall) {
+            return Ok(Step::Done(Default::default()));
+        }
         self.queues.note_poll(&key, &poll.identity, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_activity(&task, &poll) {

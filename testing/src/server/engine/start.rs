@@ -136,6 +136,10 @@ impl Engine {
     /// Turns a valid start request into the run it asks for.
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
+        let known = self.namespaces.search_attributes(&request.namespace)?;
+        known.check(&request.namespace, request.search_attributes.as_ref())?;
+        let mut search_attributes = request.search_attributes.clone();
+        search_attributes.iter_mut().for_each(|all| known.complete_types(&mut all.indexed_fields));
         cron::validate(&request.cron_schedule, self.now.time)?;
         let execution_timeout =
             time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
@@ -170,7 +174,7 @@ impl Engine {
             initiator: if has_cron { ContinueAsNewInitiator::CronSchedule.into() } else { 0 },
             cron_schedule: request.cron_schedule.clone(),
             memo: request.memo.clone(),
-            search_attributes: request.search_attributes.clone(),
+            search_attributes,
             header: request.header.clone(),
             workflow_id: request.workflow_id.clone(),
             completion_callbacks: request.completion_callbacks.clone(),
@@ -293,7 +297,7 @@ impl Transaction<'_> {
         } else {
             self.schedule_workflow_task(Scheduling { inline: eager, ..Scheduling::default() });
             if eager {
-                self.start_workflow_task(EAGER_REQUEST_ID.to_owned(), identity);
+                self.start_workflow_task(EAGER_REQUEST_ID.to_owned(), identity, None);
             }
         }
     }

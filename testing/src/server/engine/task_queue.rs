@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Engine;
+use super::api::common;
 use super::execution::ExecutionId;
 use super::nexus_operation::Purpose;
 use super::query::QueryId;
@@ -49,6 +50,8 @@ pub(crate) struct Poll {
     pub(crate) identity: String,
     pub(crate) worker_instance_key: String,
     pub(crate) sticky: bool,
+    /// The build of the worker, unless it belongs to a deployment.
+    pub(crate) version: Option<common::WorkerVersionStamp>,
     /// Where the worker takes commands, if it takes some.
     pub(crate) control_task_queue: String,
 }

@@ -1,8 +1,9 @@
 //! Versions of workers, as far as this server knows them: it notes who answered, and what a run leaves to those that
 //! follow it. It hands tasks to workers of any version.
 
-use super::api::deployment::{InheritedAutoUpgradeInfo, WorkerDeploymentVersion};
-use super::api::enums::{ContinueAsNewVersioningBehavior, VersioningBehavior};
+use super::api::common::{WorkerVersionCapabilities, WorkerVersionStamp};
+use super::api::deployment::{InheritedAutoUpgradeInfo, WorkerDeploymentOptions, WorkerDeploymentVersion};
+use super::api::enums::{ContinueAsNewVersioningBehavior, VersioningBehavior, WorkerVersioningMode};
 use super::api::workflow::versioning_override::Override;
 use super::api::{Attributes, history};
 use super::execution::Execution;
@@ -76,4 +77,18 @@ impl Execution {
             _ => None,
         })
     }
+}
+
+/// The build that started events tell: of a worker that belongs to a deployment they tell none.
+pub(crate) fn stamp(
+    capabilities: Option<WorkerVersionCapabilities>,
+    options: Option<&WorkerDeploymentOptions>,
+) -> Option<WorkerVersionStamp> {
+    let capabilities = capabilities.filter(|capabilities| !capabilities.build_id.is_empty())?;
+    let versioned = options.is_some_and(|options| {
+        options.worker_versioning_mode() == WorkerVersioningMode::Versioned && !options.deployment_name.is_empty()
+    });
+    let in_series = capabilities.use_versioning && !capabilities.deployment_series_name.is_empty();
+    let stamp = WorkerVersionStamp { build_id: capabilities.build_id, use_versioning: capabilities.use_versioning };
+    Some(stamp).filter(|_| !versioned && !in_series)
 }

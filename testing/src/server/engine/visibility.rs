@@ -7,7 +7,7 @@ use super::api::{common, service, workflow};
 use super::describe;
 use super::errors::Error;
 use super::execution::Execution;
-use super::list_filter::{self, Filter};
+use super::list_filter::Filter;
 use super::list_query;
 
 const PAGE_SIZE: usize = 1000;
@@ -19,18 +19,6 @@ pub(crate) fn merge(into: &mut BTreeMap<String, common::Payload>, changes: &Hash
             into.remove(key);
         } else {
             into.insert(key.clone(), value.clone());
-        }
-    }
-}
-
-/// Adds the type of a search attribute to a value that does not name it, as far as this run has seen it.
-pub(crate) fn complete_types(
-    changes: &mut HashMap<String, common::Payload>,
-    known: &BTreeMap<String, common::Payload>,
-) {
-    for (key, current) in known {
-        if let (Some(value), Some(kind)) = (changes.get_mut(key), current.metadata.get("type")) {
-            value.metadata.entry("type".to_owned()).or_insert_with(|| kind.clone());
         }
     }
 }
@@ -80,8 +68,8 @@ impl Engine {
     fn select(&self, namespace: &str, query: &str) -> Result<Vec<&Execution>, Error> {
         let namespace = self.namespaces.get(namespace)?;
         let runs = || self.executions.iter().filter(|execution| execution.namespace == namespace);
-        let kind = |name: &str| runs().find_map(|run| run.state.search_attributes.get(name).map(list_filter::kind_of));
-        let filter = list_query::parse(query)?.map(|query| Filter::new(query, &kind)).transpose()?;
+        let known = self.namespaces.search_attributes(&namespace.name)?;
+        let filter = list_query::parse(query)?.map(|query| Filter::new(query, known)).transpose()?;
         let mut found: Vec<&Execution> =
             runs().filter(|run| filter.as_ref().is_none_or(|filter| filter.selects(run))).collect();
         found.sort_by_key(|execution| {

@@ -1,10 +1,35 @@
 //! What concerns workers as such: ShutdownWorker, RecordWorkerHeartbeat, ResetStickyTaskQueue, DescribeTaskQueue.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::Engine;
 use super::api::{enums, service, taskqueue};
 use super::errors::Error;
-use super::task_queue::{QueueKey, QueueKind};
+use super::task_queue::{Poll, QueueKey, QueueKind};
+use super::time::Time;
 use super::waiters::WaiterId;
+
+/// A worker that has shut down is remembered for so long: a poll that was on its way is not held.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// The instance keys of workers that have shut down, with the wall time until which they are remembered.
+#[derive(Debug, Default)]
+pub(crate) struct ShutDownWorkers {
+    until: BTreeMap<String, Time>,
+}
+
+impl ShutDownWorkers {
+    fn remember(&mut self, key: &str, wall: Time) {
+        self.until.retain(|_, until| *until > wall);
+        self.until.insert(key.to_owned(), wall.plus(REMEMBERED));
+    }
+
+    /// A poll of this worker ends at once, empty.
+    pub(crate) fn include(&self, poll: &Poll, wall: Time) -> bool {
+        self.until.get(&poll.worker_instance_key).is_some_and(|until| *until > wall)
+    }
+}
 
 impl Engine {
     /// The polls of a worker that shuts down end with empty responses, and its cached runs go to other workers.
@@ -19,6 +44,9 @@ impl Engine {
             self.queues.forget_worker(&key);
         }
         let key = &request.worker_instance_key;
+        if !key.is_empty() {
+            self.shut_down.remember(key, self.now.wall);
+        }
         let mut ended: Vec<(WaiterId, QueueKey)> = Vec::new();
         for (id, waiting) in self.waiters.polls_mut() {
             let of_worker = !key.is_empty() && waiting.poll.worker_instance_key == *key;

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::api::{enums, failure, history, taskqueue};
+use super::api::{common, enums, failure, history, taskqueue};
 use super::deadlines::{Deadline, Key};
 use super::history_builder::Extras;
 use super::reported_problems::Problem;
@@ -50,6 +50,8 @@ pub(crate) struct WorkflowTask {
     pub(crate) started_time: Option<Time>,
     pub(crate) request_id: String,
     pub(crate) identity: String,
+    /// The build of the worker that has taken it.
+    pub(crate) worker_version: Option<common::WorkerVersionStamp>,
     pub(crate) history_size_bytes: i64,
     pub(crate) suggest_continue_as_new: Vec<i32>,
     pub(crate) deadline: Option<Key>,
@@ -78,6 +80,7 @@ impl WorkflowTask {
         }
     }
 
+    #[expect(deprecated, reason = "the real server still writes the worker's version")]
     pub(crate) fn started_attributes(&self) -> history::WorkflowTaskStartedEventAttributes {
         history::WorkflowTaskStartedEventAttributes {
             scheduled_event_id: self.scheduled_event_id,
@@ -86,6 +89,7 @@ impl WorkflowTask {
             suggest_continue_as_new: !self.suggest_continue_as_new.is_empty(),
             suggest_continue_as_new_reasons: self.suggest_continue_as_new.clone(),
             history_size_bytes: self.history_size_bytes,
+            worker_version: self.worker_version.clone(),
             ..Default::default()
         }
     }
@@ -139,6 +143,7 @@ impl Transaction<'_> {
             started_time: None,
             request_id: String::new(),
             identity: String::new(),
+            worker_version: None,
             history_size_bytes: 0,
             suggest_continue_as_new: Vec::new(),
             deadline: None,
@@ -165,7 +170,12 @@ impl Transaction<'_> {
     }
 
     /// Records that a worker has taken the pending workflow task.
-    pub(crate) fn start_workflow_task(&mut self, request_id: String, identity: String) {
+    pub(crate) fn start_workflow_task(
+        &mut self,
+        request_id: String,
+        identity: String,
+        version: Option<common::WorkerVersionStamp>,
+    ) {
         let Some(mut task) = self.execution.state.task.take() else { return };
         let now = self.time();
         self.stays_in_memory = task.speculative;
@@ -178,6 +188,8 @@ impl Transaction<'_> {
         task.started_time = Some(now);
         task.request_id = request_id;
         task.identity = identity;
+        // What is written only once it has an answer tells the build of who answers.
+        task.worker_version = version.filter(|_| !task.is_virtual());
         task.history_size_bytes = self.execution.history.size_bytes;
         task.suggest_continue_as_new = self.continue_as_new_reasons();
         task.started_event_id =
@@ -186,6 +198,13 @@ impl Transaction<'_> {
         let deadline = Deadline::WorkflowTaskStartToClose(self.execution.id);
         task.deadline = Some(self.set_wall_deadline(task.start_to_close_timeout, deadline));
         self.state().task = Some(task);
+    }
+
+    /// Keeps the build of the worker that answers, for events that are written only now.
+    pub(crate) fn note_build(&mut self, version: Option<common::WorkerVersionStamp>) {
+        if let Some(task) = self.state().task.as_mut().filter(|task| task.is_virtual()) {
+            task.worker_version = version;
+        }
     }
 
     /// Ends the started workflow task as completed; returns the id of its completed event.

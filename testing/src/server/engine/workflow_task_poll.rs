@@ -51,10 +51,10 @@ impl Engine {
         match *task {
             Task::Workflow { execution, .. } => {
                 let request_id = self.ids.v4();
-                let identity = poll.identity.clone();
+                let (identity, version) = (poll.identity.clone(), poll.version.clone());
                 self.transact(execution, |transaction| {
                     transaction.leave_sticky_queue(poll.sticky);
-                    transaction.start_workflow_task(request_id, identity);
+                    transaction.start_workflow_task(request_id, identity, version);
                 });
                 self.started_workflow_task(execution, poll.sticky)
             }

@@ -67,10 +67,15 @@ impl Engine {
         }
         let (identity, control_task_queue) = (request.identity.clone(), request.worker_control_task_queue.clone());
         let return_new_task = request.return_new_workflow_task;
+        #[expect(deprecated, reason = "workers still send it and the real server still records it")]
+        let version = request.worker_version_stamp.clone();
         let eager_allowed = self.options.eager_activities;
         let (request, query_results) = split_queries(request);
         self.queries.hold(true);
-        let outcome = self.transact(id, |transaction| transaction.complete(request, &task, eager_allowed));
+        let outcome = self.transact(id, |transaction| {
+            transaction.note_build(version.clone());
+            transaction.complete(request, &task, eager_allowed)
+        });
         self.queries.hold(false);
         self.answer_attached_queries(id, query_results);
         let outcome = outcome?;
@@ -81,7 +86,7 @@ impl Engine {
         self.ensure_task_for_updates(id);
         let workflow_task = if inline {
             self.transact(id, |transaction| {
-                transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone());
+                transaction.start_workflow_task(INLINE_REQUEST_ID.to_owned(), identity.clone(), version);
             });
             self.started_workflow_task(id, true)
         } else {
@@ -106,13 +111,18 @@ impl Engine {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, _) = self.started_task(&token, Error::completed)?;
         let cause = request.cause();
+        #[expect(deprecated, reason = "workers still send it and the real server still records it")]
         let attributes = history::WorkflowTaskFailedEventAttributes {
             cause: request.cause,
             failure: request.failure,
             identity: request.identity,
+            binary_checksum: request.binary_checksum,
             ..Default::default()
         };
+        #[expect(deprecated, reason = "workers still send it and the real server still records it")]
+        let version = request.worker_version;
         self.transact(id, |transaction| {
+            transaction.note_build(version);
             if cause == enums::WorkflowTaskFailedCause::GrpcMessageTooLarge {
                 // The server writes the cause's short name.
                 transaction.terminate("GrpcMessageTooLarge".to_owned(), None, HISTORY_SERVICE.to_owned(), Vec::new());

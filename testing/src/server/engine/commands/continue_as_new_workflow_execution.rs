@@ -5,7 +5,7 @@ use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::retry;
 use super::super::transaction::Transaction;
-use super::{Completion, Refusal};
+use super::{Completion, Refusal, check_search_attributes};
 
 #[expect(deprecated, reason = "SDKs still send inherit_build_id and the real server still copies it")]
 pub(super) fn apply(
@@ -21,6 +21,16 @@ pub(super) fn apply(
         let cause = enums::WorkflowTaskFailedCause::BadContinueAsNewAttributes;
         retry::validate(policy).map_err(|error| Refusal::new(cause, error.message))?;
     }
+    let namespace = &transaction.execution.namespace.name;
+    check_search_attributes(transaction, namespace, attributes.search_attributes.as_ref(), |problem| {
+        let own = attributes.workflow_type.as_ref().filter(|kind| !kind.name.is_empty());
+        let kind = own.or(transaction.execution.state.start.workflow_type.as_ref()).map_or("", |kind| &kind.name);
+        let queue = attributes.task_queue.as_ref().map_or("", |queue| &queue.name);
+        format!(
+            "invalid SearchAttributes on ContinueAsNewWorkflowExecutionCommand: {problem}. WorkflowType={kind} \
+             TaskQueue={queue}"
+        )
+    })?;
     limits::check_command(attributes.input.as_ref(), "ContinueAsNewWorkflowExecutionCommandAttributes.Input")?;
     let (initiator, inherit_build_id) = (attributes.initiator, attributes.inherit_build_id);
     let next = transaction.continued_run(attributes);

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 
 use super::api::command::command::Attributes;
 use super::api::enums::WorkflowTaskFailedCause;
-use super::api::{command, enums::CommandType, protocol};
+use super::api::{command, common, enums::CommandType, protocol};
 use super::errors::Error;
 use super::history_builder::Extras;
 use super::namespace::{NamespaceId, Namespaces};
@@ -163,6 +163,20 @@ pub(crate) fn check_namespaces(commands: &[command::Command], namespaces: &Names
         }
     }
     Ok(())
+}
+
+/// Refuses search attributes that the namespace does not know or whose values do not fit; `told` puts what is wrong with a
+/// value into the words of the command.
+fn check_search_attributes(
+    transaction: &Transaction<'_>,
+    namespace: &str,
+    attributes: Option<&common::SearchAttributes>,
+    told: impl Fn(&str) -> String,
+) -> Result<(), Refusal> {
+    let bad = |text: String| Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text);
+    let known = transaction.namespaces.search_attributes(namespace).map_err(|error| bad(error.message))?;
+    known.check_names(namespace, attributes).map_err(|error| bad(error.message))?;
+    known.check_values(attributes).map_err(|error| bad(told(&error.message)))
 }
 
 /// The namespace that a command is about: the workflow's own, unless it names another.

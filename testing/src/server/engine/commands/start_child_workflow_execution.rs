@@ -11,7 +11,7 @@ use super::super::retry;
 use super::super::start::{task_timeout, validate};
 use super::super::time;
 use super::super::transaction::Transaction;
-use super::{Completion, Refusal, target_namespace};
+use super::{Completion, Refusal, check_search_attributes, target_namespace};
 
 const PENDING_LIMIT: usize = 2000;
 
@@ -61,6 +61,14 @@ pub(super) fn apply(
     };
     validate(&start_request(&event)).map_err(|error| bad(error.message))?;
     check_cron(transaction, &event).map_err(bad)?;
+    check_search_attributes(transaction, &namespace.name, event.search_attributes.as_ref(), |problem| {
+        let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
+        format!(
+            "invalid SearchAttributes on StartChildWorkflowCommand: {problem}. WorkflowId={} WorkflowType={kind} \
+             Namespace={}",
+            event.workflow_id, namespace.name
+        )
+    })?;
     limits::check_command(event.input.as_ref(), "StartChildWorkflowExecutionCommandAttributes.Input")?;
     fill_in(&mut event).map_err(bad)?;
     if execution.state.children.len() >= PENDING_LIMIT {

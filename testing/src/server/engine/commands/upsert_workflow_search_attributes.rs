@@ -4,7 +4,7 @@ use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
 use super::super::visibility;
-use super::{Completion, Refusal};
+use super::{Completion, Refusal, check_search_attributes};
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
@@ -20,7 +20,11 @@ pub(super) fn apply(
         let text = "IndexedFields is not set on UpsertWorkflowSearchAttributesCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadSearchAttributes, text));
     }
-    visibility::complete_types(&mut upserted.indexed_fields, &transaction.state().search_attributes);
+    let namespace = transaction.execution.namespace.name.clone();
+    check_search_attributes(transaction, &namespace, Some(&upserted), |problem| problem.to_owned())?;
+    if let Ok(known) = transaction.namespaces.search_attributes(&namespace) {
+        known.complete_types(&mut upserted.indexed_fields);
+    }
     visibility::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
     let attributes = history::UpsertWorkflowSearchAttributesEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
