@@ -49,6 +49,7 @@ pub struct TestServerBuilder {
     options: Options,
     pace: Pace,
     start_time: Option<SystemTime>,
+    retention_is_set: bool,
 }
 
 /// A Temporal-compatible server in memory. Dropping it ends it, with its connections.
@@ -73,6 +74,16 @@ impl TestServerBuilder {
     #[must_use]
     pub fn cross_namespace_commands(mut self) -> Self {
         self.options.cross_namespace_commands = true;
+        self
+    }
+
+    /// How long runs are kept after their end, in the namespaces that exist from the start: one day by default. With
+    /// [`time_skipping`](Self::time_skipping) all are kept as long as the server unless this is called: a test looks at the
+    /// end at what happened months ago.
+    #[must_use]
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.options.retention = retention;
+        self.retention_is_set = true;
         self
     }
 
@@ -107,7 +118,8 @@ impl TestServerBuilder {
     }
 
     /// Starts the server. Must be called within a tokio runtime.
-    pub fn start(self) -> TestServer {
+    pub fn start(mut self) -> TestServer {
+        self.options.keeps_closed_runs = self.pace == Pace::Standing && !self.retention_is_set;
         let host = Host::new(self.options, Clock::new(self.pace, self.start_time), self.pace);
         let driver = transport::spawn(host.clone().drive());
         TestServer { host, listeners: Mutex::default(), driver }
@@ -117,7 +129,12 @@ impl TestServerBuilder {
 impl TestServer {
     /// A server with namespace `default` and a clock that runs.
     pub fn builder() -> TestServerBuilder {
-        TestServerBuilder { options: Options::default(), pace: Pace::Flowing, start_time: None }
+        TestServerBuilder {
+            options: Options::default(),
+            pace: Pace::Flowing,
+            start_time: None,
+            retention_is_set: false,
+        }
     }
 
     /// Registers a search attribute with all namespaces: workflows can then be started with it and set it, and lists can be

@@ -12,6 +12,7 @@ mod child_options;
 mod children;
 mod closing;
 mod codecs;
+mod completion_callbacks;
 mod completion_pages;
 mod continuing;
 mod cron;

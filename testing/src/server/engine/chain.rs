@@ -173,6 +173,7 @@ impl Transaction<'_> {
             original_execution_run_id: run_id.clone(),
             prev_auto_reset_points: self.execution.state.reset_points(),
             eager_execution_accepted: false,
+            completion_callbacks: self.execution.state.callbacks.to_vec(),
             identity: String::new(),
             ..start
         };

@@ -100,6 +100,9 @@ pub(crate) struct State {
     /// Requests that were already carried out: signals by their request id.
     pub(crate) request_ids: BTreeSet<String>,
 
+    /// Whom the end of the chain is told: what the run started with and what was attached since.
+    pub(crate) callbacks: Arc<Vec<common::Callback>>,
+
     pub(crate) memo: BTreeMap<String, common::Payload>,
     pub(crate) search_attributes: BTreeMap<String, common::Payload>,
 }

@@ -18,6 +18,7 @@ mod cancel;
 mod chain;
 mod child;
 mod commands;
+mod completion_callbacks;
 mod completion_pages;
 mod cron;
 mod deadlines;
@@ -48,6 +49,7 @@ mod reported_problems;
 mod reset;
 mod reset_children;
 mod reset_points;
+mod retention;
 mod retry;
 mod search_attributes;
 mod signal;
@@ -91,6 +93,7 @@ use self::ids::Ids;
 use self::namespace::Namespaces;
 use self::nexus_endpoint::NexusEndpoints;
 use self::query::Queries;
+use self::retention::Executions;
 pub(crate) use self::task_queue::QueueKind;
 use self::task_queue::TaskQueues;
 use self::time::{Now, Time};
@@ -107,6 +110,10 @@ use self::worker_commands::WorkerCommands;
 pub(crate) struct Options {
     /// Namespaces that exist from the start.
     pub(crate) namespaces: Vec<String>,
+    /// How long these namespaces keep runs after their end.
+    pub(crate) retention: Duration,
+    /// Runs are kept as long as the server, whatever the namespaces say.
+    pub(crate) keeps_closed_runs: bool,
     /// What all ids are made from.
     pub(crate) seed: u64,
     /// A run that another one follows takes at least this long, from when its first task could begin: the next one waits.
@@ -123,6 +130,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             namespaces: vec!["default".to_owned()],
+            retention: namespace::DAY,
+            keeps_closed_runs: false,
             seed: 0,
             minimum_run_lifetime: Duration::from_secs(1),
             eager_activities: true,
@@ -142,7 +151,7 @@ pub(crate) struct Engine {
     sequence: u64,
     namespaces: Namespaces,
     endpoints: NexusEndpoints,
-    executions: Vec<Execution>,
+    executions: Executions,
     /// The runs that are not closed.
     open: BTreeSet<ExecutionId>,
     by_run_id: BTreeMap<String, ExecutionId>,
@@ -162,7 +171,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(options: Options) -> Self {
         let mut ids = Ids::new(options.seed);
-        let namespaces = Namespaces::new(&options.namespaces, &mut ids);
+        let namespaces = Namespaces::new(&options.namespaces, options.retention, &mut ids);
         Self {
             options,
             now: Now::default(),
@@ -170,7 +179,7 @@ impl Engine {
             sequence: 0,
             namespaces,
             endpoints: NexusEndpoints::default(),
-            executions: Vec::new(),
+            executions: Executions::default(),
             open: BTreeSet::new(),
             by_run_id: BTreeMap::new(),
             current: BTreeMap::new(),
@@ -188,6 +197,7 @@ impl Engine {
     /// Tells the time of what is called next. Neither clock goes back.
     pub(crate) fn at(&mut self, now: Now) -> &mut Self {
         self.now = Now { time: self.now.time.max(now.time), wall: self.now.wall.max(now.wall) };
+        self.remove_expired_runs();
         self
     }
 
@@ -293,6 +303,9 @@ impl Engine {
         } else {
             self.open.remove(&id)
         };
+        if closes {
+            self.keep_closed_run(id);
+        }
         let ends_chain = closes && !effects.iter().any(|effect| matches!(effect, Effect::Continue(_)));
         self.carry_out(id, effects);
         self.wake_history_readers(id);

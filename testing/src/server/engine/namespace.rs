@@ -16,7 +16,8 @@ use super::search_attributes::Registered;
 use super::time;
 
 const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long runs are kept if nobody says otherwise.
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A namespace as runs refer to it.
 pub(crate) type NamespaceId = Arc<NamespaceName>;
@@ -45,10 +46,10 @@ struct Namespace {
 }
 
 impl Namespaces {
-    pub(crate) fn new(names: &[String], ids: &mut Ids) -> Self {
+    pub(crate) fn new(names: &[String], retention: Duration, ids: &mut Ids) -> Self {
         let mut namespaces = Self::default();
         for name in names {
-            namespaces.insert(name, ids.v4(), DAY);
+            namespaces.insert(name, ids.v4(), retention);
         }
         namespaces
     }

@@ -20,10 +20,7 @@ impl Engine {
     /// The run has closed and none follows it: tells the callers.
     pub(crate) fn deliver_completions(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
-        if execution.state.start.completion_callbacks.is_empty() {
-            return;
-        }
-        for callback in callbacks(&execution.state.start.completion_callbacks) {
+        for callback in callbacks(&execution.state.callbacks.clone()) {
             let end = end_of(self.execution(id));
             self.complete_nexus_operation(&callback, end);
         }
@@ -31,7 +28,7 @@ impl Engine {
 
     /// Whether the handler of a started operation is a workflow of this server that is still open.
     pub(crate) fn is_backed_by_open_workflow(&self, run_id: &str, scheduled_event_id: i64) -> bool {
-        let all = self.open.iter().flat_map(|id| callbacks(&self.execution(*id).state.start.completion_callbacks));
+        let all = self.open.iter().flat_map(|id| callbacks(&self.execution(*id).state.callbacks));
         let mut tokens = all.filter_map(|callback| callback.token);
         tokens.any(|token| token.run_id == run_id && token.scheduled_event_id == scheduled_event_id)
     }

@@ -78,6 +78,7 @@ impl Transaction<'_> {
                 state.signal_count += 1;
                 state.request_ids.insert(a.request_id);
             }
+            Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a) => self.note_attached(&a),
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => state.cancel_requested = true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(a) => {
                 visibility::merge(

@@ -10,7 +10,7 @@ use super::api::{Attributes, HistoryEvent, failure, history, service};
 use super::buffer::reorder;
 use super::deadlines::Deadline;
 use super::errors::Error;
-use super::execution::{Execution, ExecutionId, History, State};
+use super::execution::{Execution, ExecutionId, State};
 use super::history_builder::Extras;
 use super::rebuild::{Pending, pending_workflow_task};
 use super::reset_children::is_of_child;
@@ -78,6 +78,7 @@ impl Engine {
             for event in execution.events(first, execution.next_event_id()) {
                 match &event.attributes {
                     Some(Attributes::WorkflowExecutionSignaledEventAttributes(_)) if signals => reapplied.push(event),
+                    Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(_)) => reapplied.push(event),
                     Some(
                         Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(_)
                         | Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(_),
@@ -103,20 +104,9 @@ impl Engine {
         let id = ExecutionId(self.executions.len());
         self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
         self.by_run_id.insert(run_id.clone(), id);
-        self.executions.push(Execution {
-            id,
-            namespace,
-            workflow_id,
-            run_id,
-            history: History::default(),
-            state: State::of(&run, self.now.time),
-            queries: Vec::new(),
-            update_waiters: Vec::new(),
-            completion_pages: None,
-            reset_run_id: String::new(),
-            copied_events: i64::try_from(reset.kept.len()).unwrap_or(i64::MAX),
-            transitions: 0,
-        });
+        let state = State::of(&run, self.now.time);
+        let copied_events = i64::try_from(reset.kept.len()).unwrap_or(i64::MAX);
+        self.executions.push(Execution { copied_events, ..Execution::new(id, namespace, workflow_id, run_id, state) });
         self.transact(id, |transaction| transaction.begin_reset(reset));
     }
 }
@@ -179,6 +169,12 @@ impl Transaction<'_> {
                 if new {
                     self.state().signal_count += 1;
                     self.record_with(signal, Extras::links(event.links));
+                }
+            }
+            Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(options)) => {
+                let id = &options.attached_request_id;
+                if id.is_empty() || !self.execution.state.request_ids.contains(id) {
+                    self.attach(options, event.links);
                 }
             }
             Some(Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(admitted)) => {

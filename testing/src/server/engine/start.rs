@@ -10,14 +10,14 @@ use super::api::enums::{
 use super::api::{common, errordetails, history, sdk, service};
 use super::deadlines::Deadline;
 use super::errors::Error;
-use super::execution::{Execution, ExecutionId, History, State, normal_queue};
+use super::execution::{Execution, ExecutionId, State, normal_queue};
 use super::history_builder::Extras;
 use super::namespace::NamespaceId;
 use super::time::{self, Time};
 use super::transaction::Transaction;
 use super::update::Updates;
 use super::workflow_task::{HISTORY_SERVICE, Scheduling};
-use super::{Engine, cron, limits, retry};
+use super::{Engine, completion_callbacks, cron, limits, retry};
 
 const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,8 +58,11 @@ impl Engine {
         let run = self.new_run(&request)?;
         let policies = (request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy());
         let id = match self.admit(&namespace, &request.workflow_id, &run.request_id, policies)? {
-            Admission::Repeated(id) => return Ok(self.start_response(id, true)),
-            Admission::UseExisting(id) => return Ok(self.start_response(id, false)),
+            Admission::Repeated(id) if self.execution(id).state.start_request_id == run.request_id => {
+                return Ok(self.start_response(id, true));
+            }
+            Admission::Repeated(id) => return Ok(self.attached_response(id, Some(&run.request_id))),
+            Admission::UseExisting(id) => return self.use_existing(id, &request, &run),
             Admission::TerminateAndCreate(id) => {
                 self.terminate_for_new_run(id, &run.run_id);
                 self.create_run(namespace, request.workflow_id, run)
@@ -98,7 +101,8 @@ impl Engine {
             return Ok(Admission::Create);
         };
         let execution = self.execution(id);
-        if execution.state.start_request_id == request_id {
+        let state = &execution.state;
+        if state.start_request_id == request_id || state.request_ids.contains(request_id) {
             return Ok(Admission::Repeated(id));
         }
         if execution.is_running() {
@@ -136,8 +140,10 @@ impl Engine {
     /// Turns a valid start request into the run it asks for.
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
+        completion_callbacks::check_on_conflict(request)?;
         let known = self.namespaces.search_attributes(&request.namespace)?;
         known.check(&request.namespace, request.search_attributes.as_ref())?;
+        completion_callbacks::check(&request.completion_callbacks)?;
         let mut search_attributes = request.search_attributes.clone();
         search_attributes.iter_mut().for_each(|all| known.complete_types(&mut all.indexed_fields));
         cron::validate(&request.cron_schedule, self.now.time)?;
@@ -201,20 +207,8 @@ impl Engine {
         let id = ExecutionId(self.executions.len());
         self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
         self.by_run_id.insert(run.run_id.clone(), id);
-        self.executions.push(Execution {
-            id,
-            namespace,
-            workflow_id,
-            run_id: run.run_id.clone(),
-            history: History::default(),
-            state: State::of(&run, self.now.time),
-            queries: Vec::new(),
-            update_waiters: Vec::new(),
-            completion_pages: None,
-            reset_run_id: String::new(),
-            copied_events: 0,
-            transitions: 0,
-        });
+        let state = State::of(&run, self.now.time);
+        self.executions.push(Execution::new(id, namespace, workflow_id, run.run_id.clone(), state));
         self.transact(id, |transaction| transaction.begin(run));
         id
     }
@@ -260,6 +254,7 @@ impl State {
             cancel_requested: false,
             signal_count: 0,
             request_ids: BTreeSet::new(),
+            callbacks: Arc::new(start.completion_callbacks.clone()),
             memo: memo.into_iter().collect(),
             search_attributes: attributes.into_iter().collect(),
         }

@@ -96,6 +96,7 @@ impl Engine {
         if meta.update_id.is_empty() {
             meta.update_id = self.ids.v4();
         }
+        super::completion_callbacks::check_update(update)?;
         match &update.input {
             None => return Err(Error::invalid_argument("Update input is not set on request.")),
             Some(input) if input.name.is_empty() => {

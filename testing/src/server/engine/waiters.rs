@@ -100,6 +100,11 @@ impl Waiters {
         std::mem::take(&mut self.woken)
     }
 
+    /// Somebody waits for events of this run.
+    pub(crate) fn reads_history(&self, execution: ExecutionId) -> bool {
+        !self.history_readers(execution).is_empty()
+    }
+
     fn history_readers(&self, execution: ExecutionId) -> &[WaiterId] {
         self.history_readers.get(&execution).map_or(&[], Vec::as_slice)
     }

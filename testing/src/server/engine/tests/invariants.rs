@@ -74,7 +74,7 @@ proptest! {
                     TestCaseError::fail(format!("{problem} after {line:?} in {script:?}\n{}", spec.out))
                 })?;
             }
-            for run in &spec.engine.executions {
+            for run in spec.engine.executions.iter() {
                 let state = &run.state;
                 let pending = !state.activities.is_empty() || !state.timers.is_empty() || state.task.is_some();
                 let pending = pending || !state.children.is_empty();

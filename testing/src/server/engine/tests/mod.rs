@@ -14,6 +14,7 @@ mod reading;
 mod reset_children;
 mod reset_points;
 mod resets;
+mod retention;
 mod signals;
 mod spec;
 mod spec_updates;

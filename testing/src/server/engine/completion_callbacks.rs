@@ -1,0 +1,153 @@
+//! Completion callbacks: whom a workflow's end is told. They come with the start, or are attached to a run that is there
+//! already by a start that takes it as it is (its *on-conflict options*).
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::api::common::callback::Variant;
+use super::api::{common, enums::EventType, history, service, update};
+use super::errors::Error;
+use super::execution::ExecutionId;
+use super::history_builder::Extras;
+use super::nexus_completion::CALLBACK_URL;
+use super::start::{NewRun, request_link};
+use super::transaction::Transaction;
+
+const COUNT_LIMIT: usize = 2000;
+const URL_LIMIT: usize = 1000;
+const HEADER_LIMIT: usize = 8 * 1024;
+/// Where the real server's own callbacks within a cluster lead.
+const INTERNAL_URL: &str = "temporal://internal";
+
+/// Refuses callbacks that would never be called. As on a real server whose operator allows no addresses, only those of
+/// this server's own Nexus operations are taken.
+pub(crate) fn check(callbacks: &[common::Callback]) -> Result<(), Error> {
+    if callbacks.len() > COUNT_LIMIT {
+        let text = format!("cannot attach more than {COUNT_LIMIT} callbacks to an execution");
+        return Err(Error::invalid_argument(text));
+    }
+    for callback in callbacks {
+        match &callback.variant {
+            Some(Variant::Nexus(nexus)) => check_nexus(nexus)?,
+            Some(Variant::Internal(_)) => {}
+            // A server of 1.32 does not know the newer kind.
+            Some(Variant::NexusHandler(_)) | None => {
+                return Err(Error::unimplemented("unknown callback variant: <nil>"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_nexus(nexus: &common::callback::Nexus) -> Result<(), Error> {
+    let url = &nexus.url;
+    if url.len() > URL_LIMIT {
+        let text = format!("invalid url: url length longer than max length allowed of {URL_LIMIT}");
+        return Err(Error::invalid_argument(text));
+    }
+    if url != CALLBACK_URL && url != INTERNAL_URL {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        return Err(Error::invalid_argument(match rest {
+            None => format!("invalid url: unknown scheme: {url}"),
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => {
+                "invalid url: missing host".to_owned()
+            }
+            Some(_) => format!("invalid url: url does not match any configured callback address: {url}"),
+        }));
+    }
+    let size: usize = nexus.header.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if size > HEADER_LIMIT {
+        let text = format!("invalid header: header size longer than max allowed size of {HEADER_LIMIT}");
+        return Err(Error::invalid_argument(text));
+    }
+    Ok(())
+}
+
+/// Refuses what a start asks for in case that a run is there already.
+pub(crate) fn check_on_conflict(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
+    let options = request.on_conflict_options.unwrap_or_default();
+    if options.attach_completion_callbacks && !options.attach_request_id {
+        let text = "attaching request ID is required for attaching completion callbacks";
+        return Err(Error::invalid_argument(text));
+    }
+    Ok(())
+}
+
+/// Refuses an update whose end is to be told to somebody. A real server takes it and, unless its operator has set
+/// `history.enableUpdateCallbacks`, tells nobody: who relies on it would wait for ever.
+pub(crate) fn check_update(request: &update::Request) -> Result<(), Error> {
+    if request.completion_callbacks.is_empty() {
+        return Ok(());
+    }
+    if request.request_id.is_empty() {
+        let text = "invalid *update.Request: request_id is required when completion_callbacks are set";
+        return Err(Error::invalid_argument(text));
+    }
+    Err(Error::unimplemented(
+        "abide-testing's server calls no completion callbacks of updates, as a real server without \
+         history.enableUpdateCallbacks; leave completion_callbacks out",
+    ))
+}
+
+impl Engine {
+    /// Takes the run that is there for a start that allows it, and attaches what its options say.
+    pub(crate) fn use_existing(
+        &mut self,
+        id: ExecutionId,
+        request: &service::StartWorkflowExecutionRequest,
+        run: &NewRun,
+    ) -> Result<service::StartWorkflowExecutionResponse, Error> {
+        let Some(options) = request.on_conflict_options else { return Ok(self.start_response(id, false)) };
+        let attached_request_id = if options.attach_request_id { run.request_id.clone() } else { String::new() };
+        let wanted = if options.attach_completion_callbacks { &request.completion_callbacks[..] } else { &[] };
+        let there = self.execution(id).state.callbacks.len();
+        if !wanted.is_empty() && there + wanted.len() > COUNT_LIMIT {
+            return Err(Error::failed_precondition(format!(
+                "cannot attach more than {COUNT_LIMIT} callbacks to a workflow ({there} callbacks already attached)"
+            )));
+        }
+        let event = history::WorkflowExecutionOptionsUpdatedEventAttributes {
+            attached_request_id,
+            attached_completion_callbacks: wanted.to_vec(),
+            ..Default::default()
+        };
+        let links = if options.attach_links { request.links.clone() } else { Vec::new() };
+        self.transact(id, |transaction| transaction.attach(event, links));
+        Ok(self.attached_response(id, options.attach_request_id.then_some(run.request_id.as_str())))
+    }
+
+    /// The response to a start that has taken a run which was there; with a request id, that of an attached request.
+    pub(crate) fn attached_response(
+        &self,
+        id: ExecutionId,
+        request_id: Option<&str>,
+    ) -> service::StartWorkflowExecutionResponse {
+        let response = self.start_response(id, false);
+        let link = request_id
+            .map(|request_id| request_link(self.execution(id), request_id, EventType::WorkflowExecutionOptionsUpdated));
+        service::StartWorkflowExecutionResponse { link: link.or(response.link), ..response }
+    }
+}
+
+impl Transaction<'_> {
+    /// Attaches a request and its callbacks to this run.
+    pub(crate) fn attach(
+        &mut self,
+        event: history::WorkflowExecutionOptionsUpdatedEventAttributes,
+        links: Vec<common::Link>,
+    ) {
+        self.note_attached(&event);
+        self.record_with(event, Extras::links(links));
+    }
+
+    /// Keeps what an event has attached.
+    pub(crate) fn note_attached(&mut self, event: &history::WorkflowExecutionOptionsUpdatedEventAttributes) {
+        let state = self.state();
+        if !event.attached_request_id.is_empty() {
+            state.request_ids.insert(event.attached_request_id.clone());
+        }
+        if !event.attached_completion_callbacks.is_empty() {
+            Arc::make_mut(&mut state.callbacks).extend(event.attached_completion_callbacks.iter().cloned());
+        }
+    }
+}
