@@ -96,7 +96,7 @@ impl<T: PayloadValue, E: Into<WorkflowError>> WorkflowReturn for Result<T, E> {
     type Output = T;
 
     fn into_workflow_result(self) -> Result<Payload, WorkflowError> {
-        let output = self.map_err(Into::into)?;
+        let output = self.map_err(to_error)?;
         // Mended code can go on from here: the workflow itself has not failed.
         to_payload(&output)
             .map_err(|error| WorkflowError::task_failure(format!("the workflow's result cannot be written: {error}")))
@@ -122,7 +122,7 @@ impl SignalReturn for () {
 
 impl<E: Into<WorkflowError>> SignalReturn for Result<(), E> {
     fn into_signal_result(self) -> Result<(), WorkflowError> {
-        self.map_err(Into::into)
+        self.map_err(to_error)
     }
 }
 
@@ -139,7 +139,7 @@ pub trait ValidatorReturn {
 
 impl<E: Into<WorkflowError>> ValidatorReturn for Result<(), E> {
     fn into_validation(self) -> Result<(), WorkflowError> {
-        self.map_err(Into::into)
+        self.map_err(to_error)
     }
 }
 
@@ -193,11 +193,11 @@ impl<T: PayloadValue, E: Into<WorkflowError>> AnswerOf<Result<T, E>> for Answer<
     type Output = T;
 
     fn into_answer(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
-        Ok(to_payload(&returned.map_err(Into::into)?)?)
+        Ok(to_payload(&returned.map_err(to_error)?)?)
     }
 
     fn into_update_result(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
-        update_result(&returned.map_err(Into::into)?)
+        update_result(&returned.map_err(to_error)?)
     }
 }
 
@@ -259,6 +259,11 @@ pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
 /// Waits for both of two futures.
 pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (A::Output, B::Output)> {
     futures_util::future::join(first, second)
+}
+
+/// As [`Into::into`]. An error that is made here says nothing of where its author made it.
+fn to_error<E: Into<WorkflowError>>(error: E) -> WorkflowError {
+    error.into()
 }
 
 #[cfg(test)]

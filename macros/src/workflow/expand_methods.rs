@@ -220,7 +220,8 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
             }
 
             fn handlers(&self) -> &'static [::abide::__private::HandlerInfo] {
-                &[#(#handlers),*]
+                const __ABIDE_HANDLERS: &[::abide::__private::HandlerInfo] = &[#(#handlers),*];
+                __ABIDE_HANDLERS
             }
         }
     })
@@ -316,6 +317,7 @@ fn handler_info(kind: &str, method: &Method) -> TokenStream {
     let description = SortedAttrs::documentation(&method.function.attrs);
     let policy = quote::format_ident!("{}", method.unfinished_policy.unwrap_or("WarnAndAbandon"));
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    let location = quote_spanned!(method.function.sig.ident.span()=> ::core::panic::Location::caller());
     quote! {
         #(#cfgs)*
         ::abide::__private::HandlerInfo {
@@ -323,6 +325,7 @@ fn handler_info(kind: &str, method: &Method) -> TokenStream {
             name: #name,
             description: #description,
             unfinished_policy: ::abide::__private::UnfinishedPolicy::#policy,
+            location: #location,
         }
     }
 }

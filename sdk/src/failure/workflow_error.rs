@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::Location;
 
 use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionCommandAttributes;
 use abide_protos::temporal::api::common::v1::Payloads;
@@ -23,6 +24,8 @@ use super::recorded::{Failure, FailureKind};
 /// What should not end the workflow but be mended and tried again is a panic: it fails the workflow task.
 pub struct WorkflowError {
     kind: Box<WorkflowErrorKind>,
+    /// The statement that made it: for `?`, the line it stands in.
+    location: &'static Location<'static>,
 }
 
 pub(crate) enum WorkflowErrorKind {
@@ -35,12 +38,24 @@ pub(crate) enum WorkflowErrorKind {
 }
 
 impl WorkflowError {
+    #[track_caller]
     pub(crate) fn continue_as_new(attributes: ContinueAsNewWorkflowExecutionCommandAttributes) -> Self {
-        Self { kind: Box::new(WorkflowErrorKind::ContinueAsNew(Box::new(attributes))) }
+        Self::new(WorkflowErrorKind::ContinueAsNew(Box::new(attributes)))
     }
 
+    #[track_caller]
     pub(crate) fn task_failure(message: impl Into<String>) -> Self {
-        Self { kind: Box::new(WorkflowErrorKind::TaskFailure(message.into())) }
+        Self::new(WorkflowErrorKind::TaskFailure(message.into()))
+    }
+
+    #[track_caller]
+    fn new(kind: WorkflowErrorKind) -> Self {
+        Self { kind: Box::new(kind), location: Location::caller() }
+    }
+
+    /// The statement of the author's that made it; none if it was made by what the macros call.
+    pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
+        Some(self.location).filter(|location| !location.file().ends_with("__private.rs"))
     }
 
     pub(crate) fn into_kind(self) -> WorkflowErrorKind {
@@ -85,9 +100,10 @@ impl WorkflowError {
 }
 
 impl<E: IntoFailure> From<E> for WorkflowError {
+    #[track_caller]
     fn from(error: E) -> Self {
         let (error, type_name) = (error.boxed(), type_name_of::<E>());
-        Self { kind: Box::new(WorkflowErrorKind::Error { error, type_name }) }
+        Self::new(WorkflowErrorKind::Error { error, type_name })
     }
 }
 

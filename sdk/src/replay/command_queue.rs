@@ -12,6 +12,9 @@ use abide_protos::temporal::api::sdk::v1::UserMetadata;
 use super::event_groups::EventGroups;
 use super::slab::Key;
 
+/// Why a request to cancel is there that nobody asked for in so many words.
+pub(crate) const DROPPED: &str = ", because its handle was dropped";
+
 /// A command that its event has not confirmed yet.
 #[derive(Debug)]
 pub(crate) struct PendingCommand {
@@ -22,6 +25,8 @@ pub(crate) struct PendingCommand {
     pub(crate) location: Option<&'static Location<'static>>,
     /// What to send; `None` on replay, where nothing is sent, and once it was sent.
     pub(crate) body: Option<Box<CommandBody>>,
+    /// Why it is there, for messages.
+    pub(crate) note: &'static str,
     groups: Option<Rc<EventGroups>>,
     state: CommandState,
 }
@@ -66,8 +71,8 @@ impl CommandQueue {
         body: Option<Box<CommandBody>>,
     ) -> CommandId {
         let id = CommandId(self.first + self.commands.len() as u64);
-        let (groups, state) = (None, CommandState::Issued);
-        self.commands.push_back(PendingCommand { command_type, machine, location, body, groups, state });
+        let (groups, state, note) = (None, CommandState::Issued, "");
+        self.commands.push_back(PendingCommand { command_type, machine, location, body, note, groups, state });
         id
     }
 
@@ -82,6 +87,13 @@ impl CommandQueue {
     pub(crate) fn latest(&self) -> Option<CommandId> {
         let last = self.commands.len().checked_sub(1)?;
         Some(CommandId(self.first + last as u64))
+    }
+
+    /// Says why the latest command is there.
+    pub(crate) fn note_latest(&mut self, note: &'static str) {
+        if let Some(command) = self.commands.back_mut() {
+            command.note = note;
+        }
     }
 
     /// Takes a command back before it is sent.

@@ -14,6 +14,10 @@ pub struct Nondeterminism {
     event_type: String,
     recorded: String,
     produced: Option<String>,
+    /// What the code waits for instead of producing anything.
+    waits_for: Option<String>,
+    /// What to do next, where the kind alone does not say it.
+    next_step: Option<String>,
     location: Option<&'static Location<'static>>,
 }
 
@@ -46,7 +50,28 @@ pub enum NondeterminismKind {
 impl Nondeterminism {
     pub(crate) fn new(kind: NondeterminismKind, event_id: i64, event_type: &str, recorded: impl Into<String>) -> Self {
         let (event_type, recorded) = (event_type.to_string(), recorded.into());
-        Self { kind, event_id, event_type, recorded, produced: None, location: None }
+        let (produced, waits_for, next_step, location) = (None, None, None, None);
+        Self { kind, event_id, event_type, recorded, produced, waits_for, next_step, location }
+    }
+
+    /// Says what the code waits for, and where, if it is not known what it produced.
+    pub(crate) fn waits_for(&mut self, what: impl Into<String>, location: Option<&'static Location<'static>>) {
+        if self.produced.is_none() {
+            self.waits_for = Some(what.into());
+        }
+        self.location = self.location.or(location);
+    }
+
+    /// Names the event, for what was found out where no event is at hand.
+    pub(crate) fn at_event(&mut self, event_id: i64, event_type: &str) {
+        if self.event_id == 0 {
+            (self.event_id, self.event_type) = (event_id, event_type.to_string());
+        }
+    }
+
+    pub(crate) fn with_next_step(mut self, next_step: impl Into<String>) -> Self {
+        self.next_step = Some(next_step.into());
+        self
     }
 
     pub(crate) fn produced(
@@ -84,7 +109,7 @@ impl Nondeterminism {
         self.produced.as_deref()
     }
 
-    /// The statement of the workflow that produced it.
+    /// The statement of the workflow that produced it, or else the one that it waits at.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }
@@ -94,11 +119,15 @@ impl fmt::Display for Nondeterminism {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.")?;
         writeln!(f, "  history:  event {} {}{}", self.event_id, self.event_type, prefixed(": ", &self.recorded))?;
-        writeln!(f, "  code now: {}", self.produced.as_deref().unwrap_or("produced no command here"))?;
+        match (&self.produced, &self.waits_for) {
+            (Some(produced), _) => writeln!(f, "  code now: {produced}")?,
+            (None, Some(waits_for)) => writeln!(f, "  code now: produced no command here; {waits_for}")?,
+            (None, None) => writeln!(f, "  code now: produced no command here")?,
+        }
         if let Some(location) = self.location {
             writeln!(f, "  at:       {location}")?;
         }
-        write!(f, "  next:     {}", next_step(self.kind))
+        write!(f, "  next:     {}", self.next_step.as_deref().unwrap_or(next_step(self.kind)))
     }
 }
 

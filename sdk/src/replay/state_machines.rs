@@ -49,6 +49,8 @@ pub(crate) struct StateMachines {
     workflow_task: workflow_task::State,
     /// The last WorkflowTaskCompleted event.
     answered_at: i64,
+    /// The statement that issued the latest command.
+    pub(super) last_statement: Option<&'static Location<'static>>,
     /// Whether an event has closed the workflow: none may follow.
     closed: bool,
     next_timer: u32,
@@ -113,6 +115,7 @@ impl StateMachines {
             updates: update::Updates::default(),
             workflow_task: workflow_task::State::None,
             answered_at: 0,
+            last_statement: None,
             closed: false,
             next_timer: 0,
             next_activity: 0,
@@ -339,9 +342,7 @@ impl StateMachines {
 
     /// A command of an earlier task whose event never came, now that the history goes on without it.
     pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), ReplayError> {
-        let Some(command) = self.commands.front() else { return Ok(()) };
-        let (machine, command_type, location) = (command.machine, command.command_type, command.location);
-        let produced = self.describe(machine, command_type);
+        let Some((produced, location)) = self.front_command() else { return Ok(()) };
         let recorded = "the task that issued the command is over, without an event for it";
         let error = Nondeterminism::new(NondeterminismKind::MissingEvent, event_id, event_type, recorded);
         Err(error.produced(produced, location).into())
@@ -457,6 +458,9 @@ impl StateMachines {
         location: Option<&'static Location<'static>>,
         body: Option<CommandBody>,
     ) -> CommandId {
+        if !cancels(command_type) {
+            self.last_statement = location.or(self.last_statement);
+        }
         let command = self.commands.push(command_type, machine, location, body.map(Box::new));
         if let Some(groups) = self.groups_of.get(machine.index()).filter(|groups| groups.is_some())
             // These place a message of an update's own, and are no doing of its handler.
@@ -480,16 +484,14 @@ impl StateMachines {
             Some(command) if command.command_type == command_type && self.machines.get(command.machine).is_some() => {
                 Ok(self.commands.pop().expect("the command was just seen at the front"))
             }
-            Some(command) => {
-                let (machine, other, location) = (command.machine, command.command_type, command.location);
-                let produced = self.describe(machine, other);
-                let kind = NondeterminismKind::DifferentCommand;
-                Err(Nondeterminism::new(kind, event_id, event_type, recorded()).produced(produced, location).into())
+            _ => Err(match self.front_command() {
+                Some((produced, location)) => {
+                    let kind = NondeterminismKind::DifferentCommand;
+                    Nondeterminism::new(kind, event_id, event_type, recorded()).produced(produced, location)
+                }
+                None => Nondeterminism::new(NondeterminismKind::UnexpectedEvent, event_id, event_type, recorded()),
             }
-            None => {
-                let kind = NondeterminismKind::UnexpectedEvent;
-                Err(Nondeterminism::new(kind, event_id, event_type, recorded()).into())
-            }
+            .into()),
         }
     }
 
@@ -501,11 +503,21 @@ impl StateMachines {
         }
     }
 
+    /// The statement that issued the latest command.
+    pub(crate) fn last_statement(&self) -> Option<&'static Location<'static>> {
+        self.last_statement
+    }
+
     /// The command whose event should come next, for messages.
     pub(crate) fn front_command(&mut self) -> Option<(String, Option<&'static Location<'static>>)> {
         let command = self.commands.front()?;
         let (machine, command_type, location) = (command.machine, command.command_type, command.location);
-        Some((self.describe(machine, command_type), location))
+        let note = command.note;
+        let described = match self.machines.get(machine) {
+            Some(Machine::Update(update)) => update.said(),
+            _ => self.describe(machine, command_type),
+        };
+        Some((described + note, location))
     }
 
     /// An event tells of an operation that the code never began.
@@ -532,7 +544,6 @@ impl StateMachines {
             Some(Machine::Timer(timer)) => format!("{name} {}", timer.describe()),
             Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::NexusOperation(operation)) => format!("{name} {}", operation.describe()),
-            Some(Machine::Update(update)) => format!("{name} {}", update.describe()),
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
             Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
             Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
@@ -630,6 +641,12 @@ impl From<Nondeterminism> for ReplayError {
     fn from(error: Nondeterminism) -> Self {
         Self::Nondeterminism(Box::new(error))
     }
+}
+
+/// Whether the command takes back what a statement began: its place is that one's, not its own.
+fn cancels(command_type: CommandType) -> bool {
+    use CommandType as C;
+    matches!(command_type, C::CancelTimer | C::RequestCancelActivityTask | C::RequestCancelNexusOperation)
 }
 
 /// Small numbers as a set of bits; none is larger than 31 in any version of the protocol.

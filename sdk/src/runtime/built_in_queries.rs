@@ -1,6 +1,7 @@
 //! The queries that every workflow answers: what it is, for the web UI, and where it stands.
 
 use std::fmt::Write as _;
+use std::panic::Location;
 use std::rc::Rc;
 
 use abide_protos::temporal::api::common::v1::Payloads;
@@ -90,6 +91,18 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
 ///
 /// Rust keeps no stack of a suspended future: the statements that began what is waited for are what can be told.
 fn stack_trace(shared: &Shared) -> String {
+    let mut text = String::new();
+    for (what, location) in waits_for(shared) {
+        let _ = writeln!(text, "{what}\n    at {location}");
+    }
+    if text.is_empty() {
+        text.push_str("nothing is waited for\n");
+    }
+    text
+}
+
+/// What the code waits for: operations in the order of their beginning, then conditions.
+pub(super) fn waits_for(shared: &Shared) -> Vec<(String, &'static Location<'static>)> {
     let core = shared.core.borrow();
     let mut operations: Vec<_> = core
         .operations
@@ -98,15 +111,6 @@ fn stack_trace(shared: &Shared) -> String {
         .filter_map(|(_, operation)| Some((operation.number, core.machines.waits_for(operation.machine?)?)))
         .collect();
     operations.sort_unstable_by_key(|(number, _)| *number);
-    let mut text = String::new();
-    for (_, (what, location)) in operations {
-        let _ = writeln!(text, "{what}\n    at {location}");
-    }
-    for location in core.conditions.locations() {
-        let _ = writeln!(text, "condition\n    at {location}");
-    }
-    if text.is_empty() {
-        text.push_str("nothing is waited for\n");
-    }
-    text
+    let operations = operations.into_iter().map(|(_, operation)| operation);
+    operations.chain(core.conditions.locations().map(|location| ("condition".to_string(), location))).collect()
 }

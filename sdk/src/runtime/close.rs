@@ -17,6 +17,7 @@ use crate::replay::command_queue::CommandBody;
 impl WorkflowRun {
     /// Ends the run with what its main routine returned, or with the error of a handler. Only the first end counts.
     pub(super) fn close(&mut self, result: Result<Option<Payload>, WorkflowError>) -> Result<(), TaskError> {
+        let location = result.as_ref().err().and_then(WorkflowError::location);
         let (command_type, attributes, outcome) = match result {
             Ok(payload) => {
                 let result = payload.map(|payload| Payloads { payloads: vec![payload] });
@@ -56,7 +57,7 @@ impl WorkflowRun {
         if self.set_outcome(outcome) {
             let mut core = self.shared().core.borrow_mut();
             let body = (!core.machines.replaying).then_some(CommandBody { attributes, user_metadata: None });
-            core.machines.close_workflow(command_type, body);
+            core.machines.close_workflow(command_type, location, body);
         }
         Ok(())
     }

@@ -127,10 +127,13 @@ pub(super) fn dispatch_update(
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
         instance.clone().update(WorkflowContext::new(shared.clone()), request.name(), &mut reader, validate)
     })?;
+    let handler = instance.handlers().iter();
+    let handler = handler.filter(|handler| handler.kind == HandlerKind::Update && handler.name == request.name());
+    let location = handler.map(|handler| handler.location).next();
     let to_failure = |failure: &ApplicationFailure| shared.data_converter.to_failure(failure, None);
     let failure = match dispatched {
         UpdateDispatch::Accepted(handler) => {
-            let machine = shared.core.borrow_mut().machines.accept_update(request);
+            let machine = shared.core.borrow_mut().machines.accept_update(request, location);
             return Ok(Dispatched::Running(UpdateHandler { handler, machine }));
         }
         UpdateDispatch::Rejected(error) => failure_of(shared, error, "validator", request.name())?,
@@ -145,7 +148,7 @@ pub(super) fn dispatch_update(
             to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
     };
-    shared.core.borrow_mut().machines.reject_update(request, failure)?;
+    shared.core.borrow_mut().machines.reject_update(request, failure, location)?;
     Ok(Dispatched::Ended(Polled::Ended))
 }
 

@@ -9,6 +9,7 @@ use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
+use super::built_in_queries::waits_for;
 use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
 use super::order::{Grouping, QueueOrder, RunOrder};
 use super::panics;
@@ -24,7 +25,7 @@ use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::{Job, Jobs, Message, Signal};
 use crate::replay::state_machines::StateMachines;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Nondeterminism, Output, WorkflowTask};
 use crate::versioning::DeploymentVersion;
 use crate::workflow::shared::Shared;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
@@ -115,7 +116,10 @@ impl WorkflowRun {
         };
         match output {
             Ok(output) => output,
-            Err(error) => {
+            Err(mut error) => {
+                if let TaskError::Nondeterminism(found) = &mut error {
+                    self.say_where(found);
+                }
                 let task = self.task.take();
                 let is_query = task.as_ref().is_some_and(|task| task.query.is_some());
                 let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
@@ -475,6 +479,30 @@ impl WorkflowRun {
         let machines = &self.shared.core.borrow().machines;
         let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };
         self.options.order.unwrap_or_else(recorded)
+    }
+
+    /// Adds to a report what only the code knows: where it waits, or that it is over.
+    fn say_where(&self, found: &mut Nondeterminism) {
+        const SHOWN: usize = 3;
+        found.at_event(self.last_processed_started_event_id(), "WorkflowTaskStarted");
+        let waits_for = waits_for(&self.shared);
+        let Some((_, first)) = waits_for.first() else {
+            if self.outcome.is_some() {
+                found.waits_for("the workflow has returned", self.shared.core.borrow().machines.last_statement());
+            }
+            return;
+        };
+        let names: Vec<String> =
+            waits_for.iter().take(SHOWN).map(|(what, location)| format!("{what} ({location})")).collect();
+        let more = match waits_for.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let what = match &waits_for[..] {
+            [(what, _)] => format!("it waits for {what}"),
+            _ => format!("it waits for {}{more}", names.join(", ")),
+        };
+        found.waits_for(what, Some(first));
     }
 
     /// Whether the worker was told that such an error ends the workflow, not only its task.

@@ -172,6 +172,7 @@ impl ContinueAsNew {
 }
 
 impl From<ContinueAsNew> for WorkflowError {
+    #[track_caller]
     fn from(next: ContinueAsNew) -> Self {
         match next.attributes {
             Ok(attributes) => {
@@ -186,6 +187,7 @@ impl From<ContinueAsNew> for WorkflowError {
 }
 
 impl<T> From<ContinueAsNew> for Result<T, WorkflowError> {
+    #[track_caller]
     fn from(next: ContinueAsNew) -> Self {
         Err(next.into())
     }

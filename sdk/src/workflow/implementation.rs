@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -120,6 +121,8 @@ pub struct HandlerInfo {
     pub description: &'static str,
     /// What to do when the workflow ends before it does.
     pub unfinished_policy: UnfinishedPolicy,
+    /// Where it is, for messages.
+    pub location: &'static Location<'static>,
 }
 
 /// What to do when a workflow ends while one of its handlers has not: `#[signal(unfinished_policy = abandon)]`, and the

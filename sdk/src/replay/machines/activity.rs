@@ -37,7 +37,7 @@ use abide_protos::temporal::api::history::v1::{
     ActivityTaskStartedEventAttributes, ActivityTaskTimedOutEventAttributes,
 };
 
-use crate::replay::command_queue::{CommandBody, CommandId};
+use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -227,6 +227,9 @@ impl StateMachines {
                     let attributes = Attributes::RequestCancelActivityTaskCommandAttributes(attributes);
                     let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
                     self.issue(CommandType::RequestCancelActivityTask, key, Some(location), body);
+                    if forget {
+                        self.commands.note_latest(DROPPED);
+                    }
                 }
                 Effect::ResolveCancelled => outcome = Some(self.cancelled_outcome(key, None, 0)),
                 Effect::Resolve => {}

@@ -44,7 +44,7 @@ use abide_protos::temporal::api::history::v1::{
     StartChildWorkflowExecutionFailedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 
-use crate::replay::command_queue::{CommandBody, CommandId};
+use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -235,7 +235,12 @@ impl StateMachines {
                         self.commands.remove(command);
                     }
                 }
-                Effect::SendCancel => self.request_cancel_of_child(key, reason),
+                Effect::SendCancel => {
+                    self.request_cancel_of_child(key, reason);
+                    if forget {
+                        self.commands.note_latest(DROPPED);
+                    }
+                }
                 Effect::ResolveCancelled => {
                     outcome = Some(self.child(key).cancelled("Child Workflow execution cancelled", None));
                 }

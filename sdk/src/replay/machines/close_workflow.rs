@@ -7,6 +7,8 @@
 //! One machine for the four closing commands: they differ in their attributes, not in their life. A second closing
 //! command never reaches the history, see [`CommandQueue::finish_task`](crate::replay::command_queue::CommandQueue).
 
+use std::panic::Location;
+
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 
@@ -42,9 +44,25 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 
 impl StateMachines {
     /// Ends the run. `body` is what to send, unless this is a replay.
-    pub(crate) fn close_workflow(&mut self, command_type: CommandType, body: Option<CommandBody>) {
+    /// `location` is where the workflow returned an error; it is not known where it returned a result, but after which
+    /// statement.
+    pub(crate) fn close_workflow(
+        &mut self,
+        command_type: CommandType,
+        location: Option<&'static Location<'static>>,
+        body: Option<CommandBody>,
+    ) {
         let key = self.insert(Machine::CloseWorkflow(State::CommandCreated));
-        self.issue(command_type, key, None, body);
+        let note = match (command_type, location, self.last_statement) {
+            (CommandType::CompleteWorkflowExecution, _, None) => ": the workflow returned",
+            (CommandType::CompleteWorkflowExecution, _, Some(_)) => ": the workflow returned, after this statement",
+            (CommandType::ContinueAsNewWorkflowExecution, ..) => ": the workflow continued as new",
+            (_, Some(_), _) => ": the workflow returned an error here",
+            (_, None, Some(_)) => ": the workflow returned an error, after this statement",
+            (_, None, None) => ": the workflow returned an error",
+        };
+        self.issue(command_type, key, location.or(self.last_statement), body);
+        self.commands.note_latest(note);
     }
 
     /// A closing event that follows from a command.

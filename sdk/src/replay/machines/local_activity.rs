@@ -275,6 +275,7 @@ impl StateMachines {
         operation: Key,
         location: &'static Location<'static>,
     ) -> Key {
+        self.last_statement = Some(location);
         let (seq, is_to_run) = (request.seq, request.task.is_some());
         request.original_schedule_time = request.original_schedule_time.or(self.wall_time);
         let machine = LocalActivityMachine {

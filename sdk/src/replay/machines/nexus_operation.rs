@@ -54,7 +54,7 @@ use abide_protos::temporal::api::history::v1::{
     NexusOperationStartedEventAttributes,
 };
 
-use crate::replay::command_queue::{CommandBody, CommandId};
+use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -274,6 +274,9 @@ impl StateMachines {
                     let attributes = Attributes::RequestCancelNexusOperationCommandAttributes(attributes);
                     let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
                     self.issue(CommandType::RequestCancelNexusOperation, key, Some(location), body);
+                    if forget {
+                        self.commands.note_latest(DROPPED);
+                    }
                 }
                 Effect::ResolveCancelled if next == State::CancelledBeforeSent => {
                     let ScheduleNexusOperation { endpoint, service, operation, .. } =

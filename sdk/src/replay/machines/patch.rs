@@ -183,8 +183,15 @@ impl StateMachines {
     fn nobody_asked(&mut self, id: i64, data: PatchData) -> Result<(), ReplayError> {
         if !data.deprecated {
             let recorded = format!("the marker of patch `{}`, which no call asks for here", data.id);
+            let asks_now = self.commands.front().map(|command| command.machine);
+            let renamed = match asks_now.and_then(|key| self.machine(key)) {
+                Some(Machine::Patch(patch)) => Some(patch.id.clone()),
+                _ => None,
+            };
+            let asked = self.patches.as_ref().is_some_and(|patches| patches.answers.contains_key(&*data.id));
             let produced = self.front_command();
             let mut error = Nondeterminism::new(NondeterminismKind::PatchRemoved, id, "MarkerRecorded", recorded);
+            error = error.with_next_step(next_step(&data.id, asked, renamed.as_deref()));
             if let Some((produced, location)) = produced {
                 error = error.produced(produced, location);
             }
@@ -195,6 +202,23 @@ impl StateMachines {
             patches.passed_over = Some(id + 1);
         }
         Ok(())
+    }
+}
+
+/// What to do about a marker that nobody asks for at its place: the call may be gone, be another one's, or stand elsewhere.
+fn next_step(id: &str, asked: bool, asked_instead: Option<&str>) -> String {
+    match (asked, asked_instead) {
+        (true, _) => format!(
+            "the code asks for `{id}` at another place: move the call back to where it was, before or after the same \
+             commands."
+        ),
+        (false, Some(other)) => format!(
+            "the code asks for `{other}` here: if that is the same patch, give it its old id `{id}` back; else put the call \
+             of `{id}` back until no run that recorded the marker is left."
+        ),
+        (false, None) => format!(
+            "let the code ask for `{id}` here, before it does anything else, until no run that recorded the marker is left."
+        ),
     }
 }
 

@@ -20,7 +20,7 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use super::activity::is_decimal;
-use crate::replay::command_queue::{CommandBody, CommandId};
+use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -147,6 +147,9 @@ impl StateMachines {
                         user_metadata: None,
                     });
                     self.issue(CommandType::CancelTimer, key, Some(location), body);
+                    if forget {
+                        self.commands.note_latest(DROPPED);
+                    }
                 }
                 Effect::ResolveFired | Effect::ResolveCancelled => {}
             }

@@ -15,6 +15,8 @@
 //! leaves no event and has none. On replay the request is read from the event that accepted it, which the look-ahead
 //! finds, or from the UpdateAdmitted event that a reset leaves; nothing is sent then, and nobody is asked again.
 
+use std::panic::Location;
+
 use abide_protos::Any;
 use abide_protos::prost::{Message as _, Name};
 use abide_protos::temporal::api::command::v1::command::Attributes;
@@ -91,11 +93,18 @@ pub(crate) struct UpdateMachine {
     /// Who asked for it: repeated in the response.
     identity: String,
     message_id: String,
+    /// Its handler.
+    location: Option<&'static Location<'static>>,
 }
 
 impl UpdateMachine {
-    pub(crate) fn describe(&self) -> String {
-        described(&self.id, &self.name)
+    /// What the code said of it that history should confirm next.
+    pub(crate) fn said(&self) -> String {
+        let what = match self.state {
+            State::CompleteCommandCreated => "completed",
+            _ => "accepted",
+        };
+        format!("{what} {}", described(&self.id, &self.name))
     }
 }
 
@@ -132,7 +141,11 @@ impl StateMachines {
     }
 
     /// An update goes to its handler.
-    pub(crate) fn accept_update(&mut self, request: UpdateRequest) -> Key {
+    pub(crate) fn accept_update(
+        &mut self,
+        request: UpdateRequest,
+        location: Option<&'static Location<'static>>,
+    ) -> Key {
         self.local_activities_accepting_update();
         let (state, effects) = first_step(Input::Accept);
         let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
@@ -142,6 +155,7 @@ impl StateMachines {
             name: request.input.as_ref().map(|input| input.name.clone()).unwrap_or_default(),
             identity: request.meta.as_ref().map(|meta| meta.identity.clone()).unwrap_or_default(),
             message_id,
+            location,
         };
         let acceptance = (!self.replaying && effects.contains(&Effect::Acceptance)).then(|| {
             any(&Acceptance {
@@ -158,12 +172,17 @@ impl StateMachines {
 
     /// An update is refused, by its validator or because nothing fits it. On replay that cannot be: the history says
     /// that it was accepted.
-    pub(crate) fn reject_update(&mut self, request: UpdateRequest, failure: FailureProto) -> Result<(), ReplayError> {
+    pub(crate) fn reject_update(
+        &mut self,
+        request: UpdateRequest,
+        failure: FailureProto,
+        location: Option<&'static Location<'static>>,
+    ) -> Result<(), ReplayError> {
         if let Some(event_id) = request.accepted_event_id {
             let recorded = described(&request.update_id, request.name());
             let kind = NondeterminismKind::UnexpectedEvent;
             let error = Nondeterminism::new(kind, event_id, "WorkflowExecutionUpdateAccepted", recorded);
-            return Err(error.produced(format!("rejected the update: {}", failure.message), None).into());
+            return Err(error.produced(format!("rejected the update: {}", failure.message), location).into());
         }
         let (_, effects) = first_step(Input::Reject);
         debug_assert_eq!(effects, [Effect::Rejection]);
@@ -275,9 +294,9 @@ impl StateMachines {
         let update = self.update(command.machine);
         let next = if update.id == update_id { step(update.state, input) } else { None };
         let Some((next, _)) = next else {
-            let produced = format!("ProtocolMessage {} in state {:?}", update.describe(), update.state);
+            let produced = update.said();
             let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, event_type, recorded());
-            return Err(error.produced(produced, None).into());
+            return Err(error.produced(produced, command.location).into());
         };
         update.state = next;
         if next == State::Completed {
@@ -293,7 +312,10 @@ impl StateMachines {
             self.updates.outgoing.push(message(message_id, update_id, body));
             CommandBody { attributes: Attributes::ProtocolMessageCommandAttributes(attributes), user_metadata: None }
         });
-        self.issue(CommandType::ProtocolMessage, key, None, command);
+        // Not the latest statement of the code: only where the handler is.
+        let (last_statement, location) = (self.last_statement, self.update(key).location);
+        self.issue(CommandType::ProtocolMessage, key, location, command);
+        self.last_statement = last_statement;
     }
 
     fn update(&mut self, key: Key) -> &mut UpdateMachine {

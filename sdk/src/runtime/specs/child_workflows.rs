@@ -457,10 +457,10 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
         |_| async { Ok(()) },
         &after_first_task(STARTED),
         expect![[r#"
-        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
-          code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
+              code now: CompleteWorkflowExecution: the workflow returned
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },

@@ -106,7 +106,7 @@ fn what_a_task_in_hand_issues_has_no_events_yet() {
         ],
         expect![[r#"
             event 4 the end of the history: the task that issued the command is over, without an event for it, not StartTimer id=1
-            event 5 TimerStarted: id=1, not CompleteWorkflowExecution
+            event 5 TimerStarted: id=1, not CompleteWorkflowExecution: the workflow returned
             fits"#]],
     );
 }
@@ -127,9 +127,9 @@ fn a_history_that_was_cut_off_right_before_its_end_is_taken_as_core_takes_it() {
         ],
         expect![[r#"
             fits
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution"#]],
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned, after this statement"#]],
     );
 }
 

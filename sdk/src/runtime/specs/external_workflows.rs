@@ -310,12 +310,14 @@ fn results_of_what_was_never_sent_are_nondeterminism() {
             "ExternalWorkflowExecutionSignaled" => expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 5 ExternalWorkflowExecutionSignaled: the operation of event 2
-                  code now: produced no command here
+                  code now: produced no command here; it waits for timer id=1
+                  at:       external_workflows.rs `check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);`
                   next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
             _ => expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 5 ExternalWorkflowExecutionCancelRequested: the operation of event 2
-                  code now: produced no command here
+                  code now: produced no command here; it waits for timer id=1
+                  at:       external_workflows.rs `check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);`
                   next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         };
         check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);

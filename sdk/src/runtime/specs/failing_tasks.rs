@@ -198,7 +198,7 @@ fn tokios_clock_is_refused_with_the_name_of_its_replacement() {
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 0 (this workflow task): workflow code runs outside tokio
+              history:  event 3 WorkflowTaskStarted: workflow code runs outside tokio
               code now: used tokio's clock, tasks or I/O at failing_tasks.rs `tokio::time::sleep(secs(1)).await;`
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
     );
@@ -215,7 +215,7 @@ fn tokios_tasks_are_refused() {
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 0 (this workflow task): workflow code runs outside tokio
+              history:  event 3 WorkflowTaskStarted: workflow code runs outside tokio
               code now: used tokio's clock, tasks or I/O at failing_tasks.rs `let task = tokio::spawn(async { 1 });`
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
     );

@@ -646,7 +646,8 @@ fn another_type_or_number_is_nondeterminism() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 MarkerRecorded: local_activity=2 type=echo id=2
-              code now: produced no command here
+              code now: produced no command here; it waits for local activity local_activity=1 type=echo id=1
+              at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(

@@ -28,6 +28,7 @@ mod patches;
 mod property;
 mod queries;
 mod rejected_updates;
+mod reports;
 mod segmentation;
 mod side_data;
 mod signals;

@@ -643,10 +643,10 @@ fn another_command_in_its_place_is_refused() {
         |_| async move { Ok(()) },
         &history,
         expect![[r#"
-        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 NexusOperationScheduled: service=service operation=operation
-          code now: CompleteWorkflowExecution
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 NexusOperationScheduled: service=service operation=operation
+              code now: CompleteWorkflowExecution: the workflow returned
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 
@@ -658,16 +658,18 @@ fn events_of_no_operation_are_refused() {
             &after_schedule(&[event]),
             if event.contains("Started") {
                 expect![[r#"
-                Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-                  history:  event 6 NexusOperationStarted: the operation of event 9
-                  code now: produced no command here
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+                    Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                      history:  event 6 NexusOperationStarted: the operation of event 9
+                      code now: produced no command here; it waits for Nexus operation service=service operation=operation
+                      at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
+                      next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
             } else {
                 expect![[r#"
-                Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-                  history:  event 6 NexusOperationCompleted: the operation of event 9
-                  code now: produced no command here
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+                    Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+                      history:  event 6 NexusOperationCompleted: the operation of event 9
+                      code now: produced no command here; it waits for Nexus operation service=service operation=operation
+                      at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
+                      next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
             },
         );
     }

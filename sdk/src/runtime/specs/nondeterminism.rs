@@ -28,7 +28,8 @@ fn a_command_event_that_the_code_issued_no_command_for() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 ActivityTaskScheduled: type=charge id=1
-              code now: produced no command here
+              code now: produced no command here; it waits for condition
+              at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
@@ -58,7 +59,7 @@ fn the_workflow_ends_where_history_went_on() {
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
-              code now: CompleteWorkflowExecution
+              code now: CompleteWorkflowExecution: the workflow returned
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
@@ -88,7 +89,7 @@ fn the_workflow_ended_in_another_way() {
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 WorkflowExecutionFailed
-              code now: CompleteWorkflowExecution
+              code now: CompleteWorkflowExecution: the workflow returned
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
@@ -101,7 +102,8 @@ fn an_event_of_an_operation_that_never_began() {
             expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 6 TimerFired: the operation of event 5
-                  code now: produced no command here
+                  code now: produced no command here; it waits for condition
+                  at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
                   next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
         (
@@ -109,7 +111,8 @@ fn an_event_of_an_operation_that_never_began() {
             expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 6 ActivityTaskStarted: the operation of event 5
-                  code now: produced no command here
+                  code now: produced no command here; it waits for condition
+                  at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
                   next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
         (
@@ -117,7 +120,8 @@ fn an_event_of_an_operation_that_never_began() {
             expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 6 ActivityTaskCompleted: the operation of event 5
-                  code now: produced no command here
+                  code now: produced no command here; it waits for condition
+                  at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
                   next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
         ),
     ] {
@@ -316,7 +320,7 @@ fn an_end_that_history_has_no_event_for() {
         expect![[r#"
             Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 the end of the history: the task that issued the command is over, without an event for it
-              code now: CompleteWorkflowExecution
+              code now: CompleteWorkflowExecution: the workflow returned
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
@@ -405,7 +409,8 @@ fn an_event_that_names_an_operation_of_another_kind_is_refused() {
         expect![[r#"
             Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 6 ActivityTaskCompleted: the operation of event 5
-              code now: produced no command here
+              code now: produced no command here; it waits for timer id=1
+              at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }

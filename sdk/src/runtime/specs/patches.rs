@@ -123,11 +123,11 @@ fn the_other_pairs_are_refused_where_they_part() {
         v1,
         &marked(false),
         expect![[r#"
-        Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
-          code now: ScheduleActivityTask type=old id=1
-          at:       patches.rs `ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?;`
-          next:     keep the patch call until no run that recorded the marker is left."#]],
+            Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              code now: ScheduleActivityTask type=old id=1
+              at:       patches.rs `ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?;`
+              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
     );
     check_recorded(
         v1,
@@ -143,11 +143,11 @@ fn the_other_pairs_are_refused_where_they_part() {
         v4,
         &marked(false),
         expect![[r#"
-        Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
-          code now: ScheduleActivityTask type=new id=1
-          at:       patches.rs `ctx.activity(new, ()).start_to_close_timeout(secs(1)).await?;`
-          next:     keep the patch call until no run that recorded the marker is left."#]],
+            Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              code now: ScheduleActivityTask type=new id=1
+              at:       patches.rs `ctx.activity(new, ()).start_to_close_timeout(secs(1)).await?;`
+              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
     );
 }
 

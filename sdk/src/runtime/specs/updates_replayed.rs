@@ -308,6 +308,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=whisper
               code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end
+              at:       updates_replayed.rs `let timer = ctx.timer(secs(1)).start();`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
@@ -316,6 +317,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
               code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found JSON: an integer
+              at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
@@ -323,7 +325,8 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateCompleted: update=u1
-              code now: produced no command here
+              code now: produced no command here; it waits for timer id=1
+              at:       updates_replayed.rs `let timer = ctx.timer(secs(1)).start();`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check(
@@ -332,7 +335,8 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 10 WorkflowExecutionUpdateCompleted: update=u2
-              code now: ProtocolMessage update=u1 name=say in state CompleteCommandCreated
+              code now: completed update=u1 name=say
+              at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     // The code completes at once, and the history has another command in its place.
@@ -341,7 +345,8 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 10 TimerStarted: id=2
-              code now: ProtocolMessage update=u1 name=say
+              code now: completed update=u1 name=say
+              at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
