@@ -186,21 +186,21 @@ fn b099_a_patch_that_is_removed_before_it_was_deprecated_is_nondeterminism() {
         v4,
         &marked(false),
         expect![[r#"
-        Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
-          code now: ScheduleActivityTask type=new id=1
-          at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     keep the patch call until no run that recorded the marker is left."#]],
+            Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              code now: ScheduleActivityTask type=new id=1
+              at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
+              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
     );
     check_recorded(
         v1,
         &marked(false),
         expect![[r#"
-        Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
-          code now: ScheduleActivityTask type=old id=1
-          at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     keep the patch call until no run that recorded the marker is left."#]],
+            Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              code now: ScheduleActivityTask type=old id=1
+              at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
+              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
     );
     check_recorded(
         v3,

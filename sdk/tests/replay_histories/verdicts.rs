@@ -211,7 +211,8 @@ fn one_bad_history_does_not_stop_the_others() {
           FAILED  2 changed.bin (Gather50)
                   [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                     history:  event 6 ActivityTaskScheduled: type=echo id=2
-                    code now: produced no command here
+                    code now: produced no command here; it waits for activity type=echo id=1
+                    at:       sdk/tests/replay_histories/
                     next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer.
           ok      4 two.json #1 (TimedOut, 12 events): open
           ok      4 two.json #2 (TimedOut, 12 events): open"#]].assert_eq(&text.join("\n").replace(&folder.path().display().to_string(), "FOLDER"));
