@@ -5,4 +5,4 @@
 mod env;
 pub mod server;
 
-pub use env::{MomentOutcome, TestWorker, TestWorkflowEnvironment};
+pub use env::{ActivityEnvironment, MomentOutcome, TestWorker, TestWorkflowEnvironment};

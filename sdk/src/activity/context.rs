@@ -39,7 +39,8 @@ impl ActivityContext {
         Self::with_heartbeat_details(info, Vec::new(), cancellation, outbound)
     }
 
-    pub(crate) fn with_heartbeat_details(
+    /// As [`new`](Self::new), with the progress that an earlier attempt reported last.
+    pub fn with_heartbeat_details(
         info: ActivityInfo,
         heartbeat_details: Vec<Payload>,
         cancellation: ActivityCancellation,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::common::v1::Header;
 
-use crate::converter::{PayloadError, from_payload};
+use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::definition::PayloadValue;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
@@ -77,6 +77,15 @@ impl ActivityInfo {
             priority: Priority::new(),
             header: Header::default(),
         }
+    }
+
+    /// Sets a header, for an activity that runs outside a worker.
+    ///
+    /// # Errors
+    /// When serde refuses the value.
+    pub fn set_header<T: PayloadValue>(&mut self, key: impl Into<String>, value: &T) -> Result<(), PayloadError> {
+        self.header.fields.insert(key.into(), to_payload(value)?);
+        Ok(())
     }
 
     /// A header that the workflow gave this activity; `None` if there is none of that name.

@@ -72,6 +72,16 @@ impl ActivityError {
         *self.kind
     }
 
+    /// Whether it reports the activity as cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.kind, ActivityErrorKind::Cancelled { .. })
+    }
+
+    /// Whether somebody else reports the result, later ([`will_complete_async`](Self::will_complete_async)).
+    pub fn completes_async(&self) -> bool {
+        matches!(*self.kind, ActivityErrorKind::WillCompleteAsync)
+    }
+
     /// The error as `E`, if that is what was turned into this one.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &*self.kind {

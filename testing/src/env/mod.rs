@@ -1,5 +1,6 @@
 //! The test environment: a server, a client and workers in the process of a test, on a clock that skips.
 
+mod activity;
 mod mock;
 mod moment;
 mod watched;
@@ -12,6 +13,7 @@ use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
 use abide::{History, WorkflowReplayer};
 
+pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
 use crate::server::TestServer;
@@ -183,7 +185,7 @@ impl TestWorkflowEnvironment {
             over.send_replace(true);
             output
         };
-        let output = worker.run_until(awaited).await;
+        let output = Box::pin(worker.run_until(awaited)).await;
         let output = output.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
         let output = output.unwrap_or_else(|why| panic!("{why}"));
         // What is known only now has failed the test, too.

@@ -18,8 +18,8 @@ use super::mock::{Mock, MockChild};
 use super::watched::{Names, Watched};
 use crate::server::host::{Host, Promise};
 
-type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
-type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as ActivityDefinition>::Output;
+pub(crate) type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
+pub(crate) type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as ActivityDefinition>::Output;
 type ChildArgsOf<W, Kind> = <<W as Workflow<Kind>>::Definition as Arguments>::Args;
 type ChildOutputOf<W, Kind> = <<W as Workflow<Kind>>::Definition as WorkflowDefinition>::Output;
 

@@ -137,7 +137,7 @@ impl Flow {
             self.all_skips += 1;
             self.run_until(next);
             self.wake();
-            if self.skips % SKIPS_BETWEEN_QUESTIONS == 0 {
+            if self.skips.is_multiple_of(SKIPS_BETWEEN_QUESTIONS) {
                 self.ask_where_skips_lead();
             }
         }

@@ -156,7 +156,7 @@ async fn charge_card(card: String) -> Result<String, ActivityError> {
 #[workflow]
 async fn pay_by_card(ctx: &WorkflowContext, card: String) -> Result<String, WorkflowError> {
     let paid = ctx.activity(charge_card, card).start_to_close_timeout(secs(5)).await;
-    let declined = paid.as_ref().unwrap_err().application_error();
+    let declined = paid.as_ref().expect_err("it fails").application_error();
     assert_eq!(declined, Some(PaymentError::Declined { card: "7".into() }));
     Ok(paid?)
 }
@@ -168,7 +168,7 @@ async fn pay_too_much(_ctx: &WorkflowContext, cents: u64) -> Result<(), Workflow
 
 #[workflow]
 async fn buy(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    let error = ctx.child_workflow(pay_too_much, 995).await.unwrap_err();
+    let error = ctx.child_workflow(pay_too_much, 995).await.expect_err("it fails");
     assert_eq!(error.application_error(), Some(PaymentError::TooMuch(995)));
     ctx.child_workflow(pay_by_card, "7".into()).await?;
     Ok(())
@@ -179,7 +179,7 @@ async fn an_error_of_the_authors_own_reads_back_in_workflows_parents_and_clients
     let env = TestWorkflowEnvironment::start().await?;
     let worker = env.worker("pay").workflow(buy).workflow(pay_by_card).workflow(pay_too_much).activities(charge_card);
 
-    let error = env.run(worker, env.client().execute(buy, ()).id("buy").task_queue("pay")).await.unwrap_err();
+    let error = env.run(worker, env.client().execute(buy, ()).id("buy").task_queue("pay")).await.expect_err("it fails");
 
     // A child failed by an activity: the error is two causes down.
     assert_eq!(error.application_error(), Some(PaymentError::Declined { card: "7".into() }));

@@ -2,13 +2,12 @@
 
 use std::future::{IntoFuture, pending};
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use abide::prelude::*;
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use futures_util::FutureExt;
 
-use super::Outcome;
+use super::{Outcome, real_time};
 
 #[activity]
 async fn charge(cents: u64) -> Result<u64, ActivityError> {
@@ -64,7 +63,7 @@ async fn environment() -> Result<TestWorkflowEnvironment, Box<dyn std::error::Er
 
 /// Runs a test that would wait for ever; how it ends.
 async fn end_of<F: IntoFuture>(env: &TestWorkflowEnvironment, worker: TestWorker, future: F) -> String {
-    let began = Instant::now();
+    let began = real_time();
     let run = AssertUnwindSafe(env.run(worker, future)).catch_unwind().await;
     assert!(began.elapsed() < secs(30), "{:?}", began.elapsed());
     let Err(panic) = run else { panic!("the test ended well") };

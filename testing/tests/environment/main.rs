@@ -1,8 +1,17 @@
 //! What a test environment is for, as tests that its users could write.
 
+mod activities;
 mod basics;
 mod endless;
 mod mocks;
 mod waiting;
 
+use std::time::Instant;
+
 type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// The machine's time: no test may take long, whatever its clock shows.
+#[expect(clippy::disallowed_methods, reason = "how long a test takes is measured on the machine's clock")]
+fn real_time() -> Instant {
+    Instant::now()
+}

@@ -2,13 +2,12 @@
 //! clock, and tasks that nobody takes.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use abide::prelude::*;
 use abide::workflow::ChildWorkflowOptions;
 use abide_testing::TestWorkflowEnvironment;
 
-use super::Outcome;
+use super::{Outcome, real_time};
 
 #[workflow]
 async fn sleeps_an_hour(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
@@ -197,7 +196,7 @@ async fn waits_for_nobody(ctx: &WorkflowContext, what: String) -> Result<String,
 
 #[tokio::test]
 async fn timeouts_of_what_nobody_takes_fire() -> Outcome {
-    let began = Instant::now();
+    let began = real_time();
     for (what, error, elapsed) in
         [("start", "ScheduleToStart", 10), ("close", "timed out", 20), ("child", "timed out", 30)]
     {
@@ -244,6 +243,7 @@ async fn a_task_that_waits_behind_one_who_waits_does_not_hold_the_clock() -> Out
 }
 
 #[activity]
+#[expect(clippy::disallowed_methods, reason = "that it sleeps is what is tested")]
 async fn sleeps_on_tokios_clock(seconds: u64) -> Result<u64, ActivityError> {
     tokio::time::sleep(secs(seconds)).await;
     Ok(seconds)
@@ -278,7 +278,7 @@ async fn under_a_paused_clock_what_an_activity_sleeps_shows_as_elapsed() -> Outc
 #[tokio::test(start_paused = true)]
 async fn a_paused_clock_skips_as_a_standing_one_does() -> Outcome {
     let env = environment().await?;
-    let began = Instant::now();
+    let began = real_time();
     let result = env
         .run(worker(&env), async {
             let result = env.client().execute(awaits_a_result, ()).task_queue("waiting").await;

@@ -1,0 +1,113 @@
+//! Single activities in an environment of their own.
+
+use std::sync::Arc;
+
+use abide::activity::ActivityCancelReason;
+use abide::prelude::*;
+use abide_testing::ActivityEnvironment;
+
+use super::Outcome;
+
+#[activity]
+async fn copy(ctx: &ActivityContext, files: u32) -> Result<u32, ActivityError> {
+    for file in ctx.last_heartbeat()?.unwrap_or(0)..files {
+        if ctx.is_cancelled() {
+            return Err(ActivityError::cancelled());
+        }
+        ctx.heartbeat(&(file + 1))?;
+    }
+    Ok(files)
+}
+
+#[activity(name = "look around")]
+async fn look(ctx: &ActivityContext) -> Result<Vec<String>, ActivityError> {
+    let info = ctx.info();
+    let header: Option<String> = info.header("tenant")?;
+    let seen = [info.activity_type.clone(), info.workflow_id.clone(), info.task_queue.clone()];
+    Ok(seen.into_iter().chain([format!("attempt {}", info.attempt), header.unwrap_or_default()]).collect())
+}
+
+#[activity]
+async fn until_told(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    Ok(format!("{:?}", ctx.cancelled().await))
+}
+
+struct Shop {
+    name: &'static str,
+}
+
+#[activities]
+impl Shop {
+    #[activity]
+    async fn sell(&self, ctx: &ActivityContext, what: String) -> Result<String, ActivityError> {
+        if ctx.info().attempt == 1 {
+            return Err(ApplicationFailure::new("sold out").error_type("SoldOut").into());
+        }
+        Ok(format!("{what} of {}", self.name))
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_sees_what_the_test_says_of_it() -> Outcome {
+    let env = ActivityEnvironment::new();
+    assert_eq!(env.run(look, ()).await.unwrap(), ["look around", "test", "test", "attempt 1", ""]);
+    let env = ActivityEnvironment::new().header("tenant", &"Ada".to_owned())?.info(|info| {
+        info.attempt = 3;
+        info.workflow_id = "order-7".into();
+        info.task_queue = "orders".into();
+    });
+    assert_eq!(env.run(look, ()).await.unwrap(), ["look around", "order-7", "orders", "attempt 3", "Ada"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn heartbeats_are_seen_and_the_next_attempt_goes_on_from_them() -> Outcome {
+    let first = ActivityEnvironment::new().cancel_at_heartbeat(2, ActivityCancelReason::Cancelled);
+    assert!(first.run(copy, 9).await.expect_err("it is cancelled").is_cancelled());
+    assert_eq!(first.heartbeats::<u32>()?, [1, 2]);
+    assert!(first.heartbeats::<String>().is_err(), "they are numbers");
+    let second = first.next_attempt();
+    assert_eq!(second.run(copy, 4).await.unwrap(), 4);
+    assert_eq!(second.heartbeats::<u32>()?, [3, 4]);
+    let other = ActivityEnvironment::new().last_heartbeat(&3_u32)?;
+    assert_eq!(other.run(copy, 4).await.unwrap(), 4);
+    assert_eq!(other.heartbeats::<u32>()?, [4]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_attempt_is_cancelled_for_each_reason() -> Outcome {
+    use ActivityCancelReason::{Cancelled, NotFound, Paused, Reset, TimedOut, WorkerShutdown};
+    for reason in [Cancelled, TimedOut, NotFound, Paused, Reset] {
+        let env = ActivityEnvironment::new();
+        let (told, ()) = tokio::join!(env.run(until_told, ()), async { env.cancel(reason) });
+        assert_eq!(told.unwrap(), format!("{reason:?}"));
+    }
+    let env = ActivityEnvironment::new();
+    let (told, ()) = tokio::join!(env.run(until_told, ()), async { env.shut_down_worker() });
+    assert_eq!(told.unwrap(), format!("{WorkerShutdown:?}"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn methods_run_on_a_host_of_the_test() -> Outcome {
+    let (env, shop) = (ActivityEnvironment::new(), Arc::new(Shop { name: "Ada" }));
+    let error = env.run_on(Arc::clone(&shop), Shop::sell, "tea".into()).await.expect_err("the first attempt fails");
+    let failure = error.downcast_ref::<ApplicationFailure>().expect("an application failure");
+    assert_eq!((failure.message(), failure.error_type()), ("sold out".into(), Some("SoldOut".into())));
+    assert!(!error.is_cancelled());
+    assert_eq!(env.next_attempt().run_on(shop, Shop::sell, "tea".into()).await.unwrap(), "tea of Ada");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn sleeps_take_no_time_under_a_paused_clock() -> Outcome {
+    #[activity]
+    async fn nap(ctx: &ActivityContext) -> Result<bool, ActivityError> {
+        Ok(tokio::time::timeout(hours(8), ctx.cancelled()).await.is_err())
+    }
+    let began = tokio::time::Instant::now();
+    assert!(ActivityEnvironment::new().run(nap, ()).await.unwrap());
+    assert_eq!(began.elapsed(), hours(8));
+    Ok(())
+}
