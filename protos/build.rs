@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let every = FileDescriptorSet { file: all.file.iter().map(without_comments).collect() };
     std::fs::write(out.join("all_descriptors.bin"), every.encode_to_vec())?;
     std::fs::write(out.join("payload_fields.rs"), payload_fields::generate(&all))?;
+    std::fs::write(out.join("failure_ways.rs"), payload_fields::failure_ways(&all))?;
 
     if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
         let services = ["workflowservice", "operatorservice", "testservice"].map(|s| format!("temporal.api.{s}.v1"));

@@ -41,19 +41,10 @@ struct Message<'a> {
 
 /// The Rust code of all implementations.
 pub(crate) fn generate(all: &FileDescriptorSet) -> String {
-    let mut messages = BTreeMap::new();
-    for file in &all.file {
-        let module = format!("::temporal_sdk_core_protos::{}", file.package().replace('.', "::"));
-        for proto in &file.message_type {
-            collect(&format!(".{}", file.package()), &module, proto, &mut messages);
-        }
-    }
-    let service = ".temporal.api.workflowservice.v1.";
-    let is_call = |name: &str| name.ends_with("Request") || name.ends_with("Response");
-    let calls = messages.keys().filter(|name| name.starts_with(service) && is_call(name)).cloned();
-    let calls: Vec<String> = calls.collect();
+    let messages = all_messages(all);
+    let calls = calls(&messages);
     let known: BTreeSet<String> = reachable(&messages, calls.iter().cloned().chain(ROOTS.map(String::from)));
-    let with_payloads = leading_to_payloads(&messages, &known);
+    let with_payloads = leading_to(&LEAVES, &messages, &known);
     let mut code = String::new();
     for name in known.iter().filter(|name| with_payloads.contains(*name) || calls.contains(name)) {
         if !LEAVES.contains(&name.as_str()) && !messages[name].proto.options.as_ref().is_some_and(|o| o.map_entry()) {
@@ -67,6 +58,39 @@ pub(crate) fn generate(all: &FileDescriptorSet) -> String {
     fields(failure, &messages, &with_payloads, &mut code);
     code.push_str("} }\n");
     code
+}
+
+/// The fields that lead to failures, as a table: of each message the numbers, and what they hold.
+pub(crate) fn failure_ways(all: &FileDescriptorSet) -> String {
+    let messages = all_messages(all);
+    let known = reachable(&messages, calls(&messages).into_iter().chain(ROOTS.map(String::from)));
+    let with_failures = leading_to(&[".temporal.api.failure.v1.Failure"], &messages, &known);
+    let mut code = String::from("pub(super) static WAYS: &[(&str, &[(u32, &str)])] = &[\n");
+    for name in known.iter().filter(|name| with_failures.contains(*name)) {
+        let fields = messages[name].proto.field.iter().filter(|field| with_failures.contains(field.type_name()));
+        let fields = fields.map(|field| format!("({}, {:?})", field.number(), &field.type_name()[1..]));
+        let _ = writeln!(code, "({:?}, &[{}]),", &name[1..], fields.collect::<Vec<String>>().join(", "));
+    }
+    code.push_str("];\n");
+    code
+}
+
+fn all_messages(all: &FileDescriptorSet) -> BTreeMap<String, Message<'_>> {
+    let mut messages = BTreeMap::new();
+    for file in &all.file {
+        let module = format!("::temporal_sdk_core_protos::{}", file.package().replace('.', "::"));
+        for proto in &file.message_type {
+            collect(&format!(".{}", file.package()), &module, proto, &mut messages);
+        }
+    }
+    messages
+}
+
+/// The requests and responses of the workflow service.
+fn calls(messages: &BTreeMap<String, Message<'_>>) -> Vec<String> {
+    let service = ".temporal.api.workflowservice.v1.";
+    let is_call = |name: &str| name.ends_with("Request") || name.ends_with("Response");
+    messages.keys().filter(|name| name.starts_with(service) && is_call(name)).cloned().collect()
 }
 
 fn collect<'a>(scope: &str, module: &str, proto: &'a DescriptorProto, messages: &mut BTreeMap<String, Message<'a>>) {
@@ -90,9 +114,9 @@ fn reachable(messages: &BTreeMap<String, Message<'_>>, roots: impl Iterator<Item
     known
 }
 
-/// Those of them from which a way leads to a payload.
-fn leading_to_payloads(messages: &BTreeMap<String, Message<'_>>, known: &BTreeSet<String>) -> HashSet<String> {
-    let mut found: HashSet<String> = LEAVES.iter().map(|name| (*name).to_string()).collect();
+/// Those of them from which a way leads to one of these.
+fn leading_to(leaves: &[&str], messages: &BTreeMap<String, Message<'_>>, known: &BTreeSet<String>) -> HashSet<String> {
+    let mut found: HashSet<String> = leaves.iter().map(|name| (*name).to_string()).collect();
     loop {
         let before = found.len();
         for name in known {

@@ -1,9 +1,10 @@
 //! Temporal's API as Rust types: the messages everywhere, gRPC clients behind `grpc`, gRPC server traits behind
 //! `server`, the canonical JSON form of histories, messages as flat lists of fields, and the way to every payload in a message.
 //!
-//! Nothing here is written by hand except [`fields`], [`history_json`] and a part of [`payload_fields`]: the messages come from the published crate, the server
+//! Nothing here is written by hand except [`deep_failures`], [`fields`], [`history_json`] and a part of [`payload_fields`]: the messages come from the published crate, the server
 //! traits are generated from the descriptor set that it publishes to its dependents' build scripts.
 
+pub mod deep_failures;
 pub mod fields;
 pub mod history_json;
 pub mod payload_fields;

@@ -32,6 +32,7 @@ pub(crate) mod retry;
 pub(crate) mod rpc;
 mod rpc_error;
 mod start;
+mod undecodable;
 mod update;
 mod update_with_start;
 mod visibility;

@@ -5,17 +5,20 @@
 
 use std::marker::PhantomData;
 
+use abide_protos::deep_failures;
 use abide_protos::payload_fields::PayloadFields;
-use abide_protos::prost::Message;
 use abide_protos::prost::bytes::{Buf, BufMut, Bytes};
+use abide_protos::prost::{Message, Name};
 use abide_protos::temporal::api::workflowservice::v1::*;
 use tonic::Status;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
+use super::undecodable::undecodable;
+
 /// The request of one unary method.
 pub(crate) trait Rpc: Message + PayloadFields {
     /// What the method answers.
-    type Response: Message + PayloadFields + Default + Send + Sync + 'static;
+    type Response: Message + Name + PayloadFields + Default + Send + Sync + 'static;
     /// The method's name, as errors show it.
     const NAME: &'static str;
     /// The method's path in gRPC.
@@ -81,7 +84,7 @@ impl<Response> EncodedCodec<Response> {
     }
 }
 
-impl<Response: Message + Default + Send + 'static> Codec for EncodedCodec<Response> {
+impl<Response: Message + Name + Default + Send + 'static> Codec for EncodedCodec<Response> {
     type Encode = Bytes;
     type Decode = Response;
     type Encoder = BytesEncoder;
@@ -118,14 +121,13 @@ impl Encoder for BytesEncoder {
 
 pub(super) struct MessageDecoder<Response>(PhantomData<fn() -> Response>);
 
-impl<Response: Message + Default> Decoder for MessageDecoder<Response> {
+impl<Response: Message + Name + Default> Decoder for MessageDecoder<Response> {
     type Item = Response;
     type Error = Status;
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Response>, Status> {
-        let size = from.remaining();
-        Response::decode(from)
-            .map(Some)
-            .map_err(|error| Status::data_loss(format!("a response of {size} bytes cannot be decoded: {error}")))
+        // Nothing is copied: the buffer gives its bytes away.
+        let bytes = from.copy_to_bytes(from.remaining());
+        deep_failures::decode(&bytes).map(Some).map_err(|error| undecodable(&bytes, &error))
     }
 }

@@ -66,6 +66,17 @@ impl RpcError {
         Self::from_status("Test", &Status::new(code, message))
     }
 
+    /// Of a poll whose answer has this token, and then something that is no message.
+    #[cfg(test)]
+    pub(crate) fn undecodable_for_test(task_token: &[u8]) -> Self {
+        use abide_protos::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse as Task;
+        let mut bytes = Task { task_token: task_token.to_vec(), ..Task::default() }.encode_to_vec();
+        // A history that is two bytes long, of an event that says to be longer.
+        bytes.extend([0x42, 0x02, 0x0a, 0x7f]);
+        let error = abide_protos::deep_failures::decode::<Task>(&bytes).expect_err("it is none");
+        Self::from_status("PollWorkflowTaskQueue", &super::undecodable::undecodable(&bytes.into(), &error))
+    }
+
     #[cfg(test)]
     pub(crate) fn for_test_with_detail<D: Message + Name>(code: Code, message: &str, detail: &D) -> Self {
         let mut error = Self::for_test(code, message);
@@ -178,10 +189,16 @@ impl RpcError {
         self.inner.is_codec_failure
     }
 
+    /// Of a response that is no message of the API: the task that it may have brought.
+    #[cfg(feature = "worker")]
+    pub(crate) fn undecodable_task(&self) -> Option<super::undecodable::TaskHead> {
+        super::undecodable::task_head(&self.inner.details)
+    }
+
     /// Whether the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
-            _ if self.inner.is_codec_failure => false,
+            _ if self.inner.is_codec_failure || super::undecodable::task_head(&self.inner.details).is_some() => false,
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
             Code::Aborted => !self.is_completion_buffer_lost(),

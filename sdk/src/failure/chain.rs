@@ -6,19 +6,17 @@
 
 use std::error::Error;
 
+use abide_protos::deep_failures::{LEFT_OUT, left_out};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
 
-use super::SOURCE;
 use crate::bounded_text::{MESSAGE, cut_message};
 
 /// Failures in a chain that is written. What encloses it takes some 15 levels (an eager workflow task with its history
 /// in the answer to several operations, payloads with their metadata), and every workflow above this one adds two.
 pub(super) const MAX: usize = 50;
 /// Sources of an error that are looked at. An error that is its own source has no end.
-const MAX_SOURCES: usize = 100_000;
-/// The error type of the failure that stands for causes that are left out.
-pub(crate) const LEFT_OUT: &str = "CausesLeftOut";
+const MAX_SOURCES: usize = 200_000;
 
 /// The failure as it may be written: its texts and its chain of causes have an end.
 pub(crate) fn bounded(failure: FailureProto) -> FailureProto {
@@ -54,8 +52,8 @@ pub(super) fn unlinked(failure: FailureProto) -> Vec<FailureProto> {
 pub(super) fn linked(mut links: Vec<FailureProto>) -> FailureProto {
     if links.len() > MAX {
         let root = links.pop();
-        let left_out: usize = links.drain(MAX - 2..).map(|link| stands_for(&link)).sum();
-        links.push(left_out_here(left_out));
+        let count = links.drain(MAX - 2..).map(|link| stands_for(&link)).sum();
+        links.push(left_out(count));
         links.extend(root);
     }
     links.iter_mut().for_each(cut_texts);
@@ -92,17 +90,6 @@ fn error_type(failure: &FailureProto) -> &str {
     match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => &info.r#type,
         _ => "",
-    }
-}
-
-/// Stands for that many causes.
-pub(super) fn left_out_here(count: usize) -> FailureProto {
-    let info = ApplicationFailureInfo { r#type: LEFT_OUT.into(), ..Default::default() };
-    FailureProto {
-        message: format!("{count} causes are left out here"),
-        source: SOURCE.into(),
-        failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
-        ..Default::default()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::error::Error;
 
+use abide_protos::deep_failures::left_out;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
 
 use super::SOURCE;
-use super::chain::{MAX, left_out_here, linked, sources, unlinked};
+use super::chain::{MAX, linked, sources, unlinked};
 use super::offer::offered;
 
 /// The failure that stands for an error and its sources, bounded. `type_name` is the error's Rust type, where it is
@@ -21,7 +22,7 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
             continue;
         }
         if index >= beginning {
-            links.push(left_out_here(index - beginning));
+            links.push(left_out(index - beginning));
         }
         let failure = one_failure(*error, type_name.filter(|_| index == 0));
         let has_causes = failure.cause.is_some();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use abide_protos::deep_failures;
 use abide_protos::history_json;
 use abide_protos::prost::Message;
 use abide_protos::prost::encoding::decode_varint;
@@ -230,7 +231,7 @@ fn binary_events(bytes: &[u8], offset: usize) -> Result<Vec<HistoryEvent>, Histo
         }
         let span = length_at(bytes, at + 1)
             .map_err(|error| HistoryError::new(format!("event {number} at byte {}: {}", offset + at, error.message)))?;
-        let event = HistoryEvent::decode(&bytes[span.clone()]).map_err(|error| {
+        let event = deep_failures::decode::<HistoryEvent>(&bytes[span.clone()]).map_err(|error| {
             HistoryError::new(format!("event {number} at byte {} cannot be decoded: {error}", offset + at))
         })?;
         events.push(event);

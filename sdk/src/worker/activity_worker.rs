@@ -499,6 +499,22 @@ impl TaskSource for ActivityTaskSource {
         Polled::Answer { has_task: !response.task_token.is_empty(), suggestion }
     }
 
+    async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
+        let shared = &self.worker.shared;
+        let text = format!("the task cannot be read: {error}");
+        let failure = encoded_failure(failure("UnreadableTask", &text), shared.data_converter()).await;
+        let request = RespondActivityTaskFailedRequest {
+            task_token,
+            failure: Some(*failure),
+            identity: shared.identity.clone(),
+            namespace: shared.namespace(),
+            ..Default::default()
+        };
+        if let Err(error) = shared.client.call(request).await {
+            tracing::debug!("a task that cannot be read could not be failed; it will time out: {error}");
+        }
+    }
+
     fn accept(&self, response: PollActivityTaskQueueResponse, slot: Slot) {
         if response.task_token.is_empty() {
             return;

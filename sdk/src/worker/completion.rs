@@ -10,6 +10,7 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::common::v1::MeteringMetadata;
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use abide_protos::temporal::api::taskqueue::v1::StickyExecutionAttributes;
 use abide_protos::temporal::api::workflowservice::v1::respond_workflow_task_completed_request::Capabilities;
@@ -270,21 +271,11 @@ impl WorkflowWorker {
         }
     }
 
-    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
     async fn send_failure(&self, ticket: &Ticket, task_token: Vec<u8>, failure: WorkflowTaskFailure) {
         let (cause, failure) = (failure.cause as i32, Box::new(failure.failure));
         let deadline = Instant::now() + time_left(ticket);
         let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
-        let request = RespondWorkflowTaskFailedRequest {
-            task_token,
-            cause,
-            failure: Some(*failure),
-            identity: self.shared.identity.clone(),
-            namespace: self.shared.namespace(),
-            worker_version: self.shared.version_stamp(),
-            deployment_options: self.shared.deployment_options(),
-            ..Default::default()
-        };
+        let request = self.failure_request(task_token, cause, *failure);
         if let Err(error) = self.shared.call_within(request, time_left(ticket)).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::debug!(
@@ -292,6 +283,34 @@ impl WorkflowWorker {
                 run_id,
                 "a failed workflow task could not be reported; it will time out: {error}"
             );
+        }
+    }
+
+    #[expect(deprecated, reason = "the build id of a worker without a deployment has no other field")]
+    fn failure_request(
+        &self,
+        task_token: Vec<u8>,
+        cause: i32,
+        failure: FailureProto,
+    ) -> RespondWorkflowTaskFailedRequest {
+        RespondWorkflowTaskFailedRequest {
+            task_token,
+            cause,
+            failure: Some(failure),
+            identity: self.shared.identity.clone(),
+            namespace: self.shared.namespace(),
+            worker_version: self.shared.version_stamp(),
+            deployment_options: self.shared.deployment_options(),
+            ..Default::default()
+        }
+    }
+
+    /// Fails a task of which nothing but the token could be read.
+    pub(super) async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
+        let WorkflowTaskFailure { cause, failure, .. } = *task_failure(&format!("the task cannot be read: {error}"));
+        let request = self.failure_request(task_token, cause as i32, failure);
+        if let Err(error) = self.shared.client.call(request).await {
+            tracing::debug!("a task that cannot be read could not be failed; it will time out: {error}");
         }
     }
 

@@ -103,6 +103,9 @@ impl WorkflowWorker {
             NoPage::NotFetched(error) if error.is_not_found() => {
                 tracing::debug!(workflow_id, run_id, "the history is gone with its workflow: {error}");
             }
+            NoPage::NotFetched(error) if error.undecodable_task().is_some() => {
+                self.fail(ticket, *task_failure(&format!("the history cannot be read: {error}"))).await;
+            }
             NoPage::NotFetched(error) => tracing::warn!(
                 workflow_id,
                 run_id,

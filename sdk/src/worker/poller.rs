@@ -37,6 +37,9 @@ pub(super) trait TaskSource: Send + Sync + 'static {
     /// Takes what a poll answered; an empty answer gives its slot back. Must not wait.
     fn accept(&self, response: Self::Response, slot: Slot);
 
+    /// Fails a task that cannot be read: nothing but its token is known.
+    fn refuse(&self, task_token: Vec<u8>, error: &RpcError) -> impl Future<Output = ()> + Send;
+
     /// Waits until another client has taken over.
     fn replaced(&self) -> impl Future<Output = ()> + Send;
 
@@ -172,10 +175,28 @@ impl<S: TaskSource> Poller<S> {
         backoff: &mut Backoff,
         refused_since: &mut Option<Instant>,
     ) -> Result<(), WorkerError> {
+        if let Some(task) = error.undecodable_task() {
+            self.unreadable(task.task_token, error, backoff).await;
+            return Ok(());
+        }
         self.wanted.polled(if error.is_resource_exhausted() { Polled::ResourceExhausted } else { Polled::OtherError });
         self.check_refusal(error, refused_since)?;
         self.wait_for_server(error, backoff).await;
         Ok(())
+    }
+
+    /// The server is there, and nothing is wrong with polling: one task fails, and the next one is polled.
+    async fn unreadable(&self, task_token: Vec<u8>, error: &RpcError, backoff: &mut Backoff) {
+        let task_queue = self.source.task_queue();
+        self.outage.ended(task_queue);
+        tracing::error!(task_queue, "a task cannot be read by this program, and fails: {error}");
+        if !task_token.is_empty() {
+            self.source.refuse(task_token, error).await;
+        }
+        // The server may hand it out again at once.
+        if let Some(wait) = backoff.next(error, Duration::ZERO) {
+            sleep(wait).await;
+        }
     }
 
     fn check_refusal(&self, error: &RpcError, refused_since: &mut Option<Instant>) -> Result<(), WorkerError> {
@@ -272,6 +293,10 @@ mod tests {
             Polled::Answer { has_task: !response.is_empty(), suggestion: None }
         }
 
+        async fn refuse(&self, task_token: Vec<u8>, _: &RpcError) {
+            self.note(format!("refuse {}", String::from_utf8_lossy(&task_token)));
+        }
+
         async fn replaced(&self) {
             std::future::pending().await
         }
@@ -321,6 +346,15 @@ mod tests {
         let (poller, log, _) = poller(2, vec![Ok("a"), Ok("b"), Ok("c")]);
         let _ = tokio::time::timeout(Duration::from_secs(1), poller.run()).await;
         assert_eq!(texts(&log), ["poll", "a", "poll", "b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_cannot_be_read_fails_alone_and_is_no_outage() {
+        let (poller, log, _) = poller(1, vec![Err(RpcError::undecodable_for_test(b"token")), Ok("a")]);
+        let outage = poller.outage.clone();
+        let _ = tokio::time::timeout(Duration::from_secs(10), poller.run()).await;
+        assert_eq!(texts(&log), ["poll", "refuse token", "poll", "a"]);
+        assert!(!outage.ended("queue"), "nothing was said of a server that is away");
     }
 
     #[tokio::test(start_paused = true)]

@@ -257,6 +257,10 @@ impl TaskSource for WorkflowTaskSource {
         Polled::Answer { has_task: !response.task_token.is_empty(), suggestion }
     }
 
+    async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
+        self.worker.refuse(task_token, error).await;
+    }
+
     fn accept(&self, response: PollWorkflowTaskQueueResponse, slot: Slot) {
         self.worker.accept(response, slot);
     }

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod connecting;
+#[cfg(feature = "worker")]
+mod deep_failures;
 mod lifecycle;
 mod outage;
 mod server;
