@@ -4,6 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use abide_protos::{Duration as DurationProto, Timestamp};
 
+/// Seconds of the longest duration that protobuf allows: ten thousand years.
+const LONGEST: u64 = 315_576_000_000;
+/// The first and the last second that protobuf allows a time to be: the years 1 to 9999.
+const FIRST: i64 = -62_135_596_800;
+const LAST: i64 = 253_402_300_799;
+
 /// A duration of `n` milliseconds.
 pub const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
@@ -16,17 +22,17 @@ pub const fn secs(n: u64) -> Duration {
 
 /// A duration of `n` minutes.
 pub const fn mins(n: u64) -> Duration {
-    Duration::from_secs(n * 60)
+    Duration::from_secs(n.saturating_mul(60))
 }
 
 /// A duration of `n` hours.
 pub const fn hours(n: u64) -> Duration {
-    Duration::from_secs(n * 3600)
+    Duration::from_secs(n.saturating_mul(3600))
 }
 
 /// A duration of `n` days of 24 hours.
 pub const fn days(n: u64) -> Duration {
-    Duration::from_secs(n * 86_400)
+    Duration::from_secs(n.saturating_mul(86_400))
 }
 
 pub(crate) fn to_proto(duration: Duration) -> DurationProto {
@@ -36,10 +42,11 @@ pub(crate) fn to_proto(duration: Duration) -> DurationProto {
     }
 }
 
-/// A negative duration reads as zero: no API that is read here means anything by one.
+/// A negative duration reads as zero: no API that is read here means anything by one. One that is longer than protobuf
+/// allows reads as the longest, so that it can be added to any time that is read here.
 pub(crate) fn from_proto(proto: &DurationProto) -> Duration {
-    let seconds = u64::try_from(proto.seconds).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(proto.nanos).unwrap_or_default().min(999_999_999))
+    let seconds = u64::try_from(proto.seconds).unwrap_or_default().min(LONGEST);
+    Duration::new(seconds, nanos(proto.nanos))
 }
 
 #[cfg(feature = "worker")]
@@ -50,9 +57,43 @@ pub(crate) fn time_to_proto(time: SystemTime) -> Timestamp {
     Timestamp { seconds: proto.seconds, nanos: proto.nanos }
 }
 
+/// A time outside of the years that protobuf allows reads as the first or the last of them.
 pub(crate) fn time_from_proto(proto: &Timestamp) -> SystemTime {
-    let nanos = Duration::from_nanos(u64::try_from(proto.nanos).unwrap_or_default());
-    let seconds = Duration::from_secs(proto.seconds.unsigned_abs());
-    let base = if proto.seconds < 0 { SystemTime::UNIX_EPOCH - seconds } else { SystemTime::UNIX_EPOCH + seconds };
-    base + nanos
+    let seconds = proto.seconds.clamp(FIRST, LAST);
+    let since = Duration::from_secs(seconds.unsigned_abs());
+    // Not every system's clock knows the year 1.
+    let base = match seconds {
+        ..0 => SystemTime::UNIX_EPOCH.checked_sub(since),
+        0.. => SystemTime::UNIX_EPOCH.checked_add(since),
+    };
+    base.unwrap_or(SystemTime::UNIX_EPOCH) + Duration::from_nanos(nanos(proto.nanos).into())
+}
+
+fn nanos(nanos: i32) -> u32 {
+    u32::try_from(nanos).unwrap_or_default().min(999_999_999)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_their_range_are_read_as_what_protobuf_allows() {
+        let duration = |seconds, nanos| from_proto(&DurationProto { seconds, nanos });
+        assert_eq!(duration(5, 7), Duration::new(5, 7));
+        assert_eq!(duration(i64::MAX, i32::MAX), Duration::new(LONGEST, 999_999_999));
+        assert_eq!(duration(i64::MIN, i32::MIN), Duration::ZERO);
+        let time = |seconds, nanos| time_from_proto(&Timestamp { seconds, nanos });
+        assert_eq!(time(5, 7), SystemTime::UNIX_EPOCH + Duration::new(5, 7));
+        assert_eq!(time(-1, 250_000_000), SystemTime::UNIX_EPOCH - millis(750));
+        assert_eq!(time(i64::MAX, i32::MAX), time(LAST, 999_999_999));
+        assert_eq!(time(i64::MIN, i32::MIN), time(FIRST, 0));
+        let latest = time(i64::MAX, i32::MAX).checked_add(duration(i64::MAX, i32::MAX));
+        assert!(latest.is_some(), "any two can be added");
+    }
+
+    #[test]
+    fn as_many_days_as_there_are_numbers_are_a_very_long_time() {
+        assert_eq!((mins(u64::MAX), hours(u64::MAX), days(u64::MAX)), (secs(u64::MAX), secs(u64::MAX), secs(u64::MAX)));
+    }
 }

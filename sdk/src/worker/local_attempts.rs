@@ -120,7 +120,7 @@ impl Attempts {
                     if let Err(interrupted) = self.sleep(delay).await {
                         return self.interrupted(interrupted);
                     }
-                    self.attempt += 1;
+                    self.attempt = self.attempt.saturating_add(1);
                     self.host.count_nonfirst_attempt(&self.owner);
                 }
                 None => return Some(self.resolution(LocalActivityResult::Failed(failure), run_time)),
@@ -145,7 +145,7 @@ impl Attempts {
         tokio::select! {
             biased;
             interrupted = self.interruption() => Err(interrupted),
-            () = at(Some(Instant::now() + delay)) => Ok(()),
+            () = at(Some(Instant::now() + delay.min(LONGEST_TIMEOUT))) => Ok(()),
         }
     }
 

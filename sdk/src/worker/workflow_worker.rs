@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::activity_worker::ActivityWorker;
+use super::activity_worker::{ActivityWorker, LONGEST_TIMEOUT};
 use super::coding::decode_by;
 use super::current_client::Route;
 use super::error::WorkerError;
@@ -314,7 +314,7 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant
         workflow_type: response.workflow_type.unwrap_or_default().name,
         attempt: response.attempt.max(1),
         received,
-        deadline: received + timeout,
+        deadline: received + timeout.min(LONGEST_TIMEOUT),
         heartbeat_at: received + timeout.mul_f64(HEARTBEAT_RATIO),
         clock,
         is_query: response.query.is_some(),

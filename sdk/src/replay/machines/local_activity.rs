@@ -254,7 +254,7 @@ impl LocalActivityMachine {
             (Ok(result), _) => Outcome::Completed(result),
             (Err(_), Some(delay)) => Outcome::BackOff(Box::new(BackOff {
                 delay,
-                next_attempt: ended.attempt + 1,
+                next_attempt: ended.attempt.saturating_add(1),
                 original_schedule_time: ended.original_schedule_time.or(self.request.original_schedule_time),
             })),
             (Err(failure), None) => Outcome::Failed(failure),

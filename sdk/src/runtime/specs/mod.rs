@@ -14,6 +14,7 @@ mod compared;
 mod conditions;
 mod ends;
 mod external_workflows;
+mod extremes;
 mod failing_tasks;
 mod futures;
 mod handles;
