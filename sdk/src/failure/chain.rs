@@ -26,6 +26,33 @@ pub(crate) fn bounded(failure: FailureProto) -> FailureProto {
     linked(unlinked(failure))
 }
 
+/// What can be said of a failure that cannot go: that, with all that decides what becomes of it (type, retryability,
+/// category, next delay, kind of timeout), without payloads and causes.
+#[cfg(feature = "worker")]
+pub(crate) fn shell(failure: &FailureProto, message: &str) -> FailureProto {
+    let mut info = failure.failure_info.clone();
+    match &mut info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.details = None,
+        Some(FailureInfo::CanceledFailureInfo(info)) => info.details = None,
+        Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details = None,
+        Some(FailureInfo::ResetWorkflowFailureInfo(info)) => info.last_heartbeat_details = None,
+        // No payloads.
+        Some(
+            FailureInfo::TerminatedFailureInfo(_)
+            | FailureInfo::ServerFailureInfo(_)
+            | FailureInfo::ActivityFailureInfo(_)
+            | FailureInfo::ChildWorkflowExecutionFailureInfo(_)
+            | FailureInfo::NexusOperationExecutionFailureInfo(_)
+            | FailureInfo::NexusHandlerFailureInfo(_),
+        )
+        | None => {}
+    }
+    let mut shell = FailureProto { source: failure.source.clone(), failure_info: info, ..Default::default() };
+    message.clone_into(&mut shell.message);
+    cut_texts(&mut shell);
+    shell
+}
+
 /// An error and its sources, from the outside to the inside.
 pub(super) fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut all = vec![error];

@@ -54,6 +54,15 @@ impl WorkflowWorker {
             hide_message(result);
             self.shared.limits.check_query_result(result);
         });
+        for text in self.shared.limits.check_update_outcomes(&mut request.messages) {
+            let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
+            tracing::warn!(
+                workflow_id,
+                run_id,
+                workflow_type,
+                "an update fails, because the server would not take it: {text}"
+            );
+        }
         let size = request.encoded_len();
         if let Some(TooLarge { cause, text }) = self.too_large(&ticket, &request, size) {
             self.evict(&ticket);

@@ -6,15 +6,20 @@
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::command::v1::{Command, command::Attributes};
 use abide_protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::namespace::v1::namespace_info;
 use abide_protos::temporal::api::protocol::v1::Message as ProtocolMessage;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
-use abide_protos::temporal::api::update::v1::{Response, outcome};
+use abide_protos::temporal::api::update::v1::{Rejection, Response, outcome};
 use abide_protos::temporal::api::workflowservice::v1::RespondWorkflowTaskCompletedRequest;
 
 use crate::bounded_text::cut_message;
+use crate::failure::{ApplicationFailure, application_failure, shell};
 
 const KIB: usize = 1024;
+/// How the bodies of update messages are named.
+const RESPONSE: &str = "temporal.api.update.v1.Response";
+const REJECTION: &str = "temporal.api.update.v1.Rejection";
 
 /// What the server takes, and from where on it is worth a warning. All sizes are bytes on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -111,11 +116,59 @@ impl Limits {
         findings
     }
 
+    /// Turns the outcomes of updates that the server does not take into failures that their callers can read; says which
+    /// these are. The workflow goes on: failing its task for them would block it, its queries included, until somebody
+    /// deploys other code.
+    pub(super) fn check_update_outcomes(&self, messages: &mut [ProtocolMessage]) -> Vec<String> {
+        let mut told = Vec::new();
+        for message in messages {
+            let id = &message.protocol_instance_id;
+            let Some(body) = message.body.as_mut().filter(|body| body.value.len() > self.blob.error) else { continue };
+            let excess = |size, part| match self.blob.check(size, || format!("update `{id}` has in its {part}")) {
+                Some(Excess::Error(text)) => Some(text),
+                Some(Excess::Warning(_)) | None => None,
+            };
+            if body.type_url.ends_with(RESPONSE) {
+                let Ok(mut response) = Response::decode(body.value.as_slice()) else { continue };
+                let Some(value) = response.outcome.as_mut().and_then(|outcome| outcome.value.as_mut()) else {
+                    continue;
+                };
+                let (text, reported) = match &*value {
+                    outcome::Value::Success(payloads) => (excess(payloads.encoded_len(), "result"), None),
+                    outcome::Value::Failure(failure) => (excess(failure.encoded_len(), "failure"), Some(failure)),
+                };
+                let Some(text) = text else { continue };
+                *value = outcome::Value::Failure(refusal(reported, &text));
+                body.value = response.encode_to_vec();
+                told.push(text);
+            } else if body.type_url.ends_with(REJECTION) {
+                let Ok(mut rejection) = Rejection::decode(body.value.as_slice()) else { continue };
+                let Some(failure) = &mut rejection.failure else { continue };
+                let Some(text) = excess(failure.encoded_len(), "rejection") else { continue };
+                *failure = refusal(Some(failure), &text);
+                body.value = rejection.encode_to_vec();
+                told.push(text);
+            }
+        }
+        told
+    }
+
     /// Turns an answer that the server does not take into a failure that its asker can read.
     pub(super) fn check_query_result(&self, result: &mut WorkflowQueryResult) {
         let size = result.answer.as_ref().map_or(0, |answer| answer.encoded_len());
         if let Some(Excess::Error(text)) = self.blob.check(size, || "the query's answer has".to_string()) {
             *result = failed_query(text);
+        }
+    }
+}
+
+/// What the caller of an update gets in place of an outcome that is too large.
+fn refusal(reported: Option<&FailureProto>, text: &str) -> FailureProto {
+    match reported {
+        Some(reported) => shell(reported, text),
+        None => {
+            let failure = ApplicationFailure::new(text).error_type("PayloadsTooLarge").non_retryable();
+            application_failure(&failure, None)
         }
     }
 }
@@ -201,8 +254,7 @@ fn size(message: &Option<impl abide_protos::prost::Message>) -> usize {
 
 /// Bytes of an update's result; 0 of a message that has none.
 fn result_size(message: &ProtocolMessage) -> usize {
-    let Some(body) = message.body.as_ref().filter(|body| body.type_url.ends_with("temporal.api.update.v1.Response"))
-    else {
+    let Some(body) = message.body.as_ref().filter(|body| body.type_url.ends_with(RESPONSE)) else {
         return 0;
     };
     let outcome = Response::decode(body.value.as_slice()).ok().and_then(|response| response.outcome);
@@ -316,6 +368,48 @@ mod tests {
         let request = RespondWorkflowTaskCompletedRequest { messages, ..Default::default() };
         let error = limits(2000, 0).check_completion(&request, request.encoded_len()).error.unwrap().text;
         assert!(error.contains("update `u-1` has in its result"), "{error}");
+    }
+
+    /// The body of an update's message, with a failure or a result of that size.
+    fn update(value: outcome::Value) -> ProtocolMessage {
+        use abide_protos::temporal::api::update::v1::Outcome;
+        let response = Response { outcome: Some(Outcome { value: Some(value) }), ..Default::default() };
+        let type_url = format!("type.googleapis.com/{RESPONSE}");
+        let body = abide_protos::Any { type_url, value: response.encode_to_vec() };
+        ProtocolMessage { protocol_instance_id: "u-1".into(), body: Some(body), ..Default::default() }
+    }
+
+    fn outcome_of(message: &ProtocolMessage) -> outcome::Value {
+        let response = Response::decode(message.body.as_ref().unwrap().value.as_slice()).unwrap();
+        response.outcome.unwrap().value.unwrap()
+    }
+
+    #[test]
+    fn an_updates_outcome_that_is_too_large_becomes_a_failure_of_that_update() {
+        use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+        let limits = limits(2000, 0);
+        let details = vec!['x'; 3000].into_iter().collect::<String>();
+        let failed = ApplicationFailure::new("no").error_type("Declined").non_retryable().detail(&details).unwrap();
+        let mut messages = vec![
+            update(outcome::Value::Success(payloads(10))),
+            update(outcome::Value::Success(payloads(3000))),
+            update(outcome::Value::Failure(application_failure(&failed, None))),
+        ];
+        let told = limits.check_update_outcomes(&mut messages);
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("update `u-1` has in its result") && told[1].contains("in its failure"), "{told:?}");
+        assert_eq!(outcome_of(&messages[0]), outcome::Value::Success(payloads(10)));
+        for (message, error_type) in messages[1..].iter().zip(["PayloadsTooLarge", "Declined"]) {
+            let outcome::Value::Failure(failure) = outcome_of(message) else { panic!("it is a failure") };
+            let Some(FailureInfo::ApplicationFailureInfo(info)) = failure.failure_info else { panic!("of its kind") };
+            assert_eq!((info.r#type.as_str(), info.non_retryable, info.details), (error_type, true, None));
+        }
+        let request = RespondWorkflowTaskCompletedRequest { messages: messages.clone(), ..Default::default() };
+        assert_eq!(limits.check_completion(&request, usize::MAX / 2).error, None, "the task goes on");
+        assert_eq!(
+            limits.without_errors().check_update_outcomes(&mut [update(outcome::Value::Success(payloads(3000)))]),
+            [""; 0]
+        );
     }
 
     #[test]

@@ -15,10 +15,12 @@ use super::activity_worker::{Outcome, failure};
 use super::coding::encode_by;
 use super::limits::{Excess, Limit};
 use crate::converter::DataConverter;
-use crate::failure::application_failure;
+use crate::failure::{application_failure, shell};
 
 /// The error type of what a codec could not encode or decode.
 pub(super) const CODEC_ERROR: &str = "PayloadCodecError";
+/// The error type of what the server does not take.
+const TOO_LARGE: &str = "PayloadsTooLarge";
 
 impl PayloadFields for Outcome {
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
@@ -33,19 +35,45 @@ impl PayloadFields for Outcome {
 
 /// What goes to the server in place of an outcome; and the failure that it became, if it could not go.
 pub(super) async fn encoded(
-    mut outcome: Outcome,
+    outcome: Outcome,
     converter: &DataConverter,
     limit: Limit,
     deadline: Instant,
 ) -> (Outcome, Option<Box<FailureProto>>) {
+    let reported = match &outcome {
+        Outcome::Failed(failure) => Some(failure.clone()),
+        Outcome::Completed(_) | Outcome::Cancelled(_) | Outcome::Silent { .. } => None,
+    };
+    let mut outcome = outcome;
     let refused = match encode_by(converter, &mut outcome, deadline).await {
-        Err(error) => failure(CODEC_ERROR, &error.to_string()),
-        Ok(()) => match within_limit(outcome, limit) {
-            Ok(outcome) => return (outcome, None),
-            Err(failure) => failure,
+        // The message may be what the codec was to hide.
+        Err(error) => instead(reported.as_deref(), CODEC_ERROR, &error.to_string()),
+        Ok(()) => match too_large(&outcome, limit) {
+            None => return (outcome, None),
+            Some(text) => {
+                let message = reported.as_ref().map_or_else(String::new, |failure| failure.message.clone());
+                let told = instead(reported.as_deref(), TOO_LARGE, &with_message(&text, &message));
+                let mut coded = told.clone();
+                if encode_by(converter, &mut *coded, deadline).await.is_ok() {
+                    return (Outcome::Failed(coded), Some(told));
+                }
+                instead(reported.as_deref(), TOO_LARGE, &text)
+            }
         },
     };
     (Outcome::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
+}
+
+/// The failure that goes in place of an outcome. If that was a failure, it is retried, or not, as that one would be.
+fn instead(reported: Option<&FailureProto>, error_type: &str, text: &str) -> Box<FailureProto> {
+    match reported {
+        Some(reported) => Box::new(shell(reported, text)),
+        None => failure(error_type, text),
+    }
+}
+
+fn with_message(text: &str, message: &str) -> String {
+    if message.is_empty() { text.to_string() } else { format!("{text}. It goes without details and causes: {message}") }
 }
 
 /// A failure of the worker's own, as it goes to the server. It has no payloads of the user's: if its text cannot be
@@ -80,18 +108,30 @@ pub(super) async fn encoded_details(
 
 /// The outcome, or, if it is too large for the server, the failure that says so.
 pub(super) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
-    let (size, what) = match &outcome {
+    match (too_large(&outcome, limit), &outcome) {
+        (None, _) => Ok(outcome),
+        (Some(text), Outcome::Failed(failed)) => {
+            Err(instead(Some(failed), TOO_LARGE, &with_message(&text, &failed.message)))
+        }
+        (Some(text), _) => Err(instead(None, TOO_LARGE, &text)),
+    }
+}
+
+/// What is too large about an outcome.
+fn too_large(outcome: &Outcome, limit: Limit) -> Option<String> {
+    let (size, what) = match outcome {
         Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
         Outcome::Cancelled(details) => (size(details), "the details of the activity's cancellation have"),
         Outcome::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
-        Outcome::Silent { .. } => return Ok(outcome),
+        Outcome::Silent { .. } => return None,
     };
-    match limit.check(size, || what.to_string()) {
-        Some(Excess::Error(text)) => return Err(failure("PayloadsTooLarge", &text)),
-        Some(Excess::Warning(text)) => tracing::warn!("{text}"),
-        None => {}
+    match limit.check(size, || what.to_string())? {
+        Excess::Error(text) => Some(text),
+        Excess::Warning(text) => {
+            tracing::warn!("{text}");
+            None
+        }
     }
-    Ok(outcome)
 }
 
 /// The failure that stands for an error of an activity. A failure converter that panics is no reason to lose the error.

@@ -64,6 +64,18 @@ impl Talkative {
         self.end.set(true);
     }
 
+    /// As many words, for somebody who waits for them.
+    #[update]
+    fn speech(&self, size: usize) -> String {
+        "x".repeat(size)
+    }
+
+    /// Refuses in as many words.
+    #[update]
+    fn refusal(&self, size: usize) -> Result<(), WorkflowError> {
+        Err(ApplicationFailure::new("no").error_type("Refused").non_retryable().detail(&"x".repeat(size))?.into())
+    }
+
     #[query]
     fn words(&self, size: usize) -> String {
         "x".repeat(size)
@@ -103,6 +115,26 @@ async fn shrinking(ctx: &WorkflowContext) -> Result<Vec<usize>, WorkflowError> {
     let call = ctx.activity(shrinks_its_result, ()).start_to_close_timeout(secs(20)).retry_policy(soon());
     lengths.push(call.await?.len());
     Ok(lengths)
+}
+
+static DECLINED: AtomicU32 = AtomicU32::new(0);
+
+/// Fails for good, with much beside it.
+#[activity]
+async fn declines_at_length() -> Result<(), ActivityError> {
+    DECLINED.fetch_add(1, Ordering::Relaxed);
+    let cause = ApplicationFailure::new("the cause").detail(&"x".repeat(3 * MIB))?;
+    Err(ApplicationFailure::new("declined").error_type("Declined").non_retryable().cause(cause).into())
+}
+
+/// The same on the server's side and in process.
+#[workflow]
+async fn is_declined(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    let soon = || RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(5);
+    let remote = ctx.activity(declines_at_length, ()).start_to_close_timeout(secs(20)).retry_policy(soon()).await;
+    let local = ctx.local_activity(declines_at_length, ()).start_to_close_timeout(secs(20)).retry_policy(soon()).await;
+    let told = [remote, local].into_iter().filter_map(|failed| failed.err()?.cause());
+    Ok(told.map(|cause| format!("{:?} {} {}", cause.error_type(), cause.is_non_retryable(), cause.message())).collect())
 }
 
 /// Has much to say about why it stops.
@@ -216,6 +248,44 @@ async fn b056_cancel_details_that_are_too_large_fail_the_activity() {
         |worker| worker.workflow(cancels_it).activities(stops_with_many_words),
         async |client, queue| {
             assert_eq!(client.execute(cancels_it, ()).task_queue(&queue).await.unwrap(), "PayloadsTooLarge");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_failure_that_is_too_large_is_no_more_retried_than_it_asked_to_be() {
+    let register = |worker: abide::worker::WorkerBuilder| worker.workflow(is_declined).activities(declines_at_length);
+    with_worker("declined", register, async |client, queue| {
+        let told = client.execute(is_declined, ()).task_queue(&queue).await.unwrap();
+        assert_eq!((told.len(), DECLINED.load(Ordering::Relaxed)), (2, 2), "one attempt each: {told:?}");
+        for told in told {
+            assert!(told.starts_with("Some(\"Declined\") true [TMPRL1103] the activity's failure has"), "{told}");
+            assert!(told.ends_with("It goes without details and causes: declined"), "{told}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_update_whose_outcome_is_too_large_fails_and_blocks_nobody() {
+    with_worker(
+        "speech",
+        |worker| worker.workflow(Talkative::run),
+        async |client, queue| {
+            let handle = client.start(Talkative::run, ()).id(unique("speech")).task_queue(&queue).await.unwrap();
+            for size in [3 * MIB, 5 * MIB] {
+                let error = handle.update(Talkative::speech, size).await.unwrap_err();
+                assert!(error.to_string().contains("has in its result"), "{error}");
+                assert_eq!(handle.query(Talkative::words, 10).await.unwrap().len(), 10);
+                assert_eq!(handle.update(Talkative::speech, 10).await.unwrap().len(), 10);
+            }
+            let error = handle.update(Talkative::refusal, 3 * MIB).await.unwrap_err();
+            assert!(error.to_string().contains("has in its failure"), "{error}");
+            handle.signal(Talkative::end, ()).await.unwrap();
+            handle.result().await.unwrap();
+            let history = handle.fetch_history().await.unwrap();
+            abide::WorkflowReplayer::new().workflow(Talkative::run).replay(&history).unwrap();
         },
     )
     .await;
