@@ -60,6 +60,8 @@ pub struct Connection {
 
 struct Inner {
     transport: Transport,
+    /// Whether the server is shown a certificate of the client.
+    shows_certificate: bool,
     metadata: MetadataMap,
     address: String,
     namespace: String,
@@ -81,9 +83,11 @@ impl Connection {
     /// When an option means nothing, or no Temporal server answers at the address.
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
         let (address, tls) = options.endpoint()?;
+        let shows_certificate = tls.as_ref().is_some_and(|tls| tls.client_identity.is_some());
         let endpoint = endpoint(&address, tls)?;
         let inner = Inner {
             transport: Transport::Channel(endpoint.connect_lazy()),
+            shows_certificate,
             metadata: metadata(options)?,
             address,
             namespace: options.namespace.clone(),
@@ -110,6 +114,7 @@ impl Connection {
     {
         let inner = Inner {
             transport: Transport::InProcess(Arc::new(service)),
+            shows_certificate: false,
             metadata: metadata(options)?,
             address: "(in process)".to_string(),
             namespace: options.namespace.clone(),
@@ -292,7 +297,7 @@ impl Inner {
             Ok(response) => response.capabilities.unwrap_or_default(),
             // Old servers do not know the method.
             Err(error) if error.is_unimplemented() => Capabilities::default(),
-            Err(error) => return Err(ConnectError::unreachable(&self.address, error)),
+            Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
         };
         Ok(Connection { inner: Arc::new(self) })
     }
@@ -359,6 +364,13 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
 
     let mut config = ClientTlsConfig::new();
     config = match tls.server_ca_cert {
+        Some(pem) if !has_certificate(&pem) => {
+            return Err(ConnectError::invalid(format!(
+                "the {} bytes of `server_ca_cert` hold no certificate; expected PEM text with `-----BEGIN \
+                 CERTIFICATE-----`, the file itself, not its path",
+                pem.len()
+            )));
+        }
         Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
         None => config.with_native_roots(),
     };
@@ -374,6 +386,15 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
             "the TLS settings cannot be used: {cause}; expected certificates and keys as PEM"
         ))
     })
+}
+
+/// Without one nothing would be trusted, and every server refused as if it were an impostor.
+#[cfg(feature = "tls")]
+fn has_certificate(pem: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    let begin =
+        ["-----BEGIN CERTIFICATE-----", "-----BEGIN TRUSTED CERTIFICATE-----", "-----BEGIN X509 CERTIFICATE-----"];
+    begin.iter().any(|begin| text.contains(begin))
 }
 
 #[cfg(not(feature = "tls"))]

@@ -16,10 +16,12 @@ pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Cl
     if let Some(namespace) = variable("TEMPORAL_NAMESPACE") {
         options = options.namespace(namespace);
     }
-    if let Some(key) = variable("TEMPORAL_API_KEY") {
-        options = options.api_key(key);
-    }
     options.tls = tls(variable, read_file)?;
+    if let Some(key) = variable("TEMPORAL_API_KEY") {
+        // Who switches TLS off beside a key has asked for it.
+        let is_off = options.tls == TlsChoice::Off;
+        options = if is_off { options.api_key_without_tls(key) } else { options.api_key(key) };
+    }
     // Contradictions are better reported here, where the variables are still in sight.
     options.endpoint().map(|_| options)
 }
@@ -129,6 +131,12 @@ mod tests {
         let off = ("TEMPORAL_TLS", "false");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "t:1"), ("TEMPORAL_API_KEY", "k"), off]), "http://t:1");
         assert_eq!(address(&[("TEMPORAL_ADDRESS", "t:1"), ("TEMPORAL_TLS_SERVER_NAME", "s"), off]), "http://t:1");
+    }
+
+    #[test]
+    fn an_api_key_beside_an_address_that_says_plaintext_is_refused() {
+        let text = error(&[("TEMPORAL_ADDRESS", "http://t:1"), ("TEMPORAL_API_KEY", "SECRET")]);
+        assert!(text.contains("TEMPORAL_TLS=false") && !text.contains("SECRET"), "{text}");
     }
 
     #[test]

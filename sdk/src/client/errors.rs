@@ -25,8 +25,11 @@ impl ConnectError {
         Self { message: message.into(), cause: None }
     }
 
-    pub(super) fn unreachable(address: &str, cause: RpcError) -> Self {
-        let message = if cause.is_unavailable() || cause.is_deadline_exceeded() {
+    pub(super) fn unreachable(address: &str, shows_certificate: bool, cause: RpcError) -> Self {
+        let refused = tls_refusal(address, shows_certificate, cause.message());
+        let message = if let Some(refused) = refused {
+            refused
+        } else if cause.is_unavailable() || cause.is_deadline_exceeded() {
             format!(
                 "no Temporal server answers at {address} ({}); start one there, for instance with `abide-dev`, or set \
                  TEMPORAL_ADDRESS to where one is",
@@ -47,6 +50,52 @@ impl ConnectError {
     pub fn rpc_error(&self) -> Option<&RpcError> {
         self.cause.as_ref()
     }
+}
+
+/// What happened, where it was TLS that failed: what the transport says of it names the alert, not the remedy.
+fn tls_refusal(address: &str, shows_certificate: bool, said: &str) -> Option<String> {
+    let is_https = address.starts_with("https://");
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let alert = has(&["received fatal alert"]);
+    // The alert of a server that wants a certificate comes after the handshake, and may be lost with its connection.
+    let hung_up = has(&[
+        "connection closed",
+        "connection reset",
+        "Connection reset",
+        "broken pipe",
+        "Broken pipe",
+        "close_notify",
+    ]);
+    let text = match (is_https, shows_certificate) {
+        (true, false) if has(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
+            "the server demands a certificate of the client; set one with `TlsOptions::client_identity`, or \
+             TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+        }
+        (true, true) if alert => {
+            "the server does not accept the client's certificate; is it the one that this server's authority has signed, \
+             and still valid?"
+        }
+        (true, _) if has(&["UnknownIssuer", "NotValidForName", "not valid for name", "invalid peer certificate"]) => {
+            "the server's certificate is not trusted; trust its authority with `TlsOptions::server_ca_cert` \
+             (TEMPORAL_TLS_SERVER_CA_CERT_PATH), or say with `server_name` for which name it was made"
+        }
+        (true, false) if hung_up => {
+            "the server ended the connection after the TLS handshake; if it demands a certificate of the client, set one \
+             with `TlsOptions::client_identity`, or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+        }
+        (true, true) if hung_up => {
+            "the server ended the connection after the TLS handshake; does it accept the client's certificate?"
+        }
+        (true, _) if has(&["InvalidContentType", "corrupt message", "InvalidMessage"]) => {
+            "what answers there does not speak TLS; connect without it, if that is the Temporal server"
+        }
+        (false, _) if has(&["FRAME_SIZE_ERROR", "frame with invalid size", "invalid HTTP version", "http2 error"]) => {
+            "what answers there does not speak plain HTTP/2; if the server expects TLS, say so with `https://` or \
+             `ClientOptions::tls`"
+        }
+        _ => return None,
+    };
+    Some(format!("{address}: {text} ({said})"))
 }
 
 impl fmt::Display for ConnectError {

@@ -22,6 +22,8 @@ pub struct ClientOptions {
     pub(super) namespace: String,
     pub(super) identity: Option<String>,
     pub(super) api_key: Option<String>,
+    /// Whether it was said that the key may be sent for everybody on the way to read.
+    pub(super) api_key_without_tls: bool,
     pub(super) tls: TlsChoice,
     pub(super) headers: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
@@ -50,6 +52,7 @@ impl ClientOptions {
             namespace: "default".to_string(),
             identity: None,
             api_key: None,
+            api_key_without_tls: false,
             tls: TlsChoice::Auto,
             headers: Vec::new(),
             data_converter: DataConverter::new(),
@@ -63,7 +66,7 @@ impl ClientOptions {
     /// | `TEMPORAL_ADDRESS` | `host:port`, with or without `http://` or `https://` |
     /// | `TEMPORAL_NAMESPACE` | the namespace |
     /// | `TEMPORAL_API_KEY` | sent as a bearer token; switches TLS on |
-    /// | `TEMPORAL_TLS` | `true` or `false` |
+    /// | `TEMPORAL_TLS` | `true` or `false`; `false` beside an API key says that the key may be sent unencrypted |
     /// | `TEMPORAL_TLS_SERVER_CA_CERT_PATH` or `_DATA` | PEM file or text of the certificates to trust |
     /// | `TEMPORAL_TLS_CLIENT_CERT_PATH` or `_DATA` | PEM file or text of the client's certificate |
     /// | `TEMPORAL_TLS_CLIENT_KEY_PATH` or `_DATA` | PEM file or text of the client's key |
@@ -87,10 +90,22 @@ impl ClientOptions {
         self
     }
 
-    /// Sends an API key as a bearer token with every call. Switches TLS on, unless the address says `http://` or
-    /// [`plaintext`](Self::plaintext) was called.
+    /// Sends an API key as a bearer token with every call. Switches TLS on.
+    ///
+    /// Without TLS everybody on the way could read the key, so an address that says `http://`, or
+    /// [`plaintext`](Self::plaintext), is refused beside it; [`api_key_without_tls`](Self::api_key_without_tls) is for
+    /// servers on this machine and behind proxies that encrypt.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
+        self.api_key_without_tls = false;
+        self
+    }
+
+    /// Sends an API key as a bearer token with every call, also over a connection that is **not encrypted**: everybody on
+    /// the way to the server can read it. Switches TLS neither on nor off.
+    pub fn api_key_without_tls(mut self, key: impl Into<String>) -> Self {
+        self.api_key = Some(key.into());
+        self.api_key_without_tls = true;
         self
     }
 
@@ -100,7 +115,8 @@ impl ClientOptions {
         self
     }
 
-    /// Does not encrypt the connection, even with an API key.
+    /// Does not encrypt the connection. Refused beside an [API key](Self::api_key), unless that was given with
+    /// [`api_key_without_tls`](Self::api_key_without_tls).
     pub fn plaintext(mut self) -> Self {
         self.tls = TlsChoice::Off;
         self
@@ -141,8 +157,16 @@ impl ClientOptions {
             (TlsChoice::On(tls), _) => Some(tls.clone()),
             (TlsChoice::Off, _) | (TlsChoice::Auto, Some("http")) => None,
             (TlsChoice::Auto, Some(_)) => Some(TlsOptions::new()),
-            (TlsChoice::Auto, None) => self.api_key.is_some().then(TlsOptions::new),
+            (TlsChoice::Auto, None) => (self.api_key.is_some() && !self.api_key_without_tls).then(TlsOptions::new),
         };
+        if tls.is_none() && self.api_key.is_some() && !self.api_key_without_tls {
+            return Err(ConnectError::invalid(format!(
+                "the connection to `{}` is not encrypted, so everybody on the way could read the API key; use TLS (an \
+                 address without `http://`, no `plaintext()`), or say with `api_key_without_tls(..)` that it may be read \
+                 (in the environment: TEMPORAL_TLS=false)",
+                self.address
+            )));
+        }
         let scheme = if tls.is_some() { "https" } else { "http" };
         Ok((format!("{scheme}://{}", host.trim_end_matches('/')), tls))
     }
@@ -227,8 +251,27 @@ mod tests {
         check(ClientOptions::new("https://temporal:7233/"), "https://temporal:7233");
         check(ClientOptions::new("temporal:7233").tls(TlsOptions::new()), "https://temporal:7233");
         check(ClientOptions::new("temporal:7233").api_key("k"), "https://temporal:7233");
-        check(ClientOptions::new("temporal:7233").api_key("k").plaintext(), "http://temporal:7233");
-        check(ClientOptions::new("http://temporal:7233").api_key("k"), "http://temporal:7233");
+        check(ClientOptions::new("temporal:7233").api_key_without_tls("k").plaintext(), "http://temporal:7233");
+        check(ClientOptions::new("http://temporal:7233").api_key_without_tls("k"), "http://temporal:7233");
+        check(ClientOptions::new("temporal:7233").api_key_without_tls("k"), "http://temporal:7233");
+        check(ClientOptions::new("https://temporal:7233").api_key_without_tls("k"), "https://temporal:7233");
+    }
+
+    #[test]
+    fn an_api_key_is_not_sent_for_everybody_to_read_unless_that_is_asked_for() {
+        let key = "SECRET";
+        for options in [
+            ClientOptions::new("http://temporal:7233").api_key(key),
+            ClientOptions::new("temporal:7233").plaintext().api_key(key),
+            ClientOptions::new("temporal:7233").api_key(key).plaintext(),
+            ClientOptions::default().api_key_without_tls("other").api_key(key),
+        ] {
+            let text = options.endpoint().unwrap_err().to_string();
+            assert!(
+                text.contains("not encrypted") && text.contains("api_key_without_tls") && !text.contains(key),
+                "{text}"
+            );
+        }
     }
 
     #[test]

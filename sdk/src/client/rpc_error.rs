@@ -198,7 +198,7 @@ impl RpcError {
     /// Whether the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
-            _ if self.inner.is_codec_failure || super::undecodable::task_head(&self.inner.details).is_some() => false,
+            _ if self.inner.is_codec_failure => false,
             Code::Internal => internal_is_transient,
             Code::ResourceExhausted | Code::OutOfRange => !self.is_message_too_large(),
             Code::Aborted => !self.is_completion_buffer_lost(),

@@ -28,7 +28,7 @@ async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
     assert!(!address.is_unreachable() && address.to_string().contains("expected `host:port`"), "{address}");
     let header = refused(ClientOptions::default().header("UPPER CASE", "x")).await;
     assert!(header.to_string().contains("not the name of a header"), "{header}");
-    let key = refused(ClientOptions::default().plaintext().api_key("two\nlines")).await;
+    let key = refused(ClientOptions::default().plaintext().api_key_without_tls("two\nlines")).await;
     assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the certificates of the TLS tests: one authority, a server `temporal.test`, a client. They protect nothing.
+# Makes the certificates of the TLS tests: one authority, a server `temporal.test`, a client, and a stranger of whom the authority knows nothing. They protect nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.key.pem" 2>/dev/null; }
@@ -12,4 +12,6 @@ signed() { # name, extensions
 }
 signed server "subjectAltName=DNS:temporal.test"
 signed client "extendedKeyUsage=clientAuth"
+key stranger
+openssl req -x509 -new -key stranger.key.pem -days 36500 -subj "/CN=stranger" -out stranger.pem
 rm ca.key.pem ./*.srl 2>/dev/null || true
