@@ -521,7 +521,7 @@ async fn b131_an_attempt_that_cannot_be_decoded_or_encoded_fails_and_may_be_repe
     expect![[r#"
         PayloadCodecError (retried): the payload codec failed to decode 2 payloads: the key cannot be had
         PayloadCodecError (retried): the payload codec failed to encode 1 payloads: the key cannot be had
-        PayloadCodecError (retried): the payload codec failed to encode 2 payloads: the key cannot be had
+        Told (retried): the payload codec failed to encode 2 payloads: the key cannot be had
     "#]]
     .assert_eq(&all);
 }
