@@ -227,7 +227,7 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     }
 }
 
-impl<'de> Variant<'_> {
+impl Variant<'_> {
     fn with<R>(self, form: &str, read: impl FnOnce(&Value) -> Result<R, Misfit>) -> Result<R, Misfit> {
         match self.content {
             Some(content) => read(content).map_err(|misfit| misfit.under(self.at)),
