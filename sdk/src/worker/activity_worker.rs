@@ -502,7 +502,8 @@ impl TaskSource for ActivityTaskSource {
     async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
         let shared = &self.worker.shared;
         let text = format!("the task cannot be read: {error}");
-        let failure = encoded_failure(failure("UnreadableTask", &text), shared.data_converter()).await;
+        let deadline = Instant::now() + FLUSH_AT_LEAST;
+        let failure = encoded_failure(failure("UnreadableTask", &text), shared.data_converter(), deadline).await;
         let request = RespondActivityTaskFailedRequest {
             task_token,
             failure: Some(*failure),
