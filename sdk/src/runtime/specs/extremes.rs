@@ -132,7 +132,7 @@ proptest! {
         }
         History::from_binary(&history.to_binary()).unwrap();
         // Replayed.
-        let mut run = new_run(&registry(curious), None);
+        let mut run = new_run(&registry(crate::definition::Workflow::definition(curious)), None);
         let told = text(&run.handle(Input::WorkflowTask(Box::new(task(&events)))));
         prop_assert!(told.starts_with("Complete") || told.starts_with("Fail WorkflowWorker"), "{told}");
         prop_assert!(!told.contains("panicked"), "{told}");
