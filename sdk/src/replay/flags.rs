@@ -98,13 +98,18 @@ impl Flags {
 
     /// Whether a task that is replayed was completed by Abide 0.1.0. Each task is judged by itself: its version stands in
     /// the event that completed it, or in the last one before it that differs.
-    fn is_of_our_first_version(&self) -> bool {
+    pub(crate) fn is_of_our_first_version(&self) -> bool {
         self.is_ours() && matches!(self.sdk_version(), "" | FIRST_VERSION)
     }
 
     /// Whether a timer of no length is a command like any other. Abide 0.1.0 began none.
     pub(crate) fn zero_timer_is_command(&self, replaying: bool) -> bool {
         !replaying || !self.is_of_our_first_version()
+    }
+
+    /// Whether a condition whose timeout is zero begins a timer. Python begins none, and is timed out at once.
+    pub(crate) fn zero_timeout_is_command(&self, replaying: bool) -> bool {
+        self.zero_timer_is_command(replaying) && (!replaying || self.sdk_name() != "temporal-python")
     }
 
     /// What the completion of a live task has to add to the history.

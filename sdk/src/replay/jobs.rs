@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads, WorkflowExecution};
-use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::update::v1::Request;
 
@@ -140,6 +141,17 @@ pub(crate) enum Outcome {
     BackOff(Box<BackOff>),
     /// The operation was cancelled before it came to anything.
     Cancelled,
+}
+
+impl Outcome {
+    /// A cancellation that no event tells of, for whoever waits for something else than a timer.
+    pub(crate) fn cancelled() -> Self {
+        Self::Failed(Box::new(FailureProto {
+            message: "Cancelled".to_string(),
+            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
+            ..Default::default()
+        }))
+    }
 }
 
 /// How a local activity goes on after a timer.

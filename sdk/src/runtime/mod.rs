@@ -14,8 +14,9 @@ mod registry;
 mod routines;
 #[cfg(test)]
 mod specs;
+mod turns;
 mod workflow_run;
 
-pub use order::{Grouping, QueueOrder, RunOrder};
+pub use order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 pub use registry::{WorkflowErrorType, WorkflowRegistry};
 pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

@@ -115,6 +115,22 @@ impl ReadyQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
+    /// Puts the queue aside: what is woken from now on stands in front of nobody.
+    pub(crate) fn take(&self) -> VecDeque<RoutineId> {
+        std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts those in front who were put aside.
+    pub(crate) fn put_back(&self, mut aside: VecDeque<RoutineId>) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        aside.append(&mut queue);
+        *queue = aside;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Whether somebody else woke a routine since this was last asked.
     pub(crate) fn take_foreign(&self) -> bool {
         let taken = self.foreign.load(Ordering::Relaxed) && self.foreign.swap(false, Ordering::AcqRel);

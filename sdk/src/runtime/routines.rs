@@ -16,7 +16,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::TaskError;
 use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update};
-use super::order::QueueOrder;
+use super::order::{HandlerScope, QueueOrder};
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::failure::WorkflowError;
@@ -35,6 +35,7 @@ pub(crate) struct Routines {
     begun: u32,
     /// In which order they are polled now.
     order: QueueOrder,
+    handlers: HandlerScope,
     /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
     pass: BTreeMap<Place, RoutineId>,
     pass_at: Option<Place>,
@@ -57,6 +58,8 @@ struct Slot {
     body: Body,
     /// The event groups of what it issues.
     groups: CurrentGroups,
+    /// Whether what it issues is out of reach of a request to cancel the workflow.
+    own_scope: bool,
     waker: Option<WakerOf>,
     /// The message whose handler this is, or that spawned this.
     message: Option<Rc<InboundMessage>>,
@@ -103,6 +106,7 @@ impl Routines {
             free: Vec::new(),
             begun: 0,
             order: QueueOrder::FirstInFirstOut,
+            handlers: HandlerScope::Own,
             pass: BTreeMap::new(),
             pass_at: None,
         }
@@ -113,6 +117,11 @@ impl Routines {
         self.ready.push(id);
     }
 
+    /// What a request to cancel the workflow does to handlers, from now on: to those that begin, and to how they end.
+    pub(crate) fn set_handlers(&mut self, handlers: HandlerScope) {
+        self.handlers = handlers;
+    }
+
     pub(crate) fn add_message(&mut self, message: Message) {
         let (groups, body) = match message {
             Message::Signal(signal) => {
@@ -121,7 +130,8 @@ impl Routines {
             Message::Update(request) => (CurrentGroups::of_update(&request.update_id), Body::Update(request)),
         };
         let id = self.add(body);
-        self.slots[id.index()].groups = groups;
+        let slot = &mut self.slots[id.index()];
+        (slot.groups, slot.own_scope) = (groups, self.handlers != HandlerScope::Workflow);
         self.ready.push(id);
     }
 
@@ -208,10 +218,17 @@ impl Routines {
             return Ok(Polled::Pending);
         }
         let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
-        let polled = self.poll_in_its_groups(id, instance, shared);
+        let own_scope = self.slots[index].own_scope;
+        if own_scope {
+            shared.current_scope.replace(shared.handler_scope.clone());
+        }
+        let polled = self.poll_in_its_groups(id, instance, shared).map(|polled| self.or_ended(polled, shared));
         if let Ok(polled) = &polled {
             let run_ends = matches!(polled, Polled::Main(_) | Polled::HandlerFailed(_));
             shared.core.borrow_mut().settle_let_go(run_ends);
+        }
+        if own_scope {
+            shared.current_scope.replace(shared.root_scope.clone());
         }
         let groups = shared.swap_groups(outside);
         if matches!(polled, Ok(Polled::Pending)) {
@@ -266,6 +283,20 @@ impl Routines {
         }
         shared.current_message.replace(None);
         Ok(polled)
+    }
+
+    /// A handler whose own cancellation is its own affair has ended by it.
+    fn or_ended(&self, polled: Polled, shared: &Shared) -> Polled {
+        match polled {
+            Polled::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
+                if !shared.core.borrow().machines.replaying {
+                    let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
+                    tracing::debug!(workflow_id, "the handler of a signal ended as cancelled");
+                }
+                Polled::Ended
+            }
+            polled => polled,
+        }
     }
 
     /// Hands a message to its handler, which is polled next if it has not ended.
@@ -324,6 +355,7 @@ impl Routines {
         let slot = &mut self.slots[id.index()];
         slot.waker = None;
         slot.message = None;
+        slot.own_scope = false;
         slot.generation = slot.generation.wrapping_add(1);
         self.free.push(id.index);
     }

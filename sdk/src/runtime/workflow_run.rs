@@ -10,20 +10,19 @@ use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttri
 use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
 use super::built_in_queries::waits_for;
-use super::failures::{TaskError, fail_workflow, foreign_wake, unknown_workflow};
-use super::order::{Grouping, QueueOrder, RunOrder};
+use super::failures::{TaskError, fail_workflow, unknown_workflow};
+use super::order::{QueueOrder, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
 use super::ready_queue::{ReadyQueue, RunName};
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
 use super::routines::{Polled, Routines};
-use crate::bounded_text::name as short;
 use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
-use crate::replay::jobs::{Job, Jobs, Message, Signal};
+use crate::replay::jobs::Signal;
 use crate::replay::state_machines::StateMachines;
 use crate::replay::{HistoryPage, Input, Nondeterminism, Output, WorkflowTask};
 use crate::versioning::DeploymentVersion;
@@ -350,53 +349,8 @@ impl WorkflowRun {
         Ok(last)
     }
 
-    /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
-    pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
-        let jobs = std::mem::take(&mut self.shared.core.borrow_mut().machines.jobs);
-        let order = self.order();
-        let Jobs { start, random_seed, messages, others, local_activities } = jobs;
-        if let Some(seed) = random_seed {
-            self.shared.random.borrow_mut().reseed(seed);
-        }
-        let mut main = None;
-        if let Some(started) = start {
-            main = Some(self.start(*started)?);
-        }
-        let messages_alone = match order.grouping {
-            Grouping::Batch => false,
-            Grouping::ByRank => !messages.is_empty(),
-            Grouping::ByRankIfSignalled => messages.iter().any(|message| matches!(message, Message::Signal(_))),
-        };
-        for message in messages {
-            self.routines.add_message(message);
-        }
-        if messages_alone {
-            self.drain(order.queue)?;
-        }
-        // Messages that came before the first task reach their handlers before the main routine begins.
-        if let Some(main) = main {
-            self.routines.add_main(main);
-        }
-        for job in others {
-            match job {
-                Job::Resolve { operation, outcome } => {
-                    self.shared.core.borrow_mut().resolve_operation(operation, outcome);
-                }
-                Job::CancelWorkflow { reason } => {
-                    self.shared.cancel_scope(&self.shared.root_scope, &reason);
-                }
-            }
-        }
-        for job in local_activities {
-            if let Some(operation) = job.operation {
-                self.shared.core.borrow_mut().resolve_operation(operation, job.outcome);
-            }
-        }
-        self.drain(order.queue)
-    }
-
     /// Makes the workflow's state and its main routine.
-    fn start(
+    pub(super) fn start(
         &mut self,
         started: WorkflowExecutionStartedEventAttributes,
     ) -> Result<crate::workflow::RoutineFuture<abide_protos::temporal::api::common::v1::Payload>, TaskError> {
@@ -418,67 +372,6 @@ impl WorkflowRun {
             .map_err(|error| TaskError::WorkerFailure(format!("workflow {name} cannot be started: {error}")))?;
         self.instance = Some(instance);
         Ok(main)
-    }
-
-    /// Polls routines until nothing is ready and no condition has become true.
-    fn drain(&mut self, order: QueueOrder) -> Result<(), TaskError> {
-        let Some(instance) = self.instance.clone() else {
-            return Err(TaskError::Malformed("the history does not begin with WorkflowExecutionStarted".into()));
-        };
-        // Asked at least once: a cancellation or a later time makes conditions true without any polling.
-        let mut progress = true;
-        while progress {
-            self.poll_ready(&instance, order)?;
-            if self.shared.core.borrow().machines.has_only_rejected_updates() {
-                // A replay has no job here, and runs no code.
-                break;
-            }
-            self.shared.core.borrow_mut().conditions.ask_again();
-            self.poll_ready(&instance, order)?;
-            progress = self.shared.core.borrow().conditions.any_met();
-        }
-        if self.ready.take_foreign() {
-            return Err(foreign_wake(self.last_processed_started_event_id()));
-        }
-        Ok(())
-    }
-
-    fn poll_ready(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<(), TaskError> {
-        while let Some(id) = self.routines.next(&self.shared, order) {
-            let polled = self.routines.poll(id, instance, &self.shared)?;
-            self.after_poll(polled)?;
-        }
-        Ok(())
-    }
-
-    fn after_poll(&mut self, polled: Polled) -> Result<(), TaskError> {
-        if let Some(message) = self.shared.core.borrow_mut().task_failure.take() {
-            return Err(TaskError::WorkerFailure(message));
-        }
-        match polled {
-            Polled::Pending | Polled::Ended => Ok(()),
-            Polled::Main(result) => self.close(result.map(Some)),
-            Polled::HandlerFailed(error) => self.close(Err(error)),
-            Polled::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
-            Polled::UnknownSignal(signal) => {
-                if !self.shared.core.borrow().machines.replaying {
-                    tracing::warn!(
-                        workflow_id = self.ready.name().workflow_id,
-                        signal = %short(&signal.name),
-                        "a signal has no handler in this workflow; it is kept for a handler that comes later"
-                    );
-                }
-                self.unknown_signals.push(*signal);
-                Ok(())
-            }
-        }
-    }
-
-    /// A live task is recorded here, whoever recorded the tasks before it.
-    fn order(&self) -> RunOrder {
-        let machines = &self.shared.core.borrow().machines;
-        let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };
-        self.options.order.unwrap_or_else(recorded)
     }
 
     /// Adds to a report what only the code knows: where it waits, or that it is over.
@@ -550,8 +443,43 @@ impl WorkflowRun {
         self.instance.as_deref()
     }
 
+    /// The workflow's state, for who runs its code.
+    pub(super) fn begun(&self) -> Result<Rc<dyn WorkflowInstance>, TaskError> {
+        let missing = || TaskError::Malformed("the history does not begin with WorkflowExecutionStarted".into());
+        self.instance.clone().ok_or_else(missing)
+    }
+
     pub(super) fn routines(&self) -> &Routines {
         &self.routines
+    }
+
+    pub(super) fn routines_mut(&mut self) -> &mut Routines {
+        &mut self.routines
+    }
+
+    pub(super) fn ready(&self) -> &ReadyQueue {
+        &self.ready
+    }
+
+    pub(super) fn options(&self) -> &RunOptions {
+        &self.options
+    }
+
+    /// Polls the routine whose turn it is; `None` if nobody is woken.
+    pub(super) fn poll_routine(
+        &mut self,
+        instance: &Rc<dyn WorkflowInstance>,
+        order: QueueOrder,
+    ) -> Result<Option<Polled>, TaskError> {
+        match self.routines.next(&self.shared, order) {
+            Some(id) => self.routines.poll(id, instance, &self.shared).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Keeps a signal for a handler that comes later.
+    pub(super) fn keep_signal(&mut self, signal: Signal) {
+        self.unknown_signals.push(signal);
     }
 
     /// The workflow's id and the run's.

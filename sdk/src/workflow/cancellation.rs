@@ -1,6 +1,7 @@
 //! Cancellation scopes: which operations a cancellation reaches.
 //!
-//! Every run has a root scope, cancelled by a request to cancel the workflow. A [`CancellationScope`] within it can
+//! Every run has a root scope, cancelled by a request to cancel the workflow: that of its main routine. Handlers of
+//! messages run in a scope of their own, which no request reaches. A [`CancellationScope`] within it can
 //! be cancelled on its own; [`WorkflowContext::shielded`] runs cleanup outside any.
 
 use std::cell::RefCell;
@@ -107,7 +108,7 @@ impl WorkflowContext {
     }
 
     /// Whether the current scope was cancelled (in the main routine: whether cancellation of the workflow was
-    /// requested).
+    /// requested; not so in the handler of a signal or an update, which goes on).
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled_here().is_some()
     }

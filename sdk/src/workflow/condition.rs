@@ -2,6 +2,10 @@
 //!
 //! A condition is a closure over the author's own state, so nobody can tell which change makes it true. After each
 //! round of progress the runtime therefore asks all pending conditions again, in the order in which they began.
+//!
+//! SDKs differ in the rest ([`ConditionOrder`]), and a replayed task is run as the one that recorded it would. The
+//! closures live in the authors' futures. So where conditions are asked apart from going on, their routines are polled
+//! twice: once to answer, and then to go on.
 
 use std::future::Future;
 use std::panic::Location;
@@ -10,16 +14,49 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::failure::Cancelled;
 
+/// When the conditions of a run are asked, and how many of them are met at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConditionOrder {
+    /// Each in its routine's turn: when code goes on its condition is true, whatever the routines before it did. A wait
+    /// for what is true already does not give way. Ours and the official Rust SDK's.
+    #[default]
+    InTurn,
+    /// All at one moment, when nothing else moves. Those that are true are met, even if the first routine that goes on
+    /// makes the others false again. Every wait gives way until then. Python's, and .NET's before its language flag 2.
+    AllAtRest,
+    /// The same, but a wait for what is true already gives way only once: TypeScript's.
+    AllGivingWayOnce,
+    /// When nothing else moves, the first one that is true; then from the first again. Every wait gives way until then.
+    /// Ruby's, and .NET's with its language flag 2.
+    FirstAtRest,
+}
+
 /// Conditions that were asked and are not true yet.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    waiting: Vec<(u64, Waker, &'static Location<'static>)>,
+    /// How those that are polled now are asked.
+    pub(crate) order: ConditionOrder,
+    waiting: Vec<Waiting>,
     next_id: u64,
+    /// In turn: whether one was found true since they were last asked.
+    met: bool,
+    /// Whether routines are polled only for the answers of their conditions.
+    asking: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: u64,
+    waker: Waker,
+    location: &'static Location<'static>,
+    scope: Rc<Scope>,
+    /// It was found true, and its routine goes on with its next turn.
     met: bool,
 }
 
@@ -27,7 +64,7 @@ impl Conditions {
     /// Wakes all who wait, to ask their conditions again.
     pub(crate) fn ask_again(&mut self) {
         self.met = false;
-        self.waiting.iter().for_each(|(_, waker, _)| waker.wake_by_ref());
+        self.waiting.iter().for_each(|waiting| waiting.waker.wake_by_ref());
     }
 
     /// Whether a condition was found true since they were last asked.
@@ -35,32 +72,55 @@ impl Conditions {
         self.met
     }
 
-    /// The statements that wait, in the order in which they began.
-    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
-        self.waiting.iter().map(|(_, _, location)| *location)
+    /// As [`Self::ask_again`]; until [`Self::go_on`], whoever is polled answers and does not go on.
+    pub(crate) fn ask_apart(&mut self) {
+        self.asking = true;
+        self.waiting.iter().filter(|waiting| !waiting.met).for_each(|waiting| waiting.waker.wake_by_ref());
     }
 
-    fn wait(&mut self, id: &mut Option<u64>, waker: &Waker, location: &'static Location<'static>) {
-        match *id {
-            Some(id) => {
-                // Ids only grow, so those who wait are in their order.
-                if let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, ..)| *waiting)
-                    && !self.waiting[at].1.will_wake(waker)
-                {
-                    self.waiting[at].1 = waker.clone();
-                }
-            }
-            None => {
-                self.next_id += 1;
-                *id = Some(self.next_id);
-                self.waiting.push((self.next_id, waker.clone(), location));
+    /// Wakes those who go on; says whether there is one.
+    pub(crate) fn go_on(&mut self) -> bool {
+        self.asking = false;
+        let mut met = self.waiting.iter_mut().filter(|waiting| waiting.met);
+        let Some(first) = met.next() else { return false };
+        first.waker.wake_by_ref();
+        for waiting in met {
+            match self.order {
+                ConditionOrder::FirstAtRest => waiting.met = false,
+                _ => waiting.waker.wake_by_ref(),
             }
         }
+        true
+    }
+
+    /// A scope was cancelled: who waits in it need not be asked before it goes on.
+    pub(super) fn cancelled(&self, scope: &Scope) {
+        if self.order != ConditionOrder::InTurn {
+            let hit = self.waiting.iter().filter(|waiting| waiting.scope.is_in(scope));
+            hit.for_each(|waiting| waiting.waker.wake_by_ref());
+        }
+    }
+
+    /// The statements that wait, in the order in which they began.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
+        self.waiting.iter().map(|waiting| waiting.location)
+    }
+
+    fn get_mut(&mut self, id: Option<u64>) -> Option<&mut Waiting> {
+        // Ids only grow, so those who wait are in their order.
+        let at = self.waiting.binary_search_by_key(&id?, |waiting| waiting.id).ok()?;
+        self.waiting.get_mut(at)
+    }
+
+    fn file(&mut self, waker: Waker, scope: Rc<Scope>, location: &'static Location<'static>, met: bool) -> u64 {
+        self.next_id += 1;
+        self.waiting.push(Waiting { id: self.next_id, waker, location, scope, met });
+        self.next_id
     }
 
     fn leave(&mut self, id: &mut Option<u64>) {
         if let Some(id) = id.take()
-            && let Ok(at) = self.waiting.binary_search_by_key(&id, |(waiting, ..)| *waiting)
+            && let Ok(at) = self.waiting.binary_search_by_key(&id, |waiting| waiting.id)
         {
             self.waiting.remove(at);
         }
@@ -95,7 +155,9 @@ impl WorkflowContext {
     /// Waits until `condition` is true. It is asked again after every change that the workflow's code can have made,
     /// so it must be quick and change nothing. Pending conditions are asked in the order in which they began.
     ///
-    /// Yields [`Cancelled`] if the current scope is cancelled first.
+    /// When the code goes on, the condition is true, whatever others did before; if it is true already, the code goes on
+    /// at once. (A replayed task that another SDK recorded goes on as it did there: see
+    /// [`ConditionOrder`](crate::ConditionOrder).) Yields [`Cancelled`] if the current scope is cancelled first.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -112,7 +174,8 @@ impl WorkflowContext {
 }
 
 impl<F: FnMut() -> bool> WaitUntil<F> {
-    /// Waits no longer than `timeout`: the result is then `Ok(false)`, and `Ok(true)` once the condition is true.
+    /// Waits no longer than `timeout`: the result is then `Ok(false)`, and `Ok(true)` once the condition is true, also if
+    /// the time is over in the same moment. A timeout of zero is a timer too, which fires in a later workflow task.
     pub fn timeout(self, timeout: Duration) -> WaitUntilTimeout<F> {
         let Self { condition, wait } = self;
         WaitUntilTimeout { condition, wait, timeout, summary: None, timer: None }
@@ -144,7 +207,10 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
         let (timeout, location, shared, summary) =
             (this.timeout, this.wait.location, &this.wait.shared, &mut this.summary);
         // The timer comes first, also if the condition is true already: its number is taken in any case.
-        let start = || TimerHandle::start(shared.clone(), timeout, summary.take(), location);
+        let start = || match timeout.is_zero() && !shared.zero_timeout_is_command() {
+            true => TimerHandle::fired_at_once(),
+            false => TimerHandle::start(shared.clone(), timeout, summary.take(), location),
+        };
         let timer = this.timer.get_or_insert_with(start);
         let met = this.wait.poll(&mut this.condition, cx.waker());
         if met.is_ready() {
@@ -159,24 +225,80 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
 }
 
 impl Wait {
-    fn poll(&mut self, mut condition: impl FnMut() -> bool, waker: &Waker) -> Poll<Result<(), Cancelled>> {
+    fn poll(&mut self, condition: impl FnMut() -> bool, waker: &Waker) -> Poll<Result<(), Cancelled>> {
         let cancelled = self.shared.cancelled_here();
         let begun = std::mem::replace(&mut self.begun, true);
         if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {
             return Poll::Ready(Err(Cancelled::new(&**reason)));
         }
-        if condition() {
+        let order = self.shared.core.borrow().conditions.order;
+        let polled = match order {
+            ConditionOrder::InTurn => self.in_turn(condition, cancelled, waker),
+            ConditionOrder::AllGivingWayOnce => self.apart(condition, cancelled, waker, !begun),
+            ConditionOrder::AllAtRest | ConditionOrder::FirstAtRest => self.apart(condition, cancelled, waker, false),
+        };
+        if polled.is_ready() {
             self.leave();
             self.shared.core.borrow_mut().conditions.met = true;
+        }
+        polled
+    }
+
+    fn in_turn(
+        &mut self,
+        mut condition: impl FnMut() -> bool,
+        cancelled: Option<Rc<str>>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Cancelled>> {
+        if condition() {
             return Poll::Ready(Ok(()));
         }
         if let Some(reason) = cancelled {
-            self.leave();
-            self.shared.core.borrow_mut().conditions.met = true;
             return Poll::Ready(Err(Cancelled::new(&*reason)));
         }
-        self.shared.core.borrow_mut().conditions.wait(&mut self.id, waker, self.location);
+        self.wait(waker, false);
         Poll::Pending
+    }
+
+    /// Answers and goes on in different turns. With `at_once` the first turn answers too.
+    fn apart(
+        &mut self,
+        mut condition: impl FnMut() -> bool,
+        cancelled: Option<Rc<str>>,
+        waker: &Waker,
+        at_once: bool,
+    ) -> Poll<Result<(), Cancelled>> {
+        let (asking, met) = {
+            let conditions = &mut self.shared.core.borrow_mut().conditions;
+            (conditions.asking, conditions.get_mut(self.id).is_some_and(|waiting| waiting.met))
+        };
+        match cancelled {
+            _ if met && !asking => return Poll::Ready(Ok(())),
+            Some(reason) if !met => return Poll::Ready(Err(Cancelled::new(&*reason))),
+            _ => {}
+        }
+        let met = met || ((asking || at_once) && condition());
+        self.wait(waker, met);
+        if met && !asking {
+            waker.wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    fn wait(&mut self, waker: &Waker, met: bool) {
+        let conditions = &mut self.shared.core.borrow_mut().conditions;
+        match conditions.get_mut(self.id) {
+            Some(waiting) => {
+                waiting.met = met;
+                if !waiting.waker.will_wake(waker) {
+                    waiting.waker = waker.clone();
+                }
+            }
+            None => {
+                let scope = self.shared.current_scope.borrow().clone();
+                self.id = Some(conditions.file(waker.clone(), scope, self.location, met));
+            }
+        }
     }
 
     fn leave(&mut self) {

@@ -41,7 +41,7 @@ pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowSt
 pub use child_workflow_options::{
     ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, VersioningOverride,
 };
-pub use condition::{WaitUntil, WaitUntilTimeout};
+pub use condition::{ConditionOrder, WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;

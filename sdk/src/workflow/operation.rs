@@ -38,6 +38,11 @@ impl Operation {
         matches!(self.state, State::Pending(_))
     }
 
+    /// Whether somebody has asked for its outcome and waits.
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.state, State::Pending(Some(_)))
+    }
+
     /// Gives the operation its outcome, unless it has one, and wakes who waits for it.
     pub(crate) fn resolve(&mut self, outcome: Outcome) {
         if let State::Pending(waker) = &mut self.state {

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) data_converter: DataConverter,
     /// The scope that every run has: a request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
+    /// The scope of the handlers of messages: a request to cancel the workflow is the main routine's affair.
+    pub(crate) handler_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
     /// Set while a query is answered or an update is validated: nothing may be begun.
     pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
@@ -104,6 +106,7 @@ impl Shared {
             data_converter,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
+            handler_scope: Scope::root(),
             read_only: Cell::new(None),
             current_message: RefCell::new(None),
             handlers_running: Cell::new(0),
@@ -151,6 +154,7 @@ impl Shared {
             core.cancel_operation_because(key, reason);
         }
         core.cancel_waiters.wake(scope);
+        core.conditions.cancelled(scope);
     }
 
     /// Makes these the event groups of what is issued from now on; yields those that were.
@@ -197,6 +201,12 @@ impl Shared {
     pub(crate) fn zero_timer_is_command(&self) -> bool {
         let machines = &self.core.borrow().machines;
         machines.flags.zero_timer_is_command(machines.replaying)
+    }
+
+    /// Whether a timeout of zero is a command in the task that runs.
+    pub(crate) fn zero_timeout_is_command(&self) -> bool {
+        let machines = &self.core.borrow().machines;
+        machines.flags.zero_timeout_is_command(machines.replaying)
     }
 
     /// Fails the workflow task: for what the author's code cannot handle and a mended worker can.

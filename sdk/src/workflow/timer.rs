@@ -104,7 +104,7 @@ impl TimerHandle {
             return Self { state: HandleState::Ended(Err(Cancelled::new(&*reason))) };
         }
         if duration.is_zero() && !shared.zero_timer_is_command() {
-            return Self { state: HandleState::Ended(Ok(())) };
+            return Self::fired_at_once();
         }
         let operation = shared.begin_operation();
         let mut core = shared.core.borrow_mut();
@@ -121,6 +121,11 @@ impl TimerHandle {
         }
         drop(core);
         Self { state: HandleState::Running(OperationFuture::new(shared, operation)) }
+    }
+
+    /// What a task that an SDK without timers of no length recorded had in the place of one.
+    pub(crate) fn fired_at_once() -> Self {
+        Self { state: HandleState::Ended(Ok(())) }
     }
 
     /// Cancels the timer; awaiting it then yields [`Cancelled`]. Nothing happens if it has fired.

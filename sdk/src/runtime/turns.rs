@@ -1,0 +1,227 @@
+//! How the jobs of a workflow task reach code, and how code runs until nothing moves.
+
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::failures::{TaskError, foreign_wake};
+use super::order::{CancellationTie, Grouping, QueueOrder, RunOrder};
+use super::routines::Polled;
+use super::workflow_run::WorkflowRun;
+use crate::bounded_text::name as short;
+use crate::replay::jobs::{Job, Jobs, Message, Outcome};
+use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
+
+impl WorkflowRun {
+    /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
+    pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
+        let jobs = std::mem::take(&mut self.shared().core.borrow_mut().machines.jobs);
+        let order = self.order();
+        self.shared().core.borrow_mut().conditions.order = order.conditions;
+        self.routines_mut().set_handlers(order.handlers);
+        let Jobs { start, random_seed, messages, others, local_activities } = jobs;
+        if let Some(seed) = random_seed {
+            self.shared().random.borrow_mut().reseed(seed);
+        }
+        let main = start.map(|started| self.start(*started)).transpose()?;
+        self.give_messages(messages, order)?;
+        // Messages that came before the first task reach their handlers before the main routine begins.
+        if let Some(main) = main {
+            self.begin_main(main, order)?;
+        }
+        for job in self.settle(others, order.cancellation) {
+            self.give(job, order)?;
+        }
+        for job in local_activities {
+            if let Some(operation) = job.operation {
+                self.give(Job::Resolve { operation, outcome: job.outcome }, order)?;
+            }
+        }
+        self.drain(order.queue)
+    }
+
+    /// Messages on their way to their handlers.
+    fn give_messages(&mut self, messages: Vec<Message>, order: RunOrder) -> Result<(), TaskError> {
+        let (any, is_signal) = (!messages.is_empty(), |message: &Message| matches!(message, Message::Signal(_)));
+        let comes_to_rest = match order.grouping {
+            Grouping::ByRank => any,
+            Grouping::ByRankIfSignalled => messages.iter().any(is_signal),
+            Grouping::Batch | Grouping::MessagesAtOnce | Grouping::EachJob | Grouping::OutcomesAtOnce => false,
+        };
+        for message in messages {
+            match order.grouping {
+                Grouping::Batch | Grouping::ByRank | Grouping::OutcomesAtOnce => {
+                    self.routines_mut().add_message(message);
+                }
+                Grouping::MessagesAtOnce | Grouping::ByRankIfSignalled => {
+                    self.at_once(|run| run.routines_mut().add_message(message))?;
+                    self.ask_conditions_at_once()?;
+                }
+                Grouping::EachJob => {
+                    self.routines_mut().add_message(message);
+                    self.drain(order.queue)?;
+                }
+            }
+        }
+        if comes_to_rest { self.drain(order.queue) } else { Ok(()) }
+    }
+
+    fn begin_main(&mut self, main: RoutineFuture<Payload>, order: RunOrder) -> Result<(), TaskError> {
+        match order.grouping {
+            Grouping::Batch | Grouping::ByRank | Grouping::OutcomesAtOnce => self.routines_mut().add_main(main),
+            Grouping::MessagesAtOnce | Grouping::ByRankIfSignalled => {
+                self.at_once(|run| run.routines_mut().add_main(main))?;
+                self.ask_conditions_at_once()?;
+            }
+            Grouping::EachJob => {
+                self.routines_mut().add_main(main);
+                self.drain(order.queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One job of the last ranks.
+    fn give(&mut self, job: Job, order: RunOrder) -> Result<(), TaskError> {
+        let apply = |run: &mut Self| match job {
+            Job::Resolve { operation, outcome } => {
+                run.shared().core.borrow_mut().resolve_operation(operation, outcome);
+            }
+            Job::CancelWorkflow { reason } => {
+                let root_scope = run.shared().root_scope.clone();
+                run.shared().cancel_scope(&root_scope, &reason);
+            }
+        };
+        match order.grouping {
+            Grouping::Batch | Grouping::ByRank | Grouping::ByRankIfSignalled | Grouping::MessagesAtOnce => apply(self),
+            Grouping::EachJob => {
+                apply(self);
+                self.drain(order.queue)?;
+            }
+            Grouping::OutcomesAtOnce => self.at_once(apply)?,
+        }
+        Ok(())
+    }
+
+    /// Decides between a request to cancel the workflow and the outcomes that came in the same task.
+    fn settle(&self, mut jobs: Vec<Job>, tie: CancellationTie) -> Vec<Job> {
+        let Some(at) = jobs.iter().position(|job| matches!(job, Job::CancelWorkflow { .. })) else { return jobs };
+        let (from, timers_only) = match tie {
+            CancellationTie::OutcomeStays => return jobs,
+            CancellationTie::TimerBehindIsCancelled => (at, true),
+            CancellationTie::TimerIsCancelled => (0, true),
+            CancellationTie::WaitIsCancelled => (0, false),
+        };
+        let core = self.shared().core.borrow();
+        for job in &mut jobs[from..] {
+            let Job::Resolve { operation, outcome } = job else { continue };
+            let operation = core.operations.get(*operation);
+            let is_hit = |scope| operation.is_some_and(|it| it.is_awaited() && it.scope.is_in(scope));
+            if !is_hit(&self.shared().root_scope) {
+                continue;
+            }
+            match outcome {
+                Outcome::Fired => *outcome = Outcome::Cancelled,
+                Outcome::Completed(_) | Outcome::Failed(_) if !timers_only => *outcome = Outcome::cancelled(),
+                _ => {}
+            }
+        }
+        jobs
+    }
+
+    /// Polls those whom this wakes, once, before all who were woken before.
+    fn at_once<T>(&mut self, wake: impl FnOnce(&mut Self) -> T) -> Result<(), TaskError> {
+        let instance = self.begun()?;
+        let aside = self.ready().take();
+        wake(self);
+        for _ in 0..self.ready().len() {
+            self.poll_next(&instance, QueueOrder::FirstInFirstOut)?;
+        }
+        self.ready().put_back(aside);
+        Ok(())
+    }
+
+    /// Asks the conditions of those who are not woken anyway. Who goes on waits for its turn.
+    fn ask_conditions_at_once(&mut self) -> Result<(), TaskError> {
+        self.at_once(|run| run.shared().core.borrow_mut().conditions.ask_apart())?;
+        self.shared().core.borrow_mut().conditions.go_on();
+        Ok(())
+    }
+
+    /// Polls routines until nothing is ready and no condition has become true.
+    fn drain(&mut self, order: QueueOrder) -> Result<(), TaskError> {
+        let instance = self.begun()?;
+        loop {
+            self.poll_ready(&instance, order)?;
+            if self.shared().core.borrow().machines.has_only_rejected_updates() {
+                // A replay has no job here, and runs no code.
+                break;
+            }
+            // Asked at least once: a cancellation or a later time makes conditions true without any polling.
+            if !self.ask_conditions(&instance, order)? {
+                break;
+            }
+        }
+        if self.ready().take_foreign() {
+            return Err(foreign_wake(self.last_processed_started_event_id()));
+        }
+        Ok(())
+    }
+
+    /// Says whether somebody has gone on, or is about to.
+    fn ask_conditions(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<bool, TaskError> {
+        let in_turn = self.shared().core.borrow().conditions.order == ConditionOrder::InTurn;
+        let mut core = self.shared().core.borrow_mut();
+        if in_turn {
+            core.conditions.ask_again()
+        } else {
+            core.conditions.ask_apart()
+        }
+        drop(core);
+        self.poll_ready(instance, order)?;
+        let conditions = &mut self.shared().core.borrow_mut().conditions;
+        Ok(if in_turn { conditions.any_met() } else { conditions.go_on() })
+    }
+
+    fn poll_ready(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<(), TaskError> {
+        while self.poll_next(instance, order)? {}
+        Ok(())
+    }
+
+    /// Polls the routine whose turn it is; false if nobody is woken.
+    fn poll_next(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<bool, TaskError> {
+        let Some(polled) = self.poll_routine(instance, order)? else { return Ok(false) };
+        self.after_poll(polled)?;
+        Ok(true)
+    }
+
+    fn after_poll(&mut self, polled: Polled) -> Result<(), TaskError> {
+        if let Some(message) = self.shared().core.borrow_mut().task_failure.take() {
+            return Err(TaskError::WorkerFailure(message));
+        }
+        match polled {
+            Polled::Pending | Polled::Ended => Ok(()),
+            Polled::Main(result) => self.close(result.map(Some)),
+            Polled::HandlerFailed(error) => self.close(Err(error)),
+            Polled::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
+            Polled::UnknownSignal(signal) => {
+                if !self.shared().core.borrow().machines.replaying {
+                    tracing::warn!(
+                        workflow_id = self.ids().0,
+                        signal = %short(&signal.name),
+                        "a signal has no handler in this workflow; it is kept for a handler that comes later"
+                    );
+                }
+                self.keep_signal(*signal);
+                Ok(())
+            }
+        }
+    }
+
+    /// A live task is recorded here, whoever recorded the tasks before it.
+    fn order(&self) -> RunOrder {
+        let machines = &self.shared().core.borrow().machines;
+        let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };
+        self.options().order.unwrap_or_else(recorded)
+    }
+}
