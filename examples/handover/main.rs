@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "the example talks to its user")]
 
 mod sealed;
+mod ties;
 mod workflows;
 
 use std::error::Error;
@@ -17,6 +18,10 @@ use abide::worker::Worker;
 use abide::{History, WorkflowReplayer};
 
 use crate::sealed::{Sealed, refuse, sealing};
+use crate::ties::{
+    CancelAndHandler, CancelAndTimer, ConditionAndTimer, Gate, GivingWayAndTimer, MessageAndTimer, Yields, Zero,
+    ZeroTimeout, shout,
+};
 use crate::workflows::{ActivitiesAndTimers, Child, Children, LocalActivities, Patches, Updates, echo, fail, quick};
 
 #[tokio::main]
@@ -59,7 +64,17 @@ async fn work(client: &Client, queue: &str) -> Result<(), Box<dyn Error>> {
         .workflow(Child::run)
         .workflow(quick)
         .workflow(Sealed::run)
+        .workflow(Zero::run)
+        .workflow(ZeroTimeout::run)
+        .workflow(Gate::run)
+        .workflow(Yields::run)
+        .workflow(MessageAndTimer::run)
+        .workflow(GivingWayAndTimer::run)
+        .workflow(ConditionAndTimer::run)
+        .workflow(CancelAndTimer::run)
+        .workflow(CancelAndHandler::run)
         .activities(echo)
+        .activities(shout)
         .activities(fail)
         .activities(refuse)
         .graceful_shutdown_timeout(secs(5))
@@ -78,6 +93,15 @@ fn replay(file: &str, converter: DataConverter) -> Result<(), Box<dyn Error>> {
         .workflow(Child::run)
         .workflow(quick)
         .workflow(Sealed::run)
+        .workflow(Zero::run)
+        .workflow(ZeroTimeout::run)
+        .workflow(Gate::run)
+        .workflow(Yields::run)
+        .workflow(MessageAndTimer::run)
+        .workflow(GivingWayAndTimer::run)
+        .workflow(ConditionAndTimer::run)
+        .workflow(CancelAndTimer::run)
+        .workflow(CancelAndHandler::run)
         .data_converter(converter);
     for history in History::load(file)? {
         let replayed = replayer.replay(&history)?;

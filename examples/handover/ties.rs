@@ -1,0 +1,332 @@
+//! The cases of `scripts/handover` with ties within one workflow task: who is first, and what beats what.
+
+use abide::State;
+use abide::prelude::*;
+
+use crate::workflows::{Halves, echo};
+
+#[activity]
+pub(crate) async fn shout(text: String) -> Result<String, ActivityError> {
+    Ok(text.to_uppercase())
+}
+
+async fn run_echo(ctx: &WorkflowContext, text: &str) -> Result<String, WorkflowError> {
+    Ok(ctx.activity(echo, text.into()).start_to_close_timeout(secs(10)).await?)
+}
+
+async fn run_shout(ctx: &WorkflowContext, text: &str) -> Result<String, WorkflowError> {
+    Ok(ctx.activity(shout, text.into()).start_to_close_timeout(secs(10)).await?)
+}
+
+/// A timer of no length, in each half.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Zero {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl Zero {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.timer(secs(0)).await?;
+        let first = run_echo(ctx, "one").await?;
+        self.halves.half(ctx).await?;
+        ctx.timer(secs(0)).await?;
+        Ok(vec![first, run_shout(ctx, "two").await?])
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A condition whose timeout is zero: Python asks nothing and begins no timer.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct ZeroTimeout {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl ZeroTimeout {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let met = ctx.wait_until(|| true).timeout(secs(0)).await?;
+        let first = run_echo(ctx, if met { "met" } else { "timed out" }).await?;
+        self.halves.half(ctx).await?;
+        Ok(vec![first])
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// Two branches wait for one flag, and each takes it down.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Gate {
+    halves: Halves,
+    open: State<bool>,
+}
+
+#[workflow_methods]
+impl Gate {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        self.open.set(true);
+        let passes = async || {
+            ctx.wait_until(|| self.open.get()).await?;
+            self.open.set(false);
+            Ok::<(), WorkflowError>(())
+        };
+        let first = async {
+            passes().await?;
+            run_echo(ctx, "through").await
+        };
+        let second = async {
+            passes().await?;
+            run_shout(ctx, "through").await
+        };
+        let (first, second) = abide::join!(first, second);
+        self.halves.half(ctx).await?;
+        Ok(vec![first?, second?])
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A branch that waits for what is true already, and one that waits for nothing.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct Yields {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl Yields {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let waits = async {
+            ctx.wait_until(|| true).await?;
+            run_echo(ctx, "waited").await
+        };
+        let (first, second) = abide::join!(waits, run_shout(ctx, "did not"));
+        self.halves.half(ctx).await?;
+        Ok(vec![first?, second?])
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A timer fires in the task of a signal, and both call.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct MessageAndTimer {
+    halves: Halves,
+    heard: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl MessageAndTimer {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        let first = run_echo(ctx, "main").await?;
+        ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
+        self.halves.half(ctx).await?;
+        Ok([vec![first], self.heard.get()].concat())
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let heard = run_shout(ctx, "handler").await?;
+        self.heard.update(|all| all.push(heard));
+        Ok(())
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// The same, and the handler gives way first. How many turns that takes is each language's own affair.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct GivingWayAndTimer {
+    halves: Halves,
+    heard: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl GivingWayAndTimer {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        let first = run_echo(ctx, "main").await?;
+        ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
+        self.halves.half(ctx).await?;
+        Ok([vec![first], self.heard.get()].concat())
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.spawn(async {}).await;
+        let heard = run_shout(ctx, "handler").await?;
+        self.heard.update(|all| all.push(heard));
+        Ok(())
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A timer fires in the task of the signal that makes its condition true.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct ConditionAndTimer {
+    halves: Halves,
+    poked: State<bool>,
+}
+
+#[workflow_methods]
+impl ConditionAndTimer {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let first = match ctx.wait_until(|| self.poked.get()).timeout(secs(1)).await? {
+            true => run_echo(ctx, "met").await?,
+            false => run_shout(ctx, "timed out").await?,
+        };
+        self.halves.half(ctx).await?;
+        Ok(vec![first])
+    }
+
+    #[signal]
+    fn poke(&self) {
+        self.poked.set(true);
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A timer fires in the task of a request to cancel.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct CancelAndTimer {
+    halves: Halves,
+}
+
+#[workflow_methods]
+impl CancelAndTimer {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let fired = ctx.timer(secs(1)).await.is_ok();
+        let rest = async {
+            let first = if fired { run_shout(ctx, "fired").await? } else { run_echo(ctx, "cancelled").await? };
+            self.halves.half(ctx).await?;
+            Ok(vec![first])
+        };
+        ctx.shielded(rest).await
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
+
+/// A request to cancel comes while a handler is at work.
+#[workflow]
+#[derive(Default)]
+pub(crate) struct CancelAndHandler {
+    halves: Halves,
+    heard: State<Vec<String>>,
+}
+
+#[workflow_methods]
+impl CancelAndHandler {
+    #[run]
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+        let fired = ctx.timer(hours(1)).await.is_ok();
+        let rest = async {
+            let first = if fired { "?".into() } else { run_echo(ctx, "cleaned up").await? };
+            ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
+            self.halves.half(ctx).await?;
+            Ok([vec![first], self.heard.get()].concat())
+        };
+        ctx.shielded(rest).await
+    }
+
+    #[signal]
+    async fn poke(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(secs(1)).await?;
+        let heard = run_shout(ctx, "handler").await?;
+        self.heard.update(|all| all.push(heard));
+        Ok(())
+    }
+
+    #[signal]
+    fn go(&self) {
+        self.halves.going.set(true);
+    }
+
+    #[query]
+    fn is_at_half(&self) -> bool {
+        self.halves.at_half.get()
+    }
+}
