@@ -365,7 +365,7 @@ impl CancelsLater {
 async fn cancelled_in_its_second_run(arm: Arm, how: &str) -> Histories {
     let worker = arm.worker().workflow(CancelsLater::run).workflow(second_run_waits).build()?;
     let histories = worker
-        .run_until(async {
+        .run_until(Box::pin(async {
             let start = arm.client.start(CancelsLater::run, how.into()).id(arm.id()).task_queue(arm.queue());
             let (parent, child) = (start.await?, arm.client.handle(second_run_waits, format!("{}-child", arm.id())));
             until("the second run waits", || async {
@@ -377,7 +377,7 @@ async fn cancelled_in_its_second_run(arm: Arm, how: &str) -> Histories {
             parent.signal(CancelsLater::cancel, ()).await?;
             assert_eq!(parent.result().await?, "cancelled");
             Ok::<_, Box<dyn std::error::Error>>(vec![parent.fetch_history().await?, child.fetch_history().await?])
-        })
+        }))
         .await??;
     Ok(histories)
 }

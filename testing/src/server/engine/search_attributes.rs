@@ -115,6 +115,7 @@ impl Registered {
     }
 
     /// Adds the types to values that do not name theirs, as a server does before anybody reads them.
+    #[expect(clippy::iter_over_hash_type, reason = "each value is changed by itself, so their order does not matter")]
     pub(crate) fn complete_types(&self, fields: &mut HashMap<String, Payload>) {
         for (name, value) in fields {
             if let Some(kind) = find(&PREDEFINED, name).or_else(|| self.by_name.get(name).copied()) {
