@@ -123,7 +123,13 @@ impl WorkflowRun {
             match outcome {
                 Outcome::Fired => *outcome = Outcome::Cancelled,
                 Outcome::Completed(_) | Outcome::Failed(_) if !timers_only => *outcome = Outcome::cancelled(),
-                _ => {}
+                Outcome::Completed(_)
+                | Outcome::Failed(_)
+                | Outcome::Started(_)
+                | Outcome::NexusStarted(_)
+                | Outcome::Delivered
+                | Outcome::BackOff(_)
+                | Outcome::Cancelled => {}
             }
         }
         jobs
