@@ -279,8 +279,9 @@ impl StateMachines {
         }
     }
 
-    /// Cancels a child that was let go, unless the run ends with that.
+    /// Cancels a child that was let go, unless the run ends with that. Abide 0.1.0 cancelled it then as well.
     pub(crate) fn settle_let_go(&mut self, let_go: LetGo, run_ends: bool) {
+        let run_ends = run_ends && !(self.replaying && self.flags.is_of_our_first_version());
         match let_go {
             LetGo::NotSent(key) if !run_ends => drop(self.cancel_child_workflow(key, true, "")),
             LetGo::AskedToCancel(command) if run_ends => self.commands.remove(command),

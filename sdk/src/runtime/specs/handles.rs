@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::child_workflows::{ChoreWorkflow, Listener, chore};
-use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
+use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, check_workflow};
 use crate::duration::{mins, secs};
 use crate::workflow::ParentClosePolicy;
 use crate::{
@@ -115,6 +115,22 @@ fn returning_with_the_handle_of_an_abandoned_child_does_not_cancel_it() {
         &after_first_task(CHILD_STARTED),
         expect![[r#"FailWorkflowExecution message="out of stock" source=AbideSDK"#]],
     );
+}
+
+/// Abide 0.1.0 cancelled such a child. Its runs are replayed so; those of this version hold no request.
+#[test]
+fn runs_of_the_first_version_are_replayed_with_the_cancellation_of_an_abandoned_child() {
+    let closed = |recorder: &str, request: &str| {
+        let end = format!("{CHILD_STARTED}\n9 WorkflowTaskCompleted {recorder}\n{request} WorkflowExecutionCompleted");
+        after_first_task(&end).replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {recorder}"))
+    };
+    let returns = |ctx: WorkflowContext| async move {
+        let _child = outliving(&ctx).await?;
+        Ok(())
+    };
+    let request = "10 RequestCancelExternalWorkflowExecutionInitiated workflow=child-1\n11";
+    check_recorded(returns, &closed("sdk=abide sdk_version=0.1.0", request), expect!["Idle"]);
+    check_recorded(returns, &closed("sdk=abide sdk_version=0.2.0", "10"), expect!["Idle"]);
 }
 
 #[test]
