@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::attempts::{Attempts, InHand};
+use super::blocking;
 use super::coding::decode_by;
 use super::current_client::Route;
 use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
@@ -146,10 +147,10 @@ impl ActivityWorker {
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
             (Err(error), _) => Outcome::Failed(failure(CODEC_ERROR, &error.to_string())),
             (Ok(()), Some(activity)) => {
-                let context = context.clone();
+                let given = context.clone();
                 // Starting the activity may panic as well as running it.
-                let running = AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind();
-                self.watched(running, &watch, &cancellation).await
+                let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
+                self.watched(blocking::noticed(running, context.info()), &watch, &cancellation).await
             }
             (Ok(()), None) => {
                 let name = &context.info().activity_type;

@@ -19,6 +19,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep_until};
 
 use super::activity_worker::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
+use super::blocking;
 use super::local_activities::LocalActivities;
 use super::outcome_coding::within_limit;
 use super::shutdown::Phase;
@@ -173,8 +174,9 @@ impl Attempts {
         // Each attempt has a cancellation of its own: what timed out may be tried again.
         let cancellation = ActivityCancellation::new();
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
-        let (info, input) = (context.clone(), self.task.input.clone());
-        let mut running = pin!(AssertUnwindSafe(async move { activity.run(context, input).await }).catch_unwind());
+        let (given, input) = (context.clone(), self.task.input.clone());
+        let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
+        let mut running = pin!(blocking::noticed(running, context.info()));
         let mut outcome = running.as_mut().now_or_never().map(|ended| outcome_of(ended, &cancellation));
         let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
         while outcome.is_none() {
@@ -194,7 +196,7 @@ impl Attempts {
             }
         }
         if let Some(Outcome::Failed(failure)) = &outcome {
-            report_failure(info.info(), failure);
+            report_failure(context.info(), failure);
         }
         outcome
     }

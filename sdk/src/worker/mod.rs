@@ -12,6 +12,7 @@
 
 mod activity_worker;
 mod attempts;
+mod blocking;
 mod build_id;
 mod builder;
 mod cache;
