@@ -30,14 +30,14 @@ impl Marker<'_> {
             [one] => quote!(#one),
             _ => quote!((#(#types),*)),
         };
+        let args = quote_spanned!(self.types_place()=> type Args = #args;);
         // Spanned at the argument's type, so that a type that cannot travel is reported there.
         let writes = types.iter().zip(&names).zip(&self.callable.args).map(
-            |((ty, name), written)| quote_spanned!(at(written)=> ::abide::__private::write_arg::<#ty>(__abide_to, #name)?;),
+            |((ty, name), written)| quote_spanned!(at(written)=> (::abide::__private::travel::<#ty>().write)(__abide_to, #name)?;),
         );
-        let reads = types
-            .iter()
-            .zip(&self.callable.args)
-            .map(|(ty, written)| quote_spanned!(at(written)=> ::abide::__private::read_arg::<#ty>(__abide_from)));
+        let reads = types.iter().zip(&self.callable.args).map(
+            |(ty, written)| quote_spanned!(at(written)=> (::abide::__private::travel::<#ty>().read)(__abide_from)),
+        );
         let read = match types.len() {
             1 => quote!(#(#reads)*),
             _ => quote!(::core::result::Result::Ok((#(#reads?),*))),
@@ -46,7 +46,7 @@ impl Marker<'_> {
             #[automatically_derived]
             #[allow(clippy::needless_question_mark, clippy::unused_unit, clippy::let_unit_value)]
             impl ::abide::__private::Arguments for #ty {
-                type Args = #args;
+                #args
 
                 fn write_args(
                     __abide_args: &Self::Args,
@@ -79,16 +79,26 @@ impl Marker<'_> {
         let params = quote!(#(#host_name,)* #(#context_name,)* #(#names),*);
         let call = self.boxed(quote!(#params));
         let target = quote!(#for_any fn(#(#host,)* #(#context,)* #(#types),*) -> #output);
+        let declared = quote_spanned!(self.types_place()=> type Target = #target;);
         quote! {
             #[automatically_derived]
             impl ::core::ops::Deref for #ty {
-                type Target = #target;
+                #declared
 
                 fn deref(&self) -> &Self::Target {
                     static __ABIDE_CALL: #target = |#params| #call;
                     &__ABIDE_CALL
                 }
             }
+        }
+    }
+
+    /// Where a private type in the public definition of a workflow is reported.
+    fn types_place(&self) -> Span {
+        match self.callable.args.as_slice() {
+            [] => at(&self.callable.output),
+            [one] => at(one),
+            _ => at(&self.callable.ident),
         }
     }
 

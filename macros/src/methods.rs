@@ -201,6 +201,8 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
     } else {
         (marker.arguments(), marker.deref())
     };
+    // A private method's types may be private. The main routine's definition, though, is as public as the workflow.
+    let marker_vis = if method.callable.role == Role::Run { quote!(pub) } else { quote!(#vis) };
     // The parameter carries the visibility of the user's type: without it, a public method of a private type would
     // leak that type.
     let constant = quote_spanned!(at(ident)=> #vis const #ident: #ty = #name(::core::marker::PhantomData););
@@ -209,7 +211,7 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
         [
             quote! {
                 #[allow(non_camel_case_types, unreachable_pub, missing_docs)]
-                pub struct #name<Host>(::core::marker::PhantomData<fn() -> Host>);
+                #marker_vis struct #name<Host>(::core::marker::PhantomData<fn() -> Host>);
             },
             quote! {
                 #[automatically_derived]

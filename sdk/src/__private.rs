@@ -12,9 +12,6 @@ pub use std::boxed::Box;
 pub use std::rc::Rc;
 pub use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 pub use abide_protos::temporal::api::common::v1::Payload;
 
 pub use crate::activity::{
@@ -35,14 +32,17 @@ pub use crate::workflow::{
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 
-/// Writes one argument.
-pub fn write_arg<T: Serialize + 'static>(to: &mut PayloadWriter, arg: &T) -> Result<(), PayloadError> {
-    to.push(arg)
+/// How one argument is written and read.
+pub struct Travel<T> {
+    /// Writes the argument.
+    pub write: fn(&mut PayloadWriter, &T) -> Result<(), PayloadError>,
+    /// Reads the argument.
+    pub read: fn(&mut PayloadReader<'_>) -> Result<T, PayloadError>,
 }
 
-/// Reads one argument.
-pub fn read_arg<T: DeserializeOwned + 'static>(from: &mut PayloadReader<'_>) -> Result<T, PayloadError> {
-    from.next()
+/// One function for both ways, so that a type that cannot travel is reported once.
+pub const fn travel<T: PayloadValue>() -> Travel<T> {
+    Travel { write: |to, arg| to.push(arg), read: |from| from.next() }
 }
 
 /// Reads the arguments of a definition. Payloads beyond them are ignored, as in other SDKs: a caller may follow another

@@ -22,10 +22,12 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between workflows, activities and clients",
     label = "this type is not a payload value",
-    note = "arguments and results are serialized: put `#[derive(serde::Serialize, serde::Deserialize)]` on the type, and let it own its data"
+    note = "arguments and results are serialized: put `#[derive(serde::Serialize, serde::Deserialize)]` on it and on the types in it, and let it own its data and be `Send`"
 )]
 pub trait PayloadValue: Serialize + DeserializeOwned + Send + 'static {}
 
+// Without it, the compiler would tell of serde's traits, each for itself, and not what is said above.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> PayloadValue for T {}
 
 /// How the arguments of a definition travel: one payload each, in order.

@@ -22,10 +22,10 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
     }
     let defined = DefinedFunction::of(function, callable, is_broken, "Activity");
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
-    let call = if is_broken { fallback::body() } else { call(callable, &marker.body) };
+    let call = if is_broken { fallback::body() } else { call(callable, &marker.body, None) };
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
     let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(&marker.ty, &quote!(()), &call);
+    let implementation = implementation(&marker.ty, &quote!(()), callable, &call);
     quote! {
         #items
 
@@ -80,12 +80,14 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let Method { function, callable, name, is_broken, .. } = method;
     let self_ty = names.self_ty;
     let ty = names.marker_type(method);
-    let call = if *is_broken { fallback::body() } else { call(callable, &names.body(method)) };
+    let call = if *is_broken { fallback::body() } else { call(callable, &names.body(method), Some(self_ty)) };
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
-    let impls =
-        with_cfgs(&cfgs, [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &call)]);
+    let impls = with_cfgs(
+        &cfgs,
+        [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &method.callable, &call)],
+    );
     quote!(#marker #impls)
 }
 
@@ -98,10 +100,11 @@ fn output(callable: &Callable, sig: &Signature, is_broken: bool, self_ty: Option
 }
 
 fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> TokenStream {
+    let output = quote_spanned!(at(&output)=> type Output = #output;);
     quote! {
         #[automatically_derived]
         impl ::abide::__private::ActivityDefinition for #marker {
-            type Output = #output;
+            #output
 
             fn name(&self) -> &'static ::core::primitive::str {
                 #name
@@ -110,32 +113,40 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
     }
 }
 
-fn implementation(marker: &TokenStream, host: &TokenStream, call: &TokenStream) -> TokenStream {
+fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable, call: &TokenStream) -> TokenStream {
+    // At the return type, as in the definition: the compiler reports what is wrong with it once.
+    let method = quote_spanned! {at(&callable.output)=>
+        fn call(
+            &self,
+            __abide_host: ::abide::__private::Arc<Self::Host>,
+            __abide_ctx: ::abide::__private::ActivityContext,
+            __abide_args: Self::Args,
+        ) -> ::abide::__private::ActivityFuture<Self::Output> {
+            #call
+        }
+    };
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
         impl ::abide::__private::ActivityImplementation for #marker {
             type Host = #host;
 
-            fn call(
-                &self,
-                __abide_host: ::abide::__private::Arc<Self::Host>,
-                __abide_ctx: ::abide::__private::ActivityContext,
-                __abide_args: Self::Args,
-            ) -> ::abide::__private::ActivityFuture<Self::Output> {
-                #call
-            }
+            #method
         }
     }
 }
 
 /// The attempt's future. A function that is not async runs when it is polled first.
-fn call(callable: &Callable, body: &TokenStream) -> TokenStream {
+fn call(callable: &Callable, body: &TokenStream, self_ty: Option<&Type>) -> TokenStream {
     let pattern = callable.args_pattern();
     let call = callable.call(body, &quote!(&*__abide_host));
+    let output = without_self(&callable.output, self_ty);
+    let result = quote_spanned! {at(&callable.output)=>
+        <#output as ::abide::__private::ActivityReturn>::into_activity_result(#call)
+    };
     // At the function's name, because that is where a future that is not `Send` is reported.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = __abide_args;
-        ::abide::__private::Box::pin(async move { ::abide::__private::ActivityReturn::into_activity_result(#call) })
+        ::abide::__private::Box::pin(async move { #result })
     }
 }

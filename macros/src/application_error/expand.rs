@@ -76,7 +76,7 @@ fn write(variant: &Variant) -> TokenStream {
     // Spanned at the field's type, so that a type that cannot travel is reported there.
     let writes = variant.fields.iter().map(|field| {
         let (variable, ty) = (&field.variable, &field.ty);
-        quote_spanned!(at(ty)=> ::abide::__private::write_arg::<#ty>(__abide_to, #variable)?;)
+        quote_spanned!(at(ty)=> (::abide::__private::travel::<#ty>().write)(__abide_to, #variable)?;)
     });
     let options = &variant.options;
     let non_retryable = options.non_retryable.then(|| quote!(.non_retryable()));
@@ -95,7 +95,7 @@ fn read(variant: &Variant) -> TokenStream {
     let (path, error_type) = (&variant.path, variant.error_type());
     let fields = variant.fields.iter().map(|field| {
         let (member, ty) = (&field.member, &field.ty);
-        let read = quote_spanned!(at(ty)=> ::abide::__private::read_arg::<#ty>(__abide_from)?);
+        let read = quote_spanned!(at(ty)=> (::abide::__private::travel::<#ty>().read)(__abide_from)?);
         quote!(#member: #read)
     });
     quote! {

@@ -94,10 +94,11 @@ pub(crate) fn output(callable: &Callable, sig: &Signature, is_broken: bool, self
 
 /// `impl WorkflowDefinition`.
 pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: TokenStream) -> TokenStream {
+    let output = quote_spanned!(at(&output)=> type Output = #output;);
     quote! {
         #[automatically_derived]
         impl ::abide::__private::WorkflowDefinition for #marker {
-            type Output = #output;
+            #output
 
             fn name(&self) -> &'static ::core::primitive::str {
                 #name
@@ -140,10 +141,10 @@ pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, insta
     }
 }
 
-/// `WorkflowInstance::run` around this code.
+/// `WorkflowInstance::start_main_routine` around this code.
 pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
     quote! {
-        fn run(
+        fn start_main_routine(
             self: ::abide::__private::Rc<Self>,
             __abide_ctx: ::abide::__private::WorkflowContext,
             __abide_args: &mut ::abide::__private::PayloadReader<'_>,
@@ -160,10 +161,13 @@ pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
 pub(crate) fn run(marker: &Marker<'_>) -> TokenStream {
     let (ty, pattern) = (&marker.ty, marker.callable.args_pattern());
     let call = marker.callable.call(&marker.body, &quote!(&*self));
+    let output = without_self(&marker.callable.output, marker.self_ty);
+    // At the return type, as in the definition: the compiler reports what is wrong with it once.
+    let result = quote_spanned! {at(&marker.callable.output)=>
+        <#output as ::abide::__private::WorkflowReturn>::into_workflow_result(#call)
+    };
     quote! {
         let #pattern = ::abide::__private::read_all_args::<#ty>(__abide_args)?;
-        ::core::result::Result::Ok(::abide::__private::Box::pin(async move {
-            ::abide::__private::WorkflowReturn::into_workflow_result(#call)
-        }))
+        ::core::result::Result::Ok(::abide::__private::Box::pin(async move { #result }))
     }
 }

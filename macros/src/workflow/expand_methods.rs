@@ -136,11 +136,12 @@ fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) ->
         let (answer, output) = answer(names, method);
         quote_spanned!(at(&method.callable.output)=> <#answer as ::abide::__private::AnswerOf<#output>>::Output)
     };
+    let output = quote_spanned!(at(&output)=> type Output = #output;);
     vec![quote! {
         #[automatically_derived]
         impl ::abide::__private::#definition for #ty {
             type Workflow = #self_ty;
-            type Output = #output;
+            #output
 
             fn name(&self) -> &'static ::core::primitive::str {
                 #name

@@ -98,7 +98,7 @@ fn instance<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Rc<dyn Wo
 /// Runs a workflow that waits for nothing.
 fn run<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Result<W::Output, WorkflowError> {
     let input = payloads(workflow, args);
-    let main = instance(workflow, args).run(context(), &mut PayloadReader::new(&input)).unwrap();
+    let main = instance(workflow, args).start_main_routine(context(), &mut PayloadReader::new(&input)).unwrap();
     let output = main.now_or_never().expect("it waits for nothing")?;
     Ok(from_payload(&output).unwrap())
 }
@@ -145,7 +145,8 @@ fn a_struct_with_an_init_constructor_begins_with_the_arguments() {
 fn arguments_that_do_not_fit_are_told_before_the_code_runs() {
     let text =
         |result: Result<RoutineFuture<Payload>, PayloadError>| result.err().expect("it does not fit").to_string();
-    let start = |input: &[Payload]| Rc::new(SubtractWorkflow {}).run(context(), &mut PayloadReader::new(input));
+    let start =
+        |input: &[Payload]| Rc::new(SubtractWorkflow {}).start_main_routine(context(), &mut PayloadReader::new(input));
     let number = to_payload(&1).unwrap();
     assert!(text(start(std::slice::from_ref(&number))).starts_with("argument 2 is missing"));
     assert!(text(start(&[number, to_payload(&"x").unwrap()])).starts_with("argument 2: expected `i64`"));
@@ -155,7 +156,7 @@ fn arguments_that_do_not_fit_are_told_before_the_code_runs() {
 fn payloads_beyond_the_arguments_are_ignored() {
     let number = to_payload(&1).unwrap();
     let three = [number.clone(), number.clone(), number];
-    let mut main = Rc::new(SubtractWorkflow {}).run(context(), &mut PayloadReader::new(&three)).unwrap();
+    let mut main = Rc::new(SubtractWorkflow {}).start_main_routine(context(), &mut PayloadReader::new(&three)).unwrap();
     assert!(matches!(main.as_mut().now_or_never(), Some(Ok(_))));
     let player = instance(Player::run, &0);
     let answer = player.query(&context(), "health", &mut PayloadReader::new(&three)).expect("it is known");
@@ -165,7 +166,11 @@ fn payloads_beyond_the_arguments_are_ignored() {
 #[test]
 fn a_signal_runs_its_handler_on_the_state() {
     let player = instance(Player::run, &0);
-    player.clone().run(context(), &mut PayloadReader::new(&payloads(Player::run, &10))).unwrap().now_or_never();
+    player
+        .clone()
+        .start_main_routine(context(), &mut PayloadReader::new(&payloads(Player::run, &10)))
+        .unwrap()
+        .now_or_never();
     assert!(matches!(signal(&player, "hit", &payloads(Player::hit, &4)), SignalDispatch::Done(Ok(()))));
     assert_eq!(query(&player, Player::health, &()).unwrap(), 5);
 }

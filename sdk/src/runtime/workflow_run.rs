@@ -364,7 +364,7 @@ impl WorkflowRun {
             let instance = instantiate(&ctx, &mut PayloadReader::of(input))?;
             let shared_by_branches: Rc<dyn Any> = instance.clone();
             self.shared.set_instance(Rc::downgrade(&shared_by_branches));
-            let main = instance.clone().run(ctx.clone(), &mut PayloadReader::of(input))?;
+            let main = instance.clone().start_main_routine(ctx.clone(), &mut PayloadReader::of(input))?;
             Ok::<_, PayloadError>((instance, main))
         });
         let (instance, main) = made

@@ -45,7 +45,7 @@ pub trait WorkflowInstance: Any {
     ///
     /// # Errors
     /// When the arguments do not fit.
-    fn run(
+    fn start_main_routine(
         self: Rc<Self>,
         ctx: WorkflowContext,
         args: &mut PayloadReader<'_>,

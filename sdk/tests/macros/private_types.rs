@@ -47,6 +47,53 @@ impl Player {
     }
 }
 
+mod public {
+    use super::*;
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Secret(u32);
+
+    #[derive(Debug)]
+    pub(super) struct Refunds;
+
+    #[activities]
+    impl Refunds {
+        #[activity]
+        async fn refund(&self, secret: Secret) -> Result<Secret, ActivityError> {
+            Ok(secret)
+        }
+    }
+
+    #[workflow]
+    #[derive(Default)]
+    pub(super) struct Vault;
+
+    #[workflow_methods]
+    impl Vault {
+        #[run]
+        pub(super) async fn run(&self) -> Result<(), WorkflowError> {
+            Ok(())
+        }
+
+        #[signal]
+        fn fill(&self, _secret: Secret) {}
+
+        #[query]
+        fn secret(&self) -> Secret {
+            Secret(1)
+        }
+
+        #[update]
+        fn replace(&self, secret: Secret) -> Secret {
+            secret
+        }
+    }
+
+    pub(super) fn names() -> String {
+        format!("{:?} {:?} {:?} {:?}", Refunds::refund, Vault::fill, Vault::secret, Vault::replace)
+    }
+}
+
 #[deprecated]
 #[activity]
 async fn old() -> Result<(), ActivityError> {
@@ -66,6 +113,13 @@ fn public_methods_of_private_types_are_definitions_too() {
         format!("{:?} {:?} {:?}", Player::run, Player::hit, Player::health),
         "Player::run Player::hit Player::health"
     );
+}
+
+#[test]
+fn private_methods_of_visible_types_have_private_types() {
+    assert_eq!(public::names(), "Refunds::refund Vault::fill Vault::secret Vault::replace");
+    assert_eq!(activities_of(public::Refunds), ["refund"]);
+    assert_eq!(format!("{:?}", public::Vault::run), "Vault::run");
 }
 
 #[test]

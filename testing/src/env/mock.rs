@@ -193,7 +193,7 @@ where
     D: WorkflowDefinition,
     F: Fn(D::Args) -> Result<D::Output, WorkflowError> + Send + Sync + 'static,
 {
-    fn run(
+    fn start_main_routine(
         self: Rc<Self>,
         _: WorkflowContext,
         args: &mut PayloadReader<'_>,

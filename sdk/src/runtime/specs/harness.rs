@@ -364,7 +364,7 @@ where
     Fut: Future<Output = Result<T, WorkflowError>> + 'static,
     T: PayloadValue,
 {
-    fn run(
+    fn start_main_routine(
         self: Rc<Self>,
         ctx: WorkflowContext,
         _: &mut PayloadReader<'_>,
