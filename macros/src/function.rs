@@ -1,4 +1,4 @@
-//! What functions that become definitions share: activities and workflows.
+//! Functions that become definitions: the part that activities and workflows share.
 //!
 //! The function stays a function of its name, whose return type carries the definition: a constant or a unit struct of
 //! that name would be a pattern, so that `let charge = ..` and `fn pay(charge: Charge)` would be compared with it. The
@@ -18,11 +18,11 @@ use crate::signature::Callable;
 pub(crate) struct DefinedFunction<'a> {
     pub(crate) function: &'a Function,
     pub(crate) callable: &'a Callable,
-    /// Whether mistakes were found in it: then it is only a stand-in.
+    /// True if it has mistakes: then it is only a stand-in.
     pub(crate) is_broken: bool,
     /// `CalledActivity` or `CalledWorkflow`: what a call returns.
     pub(crate) called: &'static str,
-    /// What the type of the definition is called.
+    /// The name of the definition's type.
     pub(crate) marker: Ident,
     /// The function that has the body.
     pub(crate) code: Ident,
@@ -58,7 +58,7 @@ impl<'a> DefinedFunction<'a> {
         marker.arguments()
     }
 
-    /// What stands in the place of the function: the function as it is called, and its definition's type.
+    /// Writes what takes the place of the function: the function as callers see it, and its definition's type.
     pub(crate) fn items(&self) -> TokenStream {
         let SortedAttrs { cfgs, shown, .. } = SortedAttrs::of(&self.function.attrs);
         let (vis, ident, marker) = (&self.function.vis, &self.function.sig.ident, &self.marker);

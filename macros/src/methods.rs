@@ -27,7 +27,7 @@ pub(crate) struct Method {
     pub(crate) name: LitStr,
     /// The variant of `UnfinishedPolicy` that was asked for.
     pub(crate) unfinished_policy: Option<&'static str>,
-    /// Whether mistakes were found in it: then it is only a stand-in.
+    /// True if it has mistakes: then it is only a stand-in.
     pub(crate) is_broken: bool,
 }
 

@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostics;
 const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, and behind it `non_retryable`, `benign`, `error_type = \"..\"` or \
      `next_retry_delay = ..`";
 
-/// What is said of one error.
+/// The `#[error(..)]` attribute of one variant or struct.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) message: Option<LitStr>,
@@ -35,7 +35,7 @@ impl Options {
         options
     }
 
-    /// Whether an `#[error(..)]` was found and read.
+    /// True once an `#[error(..)]` was found and read.
     fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         self.message = Some(input.parse().map_err(|error| syn::Error::new(error.span(), EXPECTED))?);
         while !input.is_empty() {

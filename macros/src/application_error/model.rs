@@ -16,7 +16,7 @@ pub(crate) struct Model {
 
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
-    /// How it is named in patterns and expressions: `Self::Declined`, or `Self`.
+    /// Its path in patterns and expressions: `Self::Declined`, or `Self`.
     pub(crate) path: TokenStream,
     pub(crate) fields: Vec<Field>,
     pub(crate) options: Options,
@@ -24,7 +24,7 @@ pub(crate) struct Variant {
 
 pub(crate) struct Field {
     pub(crate) member: Member,
-    /// What the field is called in the message: its name, or its number.
+    /// The name of the field in the message: its own, or its number.
     pub(crate) name: String,
     /// The variable that holds it. Not the field's own name: an activity of that name would make it a comparison.
     pub(crate) variable: Ident,
