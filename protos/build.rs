@@ -1,6 +1,6 @@
 //! Makes what the published message crate leaves out, from the descriptor set that it hands to its dependents:
-//! the descriptors of histories (for their JSON form), the way to every payload, and, with feature `server`, the server
-//! traits.
+//! the descriptors of histories (for their JSON form), the way to every payload, and the descriptors of the services, which
+//! `abide-protos-server` generates its traits from.
 
 #[path = "build/payload_fields.rs"]
 mod payload_fields;
@@ -29,19 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("payload_fields.rs"), payload_fields::generate(&all))?;
     std::fs::write(out.join("failure_ways.rs"), payload_fields::failure_ways(&all))?;
 
-    if std::env::var_os("CARGO_FEATURE_SERVER").is_some() {
-        let services = ["workflowservice", "operatorservice", "testservice"].map(|s| format!("temporal.api.{s}.v1"));
-        let wanted = |file: &FileDescriptorProto| {
-            file.package() == "grpc.health.v1" || services.iter().any(|service| service == file.package())
-        };
-        tonic_prost_build::configure()
-            .build_client(false)
-            .generate_default_stubs(true)
-            .extern_path(".temporal.api", "::temporal_sdk_core_protos::temporal::api")
-            .extern_path(".grpc.health.v1", "::temporal_sdk_core_protos::grpc::health::v1")
-            .include_file("server.rs")
-            .compile_fds(closure(&all, wanted))?;
-    }
+    let names = ["workflowservice", "operatorservice", "testservice"].map(|s| format!("temporal.api.{s}.v1"));
+    let services =
+        closure(&all, |file| file.package() == "grpc.health.v1" || names.iter().any(|name| name == file.package()));
+    let path = out.join("services.bin");
+    std::fs::write(&path, services.encode_to_vec())?;
+    println!("cargo:services={}", path.display());
     Ok(())
 }
 

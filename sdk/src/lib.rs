@@ -98,3 +98,19 @@ pub mod __private;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the examples of the macros: as tests of their own crate they would need this one as a part of a
+/// compiler plug-in, with all its dependencies.
+#[cfg(doctest)]
+mod macros {
+    #[doc = include_str!("../../macros/docs/activity.md")]
+    struct Activity;
+    #[doc = include_str!("../../macros/docs/activities.md")]
+    struct Activities;
+    #[doc = include_str!("../../macros/docs/workflow.md")]
+    struct Workflow;
+    #[doc = include_str!("../../macros/docs/workflow_methods.md")]
+    struct WorkflowMethods;
+    #[doc = include_str!("../../macros/docs/application_error.md")]
+    struct ApplicationError;
+}

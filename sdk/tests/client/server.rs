@@ -29,8 +29,7 @@ impl TestServer {
         let incoming = TcpIncoming::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
         let address = incoming.local_addr().unwrap();
         drop(guard);
-        let mut builder = builder;
-        runtime.spawn(async move { builder.add_service(service).serve_with_incoming(incoming).await.unwrap() });
+        runtime.spawn(async move { builder.serve_with_incoming(service, incoming).await.unwrap() });
         Self { runtime: Some(runtime), address }
     }
 

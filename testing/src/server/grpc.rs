@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_protos::server::workflow_service_server::WorkflowService;
+use abide_protos_server::workflow_service_server::WorkflowService;
 use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;

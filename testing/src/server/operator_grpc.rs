@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use abide_protos::server::operator_service_server::OperatorService;
+use abide_protos_server::operator_service_server::OperatorService;
 use tonic::{Request, Response, Status};
 
 use super::engine::Engine;

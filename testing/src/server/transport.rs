@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use abide_protos::grpc::health::v1 as health;
-use abide_protos::server::health_server::{Health, HealthServer};
-use abide_protos::server::operator_service_server::{self, OperatorServiceServer};
-use abide_protos::server::workflow_service_server::{SERVICE_NAME, WorkflowServiceServer};
+use abide_protos_server::health_server::{self, Health, HealthServer};
+use abide_protos_server::operator_service_server::{self, OperatorServiceServer};
+use abide_protos_server::workflow_service_server::{self, WorkflowServiceServer};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
-use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use tower_service::Service;
@@ -27,33 +26,32 @@ use super::operator_grpc::{self, GrpcOperatorService};
 /// Messages up to this size are accepted; the limits of the server itself are lower and speak more clearly.
 const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
 
-/// The workflow service and the operator service as a `tower` service over HTTP messages; cheap to clone.
+/// The workflow, operator and health services as one `tower` service over HTTP messages; cheap to clone.
 ///
-/// Handed to a client it makes a connection without a socket.
+/// A client that gets it has a connection without a socket.
 #[derive(Clone, Debug)]
 pub struct InProcessService {
-    inner: WorkflowServiceServer<GrpcService>,
+    workflow: WorkflowServiceServer<GrpcService>,
     operator: OperatorServiceServer<GrpcOperatorService>,
+    health: HealthServer<AlwaysServing>,
 }
 
 impl InProcessService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
         let mut operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
             .accept_compressed(CompressionEncoding::Gzip);
-        let mut inner = WorkflowServiceServer::new(GrpcService::new(host, in_process))
+        let mut workflow = WorkflowServiceServer::new(GrpcService::new(host, in_process))
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
             .accept_compressed(CompressionEncoding::Gzip);
+        let mut health = HealthServer::new(AlwaysServing).accept_compressed(CompressionEncoding::Gzip);
         if !in_process {
             operator = operator.send_compressed(CompressionEncoding::Gzip);
-            inner = inner.send_compressed(CompressionEncoding::Gzip);
+            workflow = workflow.send_compressed(CompressionEncoding::Gzip);
+            health = health.send_compressed(CompressionEncoding::Gzip);
         }
-        Self { inner, operator }
+        Self { workflow, operator, health }
     }
-}
-
-impl NamedService for InProcessService {
-    const NAME: &'static str = SERVICE_NAME;
 }
 
 impl Service<http::Request<Body>> for InProcessService {
@@ -68,39 +66,20 @@ impl Service<http::Request<Body>> for InProcessService {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let mut path = request.uri().path().rsplit('/');
         let (rpc, service) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
-        let of_operator = service == operator_service_server::SERVICE_NAME;
-        let served = if of_operator { operator_grpc::SERVED } else { SERVED };
-        if !served.contains(&rpc) {
-            let text = format!("abide-testing's server does not implement {service}/{rpc}");
-            let response = Status::unimplemented(text).into_http::<Body>();
-            return Box::pin(std::future::ready(Ok(response)));
+        match service {
+            workflow_service_server::SERVICE_NAME if SERVED.contains(&rpc) => {
+                Box::pin(Service::call(&mut self.workflow, request))
+            }
+            operator_service_server::SERVICE_NAME if operator_grpc::SERVED.contains(&rpc) => {
+                Box::pin(Service::call(&mut self.operator, request))
+            }
+            health_server::SERVICE_NAME => Box::pin(Service::call(&mut self.health, request)),
+            _ => {
+                let text = format!("abide-testing's server does not implement {service}/{rpc}");
+                let response = Status::unimplemented(text).into_http::<Body>();
+                Box::pin(std::future::ready(Ok(response)))
+            }
         }
-        match of_operator {
-            true => Box::pin(Service::call(&mut self.operator, request)),
-            false => Box::pin(Service::call(&mut self.inner, request)),
-        }
-    }
-}
-
-/// The same service under the operator service's name, for the router of a listening socket.
-#[derive(Clone, Debug)]
-struct OperatorInProcess(InProcessService);
-
-impl NamedService for OperatorInProcess {
-    const NAME: &'static str = operator_service_server::SERVICE_NAME;
-}
-
-impl Service<http::Request<Body>> for OperatorInProcess {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        self.0.call(request)
     }
 }
 
@@ -120,16 +99,10 @@ pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Res
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let service = InProcessService::new(host, false);
-    let health = HealthServer::new(AlwaysServing)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Gzip);
-    let serving = tonic::transport::Server::builder()
-        .add_service(service.clone())
-        .add_service(OperatorInProcess(service))
-        .add_service(health)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
-            let _ = stopped.await;
-        });
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = tonic::transport::Server::builder().serve_with_incoming_shutdown(service, incoming, async {
+        let _ = stopped.await;
+    });
     spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!("the embedded server stopped serving {address}: {error}");
@@ -139,7 +112,7 @@ pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Res
 }
 
 /// `grpc.health.v1.Health`: the server serves as long as it answers.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct AlwaysServing;
 
 #[tonic::async_trait]
@@ -149,7 +122,9 @@ impl Health for AlwaysServing {
         request: Request<health::HealthCheckRequest>,
     ) -> Result<Response<health::HealthCheckResponse>, Status> {
         let service = request.into_inner().service;
-        if !["", SERVICE_NAME, operator_service_server::SERVICE_NAME].contains(&service.as_str()) {
+        if !["", workflow_service_server::SERVICE_NAME, operator_service_server::SERVICE_NAME]
+            .contains(&service.as_str())
+        {
             return Err(Status::not_found(format!("unknown service {service}")));
         }
         let status = health::health_check_response::ServingStatus::Serving.into();

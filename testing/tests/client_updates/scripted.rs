@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use abide::client::{Client, ClientOptions, Connection, UpdateError};
-use abide_protos::server::workflow_service_server::{WorkflowService, WorkflowServiceServer};
 use abide_protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::UpdateWorkflowExecutionLifecycleStage as Stage;
 use abide_protos::temporal::api::update::v1::{Outcome as UpdateOutcome, UpdateRef, outcome};
 use abide_protos::temporal::api::workflowservice::v1 as api;
+use abide_protos_server::workflow_service_server::{WorkflowService, WorkflowServiceServer};
 use tonic::{Code, Request, Response, Status};
 
 use crate::definitions::{Counter, Double};

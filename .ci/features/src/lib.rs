@@ -1,0 +1,1 @@
+//! Holds no code: only this crate's dependencies matter, see `Cargo.toml`.
