@@ -30,6 +30,7 @@ mod normalize;
 mod random;
 mod raw;
 mod reset_children;
+mod retry_delays;
 mod scopes;
 mod search_attributes;
 mod side_data;

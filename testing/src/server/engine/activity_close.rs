@@ -128,8 +128,13 @@ impl Transaction<'_> {
         if activity.cancel_requested.is_some() {
             return Some(RetryState::CancelRequested);
         }
-        let attempt =
-            retry::Attempt { attempt: activity.attempt, now: self.time(), expires: activity.expires(), failure };
+        let attempt = retry::Attempt {
+            attempt: activity.attempt,
+            now: self.time(),
+            expires: activity.expires(),
+            failure,
+            of: retry::Subject::Activity,
+        };
         match retry::next_attempt(&activity.retry_policy, &attempt) {
             Ok(interval) => {
                 self.back_off_activity(id, truncated(failure), interval);

@@ -76,6 +76,7 @@ impl Transaction<'_> {
             now: self.now.time,
             expires: state.execution_expiration,
             failure,
+            of: retry::Subject::Workflow,
         };
         let backoff = self.backoff_after_minimum_lifetime(retry::next_attempt(policy, &attempt)?);
         let (inherited_pinned_version, inherited_auto_upgrade_info) = self.execution.version_for_retry();

@@ -15,6 +15,15 @@ pub(crate) struct Attempt<'a> {
     /// When no further attempt may start any more.
     pub(crate) expires: Option<Time>,
     pub(crate) failure: &'a failure::Failure,
+    pub(crate) of: Subject,
+}
+
+/// The one that is tried again. The delay that a failure asks for itself counts for an activity whatever the policy says,
+/// and for a workflow up to the policy's maximum interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Activity,
+    Workflow,
 }
 
 /// Fills in what a policy leaves open.
@@ -60,7 +69,16 @@ pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) 
     if policy.maximum_attempts > 0 && attempt.attempt >= policy.maximum_attempts {
         return Err(RetryState::MaximumAttemptsReached);
     }
-    let interval = requested_delay(attempt.failure).or_else(|| interval(policy, attempt.attempt));
+    let interval = match (requested_delay(attempt.failure), attempt.of) {
+        (None, _) => interval(policy, attempt.attempt),
+        // No delay at all is taken for an interval that nothing gives, and what is below zero is over already.
+        (Some(delay), Subject::Activity) => (delay != 0).then(|| from_nanos(delay)),
+        (Some(delay), Subject::Workflow) => {
+            let maximum = time::stored(policy.maximum_interval.as_ref());
+            let delay = Some(from_nanos(delay)).filter(|delay| !delay.is_zero());
+            time::shorter(delay, maximum)
+        }
+    };
     let interval = interval.ok_or(RetryState::Timeout)?;
     match attempt.expires {
         // An attempt that would begin at the deadline itself cannot do anything before it. On a real server some
@@ -84,15 +102,19 @@ fn interval(policy: &common::RetryPolicy, attempt: i32) -> Option<Duration> {
     if interval.is_zero() { None } else { Some(interval) }
 }
 
-/// The delay that the failed attempt itself asked for.
-fn requested_delay(failure: &failure::Failure) -> Option<Duration> {
+/// The delay that the failed attempt itself asked for, in nanoseconds; it may be below zero.
+fn requested_delay(failure: &failure::Failure) -> Option<i64> {
     match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => {
             let delay = info.next_retry_delay.as_ref()?;
-            Some(time::stored(Some(delay)).unwrap_or_default())
+            Some(delay.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(delay.nanos)))
         }
         _ => None,
     }
+}
+
+fn from_nanos(nanos: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 fn timeout_that_ends_all(failure: &failure::Failure) -> Option<RetryState> {
