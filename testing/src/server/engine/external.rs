@@ -19,8 +19,11 @@ enum NoTarget {
 }
 
 impl Engine {
-    /// Delivers a signal and tells the sender what became of it.
+    /// Delivers a signal and tells the sender what became of it. One in the answer that ends the sender goes with it.
     pub(crate) fn signal_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
+        if !self.execution(sender).is_running() {
+            return;
+        }
         let event = self.execution(sender).history.get(initiated_event_id).and_then(|event| event.attributes.clone());
         let Some(Attributes::SignalExternalWorkflowExecutionInitiatedEventAttributes(initiated)) = event else {
             return;
@@ -77,8 +80,12 @@ impl Engine {
         });
     }
 
-    /// Delivers a request to cancel and tells the sender what became of it.
+    /// Delivers a request to cancel and tells the sender what became of it. One in the answer that ends the sender
+    /// goes with it.
     pub(crate) fn cancel_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
+        if !self.execution(sender).is_running() {
+            return;
+        }
         let event = self.execution(sender).history.get(initiated_event_id).and_then(|event| event.attributes.clone());
         let Some(Attributes::RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(initiated)) = event else {
             return;
