@@ -8,6 +8,7 @@ mod activities;
 mod answers;
 mod arm;
 mod async_activities;
+mod builds;
 mod child_ends;
 mod child_options;
 mod children;

@@ -1,5 +1,6 @@
 //! Short names for the packages of Temporal's API that the engine speaks.
 
+pub(crate) use abide_protos::temporal::api::activity::v1 as activity;
 pub(crate) use abide_protos::temporal::api::command::v1 as command;
 pub(crate) use abide_protos::temporal::api::common::v1 as common;
 pub(crate) use abide_protos::temporal::api::deployment::v1 as deployment;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use super::Engine;
 use super::activity::Activity;
 use super::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
-use super::api::{common, service, taskqueue, workflow};
+use super::api::{common, history, service, taskqueue, workflow};
 use super::child::Child;
 use super::errors::Error;
 use super::execution::Execution;
 use super::time::{self, Time};
 
 impl Engine {
+    #[expect(deprecated, reason = "the real server still tells the build of the latest answer")]
     pub(crate) fn describe_workflow_execution(
         &self,
         request: &service::DescribeWorkflowExecutionRequest,
@@ -19,6 +20,8 @@ impl Engine {
         let id = self.find(&request.namespace, request.execution.as_ref())?;
         let execution = self.execution(id);
         let state = &execution.state;
+        let last_answer = execution.last_answer();
+        let is_reset = state.start.original_execution_run_id != execution.run_id;
         let pending_workflow_task = state.task.as_ref().map(|task| workflow::PendingWorkflowTaskInfo {
             state: match task.started_time {
                 Some(_) => PendingWorkflowTaskState::Started.into(),
@@ -33,6 +36,11 @@ impl Engine {
             execution_config: Some(config(execution)),
             workflow_execution_info: Some(workflow::WorkflowExecutionInfo {
                 auto_reset_points: state.reset_points(),
+                most_recent_worker_version_stamp: last_answer.and_then(|answer| answer.worker_version.clone()),
+                worker_deployment_name: last_answer
+                    .map(|answer| answer.worker_deployment_name.clone())
+                    .unwrap_or_default(),
+                priority: state.start.priority.clone(),
                 ..info(execution)
             }),
             pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),
@@ -45,6 +53,7 @@ impl Engine {
                 request_id_infos: request_ids(execution),
                 reset_run_id: execution.reset_run_id.clone(),
                 original_start_time: Some(state.start_time.proto()),
+                last_reset_time: is_reset.then(|| state.start_time.proto()),
                 ..Default::default()
             }),
             ..Default::default()
@@ -92,7 +101,6 @@ pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
             }
         })),
         first_run_id: execution.first_run_id().to_owned(),
-        priority: state.start.priority.clone(),
         ..Default::default()
     }
 }
@@ -114,6 +122,25 @@ fn pending_child(child: &Child) -> workflow::PendingChildExecutionInfo {
         workflow_type_name: child.workflow_type.as_ref().map(|kind| kind.name.clone()).unwrap_or_default(),
         initiated_id: child.initiated_event_id,
         parent_close_policy: child.parent_close_policy.into(),
+    }
+}
+
+/// The options of an activity as they are in force.
+fn options(
+    activity: &Activity,
+    attributes: &history::ActivityTaskScheduledEventAttributes,
+) -> super::api::activity::ActivityOptions {
+    let (name, policy) = (activity.task_queue.clone(), &activity.retry_policy);
+    super::api::activity::ActivityOptions {
+        task_queue: Some(taskqueue::TaskQueue { normal_name: name.clone(), name, ..Default::default() }),
+        schedule_to_close_timeout: attributes.schedule_to_close_timeout,
+        schedule_to_start_timeout: attributes.schedule_to_start_timeout,
+        start_to_close_timeout: attributes.start_to_close_timeout,
+        heartbeat_timeout: attributes.heartbeat_timeout,
+        // The real server leaves the errors out that are not tried again.
+        retry_policy: Some(common::RetryPolicy { non_retryable_error_types: Vec::new(), ..policy.clone() }),
+        priority: attributes.priority.clone(),
+        ..Default::default()
     }
 }
 
@@ -144,6 +171,7 @@ fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActiv
         last_attempt_complete_time: activity.last_attempt_complete_time.map(Time::proto),
         next_attempt_schedule_time: backing_off,
         priority: attributes.and_then(|attributes| attributes.priority.clone()),
+        activity_options: attributes.map(|attributes| options(activity, attributes)),
         ..Default::default()
     }
 }

@@ -239,7 +239,7 @@ fn read(payload: &Payload, kind: Kind) -> Option<Value> {
 }
 
 /// The JSON strings in a string or a list of strings.
-fn strings(json: &str) -> Vec<String> {
+pub(crate) fn strings(json: &str) -> Vec<String> {
     let (mut strings, mut current) = (Vec::new(), None::<String>);
     let mut characters = json.chars();
     while let Some(character) = characters.next() {

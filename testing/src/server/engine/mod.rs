@@ -70,6 +70,7 @@ mod versions;
 mod visibility;
 mod waiters;
 mod worker;
+mod worker_builds;
 mod worker_commands;
 mod workflow_task;
 mod workflow_task_poll;

@@ -184,6 +184,7 @@ fn capabilities() -> Capabilities {
         async_update: true,
         worker_heartbeats: true,
         worker_commands: true,
+        reported_problems_search_attribute: true,
         worker_poll_complete_on_shutdown: true,
         workflow_task_completion_pagination: true,
         ..Default::default()

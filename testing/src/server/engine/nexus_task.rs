@@ -12,7 +12,7 @@ use super::nexus_completion::{CALLBACK_TOKEN, CALLBACK_URL};
 use super::nexus_endpoint::milliseconds;
 use super::nexus_link::{event_url, links_of_handler};
 use super::nexus_operation::{End, Purpose, Stage, cause};
-use super::task_queue::{Poll, QueueKind, Task};
+use super::task_queue::{About, Poll, QueueKind, Task};
 use super::token::NexusTaskToken;
 use super::waiters::{Step, WaiterId};
 
@@ -36,17 +36,21 @@ impl Engine {
         let commands = request.task_queue.as_ref().is_some_and(of_commands);
         let kind = if commands { QueueKind::WorkerCommands } else { QueueKind::Nexus };
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), kind)?;
+        #[expect(deprecated, reason = "workers still send it and the real server still tells it")]
+        let capabilities = request.worker_version_capabilities;
+        let about = About { capabilities, deployment_options: request.deployment_options, rate: None };
         let poll = Poll {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky: false,
             version: None,
             control_task_queue: String::new(),
+            about,
         };
         if self.shut_down.include(&poll, self.now.wall) {
             return Ok(Step::Done(Default::default()));
         }
-        self.queues.note_poll(&key, &poll.identity, self.now.wall);
+        self.queues.note_poll(&key, &poll, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_nexus_task(&task) {
                 return Ok(Step::Done(response));

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::api::{enums, service, taskqueue};
 use super::errors::Error;
-use super::task_queue::{Poll, QueueKey, QueueKind, Task};
+use super::task_queue::{About, Poll, QueueKey, QueueKind, Task};
 use super::versions;
 use super::waiters::{Step, Waiter, WaiterId, WaitingPoll};
 
@@ -15,18 +15,21 @@ impl Engine {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Workflow)?;
         let sticky = request.task_queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky);
         #[expect(deprecated, reason = "workers still send it and the real server still records it")]
-        let version = versions::stamp(request.worker_version_capabilities, request.deployment_options.as_ref());
+        let capabilities = request.worker_version_capabilities;
+        let version = versions::stamp(capabilities.clone(), request.deployment_options.as_ref());
+        let about = About { capabilities, deployment_options: request.deployment_options, rate: None };
         let poll = Poll {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky,
             version,
             control_task_queue: String::new(),
+            about,
         };
         if self.shut_down.include(&poll, self.now.wall) {
             return Ok(Step::Done(Default::default()));
         }
-        self.queues.note_poll(&key, &poll.identity, self.now.wall);
+        self.queues.note_poll(&key, &poll, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_workflow_task(&task, &poll) {
                 return Ok(Step::Done(response));
@@ -40,17 +43,24 @@ impl Engine {
         request: service::PollActivityTaskQueueRequest,
     ) -> Result<Step<service::PollActivityTaskQueueResponse>, Error> {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Activity)?;
+        #[expect(deprecated, reason = "workers still send it and the real server still tells it")]
+        let about = About {
+            capabilities: request.worker_version_capabilities,
+            deployment_options: request.deployment_options,
+            rate: request.task_queue_metadata.and_then(|metadata| metadata.max_tasks_per_second),
+        };
         let poll = Poll {
             identity: request.identity,
             worker_instance_key: request.worker_instance_key,
             sticky: false,
             version: None,
             control_task_queue: request.worker_control_task_queue,
+            about,
         };
         if self.shut_down.include(&poll, self.now.wall) {
             return Ok(Step::Done(Default::default()));
         }
-        self.queues.note_poll(&key, &poll.identity, self.now.wall);
+        self.queues.note_poll(&key, &poll, self.now.wall);
         while let Some(task) = self.next_task(&key) {
             if let Some(response) = self.hand_out_activity(&task, &poll) {
                 return Ok(Step::Done(response));
@@ -79,7 +89,7 @@ impl Engine {
         if task.is_none() && waiting.ended {
             return Step::Done(T::default());
         }
-        self.queues.note_poll(&waiting.queue, &waiting.poll.identity, self.now.wall);
+        self.queues.note_poll(&waiting.queue, &waiting.poll, self.now.wall);
         while let Some(offered) = task.or_else(|| self.next_task(&waiting.queue)) {
             let response = if self.is_wanted(&offered) { hand_out(self, &offered, &waiting.poll) } else { None };
             if let Some(response) = response {

@@ -72,7 +72,7 @@ impl Transaction<'_> {
             Attributes::WorkflowExecutionStartedEventAttributes(mut a) => self.inherit_reset_points(&mut a, happened),
             Attributes::WorkflowTaskCompletedEventAttributes(a) => {
                 state.previous_started_event_id = a.started_event_id;
-                self.note_reset_point(event_id, &a);
+                self.note_answer(event_id, &a);
             }
             Attributes::WorkflowExecutionSignaledEventAttributes(a) => {
                 state.signal_count += 1;

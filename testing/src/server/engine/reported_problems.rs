@@ -1,6 +1,7 @@
 //! Workflow tasks that fail again and again: the search attribute `TemporalReportedProblems` says so, until one completes.
 
 use super::api::{common, enums};
+use super::search_attributes::keyword_list;
 use super::transaction::Transaction;
 
 const SEARCH_ATTRIBUTE: &str = "TemporalReportedProblems";
@@ -52,19 +53,10 @@ impl Transaction<'_> {
 impl Problem {
     /// A list of keywords, as the real server writes it.
     fn payload(self) -> common::Payload {
-        let data = match self {
-            Self::Failed(cause) => {
-                format!(r#"["category=WorkflowTaskFailed","cause=WorkflowTaskFailedCause{cause:?}"]"#)
-            }
-            Self::TimedOut(kind) => {
-                format!(r#"["category=WorkflowTaskTimedOut","cause=WorkflowTaskTimedOutCause{kind:?}"]"#)
-            }
+        let (category, cause) = match self {
+            Self::Failed(cause) => ("WorkflowTaskFailed", format!("{cause:?}")),
+            Self::TimedOut(kind) => ("WorkflowTaskTimedOut", format!("{kind:?}")),
         };
-        let metadata = [("encoding", "json/plain"), ("type", "KeywordList")];
-        common::Payload {
-            metadata: metadata.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec())).into(),
-            data: data.into_bytes(),
-            ..Default::default()
-        }
+        keyword_list(&[format!("category={category}"), format!("cause={category}Cause{cause}")])
     }
 }

@@ -30,9 +30,13 @@ impl Transaction<'_> {
         self.state().reset_points = points.points.iter().filter(is_alive).cloned().collect();
     }
 
-    /// Notes an answer, which is that event, if no worker of its build has answered before.
+    /// Notes an answer, which is that event, if no worker of its build has answered before; returns whether it did.
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
-    pub(crate) fn note_reset_point(&mut self, event_id: i64, answer: &history::WorkflowTaskCompletedEventAttributes) {
+    pub(crate) fn note_reset_point(
+        &mut self,
+        event_id: i64,
+        answer: &history::WorkflowTaskCompletedEventAttributes,
+    ) -> bool {
         let deployed = answer.deployment_version.as_ref().map(|version| &version.build_id);
         let build_id = deployed.or(answer.worker_version.as_ref().map(|version| &version.build_id));
         let build_id = build_id.cloned().unwrap_or_default();
@@ -42,7 +46,7 @@ impl Transaction<'_> {
         let is_same =
             |point: &workflow::ResetPointInfo| point.binary_checksum == binary_checksum && point.build_id == build_id;
         if state.reset_points.iter().any(is_same) {
-            return;
+            return false;
         }
         if state.reset_points.len() == MAX_POINTS {
             state.reset_points.remove(0);
@@ -57,6 +61,7 @@ impl Transaction<'_> {
             expire_time: None,
             resettable,
         });
+        true
     }
 }
 

@@ -12,7 +12,7 @@ use super::list_filter;
 
 /// Search attributes that one run has.
 const COUNT_LIMIT: usize = 100;
-const VALUE_LIMIT: usize = 2 * 1024;
+pub(crate) const VALUE_LIMIT: usize = 2 * 1024;
 const TOTAL_LIMIT: usize = 40 * 1024;
 const PREFIX: &str = "Temporal";
 
@@ -63,6 +63,38 @@ const INTERNAL: [(&str, Type); 6] = [
 
 /// Names that are no search attributes and never become any.
 const RESERVED: [&str; 4] = ["NamespaceId", "MemoEncoding", "Memo", "VisibilityTaskKey"];
+
+/// A keyword as the server writes one itself.
+pub(crate) fn keyword(text: &str) -> Payload {
+    written("Keyword", json_string(text))
+}
+
+/// A list of keywords as the server writes one itself.
+pub(crate) fn keyword_list<T: AsRef<str>>(texts: &[T]) -> Payload {
+    let texts: Vec<String> = texts.iter().map(|text| json_string(text.as_ref())).collect();
+    written("KeywordList", format!("[{}]", texts.join(",")))
+}
+
+fn written(kind: &str, json: String) -> Payload {
+    let metadata = [("encoding", "json/plain"), ("type", kind)];
+    Payload {
+        metadata: metadata.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec())).into(),
+        data: json.into_bytes(),
+        ..Default::default()
+    }
+}
+
+/// A text as the real server writes it in JSON.
+fn json_string(text: &str) -> String {
+    let escaped = text.chars().map(|character| match character {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '<' | '>' | '&' => format!("\\u{:04x}", u32::from(character)),
+        control if control.is_control() => format!("\\u{:04x}", u32::from(control)),
+        other => other.to_string(),
+    });
+    format!("\"{}\"", escaped.collect::<String>())
+}
 
 /// The search attributes that were registered with one namespace.
 #[derive(Clone, Debug, Default)]

@@ -13,6 +13,8 @@ impl Engine {
             capabilities: Some(Capabilities {
                 signal_and_query_header: true,
                 internal_error_differentiation: true,
+                // Without it workers tell their build as a checksum, which a real server hears from none of them.
+                build_id_based_versioning: true,
                 activity_failure_include_heartbeat: true,
                 encoded_failure_attributes: true,
                 upsert_memo: true,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Engine;
-use super::api::common;
+use super::api::{common, deployment};
 use super::execution::ExecutionId;
 use super::nexus_operation::Purpose;
 use super::query::QueryId;
@@ -54,6 +54,23 @@ pub(crate) struct Poll {
     pub(crate) version: Option<common::WorkerVersionStamp>,
     /// Where the worker takes commands, if it takes some.
     pub(crate) control_task_queue: String,
+    pub(crate) about: About,
+}
+
+/// The words of a worker about itself, for those who ask about its queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) capabilities: Option<common::WorkerVersionCapabilities>,
+    pub(crate) deployment_options: Option<deployment::WorkerDeploymentOptions>,
+    /// So many tasks a second at most; `None` if it does not say.
+    pub(crate) rate: Option<f64>,
+}
+
+/// A worker that was seen at a queue, at its last poll there.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: Time,
+    pub(crate) about: About,
 }
 
 /// All queues.
@@ -69,7 +86,7 @@ struct Queue {
     pollers: VecDeque<WaiterId>,
     /// When a worker was last seen, on the machine's clock.
     last_poll: Option<Time>,
-    identities: BTreeMap<String, Time>,
+    identities: BTreeMap<String, Seen>,
     /// So many workers are about to poll it.
     promised: u32,
     /// Tasks waited and nobody polled: they hold the clock no more.
@@ -77,11 +94,11 @@ struct Queue {
 }
 
 impl TaskQueues {
-    pub(crate) fn note_poll(&mut self, key: &QueueKey, identity: &str, wall: Time) {
+    pub(crate) fn note_poll(&mut self, key: &QueueKey, poll: &Poll, wall: Time) {
         let queue = self.queues.entry(key.clone()).or_default();
         queue.last_poll = Some(wall);
         queue.deserted = false;
-        queue.identities.insert(identity.to_owned(), wall);
+        queue.identities.insert(poll.identity.clone(), Seen { at: wall, about: poll.about.clone() });
     }
 
     /// A worker is about to poll this queue, or is not any more.
@@ -137,10 +154,10 @@ impl TaskQueues {
         })
     }
 
-    /// The workers seen at a queue with the time of their last poll, and how many tasks wait.
-    pub(crate) fn describe(&self, key: &QueueKey) -> (Vec<(String, Time)>, usize) {
+    /// The workers seen at a queue by their identities, and how many tasks wait.
+    pub(crate) fn describe(&self, key: &QueueKey) -> (Vec<(String, Seen)>, usize) {
         let Some(queue) = self.queues.get(key) else { return (Vec::new(), 0) };
-        let pollers = queue.identities.iter().map(|(identity, seen)| (identity.clone(), *seen)).collect();
+        let pollers = queue.identities.iter().map(|(identity, seen)| (identity.clone(), seen.clone())).collect();
         (pollers, queue.backlog.len())
     }
 

@@ -71,11 +71,39 @@ impl Execution {
         self.state.start.versioning_override.as_ref()?.r#override.as_ref()
     }
 
-    fn last_answer(&self) -> Option<&history::WorkflowTaskCompletedEventAttributes> {
+    pub(crate) fn last_answer(&self) -> Option<&history::WorkflowTaskCompletedEventAttributes> {
         self.history.events.iter().rev().find_map(|event| match &event.attributes {
             Some(Attributes::WorkflowTaskCompletedEventAttributes(answer)) => Some(answer),
             _ => None,
         })
+    }
+}
+
+/// The versioning of a run as its search attributes tell it: somebody's choice for it comes before what its last answer
+/// says.
+pub(crate) struct Shown {
+    pub(crate) behavior: VersioningBehavior,
+    pub(crate) version: Option<WorkerDeploymentVersion>,
+    /// The name of the deployment, which a worker tells also without a version.
+    pub(crate) deployment: String,
+}
+
+impl Shown {
+    pub(crate) fn of(execution: &Execution, answer: &history::WorkflowTaskCompletedEventAttributes) -> Self {
+        let answered = answer.deployment_version.as_ref();
+        let (behavior, version) = match execution.chosen() {
+            Some(Override::Pinned(pinned)) => (VersioningBehavior::Pinned, pinned.version.clone()),
+            Some(Override::OneTime(once)) if once.target_deployment_version.as_ref() != answered => {
+                (VersioningBehavior::Pinned, once.target_deployment_version.clone())
+            }
+            Some(Override::AutoUpgrade(true)) => (VersioningBehavior::AutoUpgrade, answered.cloned()),
+            Some(Override::AutoUpgrade(false) | Override::OneTime(_)) | None => {
+                (answer.versioning_behavior(), answered.cloned())
+            }
+        };
+        let version = version.filter(|_| behavior != VersioningBehavior::Unspecified);
+        let deployment = version.as_ref().map_or(&answer.worker_deployment_name, |version| &version.deployment_name);
+        Self { behavior, deployment: deployment.clone(), version }
     }
 }
 

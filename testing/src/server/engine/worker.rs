@@ -13,6 +13,9 @@ use super::waiters::WaiterId;
 /// A worker that has shut down is remembered for so long: a poll that was on its way is not held.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
+/// The tasks a second of a worker that does not limit them, as a real server tells it.
+const UNLIMITED_RATE: f64 = 100_000.0;
+
 /// The instance keys of workers that have shut down, with the wall time until which they are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct ShutDownWorkers {
@@ -92,13 +95,17 @@ impl Engine {
         let queue = queue.ok_or_else(|| Error::invalid_argument("TaskQueue is not set on request."))?;
         let kind = match request.task_queue_type() {
             enums::TaskQueueType::Activity => QueueKind::Activity,
-            _ => QueueKind::Workflow,
+            enums::TaskQueueType::Nexus => QueueKind::Nexus,
+            enums::TaskQueueType::Workflow | enums::TaskQueueType::Unspecified => QueueKind::Workflow,
         };
         let (pollers, backlog) = self.queues.describe(&QueueKey { namespace_id, name: queue.name.clone(), kind });
+        #[expect(deprecated, reason = "the real server still tells the capabilities")]
         let pollers = pollers.into_iter().map(|(identity, seen)| taskqueue::PollerInfo {
-            last_access_time: Some(seen.proto()),
+            last_access_time: Some(seen.at.proto()),
             identity,
-            ..Default::default()
+            rate_per_second: seen.about.rate.unwrap_or(UNLIMITED_RATE),
+            worker_version_capabilities: seen.about.capabilities,
+            deployment_options: seen.about.deployment_options,
         });
         let stats = taskqueue::TaskQueueStats {
             approximate_backlog_count: i64::try_from(backlog).unwrap_or(i64::MAX),

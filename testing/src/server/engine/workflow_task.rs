@@ -222,7 +222,7 @@ impl Transaction<'_> {
         attributes.started_event_id = task.started_event_id;
         self.state().task_attempt = 1;
         self.state().previous_started_event_id = task.started_event_id;
-        self.note_reset_point(self.execution.next_event_id(), &attributes);
+        self.note_answer(self.execution.next_event_id(), &attributes);
         self.record(attributes)
     }
 

@@ -49,6 +49,7 @@ impl Engine {
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
+        check_behavior(&request)?;
         match self.take_completion_page(id, &task, &mut request)? {
             Page::Intermediate => return Ok(service::RespondWorkflowTaskCompletedResponse::default()),
             Page::TooMuch => return Err(self.refuse_pages(id, &task, request.identity)),
@@ -262,6 +263,22 @@ impl Transaction<'_> {
     }
 }
 
+/// Only a versioned worker says how its workflows are versioned.
+#[expect(deprecated, reason = "workers may still name their deployment in the older field")]
+fn check_behavior(request: &service::RespondWorkflowTaskCompletedRequest) -> Result<(), Error> {
+    let says_so = request.versioning_behavior() != enums::VersioningBehavior::Unspecified;
+    let versioned = request.deployment.is_some() || request.deployment_options.as_ref().is_some_and(is_versioned);
+    if says_so && !versioned {
+        let text = "versioning behavior cannot be specified without deployment options being set with versioned mode";
+        return Err(Error::invalid_argument(text));
+    }
+    Ok(())
+}
+
+fn is_versioned(options: &deployment::WorkerDeploymentOptions) -> bool {
+    options.worker_versioning_mode() == enums::WorkerVersioningMode::Versioned
+}
+
 /// The worker asks for another task because its local work takes longer.
 fn is_heartbeat(request: &service::RespondWorkflowTaskCompletedRequest) -> bool {
     request.force_create_new_workflow_task && request.commands.is_empty() && request.messages.is_empty()
@@ -279,7 +296,8 @@ fn sticky(request: &service::RespondWorkflowTaskCompletedRequest) -> Option<Stic
 fn completed_attributes(
     request: &service::RespondWorkflowTaskCompletedRequest,
 ) -> history::WorkflowTaskCompletedEventAttributes {
-    let deployment = request.deployment_options.as_ref().and_then(deployment_version);
+    let options = request.deployment_options.as_ref();
+    let deployment = options.and_then(deployment_version);
     history::WorkflowTaskCompletedEventAttributes {
         identity: request.identity.clone(),
         binary_checksum: request.binary_checksum.clone(),
@@ -287,7 +305,7 @@ fn completed_attributes(
         sdk_metadata: request.sdk_metadata.clone(),
         metering_metadata: request.metering_metadata,
         versioning_behavior: request.versioning_behavior,
-        worker_deployment_name: deployment.as_ref().map(|version| version.deployment_name.clone()).unwrap_or_default(),
+        worker_deployment_name: options.map(|options| options.deployment_name.clone()).unwrap_or_default(),
         deployment_version: deployment,
         ..Default::default()
     }
@@ -295,8 +313,7 @@ fn completed_attributes(
 
 /// The version that a versioned worker belongs to. This server only notes it: it hands tasks to workers of any version.
 fn deployment_version(options: &deployment::WorkerDeploymentOptions) -> Option<deployment::WorkerDeploymentVersion> {
-    let versioned = options.worker_versioning_mode() == enums::WorkerVersioningMode::Versioned;
-    versioned.then(|| deployment::WorkerDeploymentVersion {
+    is_versioned(options).then(|| deployment::WorkerDeploymentVersion {
         build_id: options.build_id.clone(),
         deployment_name: options.deployment_name.clone(),
     })
