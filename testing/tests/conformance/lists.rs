@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use abide::SearchAttributeKey;
+use abide::client::WorkflowCount;
 use abide::prelude::*;
 
 use crate::arm::{Arm, Outcome, compare, until};
@@ -26,12 +27,13 @@ async fn listed(ctx: &WorkflowContext, ends: bool) -> Result<(), WorkflowError> 
 }
 
 /// What a query selects among the three runs of a body: `a` has completed, `b` and `c` run, `c` has no attributes.
-const SELECTED: [(&str, &str); 47] = [
+const SELECTED: [(&str, &str); 48] = [
     ("WorkflowType = 'listed'", "abc"),
     ("WorkflowType != 'listed'", ""),
     ("WorkflowType IN ('other', 'listed')", "abc"),
     ("WorkflowType NOT IN ('other')", "abc"),
     ("ExecutionStatus = 'Completed'", "a"),
+    ("ExecutionStatus = 'WORKFLOW_EXECUTION_STATUS_COMPLETED'", "a"),
     ("ExecutionStatus = 1", "bc"),
     ("ExecutionStatus != \"Running\"", "a"),
     ("ExecutionStatus IN ('Running', 'Failed')", "bc"),
@@ -77,12 +79,22 @@ const SELECTED: [(&str, &str); 47] = [
 ];
 
 /// Queries that are refused, and what is said of them.
-const REFUSED: [(&str, &str); 17] = [
+const REFUSED: [(&str, &str); 25] = [
     ("WorkflowType =", "invalid query: malformed SQL query: syntax error"),
     ("WorkflowType = 'x", "invalid query: malformed SQL query: syntax error"),
     ("(WorkflowType = 'x'", "invalid query: malformed SQL query: syntax error"),
     ("WorkflowType", "invalid query: invalid expression: incomplete expression"),
     ("WorkflowType = 'x' ORDER BY StartTime", "invalid query: operation is not supported: 'ORDER BY' clause"),
+    ("WorkflowType = 'x' ORDER BY Nowhere DESC", "invalid query: invalid search attribute: Nowhere"),
+    ("GROUP BY Nowhere", "invalid query: invalid search attribute: Nowhere"),
+    (
+        "GROUP BY TestKeyword",
+        "invalid query: operation is not supported: 'GROUP BY' clause is not supported for search attribute TestKeyword",
+    ),
+    (
+        "WorkflowType = 'x' GROUP BY ExecutionStatus, WorkflowType",
+        "invalid query: operation is not supported: 'GROUP BY' clause supports only a single field",
+    ),
     ("WorkflowType = 'x' LIMIT 5", "invalid query: operation is not supported: 'LIMIT' clause"),
     (
         "WorkflowType = listed",
@@ -91,6 +103,24 @@ const REFUSED: [(&str, &str); 17] = [
     ),
     ("ExecutionStatus = 'Gone'", "invalid query: invalid expression: invalid ExecutionStatus value 'Gone'"),
     ("ExecutionStatus = 77", "invalid query: invalid expression: invalid ExecutionStatus value 77"),
+    (
+        "ExecutionStatus = 1.5",
+        "invalid query: invalid expression: unexpected value type float64 for search attribute ExecutionStatus",
+    ),
+    (
+        "ExecutionStatus = true",
+        "invalid query: invalid expression: invalid value type for search attribute ExecutionStatus of type Keyword: true \
+         (type: bool)",
+    ),
+    (
+        "ExecutionDuration > 1.5",
+        "invalid query: invalid expression: unexpected value type float64 for search attribute ExecutionDuration",
+    ),
+    (
+        "TestKeyword LIKE 'red%'",
+        "invalid query: operation is not supported: operator 'LIKE' not supported for Keyword type search attribute \
+         'TestKeyword'",
+    ),
     ("StartTime > 'yesterday'", "invalid query: invalid expression: unable to parse datetime 'yesterday'"),
     ("StartTime STARTS_WITH '2026'", "invalid query: invalid expression: unable to parse datetime '2026'"),
     (
@@ -136,6 +166,16 @@ async fn selected(arm: &Arm, query: &str) -> Result<String, Failed> {
     Ok(found.into_iter().collect())
 }
 
+/// The counts of a query with GROUP BY ExecutionStatus.
+fn by_status(count: &WorkflowCount) -> Result<Vec<String>, Failed> {
+    let mut all = Vec::new();
+    for group in count.groups() {
+        all.push(format!("{} {}", group.count(), group.value::<String>(0)?.unwrap_or_default()));
+    }
+    all.sort();
+    Ok(all)
+}
+
 async fn start_three(arm: &Arm) -> Outcome {
     let start = |name: &str, ends| {
         let id = format!("{}-{name}", arm.id());
@@ -174,6 +214,12 @@ async fn queries_select_the_same_runs_and_are_refused_alike() -> Outcome {
                 for (query, expected) in SELECTED {
                     assert_eq!(selected(&arm, query).await?, expected, "{query}");
                 }
+                let query = format!("WorkflowId STARTS_WITH '{}' GROUP BY ExecutionStatus", arm.id());
+                assert_eq!(
+                    arm.client.list(query.clone()).next().await?.map(|info| info.status().is_open()),
+                    Some(true)
+                );
+                assert_eq!(by_status(&arm.client.count(query).await?)?, ["1 Completed", "2 Running"]);
                 for (query, expected) in REFUSED {
                     let error = arm.client.count(query).await.expect_err(query);
                     assert!(error.to_string().contains(expected), "{query}: {error}");

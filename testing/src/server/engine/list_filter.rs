@@ -296,6 +296,10 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
             // No run starts with a number: what takes numbers refuses the operator.
             _ => Check::In(Vec::new()),
         },
+        Test::Like(literal) => {
+            known(literal)?;
+            Check::In(Vec::new())
+        }
         Test::IsNull => Check::IsNull,
     };
     refused.map_or(Ok(check), Err)
@@ -310,6 +314,7 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
         Test::Compare(Operator::Greater, _) => (">", !matches_by_search(kind)),
         Test::Compare(Operator::GreaterOrEqual, _) => (">=", !matches_by_search(kind)),
         Test::In(_) => (if negated { "NOT IN" } else { "IN" }, kind != Kind::Text),
+        Test::Like(_) => (if negated { "NOT LIKE" } else { "LIKE" }, false),
         Test::StartsWith(_) => {
             let known = matches!(kind, Kind::Keyword | Kind::Status);
             (if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }, known)
@@ -321,7 +326,14 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
 /// The value of a literal that is compared with an attribute of this type.
 fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
     match (kind, literal) {
-        (Kind::Status, literal) => status(literal),
+        (Kind::Status, Literal::Text(name)) => status(|status| name_is(status, &name), format!("'{name}'")),
+        (Kind::Status, Literal::Int(value)) => {
+            status(|status| i64::from(i32::from(status)) == value, value.to_string())
+        }
+        (Kind::Status | Kind::Duration, Literal::Double(_)) => {
+            let text = format!("unexpected value type float64 for search attribute {name}");
+            Err(invalid(format!("invalid expression: {text}")))
+        }
         (Kind::Duration, Literal::Text(text)) => duration(&text).map(Value::Int).ok_or_else(|| {
             invalid(format!("invalid expression: invalid duration value for search attribute {name}: {text}"))
         }),
@@ -359,7 +371,7 @@ fn name_of(kind: Kind) -> String {
     }
 }
 
-fn status(literal: Literal) -> Result<Value, Error> {
+fn status(is_meant: impl Fn(Status) -> bool, written: String) -> Result<Value, Error> {
     let all = [
         Status::Unspecified,
         Status::Running,
@@ -371,17 +383,14 @@ fn status(literal: Literal) -> Result<Value, Error> {
         Status::TimedOut,
         Status::Paused,
     ];
-    let number = |status: Status| i64::from(i32::from(status));
-    let (found, text) = match literal {
-        Literal::Text(name) => (all.into_iter().find(|status| format!("{status:?}") == name), format!("'{name}'")),
-        Literal::Int(value) => (all.into_iter().find(|status| number(*status) == value), value.to_string()),
-        Literal::Double(_) | Literal::Bool(_) => {
-            let text = "invalid expression: unexpected value type for search attribute ExecutionStatus";
-            return Err(invalid(text));
-        }
-    };
-    let found = found.ok_or_else(|| invalid(format!("invalid expression: invalid ExecutionStatus value {text}")))?;
-    Ok(Value::Int(number(found)))
+    let found = all.into_iter().find(|status| is_meant(*status));
+    let found = found.ok_or_else(|| invalid(format!("invalid expression: invalid ExecutionStatus value {written}")))?;
+    Ok(Value::Int(i64::from(i32::from(found))))
+}
+
+/// A status has a short name and one that says of which enum it is.
+fn name_is(status: Status, name: &str) -> bool {
+    format!("{status:?}") == name || status.as_str_name() == name
 }
 
 /// Nanoseconds of `90s`, `2d`, `01:30:00` or a plain number of nanoseconds.

@@ -1,7 +1,7 @@
 //! The queries of lists and counts, read: `WorkflowType = 'Order' AND (StartTime > '2026-01-01T00:00:00Z' OR NOT Paid = true)`.
 //!
 //! ```text
-//! query      = [ or ]
+//! query      = [ or ] [ GROUP BY names ] [ ORDER BY names ]
 //! or         = and { OR and }
 //! and        = not { AND not }
 //! not        = NOT not | '(' or ')' | condition
@@ -40,6 +40,8 @@ pub(crate) enum Test {
     In(Vec<Literal>),
     Between(Literal, Literal),
     StartsWith(Literal),
+    /// SQL knows it, lists do not.
+    Like(Literal),
     IsNull,
 }
 
@@ -61,17 +63,35 @@ pub(crate) enum Literal {
     Bool(bool),
 }
 
-/// Reads a query; `None` if it is empty and selects everything.
-pub(crate) fn parse(query: &str) -> Result<Option<Query>, Error> {
+/// A query as it was written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Written {
+    /// Nothing selects everything.
+    pub(crate) selects: Option<Query>,
+    /// The names behind GROUP BY.
+    pub(crate) group_by: Vec<String>,
+    /// The names behind ORDER BY.
+    pub(crate) order_by: Vec<String>,
+}
+
+/// Reads a query.
+pub(crate) fn parse(query: &str) -> Result<Written, Error> {
     let mut parser = Parser { query, tokens: tokens(query)?, next: 0, depth: 0 };
-    parser.refuse_clauses()?;
-    if parser.tokens.is_empty() {
-        return Ok(None);
+    let mut written = Written::default();
+    if !parser.at_clause() && parser.peek().is_some() {
+        written.selects = Some(parser.or()?);
     }
-    let parsed = parser.or()?;
-    parser.refuse_clauses()?;
+    if parser.takes_keyword("GROUP") {
+        written.group_by = parser.names()?;
+    }
+    if parser.takes_keyword("ORDER") {
+        written.order_by = parser.names()?;
+    }
+    if parser.takes_keyword("LIMIT") {
+        return Err(invalid("operation is not supported: 'LIMIT' clause"));
+    }
     match parser.peek() {
-        None => Ok(Some(parsed)),
+        None => Ok(written),
         Some(_) => Err(parser.malformed()),
     }
 }
@@ -135,12 +155,7 @@ impl Parser<'_> {
     }
 
     fn condition(&mut self) -> Result<Condition, Error> {
-        let name = match self.peek() {
-            Some(Token::Name(name)) => name.clone(),
-            Some(Token::Word(name)) if !is_keyword(name) => name.clone(),
-            _ => return Err(self.malformed()),
-        };
-        self.next += 1;
+        let name = self.name()?;
         if self.takes_keyword("IS") {
             let negated = self.takes_keyword("NOT");
             self.expect_keyword("NULL")?;
@@ -155,6 +170,8 @@ impl Parser<'_> {
             Test::Between(from, self.value()?)
         } else if self.takes_keyword("STARTS_WITH") {
             Test::StartsWith(self.value()?)
+        } else if self.takes_keyword("LIKE") {
+            Test::Like(self.value()?)
         } else if negated {
             return Err(self.malformed());
         } else {
@@ -209,16 +226,33 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    /// What SQL has and lists do not.
-    fn refuse_clauses(&self) -> Result<(), Error> {
-        let Some(Token::Word(word)) = self.peek() else { return Ok(()) };
-        let clause = word.to_ascii_uppercase();
-        let clause = match clause.as_str() {
-            "ORDER" | "GROUP" => format!("{clause} BY"),
-            "LIMIT" => clause,
-            _ => return Ok(()),
+    /// A clause begins that stands behind the conditions.
+    fn at_clause(&self) -> bool {
+        let clauses = ["GROUP", "ORDER", "LIMIT"];
+        matches!(self.peek(), Some(Token::Word(word)) if clauses.iter().any(|clause| word.eq_ignore_ascii_case(clause)))
+    }
+
+    /// `BY name [ASC | DESC] {, name [ASC | DESC]}`
+    fn names(&mut self) -> Result<Vec<String>, Error> {
+        self.expect_keyword("BY")?;
+        let mut names = vec![self.name()?];
+        let directed = |parser: &mut Self| parser.takes_keyword("ASC") || parser.takes_keyword("DESC");
+        directed(self);
+        while self.takes_symbol(",") {
+            names.push(self.name()?);
+            directed(self);
+        }
+        Ok(names)
+    }
+
+    fn name(&mut self) -> Result<String, Error> {
+        let name = match self.peek() {
+            Some(Token::Name(name)) => name.clone(),
+            Some(Token::Word(name)) if !is_keyword(name) => name.clone(),
+            _ => return Err(self.malformed()),
         };
-        Err(invalid(format!("operation is not supported: '{clause}' clause")))
+        self.next += 1;
+        Ok(name)
     }
 
     fn peek(&self) -> Option<&Token> {
@@ -373,6 +407,7 @@ mod tests {
                         Test::In(values) => format!("in {}", values.iter().map(literal).collect::<Vec<_>>().join(" ")),
                         Test::Between(from, to) => format!("between {} {}", literal(from), literal(to)),
                         Test::StartsWith(prefix) => format!("starts with {}", literal(prefix)),
+                        Test::Like(pattern) => format!("like {}", literal(pattern)),
                         Test::IsNull => "is null".to_owned(),
                     };
                     let negated = if condition.negated { " not" } else { "" };
@@ -381,7 +416,13 @@ mod tests {
             }
         }
         match parse(query) {
-            Ok(query) => query.as_ref().map_or_else(|| "everything".to_owned(), show),
+            Ok(written) => {
+                let mut text = written.selects.as_ref().map_or_else(|| "everything".to_owned(), show);
+                for (clause, names) in [("group", written.group_by), ("order", written.order_by)] {
+                    text += &names.iter().map(|name| format!(" {clause} {name}")).collect::<String>();
+                }
+                text
+            }
             Err(error) => error.message,
         }
     }
@@ -400,6 +441,8 @@ mod tests {
             ("a between 1 and 2 and b not between 3 and 4", "(a between 1 2 and b not between 3 4)"),
             ("a starts_with 'x' or b NOT STARTS_WITH 'y'", "(a starts with \"x\" or b not starts with \"y\")"),
             ("a is null and b is not null", "(a is null and b not is null)"),
+            ("A = 'x' group by A, `B`", "A Equal \"x\" group A group B"),
+            ("ORDER BY A DESC, B ASC", "everything order A order B"),
             ("a = true and b = FALSE", "(a Equal true and b Equal false)"),
             ("a = 'it''s' and b = 'a\\'b'", "(a Equal \"it's\" and b Equal \"a'b\")"),
         ] {
@@ -423,8 +466,8 @@ mod tests {
                 "invalid query: operation is not supported: column name on the right side of comparison expression (did \
                  you forget to quote \"b\"?)",
             ),
-            ("A = 'x' ORDER BY A", "invalid query: operation is not supported: 'ORDER BY' clause"),
-            ("order by A", "invalid query: operation is not supported: 'ORDER BY' clause"),
+            ("A = 'x' ORDER A", "invalid query: malformed SQL query: syntax error at the end of \"A = 'x' ORDER A\""),
+            ("group by", "invalid query: malformed SQL query: syntax error at the end of \"group by\""),
             ("A = 'x' limit 5", "invalid query: operation is not supported: 'LIMIT' clause"),
         ] {
             assert_eq!(shown(query), expected, "{query}");

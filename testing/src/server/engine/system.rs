@@ -20,6 +20,7 @@ impl Engine {
                 upsert_memo: true,
                 eager_workflow_start: true,
                 sdk_metadata: true,
+                count_group_by_execution_status: true,
                 ..Default::default()
             }),
         }

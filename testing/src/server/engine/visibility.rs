@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Engine;
+use super::api::service::count_workflow_executions_response::AggregationGroup;
 use super::api::{common, service, workflow};
 use super::describe;
 use super::errors::Error;
 use super::execution::Execution;
 use super::list_filter::Filter;
-use super::list_query;
+use super::list_query::{self, Written, invalid};
+use super::search_attributes::{Registered, keyword};
 
 const PAGE_SIZE: usize = 1000;
 
@@ -37,7 +39,7 @@ impl Engine {
         &self,
         request: &service::ListWorkflowExecutionsRequest,
     ) -> Result<service::ListWorkflowExecutionsResponse, Error> {
-        let found = self.select(&request.namespace, &request.query)?;
+        let (found, _) = self.select(&request.namespace, &request.query)?;
         let size = usize::try_from(request.page_size).ok().filter(|size| (1..=PAGE_SIZE).contains(size));
         let size = size.unwrap_or(PAGE_SIZE);
         let skip = match request.next_page_token.as_slice() {
@@ -59,24 +61,56 @@ impl Engine {
         &self,
         request: &service::CountWorkflowExecutionsRequest,
     ) -> Result<service::CountWorkflowExecutionsResponse, Error> {
-        let count = self.select(&request.namespace, &request.query)?.len();
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        Ok(service::CountWorkflowExecutionsResponse { count, groups: Vec::new() })
+        let (found, grouped) = self.select(&request.namespace, &request.query)?;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let mut by_status: BTreeMap<i32, (String, usize)> = BTreeMap::new();
+        for run in found.iter().filter(|_| grouped) {
+            let status = run.state.status;
+            by_status.entry(status.into()).or_insert((format!("{status:?}"), 0)).1 += 1;
+        }
+        let groups = by_status
+            .into_values()
+            .map(|(status, count)| AggregationGroup { group_values: vec![keyword(&status)], count: number(count) });
+        Ok(service::CountWorkflowExecutionsResponse { count: number(found.len()), groups: groups.collect() })
     }
 
-    /// The runs that a query selects: open ones first, then the latest.
-    fn select(&self, namespace: &str, query: &str) -> Result<Vec<&Execution>, Error> {
+    /// The runs that a query selects, open ones first, then the latest; and whether they are to be counted by status.
+    fn select(&self, namespace: &str, query: &str) -> Result<(Vec<&Execution>, bool), Error> {
         let namespace = self.namespaces.get(namespace)?;
         let runs = || self.executions.iter().filter(|execution| execution.namespace == namespace);
         let known = self.namespaces.search_attributes(&namespace.name)?;
-        let filter = list_query::parse(query)?.map(|query| Filter::new(query, known)).transpose()?;
+        let written = list_query::parse(query)?;
+        let grouped = check_clauses(&written, known)?;
+        let filter = written.selects.map(|query| Filter::new(query, known)).transpose()?;
         let mut found: Vec<&Execution> =
             runs().filter(|run| filter.as_ref().is_none_or(|filter| filter.selects(run))).collect();
         found.sort_by_key(|execution| {
             let state = &execution.state;
             (state.close_time.is_some(), std::cmp::Reverse((state.close_time, state.start_time, execution.id)))
         });
-        Ok(found)
+        Ok((found, grouped))
+    }
+}
+
+/// Checks the clauses beside the selection: only counts by status are there, and a list takes no notice of them.
+fn check_clauses(written: &Written, known: &Registered) -> Result<bool, Error> {
+    let resolve = |name: &String| {
+        known.resolve(name).map(|(name, _)| name).ok_or_else(|| invalid(format!("invalid search attribute: {name}")))
+    };
+    if !written.order_by.is_empty() {
+        written.order_by.iter().try_for_each(|name| resolve(name).map(drop))?;
+        return Err(invalid("operation is not supported: 'ORDER BY' clause"));
+    }
+    match written.group_by.as_slice() {
+        [] => Ok(false),
+        [name] => match resolve(name)?.as_str() {
+            "ExecutionStatus" => Ok(true),
+            name => {
+                let text = format!("'GROUP BY' clause is not supported for search attribute {name}");
+                Err(invalid(format!("operation is not supported: {text}")))
+            }
+        },
+        _ => Err(invalid("operation is not supported: 'GROUP BY' clause supports only a single field")),
     }
 }
 
