@@ -40,6 +40,8 @@ const FIRST_VERSION: &str = "0.1.0";
 pub(crate) struct Flags {
     core: BTreeSet<u32>,
     lang: BTreeSet<u32>,
+    /// Whether the first task that was completed says that all jobs come before the code runs; `None` before that.
+    begun_in_single_batch: Option<bool>,
     sdk_name: String,
     sdk_version: String,
     /// Whether the server stores them at all.
@@ -49,7 +51,8 @@ pub(crate) struct Flags {
 impl Flags {
     pub(crate) fn new(stored: bool) -> Self {
         let (core, lang) = (BTreeSet::new(), BTreeSet::new());
-        Self { core, lang, sdk_name: String::new(), sdk_version: String::new(), stored }
+        let (sdk_name, sdk_version) = (String::new(), String::new());
+        Self { core, lang, begun_in_single_batch: None, sdk_name, sdk_version, stored }
     }
 
     /// Takes in what a WorkflowTaskCompleted event says; fails with a core flag that this version does not know.
@@ -63,6 +66,7 @@ impl Flags {
         }
         self.core.extend(&metadata.core_used_flags);
         self.lang.extend(&metadata.lang_used_flags);
+        self.begun_in_single_batch.get_or_insert(self.lang.contains(&LANG_FLAG_SINGLE_BATCH));
         if !metadata.sdk_name.is_empty() {
             self.sdk_name.clone_from(&metadata.sdk_name);
         }
@@ -79,6 +83,12 @@ impl Flags {
 
     pub(crate) fn has_lang_flag(&self, flag: u32) -> bool {
         self.lang.contains(&flag)
+    }
+
+    /// Whether the run's first task already says that all jobs come before the code runs: the .NET SDK decides that once
+    /// for a run. A flag that another SDK adds later changes nothing there.
+    pub(crate) fn began_in_single_batch(&self) -> bool {
+        self.begun_in_single_batch.unwrap_or_default()
     }
 
     /// Who recorded the history; empty if it does not say.
@@ -166,6 +176,19 @@ mod tests {
         assert_eq!(flags.to_record(), metadata(&[], &[], "", SDK_VERSION), "another version went on with it");
         flags.recorded(&metadata(&[], &[], "temporal-python", SDK_VERSION)).unwrap();
         assert_eq!(flags.to_record(), metadata(&[], &[], SDK_NAME, ""), "another SDK went on with it");
+    }
+
+    #[test]
+    fn the_first_task_says_how_the_run_began() {
+        let begun = |tasks: &[&[u32]]| {
+            let mut flags = Flags::new(true);
+            tasks.iter().for_each(|lang| flags.recorded(&metadata(&[], lang, "", "")).unwrap());
+            flags.began_in_single_batch()
+        };
+        assert!(!begun(&[]));
+        assert!(begun(&[&[2]]));
+        assert!(begun(&[&[1, 2], &[]]));
+        assert!(!begun(&[&[], &[2]]));
     }
 
     #[test]

@@ -274,6 +274,7 @@ impl StateMachines {
                 self.update_accepted_ahead(event.event_id, accepted);
             }
             Some(A::MarkerRecordedEventAttributes(marker)) => self.patch_ahead(event.event_id, marker),
+            Some(A::ActivityTaskScheduledEventAttributes(scheduled)) => self.activity_ahead(&scheduled.activity_id),
             Some(A::UpsertWorkflowSearchAttributesEventAttributes(upsert)) if is_change_version(upsert) => {
                 self.change_version_ahead(event.event_id);
             }
@@ -596,8 +597,9 @@ impl StateMachines {
     }
 
     fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), ReplayError> {
-        let Some(metadata) = &completed.sdk_metadata else { return Ok(()) };
-        self.flags.recorded(metadata).map_err(|flag| {
+        // A task without them is a task too: it may be the first one.
+        let metadata = completed.sdk_metadata.clone().unwrap_or_default();
+        self.flags.recorded(&metadata).map_err(|flag| {
             ReplayError::Malformed(format!(
                 "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this version \
                  of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is \

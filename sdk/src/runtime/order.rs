@@ -59,7 +59,11 @@ pub enum CancellationTie {
     TimerBehindIsCancelled,
     /// A timer is cancelled, whichever came first; every other outcome stays: Python's.
     TimerIsCancelled,
-    /// The wait is cancelled, whatever it is for and whichever came first: Python's with its language flags 1 or 2.
+    /// A timer and an activity are cancelled, whichever came first; every other outcome stays: Python's with its language
+    /// flag 1 alone.
+    TimerAndActivityAreCancelled,
+    /// The wait for a timer or for the end of anything is cancelled, whichever came first: Python's with its language
+    /// flag 2.
     WaitIsCancelled,
 }
 
@@ -70,6 +74,9 @@ pub enum HandlerScope {
     Own,
     /// Nothing; but once it was requested, a handler of a signal that ends as cancelled ends the run: Python's.
     OwnButEndsRun,
+    /// The same; and whoever has waited for a condition since before the request is cancelled when that wait is over, also
+    /// where no request reaches: Python's with its language flag 2.
+    OwnButEndsConditions,
     /// They are cancelled with the main routine, and end the run as it does: TypeScript's, .NET's, Ruby's, and that of
     /// Abide 0.1.0.
     Workflow,
@@ -88,13 +95,15 @@ impl RunOrder {
     /// The order in which the SDK that recorded a history ran its code. Ours for one that is not read: Go, Java, PHP.
     pub(crate) fn of(flags: &Flags) -> Self {
         let flag_2 = flags.has_lang_flag(LANG_FLAG_SINGLE_BATCH);
+        // .NET asks for its flag in a run's first task and stays with the answer.
+        let modern = flags.began_in_single_batch();
         match flags.sdk_name() {
             "temporal-python" => Self::python(flags.has_lang_flag(1), flag_2),
             // Two versions had the behaviour and did not write the flag.
             "temporal-typescript" => Self::typescript(flag_2 || matches!(flags.sdk_version(), "1.11.0" | "1.11.1")),
             "temporal-dotnet" => Self {
-                grouping: if flag_2 { Grouping::Batch } else { Grouping::EachJob },
-                conditions: if flag_2 { ConditionOrder::FirstAtRest } else { ConditionOrder::AllAtRest },
+                grouping: if modern { Grouping::Batch } else { Grouping::EachJob },
+                conditions: if modern { ConditionOrder::FirstAtRest } else { ConditionOrder::AllAtRest },
                 cancellation: CancellationTie::TimerBehindIsCancelled,
                 handlers: HandlerScope::Workflow,
                 ..Self::OURS
@@ -113,12 +122,16 @@ impl RunOrder {
     }
 
     fn python(flag_1: bool, flag_2: bool) -> Self {
-        let tie = if flag_1 || flag_2 { CancellationTie::WaitIsCancelled } else { CancellationTie::TimerIsCancelled };
+        let tie = match (flag_1, flag_2) {
+            (_, true) => CancellationTie::WaitIsCancelled,
+            (true, false) => CancellationTie::TimerAndActivityAreCancelled,
+            (false, false) => CancellationTie::TimerIsCancelled,
+        };
         Self {
             grouping: if flag_2 { Grouping::Batch } else { Grouping::ByRank },
             conditions: ConditionOrder::AllAtRest,
             cancellation: tie,
-            handlers: HandlerScope::OwnButEndsRun,
+            handlers: if flag_2 { HandlerScope::OwnButEndsConditions } else { HandlerScope::OwnButEndsRun },
             ..Self::OURS
         }
     }

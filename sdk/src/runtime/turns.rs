@@ -5,11 +5,12 @@ use std::rc::Rc;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::{TaskError, foreign_wake};
-use super::order::{CancellationTie, Grouping, QueueOrder, RunOrder};
+use super::order::{CancellationTie, Grouping, HandlerScope, QueueOrder, RunOrder};
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::replay::jobs::{Job, Jobs, Message, Outcome};
+use crate::workflow::operation::Operation;
 use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
 
 impl WorkflowRun {
@@ -17,7 +18,11 @@ impl WorkflowRun {
     pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
         let jobs = std::mem::take(&mut self.shared().core.borrow_mut().machines.jobs);
         let order = self.order();
-        self.shared().core.borrow_mut().conditions.order = order.conditions;
+        {
+            let conditions = &mut self.shared().core.borrow_mut().conditions;
+            conditions.order = order.conditions;
+            conditions.end_by_request = order.handlers == HandlerScope::OwnButEndsConditions;
+        }
         self.routines_mut().set_handlers(order.handlers);
         let Jobs { start, random_seed, messages, others, local_activities } = jobs;
         if let Some(seed) = random_seed {
@@ -106,23 +111,22 @@ impl WorkflowRun {
     /// Decides between a request to cancel the workflow and the outcomes that came in the same task.
     fn settle(&self, mut jobs: Vec<Job>, tie: CancellationTie) -> Vec<Job> {
         let Some(at) = jobs.iter().position(|job| matches!(job, Job::CancelWorkflow { .. })) else { return jobs };
-        let (from, timers_only) = match tie {
+        let (from, is_hit): (_, fn(&Operation) -> bool) = match tie {
             CancellationTie::OutcomeStays => return jobs,
-            CancellationTie::TimerBehindIsCancelled => (at, true),
-            CancellationTie::TimerIsCancelled => (0, true),
-            CancellationTie::WaitIsCancelled => (0, false),
+            CancellationTie::TimerBehindIsCancelled => (at, |_| false),
+            CancellationTie::TimerIsCancelled => (0, |_| false),
+            CancellationTie::TimerAndActivityAreCancelled => (0, |operation| operation.is_activity),
+            CancellationTie::WaitIsCancelled => (0, |_| true),
         };
         let core = self.shared().core.borrow();
         for job in &mut jobs[from..] {
             let Job::Resolve { operation, outcome } = job else { continue };
-            let operation = core.operations.get(*operation);
-            let is_hit = |scope| operation.is_some_and(|it| it.is_awaited() && it.scope.is_in(scope));
-            if !is_hit(&self.shared().root_scope) {
-                continue;
-            }
+            let root = &self.shared().root_scope;
+            let awaited = core.operations.get(*operation).filter(|it| it.is_awaited() && it.scope.is_in(root));
+            let Some(operation) = awaited else { continue };
             match outcome {
                 Outcome::Fired => *outcome = Outcome::Cancelled,
-                Outcome::Completed(_) | Outcome::Failed(_) if !timers_only => *outcome = Outcome::cancelled(),
+                Outcome::Completed(_) | Outcome::Failed(_) if is_hit(operation) => *outcome = Outcome::cancelled(),
                 Outcome::Completed(_)
                 | Outcome::Failed(_)
                 | Outcome::Started(_)

@@ -284,7 +284,7 @@ impl<D: ActivityDefinition> Request<D> {
             let state = HandleState::Ended(Some(Box::new(failure)));
             return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
         }
-        let operation = shared.begin_operation();
+        let operation = shared.begin_activity();
         let replaying = shared.core.borrow().machines.replaying;
         // On replay nothing is sent, so nothing is serialized either.
         let body = if replaying { None } else { self.body(&shared, number) };

@@ -42,6 +42,8 @@ pub enum ConditionOrder {
 pub(crate) struct Conditions {
     /// How those that are polled now are asked.
     pub(crate) order: ConditionOrder,
+    /// Whether a wait that is over is cancelled if the workflow's cancellation was requested meanwhile.
+    pub(crate) end_by_request: bool,
     waiting: Vec<Waiting>,
     next_id: u64,
     /// In turn: whether one was found true since they were last asked.
@@ -148,6 +150,8 @@ struct Wait {
     shared: Rc<Shared>,
     id: Option<u64>,
     begun: bool,
+    /// Whether the workflow's cancellation was requested before the wait began.
+    after_request: bool,
     location: &'static Location<'static>,
 }
 
@@ -168,7 +172,8 @@ impl WorkflowContext {
     /// ```
     #[track_caller]
     pub fn wait_until<F: FnMut() -> bool>(&self, condition: F) -> WaitUntil<F> {
-        let wait = Wait { shared: self.shared.clone(), id: None, begun: false, location: Location::caller() };
+        let (shared, location) = (self.shared.clone(), Location::caller());
+        let wait = Wait { shared, id: None, begun: false, after_request: false, location };
         WaitUntil { condition, wait }
     }
 }
@@ -220,7 +225,8 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
         let fired = std::task::ready!(Pin::new(timer).poll(cx));
         this.timer = None;
         this.wait.leave();
-        Poll::Ready(fired.map(|()| false))
+        let ended = this.wait.ended_by_request().map_or(fired, Err);
+        Poll::Ready(ended.map(|()| false))
     }
 }
 
@@ -228,6 +234,9 @@ impl Wait {
     fn poll(&mut self, condition: impl FnMut() -> bool, waker: &Waker) -> Poll<Result<(), Cancelled>> {
         let cancelled = self.shared.cancelled_here();
         let begun = std::mem::replace(&mut self.begun, true);
+        if !begun {
+            self.after_request = self.shared.root_scope.cancelled().is_some();
+        }
         if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {
             return Poll::Ready(Err(Cancelled::new(&**reason)));
         }
@@ -241,7 +250,18 @@ impl Wait {
             self.leave();
             self.shared.core.borrow_mut().conditions.met = true;
         }
-        polled
+        match self.ended_by_request() {
+            Some(cancelled) if polled == Poll::Ready(Ok(())) => Poll::Ready(Err(cancelled)),
+            _ => polled,
+        }
+    }
+
+    /// The cancellation of a wait during which the workflow's cancellation was requested, where it ends by that.
+    fn ended_by_request(&self) -> Option<Cancelled> {
+        if self.after_request || !self.shared.core.borrow().conditions.end_by_request {
+            return None;
+        }
+        self.shared.root_scope.cancelled().map(|reason| Cancelled::new(&*reason))
     }
 
     fn in_turn(

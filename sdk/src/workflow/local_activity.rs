@@ -334,7 +334,7 @@ impl<D: ActivityDefinition> Request<D> {
         if shared.cancelled_here().is_some() {
             return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled())))), seq);
         }
-        let operation = shared.begin_operation();
+        let operation = shared.begin_activity();
         // One whose outcome the history holds is not run, so nothing is serialized for it.
         let recorded = shared.core.borrow().machines.local_activity_is_recorded(seq);
         let task = if recorded { None } else { self.task(shared, seq, attempt) };

@@ -22,7 +22,7 @@ mod local_activity;
 mod local_activity_options;
 mod metadata;
 mod nexus_operation;
-mod operation;
+pub(crate) mod operation;
 mod patch;
 mod random;
 mod search_attributes;

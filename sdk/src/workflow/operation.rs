@@ -19,6 +19,8 @@ pub(crate) struct Operation {
     pub(crate) scope: Rc<Scope>,
     /// Orders operations by their beginning.
     pub(crate) number: u64,
+    /// Whether it is an activity, on a worker or a local one.
+    pub(crate) is_activity: bool,
     state: State,
 }
 
@@ -31,7 +33,7 @@ enum State {
 
 impl Operation {
     pub(crate) fn new(scope: Rc<Scope>, number: u64) -> Self {
-        Self { machine: None, scope, number, state: State::Pending(None) }
+        Self { machine: None, scope, number, is_activity: false, state: State::Pending(None) }
     }
 
     pub(crate) fn is_pending(&self) -> bool {

@@ -126,6 +126,15 @@ impl Shared {
         core.operations.insert(Operation::new(scope, number))
     }
 
+    /// The same, for an activity.
+    pub(crate) fn begin_activity(&self) -> Key {
+        let key = self.begin_operation();
+        if let Some(operation) = self.core.borrow_mut().operations.get_mut(key) {
+            operation.is_activity = true;
+        }
+        key
+    }
+
     /// The run's own namespace.
     pub(crate) fn namespace(&self) -> String {
         self.info.get().map(|info| info.namespace.clone()).unwrap_or_default()

@@ -189,6 +189,9 @@ impl StateMachines {
         location: &'static Location<'static>,
         body: Option<CommandBody>,
     ) -> Key {
+        if request.number == 1 && request.activity_id.is_none() {
+            self.local_activities_follow_the_first_activity();
+        }
         let machine = ActivityMachine {
             state: State::ScheduleCommandCreated,
             request,
@@ -251,7 +254,6 @@ impl StateMachines {
         let command = self.confirm(id, "ActivityTaskScheduled", CommandType::ScheduleActivityTask, recorded)?;
         let ours = self.flags.is_ours();
         let machine = self.activity(command.machine);
-        let is_first = machine.request.number == 1 && machine.request.activity_id.is_none();
         if !machine.is(activity_type, &event.activity_id, ours) {
             let produced = format!("ScheduleActivityTask {}", machine.describe());
             let kind = NondeterminismKind::DifferentIdOrType;
@@ -259,9 +261,6 @@ impl StateMachines {
             return Err(error.produced(produced, command.location).into());
         }
         machine.scheduled_event_id = id;
-        if is_first && event.activity_id == "0" {
-            self.local_activities_count_from_0();
-        }
         self.begun_by(id, command.machine);
         self.activity_event(command.machine, id, "ActivityTaskScheduled", Input::Scheduled).map(drop)
     }

@@ -109,6 +109,8 @@ pub(crate) struct LocalActivities {
     cancels: Vec<u32>,
     /// Whether the history's SDK numbers activities from 0: its markers say one less than is counted here.
     counts_from_0: bool,
+    /// Whether the history has scheduled an activity with id 0 by the end of the task at hand.
+    activity_0_ahead: bool,
     /// Whether the history has markers of old Cores: see [`LocalActivityMachine::is_without_place`].
     any_without_place: bool,
 }
@@ -361,8 +363,21 @@ impl StateMachines {
         Ok(has_place)
     }
 
+    /// Takes note of an activity that the history schedules in answer to the task at hand.
+    pub(crate) fn activity_ahead(&mut self, activity_id: &str) {
+        self.local_activities.activity_0_ahead |= activity_id == "0";
+    }
+
+    /// The code schedules its first activity, and has not chosen its id. If the history calls it 0, the numbers of local
+    /// activities begin there too: those that begin beside it look for their markers before its event is applied.
+    pub(crate) fn local_activities_follow_the_first_activity(&mut self) {
+        if self.replaying && self.local_activities.activity_0_ahead && !self.flags.is_ours() {
+            self.local_activities_count_from_0();
+        }
+    }
+
     /// The history's SDK numbers activities from 0. Markers that were read before anything said so are numbered anew.
-    pub(crate) fn local_activities_count_from_0(&mut self) {
+    fn local_activities_count_from_0(&mut self) {
         let local = &mut self.local_activities;
         if !std::mem::replace(&mut local.counts_from_0, true) {
             local.markers.iter_mut().for_each(|marker| marker.data.seq += 1);

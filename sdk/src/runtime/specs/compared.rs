@@ -5,6 +5,7 @@ use std::future::Future;
 
 use expect_test::{Expect, expect};
 
+use super::child_workflows::Listener;
 use super::harness::{run_of, task};
 use crate::definition::PayloadValue;
 use crate::duration::secs;
@@ -12,11 +13,16 @@ use crate::failure::WorkflowError;
 use crate::replay::text::parse_history;
 use crate::replay::{Input, Output};
 use crate::workflow::WorkflowContext;
-use crate::{ActivityError, activity};
+use crate::{ActivityError, activity, workflow};
 
 #[activity]
 async fn charge(cents: u64) -> Result<String, ActivityError> {
     Ok(format!("charged {cents}"))
+}
+
+#[workflow]
+async fn child(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(())
 }
 
 /// What is said of a history that begins with a task that `flags` says something of: where it parts, if it does.
@@ -129,7 +135,7 @@ fn a_history_that_was_cut_off_right_before_its_end_is_taken_as_core_takes_it() {
             fits
             event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
             event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned, after this statement"#]],
+            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned; its last command was issued here"#]],
     );
 }
 
@@ -197,7 +203,7 @@ fn an_activitys_type_is_compared_always_and_its_id_if_somebody_chose_it() {
 
 #[test]
 fn a_run_whose_sdk_numbers_activities_from_0_goes_on() {
-    // Found in the wild: swift-temporal 1.3.1.
+    // Found in the wild: swift-temporal 1.3.1, as in `replay_histories/inputs.rs`.
     let eight = |ctx: WorkflowContext| async move {
         let activities: Vec<_> =
             (0..8).map(|cents| ctx.activity(charge, cents).start_to_close_timeout(secs(10)).start()).collect();
@@ -212,7 +218,7 @@ fn a_run_whose_sdk_numbers_activities_from_0_goes_on() {
     };
     let rest = "ActivityTaskStarted scheduled=8; ActivityTaskCompleted scheduled=8; b";
     let flags = "flags=1,2,3 sdk=swift-temporal sdk_version=1.3.1";
-    for first in [0, 1, 100] {
+    for first in [1, 100] {
         assert_eq!(verdict(eight, flags, &format!("{}; {rest}", scheduled(first))), "fits");
     }
     let ours = verdict(eight, "sdk=abide", &format!("{}; {rest}", scheduled(0)));
@@ -254,6 +260,54 @@ fn a_local_activity_may_be_numbered_from_0() {
     );
 }
 
+#[test]
+fn a_local_activity_beside_an_activity_may_be_numbered_from_0() {
+    let both = |ctx: WorkflowContext| async move {
+        let activity = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start();
+        let local = ctx.local_activity(charge, 2).start_to_close_timeout(secs(5)).await?;
+        ctx.timer(secs(1)).await?;
+        let later = ctx.local_activity(charge, 3).start_to_close_timeout(secs(5)).await?;
+        ctx.wait_until(|| false).await?;
+        Ok((local, activity.await?, later))
+    };
+    let local_first = |ctx: WorkflowContext| async move {
+        let local = ctx.local_activity(charge, 2).start_to_close_timeout(secs(5)).start();
+        let activity = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start();
+        local.await?;
+        activity.await?;
+        Ok(())
+    };
+    let marker = |seq: u32| {
+        format!(
+            r#"MarkerRecorded name=core_local_activity details.data={{"seq":{seq},"attempt":1,"activity_id":"{seq}","activity_type":"charge","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1}} details.result="done""#
+        )
+    };
+    let activity = |id: &str| format!("ActivityTaskScheduled type=charge id={id}");
+    let beside = |id: &str, one: u32, two: u32| {
+        let fired = "TimerStarted; TimerFired; b; c";
+        format!("{}; {}; {fired}; {}", activity(id), marker(one), marker(two))
+    };
+    check(
+        &[
+            verdict(both, "sdk=swift-temporal", &beside("1", 2, 3)),
+            verdict(both, "sdk=swift-temporal", &beside("0", 1, 2)),
+            verdict(both, "sdk=swift-temporal", &beside("0", 1, 3)),
+            verdict(both, "sdk=abide", &beside("1", 2, 3)),
+            verdict(both, "sdk=abide", &beside("0", 1, 2)),
+            verdict(local_first, "sdk=swift-temporal", &format!("{}; {}", activity("2"), marker(1))),
+            verdict(local_first, "sdk=swift-temporal", &format!("{}; {}", activity("1"), marker(0))),
+        ],
+        expect![[r#"
+            fits
+            fits
+            event 12 MarkerRecorded: local_activity=4 type=charge id=3, not nothing
+            fits
+            event 5 ActivityTaskScheduled: type=charge id=0, not ScheduleActivityTask type=charge id=1
+            fits
+            fits"#]],
+    );
+}
+
 // ---- everything else ---------------------------------------------------------------------------------------------------
 
 #[test]
@@ -274,8 +328,18 @@ fn timers_are_compared_by_number_in_abides_own_histories() {
 #[test]
 fn a_message_to_another_workflow_is_compared_by_what_it_says_and_to_whom() {
     let cancels = |ctx: WorkflowContext| async move { Ok(ctx.external_workflow("other").cancel().await?) };
+    let signals = |ctx: WorkflowContext| async move {
+        Ok(ctx.external_workflow("other").signal(Listener::hear, "hello".into()).await?)
+    };
+    let signal = "SignalExternalWorkflowExecutionInitiated";
     check(
         &[
+            verdict(signals, "", &format!("{signal} workflow_execution=other name=hear")),
+            verdict(signals, "", &format!("{signal} workflow_execution=other name=tell")),
+            verdict(signals, "", &format!("{signal} workflow_execution=another name=hear")),
+            verdict(signals, "flags=none", &format!("{signal} workflow_execution=other name=tell")),
+            verdict(signals, "sdk=temporal-go flags=none", &format!("{signal} workflow_execution=another name=hear")),
+            verdict(cancels, "", "RequestCancelExternalWorkflowExecutionInitiated workflow_execution=another"),
             verdict(cancels, "", "RequestCancelExternalWorkflowExecutionInitiated workflow_execution=other"),
             verdict(
                 cancels,
@@ -285,7 +349,43 @@ fn a_message_to_another_workflow_is_compared_by_what_it_says_and_to_whom() {
         ],
         expect![[r#"
             fits
+            event 5 SignalExternalWorkflowExecutionInitiated: name=tell workflow=other, not SignalExternalWorkflowExecution name=hear workflow=other
+            event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=another, not SignalExternalWorkflowExecution name=hear workflow=other
+            event 5 SignalExternalWorkflowExecutionInitiated: name=tell workflow=other, not SignalExternalWorkflowExecution name=hear workflow=other
+            event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=another, not SignalExternalWorkflowExecution name=hear workflow=other
+            event 5 RequestCancelExternalWorkflowExecutionInitiated: workflow=another, not RequestCancelExternalWorkflowExecution workflow=other
+            fits
             event 5 RequestCancelExternalWorkflowExecutionInitiated: workflow=another, not RequestCancelExternalWorkflowExecution workflow=other"#]],
+    );
+}
+
+#[test]
+fn a_childs_type_is_compared_always_and_its_id_if_the_author_chose_it() {
+    let unnamed = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(child, ()).await?) };
+    let named = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(child, ()).workflow_id("c").await?) };
+    let mut verdicts = Vec::new();
+    for sdk in ["flags=none", "sdk=temporal-go flags=none", "sdk=temporal-python"] {
+        for event in ["type=child workflow_id=c", "type=other workflow_id=c", "type=child workflow_id=d"] {
+            let history = format!("StartChildWorkflowExecutionInitiated {event}");
+            verdicts.push(format!(
+                "{sdk} {event}: {} / {}",
+                verdict(unnamed, sdk, &history),
+                verdict(named, sdk, &history)
+            ));
+        }
+    }
+    check(
+        &verdicts,
+        expect![[r#"
+            flags=none type=child workflow_id=c: fits / fits
+            flags=none type=other workflow_id=c: event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51 / event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=c
+            flags=none type=child workflow_id=d: fits / event 5 StartChildWorkflowExecutionInitiated: type=child id=d, not StartChildWorkflowExecution type=child id=c
+            sdk=temporal-go flags=none type=child workflow_id=c: fits / fits
+            sdk=temporal-go flags=none type=other workflow_id=c: event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51 / event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=c
+            sdk=temporal-go flags=none type=child workflow_id=d: fits / event 5 StartChildWorkflowExecutionInitiated: type=child id=d, not StartChildWorkflowExecution type=child id=c
+            sdk=temporal-python type=child workflow_id=c: fits / fits
+            sdk=temporal-python type=other workflow_id=c: event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51 / event 5 StartChildWorkflowExecutionInitiated: type=other id=c, not StartChildWorkflowExecution type=child id=c
+            sdk=temporal-python type=child workflow_id=d: fits / event 5 StartChildWorkflowExecutionInitiated: type=child id=d, not StartChildWorkflowExecution type=child id=c"#]],
     );
 }
 

@@ -203,3 +203,104 @@ fn handlers_are_cancelled_where_the_recorder_cancels_them() {
         check_workflow_recorded(Order::run, &history, expect!["Idle"]);
     }
 }
+
+/// Its main routine cleans up until a handler has heard the last of it.
+#[workflow(name = "wf")]
+#[derive(Default)]
+struct Cleanup {
+    told: State<bool>,
+    heard: State<&'static str>,
+}
+
+#[workflow_methods]
+impl Cleanup {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+        let _ = ctx.timer(secs(60)).await;
+        ctx.shielded(ctx.wait_until(|| !self.heard.get().is_empty())).await?;
+        Ok(self.heard.get().to_string())
+    }
+
+    #[signal]
+    async fn listen(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.told.get()).await?;
+        self.heard.set("met");
+        Ok(())
+    }
+
+    #[signal]
+    async fn listen_for_a_while(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        let met = ctx.wait_until(|| self.told.get()).timeout(secs(9)).await?;
+        self.heard.set(if met { "met" } else { "timed out" });
+        Ok(())
+    }
+
+    #[signal]
+    fn tell(&self) {
+        self.told.set(true);
+    }
+}
+
+/// Python's flag 2 knows no scopes there: the wait began before the request and is over after it.
+#[test]
+fn a_handlers_condition_ends_as_cancelled_where_the_recorder_ends_it_so() {
+    let (python, python_2) = ("sdk=temporal-python lang=1", "sdk=temporal-python lang=1,2");
+    let completed = "WorkflowExecutionCompleted result=";
+    for (recorder, listen, then, end) in [
+        (python, "listen", "WorkflowExecutionSignaled name=tell", format!("{completed}\"met\"")),
+        (python, "listen_for_a_while", "TimerFired started=10", format!("{completed}\"timed out\"")),
+        (
+            "sdk=abide sdk_version=0.2.0 lang=2",
+            "listen",
+            "WorkflowExecutionSignaled name=tell",
+            format!("{completed}\"met\""),
+        ),
+        (python_2, "listen", "WorkflowExecutionSignaled name=tell", "WorkflowExecutionCanceled".into()),
+        (python_2, "listen_for_a_while", "TimerFired started=10", "WorkflowExecutionCanceled".into()),
+    ] {
+        let tenth = if listen == "listen" { "WorkflowExecutionSignaled name=unheard" } else { "TimerStarted" };
+        let rest = format!(
+            "5 TimerStarted
+             6 WorkflowExecutionSignaled name={listen}
+             7 WorkflowTaskScheduled
+             8 WorkflowTaskStarted
+             9 WorkflowTaskCompleted
+             10 {tenth}
+             11 WorkflowExecutionCancelRequested
+             12 WorkflowTaskScheduled
+             13 WorkflowTaskStarted
+             14 WorkflowTaskCompleted
+             15 TimerCanceled started=5
+             16 {then}
+             17 WorkflowTaskScheduled
+             18 WorkflowTaskStarted
+             19 WorkflowTaskCompleted
+             20 {end}"
+        );
+        let history = after_first_task(&rest)
+            .replace("4 WorkflowTaskCompleted\n", &format!("4 WorkflowTaskCompleted {recorder}\n"));
+        check_workflow_recorded(Cleanup::run, &history, expect!["Idle"]);
+    }
+}
+
+/// One who begins to wait after the request knows of it.
+#[test]
+fn a_condition_that_is_waited_for_since_the_request_ends_as_any_other() {
+    let history = after_first_task(
+        "5 TimerStarted
+         6 WorkflowExecutionCancelRequested
+         7 WorkflowTaskScheduled
+         8 WorkflowTaskStarted
+         9 WorkflowTaskCompleted
+         10 TimerCanceled id=1
+         11 WorkflowExecutionSignaled name=listen
+         12 WorkflowExecutionSignaled name=tell
+         13 WorkflowTaskScheduled
+         14 WorkflowTaskStarted
+         15 WorkflowTaskCompleted
+         16 WorkflowExecutionCompleted result=\"met\"",
+    );
+    let history =
+        history.replace("4 WorkflowTaskCompleted\n", "4 WorkflowTaskCompleted sdk=temporal-python lang=1,2\n");
+    check_workflow_recorded(Cleanup::run, &history, expect!["Idle"]);
+}

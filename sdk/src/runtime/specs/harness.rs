@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_protos::temporal::api::common::v1::Payload;
+use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
@@ -23,7 +23,7 @@ use crate::replay::text::{command_line, message_line, parse_task, update_request
 use crate::replay::{
     HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
 };
-use crate::runtime::{RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
+use crate::runtime::{ReplayedOutcome, RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
 /// The history of a workflow that has just begun.
@@ -162,7 +162,24 @@ fn replay(
         left -= events.len();
         output = run.handle(Input::HistoryPage(HistoryPage { events, next_page_token: token(left > 0) }));
     }
+    if matches!(output, Output::Idle) {
+        check_result(&run, events);
+    }
     text(&output)
+}
+
+/// The core compares no values. A history that holds a result says, in a spec, that the code comes to it.
+#[track_caller]
+fn check_result(run: &WorkflowRun, events: &[HistoryEvent]) {
+    let last = events.last().and_then(|event| event.attributes.as_ref());
+    let Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) = last else { return };
+    let shown = |payloads: &Payloads| {
+        payloads.payloads.iter().map(|payload| payload_text(payload, 200)).collect::<Vec<String>>().join(",")
+    };
+    if let (Some(recorded), Some(ReplayedOutcome::Completed(now))) = (&completed.result, run.replayed_outcome()) {
+        let now = now.as_ref().map(shown).unwrap_or_default();
+        assert_eq!(now, shown(recorded), "left: what the code comes to; right: the history's result");
+    }
 }
 
 /// The output of the last task of a cached run that got its tasks one by one, with the history since the last one.

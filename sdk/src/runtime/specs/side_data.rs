@@ -518,7 +518,7 @@ fn an_empty_deployment_version_hides_no_other() {
         &format!(
             "{FIRST_TASK}
              4 WorkflowTaskCompleted deployment_version.build_id=\"\" worker_version.build_id=\"3\"
-             5 WorkflowExecutionCompleted result=\".3\""
+             5 WorkflowExecutionCompleted result=\":3\""
         ),
         expect!["Idle"],
     );
