@@ -14,7 +14,7 @@ pub struct Nondeterminism {
     event_type: String,
     recorded: String,
     produced: Option<String>,
-    /// What the code waits for instead of producing anything.
+    /// What the code waits for instead of producing anything, or where it is while it produces this.
     waits_for: Option<String>,
     /// What to do next, where the kind alone does not say it.
     next_step: Option<String>,
@@ -54,12 +54,12 @@ impl Nondeterminism {
         Self { kind, event_id, event_type, recorded, produced, waits_for, next_step, location }
     }
 
-    /// Says what the code waits for, and where, if it is not known what it produced.
+    /// Says what the code waits for, and where, if it is not known what it produced or by which statement.
     pub(crate) fn waits_for(&mut self, what: impl Into<String>, location: Option<&'static Location<'static>>) {
-        if self.produced.is_none() {
-            self.waits_for = Some(what.into());
+        if self.produced.is_none() || self.location.is_none() {
+            self.waits_for.get_or_insert_with(|| what.into());
+            self.location = self.location.or(location);
         }
-        self.location = self.location.or(location);
     }
 
     /// Names the event, for what was found out where no event is at hand.
@@ -120,7 +120,8 @@ impl fmt::Display for Nondeterminism {
         writeln!(f, "[TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.")?;
         writeln!(f, "  history:  event {} {}{}", self.event_id, self.event_type, prefixed(": ", &self.recorded))?;
         match (&self.produced, &self.waits_for) {
-            (Some(produced), _) => writeln!(f, "  code now: {produced}")?,
+            (Some(produced), Some(waits_for)) => writeln!(f, "  code now: {produced}; {waits_for}")?,
+            (Some(produced), None) => writeln!(f, "  code now: {produced}")?,
             (None, Some(waits_for)) => writeln!(f, "  code now: produced no command here; {waits_for}")?,
             (None, None) => writeln!(f, "  code now: produced no command here")?,
         }

@@ -1,5 +1,7 @@
 //! Why a workflow task fails, and what the server is told.
 
+use std::panic::Location;
+
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{Command, FailWorkflowExecutionCommandAttributes};
 use abide_protos::temporal::api::enums::v1::{CommandType, WorkflowTaskFailedCause};
@@ -89,6 +91,9 @@ impl From<Panic> for TaskError {
     }
 }
 
+/// Where the code of a run is, as far as it is known: in words, and the statement.
+pub(crate) type CodePlace = (String, &'static Location<'static>);
+
 /// A task that would fail, completed with the end of its workflow instead.
 pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskCompletedMetadata) -> Output {
     let (_, failure) = error.cause_and_failure();
@@ -107,12 +112,15 @@ pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskComplete
     }))
 }
 
-/// Something outside the run woke one of its routines.
-pub(crate) fn foreign_wake(event_id: i64) -> TaskError {
+/// Something outside the run woke one of its routines; `place` is what is known of where the code was.
+pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>) -> TaskError {
     let recorded = "only the workflow's own events may wake its code";
     let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, event_id, "WorkflowTaskStarted", recorded);
-    let produced = "awaited a future that another thread or a timer of the process woke";
-    TaskError::Nondeterminism(Box::new(error.produced(produced, None)))
+    let mut error = error.produced("awaited a future that another thread or a timer of the process woke", None);
+    if let Some((what, location)) = place {
+        error.waits_for(what, Some(location));
+    }
+    TaskError::Nondeterminism(Box::new(error))
 }
 
 pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_queue: &str) -> TaskError {

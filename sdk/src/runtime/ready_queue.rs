@@ -131,6 +131,11 @@ impl ReadyQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Whether somebody else woke a routine, and nobody has taken note of it.
+    pub(crate) fn is_woken_from_elsewhere(&self) -> bool {
+        self.foreign.load(Ordering::Acquire)
+    }
+
     /// Whether somebody else woke a routine since this was last asked.
     pub(crate) fn take_foreign(&self) -> bool {
         let taken = self.foreign.load(Ordering::Relaxed) && self.foreign.swap(false, Ordering::AcqRel);

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use abide_protos::temporal::api::common::v1::Payload;
 
-use super::failures::TaskError;
+use super::failures::{CodePlace, TaskError};
 use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_update, inbound_signal, inbound_update};
 use super::order::{HandlerScope, QueueOrder};
 use super::panics;
@@ -39,6 +39,8 @@ pub(crate) struct Routines {
     /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
     pass: BTreeMap<Place, RoutineId>,
     pass_at: Option<Place>,
+    /// Where the code was when a wake-up from elsewhere was found, until that is reported.
+    pub(crate) place_of_foreign_wake: Option<Option<CodePlace>>,
 }
 
 /// A routine's place in a pass: messages reach their handlers, then the handlers go on in the order in which they began,
@@ -109,6 +111,7 @@ impl Routines {
             handlers: HandlerScope::Own,
             pass: BTreeMap::new(),
             pass_at: None,
+            place_of_foreign_wake: None,
         }
     }
 

@@ -16,6 +16,10 @@ use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
 impl WorkflowRun {
     /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
     pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
+        if self.ready().is_woken_from_elsewhere() {
+            // The one who was woken goes on before that is reported, and is at another place then.
+            self.routines_mut().place_of_foreign_wake = Some(self.place_of_foreign_wake());
+        }
         let jobs = std::mem::take(&mut self.shared().core.borrow_mut().machines.jobs);
         let order = self.order();
         {
@@ -173,7 +177,9 @@ impl WorkflowRun {
             }
         }
         if self.ready().take_foreign() {
-            return Err(foreign_wake(self.last_processed_started_event_id()));
+            let place =
+                self.routines_mut().place_of_foreign_wake.take().unwrap_or_else(|| self.place_of_foreign_wake());
+            return Err(foreign_wake(self.last_processed_started_event_id(), place));
         }
         Ok(())
     }

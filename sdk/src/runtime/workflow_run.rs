@@ -10,7 +10,7 @@ use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttri
 use abide_protos::temporal::api::protocol::v1::message::SequencingId;
 
 use super::built_in_queries::waits_for;
-use super::failures::{TaskError, fail_workflow, unknown_workflow};
+use super::failures::{CodePlace, TaskError, fail_workflow, unknown_workflow};
 use super::order::{QueueOrder, RunOrder};
 use super::panics;
 use super::queries::{answer_one, query_failed};
@@ -24,7 +24,7 @@ use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::Signal;
 use crate::replay::state_machines::StateMachines;
-use crate::replay::{HistoryPage, Input, Nondeterminism, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Nondeterminism, NondeterminismKind, Output, WorkflowTask};
 use crate::versioning::DeploymentVersion;
 use crate::workflow::shared::Shared;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
@@ -376,15 +376,36 @@ impl WorkflowRun {
 
     /// Adds to a report what only the code knows: where it waits, or that it is over.
     fn say_where(&self, found: &mut Nondeterminism) {
-        const SHOWN: usize = 3;
         found.at_event(self.last_processed_started_event_id(), "WorkflowTaskStarted");
-        let waits_for = waits_for(&self.shared);
-        let Some((_, first)) = waits_for.first() else {
-            if self.outcome.is_some() {
-                found.waits_for("the workflow has returned", self.shared.core.borrow().machines.last_statement());
-            }
+        if found.kind() == NondeterminismKind::ForeignFuture {
+            // It says itself what is known: the code has gone on since.
             return;
+        }
+        if let Some((what, location)) = self.waits_at("it waits") {
+            found.waits_for(what, Some(location));
+        } else if self.outcome.is_some() && found.produced_command().is_none() {
+            match self.shared.core.borrow().machines.last_statement() {
+                None => found.waits_for("the workflow has returned", None),
+                at => found.waits_for("the workflow has returned; its last command was issued here", at),
+            }
+        }
+    }
+
+    /// Where the code is that awaits something foreign: the statements that it waits at too, or else the last one that is
+    /// known.
+    pub(super) fn place_of_foreign_wake(&self) -> Option<CodePlace> {
+        let last = || {
+            let at = self.shared.core.borrow().machines.last_statement()?;
+            Some(("the workflow's last command was issued here".to_string(), at))
         };
+        self.waits_at("beside that the workflow waits").or_else(last)
+    }
+
+    /// What the code waits for, after the words that begin the sentence, and the first of the statements; `None` if nothing.
+    fn waits_at(&self, begins: &str) -> Option<CodePlace> {
+        const SHOWN: usize = 3;
+        let waits_for = waits_for(&self.shared);
+        let (_, first) = waits_for.first()?;
         let names: Vec<String> =
             waits_for.iter().take(SHOWN).map(|(what, location)| format!("{what} ({location})")).collect();
         let more = match waits_for.len().saturating_sub(SHOWN) {
@@ -392,10 +413,10 @@ impl WorkflowRun {
             more => format!(", and {more} more"),
         };
         let what = match &waits_for[..] {
-            [(what, _)] => format!("it waits for {what}"),
-            _ => format!("it waits for {}{more}", names.join(", ")),
+            [(what, _)] => format!("{begins} for {what}"),
+            _ => format!("{begins} for {}{more}", names.join(", ")),
         };
-        found.waits_for(what, Some(first));
+        Some((what, first))
     }
 
     /// Whether the worker was told that such an error ends the workflow, not only its task.

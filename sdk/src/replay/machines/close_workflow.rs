@@ -44,8 +44,8 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 
 impl StateMachines {
     /// Ends the run. `body` is what to send, unless this is a replay.
-    /// `location` is where the workflow returned an error; it is not known where it returned a result, but after which
-    /// statement.
+    /// `location` is where the workflow returned an error. Where it returned a result is not known; the statement that is
+    /// reported then issued its last command, and the report says so.
     pub(crate) fn close_workflow(
         &mut self,
         command_type: CommandType,
@@ -55,10 +55,12 @@ impl StateMachines {
         let key = self.insert(Machine::CloseWorkflow(State::CommandCreated));
         let note = match (command_type, location, self.last_statement) {
             (CommandType::CompleteWorkflowExecution, _, None) => ": the workflow returned",
-            (CommandType::CompleteWorkflowExecution, _, Some(_)) => ": the workflow returned, after this statement",
+            (CommandType::CompleteWorkflowExecution, _, Some(_)) => {
+                ": the workflow returned; its last command was issued here"
+            }
             (CommandType::ContinueAsNewWorkflowExecution, ..) => ": the workflow continued as new",
             (_, Some(_), _) => ": the workflow returned an error here",
-            (_, None, Some(_)) => ": the workflow returned an error, after this statement",
+            (_, None, Some(_)) => ": the workflow returned an error; its last command was issued here",
             (_, None, None) => ": the workflow returned an error",
         };
         self.issue(command_type, key, location.or(self.last_statement), body);

@@ -23,6 +23,11 @@ async fn sum(of: Unwritable) -> Result<u32, ActivityError> {
     Ok(of.values().sum())
 }
 
+#[activity]
+async fn charge(cents: u64) -> Result<u64, ActivityError> {
+    Ok(cents)
+}
+
 #[test]
 fn a_panic_fails_the_task_with_its_place() {
     check(
@@ -224,25 +229,58 @@ fn tokios_tasks_are_refused() {
 #[test]
 fn a_wake_up_from_another_thread_is_refused() {
     check(
-        |_| async move {
-            let (tx, mut rx) = tokio::sync::oneshot::channel();
-            let mut tx = Some(tx);
-            let woken_elsewhere = poll_fn(move |cx| {
-                let polled = Pin::new(&mut rx).poll(cx);
-                if let (Poll::Pending, Some(tx)) = (&polled, tx.take()) {
-                    // Joined at once, so that the spec does not depend on how threads are scheduled.
-                    #[expect(clippy::disallowed_methods, reason = "a foreign thread is what is shown")]
-                    std::thread::spawn(move || tx.send(7_u32)).join().unwrap().unwrap();
-                }
-                polled
-            });
-            Ok(woken_elsewhere.await.unwrap())
-        },
+        |_| async move { Ok(woken_by_a_thread().await) },
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
               code now: awaited a future that another thread or a timer of the process woke
+              next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
+    );
+}
+
+/// A future that a thread wakes as soon as it is polled.
+fn woken_by_a_thread() -> impl Future<Output = u32> {
+    let (tx, mut rx) = tokio::sync::oneshot::channel();
+    let mut tx = Some(tx);
+    poll_fn(move |cx| {
+        let polled = Pin::new(&mut rx).poll(cx);
+        if let (Poll::Pending, Some(tx)) = (&polled, tx.take()) {
+            // Joined at once, so that the spec does not depend on how threads are scheduled.
+            #[expect(clippy::disallowed_methods, reason = "a foreign thread is what is shown")]
+            std::thread::spawn(move || tx.send(7_u32)).join().unwrap().unwrap();
+        }
+        polled.map(|sent| sent.unwrap())
+    })
+}
+
+#[test]
+fn a_wake_up_from_another_thread_names_what_is_known_of_its_place() {
+    check(
+        |ctx| async move {
+            ctx.activity(charge, 5).start_to_close_timeout(secs(5)).start().detach();
+            Ok(woken_by_a_thread().await)
+        },
+        FIRST_TASK,
+        expect![[r#"
+            Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
+              code now: awaited a future that another thread or a timer of the process woke; the workflow's last command was issued here
+              at:       failing_tasks.rs `ctx.activity(charge, 5).start_to_close_timeout(secs(5)).start().detach();`
+              next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
+    );
+    check(
+        |ctx| async move {
+            let elsewhere = ctx.spawn(woken_by_a_thread());
+            ctx.timer(secs(1)).await?;
+            Ok(elsewhere.await)
+        },
+        FIRST_TASK,
+        expect![[r#"
+            Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
+              code now: awaited a future that another thread or a timer of the process woke; beside that the workflow waits for timer id=1
+              at:       failing_tasks.rs `ctx.timer(secs(1)).await?;`
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
     );
 }

@@ -85,7 +85,7 @@ fn a_workflow_that_has_returned_waits_for_nothing() {
         expect![[r#"
             Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 6 TimerFired: the operation of event 5
-              code now: produced no command here; the workflow has returned
+              code now: produced no command here; the workflow has returned; its last command was issued here
               at:       reports.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start().detach();`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
@@ -104,7 +104,7 @@ fn an_end_says_where_the_workflow_returned() {
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 10 TimerStarted: id=2
-              code now: CompleteWorkflowExecution: the workflow returned, after this statement
+              code now: CompleteWorkflowExecution: the workflow returned; its last command was issued here
               at:       reports.rs `ctx.timer(secs(1)).await?;`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
@@ -126,10 +126,10 @@ fn an_end_says_where_the_workflow_returned() {
         |_| async move { Ok(()) },
         &history,
         expect![[r#"
-        Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 TimerStarted: id=1
-          code now: CompleteWorkflowExecution: the workflow returned
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+            Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 TimerStarted: id=1
+              code now: CompleteWorkflowExecution: the workflow returned
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
 }
 

@@ -307,7 +307,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=whisper
-              code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end
+              code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end; it waits for timer id=1
               at:       updates_replayed.rs `let timer = ctx.timer(secs(1)).start();`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
