@@ -15,7 +15,7 @@ use crate::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 /// The error type of the failure that stands for causes that are left out.
 pub const LEFT_OUT: &str = "CausesLeftOut";
 /// Failures of a chain that are kept, the root apart, where prost does not read all of them.
-const KEPT: usize = 50;
+pub(crate) const KEPT: usize = 50;
 const FAILURE: &str = "temporal.api.failure.v1.Failure";
 
 mod generated {

@@ -10,6 +10,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
+use crate::deep_failures;
 use crate::temporal::api::history::v1::History;
 
 /// Why a JSON value is not a history.
@@ -34,7 +35,7 @@ pub fn from_value(mut value: Value) -> Result<History, NotAHistory> {
         Ok(message) => message,
         Err(message) => return Err(located(&descriptor, &value, message)),
     };
-    let decoded = History::decode(message.encode_to_vec().as_slice());
+    let decoded = deep_failures::decode::<History>(&message.encode_to_vec());
     decoded.map_err(|error| NotAHistory { event: None, field: String::new(), message: error.to_string() })
 }
 

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use abide_protos::deep_failures;
+use abide_protos::deep_json;
 use abide_protos::history_json;
 use abide_protos::prost::Message;
 use abide_protos::prost::encoding::decode_varint;
 use abide_protos::temporal::api::history::v1::{History as HistoryProto, HistoryEvent};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::de::{Deserializer, SliceRead, StreamDeserializer};
 
@@ -78,20 +80,15 @@ impl std::error::Error for HistoryError {
 impl History {
     /// Reads protobuf JSON as the CLI, the web UI and every SDK write it: one history, or a list of them.
     ///
-    /// Unknown fields are skipped; both spellings of enum values are read. An event of a type that this version does
+    /// Unknown fields are skipped; of a failure with more causes than can be read, the first and the last ones are. Both
+    /// spellings of enum values are read. An event of a type that this version does
     /// not know is kept: a replay skips it if the server says that workers may.
     ///
     /// # Errors
     /// When it is no JSON, no history, or events are missing; the text says where.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Vec<History>, HistoryError> {
         let json = json.as_ref();
-        let value: Value = serde_json::from_slice(json).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let message = error.to_string();
-            let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
-            HistoryError::at((line, column), format!("this is not JSON: {message}"))
-        })?;
-        match value {
+        match value(json)? {
             Value::Array(items) if items.is_empty() => {
                 Err(HistoryError::at((1, 1), "expected a history, found an empty list"))
             }
@@ -169,6 +166,33 @@ fn check_event_ids(events: &[HistoryEvent]) -> Result<(), String> {
     if expected == 1 { Err("expected a history, found one without events".into()) } else { Ok(()) }
 }
 
+/// Reads JSON, with chains of causes of any length.
+fn value(json: &[u8]) -> Result<Value, HistoryError> {
+    if deep_json::levels(json) <= deep_json::READ_LEVELS {
+        return serde_json::from_slice(json).map_err(|error| not_json(&error));
+    }
+    // Read without being kept, it may nest as deep as it likes; and so a mistake is told with its place in the file.
+    serde_json::from_slice::<IgnoredAny>(json).map_err(|error| not_json(&error))?;
+    let shorter = deep_json::shortened(json);
+    let text = shorter.as_deref().unwrap_or(json);
+    let levels = deep_json::levels(text);
+    if levels > deep_json::READ_LEVELS {
+        return Err(HistoryError::new(format!(
+            "expected a history, found JSON that nests {levels} levels deep: in a history only the causes of failures nest \
+             deeper than {} levels",
+            deep_json::READ_LEVELS
+        )));
+    }
+    serde_json::from_slice(text).map_err(|error| not_json(&error))
+}
+
+fn not_json(error: &serde_json::Error) -> HistoryError {
+    let (line, column) = (error.line(), error.column());
+    let message = error.to_string();
+    let message = message.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&message);
+    HistoryError::at((line, column), format!("this is not JSON: {message}"))
+}
+
 fn from_value(value: Value, json: &[u8], item: Option<usize>) -> Result<History, HistoryError> {
     let of_item = item.map_or(String::new(), |index| format!("history {} of the list: ", index + 1));
     let begin = item.and_then(|index| nth_offset(json, 0, index)).unwrap_or(0);
@@ -204,7 +228,7 @@ fn nth_offset(json: &[u8], from: usize, index: usize) -> Option<usize> {
         if passed == index {
             return Some(at);
         }
-        let mut rest: StreamDeserializer<'_, SliceRead<'_>, serde::de::IgnoredAny> =
+        let mut rest: StreamDeserializer<'_, SliceRead<'_>, IgnoredAny> =
             Deserializer::from_slice(&json[at..]).into_iter();
         rest.next()?.ok()?;
         at += rest.byte_offset();

@@ -285,3 +285,79 @@ fn histories_of_all_sdks_load() {
     }
     assert!(count >= 20, "{count}");
 }
+
+/// A history whose run failed with a chain of that many failures, as the CLI prints it.
+fn failed_with(failures: usize) -> String {
+    let mut chain = String::new();
+    for number in 1..failures {
+        chain += &format!("{{\"message\": \"error {number}\", \"cause\": ");
+    }
+    chain += &format!(
+        "{{\"message\": \"error {failures}\", \"timeoutFailureInfo\": {{\"timeoutType\": \"StartToClose\"}}}}"
+    );
+    chain += &"}".repeat(failures - 1);
+    let event = |id: u32, name: &str, attributes: &str| {
+        format!("{{\"eventId\": \"{id}\", \"eventType\": \"{name}\", {attributes}}}")
+    };
+    let started = r#""workflowExecutionStartedEventAttributes": {"workflowType": {"name": "wf"}}"#;
+    let failed = format!("\"workflowExecutionFailedEventAttributes\": {{\"failure\": {chain}}}");
+    let events = [event(1, "WorkflowExecutionStarted", started), event(2, "WorkflowExecutionFailed", &failed)];
+    format!("{{\"events\": [\n{},\n{}\n]}}", events[0], events[1])
+}
+
+fn failures_of(history: &History) -> Vec<String> {
+    use abide_protos::temporal::api::history::v1::history_event::Attributes;
+    let Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) = &history.events[1].attributes else {
+        panic!("{history}")
+    };
+    let chain = std::iter::successors(failed.failure.as_ref(), |failure| failure.cause.as_deref());
+    chain.map(|failure| failure.message.clone()).collect()
+}
+
+#[test]
+fn a_failure_with_any_number_of_causes_is_read_from_json() {
+    for failures in (1..160).chain([1_001, 10_000, 200_000]) {
+        let histories = History::from_json(failed_with(failures)).unwrap_or_else(|error| panic!("{failures}: {error}"));
+        let found = failures_of(&histories[0]);
+        assert_eq!(found[0], "error 1");
+        assert_eq!(found.last().unwrap(), &format!("error {failures}"), "the root of the chain");
+        if found.len() < failures {
+            assert_eq!(found[49..51], ["error 50".to_string(), format!("{} causes are left out here", failures - 51)]);
+        }
+        // What was read can be written, and is read again.
+        let json = histories[0].to_json().unwrap_or_else(|error| panic!("{failures}: {error}"));
+        assert_eq!(History::from_json(json).unwrap(), histories);
+        assert_eq!(History::from_binary(&histories[0].to_binary()).unwrap(), histories);
+    }
+}
+
+#[test]
+fn json_that_nests_too_deep_elsewhere_is_refused_with_a_sentence() {
+    refused(
+        History::from_json("[".repeat(1_000_000) + &"]".repeat(1_000_000)),
+        expect![
+            "expected a history, found JSON that nests 1000000 levels deep: in a history only the causes of failures nest deeper than 127 levels"
+        ],
+    );
+    let details = format!("\"details\": {}1{}, \"message\": \"error 1\"", "[".repeat(300), "]".repeat(300));
+    refused(
+        History::from_json(failed_with(1_000).replacen("\"message\": \"error 1\"", &details, 1)),
+        expect![
+            "expected a history, found JSON that nests 305 levels deep: in a history only the causes of failures nest deeper than 127 levels"
+        ],
+    );
+    refused(
+        History::from_json("[".repeat(1_000_000)),
+        expect!["line 1, column 1000000: this is not JSON: EOF while parsing a list"],
+    );
+    refused(
+        History::from_json(failed_with(1_000).replace("\"eventId\": \"2\"", "\"eventId\": 2.x")),
+        expect!["line 3, column 15: this is not JSON: invalid number"],
+    );
+    refused(
+        History::from_json(failed_with(1_000).replace("\"eventId\": \"2\"", "\"eventId\": true")),
+        expect![
+            "line 3, column 1: event 2: eventId: invalid type: boolean `true`, expected a 64-bit signed integer or decimal string"
+        ],
+    );
+}
