@@ -73,6 +73,31 @@ fn nanos(nanos: i32) -> u32 {
     u32::try_from(nanos).unwrap_or_default().min(999_999_999)
 }
 
+/// Times and durations of the wire as property tests make them up: the ends of their range more often than others.
+#[cfg(test)]
+pub(crate) mod extremes {
+    use abide_protos::{Duration, Timestamp};
+    use proptest::prelude::*;
+
+    fn extreme_seconds() -> impl Strategy<Value = i64> {
+        prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(i64::MIN + 1), Just(0), Just(-1), any::<i64>()]
+    }
+
+    fn extreme_nanos() -> impl Strategy<Value = i32> {
+        prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(-1), Just(1_000_000_000), Just(0), any::<i32>()]
+    }
+
+    /// Any time, the ends of the range more often than others.
+    pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
+        (extreme_seconds(), extreme_nanos()).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
+    }
+
+    /// Any duration, likewise.
+    pub(crate) fn duration() -> impl Strategy<Value = Duration> {
+        (extreme_seconds(), extreme_nanos()).prop_map(|(seconds, nanos)| Duration { seconds, nanos })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

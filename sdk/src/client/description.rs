@@ -295,10 +295,13 @@ impl fmt::Debug for PendingActivity {
 #[cfg(test)]
 mod tests {
     use abide_protos::Timestamp;
-    use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+    use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+    use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
     use abide_protos::temporal::api::workflow::v1::PendingWorkflowTaskInfo;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::duration::extremes::{duration, time};
 
     /// As older servers answer: optional messages are there, and empty.
     #[test]
@@ -326,5 +329,73 @@ mod tests {
             ..Default::default()
         });
         assert_eq!(description.workflow_task_attempt(), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Times and durations at the ends of their range, wherever an answer has one.
+        #[test]
+        fn no_time_and_no_duration_of_a_description_panics(time in time(), duration in duration(), number in any::<i64>()) {
+            let small = i32::try_from(number >> 32).unwrap();
+            let activity = PendingActivityProto {
+                last_started_time: Some(time),
+                last_heartbeat_time: Some(time),
+                scheduled_time: Some(time),
+                expiration_time: Some(time),
+                next_attempt_schedule_time: Some(time),
+                current_retry_interval: Some(duration),
+                attempt: small,
+                maximum_attempts: small,
+                last_failure: Some(FailureProto {
+                    failure_info: Some(FailureInfo::ApplicationFailureInfo(ApplicationFailureInfo {
+                        next_retry_delay: Some(duration),
+                        ..Default::default()
+                    })),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            let info = InfoProto {
+                start_time: Some(time),
+                close_time: Some(time),
+                execution_time: Some(time),
+                execution_duration: Some(duration),
+                history_length: number,
+                history_size_bytes: number,
+                ..Default::default()
+            };
+            let listed = WorkflowExecutionInfo::from_proto(info.clone());
+            let described = WorkflowDescription::from_proto(DescribeWorkflowExecutionResponse {
+                workflow_execution_info: Some(info),
+                pending_activities: vec![activity],
+                pending_workflow_task: Some(PendingWorkflowTaskInfo {
+                    scheduled_time: Some(time),
+                    original_scheduled_time: Some(time),
+                    started_time: Some(time),
+                    attempt: small,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            });
+            for info in [&listed, described.info()] {
+                let times = [info.start_time(), info.execution_time(), info.close_time()];
+                let told = format!("{info:?} {times:?} {} {}", info.history_length(), info.history_size_bytes());
+                prop_assert!(!told.is_empty());
+            }
+            let activity = &described.pending_activities()[0];
+            let times = [
+                activity.last_started_time(),
+                activity.last_heartbeat_time(),
+                activity.next_attempt_schedule_time(),
+            ];
+            // As a caller who wants to know when an attempt began would ask.
+            for time in times.into_iter().flatten() {
+                prop_assert!(time.duration_since(SystemTime::UNIX_EPOCH).is_ok() || time < SystemTime::UNIX_EPOCH);
+            }
+            let numbers = (activity.attempt(), activity.maximum_attempts(), activity.current_retry_interval());
+            let told = format!("{described:?} {activity:?} {numbers:?} {:?}", described.workflow_task_attempt());
+            prop_assert!(!told.is_empty());
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Files in, verdict out: recorded histories run against today's workflow code, without a server.
 
+#[cfg(test)]
+mod extremes;
 mod outcome;
 mod report;
 mod run;

@@ -13,7 +13,7 @@ mod ready_queue;
 mod registry;
 mod routines;
 #[cfg(test)]
-mod specs;
+pub(crate) mod specs;
 mod turns;
 mod workflow_run;
 

@@ -8,6 +8,7 @@ use abide_protos::{Duration, Timestamp};
 use proptest::prelude::*;
 
 use super::harness::{new_run, registry, task, text};
+use crate::duration::extremes::{duration, time};
 use crate::duration::{from_proto, secs};
 use crate::replay::Input;
 use crate::replay::text::parse_history;
@@ -20,7 +21,7 @@ async fn work(of: u32) -> Result<u32, ActivityError> {
 
 /// Looks at all that it is told, and uses all that has a time.
 #[workflow(name = "wf")]
-async fn curious(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+pub(crate) async fn curious(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let mut seen = format!("{:?} {:?}", ctx.now(), ctx.info());
     let info = ctx.info();
     seen += &format!("{:?}", (info.start_time, info.start_delay(), info.expiration_time()));
@@ -31,7 +32,7 @@ async fn curious(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(if seen.is_empty() { "nothing".into() } else { "seen".into() })
 }
 
-const HISTORY: &str = "1 WorkflowExecutionStarted type=wf
+pub(crate) const HISTORY: &str = "1 WorkflowExecutionStarted type=wf
     2 WorkflowTaskScheduled
     3 WorkflowTaskStarted
     4 WorkflowTaskCompleted
@@ -54,7 +55,7 @@ const HISTORY: &str = "1 WorkflowExecutionStarted type=wf
     21 WorkflowTaskStarted";
 
 /// Puts a time, or a duration, wherever an event of the history has one.
-fn with(event: &mut HistoryEvent, time: Timestamp, duration: Duration) {
+pub(crate) fn with(event: &mut HistoryEvent, time: Timestamp, duration: Duration) {
     event.event_time = Some(time);
     match &mut event.attributes {
         Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
@@ -103,24 +104,15 @@ fn with(event: &mut HistoryEvent, time: Timestamp, duration: Duration) {
     }
 }
 
-fn extreme_seconds() -> impl Strategy<Value = i64> {
-    prop_oneof![Just(i64::MIN), Just(i64::MAX), Just(i64::MIN + 1), Just(0), Just(-1), any::<i64>()]
-}
-
-fn extreme_nanos() -> impl Strategy<Value = i32> {
-    prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(-1), Just(1_000_000_000), Just(0), any::<i32>()]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_time_and_no_duration_of_a_history_panics(
-        time in (extreme_seconds(), extreme_nanos()),
-        duration in (extreme_seconds(), extreme_nanos()),
+        time in time(),
+        duration in duration(),
         only in 0_usize..22,
     ) {
-        let (time, duration) = (Timestamp { seconds: time.0, nanos: time.1 }, Duration { seconds: duration.0, nanos: duration.1 });
         let mut events = parse_history(HISTORY).unwrap();
         let chosen = events.iter_mut().enumerate().filter(|(index, _)| only == 21 || *index == only);
         chosen.for_each(|(_, event)| with(event, time, duration));

@@ -14,7 +14,7 @@ mod compared;
 mod conditions;
 mod ends;
 mod external_workflows;
-mod extremes;
+pub(crate) mod extremes;
 mod failing_tasks;
 mod futures;
 mod handler_cancellation;
