@@ -3,13 +3,14 @@
 //! The files under `tests/histories` were recorded for this project with the Python SDK 1.35; `python.rs` holds the
 //! twins of its workflows, `payloads.rs` the one about encodings, `changed.rs` those that no longer fit, `verdicts.rs`
 //! what is said of what cannot be replayed, `table.rs` what became of each file, and `mutations.rs` spoils each history
-//! that fits. Other repositories' files stay outside
+//! that fits; `inputs.rs` has small ones that others found faults with. Other repositories' files stay outside
 //! of this one: `ABIDE_HISTORIES` names the folder that holds them, and what is not replayed without it is said by name.
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
 mod children;
 mod go;
+mod inputs;
 mod live_markers;
 mod local_activities;
 mod messages;

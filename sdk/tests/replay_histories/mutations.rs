@@ -24,6 +24,9 @@ enum Unnoticed {
     UpdateNeverCame,
     /// A timer has no name, and other SDKs number it as they like: the next one takes the place of one that is missing.
     NextTimerTakesItsPlace,
+    /// Without its only command an answer reads as a heartbeat, and so as one task with the next: a timer that is begun and
+    /// cancelled within it was never sent.
+    CancelledInAHeartbeat,
     /// The list of patches behind a marker that the code asks for no more goes with the marker.
     OfADeprecatedPatch,
     /// Go lists a run's patches without saying so in a flag.
@@ -95,7 +98,11 @@ fn must_fit(name: &str, events: &[HistoryEvent], end: usize, ending: &str) {
 fn unnoticed(events: &[HistoryEvent], event: &HistoryEvent, ends_with: Option<E>) -> Option<Unnoticed> {
     let before = events.iter().rev().find(|before| before.event_id + 1 == event.event_id);
     match &event.attributes {
-        Some(A::TimerStartedEventAttributes(_)) => Some(Unnoticed::NextTimerTakesItsPlace),
+        Some(A::TimerStartedEventAttributes(_)) => {
+            let is_timer = |event: &&HistoryEvent| event.event_type() == E::TimerStarted;
+            let is_only_one = events.iter().filter(is_timer).count() == 1;
+            Some(if is_only_one { Unnoticed::CancelledInAHeartbeat } else { Unnoticed::NextTimerTakesItsPlace })
+        }
         Some(A::UpsertWorkflowSearchAttributesEventAttributes(_)) => match &before?.attributes {
             Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "Version" => {
                 Some(Unnoticed::GosListOfPatches)
