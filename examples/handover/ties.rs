@@ -1,9 +1,18 @@
 //! The cases of `scripts/handover` with ties within one workflow task: who is first, and what beats what.
+//!
+//! What begins here and "parts" in Python is decided otherwise there: the comment says why it is as it is here, and the
+//! script shows that it does part. No live order could be replayed alike by Python and by TypeScript in most of them, as
+//! these two differ; the table in ARCHITECTURE.md has all.
+
+use std::time::Duration;
 
 use abide::State;
 use abide::prelude::*;
 
 use crate::workflows::{Halves, echo};
+
+/// For so long a timer runs that is to fire while no worker is there: longer than a worker takes to leave.
+const AWAY: Duration = secs(5);
 
 #[activity]
 pub(crate) async fn shout(text: String) -> Result<String, ActivityError> {
@@ -47,7 +56,8 @@ impl Zero {
     }
 }
 
-/// A condition whose timeout is zero: Python asks nothing and begins no timer.
+/// A condition whose timeout is zero: Python asks nothing and begins no timer. Parts: whether there is a command must not
+/// depend on a value, or a duration that comes from data changes what a replay expects.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct ZeroTimeout {
@@ -58,8 +68,10 @@ pub(crate) struct ZeroTimeout {
 impl ZeroTimeout {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-        let met = ctx.wait_until(|| true).timeout(secs(0)).await?;
-        let first = run_echo(ctx, if met { "met" } else { "timed out" }).await?;
+        let first = match ctx.wait_until(|| true).timeout(secs(0)).await? {
+            true => run_echo(ctx, "met").await?,
+            false => run_shout(ctx, "timed out").await?,
+        };
         self.halves.half(ctx).await?;
         Ok(vec![first])
     }
@@ -75,7 +87,10 @@ impl ZeroTimeout {
     }
 }
 
-/// Two branches wait for one flag, and each takes it down.
+/// Two branches wait for one flag, and each takes it down; the first one puts it up again in the end. Parts: here a
+/// condition is true when its code goes on, so they go through one after the other. Python and TypeScript let both through
+/// at once; a live order like theirs would take away what `wait_until` promises, and lead runs that Abide has recorded
+/// elsewhere.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Gate {
@@ -95,7 +110,10 @@ impl Gate {
         };
         let first = async {
             passes().await?;
-            run_echo(ctx, "through").await
+            let text = run_echo(ctx, "through").await?;
+            ctx.timer(millis(50)).await?;
+            self.open.set(true);
+            Ok::<_, WorkflowError>(text)
         };
         let second = async {
             passes().await?;
@@ -117,7 +135,8 @@ impl Gate {
     }
 }
 
-/// A branch that waits for what is true already, and one that waits for nothing.
+/// A branch that waits for what is true already, and one that waits for nothing. Parts: here the first goes on at once; in
+/// Python it waits until nothing else moves, in TypeScript it gives way once.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Yields {
@@ -160,7 +179,7 @@ pub(crate) struct MessageAndTimer {
 impl MessageAndTimer {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-        ctx.timer(secs(1)).await?;
+        ctx.timer(AWAY).await?;
         let first = run_echo(ctx, "main").await?;
         ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
         self.halves.half(ctx).await?;
@@ -185,7 +204,8 @@ impl MessageAndTimer {
     }
 }
 
-/// The same, and the handler gives way first. How many turns that takes is each language's own affair.
+/// The same, and the handler gives way first. Parts: how many turns that takes, and how many the firing of a timer, is each
+/// language's own affair. (Python's handler is first: `sleep(0)` takes one turn there, a fired timer two.)
 #[workflow]
 #[derive(Default)]
 pub(crate) struct GivingWayAndTimer {
@@ -197,7 +217,7 @@ pub(crate) struct GivingWayAndTimer {
 impl GivingWayAndTimer {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-        ctx.timer(secs(1)).await?;
+        ctx.timer(AWAY).await?;
         let first = run_echo(ctx, "main").await?;
         ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
         self.halves.half(ctx).await?;
@@ -223,7 +243,8 @@ impl GivingWayAndTimer {
     }
 }
 
-/// A timer fires in the task of the signal that makes its condition true.
+/// A timer fires in the task of the signal that makes its condition true. Parts: here the condition wins, as in TypeScript
+/// if the handler made it true before its first wait; in Python the timer does.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct ConditionAndTimer {
@@ -235,7 +256,7 @@ pub(crate) struct ConditionAndTimer {
 impl ConditionAndTimer {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-        let first = match ctx.wait_until(|| self.poked.get()).timeout(secs(1)).await? {
+        let first = match ctx.wait_until(|| self.poked.get()).timeout(AWAY).await? {
             true => run_echo(ctx, "met").await?,
             false => run_shout(ctx, "timed out").await?,
         };
@@ -259,7 +280,7 @@ impl ConditionAndTimer {
     }
 }
 
-/// A timer fires in the task of a request to cancel.
+/// A timer fires in the task of a request to cancel. Parts: here what has happened stays, as in TypeScript; Python cancels.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct CancelAndTimer {
@@ -270,7 +291,7 @@ pub(crate) struct CancelAndTimer {
 impl CancelAndTimer {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-        let fired = ctx.timer(secs(1)).await.is_ok();
+        let fired = ctx.timer(AWAY).await.is_ok();
         let rest = async {
             let first = if fired { run_shout(ctx, "fired").await? } else { run_echo(ctx, "cancelled").await? };
             self.halves.half(ctx).await?;
