@@ -15,7 +15,8 @@ use abide_protos::temporal::api::history::v1::history_event;
 use abide_protos::temporal::api::update::v1::{Input, Meta, Request as UpdateRequest, UpdateRef, WaitPolicy};
 use abide_protos::temporal::api::workflowservice::v1::{
     PollActivityTaskQueueRequest, PollWorkflowExecutionUpdateRequest, PollWorkflowTaskQueueRequest,
-    RespondWorkflowTaskCompletedRequest, ShutdownWorkerRequest, UpdateWorkflowExecutionRequest,
+    RespondWorkflowTaskCompletedRequest, ShutdownWorkerRequest, TerminateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
 };
 use expect_test::expect;
 use tonic::codec::CompressionEncoding;
@@ -74,6 +75,33 @@ async fn a_late_poll_of_a_worker_that_has_shut_down_ends_at_once() -> Outcome {
         raw.start("").await?;
         raw.poll().await?;
         raw.note("another worker of the queue", &Ok("has the task"));
+        Ok(raw)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_termination_without_a_reason_gets_one() -> Outcome {
+    let expected = expect![[r#"
+        none: terminated by user via frontend
+        a reason: enough
+    "#]];
+    compare_answers("no-reason", expected, |mut raw| async move {
+        for (what, reason) in [("none", ""), ("a reason", "enough")] {
+            raw.start(what).await?;
+            let request = TerminateWorkflowExecutionRequest {
+                namespace: "default".into(),
+                workflow_execution: Some(raw.execution_of(what)),
+                reason: reason.into(),
+                ..Default::default()
+            };
+            raw.service.terminate_workflow_execution(request).await?;
+            let written = raw.events(what).await?.into_iter().find_map(|event| match event.attributes {
+                Some(history_event::Attributes::WorkflowExecutionTerminatedEventAttributes(end)) => Some(end.reason),
+                _ => None,
+            });
+            raw.note(what, &Ok(written.unwrap_or_default()));
+        }
         Ok(raw)
     })
     .await

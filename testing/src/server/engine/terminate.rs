@@ -6,6 +6,9 @@ use super::errors::Error;
 use super::history_builder::Extras;
 use super::transaction::Transaction;
 
+/// Stands in the event where the caller gives no reason.
+const DEFAULT_REASON: &str = "terminated by user via frontend";
+
 impl Engine {
     pub(crate) fn terminate_workflow_execution(
         &mut self,
@@ -20,8 +23,9 @@ impl Engine {
         if !execution.is_running() {
             return Err(Error::completed());
         }
+        let reason = if request.reason.is_empty() { DEFAULT_REASON.to_owned() } else { request.reason };
         self.transact(id, |transaction| {
-            transaction.terminate(request.reason, request.details, request.identity, request.links);
+            transaction.terminate(reason, request.details, request.identity, request.links);
         });
         Ok(service::TerminateWorkflowExecutionResponse::default())
     }
