@@ -1,6 +1,7 @@
 //! The test environment: a server, a client and workers in the process of a test, on a clock that skips.
 
 mod activity;
+mod explained;
 mod mock;
 mod moment;
 mod watched;
@@ -12,6 +13,8 @@ use std::time::{Duration, SystemTime};
 use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
 use abide::{History, WorkflowReplayer};
+
+use self::explained::Explainer;
 
 pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
@@ -55,6 +58,7 @@ pub struct TestWorkflowEnvironment {
     server: TestServer,
     client: Client,
     started: SystemTime,
+    _explainer: Explainer,
 }
 
 impl TestWorkflowEnvironment {
@@ -75,7 +79,9 @@ impl TestWorkflowEnvironment {
         let server = TestServer::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;
         let started = server.now();
-        Ok(Self { server, client: Client::from_connection(connection), started })
+        let client = Client::from_connection(connection);
+        let explainer = Explainer::start(server.host(), &client);
+        Ok(Self { server, client, started, _explainer: explainer })
     }
 
     /// A client of this environment's server.
@@ -175,7 +181,7 @@ impl TestWorkflowEnvironment {
     /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), when a mock
     /// panics, when an activity is neither registered nor mocked, when the future would be awaited for ever (see
     /// [`set_patience`](Self::set_patience)), or when a replay does something else than the run did. The text says
-    /// which workflow, where, and what to do.
+    /// which workflow, the line of its code, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
         let host = self.server.host();
         let (_test, _promise) = (host.begin_test(), worker.promise());

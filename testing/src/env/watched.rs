@@ -93,7 +93,7 @@ impl RegisteredActivity for Unregistered {
             queue = info.task_queue,
             known = known.join(", ")
         );
-        self.host.end_test(text.clone());
+        self.host.end_test_of_waiting_code(text.clone());
         Box::pin(async move { Err(ApplicationFailure::new(text).error_type("NotFoundError").into()) })
     }
 }

@@ -51,7 +51,11 @@ pub(super) struct Flow {
     pub(super) silence: Silence,
     pub(super) lane_work: LaneWork,
     /// Why the test had better end, until it is told.
-    pub(super) verdict: Option<String>,
+    pub(super) verdict: Option<Verdict>,
+    /// Somebody asks the workflows' code before a verdict is told.
+    pub(super) is_explained: bool,
+    /// So many tests have begun: what is found out for one is not told to the next.
+    pub(super) begun: u64,
     /// It was told: time passes no more.
     pub(super) told: bool,
 }
@@ -79,6 +83,14 @@ pub(super) enum Sleep {
     Activity(AttemptId),
     /// Somebody who does something when that time has come, however it comes.
     Waits,
+}
+
+/// Why a test had better end.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    pub(super) why: String,
+    /// It helps to know where the workflows' code waits.
+    pub(super) wants_lines: bool,
 }
 
 /// Why a waiting caller is woken.
@@ -111,6 +123,8 @@ impl Flow {
             silence: Silence::new(PATIENCE),
             lane_work: LaneWork::new(pace),
             verdict: None,
+            is_explained: false,
+            begun: 0,
             told: false,
         }
     }
@@ -189,11 +203,15 @@ impl Flow {
             }
             None => return,
         };
-        self.verdict = Some(self.told(&why));
+        self.end_with(&why);
     }
 
-    /// A reason to end a test, with what is awaited and what the open runs wait for.
-    pub(super) fn told(&self, why: &str) -> String {
+    /// Gives a reason to end a test, with what is awaited and what the open runs wait for.
+    fn end_with(&mut self, why: &str) {
+        self.verdict = Some(Verdict { why: self.told(why), wants_lines: true });
+    }
+
+    fn told(&self, why: &str) -> String {
         let parked = self.parked.iter().filter(|(_, parked)| parked.awaits);
         let mut awaited: Vec<String> = parked.filter_map(|(id, _)| self.engine.awaited_by(*id)).collect();
         if self.sleepers.values().any(|sleeper| sleeper.kind == Sleep::Awaits) {
@@ -205,7 +223,7 @@ impl Flow {
 
     /// The stage of the present silence, if one is reached.
     pub(super) fn silence_reached(&mut self) -> Option<Stage> {
-        if !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
+        if self.told || !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
             return None;
         }
         let (at, stage) = self.silence.next()?;
@@ -233,14 +251,13 @@ impl Flow {
             }
             Stage::Stuck => {
                 if self.is_awaited() && self.sending == 0 && self.hold() <= Hold::Untaken && self.next_due().is_none() {
-                    let why = "nothing can happen any more, and what is awaited would never come";
-                    self.verdict = Some(self.told(why));
+                    self.end_with("nothing can happen any more, and what is awaited would never come");
                 }
             }
             Stage::Endless => {
                 let why = "nothing has happened for a long time, and the test would wait on";
                 let awaited = if self.is_awaited() { "" } else { ": time passes only while an outcome is awaited" };
-                self.verdict = Some(self.told(&format!("{why}{awaited}")));
+                self.end_with(&format!("{why}{awaited}"));
             }
         }
         self.settle();
@@ -307,7 +324,7 @@ impl Flow {
 
     pub(super) fn next_wakeup(&self) -> Option<Duration> {
         let own = self.next_due().and_then(|at| self.clock.until(at));
-        let listens = self.pace.skips() && (self.tests > 0 || self.is_awaited());
+        let listens = !self.told && self.pace.skips() && (self.tests > 0 || self.is_awaited());
         let silence = self.silence.next().filter(|(_, stage)| listens && self.counts(*stage)).map(|(at, _)| at);
         let goes_on = self.attempts.next_wall(self.clock.now().wall);
         let wall = [self.engine.next_wall_deadline(), silence, goes_on].into_iter().flatten();

@@ -16,7 +16,8 @@ use super::clock::{Clock, Pace, time_of};
 use super::engine::errors::Error;
 use super::engine::time::{Now, Time};
 use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
-use super::flow::{Flow, Parked, Sleep, Sleeper, Wake};
+use super::engine::stuck::WaitingRun;
+use super::flow::{Flow, Parked, Sleep, Sleeper, Verdict, Wake};
 
 /// So many turns the other tasks get before time moves on after somebody looked at an outcome: what follows an awaited
 /// outcome or a sleep (a signal, say) happens at its time, not after the next timer.
@@ -35,6 +36,16 @@ pub(crate) struct Host {
     task_failures: watch::Sender<Vec<String>>,
     /// Why the test had better end.
     verdict: watch::Sender<Option<String>>,
+    /// The same, as long as it is not told because the workflows' code is asked where it waits.
+    unexplained: watch::Sender<Option<Unexplained>>,
+}
+
+/// A verdict that is told when it is known where the workflows' code waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Unexplained {
+    why: String,
+    /// How many tests had begun.
+    begun: u64,
 }
 
 /// What a long wait came to.
@@ -59,6 +70,7 @@ impl Host {
             changed: Notify::new(),
             task_failures: watch::Sender::new(Vec::new()),
             verdict: watch::Sender::new(None),
+            unexplained: watch::Sender::new(None),
         })
     }
 
@@ -255,8 +267,10 @@ impl Host {
         // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
         self.task_failures.send_modify(Vec::clear);
         self.verdict.send_replace(None);
+        self.unexplained.send_replace(None);
         let mut inner = self.lock();
         inner.tests += 1;
+        inner.begun += 1;
         (inner.skips, inner.verdict, inner.told) = (0, None, false);
         let (changes, wall) = (inner.change_count(), inner.clock.now().wall);
         inner.silence.begin(changes, wall);
@@ -271,8 +285,41 @@ impl Host {
 
     /// Says why the test had better end; the first reason counts.
     pub(crate) fn end_test(&self, why: String) {
-        self.lock().verdict.get_or_insert(why);
+        self.lock().verdict.get_or_insert(Verdict { why, wants_lines: false });
         self.changed.notify_one();
+    }
+
+    /// As [`end_test`](Self::end_test), where it helps to know the line at which the workflow's code waits.
+    pub(crate) fn end_test_of_waiting_code(&self, why: String) {
+        self.lock().verdict.get_or_insert(Verdict { why, wants_lines: true });
+        self.changed.notify_one();
+    }
+
+    /// From now on [`unexplained`](Self::unexplained) is awaited, and what it gives is told after that.
+    pub(crate) fn explain(&self) {
+        self.lock().is_explained = true;
+    }
+
+    /// Waits for a reason to end the test that is not told yet, because the workflows' code can say more.
+    pub(crate) async fn unexplained(&self) -> Unexplained {
+        let mut unexplained = self.unexplained.subscribe();
+        match unexplained.wait_for(Option::is_some).await.map(|unexplained| unexplained.clone()) {
+            Ok(Some(unexplained)) => unexplained,
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// The runs whose code can be asked where it waits.
+    pub(crate) fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
+        self.lock().engine.waiting_runs(namespace)
+    }
+
+    /// Tells why the test had better end, and where the workflows' code waits.
+    pub(crate) fn tell_explained(&self, unexplained: &Unexplained, lines: &str) {
+        self.unexplained.send_replace(None);
+        if self.lock().begun == unexplained.begun {
+            self.tell(format!("{}{lines}", unexplained.why));
+        }
     }
 
     /// Waits until there is a reason to end the test, and says it.
@@ -286,19 +333,38 @@ impl Host {
 
     /// The reason to end the test, if there is one by now.
     pub(crate) fn present_verdict(&self) -> Option<String> {
-        self.lock().verdict.take().or_else(|| self.verdict.borrow().clone())
+        let untold = self.lock().verdict.take().map(|verdict| verdict.why);
+        let unexplained = || self.unexplained.borrow().as_ref().map(|unexplained| unexplained.why.clone());
+        untold.or_else(unexplained).or_else(|| self.verdict.borrow().clone())
+    }
+
+    /// Tells why the test had better end, if there is a reason, now or when the workflows' code has been asked.
+    fn tell_verdict(&self) {
+        let mut inner = self.lock();
+        if inner.told {
+            return;
+        }
+        let Some(Verdict { why, wants_lines }) = inner.verdict.take() else { return };
+        if !(wants_lines && inner.is_explained) {
+            drop(inner);
+            return self.tell(why);
+        }
+        inner.told = true;
+        let begun = inner.begun;
+        drop(inner);
+        self.unexplained.send_replace(Some(Unexplained { why, begun }));
     }
 
     /// Tells whoever waits that there will be no outcome.
-    fn tell_verdict(&self) {
+    fn tell(&self, why: String) {
         let mut inner = self.lock();
-        let Some(why) = inner.verdict.take() else { return };
         if inner.tests > 0 {
             inner.told = true;
             drop(inner);
             self.verdict.send_replace(Some(why));
             return;
         }
+        inner.told = false;
         inner.skips = 0;
         let (awaiting, others) = std::mem::take(&mut inner.parked).into_iter().partition(|(_, parked)| parked.awaits);
         let awaiting: BTreeMap<WaiterId, Parked> = awaiting;

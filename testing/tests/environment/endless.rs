@@ -3,6 +3,7 @@
 use std::future::{IntoFuture, pending};
 use std::panic::AssertUnwindSafe;
 
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use futures_util::FutureExt;
@@ -19,6 +20,9 @@ async fn refund(cents: u64) -> Result<u64, ActivityError> {
     Ok(cents)
 }
 
+/// Where [`pay`] waits.
+const PAY: u32 = line!() + 4;
+
 #[workflow]
 async fn pay(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
     Ok(ctx.activity(charge, 995).start_to_close_timeout(mins(1)).await?)
@@ -33,6 +37,9 @@ async fn pay_locally(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
 async fn pay_elsewhere(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
     Ok(ctx.activity(charge, 995).start_to_close_timeout(mins(1)).task_queue("tills").await?)
 }
+
+/// Where [`waits`] waits.
+const WAITS: u32 = line!() + 4;
 
 #[workflow]
 async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
@@ -77,6 +84,34 @@ fn says(text: &str, parts: &[&str]) {
     }
 }
 
+/// The text says at which line of this file the code of that run waits for something.
+#[track_caller]
+fn waits_at(text: &str, run: &str, what: &str, line: u32) {
+    let (_, lines) = text.split_once("Where the code waits:").unwrap_or_else(|| panic!("no lines: {text}"));
+    let (_, lines) = lines.split_once(&format!("- workflow {run}\n")).unwrap_or_else(|| panic!("no {run}: {text}"));
+    let first = lines.lines().next().unwrap_or_default();
+    assert!(first.contains(what) && first.contains(&format!(", at {}:{line}:", file!())), "line {line}: {text}");
+}
+
+/// A codec that turns payloads around.
+struct Reversed;
+
+fn reversed(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    bytes.as_ref().iter().rev().copied().collect()
+}
+
+impl PayloadCodec for Reversed {
+    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        let encoding = || [("encoding".to_string(), b"binary/reversed".to_vec())].into();
+        let encoded = |payload: RawPayload| RawPayload { metadata: encoding(), data: reversed(payload.to_bytes()) };
+        Ok(payloads.into_iter().map(encoded).collect())
+    }
+
+    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        payloads.into_iter().map(|payload| Ok(RawPayload::from_bytes(&reversed(&payload.data))?)).collect()
+    }
+}
+
 #[tokio::test]
 async fn an_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome {
     let env = environment().await?;
@@ -84,6 +119,7 @@ async fn an_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["activity `charge`", "`order-7` (pay)", "`pay`", ".mock(charge, |..| Ok(..))", "it knows: refund"]);
     assert_eq!(env.elapsed(), secs(0));
+    waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
     Ok(())
 }
 
@@ -176,6 +212,8 @@ async fn a_queue_without_a_worker_is_named() -> Outcome {
     let text = end_of(&env, worker, call).await;
     says(&text, &["workflow `parent-7` (has_a_child_elsewhere) waits for its child `child-7` (waits)"]);
     says(&text, &["workflow `child-7` (waits) waits for a worker", "the task queue `nursery`"]);
+    says(&text, &["- workflow `parent-7` (has_a_child_elsewhere)\n", concat!("at ", file!())]);
+    assert!(!text.contains("- workflow `child-7` (waits)\n"), "it has not begun: {text}");
     Ok(())
 }
 
@@ -196,6 +234,52 @@ async fn a_condition_that_nothing_makes_true_is_named() -> Outcome {
     let text = end_of(&env, worker, env.client().execute(waits, ()).id("order-7").task_queue("waits")).await;
     says(&text, &["nothing can happen any more", "Awaited: the end of workflow `order-7` (waits)"]);
     says(&text, &["a condition that nothing makes true", "env.at(..)"]);
+    waits_at(&text, "`order-7` (waits)", "condition", WAITS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_line_is_told_also_if_the_values_are_encoded() -> Outcome {
+    let converter = DataConverter::new().codec(Reversed);
+    let env = TestWorkflowEnvironment::start_with(ClientOptions::default().data_converter(converter)).await?;
+    env.set_patience(secs(1));
+    let worker = env.worker("waits").workflow(waits);
+    let text = end_of(&env, worker, env.client().execute(waits, ()).id("order-7").task_queue("waits")).await;
+    waits_at(&text, "`order-7` (waits)", "condition", WAITS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_by_hand_tells_the_line_to_who_awaits() -> Outcome {
+    let env = environment().await?;
+    let worker = Worker::builder(env.client(), "waits").workflow(waits).build()?;
+    let call = env.client().execute(waits, ()).id("order-7").task_queue("waits");
+    let error = worker.run_until(call.into_future()).await?.expect_err("nothing makes it true");
+    let text = format!("{error:?} {error}");
+    says(&text, &["nothing can happen any more", "condition, at "]);
+    // And the environment goes on: the next one who waits gets a text of their own.
+    let worker = env.worker("waits").workflow(waits);
+    let call = env.client().execute(waits, ()).id("order-8").task_queue("waits");
+    waits_at(&end_of(&env, worker, call).await, "`order-8` (waits)", "condition", WAITS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn code_that_does_not_answer_does_not_hold_the_end_up() -> Outcome {
+    let env = environment().await?;
+    // The worker that ran it is gone, so nobody can be asked.
+    let worker = Worker::builder(env.client(), "gone").workflow(waits).build()?;
+    let until_it_waits = async {
+        env.client().start(waits, ()).id("order-6").task_queue("gone").await?;
+        env.sleep(secs(1)).await;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    worker.run_until(until_it_waits).await??;
+    let worker = env.worker("waits").workflow(waits);
+    let text = end_of(&env, worker, env.client().execute(waits, ()).id("order-7").task_queue("waits")).await;
+    says(&text, &["workflow `order-6` (waits) waits"]);
+    assert!(!text.contains("- workflow `order-6` (waits)\n"), "{text}");
+    waits_at(&text, "`order-7` (waits)", "condition", WAITS);
     Ok(())
 }
 
@@ -216,6 +300,7 @@ async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["nothing has happened for a long time", "Awaited: the end of workflow `order-7` (pay)"]);
     says(&text, &["activity `charge` (id 1), whose attempt 1 runs and does not end", "env.advance(..)"]);
+    waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
     Ok(())
 }
 

@@ -55,7 +55,7 @@ mod search_attributes;
 mod signal;
 mod speculative_task;
 mod start;
-mod stuck;
+pub(crate) mod stuck;
 mod system;
 mod task_queue;
 mod terminate;

@@ -16,6 +16,15 @@ const RUNS_TOLD: usize = 10;
 /// An activity that has failed so often, and that nothing ends, fails for ever.
 const HOPELESS: i32 = 1000;
 
+/// A run whose code waits.
+#[derive(Debug)]
+pub(crate) struct WaitingRun {
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    /// As it is called in what a test is told.
+    pub(crate) name: String,
+}
+
 impl Engine {
     /// What a caller waits for.
     pub(crate) fn awaited_by(&self, id: WaiterId) -> Option<String> {
@@ -54,6 +63,19 @@ impl Engine {
             let _ = write!(text, "\n  - and {more} more runs are open");
         }
         text
+    }
+
+    /// The open runs of a namespace whose code waits somewhere and can be asked where: a worker has run it and does not
+    /// run it now.
+    pub(crate) fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
+        let runs = self.open.iter().map(|id| self.execution(*id)).filter(|run| run.namespace.name == namespace);
+        let runs = runs.filter(|run| run.state.previous_started_event_id > 0 && !run.state.task_is_started());
+        let runs = runs.take(RUNS_TOLD).map(|run| WaitingRun {
+            workflow_id: run.workflow_id.clone(),
+            run_id: run.run_id.clone(),
+            name: name_of(run),
+        });
+        runs.collect()
     }
 
     /// An activity whose retries nothing ends: it has failed very often, and nothing else is due.
