@@ -84,6 +84,11 @@ impl ActivityRegistry {
         self.fallback = Some(fallback);
     }
 
+    /// What stands in for activities that are not there.
+    pub fn fallback(&self) -> Option<Arc<dyn RegisteredActivity>> {
+        self.fallback.clone()
+    }
+
     /// The activity of that name, or what stands in for it.
     pub fn get(&self, name: &str) -> Option<Arc<dyn RegisteredActivity>> {
         self.activities.get(name).or(self.fallback.as_ref()).cloned()

@@ -5,8 +5,8 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
+use crate::activity::ActivityRegistry;
 use crate::converter::DataConverter;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -74,7 +75,14 @@ struct Inner {
     worker_commands: Arc<WorkerCommands>,
     /// Set when the server or a proxy turned out not to read gzip.
     compression_refused: AtomicBool,
+    /// What workers of this connection put around their activities.
+    activity_watch: OnceLock<ActivityWatch>,
 }
+
+/// Puts something around the activities of a worker.
+#[doc(hidden)]
+#[expect(unreachable_pub, reason = "a public method takes it")]
+pub type ActivityWatch = Box<dyn Fn(ActivityRegistry) -> ActivityRegistry + Send + Sync>;
 
 impl Connection {
     /// Connects, and asks the server what it can do.
@@ -97,6 +105,7 @@ impl Connection {
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(false),
+            activity_watch: OnceLock::new(),
         };
         inner.with_capabilities().await
     }
@@ -124,8 +133,25 @@ impl Connection {
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(true),
+            activity_watch: OnceLock::new(),
         };
         inner.with_capabilities().await
+    }
+
+    /// Lets a server in this process see whose activity code makes a request: what this gives takes the place of the
+    /// activities of every worker of this connection. The first one stays.
+    #[doc(hidden)]
+    pub fn watch_activities(&self, watch: ActivityWatch) {
+        let _ = self.inner.activity_watch.set(watch);
+    }
+
+    /// The activities as workers of this connection run them.
+    #[cfg(feature = "worker")]
+    pub(crate) fn watched(&self, activities: ActivityRegistry) -> ActivityRegistry {
+        match self.inner.activity_watch.get() {
+            Some(watch) => watch(activities),
+            None => activities,
+        }
     }
 
     /// Whether the server is the embedded one, in this process.

@@ -69,7 +69,8 @@ impl Running {
     ///
     /// # Errors
     /// When the namespace is not there, the server cannot be reached, or the system gives no thread.
-    pub(super) async fn start(worker: Worker) -> Result<Self, WorkerError> {
+    pub(super) async fn start(mut worker: Worker) -> Result<Self, WorkerError> {
+        worker.activities = worker.client.now().watched(worker.activities);
         let guard = Guard(Arc::clone(&worker.phases));
         let namespace = worker.client.namespace().to_string();
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };

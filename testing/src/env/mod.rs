@@ -8,6 +8,7 @@ mod watched;
 mod worker;
 
 use std::future::{Future, IntoFuture};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide::client::{Client, ClientOptions, ConnectError, Connection};
@@ -78,6 +79,8 @@ impl TestWorkflowEnvironment {
     pub async fn start_with(options: ClientOptions) -> Result<Self, ConnectError> {
         let server = TestServer::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;
+        let host = Arc::clone(server.host());
+        connection.watch_activities(Box::new(move |activities| watched::watched(&activities, &host)));
         let started = server.now();
         let client = Client::from_connection(connection);
         let explainer = Explainer::start(server.host(), &client);

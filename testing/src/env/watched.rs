@@ -1,5 +1,5 @@
-//! What a test's worker puts around activities: the server knows whose code awaits an outcome of it, and a type that
-//! nobody registered ends the test.
+//! What workers of an environment put around activities: the server knows whose code awaits an outcome of it. And what a
+//! test's worker puts around them: they end with the test, and a type that nobody registered ends the test.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +19,8 @@ pub(crate) type Names = Arc<Mutex<BTreeSet<&'static str>>>;
 /// So long an activity gets to end when the test is over and it was told to stop.
 const ENDS_WITHIN: Duration = Duration::from_millis(100);
 
-/// Activities with the server's view of them.
-pub(crate) struct Watched {
+/// The activities of a test's worker.
+pub(crate) struct OfTest {
     pub(crate) activities: ActivityRegistry,
     pub(crate) host: Arc<Host>,
     pub(crate) names: Names,
@@ -28,29 +28,55 @@ pub(crate) struct Watched {
     pub(crate) over: watch::Receiver<bool>,
 }
 
-impl Activities for Watched {
+impl Activities for OfTest {
     fn register(self, registry: &mut ActivityRegistry) {
         let own = self.activities;
         for name in own.names().chain(own.duplicates().iter().copied()) {
             let Some(activity) = own.get(name) else { continue };
-            let (host, over) = (Arc::clone(&self.host), self.over.clone());
-            registry.insert(name, Arc::new(WatchedActivity { activity, host, over }));
+            registry.insert(name, Arc::new(EndingActivity { activity, over: self.over.clone() }));
             self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         }
         registry.set_fallback(Arc::new(Unregistered { host: self.host, names: self.names }));
     }
 }
 
+/// Lets the server see whose code awaits an outcome of it.
+pub(crate) fn watched(activities: &ActivityRegistry, host: &Arc<Host>) -> ActivityRegistry {
+    let mut watched = ActivityRegistry::default();
+    let around = |activity| Arc::new(WatchedActivity { activity, host: Arc::clone(host) });
+    for name in activities.names() {
+        if let Some(activity) = activities.get(name) {
+            watched.insert(name, around(activity));
+        }
+    }
+    if let Some(fallback) = activities.fallback() {
+        watched.set_fallback(around(fallback));
+    }
+    watched
+}
+
 struct WatchedActivity {
     activity: Arc<dyn RegisteredActivity>,
     host: Arc<Host>,
-    over: watch::Receiver<bool>,
 }
 
 impl RegisteredActivity for WatchedActivity {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
-        let code = self.activity.run(ctx.clone(), input);
-        let mut code = Attributed::new(Arc::clone(&self.host), ctx.info(), code);
+        let info = ctx.info().clone();
+        let code = self.activity.run(ctx, input);
+        Box::pin(Attributed::new(Arc::clone(&self.host), &info, code))
+    }
+}
+
+/// An activity that ends soon after the test.
+struct EndingActivity {
+    activity: Arc<dyn RegisteredActivity>,
+    over: watch::Receiver<bool>,
+}
+
+impl RegisteredActivity for EndingActivity {
+    fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
+        let mut code = self.activity.run(ctx.clone(), input);
         let over = self.over.clone();
         Box::pin(async move {
             tokio::select! {

@@ -15,7 +15,7 @@ use abide::{
 use tokio::sync::watch;
 
 use super::mock::{Mock, MockChild};
-use super::watched::{Names, Watched};
+use super::watched::{Names, OfTest};
 use crate::server::host::{Host, Promise};
 
 pub(crate) type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
@@ -83,7 +83,7 @@ impl TestWorker {
         let mut registry = ActivityRegistry::default();
         activities.register(&mut registry);
         let (host, names) = (Arc::clone(&self.host), Arc::clone(&self.activities));
-        let activities = Watched { activities: registry, host, names, over: self.over.subscribe() };
+        let activities = OfTest { activities: registry, host, names, over: self.over.subscribe() };
         self.builder = Some(match self.builder {
             Some(builder) => builder.activities(activities),
             None => Worker::builder(&self.client, &self.task_queue).activities(activities),

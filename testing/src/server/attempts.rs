@@ -1,5 +1,8 @@
-//! The activity code that runs for this server in its own process, as far as it says so: who awaits an outcome is known
-//! by the attempt that makes the request, because a thread polls one attempt at a time.
+//! The activity code that runs for this server in its own process: who awaits an outcome is known by the attempt that makes
+//! the request, because a thread polls one attempt at a time.
+//!
+//! A task that an attempt spawns makes requests too, and nothing in tokio tells whose task it is. It is taken for the
+//! attempt's if it came here for the first time after the attempt began, which must have spawned something.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,13 +11,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use abide::activity::ActivityInfo;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
+use super::callers::{Moment, Other};
 use super::engine::Waiting;
 use super::engine::time::Time;
 use super::host::Host;
+
+/// An attempt waits for the tasks that it has spawned, as far as can be told, when its own code was not polled for so long.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// When a local activity has ended, its workflow's code may go on: so long it gets to show that.
 const WORKFLOW_GOES_ON: Duration = Duration::from_millis(50);
@@ -51,19 +60,92 @@ struct Attempt {
     activity_id: String,
     attempt: i32,
     is_local: bool,
+    began: Moment,
+    /// Since when its code waits for something.
+    waits_since: Option<Time>,
+    /// Its code has spawned a task.
+    has_spawned: bool,
+    /// The thread of a runtime without other threads.
+    only_thread: Option<ThreadId>,
+}
+
+impl Attempt {
+    /// Whether that task or thread may be one that it has spawned.
+    fn may_have_spawned(&self, other: &Other) -> bool {
+        let elsewhere = self.only_thread.is_some_and(|thread| thread != other.thread);
+        other.first_seen > self.began && (self.has_spawned || elsewhere)
+    }
+
+    fn is_quiet(&self, wall: Time) -> bool {
+        self.quiet_at().is_some_and(|at| at <= wall)
+    }
+
+    fn quiet_at(&self) -> Option<Time> {
+        self.waits_since.map(|since| since.plus(QUIET))
+    }
+}
+
+/// What is known of a poll of an attempt's code when it is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Polled {
+    has_spawned: bool,
+    only_thread: Option<ThreadId>,
 }
 
 impl Attempts {
-    pub(crate) fn begin(&mut self, info: &ActivityInfo) -> AttemptId {
+    pub(crate) fn begin(&mut self, info: &ActivityInfo, began: Moment) -> AttemptId {
         let id = AttemptId(LAST_ID.fetch_add(1, Ordering::Relaxed));
         let attempt = Attempt {
             run_id: info.run_id.clone(),
             activity_id: info.activity_id.clone(),
             attempt: i32::try_from(info.attempt).unwrap_or(i32::MAX),
             is_local: info.is_local,
+            began,
+            waits_since: None,
+            has_spawned: false,
+            only_thread: None,
         };
         self.running.insert(id, attempt);
         id
+    }
+
+    /// The code of an attempt runs, or has run and waits.
+    pub(crate) fn polled(&mut self, id: AttemptId, over: Option<Polled>, wall: Time) {
+        let Some(attempt) = self.running.get_mut(&id) else { return };
+        attempt.waits_since = over.map(|_| wall);
+        if let Some(polled) = over {
+            attempt.has_spawned |= polled.has_spawned;
+            attempt.only_thread = polled.only_thread;
+        }
+    }
+
+    /// Whether that task or thread is taken for one that an attempt has spawned.
+    pub(crate) fn may_have_spawned(&self, other: &Other) -> bool {
+        self.running.values().any(|attempt| attempt.may_have_spawned(other))
+    }
+
+    /// Adds the attempts that wait for a spawned task, each for another one of those who wait for the server.
+    pub(crate) fn add_waiting_for_spawned(
+        &self,
+        waiters: &mut BTreeSet<AttemptId>,
+        mut others: Vec<Other>,
+        wall: Time,
+    ) {
+        let quiet = self.running.iter().filter(|(_, attempt)| attempt.is_quiet(wall));
+        let mut quiet: Vec<_> = quiet.filter(|(id, _)| !waiters.contains(id)).collect();
+        // Who began last has the fewest to choose from.
+        quiet.sort_by_key(|(_, attempt)| std::cmp::Reverse(attempt.began));
+        for (id, attempt) in quiet {
+            if let Some(index) = others.iter().position(|other| attempt.may_have_spawned(other)) {
+                others.swap_remove(index);
+                waiters.insert(*id);
+            }
+        }
+    }
+
+    /// When the next attempt will have been quiet for long enough.
+    pub(crate) fn next_quiet(&self, wall: Time) -> Option<Time> {
+        self.running.values().filter_map(Attempt::quiet_at).filter(|at| *at > wall).min()
     }
 
     pub(crate) fn end(&mut self, id: AttemptId, wall: Time) {
@@ -130,7 +212,32 @@ impl<F: Future + Unpin> Future for Attributed<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let _entered = Entered(CURRENT.replace(Some(self.id)));
-        Pin::new(&mut self.code).poll(context)
+        self.host.attempt_polled(self.id, None);
+        let before = Tasks::alive();
+        let polled = Pin::new(&mut self.code).poll(context);
+        self.host.attempt_polled(self.id, Some(before.polled()));
+        polled
+    }
+}
+
+/// The tasks of the present runtime.
+struct Tasks {
+    alive: Option<usize>,
+    only_thread: Option<ThreadId>,
+}
+
+impl Tasks {
+    fn alive() -> Self {
+        let runtime = Handle::try_current().ok();
+        let is_alone = runtime.as_ref().is_some_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        let only_thread = is_alone.then(|| std::thread::current().id());
+        Self { alive: runtime.map(|runtime| runtime.metrics().num_alive_tasks()), only_thread }
+    }
+
+    /// What has become of them while code was polled.
+    fn polled(self) -> Polled {
+        let now = Self::alive();
+        Polled { has_spawned: now.alive > self.alive, only_thread: self.only_thread }
     }
 }
 
@@ -146,5 +253,115 @@ struct Entered(Option<AttemptId>);
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::callers::Callers;
+    use super::*;
+
+    struct Case {
+        attempts: Attempts,
+        callers: Callers,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self { attempts: Attempts::default(), callers: Callers::default() }
+        }
+
+        fn attempt(&mut self) -> AttemptId {
+            self.attempts.begin(&ActivityInfo::for_test("a"), self.callers.moment())
+        }
+
+        /// An attempt's code gives way at that time.
+        fn waits(&mut self, id: AttemptId, has_spawned: bool, at: Time) {
+            let only_thread = Some(std::thread::current().id());
+            self.attempts.polled(id, Some(Polled { has_spawned, only_thread }), at);
+        }
+
+        /// A task that comes here for the first time.
+        fn other(&mut self) -> Other {
+            Other { first_seen: self.callers.moment(), thread: std::thread::current().id() }
+        }
+
+        /// Which attempts wait for tasks that they have spawned, if these wait for the server.
+        fn waiting(&self, others: &[Other], at: Time) -> Vec<AttemptId> {
+            let mut waiters = BTreeSet::new();
+            self.attempts.add_waiting_for_spawned(&mut waiters, others.to_vec(), at);
+            waiters.into_iter().collect()
+        }
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::from_nanos(1).plus(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn an_attempt_waits_for_a_task_that_came_after_it_once_it_has_been_quiet() {
+        let mut case = Case::new();
+        let attempt = case.attempt();
+        case.waits(attempt, true, at(0));
+        let task = case.other();
+        assert!(case.attempts.may_have_spawned(&task));
+        assert_eq!(case.attempts.next_quiet(at(0)), Some(at(250)));
+        assert_eq!(case.waiting(&[task], at(249)), []);
+        assert_eq!(case.waiting(&[task], at(250)), [attempt]);
+        assert_eq!(case.waiting(&[], at(250)), [], "nothing of it waits for the server");
+        // It runs again, and then waits anew.
+        case.attempts.polled(attempt, None, at(300));
+        assert_eq!(case.waiting(&[task], at(900)), []);
+        case.waits(attempt, false, at(1000));
+        assert_eq!(case.waiting(&[task], at(1249)), []);
+        assert_eq!(case.waiting(&[task], at(1250)), [attempt]);
+    }
+
+    #[test]
+    fn a_task_that_was_there_before_is_not_an_attempts() {
+        let mut case = Case::new();
+        let before = case.other();
+        let attempt = case.attempt();
+        case.waits(attempt, true, at(0));
+        assert!(!case.attempts.may_have_spawned(&before));
+        assert_eq!(case.waiting(&[before], at(9000)), []);
+    }
+
+    #[test]
+    fn an_attempt_that_has_spawned_nothing_works() {
+        let mut case = Case::new();
+        let attempt = case.attempt();
+        case.waits(attempt, false, at(0));
+        let helper_of_the_test = case.other();
+        assert!(!case.attempts.may_have_spawned(&helper_of_the_test));
+        assert_eq!(case.waiting(&[helper_of_the_test], at(9000)), []);
+        // A thread of another kind shows that something was spawned.
+        let on_a_thread = std::thread::scope(|scope| scope.spawn(|| case.other()).join().unwrap());
+        assert_eq!(case.waiting(&[on_a_thread], at(9000)), [attempt]);
+    }
+
+    #[test]
+    fn each_attempt_needs_a_task_of_its_own() {
+        let mut case = Case::new();
+        let first = case.attempt();
+        case.waits(first, true, at(0));
+        let of_first = case.other();
+        let second = case.attempt();
+        case.waits(second, true, at(0));
+        let of_second = case.other();
+        assert_eq!(case.waiting(&[of_first], at(9000)), [first]);
+        assert_eq!(case.waiting(&[of_first, of_second], at(9000)), [first, second]);
+        assert_eq!(case.waiting(&[of_second], at(9000)), [second]);
+        case.attempts.end(second, at(9000));
+        assert_eq!(case.waiting(&[of_second], at(9000)), [first], "nobody else can have spawned it");
+    }
+
+    #[test]
+    fn callers_are_known_again() {
+        let mut callers = Callers::default();
+        let here = callers.present();
+        let elsewhere = std::thread::scope(|scope| scope.spawn(|| callers.present()).join().unwrap());
+        assert_ne!(here, elsewhere);
+        assert_eq!(callers.present(), here);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::attempts::{AttemptId, Attempts};
+use super::callers::{Caller, Callers};
 use super::clock::{Clock, Pace};
 use super::engine::time::{Now, Time};
 use super::engine::{Engine, Hold, Options, WaiterId};
@@ -32,8 +33,9 @@ pub(super) struct Flow {
     /// Those who wait for a point in time, by that time and arrival.
     pub(super) sleepers: BTreeMap<(Time, u64), Sleeper>,
     pub(super) next_sleeper: u64,
-    /// The activity code that runs in this process.
+    /// The activity code that runs in this process, and who makes requests.
     pub(super) attempts: Attempts,
+    pub(super) callers: Callers,
     /// Awaited outcomes that have come but were not looked at yet: time stands still for them.
     pub(super) unseen: u32,
     /// How many of the unseen were looked at by now. They count until whoever looked has had time to act on it.
@@ -63,9 +65,8 @@ pub(super) struct Flow {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) wake: oneshot::Sender<Wake>,
-    pub(super) awaits: bool,
-    /// The activity attempt whose code made the request.
-    pub(super) by: Option<AttemptId>,
+    /// Who awaits an outcome; `None` if it is none for which time passes.
+    pub(super) awaits: Option<Caller>,
 }
 
 #[derive(Debug)]
@@ -77,10 +78,8 @@ pub(super) struct Sleeper {
 /// Who sleeps on the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sleep {
-    /// Somebody who lets time pass.
-    Awaits,
-    /// An activity's code.
-    Activity(AttemptId),
+    /// Somebody who lets time pass, or an activity's code.
+    Awaits(Caller),
     /// Somebody who does something when that time has come, however it comes.
     Waits,
 }
@@ -102,6 +101,15 @@ pub(super) enum Wake {
     Never(String),
 }
 
+impl Sleep {
+    fn awaits(self) -> Option<Caller> {
+        match self {
+            Self::Awaits(caller) => Some(caller),
+            Self::Waits => None,
+        }
+    }
+}
+
 impl Flow {
     pub(super) fn new(options: Options, clock: Clock, pace: Pace) -> Self {
         Self {
@@ -114,6 +122,7 @@ impl Flow {
             unseen: 0,
             seen: 0,
             attempts: Attempts::default(),
+            callers: Callers::default(),
             skips: 0,
             skips_since: Time::default(),
             all_skips: 0,
@@ -164,20 +173,23 @@ impl Flow {
         !ended && self.is_awaited() && self.unseen == 0 && self.sending == 0 && self.hold() <= limit
     }
 
-    /// Somebody lets time pass.
+    /// Somebody lets time pass: not an activity, nor what one has spawned.
     pub(super) fn is_awaited(&self) -> bool {
-        let asleep = || self.sleepers.values().any(|sleeper| sleeper.kind == Sleep::Awaits);
-        self.pace.skips() && (asleep() || self.parked.values().any(|parked| parked.awaits && parked.by.is_none()))
+        let mut others = self.awaiting().filter_map(Caller::other);
+        self.pace.skips() && others.any(|other| !self.attempts.may_have_spawned(&other))
+    }
+
+    /// All who wait for an outcome or sleep.
+    fn awaiting(&self) -> impl Iterator<Item = Caller> {
+        let parked = self.parked.values().filter_map(|parked| parked.awaits);
+        parked.chain(self.sleepers.values().filter_map(|sleeper| sleeper.kind.awaits()))
     }
 
     pub(super) fn hold(&self) -> Hold {
-        let parked = self.parked.values().filter_map(|parked| parked.by);
-        let asleep = self.sleepers.values().filter_map(|sleeper| match sleeper.kind {
-            Sleep::Activity(id) => Some(id),
-            Sleep::Awaits | Sleep::Waits => None,
-        });
-        let waiters: BTreeSet<AttemptId> = parked.chain(asleep).collect();
-        self.engine.hold(&self.attempts.waiting(&waiters, self.clock.now().wall))
+        let wall = self.clock.now().wall;
+        let mut waiters: BTreeSet<AttemptId> = self.awaiting().filter_map(Caller::attempt).collect();
+        self.attempts.add_waiting_for_spawned(&mut waiters, self.awaiting().filter_map(Caller::other).collect(), wall);
+        self.engine.hold(&self.attempts.waiting(&waiters, wall))
     }
 
     /// When the server's clock has something to do next.
@@ -188,7 +200,8 @@ impl Flow {
 
     /// Time flies, and what is awaited does not come.
     pub(super) fn ask_where_skips_lead(&mut self) {
-        let others = self.sleepers.values().any(|sleeper| !matches!(sleeper.kind, Sleep::Activity(_)));
+        let is_activity = |kind: Sleep| kind.awaits().and_then(Caller::attempt).is_some();
+        let others = self.sleepers.values().any(|sleeper| !is_activity(sleeper.kind));
         let hopeless = if others { None } else { self.engine.hopeless_activity() };
         let taken = self.clock.now().wall.since(self.skips_since);
         let many = self.skips >= MANY_SKIPS && taken >= self.silence.patience().saturating_mul(MANY_SKIPS_TAKE);
@@ -212,9 +225,9 @@ impl Flow {
     }
 
     fn told(&self, why: &str) -> String {
-        let parked = self.parked.iter().filter(|(_, parked)| parked.awaits);
+        let parked = self.parked.iter().filter(|(_, parked)| parked.awaits.is_some());
         let mut awaited: Vec<String> = parked.filter_map(|(id, _)| self.engine.awaited_by(*id)).collect();
-        if self.sleepers.values().any(|sleeper| sleeper.kind == Sleep::Awaits) {
+        if self.sleepers.values().any(|sleeper| sleeper.kind.awaits().and_then(Caller::other).is_some()) {
             awaited.push("the end of a sleep on the environment's clock".to_owned());
         }
         let awaited = if awaited.is_empty() { "nothing of this server".to_owned() } else { awaited.join(", ") };
@@ -299,9 +312,9 @@ impl Flow {
             let received = wake.send(Wake::Look).is_ok();
             match kind {
                 Sleep::Waits => self.sending += u32::from(received),
-                Sleep::Awaits | Sleep::Activity(_) => self.unseen += u32::from(received),
+                Sleep::Awaits(_) => self.unseen += u32::from(received),
             }
-            if kind == Sleep::Awaits {
+            if kind.awaits().and_then(Caller::other).is_some() {
                 self.skips = 0;
             }
         }
@@ -311,9 +324,9 @@ impl Flow {
         for id in self.engine.take_wakeups() {
             let Some(parked) = self.parked.remove(&id) else { continue };
             // The end of a run that another one follows is no outcome yet.
-            let outcome = parked.by.is_none() && !self.engine.awaits_followed_run(id);
             let awaits = parked.awaits;
-            if parked.wake.send(Wake::Look).is_ok() && awaits {
+            let outcome = awaits.and_then(Caller::other).is_some() && !self.engine.awaits_followed_run(id);
+            if parked.wake.send(Wake::Look).is_ok() && awaits.is_some() {
                 self.unseen += 1;
                 if outcome {
                     self.skips = 0;
@@ -326,8 +339,11 @@ impl Flow {
         let own = self.next_due().and_then(|at| self.clock.until(at));
         let listens = !self.told && self.pace.skips() && (self.tests > 0 || self.is_awaited());
         let silence = self.silence.next().filter(|(_, stage)| listens && self.counts(*stage)).map(|(at, _)| at);
-        let goes_on = self.attempts.next_wall(self.clock.now().wall);
-        let wall = [self.engine.next_wall_deadline(), silence, goes_on].into_iter().flatten();
+        let wall = self.clock.now().wall;
+        let goes_on = self.attempts.next_wall(wall);
+        let spawned = self.awaiting().any(|caller| caller.other().is_some());
+        let quiet = if spawned { self.attempts.next_quiet(wall) } else { None };
+        let wall = [self.engine.next_wall_deadline(), silence, goes_on, quiet].into_iter().flatten();
         own.into_iter().chain(wall.map(|at| self.clock.until_wall(at))).min()
     }
 }

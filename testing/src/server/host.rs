@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 use abide::activity::ActivityInfo;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::attempts::AttemptId;
+use super::attempts::{AttemptId, Polled};
+use super::callers::Caller;
 use super::clock::{Clock, Pace, time_of};
 use super::engine::errors::Error;
+use super::engine::stuck::WaitingRun;
 use super::engine::time::{Now, Time};
 use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
-use super::engine::stuck::WaitingRun;
 use super::flow::{Flow, Parked, Sleep, Sleeper, Verdict, Wake};
 
 /// So many turns the other tasks get before time moves on after somebody looked at an outcome: what follows an awaited
@@ -77,6 +78,10 @@ impl Host {
     /// Carries out a request that is answered at once.
     pub(crate) fn call<T>(&self, request: impl FnOnce(&mut Engine) -> T) -> T {
         let mut inner = self.lock();
+        if inner.pace.skips() {
+            // A test's helper should be known before it waits.
+            inner.callers.present();
+        }
         inner.catch_up();
         let response = request(&mut inner.engine);
         inner.settle();
@@ -134,13 +139,12 @@ impl Host {
     /// When that time can never come, outside of a test that is told so.
     pub(crate) async fn sleep(&self, duration: Duration) {
         let until = self.now().time.plus(duration);
-        let kind = AttemptId::current().map_or(Sleep::Awaits, Sleep::Activity);
-        if let Wake::Never(why) = self.sleep_until(until, kind).await {
+        if let Wake::Never(why) = self.sleep_until(until).await {
             panic!("{why}");
         }
     }
 
-    async fn sleep_until(&self, until: Time, kind: Sleep) -> Wake {
+    async fn sleep_until(&self, until: Time) -> Wake {
         // Dropped after the bed: a wakeup that nobody can receive any more would not count as one to be looked at.
         let (wake, mut woken) = oneshot::channel();
         let key = {
@@ -149,6 +153,7 @@ impl Host {
             inner.next_sleeper += 1;
             inner.listen_anew();
             let key = (until, inner.next_sleeper);
+            let kind = Sleep::Awaits(inner.callers.present());
             inner.sleepers.insert(key, Sleeper { wake, kind });
             inner.settle();
             key
@@ -269,6 +274,7 @@ impl Host {
         self.verdict.send_replace(None);
         self.unexplained.send_replace(None);
         let mut inner = self.lock();
+        inner.callers.present();
         inner.tests += 1;
         inner.begun += 1;
         (inner.skips, inner.verdict, inner.told) = (0, None, false);
@@ -366,7 +372,8 @@ impl Host {
         }
         inner.told = false;
         inner.skips = 0;
-        let (awaiting, others) = std::mem::take(&mut inner.parked).into_iter().partition(|(_, parked)| parked.awaits);
+        let parked = std::mem::take(&mut inner.parked).into_iter();
+        let (awaiting, others) = parked.partition(|(_, parked)| parked.awaits.is_some());
         let awaiting: BTreeMap<WaiterId, Parked> = awaiting;
         inner.parked = others;
         let (waiting, sleepers) =
@@ -397,9 +404,22 @@ impl Host {
 
     pub(crate) fn begin_attempt(&self, info: &ActivityInfo) -> AttemptId {
         let mut inner = self.lock();
-        let id = inner.attempts.begin(info);
+        let began = inner.callers.moment();
+        let id = inner.attempts.begin(info, began);
         inner.watch_lanes();
         id
+    }
+
+    /// The code of an attempt runs, or has run and waits.
+    pub(crate) fn attempt_polled(&self, id: AttemptId, over: Option<Polled>) {
+        let mut inner = self.lock();
+        let wall = inner.clock.now().wall;
+        inner.attempts.polled(id, over, wall);
+        drop(inner);
+        // When it has been quiet for long enough has changed.
+        if over.is_some() {
+            self.changed.notify_one();
+        }
     }
 
     pub(crate) fn end_attempt(&self, id: AttemptId) {
@@ -426,8 +446,8 @@ impl Host {
         seen: &mut Seen<'_>,
         request: impl FnOnce(&mut Engine) -> Result<Step<T>, Error>,
     ) -> Result<Result<T, (WaiterId, oneshot::Receiver<Wake>)>, Error> {
-        let by = AttemptId::current().filter(|_| awaits);
         let mut inner = self.lock();
+        let awaits = awaits.then(|| inner.callers.present());
         inner.catch_up();
         let step = request(&mut inner.engine);
         inner.seen += u32::from(std::mem::take(&mut seen.pending));
@@ -435,10 +455,10 @@ impl Host {
             Step::Done(done) => Ok(done),
             Step::Wait(id) => {
                 let (wake, woken) = oneshot::channel();
-                if awaits && by.is_none() {
+                if awaits.and_then(Caller::other).is_some() {
                     inner.listen_anew();
                 }
-                inner.parked.insert(id, Parked { wake, awaits, by });
+                inner.parked.insert(id, Parked { wake, awaits });
                 Err((id, woken))
             }
         });

@@ -5,6 +5,7 @@
 //! thin shells around it.
 
 pub(crate) mod attempts;
+mod callers;
 mod clock;
 mod engine;
 mod flow;

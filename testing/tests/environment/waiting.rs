@@ -6,6 +6,8 @@ use std::sync::Arc;
 use abide::prelude::*;
 use abide::workflow::ChildWorkflowOptions;
 use abide_testing::TestWorkflowEnvironment;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Outcome, real_time};
 
@@ -59,6 +61,43 @@ impl Waiters {
         self.0.sleep(secs(seconds)).await;
         Ok(seconds)
     }
+
+    /// As [`Self::await_result`] and [`Self::sleep`], in tasks and threads that it spawns.
+    #[activity]
+    async fn wait_elsewhere(&self, how: String, seconds: u64) -> Result<u64, ActivityError> {
+        let env = Arc::clone(&self.0);
+        let sleeps = async move { env.sleep(secs(seconds)).await };
+        match how.as_str() {
+            "task" => spawn(sleeps).await?,
+            "task of a task" => spawn(async { spawn(sleeps).await }).await??,
+            "thread" => {
+                let runtime = Handle::current();
+                spawn_blocking(move || runtime.block_on(sleeps)).await?;
+            }
+            _ => {
+                let client = self.0.client().clone();
+                let results: JoinSet<_> = ["a", "b", "c"]
+                    .map(|id| {
+                        let call = client.execute(sleeps_an_hour, ()).id(id).task_queue("waiting");
+                        async { call.await.is_ok_and(|result| result == 7) }
+                    })
+                    .into_iter()
+                    .collect();
+                assert_eq!(results.join_all().await, [true; 3]);
+            }
+        }
+        Ok(seconds)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "that activities spawn is what is tested")]
+fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
+    tokio::spawn(future)
+}
+
+#[expect(clippy::disallowed_methods, reason = "that activities spawn is what is tested")]
+fn spawn_blocking<T: Send + 'static>(code: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    tokio::task::spawn_blocking(code)
 }
 
 #[workflow]
@@ -96,6 +135,16 @@ async fn sleeps_too_long(ctx: &WorkflowContext) -> Result<String, WorkflowError>
     Ok(slept.expect_err("it takes an hour").to_string())
 }
 
+/// As [`races`], with an activity that waits in a task of its own.
+#[workflow]
+async fn races_elsewhere(ctx: &WorkflowContext, how: String, seconds: u64) -> Result<String, WorkflowError> {
+    let call = ctx.activity(Waiters::wait_elsewhere, (how, seconds)).start_to_close_timeout(hours(2));
+    Ok(abide::select! {
+        slept = call => format!("slept {}", slept?),
+        fired = ctx.timer(mins(70)) => { fired?; "the timer".into() }
+    })
+}
+
 /// An environment with these activities on its task queue `waiting`.
 async fn environment() -> Result<Arc<TestWorkflowEnvironment>, Box<dyn std::error::Error>> {
     Ok(Arc::new(TestWorkflowEnvironment::start().await?))
@@ -104,7 +153,15 @@ async fn environment() -> Result<Arc<TestWorkflowEnvironment>, Box<dyn std::erro
 fn worker(env: &Arc<TestWorkflowEnvironment>) -> abide_testing::TestWorker {
     let worker = env.worker("waiting").workflow(sleeps_an_hour).workflow(Slow::run).workflow(awaits_a_result);
     let worker = worker.workflow(awaits_two_results_locally).workflow(awaits_an_update).workflow(races);
-    worker.workflow(sleeps_too_long).activities(Waiters(Arc::clone(env)))
+    worker.workflow(sleeps_too_long).workflow(races_elsewhere).activities(Waiters(Arc::clone(env)))
+}
+
+/// A worker as production code makes it.
+fn worker_by_hand(env: &Arc<TestWorkflowEnvironment>) -> Worker {
+    let worker = Worker::builder(env.client(), "waiting").workflow(sleeps_an_hour).workflow(Slow::run);
+    let worker = worker.workflow(awaits_a_result).workflow(awaits_two_results_locally).workflow(awaits_an_update);
+    let worker = worker.workflow(races).workflow(races_elsewhere).activities(Waiters(Arc::clone(env)));
+    worker.build().expect("a worker")
 }
 
 #[tokio::test]
@@ -167,6 +224,77 @@ async fn messages_that_arrive_while_an_activity_sleeps_arrive_at_their_time() ->
         }
         assert_eq!(env.elapsed(), secs(0));
         assert_eq!(race.result().await?, "the timer");
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_activity_of_a_worker_by_hand_lets_time_pass_as_well() -> Outcome {
+    let env = environment().await?;
+    let client = env.client().clone();
+    worker_by_hand(&env)
+        .run_until(async {
+            assert_eq!(client.execute(awaits_a_result, ()).task_queue("waiting").await?, 7);
+            assert_eq!(env.elapsed(), hours(1));
+            assert_eq!(client.execute(awaits_two_results_locally, ()).task_queue("waiting").await?, 14);
+            assert_eq!(env.elapsed(), hours(2));
+            assert_eq!(client.execute(awaits_an_update, ()).task_queue("waiting").await?, 8);
+            assert_eq!(env.elapsed(), hours(3));
+            let race = client.execute(races_elsewhere, ("task".into(), 60)).task_queue("waiting").await?;
+            assert_eq!((race.as_str(), env.elapsed()), ("slept 60", hours(3) + mins(1)));
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })
+        .await?
+}
+
+/// Activities that wait in tasks and threads of their own take their time, and lose a race at its time.
+async fn waits_elsewhere(ways: &[&str]) -> Outcome {
+    for &how in ways {
+        let (env, began) = (environment().await?, real_time());
+        let call = |seconds| env.client().execute(races_elsewhere, (how.into(), seconds)).task_queue("waiting");
+        let slept = env
+            .run(worker(&env), async {
+                assert_eq!(call(3600).await?, "slept 3600", "{how}");
+                assert_eq!(env.elapsed(), hours(1), "{how}");
+                if how != "three tasks" {
+                    assert_eq!(call(7200).await?, "the timer", "{how}");
+                    assert_eq!(env.elapsed(), mins(60 + 70), "{how}");
+                }
+                Ok::<_, Box<dyn std::error::Error>>(())
+            })
+            .await;
+        slept?;
+        assert!(began.elapsed() < secs(20), "{:?}", began.elapsed());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_that_waits_in_a_task_that_it_spawned_lets_time_pass() -> Outcome {
+    waits_elsewhere(&["task", "task of a task", "thread", "three tasks"]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_one_on_a_runtime_with_threads() -> Outcome {
+    waits_elsewhere(&["task", "task of a task", "three tasks"]).await
+}
+
+#[tokio::test]
+async fn a_task_that_an_activity_spawned_does_not_move_the_clock() -> Outcome {
+    let env = environment().await?;
+    env.run(worker(&env), async {
+        let race = env.client().start(races_elsewhere, ("task".into(), 3600)).task_queue("waiting").await?;
+        // Nobody awaits an outcome but that task: time stands still.
+        while !env.server().busy().iter().any(|what| what.contains("activity 1 ") && what.contains("is started")) {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+            assert!(race.describe().await?.status().is_open());
+        }
+        assert_eq!(env.elapsed(), secs(0));
+        assert_eq!(race.result().await?, "slept 3600");
         Ok::<_, Box<dyn std::error::Error>>(())
     })
     .await
