@@ -284,6 +284,12 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
+    /// Whether [`deployment`](Self::deployment) was called: for test environments, which have one of their own.
+    #[doc(hidden)]
+    pub fn has_deployment(&self) -> bool {
+        self.options.deployment.is_some()
+    }
+
     /// Makes the worker. It polls once [`Worker::run`] is awaited.
     ///
     /// # Errors

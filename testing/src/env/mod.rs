@@ -71,8 +71,8 @@ impl TestWorkflowEnvironment {
         Self::start_with(ClientOptions::default()).await
     }
 
-    /// As [`start`](Self::start), with a client of these options: a data converter, a namespace, an identity. The
-    /// address does not matter. Replays take the data converter as well.
+    /// As [`start`](Self::start), with a client of these options: a data converter, a namespace (which the server has
+    /// then), an identity. The address does not matter. Replays take the data converter and the namespace as well.
     ///
     /// # Errors
     /// When the client cannot be made.
@@ -80,6 +80,7 @@ impl TestWorkflowEnvironment {
         let server = TestServer::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;
         let host = Arc::clone(server.host());
+        host.call(|engine| engine.add_namespace(connection.namespace()));
         connection.watch_activities(Box::new(move |activities| watched::watched(&activities, &host)));
         let started = server.now();
         let client = Client::from_connection(connection);

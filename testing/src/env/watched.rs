@@ -21,11 +21,22 @@ const ENDS_WITHIN: Duration = Duration::from_millis(100);
 
 /// The activities of a test's worker.
 pub(crate) struct OfTest {
-    pub(crate) activities: ActivityRegistry,
-    pub(crate) host: Arc<Host>,
-    pub(crate) names: Names,
+    activities: ActivityRegistry,
+    host: Arc<Host>,
+    names: Names,
     /// The test is over: nobody waits for activities any more.
-    pub(crate) over: watch::Receiver<bool>,
+    over: watch::Receiver<bool>,
+}
+
+impl OfTest {
+    pub(crate) fn new(
+        activities: ActivityRegistry,
+        host: &Arc<Host>,
+        names: &Names,
+        over: &watch::Sender<bool>,
+    ) -> Self {
+        Self { activities, host: Arc::clone(host), names: Arc::clone(names), over: over.subscribe() }
+    }
 }
 
 impl Activities for OfTest {

@@ -8,8 +8,8 @@ use abide::client::Client;
 use abide::worker::{DeploymentOptions, Registered, Worker, WorkerBuilder};
 use abide::workflow::WorkflowImplementation;
 use abide::{
-    Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, Workflow, WorkflowDefinition,
-    WorkflowError, WorkflowReplayer,
+    Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, VersioningBehavior, Workflow,
+    WorkflowDefinition, WorkflowError, WorkflowReplayer,
 };
 
 use tokio::sync::watch;
@@ -28,31 +28,38 @@ type ChildOutputOf<W, Kind> = <<W as Workflow<Kind>>::Definition as WorkflowDefi
 pub struct TestWorker {
     client: Client,
     task_queue: String,
-    builder: Option<WorkerBuilder<Registered>>,
+    builder: WorkerBuilder<Registered>,
     replayer: WorkflowReplayer,
     host: Arc<Host>,
     activities: Names,
     has_workflows: bool,
+    is_versioned: bool,
     over: watch::Sender<bool>,
 }
 
 impl TestWorker {
     pub(crate) fn new(client: &Client, host: &Arc<Host>, task_queue: String) -> Self {
-        let replayer = WorkflowReplayer::new().data_converter(client.connection().data_converter().clone());
+        let connection = client.connection();
+        let replayer = WorkflowReplayer::new().data_converter(connection.data_converter().clone());
+        let (host, names, over) = (Arc::clone(host), Names::default(), watch::Sender::new(false));
+        // A local activity is run by the worker that has the workflow, also if it has no activity at all.
+        let none = OfTest::new(ActivityRegistry::default(), &host, &names, &over);
         Self {
             client: client.clone(),
+            builder: Worker::builder(client, &task_queue).activities(none),
             task_queue,
-            builder: None,
-            replayer,
-            host: Arc::clone(host),
-            activities: Names::default(),
+            replayer: replayer.namespace(connection.namespace()),
+            host,
+            activities: names,
             has_workflows: false,
-            over: watch::Sender::new(false),
+            is_versioned: false,
+            over,
         }
     }
 
-    /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test`; the
-    /// environment's server notes versions and hands tasks to workers of any.
+    /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test` unless
+    /// [`options`](Self::options) gives it another, whose other workflows are upgraded automatically; the environment's
+    /// server notes versions and hands tasks to workers of any.
     pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
     where
         W: Workflow<Kind>,
@@ -65,16 +72,8 @@ impl TestWorker {
 
     fn any_workflow<W: WorkflowImplementation>(mut self, workflow: W) -> Self {
         self.has_workflows = true;
-        let builder = match self.builder {
-            Some(builder) => builder.workflow(workflow),
-            None => Worker::builder(&self.client, &self.task_queue).workflow(workflow),
-        };
-        // A workflow that says how it is versioned runs on versioned workers only.
-        let versioned = DeploymentOptions::new("test", "test").use_worker_versioning(true);
-        self.builder = Some(match workflow.versioning_behavior() {
-            Some(behavior) => builder.deployment(versioned.default_versioning_behavior(behavior)),
-            None => builder,
-        });
+        self.is_versioned |= workflow.versioning_behavior().is_some();
+        self.builder = self.builder.workflow(workflow);
         self
     }
 
@@ -82,12 +81,7 @@ impl TestWorker {
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> Self {
         let mut registry = ActivityRegistry::default();
         activities.register(&mut registry);
-        let (host, names) = (Arc::clone(&self.host), Arc::clone(&self.activities));
-        let activities = OfTest { activities: registry, host, names, over: self.over.subscribe() };
-        self.builder = Some(match self.builder {
-            Some(builder) => builder.activities(activities),
-            None => Worker::builder(&self.client, &self.task_queue).activities(activities),
-        });
+        self.builder = self.builder.activities(OfTest::new(registry, &self.host, &self.activities, &self.over));
         self
     }
 
@@ -181,10 +175,10 @@ impl TestWorker {
         self.any_workflow(MockChild::new(workflow.definition(), code))
     }
 
-    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`. Comes after the first
-    /// workflow, activity or mock; before that it does nothing.
+    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`, before or after its workflows and
+    /// activities. What is set here comes before what this type does by itself.
     pub fn options(mut self, set: impl FnOnce(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>) -> Self {
-        self.builder = self.builder.map(set);
+        self.builder = set(self.builder);
         self
     }
 
@@ -197,21 +191,21 @@ impl TestWorker {
 
     /// The worker, what replays its workflows, and what tells its activities that the test is over.
     pub(crate) fn build(self) -> (Worker, WorkflowReplayer, watch::Sender<bool>) {
-        // A local activity is run by the worker that has the workflow, also if it has no activity at all.
-        let this = if self.builder.is_some() { self.activities(NoActivities) } else { self };
-        let Some(builder) = this.builder else {
-            panic!("the worker of the test runs nothing: add `.workflow(..)`, `.activities(..)` or `.mock(..)`");
+        let runs_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        assert!(
+            self.has_workflows || runs_activities,
+            "the worker of the test runs nothing: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
+        );
+        // A workflow that says how it is versioned runs on versioned workers only.
+        let builder = if self.is_versioned && !self.builder.has_deployment() {
+            let versioned = DeploymentOptions::new("test", "test").use_worker_versioning(true);
+            self.builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade))
+        } else {
+            self.builder
         };
         let worker = builder.build().unwrap_or_else(|error| panic!("the worker of the test cannot be built: {error}"));
-        (worker, this.replayer, this.over)
+        (worker, self.replayer, self.over)
     }
-}
-
-/// Brings nothing along but what stands in for activities that are not there.
-struct NoActivities;
-
-impl Activities for NoActivities {
-    fn register(self, _: &mut ActivityRegistry) {}
 }
 
 impl std::fmt::Debug for TestWorker {

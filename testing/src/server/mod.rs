@@ -48,7 +48,7 @@ use self::transport::Listener;
 #[derive(Debug)]
 pub struct TestServerBuilder {
     options: Options,
-    pace: Pace,
+    skips: bool,
     start_time: Option<SystemTime>,
     retention_is_set: bool,
 }
@@ -92,7 +92,7 @@ impl TestServerBuilder {
     /// by [`TestServer::advance`] and [`TestServer::sleep`]. By default the clock runs with the machine's.
     #[must_use]
     pub fn time_skipping(mut self) -> Self {
-        self.pace = Pace::standing();
+        self.skips = true;
         self
     }
 
@@ -120,8 +120,9 @@ impl TestServerBuilder {
 
     /// Starts the server. Must be called within a tokio runtime.
     pub fn start(mut self) -> TestServer {
-        self.options.keeps_closed_runs = self.pace == Pace::Standing && !self.retention_is_set;
-        let host = Host::new(self.options, Clock::new(self.pace, self.start_time), self.pace);
+        let pace = if self.skips { Pace::standing() } else { Pace::Flowing };
+        self.options.keeps_closed_runs = pace.skips() && !self.retention_is_set;
+        let host = Host::new(self.options, Clock::new(pace, self.start_time), pace);
         let driver = transport::spawn(host.clone().drive());
         TestServer { host, listeners: Mutex::default(), driver }
     }
@@ -130,12 +131,7 @@ impl TestServerBuilder {
 impl TestServer {
     /// A server with namespace `default` and a clock that runs.
     pub fn builder() -> TestServerBuilder {
-        TestServerBuilder {
-            options: Options::default(),
-            pace: Pace::Flowing,
-            start_time: None,
-            retention_is_set: false,
-        }
+        TestServerBuilder { options: Options::default(), skips: false, start_time: None, retention_is_set: false }
     }
 
     /// Registers a search attribute with all namespaces: workflows can then be started with it and set it, and lists can be

@@ -3,8 +3,9 @@
 use std::panic::AssertUnwindSafe;
 
 use abide::prelude::*;
+use abide::worker::{DeploymentOptions, Registered, WorkerBuilder};
 use abide::{ActivityType, QueryType, SignalType, UpdateType, WorkflowType};
-use abide_testing::TestWorkflowEnvironment;
+use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use futures_util::FutureExt;
 
 use super::Outcome;
@@ -255,5 +256,62 @@ async fn workflows_activities_and_messages_are_reached_by_name() -> Outcome {
     });
 
     assert_eq!(talked.await?, ("Ada: 3 for ; Bob: 3 for ".to_string(), "Cy: 7 for book".to_string()));
+    Ok(())
+}
+
+#[workflow(versioning_behavior = pinned)]
+async fn stays(_ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    Ok(1)
+}
+
+/// The worker's identity and the deployment, as the first task of a run shows them.
+async fn shown(worker: fn(TestWorker) -> TestWorker) -> Result<String, Box<dyn std::error::Error>> {
+    let env = TestWorkflowEnvironment::start().await?;
+    env.run(worker(env.worker("shown")), env.client().execute(stays, ()).id("shown").task_queue("shown")).await?;
+    Ok(format!("{:?}", env.client().handle(stays, "shown").fetch_history().await?.events()))
+}
+
+fn named(worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
+    worker.identity("somebody").deployment(DeploymentOptions::new("shop", "7").use_worker_versioning(true))
+}
+
+#[tokio::test]
+async fn options_of_a_worker_count_in_any_order() -> Outcome {
+    let workers: [fn(TestWorker) -> TestWorker; 2] =
+        [|worker| worker.options(named).workflow(stays), |worker| worker.workflow(stays).options(named)];
+    for worker in workers {
+        let history = shown(worker).await?;
+        assert!(
+            history.contains("identity: \"somebody\"") && history.contains("deployment_name: \"shop\""),
+            "{history}"
+        );
+    }
+    // Without any, versioned workflows go with others.
+    let history = shown(|worker| worker.workflow(stays).workflow(works)).await?;
+    assert!(history.contains("deployment_name: \"test\""), "{history}");
+    Ok(())
+}
+
+#[workflow]
+async fn tells_its_namespace(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    Ok(ctx.info().namespace.clone())
+}
+
+#[tokio::test]
+async fn an_environment_has_the_namespace_of_its_client() -> Outcome {
+    let env = TestWorkflowEnvironment::start_with(ClientOptions::default().namespace("shop")).await?;
+    let worker = env.worker("shop").workflow(tells_its_namespace);
+    let told = env.run(worker, env.client().execute(tells_its_namespace, ()).task_queue("shop")).await?;
+    assert_eq!(told, "shop");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_runs_are_kept_under_a_paused_clock_too() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("kept").workflow(works);
+    env.run(worker, env.client().execute(works, ()).id("kept").task_queue("kept")).await?;
+    env.advance(days(30));
+    assert!(!env.client().handle(works, "kept").describe().await?.status().is_open());
     Ok(())
 }

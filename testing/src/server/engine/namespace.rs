@@ -100,6 +100,14 @@ impl Namespaces {
 }
 
 impl Engine {
+    /// Makes a namespace, as those that exist from the start, unless it is there.
+    pub(crate) fn add_namespace(&mut self, name: &str) {
+        if !self.namespaces.by_name.contains_key(name) {
+            let (id, retention) = (self.ids.v4(), self.options.retention);
+            self.namespaces.insert(name, id, retention);
+        }
+    }
+
     pub(crate) fn register_namespace(
         &mut self,
         request: service::RegisterNamespaceRequest,
