@@ -4,6 +4,8 @@ mod activities;
 mod basics;
 mod endless;
 mod mocks;
+#[cfg(unix)]
+mod stopped;
 mod waiting;
 
 use std::time::Instant;
