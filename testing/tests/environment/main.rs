@@ -4,6 +4,7 @@ mod activities;
 mod basics;
 mod endless;
 mod mocks;
+mod noticed;
 #[cfg(unix)]
 mod stopped;
 mod waiting;

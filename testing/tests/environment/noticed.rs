@@ -1,0 +1,105 @@
+//! What a worker's log says of code that blocks: activities by name.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use abide::prelude::*;
+use abide_testing::TestWorkflowEnvironment;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Metadata, Subscriber};
+
+use super::Outcome;
+
+/// Longer than what is noticed, and no longer than it must be.
+const BLOCKS: Duration = Duration::from_millis(1100);
+
+#[expect(clippy::disallowed_methods, reason = "that it blocks is what is tested")]
+fn block() {
+    std::thread::sleep(BLOCKS);
+}
+
+#[activity]
+async fn resize_image(name: String) -> Result<String, ActivityError> {
+    block();
+    Ok(name)
+}
+
+#[activity]
+async fn wait_for_image(name: String) -> Result<String, ActivityError> {
+    tokio::task::yield_now().await;
+    Ok(name)
+}
+
+#[workflow]
+async fn makes_thumbnail(ctx: &WorkflowContext, local: bool) -> Result<String, WorkflowError> {
+    let name = ctx.activity(wait_for_image, "cat".into()).start_to_close_timeout(mins(1)).await?;
+    if local {
+        return Ok(ctx.local_activity(resize_image, name).start_to_close_timeout(mins(1)).await?);
+    }
+    Ok(ctx.activity(resize_image, name).start_to_close_timeout(mins(1)).await?)
+}
+
+/// What was logged on this thread, which does all but the workflows' code.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn kept(&self) -> DefaultGuard {
+        tracing::subscriber::set_default(self.clone())
+    }
+
+    fn lines_with(&self, text: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {}={value:?}", field.name());
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(line.0);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn an_activity_that_blocks_the_async_runtime_is_named() -> Outcome {
+    for local in [false, true] {
+        let log = Log::default();
+        let _kept = log.kept();
+        let env = TestWorkflowEnvironment::start().await?;
+        let worker = env.worker("images").workflow(makes_thumbnail).activities(resize_image).activities(wait_for_image);
+        let call = env.client().execute(makes_thumbnail, local).id("cat-7").task_queue("images");
+        assert_eq!(env.run(worker, call).await?, "cat");
+        let lines = log.lines_with("has blocked a thread of the async runtime");
+        let [line] = &*lines else { panic!("local: {local}: {lines:#?}") };
+        for part in ["WARN", "activity `resize_image`", "spawn_blocking", "cat-7", "attempt=1"] {
+            assert!(line.contains(part), "local: {local}: `{part}` is not in: {line}");
+        }
+    }
+    Ok(())
+}
