@@ -185,6 +185,40 @@ mod tests {
         assert_ne!(id_in_head(pe(7)), id_in_head(pe(8)));
     }
 
+    /// An executable that a linker made; `tests/executables/make` says how.
+    macro_rules! linked {
+        ($name:literal) => {
+            include_bytes!(concat!("../../tests/executables/", $name, ".bin"))
+        };
+    }
+
+    #[test]
+    fn linked_executables_of_macos_have_the_uuid_that_tools_show() {
+        // As `llvm-objdump --macho --private-headers` shows them.
+        let uuids = [
+            (&linked!("mach-o-arm64-one")[..], "4c4c44a055553144a1f2f2550ddac262"),
+            (linked!("mach-o-x86_64-one"), "4c4c44ce55553144a154ae8ecb276dc0"),
+            (linked!("mach-o-x86_64-two"), "4c4c447a55553144a1bbf2b411a80577"),
+        ];
+        for (file, uuid) in uuids {
+            assert_eq!(build_id(file).unwrap(), uuid);
+        }
+        let without = build_id(&linked!("mach-o-without-uuid")[..]).unwrap();
+        assert_eq!(without, checksum(&linked!("mach-o-without-uuid")[..]).unwrap());
+    }
+
+    #[test]
+    fn linked_executables_of_windows_are_told_apart_by_their_headers() {
+        let (one, two) = (&linked!("pe-msvc-one")[..], &linked!("pe-msvc-two")[..]);
+        let id = |file: &[u8]| id_in_head(file.to_vec());
+        assert_eq!(id(one), id(one));
+        assert_ne!(id(one), id(two), "other code is another build");
+        // Linked without a time or a hash, it is read to its end.
+        let gnu = &linked!("pe-gnu-one")[..];
+        assert_eq!(pe_time_stamp(gnu), Some(0));
+        assert_eq!(build_id(gnu).unwrap(), checksum(gnu).unwrap());
+    }
+
     #[test]
     fn without_a_linkers_id_other_code_is_another_build_all_the_same() {
         for head in [elf(&[]), elf(&[1]), pe(0), b"MZ".to_vec(), b"\xcf\xfa\xed\xfe".to_vec(), b"#!".to_vec(), vec![]] {
