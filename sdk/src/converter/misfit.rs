@@ -36,6 +36,19 @@ pub(super) fn found<T: DeserializeOwned>(data: &[u8]) -> String {
     }
 }
 
+/// What kind of value a payload holds, and how large, for texts that do not tell the value.
+pub(crate) fn payload_shape(encoding: Option<&str>, data: &[u8]) -> String {
+    let bytes = || counted("", data.len(), "byte").trim_start().to_string();
+    match encoding {
+        Some("binary/null") => "null".into(),
+        Some("json/plain" | "json/protobuf") => {
+            serde_json::from_slice(data).map_or_else(|_| bytes(), |value| shape(&value))
+        }
+        Some("binary/plain") => bytes(),
+        other => format!("{} ({})", bytes(), other.map_or("of no stated encoding".into(), name)),
+    }
+}
+
 /// What kind of value it is, and how large.
 fn shape(value: &Value) -> String {
     match value {

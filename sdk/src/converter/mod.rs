@@ -36,3 +36,4 @@ pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
 
 #[cfg(feature = "client")]
 pub(crate) use codec::CodecError;
+pub(crate) use misfit::payload_shape;

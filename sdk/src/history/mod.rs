@@ -10,6 +10,7 @@ use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttri
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 #[cfg(any(test, feature = "worker"))]
+#[cfg(test)]
 pub(crate) use attributes::payload_text;
 pub(crate) use attributes::{
     attributes_field, command_attributes, command_type_name, event_attributes, event_type_name, event_type_number,

@@ -6,7 +6,7 @@ use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
-use crate::converter::{PayloadError, RawPayload, from_payload};
+use crate::converter::{PayloadError, RawPayload, from_payload, payload_shape};
 use crate::definition::PayloadValue;
 use crate::failure::Failure;
 use crate::replay::Nondeterminism;
@@ -22,6 +22,9 @@ pub struct Replayed {
 }
 
 /// How a run ended.
+///
+/// Its `Display` tells what kind of value the result is (`completed with a string of 9 characters`) and not the value:
+/// reports land in logs, and a codec may have been set to hide it. [`Replayed::result`] gives the value.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RunOutcome {
@@ -139,7 +142,7 @@ impl fmt::Display for RunOutcome {
         match self {
             Self::Completed(None) => f.write_str("completed"),
             Self::Completed(Some(raw)) => {
-                write!(f, "completed with {}", crate::history::payload_text(&to_proto(raw), 100))
+                write!(f, "completed with {}", payload_shape(raw.encoding(), &raw.data))
             }
             Self::Failed(failure) => write!(f, "failed: {failure}"),
             Self::Cancelled => f.write_str("cancelled"),
