@@ -61,6 +61,9 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// ```
 pub trait PayloadCodec: Send + Sync + 'static {
     /// What goes to the server in place of these payloads.
+    ///
+    /// Must not block its thread, just as [`decode`](Self::decode): not with `std::thread::sleep`, a lock that somebody
+    /// holds for long, or network without an `.await`. Every task of a worker may wait behind it on that thread.
     fn encode(&self, payloads: Vec<RawPayload>) -> impl Future<Output = CodecResult> + Send;
 
     /// What these payloads from the server were.
@@ -82,6 +85,12 @@ impl CodecError {
              {what} the payloads of a task in much less; look at what it waits for"
         );
         Self { text }
+    }
+
+    /// What ran the codec is gone.
+    #[cfg(feature = "worker")]
+    pub(crate) fn runtime_ended() -> Self {
+        Self { text: "the async runtime has ended before the payload codec returned".into() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use abide_protos::payload_fields::{Body, Fields, PayloadFields};
@@ -46,6 +47,12 @@ struct Inner {
     common_attributes: bool,
     failures: Option<Arc<dyn FailureConverter>>,
 }
+
+/// The codecs' work on the payloads of one message. It holds nothing of the message, so it can be done elsewhere.
+pub(crate) type CodecWork = Pin<Box<dyn Future<Output = CodedPayloads> + Send>>;
+
+/// What comes of it.
+pub(crate) type CodedPayloads = Result<Vec<RawPayload>, CodecError>;
 
 impl DataConverter {
     /// The default: payloads travel as they are, and errors become failures as [`Failure`] says.
@@ -114,13 +121,29 @@ impl DataConverter {
     /// # Errors
     /// When a codec cannot encode it.
     pub(crate) async fn encode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
+        self.encode_with(message, |work| work).await
+    }
+
+    /// As [`encode`](Self::encode); `run` does the codecs' work.
+    ///
+    /// # Errors
+    /// When a codec cannot encode it, or `run` does not let it.
+    pub(crate) async fn encode_with<M, F>(
+        &self,
+        message: &mut M,
+        run: impl FnOnce(CodecWork) -> F + Send,
+    ) -> Result<(), CodecError>
+    where
+        M: PayloadFields + Send + ?Sized,
+        F: Future<Output = CodedPayloads> + Send,
+    {
         let Some(inner) = &self.inner else { return Ok(()) };
         if !inner.common_attributes && inner.codecs.is_empty() {
             return Ok(());
         }
         each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
         // Boxed, because every call and every task has this future in it, and most have no codec.
-        Box::pin(inner.code(message, Direction::Encode)).await
+        Box::pin(inner.code(message, Direction::Encode, run)).await
     }
 
     /// Makes a message from the server what was meant. After an error it is of no use any more.
@@ -128,8 +151,24 @@ impl DataConverter {
     /// # Errors
     /// When a codec cannot decode it.
     pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
+        self.decode_with(message, |work| work).await
+    }
+
+    /// As [`decode`](Self::decode); `run` does the codecs' work.
+    ///
+    /// # Errors
+    /// When a codec cannot decode it, or `run` does not let it.
+    pub(crate) async fn decode_with<M, F>(
+        &self,
+        message: &mut M,
+        run: impl FnOnce(CodecWork) -> F + Send,
+    ) -> Result<(), CodecError>
+    where
+        M: PayloadFields + Send + ?Sized,
+        F: Future<Output = CodedPayloads> + Send,
+    {
         let Some(inner) = &self.inner else { return Ok(()) };
-        Box::pin(inner.code(message, Direction::Decode)).await
+        Box::pin(inner.code(message, Direction::Decode, run)).await
     }
 
     /// As [`decode`](Self::decode), and lets the author's failure converter see the failures: for clients. Workers let
@@ -147,11 +186,16 @@ impl DataConverter {
 }
 
 impl Inner {
-    async fn code<M: PayloadFields + Send + ?Sized>(
-        &self,
+    async fn code<M, F>(
+        self: &Arc<Self>,
         message: &mut M,
         direction: Direction,
-    ) -> Result<(), CodecError> {
+        run: impl FnOnce(CodecWork) -> F + Send,
+    ) -> Result<(), CodecError>
+    where
+        M: PayloadFields + Send + ?Sized,
+        F: Future<Output = CodedPayloads> + Send,
+    {
         if self.codecs.is_empty() {
             return Ok(());
         }
@@ -163,7 +207,7 @@ impl Inner {
         opened.iter_mut().for_each(|(body, _)| body.payload_fields(&mut inner));
         slots.append(&mut inner.payloads);
         if !slots.is_empty() {
-            self.code_payloads(slots, direction).await?;
+            self.code_payloads(slots, direction, run).await?;
         }
         for (body, any) in &mut opened {
             body.close(any);
@@ -171,7 +215,12 @@ impl Inner {
         Ok(())
     }
 
-    async fn code_payloads(&self, slots: Vec<&mut Payload>, direction: Direction) -> Result<(), CodecError> {
+    async fn code_payloads<F: Future<Output = CodedPayloads> + Send>(
+        self: &Arc<Self>,
+        slots: Vec<&mut Payload>,
+        direction: Direction,
+        run: impl FnOnce(CodecWork) -> F + Send,
+    ) -> Result<(), CodecError> {
         let (mut payloads, mut external) = (Vec::with_capacity(slots.len()), Vec::new());
         let mut emptied = Vec::with_capacity(slots.len());
         for slot in slots {
@@ -180,6 +229,15 @@ impl Inner {
             payloads.push(RawPayload { metadata: payload.metadata.into_iter().collect(), data: payload.data });
             emptied.push(slot);
         }
+        let this = Arc::clone(self);
+        let payloads = run(Box::pin(async move { this.run_codecs(payloads, direction).await })).await?;
+        for ((slot, coded), external_payloads) in emptied.into_iter().zip(payloads).zip(external) {
+            *slot = Payload { metadata: coded.metadata.into_iter().collect(), data: coded.data, external_payloads };
+        }
+        Ok(())
+    }
+
+    async fn run_codecs(&self, mut payloads: Vec<RawPayload>, direction: Direction) -> CodedPayloads {
         for number in 0..self.codecs.len() {
             let codec = match direction {
                 Direction::Encode => &self.codecs[number],
@@ -187,10 +245,7 @@ impl Inner {
             };
             payloads = run_codec(&**codec, direction, payloads).await?;
         }
-        for ((slot, coded), external_payloads) in emptied.into_iter().zip(payloads).zip(external) {
-            *slot = Payload { metadata: coded.metadata.into_iter().collect(), data: coded.data, external_payloads };
-        }
-        Ok(())
+        Ok(payloads)
     }
 }
 

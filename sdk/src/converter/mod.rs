@@ -36,4 +36,6 @@ pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
 
 #[cfg(feature = "client")]
 pub(crate) use codec::CodecError;
+#[cfg(feature = "worker")]
+pub(crate) use data_converter::{CodecWork, CodedPayloads};
 pub(crate) use misfit::payload_shape;

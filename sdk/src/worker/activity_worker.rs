@@ -150,7 +150,9 @@ impl ActivityWorker {
                 let given = context.clone();
                 // Starting the activity may panic as well as running it.
                 let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
-                self.watched(blocking::noticed(running, context.info()), &watch, &cancellation).await
+                // The failure converter is the author's code as well.
+                let ended = async { attempt_outcome(running.await, &cancellation, converter) };
+                self.watched(blocking::noticed(ended, context.info()), &watch, &cancellation).await
             }
             (Ok(()), None) => {
                 let name = &context.info().activity_type;
@@ -177,12 +179,12 @@ impl ActivityWorker {
     /// Runs the code until it ends, telling it when it should stop.
     async fn watched<F>(&self, running: F, watch: &Watch<'_>, cancellation: &ActivityCancellation) -> Outcome
     where
-        F: Future<Output = Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>>,
+        F: Future<Output = Outcome>,
     {
         let mut running = pin!(running);
         // The common case first: code that does not wait needs no timers.
-        if let Some(ended) = running.as_mut().now_or_never() {
-            return attempt_outcome(ended, cancellation, self.shared.data_converter());
+        if let Some(outcome) = running.as_mut().now_or_never() {
+            return outcome;
         }
         let phases = &self.shared.phases;
         let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
@@ -193,7 +195,7 @@ impl ActivityWorker {
             let timeout = watch.next_timeout();
             tokio::select! {
                 biased;
-                ended = &mut running => return attempt_outcome(ended, cancellation, self.shared.data_converter()),
+                outcome = &mut running => return outcome,
                 () = &mut aborted => return Outcome::Failed(worker_shutdown()),
                 (error_type, text) = &mut refused => return Outcome::Failed(failure(error_type, &text)),
                 () = &mut told_to_stop, if !told => {

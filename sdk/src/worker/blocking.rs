@@ -1,5 +1,5 @@
-//! Notices activities that block the async runtime: they wait or compute for long without an `.await`, and everything
-//! else on their thread (heartbeats, polls, other activities) stands still.
+//! Notices activities and payload codecs that block the async runtime: they wait or compute for long without an `.await`,
+//! and everything else on their thread (heartbeats, polls, other activities) stands still.
 //!
 //! Each poll is measured when it ends, which needs no thread and no timer. Code that never comes back is not noticed.
 
@@ -14,9 +14,14 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 /// The code of one attempt. If it blocks, the log says so, once.
 pub(super) async fn noticed<F: Future>(code: F, info: &ActivityInfo) -> F::Output {
+    told_of(code, |blocked| warn(info, blocked)).await
+}
+
+/// Any code; the first time that it blocks for long is told.
+pub(super) async fn told_of<F: Future>(code: F, tell: impl FnOnce(Duration)) -> F::Output {
     #[expect(clippy::disallowed_methods, reason = "a thread is blocked in real time")]
     let began = Instant::now();
-    measured(code, || began.elapsed(), |blocked| warn(info, blocked)).await
+    measured(code, || began.elapsed(), tell).await
 }
 
 /// Runs `code`, and reports the first of its polls that takes long.

@@ -176,13 +176,14 @@ impl Attempts {
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (given, input) = (context.clone(), self.task.input.clone());
         let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
-        let mut running = pin!(blocking::noticed(running, context.info()));
-        let mut outcome = running.as_mut().now_or_never().map(|ended| outcome_of(ended, &cancellation));
+        let ended = async { outcome_of(running.await, &cancellation) };
+        let mut running = pin!(blocking::noticed(ended, context.info()));
+        let mut outcome = running.as_mut().now_or_never();
         let start_to_close = self.task.start_to_close_timeout.map(|limit| Instant::now() + limit.min(LONGEST_TIMEOUT));
         while outcome.is_none() {
             tokio::select! {
                 biased;
-                ended = &mut running => outcome = Some(outcome_of(ended, &cancellation)),
+                ended = &mut running => outcome = Some(ended),
                 () = self.host.shared.phases.reached(Phase::Aborting) => return None,
                 reason = self.cancellation.cancelled(), if cancellation.reason().is_none() => cancellation.cancel(reason),
                 () = at(self.close_deadline) => {

@@ -3,6 +3,7 @@
 //! next one fails in the same way.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use abide_protos::payload_fields::{Fields, PayloadFields};
 use abide_protos::prost::Message as _;
@@ -19,6 +20,8 @@ use crate::failure::{application_failure, shell};
 
 /// The error type of what a codec could not encode or decode.
 pub(super) const CODEC_ERROR: &str = "PayloadCodecError";
+/// So long a codec gets at least for a failure of the worker's own.
+const AT_LEAST: Duration = Duration::from_millis(100);
 /// The error type of what the server does not take.
 const TOO_LARGE: &str = "PayloadsTooLarge";
 
@@ -84,6 +87,8 @@ pub(super) async fn encoded_failure(
     deadline: Instant,
 ) -> Box<FailureProto> {
     let mut encoded = failure.clone();
+    // The reason may be that the time is up.
+    let deadline = deadline.max(Instant::now() + AT_LEAST);
     match encode_by(converter, &mut *encoded, deadline).await {
         Ok(()) => encoded,
         Err(_) => failure,

@@ -1,8 +1,9 @@
 //! Codecs that never return: the task's own time ends that, its slot is free again, and somebody is told.
 
 use std::future::pending;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
@@ -12,30 +13,59 @@ use abide_protos::temporal::api::workflowservice::v1::*;
 use tokio::time::Instant;
 
 use crate::harness::FIRST_TASK;
-use crate::server::{Server, activity, run, task};
+use crate::server::{Server, activity, run, seconds, task};
 
 /// Leaves payloads as they are; so many calls do not return.
 #[derive(Clone, Default)]
 struct Silent {
     encodes: Arc<AtomicUsize>,
     decodes: Arc<AtomicUsize>,
+    /// Keeps the thread of such a call until it is opened.
+    gate: Option<Arc<Gate>>,
 }
 
 impl PayloadCodec for Silent {
     async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
-        answer(&self.encodes, payloads).await
+        self.answer(&self.encodes, payloads).await
     }
 
     async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
-        answer(&self.decodes, payloads).await
+        self.answer(&self.decodes, payloads).await
     }
 }
 
-async fn answer(silent: &AtomicUsize, payloads: Vec<RawPayload>) -> CodecResult {
-    if silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
-        return pending().await;
+impl Silent {
+    async fn answer(&self, silent: &AtomicUsize, payloads: Vec<RawPayload>) -> CodecResult {
+        if silent.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            match &self.gate {
+                Some(gate) => gate.wait(),
+                None => return pending().await,
+            }
+        }
+        Ok(payloads)
     }
-    Ok(payloads)
+}
+
+/// Blocks threads.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    /// Long enough to fail any test, and no longer.
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    fn wait(&self) {
+        let open = self.open.lock().unwrap();
+        drop(self.opened.wait_timeout_while(open, Self::LIMIT, |open| !*open).unwrap());
+    }
+
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
 }
 
 #[activity]
@@ -93,6 +123,50 @@ async fn b131_a_codec_that_never_returns_ends_with_the_workflow_tasks_time() {
         server.workflow_task(task(&FIRST_TASK.replace("type=wf", "type=wf input=\"text\"")));
         check(server.request::<RespondWorkflowTaskFailedRequest>(1).await.failure, "decode");
         assert_eq!(began.elapsed().as_secs(), 10, "the workflow task's timeout");
+    })
+    .await;
+}
+
+/// A codec that blocks the thread of one call.
+fn blocking(what: &str) -> (Silent, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let codec = Silent { gate: Some(Arc::clone(&gate)), ..Silent::default() };
+    let silent = if what == "decode" { &codec.decodes } else { &codec.encodes };
+    silent.store(1, Ordering::SeqCst);
+    (codec, gate)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b131_so_does_one_that_blocks_its_thread() {
+    for what in ["decode", "encode"] {
+        let (server, (codec, gate)) = (Server::new(), blocking(what));
+        let worker = server.worker_of(&client(&server, codec).await).activities(echo).max_concurrent_activities(1);
+        run(worker.build().unwrap(), async {
+            let began = Instant::now();
+            let timeout = Some(seconds(1));
+            server.activity_task(PollActivityTaskQueueResponse { start_to_close_timeout: timeout, ..echo_task() });
+            check(server.request::<RespondActivityTaskFailedRequest>(1).await.failure, what);
+            server.activity_task(echo_task());
+            server.request::<RespondActivityTaskCompletedRequest>(1).await;
+            assert!(began.elapsed() < Gate::LIMIT / 2, "the thread was free again after {:?}", began.elapsed());
+            gate.open();
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn b131_one_that_blocks_its_thread_ends_with_the_workflow_tasks_time_too() {
+    let (server, (codec, gate)) = (Server::new(), blocking("decode"));
+    let worker = server.worker_of(&client(&server, codec).await).workflow(takes).build().unwrap();
+    run(worker, async {
+        let began = Instant::now();
+        let started = FIRST_TASK.replace("type=wf", "type=wf input=\"text\"");
+        let scheduled = "WorkflowTaskScheduled start_to_close_timeout=1s";
+        server.workflow_task(task(&started.replace("WorkflowTaskScheduled", scheduled)));
+        check(server.request::<RespondWorkflowTaskFailedRequest>(1).await.failure, "decode");
+        assert!(began.elapsed() < Gate::LIMIT / 2, "the thread was free again after {:?}", began.elapsed());
+        gate.open();
     })
     .await;
 }

@@ -1,9 +1,11 @@
-//! What a worker's log says of code that blocks: activities by name.
+//! What a worker's log says of code that blocks: activities and payload codecs by name.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
 use tracing::field::{Field, Visit};
@@ -101,5 +103,35 @@ async fn an_activity_that_blocks_the_async_runtime_is_named() -> Outcome {
             assert!(line.contains(part), "local: {local}: `{part}` is not in: {line}");
         }
     }
+    Ok(())
+}
+
+/// Blocks once.
+struct Slow(AtomicBool);
+
+impl PayloadCodec for Slow {
+    async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        Ok(payloads)
+    }
+
+    async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            block();
+        }
+        Ok(payloads)
+    }
+}
+
+#[tokio::test]
+async fn so_is_a_payload_codec() -> Outcome {
+    let log = Log::default();
+    let _kept = log.kept();
+    let converter = DataConverter::new().codec(Slow(AtomicBool::new(false)));
+    let env = TestWorkflowEnvironment::start_with(ClientOptions::default().data_converter(converter)).await?;
+    let worker = env.worker("images").workflow(makes_thumbnail).activities(wait_for_image).mock(resize_image, Ok);
+    env.run(worker, env.client().execute(makes_thumbnail, false).task_queue("images")).await?;
+    let lines = log.lines_with("the payload codec has blocked a thread of the async runtime");
+    let [line] = &*lines else { panic!("{lines:#?}") };
+    assert!(line.contains("WARN") && line.contains("when it had payloads to decode"), "{line}");
     Ok(())
 }
