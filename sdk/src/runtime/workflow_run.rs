@@ -381,7 +381,8 @@ impl WorkflowRun {
             // It says itself what is known: the code has gone on since.
             return;
         }
-        if let Some((what, location)) = self.waits_at("it waits") {
+        let begins = if self.outcome.is_some() { "what it left behind waits" } else { "it waits" };
+        if let Some((what, location)) = self.waits_at(begins) {
             found.waits_for(what, Some(location));
         } else if self.outcome.is_some() && found.produced_command().is_none() {
             match self.shared.core.borrow().machines.last_statement() {

@@ -365,7 +365,7 @@ fn b018_commands_issued_after_the_end_replay_by_flag_3_and_are_dropped_without()
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
-              code now: CompleteWorkflowExecution: the workflow returned; it waits for timer id=1
+              code now: CompleteWorkflowExecution: the workflow returned; what it left behind waits for timer id=1
               at:       sdk/tests/behaviours/workflow_tasks.rs
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
