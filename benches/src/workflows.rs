@@ -117,7 +117,7 @@ impl UpdateCount {
 #[workflow(name = "Children")]
 pub async fn children(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
-        ctx.child_workflow(small, "Temporal".into()).workflow_id(child_id(i)).await?;
+        ctx.child_workflow(small, "Temporal".into()).id(child_id(i)).await?;
     }
     Ok(n)
 }

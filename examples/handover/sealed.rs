@@ -73,7 +73,7 @@ impl Sealed {
         let first = ctx.activity(echo, format!("{text} x{times}")).start_to_close_timeout(secs(10)).await?;
         let local = ctx.local_activity(echo, "secret local".into()).start_to_close_timeout(secs(10)).await?;
         let before = self.refused(ctx, "secret no").await?;
-        ctx.upsert_memo(MemoUpdate::new().set("label", &"secret label, changed".to_string())?);
+        ctx.upsert_memo(MemoUpdate::new().set("label", &"secret label, changed".to_string()));
         self.halves.half(ctx).await?;
         let after = self.refused(ctx, "secret never").await?;
         let notes = self.notes.get();

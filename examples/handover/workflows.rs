@@ -212,8 +212,7 @@ impl Children {
     #[run]
     pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         let own = &ctx.info().workflow_id;
-        let child =
-            |text: &str, id: &str| ctx.child_workflow(Child::run, text.into()).workflow_id(format!("{own}-{id}"));
+        let child = |text: &str, id: &str| ctx.child_workflow(Child::run, text.into()).id(format!("{own}-{id}"));
         let first = child("one ", "first").start().await?;
         let second = child("two ", "second").start().await?;
         first.signal(Child::tell, "heard".into()).await?;
@@ -221,7 +220,7 @@ impl Children {
         self.halves.half(ctx).await?;
         second.signal(Child::tell, "heard too".into()).await?;
         results.push(second.await?);
-        results.push(ctx.child_workflow(quick, ()).workflow_id(format!("{own}-third")).await?);
+        results.push(ctx.child_workflow(quick, ()).id(format!("{own}-third")).await?);
         Ok(results)
     }
 

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::pin::pin;
 use std::task::Poll;
 
+pub use std::borrow::Cow;
 pub use std::boxed::Box;
 pub use std::rc::Rc;
 pub use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Definitions by name: for workflows, activities and messages whose code is elsewhere, or in another language.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -82,14 +83,20 @@ macro_rules! by_name {
     ($(#[$docs:meta])* $Type:ident: $Definition:ident { $($item:tt)* }) => {
         $(#[$docs])*
         pub struct $Type<S> {
-            name: &'static str,
+            name: Cow<'static, str>,
             signature: PhantomData<S>,
         }
 
         impl<S: Signature> $Type<S> {
             /// The one of this name on the wire.
             pub const fn new(name: &'static str) -> Self {
-                Self { name, signature: PhantomData }
+                Self { name: Cow::Borrowed(name), signature: PhantomData }
+            }
+
+            /// The one of this name on the wire, where the name is known only at run time: read from a configuration,
+            /// say, or put together.
+            pub fn named(name: impl Into<String>) -> Self {
+                Self { name: Cow::Owned(name.into()), signature: PhantomData }
             }
         }
 
@@ -111,19 +118,17 @@ macro_rules! by_name {
         impl<S: Signature + Send + Sync> $Definition for $Type<S> {
             $($item)*
 
-            fn name(&self) -> &'static str {
-                self.name
+            fn name(&self) -> Cow<'static, str> {
+                self.name.clone()
             }
         }
 
         // Written out, because derived ones would ask the same of the signature.
         impl<S> Clone for $Type<S> {
             fn clone(&self) -> Self {
-                *self
+                Self { name: self.name.clone(), signature: PhantomData }
             }
         }
-
-        impl<S> Copy for $Type<S> {}
 
         impl<S> fmt::Debug for $Type<S> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

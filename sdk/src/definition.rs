@@ -9,6 +9,7 @@
 //! function's name would be a *pattern* of that name, and `let charge = ..` would be compared with it. [`Activity`] and
 //! [`Workflow`] take both.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use serde::Serialize;
@@ -58,8 +59,8 @@ pub trait Arguments {
 /// ```
 /// # use abide::prelude::*;
 /// # use abide::{Activity, ActivityDefinition};
-/// fn type_of<Kind>(activity: impl Activity<Kind>) -> &'static str {
-///     activity.definition().name()
+/// fn type_of<Kind>(activity: impl Activity<Kind>) -> String {
+///     activity.definition().name().into_owned()
 /// }
 ///
 /// #[activity]
@@ -172,12 +173,12 @@ pub(crate) use named_by_functions;
     label = "expected a definition: `Type::run`, or `function.definition()` of a function with `#[workflow]`",
     note = "`impl Workflow<Kind>` takes functions too"
 )]
-pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
+pub trait WorkflowDefinition: Arguments + Clone + Send + Sync + 'static {
     /// What the workflow returns when it completes.
     type Output: PayloadValue;
 
     /// The workflow type's name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 }
 
 /// An activity type: what a workflow schedules with `ctx.activity(..)`.
@@ -186,12 +187,12 @@ pub trait WorkflowDefinition: Arguments + Copy + Send + Sync + 'static {
     label = "expected a definition: `Type::method`, or `function.definition()` of a function with `#[activity]`",
     note = "`impl Activity<Kind>` takes functions too"
 )]
-pub trait ActivityDefinition: Arguments + Copy + Send + Sync + 'static {
+pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
     /// What the activity returns when it completes.
     type Output: PayloadValue;
 
     /// The activity type's name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 }
 
 /// A signal of one workflow type.
@@ -199,12 +200,12 @@ pub trait ActivityDefinition: Arguments + Copy + Send + Sync + 'static {
     message = "`{Self}` is not a signal",
     label = "expected a signal: `Type::method` of a method with `#[signal]`"
 )]
-pub trait SignalDefinition: Arguments + Copy + Send + Sync + 'static {
+pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
     type Workflow: 'static;
 
     /// The signal's name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 }
 
 /// A query of one workflow type.
@@ -212,14 +213,14 @@ pub trait SignalDefinition: Arguments + Copy + Send + Sync + 'static {
     message = "`{Self}` is not a query",
     label = "expected a query: `Type::method` of a method with `#[query]`"
 )]
-pub trait QueryDefinition: Arguments + Copy + Send + Sync + 'static {
+pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that answers it.
     type Workflow: 'static;
     /// The answer.
     type Output: PayloadValue;
 
     /// The query's name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 }
 
 /// An update of one workflow type.
@@ -227,12 +228,12 @@ pub trait QueryDefinition: Arguments + Copy + Send + Sync + 'static {
     message = "`{Self}` is not an update",
     label = "expected an update: `Type::method` of a method with `#[update]`"
 )]
-pub trait UpdateDefinition: Arguments + Copy + Send + Sync + 'static {
+pub trait UpdateDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
     type Workflow: 'static;
     /// What the update gives back when it completes.
     type Output: PayloadValue;
 
     /// The update's name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> Cow<'static, str>;
 }

@@ -67,7 +67,9 @@ pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
 pub use runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
-pub use versioning::{ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent};
+pub use versioning::{
+    ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent, VersioningOverride,
+};
 pub use workflow::{State, WorkflowContext};
 
 /// Everything a program usually needs: `use abide::prelude::*;`.

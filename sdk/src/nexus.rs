@@ -1,5 +1,6 @@
 //! Nexus operations as workflows call them: what a caller and a handler agree on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -22,36 +23,44 @@ use std::marker::PhantomData;
 ///
 /// It travels as one payload each way: `()` for an operation that takes or returns nothing.
 pub struct NexusOperation<Input, Output> {
-    service: &'static str,
-    name: &'static str,
+    service: Cow<'static, str>,
+    name: Cow<'static, str>,
     types: PhantomData<fn(Input) -> Output>,
 }
 
 impl<Input, Output> NexusOperation<Input, Output> {
     /// The operation `name` of `service`, both as the handler names them.
     pub const fn new(service: &'static str, name: &'static str) -> Self {
-        Self { service, name, types: PhantomData }
+        Self { service: Cow::Borrowed(service), name: Cow::Borrowed(name), types: PhantomData }
+    }
+
+    /// The operation `name` of `service`, where the names are known only at run time.
+    pub fn named(service: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { service: Cow::Owned(service.into()), name: Cow::Owned(name.into()), types: PhantomData }
     }
 
     /// The service's name.
-    pub const fn service(&self) -> &'static str {
-        self.service
+    pub fn service(&self) -> &str {
+        &self.service
     }
 
     /// The operation's name.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of service and operation, to keep.
+    pub(crate) fn names(&self) -> (Cow<'static, str>, Cow<'static, str>) {
+        (self.service.clone(), self.name.clone())
     }
 }
 
 // Written out, because derived ones would ask the same of what goes in and comes out.
 impl<Input, Output> Clone for NexusOperation<Input, Output> {
     fn clone(&self) -> Self {
-        *self
+        Self { service: self.service.clone(), name: self.name.clone(), types: PhantomData }
     }
 }
-
-impl<Input, Output> Copy for NexusOperation<Input, Output> {}
 
 impl<Input, Output> fmt::Debug for NexusOperation<Input, Output> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

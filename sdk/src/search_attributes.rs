@@ -1,5 +1,6 @@
 //! Search attributes: indexed fields by which workflows are listed, each with a type that the server knows.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
@@ -31,7 +32,7 @@ const TYPE: &str = "type";
 /// # Ok(()) }
 /// ```
 pub struct SearchAttributeKey<T> {
-    name: &'static str,
+    name: Cow<'static, str>,
     type_name: &'static str,
     value: PhantomData<fn() -> T>,
 }
@@ -39,7 +40,7 @@ pub struct SearchAttributeKey<T> {
 /// One change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
 #[derive(Clone, Debug)]
 pub struct SearchAttributeUpdate {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Payload,
 }
 
@@ -97,12 +98,24 @@ impl SearchAttributeKey<SystemTime> {
 
 impl<T> SearchAttributeKey<T> {
     const fn new(name: &'static str, type_name: &'static str) -> Self {
-        Self { name, type_name, value: PhantomData }
+        Self { name: Cow::Borrowed(name), type_name, value: PhantomData }
+    }
+
+    /// An attribute of the same type under another name, which may be known only at run time.
+    ///
+    /// ```
+    /// # use abide::SearchAttributeKey;
+    /// const ITEMS: SearchAttributeKey<i64> = SearchAttributeKey::int("Items");
+    /// let region = "Europe";
+    /// assert_eq!(ITEMS.with_name(format!("Items{region}")).name(), "ItemsEurope");
+    /// ```
+    pub fn with_name(&self, name: impl Into<String>) -> Self {
+        Self { name: Cow::Owned(name.into()), type_name: self.type_name, value: PhantomData }
     }
 
     /// The attribute's name.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The name of the attribute's type, as servers write it: `Keyword`, `Int`.
@@ -118,7 +131,7 @@ impl<T> SearchAttributeKey<T> {
     fn update(&self, payload: Result<Payload, PayloadError>) -> SearchAttributeUpdate {
         let mut payload = payload.expect("texts, numbers, lists of texts and nothing always convert");
         payload.metadata.insert(TYPE.to_string(), self.type_name.as_bytes().to_vec());
-        SearchAttributeUpdate { name: self.name, payload }
+        SearchAttributeUpdate { name: self.name.clone(), payload }
     }
 }
 
@@ -130,17 +143,15 @@ impl<T: SearchAttributeValue> SearchAttributeKey<T> {
 
     /// The attribute's value among others; `None` if it is not there, or not of this type.
     pub(crate) fn read(&self, all: &SearchAttributesProto) -> Option<T> {
-        T::read(all.indexed_fields.get(self.name)?)
+        T::read(all.indexed_fields.get(&*self.name)?)
     }
 }
 
 impl<T> Clone for SearchAttributeKey<T> {
     fn clone(&self) -> Self {
-        *self
+        Self { name: self.name.clone(), type_name: self.type_name, value: PhantomData }
     }
 }
-
-impl<T> Copy for SearchAttributeKey<T> {}
 
 impl<T> fmt::Debug for SearchAttributeKey<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -152,7 +163,7 @@ impl<T> fmt::Debug for SearchAttributeKey<T> {
 pub(crate) fn apply(updates: &[SearchAttributeUpdate], to: &mut SearchAttributesProto) {
     for update in updates {
         if is_nothing(&update.payload) {
-            to.indexed_fields.remove(update.name);
+            to.indexed_fields.remove(&*update.name);
         } else {
             to.indexed_fields.insert(update.name.to_string(), update.payload.clone());
         }

@@ -1,6 +1,8 @@
 //! Worker deployments: which version of a program runs a workflow, and whether the workflow moves to newer ones.
 
+use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1;
+use abide_protos::temporal::api::workflow::v1 as workflow;
 
 /// One version of a program: a deployment and a build of it (Temporal's worker deployment version).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +35,17 @@ pub enum ContinueAsNewVersioningBehavior {
     AutoUpgrade,
     /// The version that is being ramped up; the current one if there is none.
     UseRampingVersion,
+}
+
+/// Which worker deployment version runs a workflow, whatever its own versioning behaviour says (Temporal's
+/// `VersioningOverride`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VersioningOverride {
+    /// This version, until the end.
+    Pinned(DeploymentVersion),
+    /// The current version at each workflow task.
+    AutoUpgrade,
 }
 
 /// Whether what a workflow begins (an activity, a child, its next run) goes to workers of the same build (Temporal's
@@ -72,6 +85,23 @@ impl DeploymentVersion {
 
     pub(crate) fn is(&self, deployment_name: &str, build_id: &str) -> bool {
         self.deployment_name == deployment_name && self.build_id == build_id
+    }
+}
+
+impl VersioningOverride {
+    pub(crate) fn to_proto(&self) -> workflow::VersioningOverride {
+        use workflow::versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior};
+        let chosen = match self {
+            Self::Pinned(version) => Override::Pinned(PinnedOverride {
+                behavior: PinnedOverrideBehavior::Pinned as i32,
+                version: Some(WorkerDeploymentVersion {
+                    deployment_name: version.deployment_name.clone(),
+                    build_id: version.build_id.clone(),
+                }),
+            }),
+            Self::AutoUpgrade => Override::AutoUpgrade(true),
+        };
+        workflow::VersioningOverride { r#override: Some(chosen), ..Default::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use abide::client::{Client, ClientOptions};
-use abide::worker::Worker;
+use abide::worker::{PollerBehavior, Worker};
 use abide_benches::arguments::Arguments;
 use abide_benches::workflows;
 
@@ -30,8 +30,8 @@ async fn run(mut arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let client = Client::connect(ClientOptions::new(address)).await?;
     Worker::builder(&client, "bench-tq")
         .max_cached_workflows(cache)
-        .workflow_task_pollers(pollers)
-        .activity_task_pollers(pollers)
+        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
+        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
         .workflow(workflows::seq_activities)
         .workflow(workflows::seq_timers)
         .workflow(workflows::fan_out)

@@ -106,8 +106,8 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
         impl ::abide::__private::ActivityDefinition for #marker {
             #output
 
-            fn name(&self) -> &'static ::core::primitive::str {
-                #name
+            fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
+                ::abide::__private::Cow::Borrowed(#name)
             }
         }
     }

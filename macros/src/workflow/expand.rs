@@ -100,8 +100,8 @@ pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: Token
         impl ::abide::__private::WorkflowDefinition for #marker {
             #output
 
-            fn name(&self) -> &'static ::core::primitive::str {
-                #name
+            fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
+                ::abide::__private::Cow::Borrowed(#name)
             }
         }
     }

@@ -111,8 +111,8 @@ fn signal_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
         impl ::abide::__private::SignalDefinition for #ty {
             type Workflow = #self_ty;
 
-            fn name(&self) -> &'static ::core::primitive::str {
-                #name
+            fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
+                ::abide::__private::Cow::Borrowed(#name)
             }
         }
     }]
@@ -143,8 +143,8 @@ fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) ->
             type Workflow = #self_ty;
             #output
 
-            fn name(&self) -> &'static ::core::primitive::str {
-                #name
+            fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
+                ::abide::__private::Cow::Borrowed(#name)
             }
         }
     }]

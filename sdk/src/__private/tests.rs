@@ -92,12 +92,13 @@ fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {
 }
 
 fn instance<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Rc<dyn WorkflowInstance> {
-    workflow.instantiate(&context(), &mut PayloadReader::new(&payloads(workflow, args))).unwrap()
+    let input = payloads(workflow.clone(), args);
+    workflow.instantiate(&context(), &mut PayloadReader::new(&input)).unwrap()
 }
 
 /// Runs a workflow that waits for nothing.
 fn run<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Result<W::Output, WorkflowError> {
-    let input = payloads(workflow, args);
+    let input = payloads(workflow.clone(), args);
     let main = instance(workflow, args).start_main_routine(context(), &mut PayloadReader::new(&input)).unwrap();
     let output = main.now_or_never().expect("it waits for nothing")?;
     Ok(from_payload(&output).unwrap())
@@ -112,8 +113,9 @@ fn query<Q: QueryDefinition>(
     query: Q,
     args: &Q::Args,
 ) -> Result<Q::Output, WorkflowError> {
+    let name = query.name();
     let input = payloads(query, args);
-    let answer = instance.query(&context(), query.name(), &mut PayloadReader::new(&input));
+    let answer = instance.query(&context(), &name, &mut PayloadReader::new(&input));
     Ok(from_payload(&answer.expect("the query is known")?).unwrap())
 }
 

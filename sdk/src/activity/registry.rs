@@ -1,5 +1,6 @@
 //! The activities a worker can run, by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -54,10 +55,10 @@ where
 /// The activities a worker can run, by name.
 #[derive(Clone, Default)]
 pub struct ActivityRegistry {
-    activities: BTreeMap<&'static str, Arc<dyn RegisteredActivity>>,
+    activities: BTreeMap<Cow<'static, str>, Arc<dyn RegisteredActivity>>,
     /// Stands in for what is not there.
     fallback: Option<Arc<dyn RegisteredActivity>>,
-    duplicates: Vec<&'static str>,
+    duplicates: Vec<Cow<'static, str>>,
 }
 
 /// One activity with its host, ready to run payloads.
@@ -73,8 +74,9 @@ impl ActivityRegistry {
     }
 
     /// Adds one activity that is ready to run payloads: one of another registry, or something around it.
-    pub fn insert(&mut self, name: &'static str, activity: Arc<dyn RegisteredActivity>) {
-        if self.activities.insert(name, activity).is_some() {
+    pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, activity: Arc<dyn RegisteredActivity>) {
+        let name = name.into();
+        if self.activities.insert(name.clone(), activity).is_some() {
             self.duplicates.push(name);
         }
     }
@@ -95,13 +97,13 @@ impl ActivityRegistry {
     }
 
     /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.activities.keys().copied()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.activities.keys().map(AsRef::as_ref)
     }
 
     /// Names that were added more than once.
-    pub fn duplicates(&self) -> &[&'static str] {
-        &self.duplicates
+    pub fn duplicates(&self) -> impl Iterator<Item = &str> {
+        self.duplicates.iter().map(AsRef::as_ref)
     }
 }
 

@@ -436,7 +436,7 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     // Without this the server shows a retried or repeated run as one that continued as new.
     metadata.insert("supported-features", MetadataValue::from_static("follows-next-run-id"));
     metadata.insert("temporal-namespace", header_value("the namespace", &options.namespace)?);
-    for (name, value) in &options.headers {
+    for (name, value) in &options.rpc_metadata {
         let key: MetadataKey<Ascii> = name.parse().map_err(|_| {
             ConnectError::invalid(format!(
                 "`{name}` is not the name of a header; expected lower case letters, digits, `-`, `_`"

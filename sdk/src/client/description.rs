@@ -39,7 +39,7 @@ impl WorkflowExecutionInfo {
     }
 
     /// The first run of the chain; empty if the server does not say.
-    pub fn first_run_id(&self) -> &str {
+    pub fn first_execution_run_id(&self) -> &str {
         &self.proto.first_run_id
     }
 

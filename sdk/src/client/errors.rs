@@ -136,7 +136,7 @@ pub enum StartError {
     )]
     MissingTaskQueue {
         /// The workflow type's name.
-        workflow_type: &'static str,
+        workflow_type: String,
     },
     /// A signal and an update were to be sent with the start: the server takes one of them.
     #[error(
@@ -144,7 +144,7 @@ pub enum StartError {
     )]
     SignalAndUpdate {
         /// The update's name.
-        update: &'static str,
+        update: String,
     },
     /// An argument or a memo value cannot be written.
     #[error("{0}")]
@@ -206,7 +206,7 @@ pub enum SignalError {
     )]
     NotFound {
         /// The signal's name.
-        signal: &'static str,
+        signal: String,
         /// The workflow's id.
         workflow_id: String,
         /// What the server said.
@@ -221,10 +221,10 @@ pub enum SignalError {
 }
 
 impl SignalError {
-    pub(super) fn from_rpc(signal: &'static str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(signal: &str, workflow_id: &str, error: RpcError) -> Self {
         if error.is_not_found() && !error.is_namespace_not_found() {
             let (workflow_id, message) = (workflow_id.to_string(), error.message().to_string());
-            return Self::NotFound { signal, workflow_id, message };
+            return Self::NotFound { signal: signal.to_string(), workflow_id, message };
         }
         Self::Rpc(error)
     }
@@ -238,7 +238,7 @@ pub enum QueryError {
     #[error("query `{query}` was rejected: the workflow is {status}")]
     Rejected {
         /// The query's name.
-        query: &'static str,
+        query: String,
         /// The workflow's state.
         status: WorkflowExecutionStatus,
     },
@@ -251,7 +251,7 @@ pub enum QueryError {
     )]
     NotReady {
         /// The query's name.
-        query: &'static str,
+        query: String,
         /// What the server said.
         message: String,
     },
@@ -259,7 +259,7 @@ pub enum QueryError {
     #[error("query `{query}` found no workflow `{workflow_id}`: {message}")]
     NotFound {
         /// The query's name.
-        query: &'static str,
+        query: String,
         /// The workflow's id.
         workflow_id: String,
         /// What the server said.
@@ -278,7 +278,7 @@ fn timeout_hint(error: &RpcError) -> &'static str {
 }
 
 impl QueryError {
-    pub(super) fn from_rpc(query: &'static str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(query: &str, workflow_id: &str, error: RpcError) -> Self {
         if let Some(detail) = error.detail::<QueryFailedFailure>() {
             // Servers before failures in queries send the worker's text only.
             let failure = detail.failure.unwrap_or_default();
@@ -287,10 +287,11 @@ impl QueryError {
         }
         let message = error.message().to_string();
         if error.detail::<WorkflowNotReadyFailure>().is_some() {
-            return Self::NotReady { query, message };
+            return Self::NotReady { query: query.to_string(), message };
         }
         if error.is_not_found() && !error.is_namespace_not_found() {
-            return Self::NotFound { query, workflow_id: workflow_id.to_string(), message };
+            let (query, workflow_id) = (query.to_string(), workflow_id.to_string());
+            return Self::NotFound { query, workflow_id, message };
         }
         Self::Rpc(error)
     }
@@ -319,7 +320,7 @@ pub enum UpdateError {
     #[error("workflow `{workflow_id}` ended before its update `{update}` had completed: {message}")]
     WorkflowClosed {
         /// The update's name.
-        update: &'static str,
+        update: String,
         /// The workflow's id.
         workflow_id: String,
         /// What the server said.
@@ -332,7 +333,7 @@ pub enum UpdateError {
     )]
     NotFound {
         /// The update's name.
-        update: &'static str,
+        update: String,
         /// The workflow's id.
         workflow_id: String,
         /// What the server said.
@@ -344,7 +345,7 @@ pub enum UpdateError {
     )]
     NotReady {
         /// The update's name.
-        update: &'static str,
+        update: String,
         /// What the server said.
         message: String,
     },
@@ -357,23 +358,24 @@ pub enum UpdateError {
 }
 
 impl UpdateError {
-    pub(super) fn from_rpc(update: &'static str, workflow_id: &str, error: RpcError) -> Self {
+    pub(super) fn from_rpc(update: &str, workflow_id: &str, error: RpcError) -> Self {
         let message = error.message().to_string();
         if error.detail::<WorkflowNotReadyFailure>().is_some() {
-            return Self::NotReady { update, message };
+            return Self::NotReady { update: update.to_string(), message };
         }
         if error.is_not_found() && !error.is_namespace_not_found() {
-            return Self::NotFound { update, workflow_id: workflow_id.to_string(), message };
+            let (update, workflow_id) = (update.to_string(), workflow_id.to_string());
+            return Self::NotFound { update, workflow_id, message };
         }
         Self::Rpc(error)
     }
 
-    pub(super) fn from_failure(update: &'static str, workflow_id: &str, failure: FailureProto) -> Self {
+    pub(super) fn from_failure(update: &str, workflow_id: &str, failure: FailureProto) -> Self {
         let failure = Failure::from_proto(failure);
         // The server's own words for an update that nobody can complete any more.
         if failure.source_name() == "Server" && failure.error_type() == Some("AcceptedUpdateCompletedWorkflow") {
             let (workflow_id, message) = (workflow_id.to_string(), failure.message().to_string());
-            return Self::WorkflowClosed { update, workflow_id, message };
+            return Self::WorkflowClosed { update: update.to_string(), workflow_id, message };
         }
         Self::Failed(failure)
     }

@@ -99,7 +99,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         Some(self.chain()).filter(|first| !first.is_empty())
     }
 
-    /// Waits until the workflow has closed, and gives its result. `.follow_runs(false)` looks at one run only.
+    /// Waits until the workflow has closed, and gives its result. `.without_following_runs()` looks at one run only.
     ///
     /// # Errors
     /// [`WorkflowFailedError`](super::WorkflowFailedError): the workflow ended in another way, or is not there.
@@ -185,20 +185,21 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// Ends the workflow at once, without asking it: its code gets no chance to clean up.
+    /// Ends the workflow at once, without asking it; `.reason(..)` says why. Its code gets no chance to clean up.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not running.
-    pub async fn terminate(&self, reason: impl Into<String>) -> Result<(), RpcError> {
-        let request = TerminateWorkflowExecutionRequest {
-            namespace: self.connection.namespace().to_string(),
-            workflow_execution: Some(self.execution(self.pinned())),
-            reason: reason.into(),
-            identity: self.connection.identity().to_string(),
-            first_execution_run_id: self.chain().to_string(),
-            ..Default::default()
-        };
-        self.connection.call(request).await.map(|_| ())
+    pub fn terminate(&self) -> TerminateWorkflow {
+        TerminateWorkflow {
+            connection: self.connection.clone(),
+            request: TerminateWorkflowExecutionRequest {
+                namespace: self.connection.namespace().to_string(),
+                workflow_execution: Some(self.execution(self.pinned())),
+                identity: self.connection.identity().to_string(),
+                first_execution_run_id: self.chain().to_string(),
+                ..Default::default()
+            },
+        }
     }
 
     /// What the server knows about the workflow: its state, times, memo, pending activities.
@@ -269,7 +270,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
 impl<W: WorkflowDefinition> Clone for WorkflowHandle<W> {
     fn clone(&self) -> Self {
         let (connection, workflow_id, run) = (self.connection.clone(), self.workflow_id.clone(), self.run.clone());
-        Self { connection, workflow: self.workflow, workflow_id, run }
+        Self { connection, workflow: self.workflow.clone(), workflow_id, run }
     }
 }
 
@@ -300,6 +301,31 @@ impl CancelWorkflow {
 }
 
 impl IntoFuture for CancelWorkflow {
+    type Output = Result<(), RpcError>;
+    type IntoFuture = ClientFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.connection.call(self.request).await.map(|_| ()) })
+    }
+}
+
+/// A termination about to be asked for: `.await` it.
+#[must_use = "the workflow is terminated when this is awaited"]
+#[derive(Debug)]
+pub struct TerminateWorkflow {
+    connection: Connection,
+    request: TerminateWorkflowExecutionRequest,
+}
+
+impl TerminateWorkflow {
+    /// Why; the workflow's history and the errors of those who wait for it say so.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.request.reason = reason.into();
+        self
+    }
+}
+
+impl IntoFuture for TerminateWorkflow {
     type Output = Result<(), RpcError>;
     type IntoFuture = ClientFuture<Self::Output>;
 

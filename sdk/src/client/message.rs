@@ -59,7 +59,7 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
         };
         match self.connection.call_coded(request).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(SignalError::from_rpc(self.signal.name(), &workflow_id, error)),
+            Err(error) => Err(SignalError::from_rpc(&self.signal.name(), &workflow_id, error)),
         }
     }
 }
@@ -113,11 +113,12 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
             query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
         };
         let answered = self.connection.call_coded(request).await;
-        let response = answered.map_err(|error| QueryError::from_rpc(name, &workflow_id, error))?;
+        let response = answered.map_err(|error| QueryError::from_rpc(&name, &workflow_id, error))?;
         match response.query_rejected {
-            Some(rejected) => {
-                Err(QueryError::Rejected { query: name, status: WorkflowExecutionStatus::from_proto(rejected.status) })
-            }
+            Some(rejected) => Err(QueryError::Rejected {
+                query: name.into_owned(),
+                status: WorkflowExecutionStatus::from_proto(rejected.status),
+            }),
             None => Ok(PayloadReader::of(response.query_result.as_ref()).next::<Q::Output>()?),
         }
     }

@@ -48,7 +48,7 @@ pub use description::{PendingActivity, PendingActivityState, WorkflowDescription
 pub use errors::{
     AsyncActivityError, ConnectError, QueryError, SignalError, StartError, UpdateError, UpdateWithStartError,
 };
-pub use handle::{CancelWorkflow, WorkflowHandle};
+pub use handle::{CancelWorkflow, TerminateWorkflow, WorkflowHandle};
 pub use message::{QueryWorkflow, SignalWorkflow};
 pub use options::{ClientOptions, TlsOptions};
 pub use policies::{QueryRejectCondition, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy};

@@ -25,7 +25,7 @@ pub struct ClientOptions {
     /// Whether it was said that the key may be sent for everybody on the way to read.
     pub(super) api_key_without_tls: bool,
     pub(super) tls: TlsChoice,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) rpc_metadata: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
 }
 
@@ -54,7 +54,7 @@ impl ClientOptions {
             api_key: None,
             api_key_without_tls: false,
             tls: TlsChoice::Auto,
-            headers: Vec::new(),
+            rpc_metadata: Vec::new(),
             data_converter: DataConverter::new(),
         }
     }
@@ -122,9 +122,10 @@ impl ClientOptions {
         self
     }
 
-    /// Adds a header to every call. Names are lower case; those that begin with `grpc-` are the protocol's own.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+    /// Adds metadata to every call: a header of gRPC, not of Temporal. Names are lower case; those that begin with `grpc-`
+    /// are the protocol's own.
+    pub fn rpc_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.rpc_metadata.push((name.into(), value.into()));
         self
     }
 
@@ -181,7 +182,7 @@ impl fmt::Debug for ClientOptions {
             .field("identity", &self.identity)
             .field("api_key", &self.api_key.as_ref().map(|_| "(set)"))
             .field("tls", &self.tls)
-            .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .field("rpc_metadata", &self.rpc_metadata.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("data_converter", &self.data_converter)
             .finish()
     }
@@ -287,7 +288,7 @@ mod tests {
     #[test]
     fn no_secret_is_printed() {
         let tls = TlsOptions::new().client_identity("SECRET cert", "SECRET key");
-        let options = ClientOptions::default().api_key("SECRET").header("x-token", "SECRET").tls(tls);
+        let options = ClientOptions::default().api_key("SECRET").rpc_metadata("x-token", "SECRET").tls(tls);
         let text = format!("{options:?}");
         assert!(!text.contains("SECRET") && !text.contains("83, 69, 67"), "{text}");
     }

@@ -46,8 +46,11 @@ pub enum WorkflowFailedError {
         "the workflow timed out; see its history for what it waited for, or give it a longer run or execution timeout"
     )]
     TimedOut,
-    /// The run was followed by another one, and [`follow_runs`](GetResult::follow_runs) is off.
-    #[error("the run continued as new in run {new_run_id}; ask that run for its result, or leave `follow_runs` on")]
+    /// The run was followed by another one, and only this one was asked for
+    /// ([`without_following_runs`](GetResult::without_following_runs)).
+    #[error(
+        "the run continued as new in run {new_run_id}; ask that run for its result, or leave out `without_following_runs()`"
+    )]
     ContinuedAsNew {
         /// The next run.
         new_run_id: String,
@@ -158,10 +161,10 @@ pub struct GetResult<W: WorkflowDefinition> {
 }
 
 impl<W: WorkflowDefinition> GetResult<W> {
-    /// Whether the wait goes on with the next run when a run continues as new, is retried, or runs by cron.
-    /// Default: yes.
-    pub fn follow_runs(mut self, follow: bool) -> Self {
-        self.follow_runs = follow;
+    /// Asks for the outcome of this run alone. Default: the wait goes on with the next run when a run continues as new,
+    /// is retried, or runs by cron.
+    pub fn without_following_runs(mut self) -> Self {
+        self.follow_runs = false;
         self
     }
 

@@ -28,7 +28,7 @@ use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{PayloadValue, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
-use crate::{Priority, RetryPolicy};
+use crate::{Priority, RetryPolicy, VersioningOverride};
 
 /// A call of the client under way.
 pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -47,7 +47,7 @@ pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     connection: Connection,
     workflow: W,
     request: Box<StartWorkflowExecutionRequest>,
-    signal: Option<(&'static str, Option<Payloads>)>,
+    signal: Option<(String, Option<Payloads>)>,
     eager: bool,
     unwritable: Option<PayloadError>,
     until: PhantomData<fn() -> Until>,
@@ -187,6 +187,12 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
+    /// Which worker deployment version runs the workflow. Default: what worker versioning decides.
+    pub fn versioning_override(mut self, versioning: VersioningOverride) -> Self {
+        self.request.versioning_override = Some(versioning.to_proto());
+        self
+    }
+
     /// Makes repeated starts one: the server ignores a second start with the same request id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.request_id = id.into();
@@ -208,7 +214,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     /// gets it before anything else.
     pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
         let input = self.written(|to| S::write_args(&args, to));
-        self.signal = Some((signal.name(), input));
+        self.signal = Some((signal.name().into_owned(), input));
         self
     }
 
@@ -238,7 +244,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
             return Err(StartError::Payload(error));
         }
         if self.request.task_queue.as_ref().is_none_or(|queue| queue.name.is_empty()) {
-            return Err(StartError::MissingTaskQueue { workflow_type: self.workflow.name() });
+            return Err(StartError::MissingTaskQueue { workflow_type: self.workflow.name().into_owned() });
         }
         for id in [&mut self.request.workflow_id, &mut self.request.request_id] {
             if id.is_empty() {
@@ -342,7 +348,7 @@ async fn start(
 
 fn signal_with_start(
     start: StartWorkflowExecutionRequest,
-    signal_name: &str,
+    signal_name: String,
     signal_input: Option<Payloads>,
 ) -> SignalWithStartWorkflowExecutionRequest {
     SignalWithStartWorkflowExecutionRequest {
@@ -358,7 +364,7 @@ fn signal_with_start(
         request_id: start.request_id,
         workflow_id_reuse_policy: start.workflow_id_reuse_policy,
         workflow_id_conflict_policy: start.workflow_id_conflict_policy,
-        signal_name: signal_name.to_string(),
+        signal_name,
         signal_input,
         retry_policy: start.retry_policy,
         cron_schedule: start.cron_schedule,
@@ -368,6 +374,7 @@ fn signal_with_start(
         header: start.header,
         search_attributes: start.search_attributes,
         workflow_start_delay: start.workflow_start_delay,
+        versioning_override: start.versioning_override,
         ..Default::default()
     }
 }

@@ -95,7 +95,7 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
         });
         let response = sent
             .await
-            .map_err(|error| UpdateError::from_rpc(self.update.name(), &self.execution.workflow_id, error))?;
+            .map_err(|error| UpdateError::from_rpc(&self.update.name(), &self.execution.workflow_id, error))?;
         let execution = response.update_ref.and_then(|update| update.workflow_execution);
         Ok(UpdateHandle {
             connection: self.connection,
@@ -183,12 +183,12 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
             Some(outcome) => outcome.clone(),
             None => {
                 let polled = self.poll().await;
-                polled.map_err(|error| UpdateError::from_rpc(name, &self.execution.workflow_id, error))?
+                polled.map_err(|error| UpdateError::from_rpc(&name, &self.execution.workflow_id, error))?
             }
         };
         match outcome.value {
             Some(outcome::Value::Failure(failure)) => {
-                Err(UpdateError::from_failure(name, &self.execution.workflow_id, failure))
+                Err(UpdateError::from_failure(&name, &self.execution.workflow_id, failure))
             }
             Some(outcome::Value::Success(result)) => Ok(PayloadReader::of(Some(&result)).next::<U::Output>()?),
             None => Ok(PayloadReader::of(None).next::<U::Output>()?),
@@ -213,7 +213,7 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
 impl<U: UpdateDefinition> Clone for UpdateHandle<U> {
     fn clone(&self) -> Self {
         let (connection, execution) = (self.connection.clone(), self.execution.clone());
-        Self { connection, update: self.update, execution, id: self.id.clone(), outcome: self.outcome.clone() }
+        Self { connection, update: self.update.clone(), execution, id: self.id.clone(), outcome: self.outcome.clone() }
     }
 }
 

@@ -66,7 +66,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         let args = self.input.map_err(UpdateError::from)?;
         let input = Input { header: self.update_header, name: self.update.name().to_string(), args };
         if self.start.has_signal() {
-            return Err(StartError::SignalAndUpdate { update: self.update.name() }.into());
+            return Err(StartError::SignalAndUpdate { update: self.update.name().into_owned() }.into());
         }
         let (connection, workflow, mut start) = self.start.checked()?;
         if start.workflow_id_conflict_policy() == ConflictPolicy::Unspecified {
@@ -84,7 +84,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         };
         let (started, updated) = execute(&connection, start, update)
             .await
-            .map_err(|error| from_rpc(self.update.name(), &workflow_id, error))?;
+            .map_err(|error| from_rpc(&self.update.name(), &workflow_id, error))?;
         let execution = updated.update_ref.and_then(|update| update.workflow_execution).unwrap_or(execution);
         let run_id = started.run_id;
         let first = if started.started && started.first_execution_run_id.is_empty() {
@@ -139,7 +139,7 @@ fn parts(response: ExecuteMultiOperationResponse) -> (StartWorkflowExecutionResp
 }
 
 /// The error of the operation that was refused; the other one was merely not carried out.
-fn from_rpc(update: &'static str, workflow_id: &str, error: RpcError) -> UpdateWithStartError {
+fn from_rpc(update: &str, workflow_id: &str, error: RpcError) -> UpdateWithStartError {
     let statuses = error.detail::<MultiOperationExecutionFailure>().map(|detail| detail.statuses).unwrap_or_default();
     let mut operations = statuses.into_iter().map(|status| error.of_operation(status));
     let (start, updated) = (operations.next().flatten(), operations.next().flatten());

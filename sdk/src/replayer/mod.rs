@@ -111,7 +111,7 @@ impl WorkflowReplayer {
     }
 
     /// For how long code may work without coming to rest before it counts as stuck; 10 s if not given.
-    pub fn deadlock_limit(mut self, limit: Duration) -> Self {
+    pub fn deadlock_detection_timeout(mut self, limit: Duration) -> Self {
         self.deadlock_limit = limit;
         self
     }

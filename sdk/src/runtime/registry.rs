@@ -1,5 +1,6 @@
 //! The workflows a worker can run, by name.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
@@ -26,12 +27,12 @@ pub enum WorkflowErrorType {
 /// The workflows a worker can run, by name.
 #[derive(Clone, Default)]
 pub struct WorkflowRegistry {
-    workflows: BTreeMap<&'static str, Registered>,
-    duplicates: Vec<&'static str>,
+    workflows: BTreeMap<Cow<'static, str>, Registered>,
+    duplicates: Vec<Cow<'static, str>>,
     /// What fails every workflow.
     failure_errors: BTreeSet<WorkflowErrorType>,
     /// What fails workflows of one type besides.
-    failure_errors_of: BTreeMap<&'static str, BTreeSet<WorkflowErrorType>>,
+    failure_errors_of: BTreeMap<Cow<'static, str>, BTreeSet<WorkflowErrorType>>,
 }
 
 #[derive(Clone)]
@@ -53,30 +54,30 @@ impl WorkflowRegistry {
             versioning_behavior: workflow.versioning_behavior(),
             instantiate: Arc::new(move |ctx, args| workflow.instantiate(ctx, args)),
         };
-        if self.workflows.insert(name, registered).is_some() {
+        if self.workflows.insert(name.clone(), registered).is_some() {
             self.duplicates.push(name);
         }
     }
 
     /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.workflows.keys().copied()
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.workflows.keys().map(AsRef::as_ref)
     }
 
     /// What each workflow says of its versioning, by name.
-    pub fn versioning_behaviors(&self) -> impl Iterator<Item = (&'static str, Option<VersioningBehavior>)> + '_ {
-        self.workflows.iter().map(|(name, registered)| (*name, registered.versioning_behavior))
+    pub fn versioning_behaviors(&self) -> impl Iterator<Item = (&str, Option<VersioningBehavior>)> {
+        self.workflows.iter().map(|(name, registered)| (name.as_ref(), registered.versioning_behavior))
     }
 
     /// Names that were added more than once.
-    pub fn duplicates(&self) -> &[&'static str] {
-        &self.duplicates
+    pub fn duplicates(&self) -> impl Iterator<Item = &str> {
+        self.duplicates.iter().map(AsRef::as_ref)
     }
 
     /// Lets errors of these kinds fail the workflow: of that type, or (`None`) of every type.
     pub fn fail_workflow_on(
         &mut self,
-        workflow_type: Option<&'static str>,
+        workflow_type: Option<Cow<'static, str>>,
         errors: impl IntoIterator<Item = WorkflowErrorType>,
     ) {
         match workflow_type {

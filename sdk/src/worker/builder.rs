@@ -148,24 +148,11 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Sends all activities over the task queue, so that any worker may get them. Default: `false`.
-    pub fn disable_eager_activity_execution(mut self, disable: bool) -> Self {
-        self.options.disable_eager_activity_execution = disable;
+    /// Sends all activities over the task queue, so that any worker may get them. Default: some are started at
+    /// once, see [`max_eager_activity_reservations_per_workflow_task`](Self::max_eager_activity_reservations_per_workflow_task).
+    pub fn disable_eager_activity_execution(mut self) -> Self {
+        self.options.disable_eager_activity_execution = true;
         self
-    }
-
-    /// How many polls for workflow tasks are open at a time; never more than `max_concurrent_workflow_tasks`. The same
-    /// as [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior) with a simple maximum, and with its
-    /// default.
-    pub fn workflow_task_pollers(self, pollers: usize) -> Self {
-        self.workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
-    }
-
-    /// How many polls for activities are open at a time; never more than `max_concurrent_activities`. The same as
-    /// [`activity_task_poller_behavior`](Self::activity_task_poller_behavior) with a simple maximum, and with its
-    /// default.
-    pub fn activity_task_pollers(self, pollers: usize) -> Self {
-        self.activity_task_poller_behavior(PollerBehavior::SimpleMaximum(pollers))
     }
 
     /// How many polls for workflow tasks are open at a time: always as many, or as the server suggests. Never more than
@@ -217,9 +204,15 @@ impl<State> WorkerBuilder<State> {
     }
 
     /// Time between two heartbeats of the worker itself, which tell the server what it polls, what it has in hand and
-    /// how it fares; `None` switches them off. Not sent where the namespace does not take them. Default: 60 s.
-    pub fn worker_heartbeat_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.options.worker_heartbeat_interval = interval.into();
+    /// how it fares. Not sent where the namespace does not take them. Default: 60 s.
+    pub fn worker_heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.options.worker_heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// Sends no heartbeats of the worker itself. Default: they are sent.
+    pub fn disable_worker_heartbeats(mut self) -> Self {
+        self.options.worker_heartbeat_interval = None;
         self
     }
 
@@ -243,17 +236,16 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Turns deadlock detection off, to step through workflow code with a debugger. Default: `false`.
-    pub fn debug_mode(mut self, debug_mode: bool) -> Self {
-        self.options.debug_mode = debug_mode;
+    /// Turns deadlock detection off, to step through workflow code with a debugger. Default: it is on.
+    pub fn debug_mode(mut self) -> Self {
+        self.options.debug_mode = true;
         self
     }
 
     /// Sends payloads above the namespace's limit all the same: what then happens is up to the server, which by default
-    /// ends the workflow. Otherwise the workflow task or the activity attempt fails, and is tried again. Default:
-    /// `false`.
-    pub fn disable_payload_error_limit(mut self, disable: bool) -> Self {
-        self.options.disable_payload_error_limit = disable;
+    /// ends the workflow. Default: the workflow task or the activity attempt fails, and is tried again.
+    pub fn disable_payload_error_limit(mut self) -> Self {
+        self.options.disable_payload_error_limit = true;
         self
     }
 
@@ -344,8 +336,8 @@ impl<State> std::fmt::Debug for WorkerBuilder<State> {
     }
 }
 
-fn check_duplicates(kind: &str, duplicates: &[&'static str]) -> Result<(), WorkerError> {
-    match duplicates.first() {
+fn check_duplicates<'a>(kind: &str, mut duplicates: impl Iterator<Item = &'a str>) -> Result<(), WorkerError> {
+    match duplicates.next() {
         None => Ok(()),
         Some(name) => Err(WorkerError::new(format!(
             "the {kind} `{name}` is registered twice: remove one, or give one of them another name with `name = \"..\"` \

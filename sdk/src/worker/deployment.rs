@@ -20,7 +20,7 @@ use crate::versioning::{DeploymentVersion, VersioningBehavior};
 /// # use abide::client::Client;
 /// # async fn start(client: &Client, workflow: impl abide::workflow::WorkflowImplementation) -> Result<(), WorkerError> {
 /// let deployment = DeploymentOptions::new("orders", "2026-11-23.1")
-///     .use_worker_versioning(true)
+///     .use_worker_versioning()
 ///     .default_versioning_behavior(VersioningBehavior::Pinned);
 /// Worker::builder(client, "orders").workflow(workflow).deployment(deployment).build()?.run().await
 /// # }
@@ -39,10 +39,9 @@ impl DeploymentOptions {
         Self { version, use_worker_versioning: false, default_versioning_behavior: None }
     }
 
-    /// Whether the server tells this version's tasks from those of others. Without it the version is only shown.
-    /// Default: `false`.
-    pub fn use_worker_versioning(mut self, use_worker_versioning: bool) -> Self {
-        self.use_worker_versioning = use_worker_versioning;
+    /// Lets the server tell this version's tasks from those of others. Default: the version is only shown.
+    pub fn use_worker_versioning(mut self) -> Self {
+        self.use_worker_versioning = true;
         self
     }
 
@@ -95,7 +94,7 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
         if !versioned && options.default_versioning_behavior.is_some() {
             return Err(WorkerError::new(
                 "the worker has a default versioning behaviour, but no worker versioning: remove the default, or turn \
-                 versioning on with `DeploymentOptions::use_worker_versioning(true)`",
+                 versioning on with `DeploymentOptions::use_worker_versioning()`",
             ));
         }
     }
@@ -110,7 +109,7 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
         if !versioned && own.is_some() {
             return Err(WorkerError::new(format!(
                 "workflow `{name}` has a versioning behaviour, but the worker has no versioning: give it \
-                 `.deployment(DeploymentOptions::new(..).use_worker_versioning(true))`, or remove the behaviour"
+                 `.deployment(DeploymentOptions::new(..).use_worker_versioning())`, or remove the behaviour"
             )));
         }
     }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     fn versioned() -> DeploymentOptions {
-        DeploymentOptions::new("shop", "1").use_worker_versioning(true)
+        DeploymentOptions::new("shop", "1").use_worker_versioning()
     }
 
     fn refusal(options: Option<&DeploymentOptions>, workflows: &WorkflowRegistry) -> String {
@@ -192,8 +191,9 @@ mod tests {
     #[test]
     fn what_a_type_says_itself_counts_more_than_the_default() {
         let options = versioned().default_versioning_behavior(VersioningBehavior::Pinned);
+        let declared = declared();
         let behaviors: Vec<_> =
-            declared().versioning_behaviors().map(|(name, own)| (name, options.behavior(own).unwrap())).collect();
+            declared.versioning_behaviors().map(|(name, own)| (name, options.behavior(own).unwrap())).collect();
         assert_eq!(behaviors, [("Moves", VersioningBehavior::AutoUpgrade), ("stays", VersioningBehavior::Pinned)]);
         assert_eq!(options.behavior(None), Some(VersioningBehavior::Pinned));
     }
@@ -202,7 +202,7 @@ mod tests {
     fn names_that_the_server_cannot_tell_apart_are_refused() {
         let dotted = DeploymentOptions::new("my.shop", "1");
         assert!(refusal(Some(&dotted), &silent()).contains("`my.shop` has a `.`"));
-        let nameless = DeploymentOptions::new("", "1").use_worker_versioning(true);
+        let nameless = DeploymentOptions::new("", "1").use_worker_versioning();
         assert!(refusal(Some(&nameless), &silent()).contains("no name or no build id"));
     }
 }

@@ -124,12 +124,12 @@ impl Options {
         let interval = self.worker_heartbeat_interval.filter(|interval| interval.is_zero());
         if interval.is_some() {
             return Err(WorkerError::new(
-                "`worker_heartbeat_interval` is 0: expected more, or `None` for no heartbeats",
+                "`worker_heartbeat_interval` is 0: expected more; `disable_worker_heartbeats()` turns them off",
             ));
         }
         if self.deadlock_detection_timeout.is_zero() && !self.debug_mode {
             return Err(WorkerError::new(
-                "`deadlock_detection_timeout` is 0: expected more; `debug_mode(true)` turns the check off",
+                "`deadlock_detection_timeout` is 0: expected more; `debug_mode()` turns the check off",
             ));
         }
         Ok(())

@@ -55,7 +55,7 @@ pub(super) struct WorkflowWorker {
     pub(super) sticky_queue: Option<String>,
     pub(super) registry: Arc<WorkflowRegistry>,
     /// What the workflow types say of their versioning; empty without worker versioning.
-    behaviors: BTreeMap<&'static str, VersioningBehavior>,
+    behaviors: BTreeMap<String, VersioningBehavior>,
     pub(super) local_activities: Arc<LocalActivities>,
     lanes: OnceLock<Lanes<LocalRun>>,
     /// Where eager activities are started; not set if this worker runs no activities.
@@ -88,7 +88,7 @@ impl WorkflowWorker {
         let slots = u32::try_from(options.max_concurrent_workflow_tasks).unwrap_or(u32::MAX);
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
         let behaviors = options.deployment.as_ref().map(|deployment| {
-            let behavior = |(name, own)| Some((name, deployment.behavior(own)?));
+            let behavior = |(name, own): (&str, _)| Some((name.to_owned(), deployment.behavior(own)?));
             registry.versioning_behaviors().filter_map(behavior).collect()
         });
         let local_activities = LocalActivities::new(Arc::clone(&shared), activities);

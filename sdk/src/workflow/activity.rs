@@ -56,7 +56,7 @@ pub struct ActivityCall<D: ActivityDefinition> {
 pub struct ActivityHandle<T> {
     shared: Rc<Shared>,
     state: HandleState,
-    activity_type: &'static str,
+    activity_type: Cow<'static, str>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> T>,
 }
@@ -280,7 +280,7 @@ impl<D: ActivityDefinition> Request<D> {
         let (activity_type, location) = (self.definition.name(), self.location);
         let number = shared.core.borrow_mut().machines.take_activity_number();
         if shared.cancelled_here().is_some() {
-            let failure = cancelled_before_sent(activity_type, self.activity_id.unwrap_or_else(|| number.to_string()));
+            let failure = cancelled_before_sent(&activity_type, self.activity_id.unwrap_or_else(|| number.to_string()));
             let state = HandleState::Ended(Some(Box::new(failure)));
             return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
         }
@@ -291,7 +291,7 @@ impl<D: ActivityDefinition> Request<D> {
         let request = ScheduleActivity {
             number,
             activity_id: self.activity_id,
-            activity_type: Cow::Borrowed(activity_type),
+            activity_type: activity_type.clone(),
             on_cancel: match self.options.cancellation_type.unwrap_or_default() {
                 ActivityCancellationType::TryCancel => Input::TryCancel,
                 ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,

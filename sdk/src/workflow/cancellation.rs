@@ -84,9 +84,9 @@ impl CancellationScope {
     }
 
     /// As [`cancel`](Self::cancel); the reason is for the errors that follow, and for children.
-    pub fn cancel_with_reason(&self, reason: &str) {
+    pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.shared.must_not_be_read_only("a cancellation");
-        self.shared.cancel_scope(&self.scope, reason);
+        self.shared.cancel_scope(&self.scope, &reason.into());
     }
 
     /// Whether this scope, or one around it, was cancelled.

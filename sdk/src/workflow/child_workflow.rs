@@ -83,7 +83,7 @@ struct Request<W: WorkflowDefinition> {
 struct Running {
     shared: Rc<Shared>,
     state: State,
-    workflow_type: &'static str,
+    workflow_type: Cow<'static, str>,
     /// The child's, if it is not this workflow's.
     namespace: Option<Box<str>>,
     location: &'static Location<'static>,
@@ -110,7 +110,7 @@ impl WorkflowContext {
     ///     Ok(format!("receipt for {cents}"))
     /// }
     /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    /// let receipt = ctx.child_workflow(bill, 995).workflow_id("bill-7").run_timeout(days(1)).await?;
+    /// let receipt = ctx.child_workflow(bill, 995).id("bill-7").run_timeout(days(1)).await?;
     ///
     /// // Started now: its ids, signals and cancellation are at hand while it runs.
     /// let child = ctx.child_workflow(bill, 995).start().await?;
@@ -152,7 +152,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
 
     /// The child's workflow id. Default: a UUID made from the run's random seed, so that it is the same on every
     /// replay, and another one after a reset.
-    pub fn workflow_id(mut self, id: impl Into<String>) -> Self {
+    pub fn id(mut self, id: impl Into<String>) -> Self {
         self.request().workflow_id = Some(id.into());
         self
     }
@@ -180,14 +180,14 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         self
     }
 
-    /// A short text about the child for people who look at it.
-    pub fn summary(mut self, summary: impl Into<String>) -> Self {
+    /// One line on what the child is for, in Markdown, as the web UI shows it in lists. Default: none.
+    pub fn static_summary(mut self, summary: impl Into<String>) -> Self {
         self.request().summary = Some(summary.into());
         self
     }
 
-    /// A longer text about the child, with Markdown, for people who look at it.
-    pub fn details(mut self, details: impl Into<String>) -> Self {
+    /// More on what the child is for, in Markdown and several lines, as the web UI shows it. Default: none.
+    pub fn static_details(mut self, details: impl Into<String>) -> Self {
         self.request().details = Some(details.into());
         self
     }
@@ -242,9 +242,9 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     }
 
     /// As [`cancel`](Self::cancel); the reason is for the child.
-    pub fn cancel_with_reason(&self, reason: &str) {
+    pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         if let Some(running) = &self.running {
-            running.cancel(reason);
+            running.cancel(&reason.into());
         }
     }
 
@@ -313,8 +313,8 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     }
 
     /// As [`cancel`](Self::cancel); the reason is for the child.
-    pub fn cancel_with_reason(&self, reason: &str) {
-        self.running.cancel(reason);
+    pub fn cancel_with_reason(&self, reason: impl Into<String>) {
+        self.running.cancel(&reason.into());
     }
 
     /// Whether the child has closed, so that awaiting it does not wait.
@@ -405,9 +405,10 @@ impl<W: WorkflowDefinition> Request<W> {
         // being kept, and the id looks like those that other SDKs make up.
         let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
         let namespace = self.options.namespace.as_deref().map(Box::from);
-        let running = |shared, state| Running { shared, state, workflow_type, namespace, location };
+        let kept = workflow_type.clone();
+        let running = |shared, state| Running { shared, state, workflow_type: kept, namespace, location };
         if let Some(reason) = shared.cancelled_here() {
-            let failure = cancelled_before_sent(workflow_type, workflow_id, &reason);
+            let failure = cancelled_before_sent(&workflow_type, workflow_id, &reason);
             return (running(shared, State::Ended(Some(Box::new(failure)))), None);
         }
         let end = shared.begin_operation();
@@ -422,7 +423,6 @@ impl<W: WorkflowDefinition> Request<W> {
         };
         let outlives_parent = self.options.parent_close_policy == Some(ParentClosePolicy::Abandon);
         let body = if replaying { None } else { self.body(&shared, &workflow_id) };
-        let workflow_type = Cow::Borrowed(workflow_type);
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
         let mut core = shared.core.borrow_mut();
         let waiting = Waiting { start, end: Some(end) };

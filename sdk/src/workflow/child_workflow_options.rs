@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1 as enums;
-use abide_protos::temporal::api::workflow::v1 as proto;
 
 use super::activity_options::fill;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
-use crate::versioning::VersioningIntent;
+use crate::versioning::{VersioningIntent, VersioningOverride};
 use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
 /// What cancelling a child workflow does (Temporal's child workflow cancellation types).
@@ -40,22 +38,6 @@ pub enum ParentClosePolicy {
     Abandon,
     /// It is asked to cancel itself.
     RequestCancel,
-}
-
-/// Which worker deployment version runs a workflow, whatever its own versioning behaviour says (Temporal's
-/// `VersioningOverride`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VersioningOverride {
-    /// This version, until the end.
-    Pinned {
-        /// The worker deployment.
-        deployment_name: String,
-        /// The build within it.
-        build_id: String,
-    },
-    /// The current version at each workflow task.
-    AutoUpgrade,
 }
 
 /// Options for several child workflows.
@@ -162,7 +144,7 @@ macro_rules! child_workflow_options {
         }
 
         /// Which worker deployment version runs the child. Default: what worker versioning decides.
-        pub fn versioning_override(mut $this, versioning: crate::workflow::VersioningOverride) -> Self {
+        pub fn versioning_override(mut $this, versioning: crate::VersioningOverride) -> Self {
             $options.versioning_override = Some(versioning);
             $this
         }
@@ -216,22 +198,5 @@ impl ParentClosePolicy {
             Self::Abandon => enums::ParentClosePolicy::Abandon,
             Self::RequestCancel => enums::ParentClosePolicy::RequestCancel,
         }) as i32
-    }
-}
-
-impl VersioningOverride {
-    pub(super) fn to_proto(&self) -> proto::VersioningOverride {
-        use proto::versioning_override::{Override, PinnedOverride, PinnedOverrideBehavior};
-        let chosen = match self {
-            Self::Pinned { deployment_name, build_id } => Override::Pinned(PinnedOverride {
-                behavior: PinnedOverrideBehavior::Pinned as i32,
-                version: Some(WorkerDeploymentVersion {
-                    deployment_name: deployment_name.clone(),
-                    build_id: build_id.clone(),
-                }),
-            }),
-            Self::AutoUpgrade => Override::AutoUpgrade(true),
-        };
-        proto::VersioningOverride { r#override: Some(chosen), ..Default::default() }
     }
 }

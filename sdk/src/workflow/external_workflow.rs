@@ -118,8 +118,8 @@ impl ExternalWorkflow {
 
     /// Means a workflow of another namespace of the same server. Default: this workflow's own. A server may refuse
     /// commands across namespaces.
-    pub fn with_namespace(mut self, namespace: &str) -> Self {
-        self.target.namespace = Some(namespace.into());
+    pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.target.namespace = Some(namespace.into().into_boxed_str());
         self
     }
 
@@ -200,7 +200,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
     fn send(&mut self, signal: S, args: &S::Args) -> OperationFuture {
         let operation = self.shared.begin_operation();
         let replaying = self.shared.core.borrow().machines.replaying;
-        let body = if replaying { None } else { self.body(signal, args) };
+        let body = if replaying { None } else { self.body(&signal, args) };
         let workflow_id = self.target.execution.workflow_id.clone();
         let mut core = self.shared.core.borrow_mut();
         let machine =
@@ -212,7 +212,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         OperationFuture::new(self.shared.clone(), operation)
     }
 
-    fn body(&mut self, signal: S, args: &S::Args) -> Option<CommandBody> {
+    fn body(&mut self, signal: &S, args: &S::Args) -> Option<CommandBody> {
         let mut writer = PayloadWriter::new();
         let written = match self.unwritable.take() {
             Some(error) => Err(("a header", error)),

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
+use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
 
 /// What a run is told about itself (Temporal's workflow info): what does not change while it runs.
 #[derive(Clone, Debug)]
@@ -160,12 +161,9 @@ impl WorkflowInfo {
         self.raw_memo().and_then(|memo| memo.fields.get(key)).map(from_payload).transpose()
     }
 
-    /// A search attribute that the run was started with; `None` if there is none of that name.
-    ///
-    /// # Errors
-    /// When the attribute is not a `T`.
-    pub fn search_attribute<T: PayloadValue>(&self, name: &str) -> Result<Option<T>, PayloadError> {
-        self.raw_search_attributes().and_then(|all| all.indexed_fields.get(name)).map(from_payload).transpose()
+    /// A search attribute that the run was started with; `None` if there is none of that name, or not of that type.
+    pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
+        key.read(self.raw_search_attributes()?)
     }
 
     /// What the last successful run of a cron workflow returned; `None` if there was none.

@@ -1,6 +1,5 @@
 //! Local activities: short activities that run in the worker that has the workflow task, without a task of their own.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -345,7 +344,7 @@ impl<D: ActivityDefinition> Request<D> {
         let request = ScheduleLocalActivity {
             seq,
             activity_id: self.activity_id.clone(),
-            activity_type: Cow::Borrowed(self.definition.name()),
+            activity_type: self.definition.name(),
             on_cancel: match self
                 .options
                 .cancellation_type

@@ -38,9 +38,7 @@ pub use activity::{ActivityCall, ActivityHandle, ActivityWithoutTimeout};
 pub use activity_options::{ActivityCancellationType, ActivityOptions};
 pub use cancellation::CancellationScope;
 pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowStart};
-pub use child_workflow_options::{
-    ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, VersioningOverride,
-};
+pub use child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy};
 pub use condition::{ConditionOrder, WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;

@@ -65,8 +65,8 @@ pub struct NexusOperationHandle<O> {
     shared: Rc<Shared>,
     state: State,
     operation_token: Option<String>,
-    service: &'static str,
-    operation: &'static str,
+    service: Cow<'static, str>,
+    operation: Cow<'static, str>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> O>,
 }
@@ -150,7 +150,7 @@ impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
 
     /// A header of the request to the handler. It is stored in the history as it is. Names are lower-case; others are
     /// made so.
-    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn nexus_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into().to_lowercase();
         self.with(|options| {
             options.headers.insert(name, value.into());
@@ -287,7 +287,7 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
                 match if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) } {
                     Ok(value) => Poll::Ready(Ok(value)),
                     Err(error) => {
-                        let (service, operation) = (self.service, self.operation);
+                        let (service, operation) = (&self.service, &self.operation);
                         let text =
                             format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
                         self.shared.fail_task(text, self.location);
@@ -323,18 +323,19 @@ fn nothing<T: PayloadValue>() -> Result<T, PayloadError> {
 impl<I: PayloadValue, O> Request<I, O> {
     fn begin(self, shared: Rc<Shared>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
         shared.must_not_be_read_only("a Nexus operation");
-        let (service, operation, location) = (self.operation.service(), self.operation.name(), self.location);
+        let ((service, operation), location) = (self.operation.names(), self.location);
+        let (kept_service, kept_operation) = (service.clone(), operation.clone());
         let handle = |shared, state| NexusOperationHandle {
             shared,
             state,
             operation_token: None,
-            service,
-            operation,
+            service: kept_service,
+            operation: kept_operation,
             location,
             result: PhantomData,
         };
         if shared.cancelled_here().is_some() {
-            let failure = cancelled_before_sent(&self.endpoint, service, operation);
+            let failure = cancelled_before_sent(&self.endpoint, &service, &operation);
             return (handle(shared, State::Ended(Some(Outcome::Failed(Box::new(failure))))), None);
         }
         let end = shared.begin_operation();
@@ -349,7 +350,6 @@ impl<I: PayloadValue, O> Request<I, O> {
         let endpoint = self.endpoint.clone();
         // On replay nothing is sent, so nothing is serialized either.
         let body = if replaying { None } else { self.body(&shared) };
-        let (service, operation) = (Cow::Borrowed(service), Cow::Borrowed(operation));
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };
         let mut core = shared.core.borrow_mut();

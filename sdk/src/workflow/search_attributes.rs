@@ -29,6 +29,7 @@ pub(crate) struct Upserted {
 #[derive(Clone, Default)]
 pub struct MemoUpdate {
     fields: Memo,
+    unwritable: Option<(String, PayloadError)>,
 }
 
 /// Shows the keys only.
@@ -44,13 +45,14 @@ impl MemoUpdate {
         Self::default()
     }
 
-    /// Sets a field.
-    ///
-    /// # Errors
-    /// When serde refuses the value.
-    pub fn set<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
-        self.fields.fields.insert(key.into(), to_payload(value)?);
-        Ok(self)
+    /// Sets a field. A value that cannot be written fails the workflow task.
+    pub fn set<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+        let key = key.into();
+        match to_payload(value) {
+            Ok(payload) => drop(self.fields.fields.insert(key, payload)),
+            Err(error) => self.unwritable = Some((key, error)),
+        }
+        self
     }
 
     /// Takes a field away.
@@ -143,12 +145,17 @@ impl WorkflowContext {
     /// # use abide::prelude::*;
     /// use abide::workflow::MemoUpdate;
     /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    /// ctx.upsert_memo(MemoUpdate::new().set("carrier", &"Ocean Ltd".to_string())?.remove("draft"));
+    /// ctx.upsert_memo(MemoUpdate::new().set("carrier", &"Ocean Ltd".to_string()).remove("draft"));
     /// # Ok(()) }
     /// ```
     #[track_caller]
     pub fn upsert_memo(&self, update: MemoUpdate) {
         self.shared.must_not_be_read_only("a change of the memo");
+        if let Some((key, error)) = update.unwritable {
+            let text = format!("the memo field {key} cannot be written: {error}");
+            self.shared.fail_task(text, Location::caller());
+            return;
+        }
         if update.fields.fields.is_empty() {
             // The server refuses a command without fields.
             return;

@@ -2,7 +2,7 @@
 //! server of its own, so that it can be told which of them is asked.
 
 use abide::prelude::*;
-use abide::worker::{ClientHandle, Worker, WorkerBuilder};
+use abide::worker::{ClientHandle, PollerBehavior, Worker, WorkerBuilder};
 use abide_protos::temporal::api::enums::v1::WorkerStatus;
 use abide_protos::temporal::api::workflowservice::v1::*;
 use tonic::Code;
@@ -34,7 +34,13 @@ async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 
 /// A worker of the old server with one poll for activities.
 async fn with_one_poller(old: &Server) -> (Worker, ClientHandle) {
-    built(old.worker().await.activities(work).activities(reports).activity_task_pollers(1))
+    built(
+        old.worker()
+            .await
+            .activities(work)
+            .activities(reports)
+            .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(1)),
+    )
 }
 
 fn built<S: abide::worker::SomethingRegistered>(worker: WorkerBuilder<S>) -> (Worker, ClientHandle) {

@@ -184,11 +184,14 @@ impl Talks {
         assert_eq!(secret, "input secret");
         let limit = secs(60);
         ctx.local_activity(keep, "local secret".into()).start_to_close_timeout(limit).include_arguments().await?;
-        ctx.upsert_memo(MemoUpdate::new().set("note", &"memo secret".to_string())?);
+        ctx.upsert_memo(MemoUpdate::new().set("note", &"memo secret".to_string()));
         ctx.upsert_search_attributes([TOPIC.set("public".to_string())]);
         let _activity = ctx.activity(keep, "secret".into()).start_to_close_timeout(limit).summary("secret").start();
-        let _child =
-            ctx.child_workflow(child, "secret".into()).memo("m", &"secret".to_string()).details("secret").start();
+        let _child = ctx
+            .child_workflow(child, "secret".into())
+            .memo("m", &"secret".to_string())
+            .static_details("secret")
+            .start();
         let _nexus = ctx.nexus_operation("endpoint", CHARGE, "secret".into()).start();
         let _timer = ctx.timer(limit).summary("secret").start();
         let signal = ctx.external_workflow("other").signal(Talks::hear, "secret".into());

@@ -3,7 +3,7 @@
 use abide::client::{Client, StartWorkflow};
 use abide::prelude::*;
 use abide::replay::text::{RUN_ID, TASK_QUEUE};
-use abide::worker::DeploymentOptions;
+use abide::worker::{DeploymentOptions, PollerBehavior};
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::workflowservice::v1::execute_multi_operation_request::operation::Operation;
 use abide_protos::temporal::api::workflowservice::v1::*;
@@ -146,7 +146,7 @@ async fn b127_the_slot_is_held_for_the_task_and_otherwise_given_back() {
     let client = server.client().await;
     // Two polls hold two slots: there is one for an eager start.
     let worker = server.worker_of(&client).workflow(Waits::run).max_concurrent_workflow_tasks(3);
-    let worker = worker.workflow_task_pollers(2).build().unwrap();
+    let worker = worker.workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(2)).build().unwrap();
     server.keep_silent("RespondWorkflowTaskCompleted");
     run(worker, async {
         server.request::<Poll>(2).await;

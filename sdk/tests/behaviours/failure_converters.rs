@@ -211,7 +211,7 @@ async fn b132_whatever_fails_elsewhere_is_read_by_the_converter() {
     #[workflow(name = "wf")]
     async fn wf(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         let (child, signal, operation) = abide::join!(
-            ctx.child_workflow(Fails::run, ()).workflow_id("child-1"),
+            ctx.child_workflow(Fails::run, ()).id("child-1"),
             ctx.external_workflow("other").signal(Fails::hear, ()),
             ctx.nexus_operation("endpoint", CHARGE, ()),
         );

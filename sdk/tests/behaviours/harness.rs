@@ -34,8 +34,8 @@ where
     W::Definition: WorkflowImplementation,
 {
     let (workflow, events) = (workflow.definition(), parse(history));
-    let scratch = replayed(workflow, &events, events.len());
-    assert_eq!(scratch, fed(workflow, &events), "left: replayed from scratch; right: fed task by task");
+    let scratch = replayed(workflow.clone(), &events, events.len());
+    assert_eq!(scratch, fed(workflow.clone(), &events), "left: replayed from scratch; right: fed task by task");
     check_recorded(workflow, history, expected);
 }
 
@@ -57,7 +57,7 @@ where
     W::Definition: WorkflowImplementation,
 {
     let workflow = workflow.definition();
-    let scratch = replayed(workflow, events, events.len());
+    let scratch = replayed(workflow.clone(), events, events.len());
     assert_eq!(scratch, replayed(workflow, events, 1), "left: read at once; right: read in pages of one event");
     expected.assert_eq(&scratch);
 }

@@ -101,7 +101,13 @@ async fn b126_an_overloaded_server_gets_fewer_polls_and_passing_trouble_changes_
 #[tokio::test(start_paused = true)]
 async fn b126_a_simple_maximum_does_not_follow_suggestions() {
     let server = Server::new().suggesting_pollers();
-    let worker = server.worker().await.activities(work).activity_task_pollers(3).build().unwrap();
+    let worker = server
+        .worker()
+        .await
+        .activities(work)
+        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(3))
+        .build()
+        .unwrap();
     run(worker, async {
         let mut answered = 0;
         for suggestion in [Some(5), Some(-2), None, Some(-100)] {

@@ -1,6 +1,7 @@
 //! How a worker starts, polls and ends.
 
 use abide::prelude::*;
+use abide::worker::PollerBehavior;
 use abide::{History, WorkflowReplayer};
 use abide_protos::temporal::api::enums::v1::QueryResultType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -121,7 +122,13 @@ async fn b123_tasks_on_their_way_are_run_where_the_server_leaves_polls_open() {
 #[tokio::test]
 async fn b123_a_run_does_not_stay_with_a_worker_that_leaves() {
     let server = Server::new().leaving_polls_open();
-    let worker = server.worker().await.workflow(waits).workflow_task_pollers(2).build().unwrap();
+    let worker = server
+        .worker()
+        .await
+        .workflow(waits)
+        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(2))
+        .build()
+        .unwrap();
     let handle = worker.shutdown_handle();
     let end = async {
         // One of each queue.
@@ -164,7 +171,13 @@ async fn b126_polls_that_fail_come_less_and_less_often() {
         server.refuse("PollActivityTaskQueue", Code::ResourceExhausted, "too many polls");
     }
     server.activity_task(activity("work"));
-    let worker = server.worker().await.activities(work).activity_task_pollers(1).build().unwrap();
+    let worker = server
+        .worker()
+        .await
+        .activities(work)
+        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(1))
+        .build()
+        .unwrap();
     run(worker, async {
         server.request::<RespondActivityTaskCompletedRequest>(1).await;
     })

@@ -130,7 +130,7 @@ async fn b128_no_heartbeat_is_sent_where_it_is_not_wanted() {
     for (takes, off) in [(false, false), (true, true)] {
         let server = if takes { Server::new().taking_heartbeats() } else { Server::new() };
         let worker = server.worker().await.activities(work);
-        let worker = if off { worker.worker_heartbeat_interval(None) } else { worker };
+        let worker = if off { worker.disable_worker_heartbeats() } else { worker };
         run(worker.build().unwrap(), tokio::time::sleep(secs(200))).await;
         assert_eq!(server.methods(), ["ShutdownWorker"]);
         assert!(server.asked::<ShutdownWorkerRequest>()[0].1.worker_heartbeat.is_none());

@@ -26,7 +26,7 @@ async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
     let refused = async |options: ClientOptions| Client::connect(options).await.unwrap_err();
     let address = refused(ClientOptions::new("not an address")).await;
     assert!(!address.is_unreachable() && address.to_string().contains("expected `host:port`"), "{address}");
-    let header = refused(ClientOptions::default().header("UPPER CASE", "x")).await;
+    let header = refused(ClientOptions::default().rpc_metadata("UPPER CASE", "x")).await;
     assert!(header.to_string().contains("not the name of a header"), "{header}");
     let key = refused(ClientOptions::default().plaintext().api_key_without_tls("two\nlines")).await;
     assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");

@@ -95,7 +95,7 @@ async fn the_result_is_that_of_the_last_run() {
     with_worker(&client, &queue, async {
         let handle = client.start(count_down, 2).task_queue(&queue).await.unwrap();
         assert_eq!(handle.result().await.unwrap(), "lift-off");
-        let error = handle.result().follow_runs(false).await.unwrap_err();
+        let error = handle.result().without_following_runs().await.unwrap_err();
         let WorkflowFailedError::ContinuedAsNew { new_run_id } = error else { panic!("{error:?}") };
         let second = client.handle(count_down, handle.workflow_id()).with_run_id(new_run_id);
         assert_eq!(second.result().await.unwrap(), "lift-off");

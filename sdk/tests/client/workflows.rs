@@ -1,5 +1,7 @@
 //! The definitions that the tests start: no worker runs them.
 
+use std::borrow::Cow;
+
 use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
 use abide::{Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
 
@@ -27,8 +29,8 @@ arguments!(ProcessOrder: String);
 impl WorkflowDefinition for ProcessOrder {
     type Output = String;
 
-    fn name(&self) -> &'static str {
-        "process_order"
+    fn name(&self) -> Cow<'static, str> {
+        "process_order".into()
     }
 }
 
@@ -40,8 +42,8 @@ arguments!(AddItem: String);
 impl SignalDefinition for AddItem {
     type Workflow = ProcessOrder;
 
-    fn name(&self) -> &'static str {
-        "add_item"
+    fn name(&self) -> Cow<'static, str> {
+        "add_item".into()
     }
 }
 
@@ -54,8 +56,8 @@ impl QueryDefinition for Items {
     type Workflow = ProcessOrder;
     type Output = u32;
 
-    fn name(&self) -> &'static str {
-        "items"
+    fn name(&self) -> Cow<'static, str> {
+        "items".into()
     }
 }
 
@@ -67,7 +69,7 @@ arguments!(Unwritable: std::collections::BTreeMap<Vec<u32>, u32>);
 impl WorkflowDefinition for Unwritable {
     type Output = ();
 
-    fn name(&self) -> &'static str {
-        "unwritable"
+    fn name(&self) -> Cow<'static, str> {
+        "unwritable".into()
     }
 }

@@ -17,8 +17,8 @@ fn arguments_are_those_of_the_signature() {
 
 #[test]
 fn the_name_is_the_wires() {
-    fn name(definition: impl ActivityDefinition<Output = String>) -> &'static str {
-        definition.name()
+    fn name(definition: impl ActivityDefinition<Output = String>) -> String {
+        definition.name().into_owned()
     }
     assert_eq!(name(CHARGE), "charge");
     assert_eq!(WorkflowType::<fn() -> ()>::new("Bill").name(), "Bill");

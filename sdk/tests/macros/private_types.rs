@@ -100,10 +100,10 @@ async fn old() -> Result<(), ActivityError> {
     Ok(())
 }
 
-fn activities_of<Kind>(activities: impl abide::activity::Activities<Kind>) -> Vec<&'static str> {
+fn activities_of<Kind>(activities: impl abide::activity::Activities<Kind>) -> Vec<String> {
     let mut registry = abide::activity::ActivityRegistry::default();
     activities.register(&mut registry);
-    registry.names().collect()
+    registry.names().map(str::to_owned).collect()
 }
 
 #[test]

@@ -89,12 +89,12 @@ struct Stored<A> {
     charge: A,
 }
 
-fn type_of_activity<Kind>(charge: impl Activity<Kind>) -> &'static str {
-    charge.definition().name()
+fn type_of_activity<Kind>(charge: impl Activity<Kind>) -> String {
+    charge.definition().name().into_owned()
 }
 
-fn type_of_workflow<Kind>(transfer: impl Workflow<Kind>) -> &'static str {
-    transfer.definition().name()
+fn type_of_workflow<Kind>(transfer: impl Workflow<Kind>) -> String {
+    transfer.definition().name().into_owned()
 }
 
 #[test]
@@ -137,6 +137,6 @@ fn a_definition_can_be_stored_and_passed_on() {
     let charge = stored.charge;
     assert_eq!([charge, charge].map(type_of_activity), ["charge", "charge"]);
     assert_eq!(type_of_activity(ChargeActivity {}), "charge");
-    assert_eq!((type_of_workflow(transfer), type_of_workflow(middle)), ("transfer", "middle"));
+    assert_eq!([type_of_workflow(transfer), type_of_workflow(middle)], ["transfer", "middle"]);
     assert_eq!(format!("{:?}", leaf.definition()), "LeafWorkflow");
 }

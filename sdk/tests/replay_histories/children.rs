@@ -67,8 +67,8 @@ impl Waiter {
 
 #[workflow(name = "ChildOutcomes")]
 async fn child_outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
-    let run = |value: &str| ctx.child_workflow(child, value.into()).workflow_id(format!("child_outcomes-{value}"));
-    let wait = |name: &str| ctx.child_workflow(Waiter::run, ()).workflow_id(format!("child_outcomes-{name}"));
+    let run = |value: &str| ctx.child_workflow(child, value.into()).id(format!("child_outcomes-{value}"));
+    let wait = |name: &str| ctx.child_workflow(Waiter::run, ()).id(format!("child_outcomes-{name}"));
     let mut results = vec![
         outcome(run("ok")).await,
         outcome(run("fail")).await,
@@ -93,7 +93,7 @@ async fn child_cancel(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowErro
         ("wait_cancellation_requested", Type::WaitCancellationRequested),
         ("wait_cancellation_completed", Type::WaitCancellationCompleted),
     ] {
-        let call = ctx.child_workflow(Waiter::run, ()).workflow_id(format!("child_cancel-{name}"));
+        let call = ctx.child_workflow(Waiter::run, ()).id(format!("child_cancel-{name}"));
         let running = call.cancellation_type(cancellation_type).start().await?;
         running.cancel();
         results.push(outcome(running).await);
@@ -108,7 +108,7 @@ async fn parent_close(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
         ("abandon", ParentClosePolicy::Abandon),
         ("request_cancel", ParentClosePolicy::RequestCancel),
     ] {
-        let call = ctx.child_workflow(Waiter::run, ()).workflow_id(format!("parent_close-{name}"));
+        let call = ctx.child_workflow(Waiter::run, ()).id(format!("parent_close-{name}"));
         call.parent_close_policy(policy).start().await?.detach();
     }
     Ok("left them".into())
@@ -131,7 +131,7 @@ async fn external(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
 async fn cancelled_before_sent(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let timer = ctx.timer(secs(60)).start();
     let activity = ctx.activity(echo, "never".into()).start_to_close_timeout(secs(10)).start();
-    let waiter = ctx.child_workflow(Waiter::run, ()).workflow_id("cancelled_before_sent-child").start();
+    let waiter = ctx.child_workflow(Waiter::run, ()).id("cancelled_before_sent-child").start();
     timer.cancel();
     activity.cancel();
     waiter.cancel();
@@ -153,7 +153,7 @@ async fn open(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         ctx.timer(hours(1)),
         ctx.activity(echo, nobody).start_to_close_timeout(secs(10)).task_queue("nobody"),
         ctx.timer(hours(2)),
-        ctx.child_workflow(Waiter::run, ()).workflow_id("open-child").task_queue("nobody"),
+        ctx.child_workflow(Waiter::run, ()).id("open-child").task_queue("nobody"),
     );
     hour?;
     hours?;
@@ -184,7 +184,7 @@ impl ChildWorkflowWaitOnSignal {
 #[workflow(name = "DuplicateChildWorkflow")]
 async fn duplicate_child_workflow(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let call = ctx.child_workflow(ChildWorkflowWaitOnSignal::run, ());
-    let running = call.workflow_id("ABC-SIMPLE-CHILD-WORKFLOW-ID").start().await?;
+    let running = call.id("ABC-SIMPLE-CHILD-WORKFLOW-ID").start().await?;
     ctx.timer(secs(1)).await?;
     ctx.timer(secs(1)).await?;
     // Go signals the child's run as any other workflow.

@@ -78,7 +78,7 @@ async fn child(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 #[workflow(name = "wf")]
 async fn cancels_its_child(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let scope = ctx.cancellation_scope();
-    let child = ctx.child_workflow(child, ()).workflow_id("c");
+    let child = ctx.child_workflow(child, ()).id("c");
     let child = scope.run(child.cancellation_type(ChildWorkflowCancellationType::WaitCancellationCompleted));
     let cancels = async {
         ctx.timer(secs(1)).await?;

@@ -139,7 +139,7 @@ async fn pinned(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     ctx.timer(millis(50)).await?;
     Ok(vec![
         ctx.activity(echo, "pinned".into()).start_to_close_timeout(secs(10)).await?,
-        ctx.child_workflow(pinned_child, ()).workflow_id("pinned-child").await?,
+        ctx.child_workflow(pinned_child, ()).id("pinned-child").await?,
     ])
 }
 
@@ -151,8 +151,8 @@ async fn options(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let call = ctx.activity(echo, "urgent".into()).start_to_close_timeout(secs(10)).summary("an activity");
     ctx.event_group("group-1").label("The group").run(call.priority(urgent)).await?;
     ctx.local_activity(echo, "local".into()).start_to_close_timeout(secs(10)).summary("a local activity").await?;
-    let call = ctx.child_workflow(child, "options".into()).workflow_id("options-child");
-    Ok(call.summary("a child").details("its details").priority(Priority::new().priority_key(4)).await?)
+    let call = ctx.child_workflow(child, "options".into()).id("options-child");
+    Ok(call.static_summary("a child").static_details("its details").priority(Priority::new().priority_key(4)).await?)
 }
 
 /// Issues what [`pinned_child`] does, and tells what its context knows.

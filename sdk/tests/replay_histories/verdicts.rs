@@ -79,7 +79,8 @@ fn a_panic_is_told_with_its_place() {
 
 #[test]
 fn a_workflow_that_blocks_is_given_up() {
-    let error = refused(WorkflowReplayer::new().workflow(blocking).deadlock_limit(Duration::from_millis(100)));
+    let error =
+        refused(WorkflowReplayer::new().workflow(blocking).deadlock_detection_timeout(Duration::from_millis(100)));
     assert!(error.to_string().contains("[TMPRL1101] Potential deadlock"), "{error}");
 }
 

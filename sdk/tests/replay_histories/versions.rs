@@ -32,12 +32,12 @@ const TEST_INT: SearchAttributeKey<i64> = SearchAttributeKey::int("TestInt");
 #[workflow(name = "Upserts")]
 async fn upserts(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     ctx.upsert_search_attributes([TEST_KEYWORD.set("one"), TEST_INT.set(1)]);
-    ctx.upsert_memo(MemoUpdate::new().set("a", &1)?.set("b", &"two".to_string())?);
+    ctx.upsert_memo(MemoUpdate::new().set("a", &1).set("b", &"two".to_string()));
     ctx.timer(millis(50)).await?;
     ctx.upsert_search_attributes([TEST_KEYWORD.set("two")]);
     ctx.upsert_search_attributes([TEST_INT.unset()]);
     ctx.activity(echo, "between".into()).start_to_close_timeout(secs(10)).await?;
-    ctx.upsert_memo(MemoUpdate::new().remove("a").set("c", &vec![3])?);
+    ctx.upsert_memo(MemoUpdate::new().remove("a").set("c", &vec![3]));
     Ok(ctx.memo_keys())
 }
 
@@ -67,9 +67,9 @@ async fn upsert_search_attributes_go(ctx: &WorkflowContext, name: String) -> Res
 
 #[workflow(name = "UpsertMemoWorkflow")]
 async fn upsert_memo_go(ctx: &WorkflowContext, name: String) -> Result<(), WorkflowError> {
-    ctx.upsert_memo(MemoUpdate::new().set("Test key", &name)?);
+    ctx.upsert_memo(MemoUpdate::new().set("Test key", &name));
     let hello = ctx.activity(hello_world, name).start_to_close_timeout(mins(1)).await?;
-    ctx.upsert_memo(MemoUpdate::new().set("Test key", &hello)?);
+    ctx.upsert_memo(MemoUpdate::new().set("Test key", &hello));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use abide::client::Client;
 use abide::prelude::*;
-use abide::worker::{Registered, Worker, WorkerBuilder};
+use abide::worker::{PollerBehavior, Registered, Worker, WorkerBuilder};
 
 use crate::{address, connect, unique};
 
@@ -56,8 +56,14 @@ async fn with_two_workers<F: Future>(
     let client = connect(address).await;
     let queue = unique(test);
     let own = Worker::builder(&client, &*queue).workflow(one_by_one).workflow(all_at_once).workflow(leaves_it);
-    let own = options(own.activities(Whose("own")).activity_task_pollers(1)).build().unwrap();
-    let other = Worker::builder(&client, &*queue).activities(Whose("other")).activity_task_pollers(20).build().unwrap();
+    let own = options(own.activities(Whose("own")).activity_task_poller_behavior(PollerBehavior::SimpleMaximum(1)))
+        .build()
+        .unwrap();
+    let other = Worker::builder(&client, &*queue)
+        .activities(Whose("other"))
+        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(20))
+        .build()
+        .unwrap();
     let body = own.run_until(async { other.run_until(body(client, queue)).await.unwrap() });
     tokio::time::timeout(crate::LIMIT, body).await.expect("the test ends in time").unwrap();
 }
@@ -107,7 +113,9 @@ async fn b062_disabled_every_activity_goes_over_the_task_queue() {
         with_two_workers(
             "eager-disabled",
             |own| {
-                own.disable_eager_activity_execution(limit > 0).max_eager_activity_reservations_per_workflow_task(limit)
+                let own = own.max_eager_activity_reservations_per_workflow_task(limit);
+                // Without reservations nothing is left to be switched off.
+                if limit > 0 { own.disable_eager_activity_execution() } else { own }
             },
             async |client, queue| {
                 let names = client.execute(one_by_one, (20, None)).task_queue(&queue).await.unwrap();

@@ -186,7 +186,7 @@ async fn b041_a_payload_over_the_limit_fails_the_task_once_and_succeeds_when_shr
 async fn b041_with_the_limit_disabled_the_server_ends_the_workflow() {
     with_worker(
         "no-limit",
-        |worker| worker.workflow(large_argument).disable_payload_error_limit(true),
+        |worker| worker.workflow(large_argument).disable_payload_error_limit(),
         async |client, queue| {
             let handle = client.start(large_argument, ()).id(unique("no-limit")).task_queue(&queue).await.unwrap();
             let error = handle.result().await.unwrap_err();
@@ -200,7 +200,7 @@ async fn b041_with_the_limit_disabled_the_server_ends_the_workflow() {
 async fn b040_one_command_that_is_too_large_is_not_split() {
     with_worker(
         "oversized",
-        |worker| worker.workflow(oversized).activities(byte_count).disable_payload_error_limit(true),
+        |worker| worker.workflow(oversized).activities(byte_count).disable_payload_error_limit(),
         async |client, queue| {
             let error = client.execute(oversized, ()).task_queue(&queue).await.unwrap_err();
             assert!(error.to_string().contains("GrpcMessageTooLarge"), "{error}");

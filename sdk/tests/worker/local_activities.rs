@@ -153,7 +153,7 @@ async fn one_that_is_told_to_stop_leaves_no_marker_and_runs_elsewhere() {
     assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
     let history = handle.fetch_history().await.unwrap().to_string();
     assert!(!history.contains("MarkerRecorded(") && history.contains("WorkflowTaskCompleted"), "{history}");
-    handle.terminate("the test is over").await.unwrap();
+    handle.terminate().reason("the test is over").await.unwrap();
 }
 
 #[tokio::test]

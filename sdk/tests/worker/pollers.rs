@@ -36,7 +36,7 @@ async fn b126_pollers_grow_with_the_work_and_shrink_without() {
     let queue = unique("autoscaling");
     let behavior = PollerBehavior::Autoscaling { minimum: 1, maximum: 20, initial: 1 };
     let worker = Worker::builder(&client, &*queue).workflow(many).activities(slow);
-    let worker = worker.disable_eager_activity_execution(true).worker_heartbeat_interval(millis(50));
+    let worker = worker.disable_eager_activity_execution().worker_heartbeat_interval(millis(50));
     let worker = worker.workflow_task_poller_behavior(behavior).activity_task_poller_behavior(behavior);
     let body = worker.build().unwrap().run_until(async {
         let operator = Operator::of(&address).await;

@@ -99,7 +99,7 @@ fn start(client: &Client, queue: &str) -> (ShutdownHandle, JoinHandle<Result<(),
     let worker = Worker::builder(client, queue)
         .workflow(coffee)
         .activities(stir)
-        .disable_eager_activity_execution(true)
+        .disable_eager_activity_execution()
         .build()
         .unwrap();
     (worker.shutdown_handle(), tokio::spawn(worker.run()))

@@ -55,7 +55,7 @@ async fn shut_down_while_waiting(
     let took = began.elapsed();
     // The worker is gone: nobody reacts to the activity's outcome, but the server has it.
     let history = handle.fetch_history().await.unwrap().to_string();
-    handle.terminate("the test is over").await.unwrap();
+    handle.terminate().reason("the test is over").await.unwrap();
     Some((took, history))
 }
 

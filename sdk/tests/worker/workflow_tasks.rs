@@ -54,7 +54,7 @@ async fn an_unknown_workflow_type_fails_its_task_and_the_worker_lives() {
             })
             .await;
             assert_eq!(client.execute(greeting, "Ada".into()).task_queue(&queue).await.unwrap(), "Hello, Ada!");
-            unknown.terminate("the test is over").await.unwrap();
+            unknown.terminate().reason("the test is over").await.unwrap();
         },
     )
     .await;
@@ -106,7 +106,7 @@ async fn a_large_argument_fails_the_task_and_not_the_workflow() {
             })
             .await;
             assert_eq!(handle.describe().await.unwrap().status(), WorkflowExecutionStatus::Running);
-            handle.terminate("the test is over").await.unwrap();
+            handle.terminate().reason("the test is over").await.unwrap();
         },
     )
     .await;

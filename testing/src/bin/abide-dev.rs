@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     let builder = arguments.namespaces.into_iter().fold(TestServer::builder(), |builder, name| builder.namespace(name));
     let server = builder.start();
     for (name, type_name) in arguments.search_attributes {
-        register(&server, name, &type_name);
+        register(&server, &name, &type_name);
     }
     let wanted = SocketAddr::from(([127, 0, 0, 1], arguments.port));
     match server.listen(wanted).await {
@@ -58,17 +58,15 @@ async fn main() -> ExitCode {
 
 const TYPES: [&str; 7] = ["Keyword", "KeywordList", "Text", "Int", "Double", "Bool", "Datetime"];
 
-fn register(server: &TestServer, name: String, type_name: &str) {
-    // The program keeps it until it ends.
-    let name: &'static str = name.leak();
+fn register(server: &TestServer, name: &str, type_name: &str) {
     match type_name {
-        "KeywordList" => server.add_search_attribute(&SearchAttributeKey::keyword_list(name)),
-        "Text" => server.add_search_attribute(&SearchAttributeKey::text(name)),
-        "Int" => server.add_search_attribute(&SearchAttributeKey::int(name)),
-        "Double" => server.add_search_attribute(&SearchAttributeKey::double(name)),
-        "Bool" => server.add_search_attribute(&SearchAttributeKey::bool(name)),
-        "Datetime" => server.add_search_attribute(&SearchAttributeKey::datetime(name)),
-        _ => server.add_search_attribute(&SearchAttributeKey::keyword(name)),
+        "KeywordList" => server.add_search_attribute(&SearchAttributeKey::keyword_list("").with_name(name)),
+        "Text" => server.add_search_attribute(&SearchAttributeKey::text("").with_name(name)),
+        "Int" => server.add_search_attribute(&SearchAttributeKey::int("").with_name(name)),
+        "Double" => server.add_search_attribute(&SearchAttributeKey::double("").with_name(name)),
+        "Bool" => server.add_search_attribute(&SearchAttributeKey::bool("").with_name(name)),
+        "Datetime" => server.add_search_attribute(&SearchAttributeKey::datetime("").with_name(name)),
+        _ => server.add_search_attribute(&SearchAttributeKey::keyword("").with_name(name)),
     }
 }
 

@@ -152,7 +152,7 @@ impl ActivityEnvironment {
     {
         let activity = activity.definition();
         let mut info = self.info.clone();
-        info.activity_type = activity.name().to_owned();
+        info.activity_type = activity.name().into_owned();
         let outbound = Outbound { seen: Arc::clone(&self.seen), cancellation: self.cancellation.clone() };
         let (earlier, cancellation) = (self.earlier.clone(), self.cancellation.clone());
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation, Box::new(outbound));

@@ -2,6 +2,7 @@
 //! timeouts, retries and heartbeats apply to them. One that panics fails the test.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -99,13 +100,11 @@ struct MockOf<D, F> {
     code: PhantomData<fn() -> F>,
 }
 
-impl<D: Copy, F> Clone for MockOf<D, F> {
+impl<D: Clone, F> Clone for MockOf<D, F> {
     fn clone(&self) -> Self {
-        *self
+        Self { definition: self.definition.clone(), code: PhantomData }
     }
 }
-
-impl<D: Copy, F> Copy for MockOf<D, F> {}
 
 impl<D: ActivityDefinition, F> fmt::Debug for MockOf<D, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,31 +127,28 @@ impl<D: ActivityDefinition, F> Arguments for MockOf<D, F> {
 impl<D: ActivityDefinition, F: 'static> ActivityDefinition for MockOf<D, F> {
     type Output = D::Output;
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> Cow<'static, str> {
         self.definition.name()
     }
 }
 
 /// A workflow's definition with a closure for its code: a child that a test puts in the place of the real one.
-pub(crate) struct MockChild<D, F: 'static> {
+pub(crate) struct MockChild<D, F> {
     definition: D,
-    code: &'static F,
+    code: Arc<F>,
 }
 
 impl<D, F> MockChild<D, F> {
     pub(crate) fn new(definition: D, code: F) -> Self {
-        // A definition is `Copy`, which a closure need not be; it lives as long as the tests' process.
-        Self { definition, code: Box::leak(Box::new(code)) }
+        Self { definition, code: Arc::new(code) }
     }
 }
 
-impl<D: Copy, F> Clone for MockChild<D, F> {
+impl<D: Clone, F> Clone for MockChild<D, F> {
     fn clone(&self) -> Self {
-        *self
+        Self { definition: self.definition.clone(), code: Arc::clone(&self.code) }
     }
 }
-
-impl<D: Copy, F> Copy for MockChild<D, F> {}
 
 impl<D: WorkflowDefinition, F> Arguments for MockChild<D, F> {
     type Args = D::Args;
@@ -166,10 +162,10 @@ impl<D: WorkflowDefinition, F> Arguments for MockChild<D, F> {
     }
 }
 
-impl<D: WorkflowDefinition, F: Send + Sync> WorkflowDefinition for MockChild<D, F> {
+impl<D: WorkflowDefinition, F: Send + Sync + 'static> WorkflowDefinition for MockChild<D, F> {
     type Output = D::Output;
 
-    fn name(&self) -> &'static str {
+    fn name(&self) -> Cow<'static, str> {
         self.definition.name()
     }
 }
@@ -184,7 +180,7 @@ where
         _: &WorkflowContext,
         _: &mut PayloadReader<'_>,
     ) -> Result<Rc<dyn WorkflowInstance>, PayloadError> {
-        Ok(Rc::new(*self))
+        Ok(Rc::new(self.clone()))
     }
 }
 

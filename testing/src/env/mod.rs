@@ -7,6 +7,7 @@ mod moment;
 mod watched;
 mod worker;
 
+use std::borrow::Cow;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -257,7 +258,7 @@ impl abide::Arguments for AnyWorkflow {
 impl abide::WorkflowDefinition for AnyWorkflow {
     type Output = abide::converter::RawPayload;
 
-    fn name(&self) -> &'static str {
-        ""
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed("")
     }
 }

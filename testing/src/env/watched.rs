@@ -14,7 +14,7 @@ use crate::server::attempts::Attributed;
 use crate::server::host::Host;
 
 /// The names of the activities that a worker has.
-pub(crate) type Names = Arc<Mutex<BTreeSet<&'static str>>>;
+pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 
 /// So long an activity gets to end when the test is over and it was told to stop.
 const ENDS_WITHIN: Duration = Duration::from_millis(100);
@@ -42,10 +42,10 @@ impl OfTest {
 impl Activities for OfTest {
     fn register(self, registry: &mut ActivityRegistry) {
         let own = self.activities;
-        for name in own.names().chain(own.duplicates().iter().copied()) {
+        for name in own.names().chain(own.duplicates()) {
             let Some(activity) = own.get(name) else { continue };
-            registry.insert(name, Arc::new(EndingActivity { activity, over: self.over.clone() }));
-            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+            registry.insert(name.to_owned(), Arc::new(EndingActivity { activity, over: self.over.clone() }));
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         }
         registry.set_fallback(Arc::new(Unregistered { host: self.host, names: self.names }));
     }
@@ -57,7 +57,7 @@ pub(crate) fn watched(activities: &ActivityRegistry, host: &Arc<Host>) -> Activi
     let around = |activity| Arc::new(WatchedActivity { activity, host: Arc::clone(host) });
     for name in activities.names() {
         if let Some(activity) = activities.get(name) {
-            watched.insert(name, around(activity));
+            watched.insert(name.to_owned(), around(activity));
         }
     }
     if let Some(fallback) = activities.fallback() {
@@ -119,7 +119,7 @@ struct Unregistered {
 impl RegisteredActivity for Unregistered {
     fn run(&self, ctx: ActivityContext, _: Vec<Payload>) -> ActivityFuture<Payload> {
         let (info, names) = (ctx.info(), self.names.lock().unwrap_or_else(PoisonError::into_inner));
-        let known: Vec<&str> = names.iter().copied().collect();
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let text = format!(
             "activity `{name}`, which workflow `{workflow}` ({workflow_type}) has scheduled on the task queue `{queue}`, \
              is neither registered nor mocked, and would be tried again for ever. Add `.mock({name}, |..| Ok(..))` or \

@@ -66,7 +66,7 @@ impl TestWorker {
         W::Definition: WorkflowImplementation,
     {
         let workflow = workflow.definition();
-        self.replayer = self.replayer.workflow(workflow);
+        self.replayer = self.replayer.workflow(workflow.clone());
         self.any_workflow(workflow)
     }
 
@@ -198,7 +198,7 @@ impl TestWorker {
         );
         // A workflow that says how it is versioned runs on versioned workers only.
         let builder = if self.is_versioned && !self.builder.has_deployment() {
-            let versioned = DeploymentOptions::new("test", "test").use_worker_versioning(true);
+            let versioned = DeploymentOptions::new("test", "test").use_worker_versioning();
             self.builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade))
         } else {
             self.builder

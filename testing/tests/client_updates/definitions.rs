@@ -1,5 +1,7 @@
 //! A workflow and its updates, as the client sees them; the worker by hand knows them by name.
 
+use std::borrow::Cow;
+
 use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
 use abide::{Arguments, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
@@ -29,8 +31,8 @@ macro_rules! update {
             type Workflow = Counter;
             type Output = i64;
 
-            fn name(&self) -> &'static str {
-                $name
+            fn name(&self) -> Cow<'static, str> {
+                $name.into()
             }
         }
     };
@@ -63,15 +65,15 @@ update!(Close, "close");
 impl WorkflowDefinition for Counter {
     type Output = ();
 
-    fn name(&self) -> &'static str {
-        "counter"
+    fn name(&self) -> Cow<'static, str> {
+        "counter".into()
     }
 }
 
 impl SignalDefinition for Go {
     type Workflow = Counter;
 
-    fn name(&self) -> &'static str {
-        "go"
+    fn name(&self) -> Cow<'static, str> {
+        "go".into()
     }
 }

@@ -58,7 +58,7 @@ where
         failed = worker => failed?,
     }
     // A workflow that is closed already is as good.
-    let _ = client.handle(Counter, queue).terminate("end of test").await;
+    let _ = client.handle(Counter, queue).terminate().reason("end of test").await;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use abide::prelude::*;
+use abide::worker::PollerBehavior;
 use abide::workflow::ActivityCancellationType;
 
 use crate::arm::{Arm, Outcome, compare, until_event};
@@ -246,8 +247,17 @@ async fn asks_whose(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError>
 #[tokio::test]
 async fn eager_activities_stay_on_the_worker_that_schedules_them() -> Outcome {
     compare("eager", |arm| async move {
-        let own = arm.worker().workflow(asks_whose).activities(Whose("own")).activity_task_pollers(1).build()?;
-        let other = arm.worker().activities(Whose("other")).activity_task_pollers(10).build()?;
+        let own = arm
+            .worker()
+            .workflow(asks_whose)
+            .activities(Whose("own"))
+            .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(1))
+            .build()?;
+        let other = arm
+            .worker()
+            .activities(Whose("other"))
+            .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
+            .build()?;
         let body = async {
             let handle = arm.client.start(asks_whose, ()).id(arm.id()).task_queue(arm.queue()).await?;
             assert_eq!(handle.result().await?, ["own"; 10]);

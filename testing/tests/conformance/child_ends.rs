@@ -53,7 +53,7 @@ fn policy(name: &str) -> ParentClosePolicy {
 #[workflow]
 async fn holds_its_child(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    let call = ctx.child_workflow(Left::run, ()).workflow_id(id).parent_close_policy(policy(&name));
+    let call = ctx.child_workflow(Left::run, ()).id(id).parent_close_policy(policy(&name));
     let child = call.start().await?;
     ctx.timer(millis(300)).await?;
     let ended = if child.is_done() { "the child has ended" } else { "the child runs" };
@@ -96,7 +96,7 @@ async fn a_child_whose_handle_is_held_at_the_return_ends_by_its_policy() -> Outc
 #[workflow]
 async fn begins_and_returns(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    let call = ctx.child_workflow(Left::run, ()).workflow_id(id).parent_close_policy(policy(&name));
+    let call = ctx.child_workflow(Left::run, ()).id(id).parent_close_policy(policy(&name));
     call.start().detach();
     Ok(name)
 }

@@ -2,8 +2,10 @@
 
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
-use abide::workflow::{VersioningOverride, WorkflowIdReusePolicy, WorkflowImplementation};
-use abide::{Priority, SearchAttributeKey, Workflow, WorkflowDefinition};
+use abide::workflow::{WorkflowIdReusePolicy, WorkflowImplementation};
+use abide::{
+    DeploymentVersion, Priority, SearchAttributeKey, SignalType, VersioningOverride, Workflow, WorkflowDefinition,
+};
 
 use crate::arm::{Arm, Histories, Outcome, compare, until_event};
 use crate::side_data::make_current;
@@ -36,7 +38,7 @@ async fn tells(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 #[workflow]
 async fn labels_its_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let priority = Priority::new().priority_key(2).fairness_key("blue").fairness_weight(1.5);
-    let call = ctx.child_workflow(tells, ()).workflow_id(child_id(ctx)).priority(priority);
+    let call = ctx.child_workflow(tells, ()).id(child_id(ctx)).priority(priority);
     let call = call.versioning_override(VersioningOverride::AutoUpgrade);
     Ok(call.search_attributes([STAGE.set("begun"), COUNT.set(3)]).await?)
 }
@@ -70,20 +72,20 @@ async fn tells_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowErro
 #[workflow(versioning_behavior = auto_upgrade)]
 async fn pins_its_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let deployment_name = ctx.info().task_queue.clone();
-    let pinned = VersioningOverride::Pinned { deployment_name, build_id: "build-1".into() };
-    Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).versioning_override(pinned).await?)
+    let pinned = VersioningOverride::Pinned(DeploymentVersion::new(deployment_name, "build-1"));
+    Ok(ctx.child_workflow(tells_its_version, ()).id(child_id(ctx)).versioning_override(pinned).await?)
 }
 
 #[workflow(versioning_behavior = pinned)]
 async fn has_a_child_of_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     ctx.timer(millis(20)).await?;
-    Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).await?)
+    Ok(ctx.child_workflow(tells_its_version, ()).id(child_id(ctx)).await?)
 }
 
 #[workflow(versioning_behavior = auto_upgrade)]
 async fn tells_its_child_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     ctx.timer(millis(20)).await?;
-    Ok(ctx.child_workflow(tells_its_version, ()).workflow_id(child_id(ctx)).await?)
+    Ok(ctx.child_workflow(tells_its_version, ()).id(child_id(ctx)).await?)
 }
 
 /// The histories of a versioned parent and of its child.
@@ -93,18 +95,46 @@ where
     W::Definition: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String>,
 {
     let parent = parent.definition();
-    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
-    let worker = arm.worker().workflow(parent).workflow(tells_its_version).deployment(deployment).build()?;
+    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
+    let worker = arm.worker().workflow(parent.clone()).workflow(tells_its_version).deployment(deployment).build()?;
     let histories = worker
         .run_until(async {
             make_current(&arm, "build-1").await?;
-            let handle = arm.client.start(parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
+            let handle = arm.client.start(parent.clone(), ()).id(arm.id()).task_queue(arm.queue()).await?;
             assert_eq!(handle.result().await?, "build-1");
             let child = arm.client.handle(tells_its_version, format!("{}-child", arm.id()));
             Ok::<_, Failed>(vec![handle.fetch_history().await?, child.fetch_history().await?])
         })
         .await??;
     Ok(histories)
+}
+
+/// As a child is pinned by its parent, a run is pinned by the client that starts it, with a signal or without.
+#[tokio::test]
+async fn a_run_is_pinned_to_a_version_by_its_client() -> Outcome {
+    compare("start-pinned", |arm| async move {
+        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
+        let worker = arm.worker().workflow(tells_its_version).deployment(deployment).build()?;
+        let running = worker.run_until(async {
+            make_current(&arm, "build-1").await?;
+            let pinned = VersioningOverride::Pinned(DeploymentVersion::new(arm.queue(), "build-1"));
+            let mut histories = Vec::new();
+            for (name, versioning) in [("pinned", pinned), ("upgraded", VersioningOverride::AutoUpgrade)] {
+                for (how, signalled) in [("alone", false), ("signalled", true)] {
+                    let start = arm.client.start(tells_its_version, ()).id(format!("{}-{name}-{how}", arm.id()));
+                    let start = start.task_queue(arm.queue()).versioning_override(versioning.clone());
+                    let unheard = SignalType::<fn()>::new("unheard");
+                    let start = if signalled { start.with_signal(unheard, ()) } else { start };
+                    let handle = start.await?;
+                    assert_eq!(handle.result().await?, "build-1");
+                    histories.push(handle.fetch_history().await?);
+                }
+            }
+            Ok::<_, Failed>(histories)
+        });
+        running.await?
+    })
+    .await
 }
 
 #[tokio::test]
@@ -134,7 +164,7 @@ async fn third_time(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
 #[workflow]
 async fn waits_for_retries(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     let policy = RetryPolicy::new().initial_interval(secs(1)).backoff_coefficient(2.0);
-    Ok(ctx.child_workflow(third_time, ()).workflow_id(child_id(ctx)).retry_policy(policy).await?)
+    Ok(ctx.child_workflow(third_time, ()).id(child_id(ctx)).retry_policy(policy).await?)
 }
 
 #[tokio::test]
@@ -146,7 +176,7 @@ async fn a_child_is_retried_until_it_succeeds() -> Outcome {
                 let handle = arm.client.start(waits_for_retries, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED", 1).await?;
                 let child = arm.client.handle(third_time, format!("{}-child", arm.id()));
-                let first = child.describe().await?.info().first_run_id().to_string();
+                let first = child.describe().await?.info().first_execution_run_id().to_string();
                 assert_eq!(handle.result().await?, 3);
                 Ok::<_, Failed>(vec![
                     handle.fetch_history().await?,
@@ -168,7 +198,7 @@ async fn holds_the_id(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 
 #[workflow]
 async fn takes_the_id(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    let call = ctx.child_workflow(tells, ()).workflow_id(child_id(ctx));
+    let call = ctx.child_workflow(tells, ()).id(child_id(ctx));
     Ok(call.id_reuse_policy(WorkflowIdReusePolicy::TerminateIfRunning).await?)
 }
 

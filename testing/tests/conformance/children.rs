@@ -77,15 +77,19 @@ async fn closed<Kind, W: Workflow<Kind>>(
 #[workflow]
 async fn outcomes(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let named = |name: &str| format!("{}-{name}", ctx.info().workflow_id);
-    let ok = ctx.child_workflow(slow_echo, "hello".into()).workflow_id(named("ok"));
-    let ok = ok.memo("note", &"kept".to_string()).summary("says it").details("and no more").task_timeout(secs(7));
+    let ok = ctx.child_workflow(slow_echo, "hello".into()).id(named("ok"));
+    let ok = ok
+        .memo("note", &"kept".to_string())
+        .static_summary("says it")
+        .static_details("and no more")
+        .task_timeout(secs(7));
     let policy = RetryPolicy::new().maximum_attempts(1);
-    let failing = ctx.child_workflow(slow_echo, "fail".into()).workflow_id(named("fail")).retry_policy(policy);
-    let timed_out = ctx.child_workflow(Waiter::run, ()).workflow_id(named("late")).execution_timeout(secs(1));
+    let failing = ctx.child_workflow(slow_echo, "fail".into()).id(named("fail")).retry_policy(policy);
+    let timed_out = ctx.child_workflow(Waiter::run, ()).id(named("late")).execution_timeout(secs(1));
     let mut all = vec![ok.await?];
     all.push(told(&failing.await.expect_err("it fails")));
     all.push(told(&timed_out.await.expect_err("it takes too long")));
-    let again = ctx.child_workflow(slow_echo, "hello".into()).workflow_id(named("ok"));
+    let again = ctx.child_workflow(slow_echo, "hello".into()).id(named("ok"));
     let refused = again.id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate).await;
     all.push(told(&refused.expect_err("its id was used")));
     Ok(all)
@@ -116,8 +120,8 @@ async fn children_end_in_every_way() -> Outcome {
 #[workflow]
 async fn terminated_child(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let id = child_id(ctx);
-    let first = ctx.child_workflow(Waiter::run, ()).workflow_id(id.clone()).start().await?;
-    let second = ctx.child_workflow(Waiter::run, ()).workflow_id(id).await;
+    let first = ctx.child_workflow(Waiter::run, ()).id(id.clone()).start().await?;
+    let second = ctx.child_workflow(Waiter::run, ()).id(id).await;
     let refused = told(&second.expect_err("the id is in use"));
     Ok(vec![refused, told(&first.await.expect_err("somebody terminates it"))])
 }
@@ -132,7 +136,7 @@ async fn a_child_whose_id_runs_is_refused_and_a_terminated_one_is_told_of() -> O
                 let start = arm.client.start(terminated_child, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
-                arm.client.handle(Waiter::run, child.clone()).terminate("no more").await?;
+                arm.client.handle(Waiter::run, child.clone()).terminate().reason("no more").await?;
                 assert_eq!(handle.result().await?, ["already started", "terminated"]);
                 let parent = handle.fetch_history().await?;
                 Ok::<_, Box<dyn std::error::Error>>(vec![parent, closed(&arm.client, Waiter::run, child).await?])
@@ -145,7 +149,7 @@ async fn a_child_whose_id_runs_is_refused_and_a_terminated_one_is_told_of() -> O
 
 #[workflow]
 async fn signals_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    let child = ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).start().await?;
+    let child = ctx.child_workflow(Waiter::run, ()).id(child_id(ctx)).start().await?;
     ctx.timer(millis(300)).await?;
     child.signal(Waiter::finish, "told by the parent".into()).await?;
     Ok(child.await?)
@@ -178,7 +182,7 @@ async fn cancels_child(ctx: &WorkflowContext, kind: u32) -> Result<String, Workf
         2 => ChildWorkflowCancellationType::WaitCancellationRequested,
         _ => ChildWorkflowCancellationType::WaitCancellationCompleted,
     };
-    let call = ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).cancellation_type(kind);
+    let call = ctx.child_workflow(Waiter::run, ()).id(child_id(ctx)).cancellation_type(kind);
     let child = call.start().await?;
     ctx.timer(millis(300)).await?;
     child.cancel_with_reason("the parent has changed its mind");
@@ -221,7 +225,7 @@ async fn both_waiting_types_wait_for_the_child() -> Outcome {
 
 #[workflow]
 async fn waits_for_child(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    Ok(ctx.child_workflow(Waiter::run, ()).workflow_id(child_id(ctx)).await?)
+    Ok(ctx.child_workflow(Waiter::run, ()).id(child_id(ctx)).await?)
 }
 
 #[tokio::test]
@@ -257,7 +261,7 @@ async fn leaves_children(ctx: &WorkflowContext) -> Result<String, WorkflowError>
         ("cancel", ParentClosePolicy::RequestCancel),
     ];
     for (name, policy) in policies {
-        let call = ctx.child_workflow(Waiter::run, ()).workflow_id(format!("{id}-{name}")).parent_close_policy(policy);
+        let call = ctx.child_workflow(Waiter::run, ()).id(format!("{id}-{name}")).parent_close_policy(policy);
         call.start().await?.detach();
     }
     ctx.timer(millis(300)).await?;
@@ -302,7 +306,7 @@ async fn countdown(ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowErro
 
 #[workflow]
 async fn waits_for_chain(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    Ok(ctx.child_workflow(countdown, 1).workflow_id(child_id(ctx)).await?)
+    Ok(ctx.child_workflow(countdown, 1).id(child_id(ctx)).await?)
 }
 
 #[tokio::test]
@@ -348,7 +352,7 @@ struct CancelsLater {
 impl CancelsLater {
     #[run]
     async fn run(&self, ctx: &WorkflowContext, how: String) -> Result<String, WorkflowError> {
-        let call = ctx.child_workflow(second_run_waits, how).workflow_id(child_id(ctx));
+        let call = ctx.child_workflow(second_run_waits, how).id(child_id(ctx));
         let call = call.retry_policy(RetryPolicy::new().initial_interval(millis(20)).maximum_attempts(2));
         let child = call.cancellation_type(ChildWorkflowCancellationType::WaitCancellationCompleted).start().await?;
         ctx.wait_until(|| self.told.get()).await?;
@@ -370,7 +374,7 @@ async fn cancelled_in_its_second_run(arm: Arm, how: &str) -> Histories {
             let (parent, child) = (start.await?, arm.client.handle(second_run_waits, format!("{}-child", arm.id())));
             until("the second run waits", || async {
                 let Ok(described) = child.describe().await else { return Ok(false) };
-                let is_second = described.info().run_id() != described.info().first_run_id();
+                let is_second = described.info().run_id() != described.info().first_execution_run_id();
                 Ok(is_second && child.fetch_history().await?.len() >= 4)
             })
             .await?;

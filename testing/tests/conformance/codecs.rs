@@ -84,12 +84,12 @@ impl Vault {
     async fn run(&self, ctx: &WorkflowContext, secret: String) -> Result<Vec<String>, WorkflowError> {
         let limit = secs(10);
         self.keep(ctx.local_activity(echo, secret).start_to_close_timeout(limit).include_arguments().await?);
-        ctx.upsert_memo(MemoUpdate::new().set("note", &"memo secret".to_string())?);
+        ctx.upsert_memo(MemoUpdate::new().set("note", &"memo secret".to_string()));
         let policy = RetryPolicy::new().initial_interval(millis(10));
         let call = ctx.activity(second_time, ()).start_to_close_timeout(limit).retry_policy(policy);
         self.keep(call.summary("the secret summary").await?);
         let id = format!("{}-child", ctx.info().workflow_id);
-        let failed = ctx.child_workflow(fails, "secret failure".into()).workflow_id(id).await.expect_err("it fails");
+        let failed = ctx.child_workflow(fails, "secret failure".into()).id(id).await.expect_err("it fails");
         let cause = failed.cause().expect("a child fails with its own failure");
         self.keep(format!("{cause} and {}", cause.detail::<String>(0)?.unwrap_or_default()));
         ctx.wait_until(|| self.kept.with(|kept| kept.len() == 5)).await?;

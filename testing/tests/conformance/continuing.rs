@@ -50,7 +50,7 @@ async fn both_runs<Kind, W: Workflow<Kind>>(
     let workflow = workflow.definition();
     let first = handle.run_id().unwrap_or_default().to_string();
     Ok(vec![
-        client.handle(workflow, id.clone()).with_run_id(first).fetch_history().await?,
+        client.handle(workflow.clone(), id.clone()).with_run_id(first).fetch_history().await?,
         client.handle(workflow, id).fetch_history().await?,
     ])
 }
@@ -104,7 +104,7 @@ async fn moves_on(ctx: &WorkflowContext, (run, how): (u32, u32)) -> Result<Strin
 
 /// With one version there is one to begin on; the histories say what was asked for and what was inherited.
 async fn begins_on(arm: Arm, how: u32) -> Histories {
-    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
     let worker = arm.worker().workflow(moves_on).deployment(deployment).build()?;
     let histories = worker
         .run_until(async {
@@ -144,7 +144,7 @@ async fn upgrades(ctx: &WorkflowContext, run: u32) -> Result<String, WorkflowErr
 #[tokio::test]
 async fn b105_the_next_run_of_an_upgrading_workflow_is_told_its_version() -> Outcome {
     compare("continue-upgrading", |arm| async move {
-        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
         let worker = arm.worker().workflow(upgrades).deployment(deployment).build()?;
         let histories = worker
             .run_until(async {
@@ -193,12 +193,12 @@ where
     W::Definition: WorkflowImplementation + WorkflowDefinition<Args = (), Output = String>,
 {
     let workflow = workflow.definition();
-    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
-    let worker = arm.worker().workflow(workflow).deployment(deployment).build()?;
+    let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
+    let worker = arm.worker().workflow(workflow.clone()).deployment(deployment).build()?;
     let histories = worker
         .run_until(async {
             make_current(&arm, "build-1").await?;
-            let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
+            let start = arm.client.start(workflow.clone(), ()).id(arm.id()).task_queue(arm.queue());
             let handle = start.retry_policy(RetryPolicy::new().initial_interval(millis(100))).await?;
             assert_eq!(handle.result().await?, "build-1");
             both_runs(&arm.client, &handle, workflow, arm.id()).await
@@ -246,7 +246,7 @@ impl Mover {
 async fn b105_a_pinned_run_learns_of_the_new_version_and_its_next_run_is_on_it() -> Outcome {
     compare("continue-moves", |arm| async move {
         let build = |build_id: &str| {
-            let deployment = DeploymentOptions::new(arm.queue(), build_id).use_worker_versioning(true);
+            let deployment = DeploymentOptions::new(arm.queue(), build_id).use_worker_versioning();
             arm.worker().workflow(Mover::run).deployment(deployment).build()
         };
         let (old, new) = (build("build-1")?, build("build-2")?);

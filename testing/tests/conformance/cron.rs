@@ -48,9 +48,9 @@ async fn runs<Kind, W: Workflow<Kind>>(
     let (mut run_id, mut histories) = (first, Vec::new());
     while histories.len() < count {
         assert_ne!(run_id, "", "another run follows");
-        let handle = client.handle(workflow, id.to_string()).with_run_id(run_id);
+        let handle = client.handle(workflow.clone(), id.to_string()).with_run_id(run_id);
         // How it ended is in the history.
-        let _ended = handle.result().follow_runs(false).await;
+        let _ended = handle.result().without_following_runs().await;
         let history = handle.fetch_history().await?;
         run_id = next_run(&history);
         histories.push(history);
@@ -69,7 +69,7 @@ async fn each_cron_run_is_told_the_last_result() -> Outcome {
                 let first = handle.run_id().unwrap_or_default().to_string();
                 let histories = runs(&arm.client, tick, &arm.id(), first, 3).await?;
                 assert_ne!(next_run(&histories[2]), "");
-                arm.client.handle(tick, arm.id()).terminate("three are enough").await?;
+                arm.client.handle(tick, arm.id()).terminate().reason("three are enough").await?;
                 Ok::<_, Failed>(histories)
             }))
             .await??;
@@ -122,7 +122,7 @@ async fn a_cron_run_that_fails_is_retried_first_and_then_the_next_run_is_told_th
                 let handle = start.cron_schedule("@every 1s").retry_policy(policy).await?;
                 let first = handle.run_id().unwrap_or_default().to_string();
                 let histories = runs(&arm.client, stumbles, &arm.id(), first, 4).await?;
-                arm.client.handle(stumbles, arm.id()).terminate("seen enough").await?;
+                arm.client.handle(stumbles, arm.id()).terminate().reason("seen enough").await?;
                 Ok::<_, Failed>(histories)
             }))
             .await??;
@@ -229,7 +229,7 @@ async fn cron_child(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
 #[workflow]
 async fn cron_parent(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    let child = ctx.child_workflow(cron_child, ()).workflow_id(id).cron_schedule("@every 1s").start().await?;
+    let child = ctx.child_workflow(cron_child, ()).id(id).cron_schedule("@every 1s").start().await?;
     let error = child.await.expect_err("somebody cancels it");
     Ok(format!("cancelled: {}", error.is_cancelled()))
 }
@@ -243,8 +243,14 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
                 let handle = arm.client.start(cron_parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
                 let id = format!("{}-child", arm.id());
-                let first =
-                    arm.client.handle(cron_child, id.clone()).describe().await?.info().first_run_id().to_string();
+                let first = arm
+                    .client
+                    .handle(cron_child, id.clone())
+                    .describe()
+                    .await?
+                    .info()
+                    .first_execution_run_id()
+                    .to_string();
                 let mut histories = runs(&arm.client, cron_child, &id, first, 1).await?;
                 let second = arm.client.handle(cron_child, id).with_run_id(next_run(&histories[0]));
                 until_event(&second, "EVENT_TYPE_TIMER_STARTED", 1).await?;
@@ -263,7 +269,7 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
 #[workflow]
 async fn bad_cron_parent(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
-    ctx.child_workflow(tick, ()).workflow_id(id).cron_schedule("whenever").await?;
+    ctx.child_workflow(tick, ()).id(id).cron_schedule("whenever").await?;
     Ok(())
 }
 
@@ -289,7 +295,7 @@ async fn bad_schedules_are_refused() -> Outcome {
                 let handle = arm.client.start(bad_cron_parent, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_FAILED", 1).await?;
                 let history = handle.fetch_history().await?;
-                handle.terminate("seen enough").await?;
+                handle.terminate().reason("seen enough").await?;
                 Ok::<_, Failed>(vec![History::from_events(history.events()[..4].to_vec())])
             }))
             .await?

@@ -226,7 +226,7 @@ async fn queries_select_the_same_runs_and_are_refused_alike() -> Outcome {
                     assert!(arm.client.list(query).next().await.is_err(), "{query}");
                 }
                 for name in ["b", "c"] {
-                    arm.client.handle(listed, format!("{}-{name}", arm.id())).terminate("seen enough").await?;
+                    arm.client.handle(listed, format!("{}-{name}", arm.id())).terminate().reason("seen enough").await?;
                 }
                 Ok::<_, Failed>(Vec::new())
             }))

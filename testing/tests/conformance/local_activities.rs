@@ -72,15 +72,15 @@ where
     F: Future<Output = Result1<()>>,
 {
     let workflow = workflow.definition();
-    let worker = arm.worker().workflow(workflow).activities(echo).activities(refuse).activities(third_time);
+    let worker = arm.worker().workflow(workflow.clone()).activities(echo).activities(refuse).activities(third_time);
     let worker = worker.activities(nap).activities(until_cancelled).activities(until_released);
     let worker = worker.activities(says_when).activities(panics).activities(hangs_once);
     let worker = options(worker).build()?;
     let (result, history) = worker
         .run_until(async {
-            let start = arm.client.start(workflow, ()).id(arm.id()).task_queue(arm.queue());
+            let start = arm.client.start(workflow.clone(), ()).id(arm.id()).task_queue(arm.queue());
             let handle = start.task_timeout(secs(2)).await?;
-            started(arm.client.handle(workflow, arm.id())).await?;
+            started(arm.client.handle(workflow.clone(), arm.id())).await?;
             Ok::<_, Box<dyn std::error::Error>>((handle.result().await?, handle.fetch_history().await?))
         })
         .await??;

@@ -129,7 +129,7 @@ async fn a_terminated_workflow_says_why() -> Outcome {
             .run_until(async {
                 let handle = arm.client.start(cleans_up, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_TIMER_STARTED", 1).await?;
-                handle.terminate("no more").await?;
+                handle.terminate().reason("no more").await?;
                 let error = handle.result().await.expect_err("it was terminated");
                 assert!(error.is_terminated(), "{error}");
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)

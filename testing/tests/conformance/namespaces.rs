@@ -46,18 +46,18 @@ fn theirs(ctx: &WorkflowContext) -> String {
 #[workflow]
 async fn hosting(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let id = &ctx.info().workflow_id;
-    let call = ctx.child_workflow(Guest::run, ()).workflow_id(format!("{id}-guest")).namespace(theirs(ctx));
+    let call = ctx.child_workflow(Guest::run, ()).id(format!("{id}-guest")).namespace(theirs(ctx));
     let guest = call.header("trace", &"start".to_string()).start().await?;
     ctx.timer(millis(300)).await?;
     guest.signal(Guest::hear, "welcome".into()).header("trace", &"signal".to_string()).await?;
     let mut told = guest.await?;
-    let call = ctx.child_workflow(Guest::run, ()).workflow_id(format!("{id}-unwanted")).namespace(theirs(ctx));
+    let call = ctx.child_workflow(Guest::run, ()).id(format!("{id}-unwanted")).namespace(theirs(ctx));
     let unwanted = call.start().await?;
     ctx.timer(millis(300)).await?;
     unwanted.cancel_with_reason("no room");
     let cancelled = unwanted.await.expect_err("it was cancelled").is_cancelled();
     told.push(format!("cancelled {cancelled}"));
-    let stranger = ctx.external_workflow(format!("{id}-guest")).with_namespace(&theirs(ctx));
+    let stranger = ctx.external_workflow(format!("{id}-guest")).with_namespace(theirs(ctx));
     let gone = stranger.signal(Guest::hear, "goodbye".into()).await.expect_err("it has closed").is_not_found();
     told.push(format!("gone {gone}"));
     Ok(told)
@@ -118,9 +118,9 @@ async fn a_child_runs_in_another_namespace() -> Outcome {
 async fn straying(ctx: &WorkflowContext, way: String, exists: bool) -> Result<(), WorkflowError> {
     // Inputs hold no ids: they would differ from run to run.
     let namespace = if exists { theirs(ctx) } else { "nowhere".to_string() };
-    let nobody = ctx.external_workflow("nobody").with_namespace(&namespace);
+    let nobody = ctx.external_workflow("nobody").with_namespace(&*namespace);
     match way.as_str() {
-        "child" => drop(ctx.child_workflow(Guest::run, ()).workflow_id("nobody").namespace(namespace).await),
+        "child" => drop(ctx.child_workflow(Guest::run, ()).id("nobody").namespace(namespace).await),
         "signal" => drop(nobody.signal(Guest::hear, "hello".into()).await),
         _ => drop(nobody.cancel().reason("enough").await),
     }
@@ -135,7 +135,7 @@ async fn strays(arm: &Arm, way: &str, exists: bool, up_to: &str) -> Histories {
             let start = arm.client.start(straying, (way.into(), exists)).id(arm.id()).task_queue(arm.queue());
             let handle = start.task_timeout(secs(1)).await?;
             until_event(&handle, up_to, 1).await?;
-            handle.terminate("enough").await?;
+            handle.terminate().reason("enough").await?;
             Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
         })
         .await??;

@@ -19,7 +19,6 @@ const MISUNDERSTAND: Named = NexusOperation::new("Service", "misunderstand");
 const FLAKY: Named = NexusOperation::new("Service", "flaky");
 const SILENT: Named = NexusOperation::new("Service", "silent");
 const ENDLESS: Named = NexusOperation::new("Service", "endless");
-const STUBBORN: Named = NexusOperation::new("Service", "stubborn");
 const LINGER: Named = NexusOperation::new("Service", "linger");
 
 /// The endpoint of this body has the name of its task queue: no argument tells of it, so that the histories are alike.
@@ -47,7 +46,7 @@ async fn answered_at_once(ctx: &WorkflowContext) -> Result<Vec<String>, Workflow
     let mut told = Vec::new();
     for operation in [GREET, REFUSE, GIVE_UP, MISUNDERSTAND, FLAKY] {
         let call = ctx.nexus_operation(endpoint(ctx), operation, "you".into()).schedule_to_close_timeout(secs(20));
-        told.push(outcome(call.header("Trace", "x").summary("a call")).await);
+        told.push(outcome(call.nexus_header("Trace", "x").summary("a call")).await);
     }
     Ok(told)
 }
@@ -75,7 +74,7 @@ async fn backed(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowE
 /// Calls an operation, cancels it as soon as it has started, and says what came of it.
 #[workflow]
 async fn cancels(ctx: &WorkflowContext, operation: String, cancellation_type: String) -> Result<String, WorkflowError> {
-    let operation = if operation == "stubborn" { STUBBORN } else { LINGER };
+    let operation: Named = NexusOperation::named("Service", operation);
     let call = ctx.nexus_operation(endpoint(ctx), operation, cancellation_type.clone());
     let call = call.cancellation_type(read(&cancellation_type));
     let operation = call.schedule_to_close_timeout(secs(60)).start().await?;
@@ -182,7 +181,7 @@ async fn workflows_end_the_operations_that_they_back() -> Outcome {
                         "complete" => linger.signal(Linger::tell, "well done".into()).await?,
                         "fail" => linger.signal(Linger::tell, "fail".into()).await?,
                         "cancel" => linger.cancel().await?,
-                        _ => linger.terminate("enough").await?,
+                        _ => linger.terminate().reason("enough").await?,
                     }
                     let ended = handle.result().await;
                     assert_eq!(ended.is_ok(), end == "complete", "{end}: {ended:?}");

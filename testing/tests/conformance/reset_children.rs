@@ -44,7 +44,7 @@ impl Parent {
     #[run]
     async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
         let id = format!("{}-child", ctx.info().workflow_id);
-        let child = match ctx.child_workflow(Child::run, ()).workflow_id(id).start().await {
+        let child = match ctx.child_workflow(Child::run, ()).id(id).start().await {
             Ok(child) => child,
             Err(error) if error.is_already_started() => return Ok("its id is in use".into()),
             Err(error) => return Err(error.into()),
@@ -154,7 +154,7 @@ async fn a_child_begun_after_the_point_keeps_its_id() -> Outcome {
                 assert_eq!(parent.result().await?, "its id is in use");
                 let child = arm.client.handle(Child::run, child_id(&arm));
                 assert!(child.describe().await?.status().is_open());
-                child.terminate("seen enough").await?;
+                child.terminate().reason("seen enough").await?;
                 Ok::<_, Failed>(vec![old, parent.fetch_history().await?, child.fetch_history().await?])
             }))
             .await?

@@ -132,7 +132,7 @@ async fn an_activity_waits_as_long_as_its_failure_says() -> Outcome {
             note_activity(&mut raw, &name, &format!("{delay} s")).await?;
             // The next attempt, which may come at once, must not be taken for the next workflow's.
             let request = raw.arm.client.handle(abide::WorkflowType::<fn()>::new("raw"), raw.id_of(&name));
-            request.terminate("seen enough").await?;
+            request.terminate().reason("seen enough").await?;
         }
         Ok(raw)
     })

@@ -1,6 +1,8 @@
 //! What runs and events carry beside what they do: priorities, texts for people, groups, headers, versions, and what a
 //! run knows of the one before it.
 
+use std::borrow::Cow;
+
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
 use abide::workflow::TimerHandle;
@@ -116,8 +118,8 @@ impl QueryDefinition for Metadata {
     type Workflow = Talkative;
     type Output = serde_json::Value;
 
-    fn name(&self) -> &'static str {
-        "__temporal_workflow_metadata"
+    fn name(&self) -> Cow<'static, str> {
+        "__temporal_workflow_metadata".into()
     }
 }
 
@@ -271,7 +273,7 @@ impl Traced {
 #[workflow]
 async fn traces(ctx: &WorkflowContext, run: u32) -> Result<Vec<String>, WorkflowError> {
     let (id, trace) = (&ctx.info().workflow_id, |what: &str| format!("{what} of run {run}"));
-    let call = ctx.child_workflow(Traced::run, ()).workflow_id(format!("{id}-child-{run}"));
+    let call = ctx.child_workflow(Traced::run, ()).id(format!("{id}-child-{run}"));
     let child = call.header("trace", &trace("child")).versioning_intent(VersioningIntent::Default).start().await?;
     ctx.timer(millis(300)).await?;
     child.signal(Traced::hear, ()).header("trace", &trace("signal")).await?;
@@ -376,7 +378,7 @@ pub(crate) async fn make_current(arm: &Arm, build_id: &str) -> Result<bool, Box<
 #[tokio::test]
 async fn b129_versions_and_behaviours_are_recorded() -> Outcome {
     compare("versions-pinned", |arm| async move {
-        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning(true);
+        let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
         let worker = arm.worker().workflow(stays).activities(tells).deployment(deployment).build()?;
         let history = worker
             .run_until(async {

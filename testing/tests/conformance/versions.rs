@@ -22,7 +22,7 @@ async fn patched_twice(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError
 #[workflow]
 async fn labelled(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     ctx.upsert_search_attributes([STAGE.set("begun"), COUNT.set(1)]);
-    ctx.upsert_memo(MemoUpdate::new().set("note", &"kept".to_string())?.set("draft", &true)?);
+    ctx.upsert_memo(MemoUpdate::new().set("note", &"kept".to_string()).set("draft", &true));
     ctx.timer(millis(10)).await?;
     ctx.upsert_search_attributes([STAGE.set("over"), COUNT.unset()]);
     ctx.upsert_memo(MemoUpdate::new().remove("draft"));

@@ -47,7 +47,8 @@ async fn cancels_silent(ctx: &WorkflowContext) -> Result<String, WorkflowError> 
 
 async fn silent(arm: Arm, eager: bool) -> Histories {
     assert!(sends_commands(&arm).await?, "the namespace sends no commands: see .ci/real-server for what turns it on");
-    let worker = arm.worker().workflow(cancels_silent).activities(linger).disable_eager_activity_execution(!eager);
+    let worker = arm.worker().workflow(cancels_silent).activities(linger);
+    let worker = if eager { worker } else { worker.disable_eager_activity_execution() };
     let history = worker
         .build()?
         .run_until(async {

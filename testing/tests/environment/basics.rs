@@ -231,10 +231,10 @@ const RATE: ActivityType<fn(String) -> u64> = ActivityType::new("rate");
 #[workflow]
 async fn bills_by_name(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let cents = ctx.activity(RATE, "EUR".into()).start_to_close_timeout(secs(5)).await?;
-    let bill = ctx.child_workflow(BILL, ("Ada".into(), cents)).workflow_id("bill-1").start().await?;
+    let bill = ctx.child_workflow(BILL, ("Ada".into(), cents)).id("bill-1").start().await?;
     ctx.external_workflow("bill-1").signal(PAY, ()).await?;
     let first = bill.await?;
-    let child = ctx.child_workflow(BILL, ("Bob".into(), cents)).workflow_id("bill-2").start().await?;
+    let child = ctx.child_workflow(BILL, ("Bob".into(), cents)).id("bill-2").start().await?;
     child.signal(PAY, ()).await?;
     Ok(format!("{first}; {}", child.await?))
 }
@@ -272,7 +272,7 @@ async fn shown(worker: fn(TestWorker) -> TestWorker) -> Result<String, Box<dyn s
 }
 
 fn named(worker: WorkerBuilder<Registered>) -> WorkerBuilder<Registered> {
-    worker.identity("somebody").deployment(DeploymentOptions::new("shop", "7").use_worker_versioning(true))
+    worker.identity("somebody").deployment(DeploymentOptions::new("shop", "7").use_worker_versioning())
 }
 
 #[tokio::test]

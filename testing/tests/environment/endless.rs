@@ -50,7 +50,7 @@ async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 #[workflow]
 async fn has_a_child_elsewhere(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let options = abide::workflow::ChildWorkflowOptions::new().task_queue("nursery");
-    Ok(ctx.child_workflow(waits, ()).workflow_id("child-7").options(&options).await?)
+    Ok(ctx.child_workflow(waits, ()).id("child-7").options(&options).await?)
 }
 
 #[workflow]

@@ -5,6 +5,7 @@ mod basics;
 mod endless;
 mod mocks;
 mod noticed;
+mod run_time_names;
 #[cfg(unix)]
 mod stopped;
 mod waiting;

@@ -87,7 +87,7 @@ async fn ship(ctx: &WorkflowContext, order: String) -> Result<String, WorkflowEr
 
 #[workflow]
 async fn sell(ctx: &WorkflowContext, order: String) -> Result<String, WorkflowError> {
-    let shipped = ctx.child_workflow(ship, order).workflow_id("shipment").await;
+    let shipped = ctx.child_workflow(ship, order).id("shipment").await;
     Ok(shipped.unwrap_or_else(|error| format!("refunded: {error}")))
 }
 

@@ -1,5 +1,6 @@
 //! The connection against a scripted service: what is sent, what is tried again, what is compressed.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -134,7 +135,7 @@ async fn compressing(script: &Script) -> Connection {
 #[tokio::test]
 async fn every_call_says_who_calls_for_which_namespace_and_for_how_long() {
     let script = Script::default().then(CountWorkflowExecutionsResponse::default());
-    let options = ClientOptions::default().namespace("orders").api_key("secret\n").header("x-tenant", "7");
+    let options = ClientOptions::default().namespace("orders").api_key("secret\n").rpc_metadata("x-tenant", "7");
     script.connect(&options).await.call(count("orders")).await.unwrap();
 
     let asked = script.asked().remove(0);
@@ -286,8 +287,8 @@ impl Arguments for Order {
 impl WorkflowDefinition for Order {
     type Output = String;
 
-    fn name(&self) -> &'static str {
-        "order"
+    fn name(&self) -> Cow<'static, str> {
+        "order".into()
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! A signal that was sent cannot be called back: its cancellation waits for what becomes of it.
 
+use std::borrow::Cow;
 use std::panic::Location;
 
 use abide_protos::temporal::api::enums::v1::{CommandType, SignalExternalWorkflowExecutionFailedCause};
@@ -69,7 +70,7 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 #[derive(Debug)]
 pub(crate) struct SignalExternalMachine {
     state: State,
-    signal_name: &'static str,
+    signal_name: Cow<'static, str>,
     workflow_id: String,
     /// Who waits for its delivery.
     operation: Option<Key>,
@@ -96,7 +97,7 @@ impl StateMachines {
     /// Signals a workflow. `body` is what to send, unless this is a replay.
     pub(crate) fn signal_external_workflow(
         &mut self,
-        signal_name: &'static str,
+        signal_name: Cow<'static, str>,
         workflow_id: String,
         operation: Key,
         location: &'static Location<'static>,

@@ -12,7 +12,7 @@ const ALL: [Type; 4] =
     [Type::Abandon, Type::TryCancel, Type::WaitCancellationRequested, Type::WaitCancellationCompleted];
 
 fn call(ctx: &WorkflowContext, cancellation_type: Type) -> ChildWorkflowCall<ChoreWorkflow> {
-    ctx.child_workflow(chore, 7).workflow_id("child-1").cancellation_type(cancellation_type)
+    ctx.child_workflow(chore, 7).id("child-1").cancellation_type(cancellation_type)
 }
 
 fn told(error: &ChildWorkflowFailure) -> String {
@@ -439,7 +439,7 @@ fn a_dropped_child_is_cancelled_by_its_type_and_a_detached_one_goes_on() {
     check(
         |ctx| async move {
             let start = |id: &str, cancellation_type| {
-                ctx.child_workflow(chore, 7).workflow_id(id).cancellation_type(cancellation_type).start()
+                ctx.child_workflow(chore, 7).id(id).cancellation_type(cancellation_type).start()
             };
             let tried = start("child-1", Type::TryCancel);
             let waited = start("child-2", Type::WaitCancellationCompleted);

@@ -7,10 +7,10 @@ use expect_test::{Expect, expect};
 use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::{hours, mins, secs};
 use crate::failure::TemporalFailure;
-use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, VersioningOverride, WorkflowIdReusePolicy};
+use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, WorkflowIdReusePolicy};
 use crate::{
-    ChildWorkflowFailure, Priority, RetryPolicy, SearchAttributeKey, State, WorkflowContext, WorkflowError, workflow,
-    workflow_methods,
+    ChildWorkflowFailure, DeploymentVersion, Priority, RetryPolicy, SearchAttributeKey, State, VersioningOverride,
+    WorkflowContext, WorkflowError, workflow, workflow_methods,
 };
 
 #[workflow(name = "child")]
@@ -57,7 +57,7 @@ const STARTED: &str = "
 
 #[test]
 fn a_call_starts_the_child_and_waits_for_its_end() {
-    let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };
+    let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };
     check(code, FIRST_TASK, expect!["StartChildWorkflowExecution id=child-1 type=child input=7"]);
     check(code, &after_first_task(STARTED), expect![""]);
     check(
@@ -79,7 +79,7 @@ fn every_option_goes_into_the_command() {
         |ctx| async move {
             let call = ctx
                 .child_workflow(chore, 7)
-                .workflow_id("child-1")
+                .id("child-1")
                 .task_queue("elsewhere")
                 .execution_timeout(hours(1))
                 .run_timeout(mins(10))
@@ -92,8 +92,8 @@ fn every_option_goes_into_the_command() {
                 .priority(Priority::new().priority_key(2))
                 .memo("note", &"kept".to_string())
                 .search_attributes([SearchAttributeKey::keyword("Keyword").set("found")])
-                .summary("short")
-                .details("long");
+                .static_summary("short")
+                .static_details("long");
             Ok(call.await?)
         },
         FIRST_TASK,
@@ -107,12 +107,12 @@ fn every_option_goes_into_the_command() {
 fn a_version_can_be_pinned_and_options_can_be_shared() {
     check(
         |ctx| async move {
-            let pinned = VersioningOverride::Pinned { deployment_name: "shop".into(), build_id: "build-1".into() };
+            let pinned = VersioningOverride::Pinned(DeploymentVersion::new("shop", "build-1"));
             let options = ChildWorkflowOptions::new()
                 .versioning_override(pinned)
                 .id_reuse_policy(WorkflowIdReusePolicy::TerminateIfRunning)
                 .parent_close_policy(ParentClosePolicy::Abandon);
-            ctx.child_workflow(chore, 7).workflow_id("child-1").options(&options).await?;
+            ctx.child_workflow(chore, 7).id("child-1").options(&options).await?;
             Ok(())
         },
         FIRST_TASK,
@@ -127,8 +127,8 @@ fn what_a_call_says_itself_counts_more_than_shared_options_in_any_order() {
     check(
         |ctx| async move {
             let shared = ChildWorkflowOptions::new().task_queue("shared").run_timeout(mins(9)).cron_schedule("@daily");
-            let before = ctx.child_workflow(chore, 1).workflow_id("a").task_queue("own").options(&shared);
-            let after = ctx.child_workflow(chore, 1).workflow_id("b").options(&shared).task_queue("own");
+            let before = ctx.child_workflow(chore, 1).id("a").task_queue("own").options(&shared);
+            let after = ctx.child_workflow(chore, 1).id("b").options(&shared).task_queue("own");
             futures_util::future::try_join(before, after).await?;
             Ok(())
         },
@@ -142,7 +142,7 @@ fn what_a_call_says_itself_counts_more_than_shared_options_in_any_order() {
 #[test]
 fn the_start_can_be_waited_for_alone() {
     let code = |ctx: WorkflowContext| async move {
-        let child = ctx.child_workflow(chore, 7).workflow_id("child-1").start().await?;
+        let child = ctx.child_workflow(chore, 7).id("child-1").start().await?;
         ctx.timer(secs(1)).await?;
         let ids = format!("{} {}", child.workflow_id(), child.run_id());
         Ok(format!("{ids}: {}", child.await?))
@@ -171,10 +171,8 @@ fn the_start_can_be_waited_for_alone() {
 fn children_that_run_at_once_are_told_apart() {
     check(
         |ctx| async move {
-            let (first, second) = crate::join!(
-                ctx.child_workflow(chore, 1).workflow_id("child-1"),
-                ctx.child_workflow(chore, 2).workflow_id("child-2"),
-            );
+            let (first, second) =
+                crate::join!(ctx.child_workflow(chore, 1).id("child-1"), ctx.child_workflow(chore, 2).id("child-2"),);
             Ok(format!("{} {}", first?, second?))
         },
         &after_first_task(
@@ -198,7 +196,7 @@ fn children_that_run_at_once_are_told_apart() {
 fn an_absent_result_reads_as_unit() {
     check(
         |ctx| async move {
-            let unit: () = ctx.child_workflow(silent, ()).workflow_id("child-1").await?;
+            let unit: () = ctx.child_workflow(silent, ()).id("child-1").await?;
             Ok(unit)
         },
         &after_first_task(
@@ -215,7 +213,7 @@ fn an_absent_result_reads_as_unit() {
 #[test]
 fn a_result_that_cannot_be_read_fails_the_task() {
     check(
-        |ctx| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) },
+        |ctx| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) },
         &after_first_task(
             "5 StartChildWorkflowExecutionInitiated
              6 ChildWorkflowExecutionStarted
@@ -224,7 +222,7 @@ fn a_result_that_cannot_be_read_fails_the_task() {
              9 WorkflowTaskStarted",
         ),
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow child cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: the result of child workflow child cannot be read: expected `alloc::string::String`, found JSON: an array of 1 element (at child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) },`)"#
         ]],
     );
 }
@@ -251,11 +249,10 @@ fn check_end(end: &str, expected: impl Fn() -> Expect) {
          8 WorkflowTaskScheduled
          9 WorkflowTaskStarted"
     ));
-    let whole = |ctx: WorkflowContext| async move {
-        Ok(told(&ctx.child_workflow(chore, 7).workflow_id("child-1").await.unwrap_err()))
-    };
+    let whole =
+        |ctx: WorkflowContext| async move { Ok(told(&ctx.child_workflow(chore, 7).id("child-1").await.unwrap_err())) };
     let in_steps = |ctx: WorkflowContext| async move {
-        Ok(match ctx.child_workflow(chore, 7).workflow_id("child-1").start().await {
+        Ok(match ctx.child_workflow(chore, 7).id("child-1").start().await {
             Ok(started) => told(&started.await.unwrap_err()),
             Err(error) => told(&error),
         })
@@ -323,7 +320,7 @@ fn a_child_that_does_not_complete_says_why() {
 #[test]
 fn a_childs_failure_fails_its_parent_with_the_whole_chain() {
     check(
-        |ctx| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) },
+        |ctx| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) },
         &after_first_task(
             "5 StartChildWorkflowExecutionInitiated
              6 ChildWorkflowExecutionStarted
@@ -389,7 +386,7 @@ fn an_id_that_another_sdk_made_up_is_taken_over() {
 
 #[test]
 fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
-    let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };
+    let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };
     let history = |initiated: &str| after_first_task(&STARTED.replace("Initiated", initiated));
     check_recorded(
         code,
@@ -398,7 +395,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
             Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=another
               code now: StartChildWorkflowExecution type=child id=child-1
-              at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };`
+              at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
@@ -408,7 +405,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
             Fail NonDeterministicError DifferentIdOrType: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 StartChildWorkflowExecutionInitiated: type=another id=child-1
               code now: StartChildWorkflowExecution type=child id=child-1
-              at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).workflow_id("child-1").await?) };`
+              at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     // Ids that Abide made up are its own again.
@@ -477,7 +474,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
 #[test]
 fn a_child_is_signalled_by_its_id() {
     let code = |ctx: WorkflowContext| async move {
-        let child = ctx.child_workflow(Listener::run, ()).workflow_id("child-1").start().await?;
+        let child = ctx.child_workflow(Listener::run, ()).id("child-1").start().await?;
         let sent = child.signal(Listener::hear, "hello".into()).await;
         Ok(match sent {
             Ok(()) => child.await?,
@@ -531,7 +528,7 @@ fn what_cannot_be_written_fails_the_task() {
     );
     check(
         |ctx| async move {
-            let child = ctx.child_workflow(Listener::run, ()).workflow_id("child-1").start().await?;
+            let child = ctx.child_workflow(Listener::run, ()).id("child-1").start().await?;
             child.signal(Listener::unwritable, BTreeMap::from([((1, 2), 3)])).await?;
             Ok(child.await?)
         },
@@ -545,7 +542,7 @@ fn what_cannot_be_written_fails_the_task() {
 #[test]
 fn a_child_in_another_namespace_is_signalled_and_cancelled_there() {
     let code = |ctx: WorkflowContext| async move {
-        let call = ctx.child_workflow(Listener::run, ()).workflow_id("child-1").namespace("theirs");
+        let call = ctx.child_workflow(Listener::run, ()).id("child-1").namespace("theirs");
         let child = call.start().await?;
         child.signal(Listener::hear, "hello".into()).await?;
         child.cancel_with_reason("enough");

@@ -362,7 +362,7 @@ fn a_message_to_another_workflow_is_compared_by_what_it_says_and_to_whom() {
 #[test]
 fn a_childs_type_is_compared_always_and_its_id_if_the_author_chose_it() {
     let unnamed = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(child, ()).await?) };
-    let named = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(child, ()).workflow_id("c").await?) };
+    let named = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(child, ()).id("c").await?) };
     let mut verdicts = Vec::new();
     for sdk in ["flags=none", "sdk=temporal-go flags=none", "sdk=temporal-python"] {
         for event in ["type=child workflow_id=c", "type=other workflow_id=c", "type=child workflow_id=d"] {

@@ -1,5 +1,6 @@
 //! How runs end.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use expect_test::expect;
@@ -38,8 +39,8 @@ impl Arguments for Next {
 impl WorkflowDefinition for Next {
     type Output = ();
 
-    fn name(&self) -> &'static str {
-        "next"
+    fn name(&self) -> Cow<'static, str> {
+        "next".into()
     }
 }
 

@@ -21,7 +21,7 @@ async fn double(n: u32) -> Result<u32, ActivityError> {
 async fn lets_go(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     ctx.timer(secs(9)).start().detach();
     ctx.activity(double, 1).start_to_close_timeout(secs(9)).start().detach();
-    ctx.child_workflow(chore, 7).workflow_id("child-1").start().detach();
+    ctx.child_workflow(chore, 7).id("child-1").start().detach();
     ctx.nexus_operation("payments", CHARGE, 995).start().detach();
     ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start().detach();
     ctx.spawn(ctx.timer(secs(8))).detach();
@@ -49,7 +49,7 @@ fn what_is_let_go_goes_on() {
 async fn looks(ctx: WorkflowContext) -> Result<Vec<Vec<bool>>, WorkflowError> {
     let timer = ctx.timer(secs(1)).start();
     let doubled = ctx.activity(double, 1).start_to_close_timeout(secs(9)).start();
-    let starting = ctx.child_workflow(chore, 7).workflow_id("child-1").start();
+    let starting = ctx.child_workflow(chore, 7).id("child-1").start();
     let signal = ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start();
     let branch = ctx.spawn(async {});
     let done = || vec![timer.is_done(), doubled.is_done(), starting.is_done(), signal.is_done(), branch.is_done()];
@@ -88,7 +88,7 @@ fn a_handle_is_done_once_awaiting_it_does_not_wait() {
 async fn outliving(
     ctx: &WorkflowContext,
 ) -> Result<crate::workflow::ChildWorkflowHandle<ChoreWorkflow>, WorkflowError> {
-    let call = ctx.child_workflow(chore, 7).workflow_id("child-1");
+    let call = ctx.child_workflow(chore, 7).id("child-1");
     Ok(call.parent_close_policy(ParentClosePolicy::Abandon).start().await?)
 }
 
@@ -137,11 +137,8 @@ fn runs_of_the_first_version_are_replayed_with_the_cancellation_of_an_abandoned_
 fn an_abandoned_child_is_started_even_if_the_run_ends_with_that() {
     check(
         |ctx| async move {
-            let _starting = ctx
-                .child_workflow(chore, 7)
-                .workflow_id("child-1")
-                .parent_close_policy(ParentClosePolicy::Abandon)
-                .start();
+            let _starting =
+                ctx.child_workflow(chore, 7).id("child-1").parent_close_policy(ParentClosePolicy::Abandon).start();
             Ok(())
         },
         FIRST_TASK,
@@ -179,7 +176,7 @@ fn dropping_the_handle_of_an_abandoned_child_cancels_it_while_the_run_goes_on() 
 fn returning_with_the_handle_of_another_child_cancels_it() {
     check(
         |ctx| async move {
-            let _child = ctx.child_workflow(chore, 7).workflow_id("child-1").start().await?;
+            let _child = ctx.child_workflow(chore, 7).id("child-1").start().await?;
             Ok(())
         },
         &after_first_task(CHILD_STARTED),

@@ -1,5 +1,6 @@
 //! Runs a workflow over a history that is written as text.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
@@ -355,8 +356,8 @@ impl<F: Copy> Arguments for Closure<F> {
 impl<F: Copy + Send + Sync + 'static> WorkflowDefinition for Closure<F> {
     type Output = ();
 
-    fn name(&self) -> &'static str {
-        "wf"
+    fn name(&self) -> Cow<'static, str> {
+        "wf".into()
     }
 }
 

@@ -27,7 +27,7 @@ fn unwritable() -> BTreeMap<(u8, u8), u8> {
 fn children_carry_headers() {
     check(
         |ctx| async move {
-            let call = ctx.child_workflow(chore, 7).workflow_id("child-1").header("trace", &"old".to_string());
+            let call = ctx.child_workflow(chore, 7).id("child-1").header("trace", &"old".to_string());
             Ok(call.header("trace", &"new".to_string()).await?)
         },
         FIRST_TASK,
@@ -46,7 +46,7 @@ fn children_carry_headers() {
 fn what_is_prepared_on_replay_is_sent_whole_when_it_is_live() {
     check(
         |ctx| async move {
-            let child = ctx.child_workflow(chore, 7).workflow_id("child-1");
+            let child = ctx.child_workflow(chore, 7).id("child-1");
             let child = child.memo("note", &"kept".to_string()).header("trace", &"abc".to_string());
             let signal = ctx.external_workflow("other").signal(Listener::hear, "hello".into());
             let signal = signal.header("trace", &"abc".to_string());
@@ -59,7 +59,7 @@ fn what_is_prepared_on_replay_is_sent_whole_when_it_is_live() {
     );
     check(
         |ctx| async move {
-            let child = ctx.child_workflow(chore, 7).workflow_id("child-1");
+            let child = ctx.child_workflow(chore, 7).id("child-1");
             let child = child.memo("note", &"kept".to_string()).header("trace", &"abc".to_string());
             ctx.timer(secs(1)).await?;
             Ok(child.await?)
@@ -73,7 +73,7 @@ fn what_is_prepared_on_replay_is_sent_whole_when_it_is_live() {
 fn signals_to_children_and_to_others_carry_headers() {
     check(
         |ctx| async move {
-            let child = ctx.child_workflow(Listener::run, ()).workflow_id("child-1").start().await?;
+            let child = ctx.child_workflow(Listener::run, ()).id("child-1").start().await?;
             child.signal(Listener::hear, "hello".into()).header("trace", &"abc".to_string()).await?;
             Ok(child.await?)
         },

@@ -62,7 +62,7 @@ fn a_call_carries_its_options() {
                 .schedule_to_start_timeout(secs(2))
                 .start_to_close_timeout(secs(3))
                 .cancellation_type(Abandon)
-                .header("Trace", "x")
+                .nexus_header("Trace", "x")
                 .summary("pay the bill");
             Ok(call.await?)
         },

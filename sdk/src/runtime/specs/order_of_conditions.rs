@@ -245,7 +245,7 @@ fn an_activity_that_completes_in_the_task_of_a_request_to_cancel() {
 
 /// Says what became of a child.
 async fn raises(ctx: WorkflowContext) -> Result<String, WorkflowError> {
-    let ended = ctx.child_workflow(raised, ()).workflow_id("c").await;
+    let ended = ctx.child_workflow(raised, ()).id("c").await;
     Ok(ended.map_or_else(|error| if error.is_cancelled() { "cancelled" } else { "failed" }, |()| "done").to_string())
 }
 

@@ -39,7 +39,7 @@ impl Reader {
         match way.as_str() {
             "activity" => drop(ctx.activity(number, 1).start_to_close_timeout(secs(5)).await?),
             "local" => drop(ctx.local_activity(number, 1).start_to_close_timeout(secs(5)).await?),
-            "child" => drop(ctx.child_workflow(child, 1).workflow_id("child-id").await?),
+            "child" => drop(ctx.child_workflow(child, 1).id("child-id").await?),
             "details" => {
                 let failed = ctx.activity(number, 1).start_to_close_timeout(secs(5)).await;
                 let cause = failed.err().and_then(|failure| failure.cause());

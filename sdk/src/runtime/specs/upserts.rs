@@ -1,5 +1,7 @@
 //! Search attributes and memo, changed by the workflow.
 
+use std::borrow::Cow;
+
 use expect_test::expect;
 
 use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
@@ -19,7 +21,7 @@ fn one_call_is_one_command_with_only_what_it_changes() {
             ctx.upsert_search_attributes([PLACE.set("Oslo")]);
             ctx.upsert_search_attributes([COUNT.set(2)]);
             ctx.upsert_search_attributes([COUNT.unset()]);
-            ctx.upsert_memo(MemoUpdate::new().set("note", &1)?.remove("draft"));
+            ctx.upsert_memo(MemoUpdate::new().set("note", &1).remove("draft"));
             Ok((ctx.search_attribute(&PLACE), ctx.search_attribute(&COUNT), ctx.memo::<i32>("note")?, ctx.memo_keys()))
         },
         "1 WorkflowExecutionStarted type=wf memo.draft=true search_attributes.Count=7
@@ -39,7 +41,7 @@ fn values_are_not_compared_on_replay() {
     check_recorded(
         |ctx: WorkflowContext| async move {
             ctx.upsert_search_attributes([PLACE.set("Rome")]);
-            ctx.upsert_memo(MemoUpdate::new().set("note", &1)?);
+            ctx.upsert_memo(MemoUpdate::new().set("note", &1));
             ctx.timer(secs(1)).await?;
             Ok(ctx.search_attribute(&PLACE))
         },
@@ -166,8 +168,8 @@ impl Arguments for Next {
 impl crate::definition::WorkflowDefinition for Next {
     type Output = ();
 
-    fn name(&self) -> &'static str {
-        "next"
+    fn name(&self) -> Cow<'static, str> {
+        "next".into()
     }
 }
 
@@ -177,7 +179,7 @@ fn the_next_run_gets_what_is_set_now_without_the_patches() {
         |ctx: WorkflowContext| async move {
             ctx.patched("p");
             ctx.upsert_search_attributes([PLACE.set("Oslo")]);
-            ctx.upsert_memo(MemoUpdate::new().set("note", &1)?.remove("draft"));
+            ctx.upsert_memo(MemoUpdate::new().set("note", &1).remove("draft"));
             Err::<(), WorkflowError>(ctx.continue_as_new(Next, ()).into())
         },
         "1 WorkflowExecutionStarted type=wf memo.draft=true search_attributes.Count=7

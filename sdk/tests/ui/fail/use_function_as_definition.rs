@@ -11,12 +11,12 @@ async fn process_order() -> Result<(), WorkflowError> {
     Ok(())
 }
 
-fn name_of_activity<D: ActivityDefinition>(definition: D) -> &'static str {
-    definition.name()
+fn name_of_activity<D: ActivityDefinition>(definition: D) -> String {
+    definition.name().into_owned()
 }
 
-fn name_of_workflow<D: WorkflowDefinition>(definition: D) -> &'static str {
-    definition.name()
+fn name_of_workflow<D: WorkflowDefinition>(definition: D) -> String {
+    definition.name().into_owned()
 }
 
 fn main() {

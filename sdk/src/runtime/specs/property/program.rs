@@ -378,7 +378,7 @@ fn patch(world: &World, ctx: &WorkflowContext, number: u8, deprecated: bool) {
 
 fn upsert(world: &World, ctx: &WorkflowContext, memo: bool) {
     if memo {
-        ctx.upsert_memo(MemoUpdate::new().set("trace", &world.trace.get()).expect("a text can be written"));
+        ctx.upsert_memo(MemoUpdate::new().set("trace", &world.trace.get()));
     } else {
         ctx.upsert_search_attributes([SearchAttributeKey::keyword("Trace").set(world.trace.get())]);
     }
