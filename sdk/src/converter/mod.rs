@@ -38,4 +38,5 @@ pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
 pub(crate) use codec::CodecError;
 #[cfg(feature = "worker")]
 pub(crate) use data_converter::{CodecWork, CodedPayloads};
+#[cfg(feature = "worker")]
 pub(crate) use misfit::payload_shape;
