@@ -23,8 +23,8 @@ use super::grpc::{GrpcService, SERVED};
 use super::host::Host;
 use super::operator_grpc::{self, GrpcOperatorService};
 
-/// Messages up to this size are accepted; the limits of the server itself are lower and speak more clearly.
-const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
+/// Requests up to this size are taken, as by a real server: its gRPC library's default.
+const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The workflow, operator and health services as one `tower` service over HTTP messages; cheap to clone.
 ///
@@ -39,10 +39,10 @@ pub struct InProcessService {
 impl InProcessService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
         let mut operator = OperatorServiceServer::new(GrpcOperatorService::new(host.clone()))
+            .max_decoding_message_size(REQUEST_LIMIT)
             .accept_compressed(CompressionEncoding::Gzip);
         let mut workflow = WorkflowServiceServer::new(GrpcService::new(host, in_process))
-            .max_decoding_message_size(MESSAGE_LIMIT)
-            .max_encoding_message_size(MESSAGE_LIMIT)
+            .max_decoding_message_size(REQUEST_LIMIT)
             .accept_compressed(CompressionEncoding::Gzip);
         let mut health = HealthServer::new(AlwaysServing).accept_compressed(CompressionEncoding::Gzip);
         if !in_process {
@@ -66,7 +66,7 @@ impl Service<http::Request<Body>> for InProcessService {
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let mut path = request.uri().path().rsplit('/');
         let (rpc, service) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
-        match service {
+        let answered: Self::Future = match service {
             workflow_service_server::SERVICE_NAME if SERVED.contains(&rpc) => {
                 Box::pin(Service::call(&mut self.workflow, request))
             }
@@ -79,8 +79,30 @@ impl Service<http::Request<Body>> for InProcessService {
                 let response = Status::unimplemented(text).into_http::<Body>();
                 Box::pin(std::future::ready(Ok(response)))
             }
-        }
+        };
+        Box::pin(async {
+            let Ok(response) = answered.await;
+            Ok(match too_large(response.headers()) {
+                Some(refused) => refused.into_http(),
+                None => response,
+            })
+        })
     }
+}
+
+/// A request that is too large is refused in the words of a real server, by which clients know what happened; tonic has
+/// words and a code of its own.
+fn too_large(headers: &http::HeaderMap) -> Option<Status> {
+    let status = Status::from_header_map(headers)?;
+    if let Some(sizes) = status.message().strip_prefix("Error, decoded message length too large: found ") {
+        let size = sizes.split(' ').next()?;
+        let text = format!("grpc: received message larger than max ({size} vs. {REQUEST_LIMIT})");
+        return Some(Status::resource_exhausted(text));
+    }
+    status.message().starts_with("Error decompressing: size limit").then(|| {
+        let text = format!("grpc: received message after decompression larger than max {REQUEST_LIMIT}");
+        Status::resource_exhausted(text)
+    })
 }
 
 /// A listening socket; closing it ends its connections.

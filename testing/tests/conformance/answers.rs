@@ -4,19 +4,21 @@ use std::time::{Duration, Instant};
 
 use abide_protos::grpc::health::v1::HealthCheckRequest;
 use abide_protos::grpc::health::v1::health_client::HealthClient;
+use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use abide_protos::temporal::api::common::v1::{ActivityType, RetryPolicy};
+use abide_protos::temporal::api::common::v1::{ActivityType, Payload, Payloads, RetryPolicy};
 use abide_protos::temporal::api::enums::v1::{
     CommandType, EventType, TimeoutType, UpdateWorkflowExecutionLifecycleStage as Lifecycle,
 };
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::history::v1::history_event;
+use abide_protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use abide_protos::temporal::api::update::v1::{Input, Meta, Request as UpdateRequest, UpdateRef, WaitPolicy};
 use abide_protos::temporal::api::workflowservice::v1::{
     PollActivityTaskQueueRequest, PollWorkflowExecutionUpdateRequest, PollWorkflowTaskQueueRequest,
-    RespondWorkflowTaskCompletedRequest, ShutdownWorkerRequest, TerminateWorkflowExecutionRequest,
-    UpdateWorkflowExecutionRequest,
+    RespondWorkflowTaskCompletedRequest, ShutdownWorkerRequest, SignalWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 use expect_test::expect;
 use tonic::codec::CompressionEncoding;
@@ -182,13 +184,55 @@ async fn compressed_requests_are_taken_by_all_services() -> Outcome {
         raw.start("").await?;
         raw.note("a start", &Ok("taken"));
         raw.operator = raw.operator.clone().send_compressed(gzip).accept_compressed(gzip);
-        let request = abide_protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest {
-            namespace: "default".into(),
-        };
+        let request = ListSearchAttributesRequest { namespace: "default".into() };
         let answer = raw.operator.list_search_attributes(request).await;
         let answer =
             answer.map(|response| format!("compressed {}", response.metadata().get("grpc-encoding").is_some()));
         raw.note("a list", &answer);
+        Ok(raw)
+    })
+    .await
+}
+
+/// A request of that many bytes: a signal with a large argument.
+fn request_of(raw: &Raw, bytes: usize) -> SignalWorkflowExecutionRequest {
+    let with = |input: usize| SignalWorkflowExecutionRequest {
+        namespace: "default".into(),
+        workflow_execution: Some(raw.execution_of("")),
+        signal_name: "much".into(),
+        input: Some(Payloads { payloads: vec![Payload { data: vec![b'x'; input], ..Default::default() }] }),
+        request_id: "much".into(),
+        ..Default::default()
+    };
+    let beside = with(bytes).encoded_len() - bytes;
+    with(bytes - beside)
+}
+
+#[tokio::test]
+async fn requests_that_are_too_large_are_refused() -> Outcome {
+    const LIMIT: usize = 4 * 1024 * 1024;
+    let expected = expect![[r#"
+        4194304 bytes: InvalidArgument: Blob data size exceeds limit.
+        4194305 bytes: ResourceExhausted: grpc: received message larger than max (4194305 vs. 4194304)
+        67108865 bytes: ResourceExhausted: grpc: received message larger than max (67108865 vs. 4194304)
+        the operator service: ResourceExhausted: grpc: received message larger than max (4194309 vs. 4194304)
+        4194304 bytes that compress to few: InvalidArgument: Blob data size exceeds limit.
+        4194305 bytes that compress to few: ResourceExhausted: grpc: received message after decompression larger than max 4194304
+    "#]];
+    compare_answers("too-large", expected, |mut raw| async move {
+        raw.start("").await?;
+        for bytes in [LIMIT, LIMIT + 1, 16 * LIMIT + 1] {
+            let answer = raw.service.signal_workflow_execution(with_deadline(request_of(&raw, bytes))).await;
+            raw.note(&format!("{bytes} bytes"), &answer.map(|_| "taken"));
+        }
+        let namespace = "x".repeat(LIMIT);
+        let answer = raw.operator.list_search_attributes(ListSearchAttributesRequest { namespace }).await;
+        raw.note("the operator service", &answer.map(|_| "taken"));
+        raw.service = raw.service.clone().send_compressed(CompressionEncoding::Gzip);
+        for bytes in [LIMIT, LIMIT + 1] {
+            let answer = raw.service.signal_workflow_execution(with_deadline(request_of(&raw, bytes))).await;
+            raw.note(&format!("{bytes} bytes that compress to few"), &answer.map(|_| "taken"));
+        }
         Ok(raw)
     })
     .await
