@@ -3,6 +3,7 @@
 //! One connection is shared by clients and workers. It reconnects by itself; calls are retried as [`retry`](super::retry)
 //! says. Small messages travel as they are: gzip costs a worker most of its CPU, so only large requests are compressed.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,6 @@ use super::retry::{Backoff, RetrySchedule};
 use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
-use crate::activity::ActivityRegistry;
 use crate::converter::DataConverter;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,14 +75,9 @@ struct Inner {
     worker_commands: Arc<WorkerCommands>,
     /// Set when the server or a proxy turned out not to read gzip.
     compression_refused: AtomicBool,
-    /// What workers of this connection put around their activities.
-    activity_watch: OnceLock<ActivityWatch>,
+    /// A value that the worker layer keeps with the connection. The client does not know what it is.
+    attached: OnceLock<Box<dyn Any + Send + Sync>>,
 }
-
-/// Puts something around the activities of a worker.
-#[doc(hidden)]
-#[expect(unreachable_pub, reason = "a public method takes it")]
-pub type ActivityWatch = Box<dyn Fn(ActivityRegistry) -> ActivityRegistry + Send + Sync>;
 
 impl Connection {
     /// Connects, and asks the server what it can do.
@@ -105,7 +100,7 @@ impl Connection {
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(false),
-            activity_watch: OnceLock::new(),
+            attached: OnceLock::new(),
         };
         inner.with_capabilities().await
     }
@@ -133,25 +128,21 @@ impl Connection {
             eager_workers: EagerWorkers::default(),
             worker_commands: Arc::new(WorkerCommands::new()),
             compression_refused: AtomicBool::new(true),
-            activity_watch: OnceLock::new(),
+            attached: OnceLock::new(),
         };
         inner.with_capabilities().await
     }
 
-    /// Lets a server in this process see whose activity code makes a request: what this gives takes the place of the
-    /// activities of every worker of this connection. The first one stays.
-    #[doc(hidden)]
-    pub fn watch_activities(&self, watch: ActivityWatch) {
-        let _ = self.inner.activity_watch.set(watch);
+    /// Keeps a value of the worker layer with the connection. The first one stays.
+    #[cfg(feature = "worker")]
+    pub(crate) fn attach<T: Any + Send + Sync>(&self, value: T) {
+        let _ = self.inner.attached.set(Box::new(value));
     }
 
-    /// The activities as workers of this connection run them.
+    /// The value that was attached, if it is of this type.
     #[cfg(feature = "worker")]
-    pub(crate) fn watched(&self, activities: ActivityRegistry) -> ActivityRegistry {
-        match self.inner.activity_watch.get() {
-            Some(watch) => watch(activities),
-            None => activities,
-        }
+    pub(crate) fn attached<T: Any>(&self) -> Option<&T> {
+        self.inner.attached.get()?.downcast_ref()
     }
 
     /// Whether the server is the embedded one, in this process.

@@ -47,6 +47,7 @@ mod shared;
 mod shutdown;
 mod slots;
 mod slow_task;
+mod watch;
 mod worker_commands;
 mod worker_heartbeat;
 mod workflow_worker;
@@ -61,6 +62,8 @@ pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
 pub use poller_behavior::PollerBehavior;
 pub use shutdown::ShutdownHandle;
+#[doc(hidden)]
+pub use watch::{ActivityWatch, watch_activities};
 
 use self::current_client::CurrentClient;
 use self::options::Options;

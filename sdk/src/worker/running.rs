@@ -22,6 +22,7 @@ use super::polls::{PollKind, Polls};
 use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
 use super::slots::Slots;
+use super::watch::watched;
 use super::worker_heartbeat::WorkerHeartbeats;
 use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
 use super::{Worker, build_id, worker_commands};
@@ -70,7 +71,7 @@ impl Running {
     /// # Errors
     /// When the namespace is not there, the server cannot be reached, or the system gives no thread.
     pub(super) async fn start(mut worker: Worker) -> Result<Self, WorkerError> {
-        worker.activities = worker.client.now().watched(worker.activities);
+        worker.activities = watched(&worker.client.now(), worker.activities);
         let guard = Guard(Arc::clone(&worker.phases));
         let namespace = worker.client.namespace().to_string();
         let request = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };

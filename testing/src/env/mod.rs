@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
+use abide::worker::watch_activities;
 use abide::{History, WorkflowReplayer};
 
 use self::explained::Explainer;
@@ -82,7 +83,7 @@ impl TestWorkflowEnvironment {
         let connection = Connection::in_process(server.service(), &options).await?;
         let host = Arc::clone(server.host());
         host.call(|engine| engine.add_namespace(connection.namespace()));
-        connection.watch_activities(Box::new(move |activities| watched::watched(&activities, &host)));
+        watch_activities(&connection, Box::new(move |activities| watched::watched(&activities, &host)));
         let started = server.now();
         let client = Client::from_connection(connection);
         let explainer = Explainer::start(server.host(), &client);

@@ -21,6 +21,7 @@ const WORKS: &str = "the workflow's code works";
 
 /// Works until it is told to end, without an `.await`.
 #[workflow]
+#[expect(clippy::print_stdout, reason = "the test reads it from the child process")]
 async fn works_until_told(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     println!("{WORKS}");
     std::io::stdin().lock().read_line(&mut String::new())?;

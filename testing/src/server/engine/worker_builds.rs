@@ -34,7 +34,7 @@ impl Transaction<'_> {
 
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
     fn note_builds(&mut self, answer: &Answer) {
-        let shown = versions::Shown::of(&self.execution, answer);
+        let shown = versions::Shown::of(self.execution, answer);
         let version = shown.version.as_ref().map(name_of);
         let first = match shown.behavior {
             VersioningBehavior::Unspecified => {
