@@ -193,6 +193,9 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     }
 
     /// Starts the child now; what it gives is awaited until the child has started, and yields its handle.
+    ///
+    /// Await it before you return: a child that is begun in the task in which its parent ends is never started, whatever
+    /// its policy.
     pub fn start(mut self) -> ChildWorkflowStart<W> {
         let (running, started) = match self.running.take() {
             // It was polled before: its start is not waited for apart from its end any more.
@@ -234,7 +237,8 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowCall<W> {
 }
 
 impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
-    /// Cancels the child, or its start, the way its [`ChildWorkflowCancellationType`] says.
+    /// Cancels the child, or its start, the way its [`ChildWorkflowCancellationType`] says. Await it before you return:
+    /// a request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
         if let Some(running) = &self.running {
             running.cancel("");
@@ -255,6 +259,9 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     }
 
     /// Lets the child start and go on without anyone waiting for it.
+    ///
+    /// If this workflow returns before its next await, the child is never started: to leave a child behind, await its
+    /// start before you return.
     pub fn detach(mut self) {
         if let Some(running) = self.running.take() {
             running.detach();
@@ -307,7 +314,8 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
         SignalExternalWorkflow::new(self.running.shared.clone(), target, (signal, args), Location::caller())
     }
 
-    /// Cancels the child the way its [`ChildWorkflowCancellationType`] says. Nothing happens if it has closed.
+    /// Cancels the child the way its [`ChildWorkflowCancellationType`] says. Nothing happens if it has closed. Await it
+    /// before you return: a request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
         self.running.cancel("");
     }

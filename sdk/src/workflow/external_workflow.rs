@@ -179,7 +179,8 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         self
     }
 
-    /// Sends the signal now, to be awaited later.
+    /// Sends the signal now, to be awaited later. Await it before you return: a signal in the task in which this
+    /// workflow ends is lost.
     pub fn start(mut self) -> DeliveryHandle {
         self.begin()
     }
@@ -258,7 +259,8 @@ impl CancelExternalWorkflow {
         self
     }
 
-    /// Sends the request now, to be awaited later.
+    /// Sends the request now, to be awaited later. Await it before you return: a request in the task in which this
+    /// workflow ends is lost.
     pub fn start(mut self) -> DeliveryHandle {
         self.begin()
     }
@@ -324,7 +326,8 @@ impl DeliveryHandle {
         }
     }
 
-    /// Lets it go on its way without anyone waiting for it.
+    /// Lets it go on its way without anyone waiting for it. Await it instead before you return: what is sent in the task
+    /// in which this workflow ends is lost.
     pub fn detach(self) {
         if let Delivery::Running(operation) = self.state {
             operation.detach();
