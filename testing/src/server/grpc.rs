@@ -254,7 +254,14 @@ impl WorkflowService for GrpcService {
         request: Request<api::RespondWorkflowTaskCompletedRequest>,
     ) -> Result<Response<api::RespondWorkflowTaskCompletedResponse>, Status> {
         let request = request.into_inner();
-        self.call(|engine| engine.respond_workflow_task_completed(request))
+        let token = request.task_token.clone();
+        self.call(|engine| {
+            engine.respond_workflow_task_completed(request).inspect_err(|error| {
+                if let Some(told) = engine.told_of_refusal(&token, error) {
+                    self.host.workflow_task_failed(told);
+                }
+            })
+        })
     }
 
     async fn respond_workflow_task_failed(

@@ -44,6 +44,16 @@ async fn start(client: &mut Client, workflow_id: &str) -> Result<(), Status> {
     client.start_workflow_execution(request).await.map(drop)
 }
 
+async fn signal(client: &mut Client, workflow_id: &str) -> Result<(), Status> {
+    let request = api::SignalWorkflowExecutionRequest {
+        namespace: "default".to_owned(),
+        workflow_execution: execution(workflow_id),
+        signal_name: "look".to_owned(),
+        ..Default::default()
+    };
+    client.signal_workflow_execution(request).await.map(drop)
+}
+
 fn poll_request() -> api::PollWorkflowTaskQueueRequest {
     api::PollWorkflowTaskQueueRequest { namespace: "default".to_owned(), task_queue: queue(), ..Default::default() }
 }
@@ -208,6 +218,27 @@ async fn time_skips_while_an_update_is_awaited() -> Outcome {
     assert_eq!(response.stage(), UpdateWorkflowExecutionLifecycleStage::Completed);
     assert!(response.outcome.is_some());
     assert_eq!(server.now(), begin + HOUR);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_answer_is_told_unless_something_came_in_before_it() -> Outcome {
+    let (server, mut client) = standing_server();
+    start(&mut client, "a").await?;
+    let mut told = Box::pin(server.workflow_task_failure());
+    let task = poll(&mut client).await?;
+    signal(&mut client, "a").await?;
+    respond(&mut client, task, vec![complete()]).await.expect_err("the workflow has not seen the signal");
+    assert!(once(&mut told).await.is_none(), "it may look at the signal and answer again");
+    let task = poll(&mut client).await?;
+    respond(&mut client, task.clone(), vec![complete(), timer(HOUR)]).await.expect_err("nothing follows the end");
+    let expected = "the server refuses what workflow `a` (Workflow) asks for: invalid command sequence";
+    let text = told.await;
+    assert!(text.starts_with(expected), "{text}");
+    let mut told = Box::pin(server.workflow_task_failure());
+    respond(&mut client, task.clone(), vec![complete()]).await?;
+    respond(&mut client, task, vec![complete()]).await.expect_err("it has ended");
+    assert!(once(&mut told).await.is_none(), "it came too late");
     Ok(())
 }
 

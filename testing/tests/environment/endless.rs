@@ -293,6 +293,31 @@ async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
 }
 
 #[tokio::test]
+async fn what_the_server_refuses_ends_the_test_at_once() -> Outcome {
+    const CUSTOMER: abide::SearchAttributeKey<String> = abide::SearchAttributeKey::keyword("CustomerId");
+
+    #[workflow]
+    async fn names_its_customer(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.timer(days(1)).await?;
+        ctx.upsert_search_attributes([CUSTOMER.set("Ada")]);
+        ctx.timer(days(1)).await?;
+        Ok(())
+    }
+
+    let env = environment().await?;
+    let worker = env.worker("orders").workflow(names_its_customer);
+    let call = env.client().execute(names_its_customer, ()).id("order-7").task_queue("orders");
+    let text = end_of(&env, worker, call).await;
+    says(
+        &text,
+        &["a workflow task failed", "the server refuses what workflow `order-7` (names_its_customer) asks for"],
+    );
+    says(&text, &["BadSearchAttributes", "CustomerId"]);
+    assert_eq!(env.elapsed(), days(1));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
     let env = environment().await?;
     env.set_patience(millis(200));

@@ -195,7 +195,7 @@ impl Engine {
     }
 }
 
-fn name_of(execution: &Execution) -> String {
+pub(crate) fn name_of(execution: &Execution) -> String {
     format!("workflow `{}` ({})", execution.workflow_id, execution.state.workflow_type().name)
 }
 

@@ -6,9 +6,10 @@ use super::Engine;
 use super::api::{command, deployment, enums, history, service};
 use super::commands::{self, Completion, Refusal};
 use super::completion_pages::{self, Page};
-use super::errors::Error;
+use super::errors::{Code, Error};
 use super::execution::{ExecutionId, Sticky};
 use super::history_builder::Extras;
+use super::stuck::name_of;
 use super::time;
 use super::token::TaskToken;
 use super::transaction::Transaction;
@@ -96,6 +97,26 @@ impl Engine {
         let activity_tasks = self.start_eager_activities(id, &outcome.eager_activities, &identity, &control_task_queue);
         let reset_history_event_id = outcome.reset_history_event_id;
         Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
+    }
+
+    /// What to tell of a refused answer that the worker would only give again: all but one that came too late, and one
+    /// before which something else came in. A run that the refusal has ended tells it to whoever awaits it.
+    pub(crate) fn told_of_refusal(&self, task_token: &[u8], error: &Error) -> Option<String> {
+        let token = TaskToken::decode_token(task_token).ok()?;
+        let id = *self.by_run_id.get(&token.run_id)?;
+        let waits_still = || self.started_task(&token, Error::completed).is_ok();
+        let told = match error.code {
+            Code::InvalidArgument => self.execution(id).is_running() && !Refusal::is_passing(error),
+            Code::NotFound => waits_still(),
+            Code::DeadlineExceeded
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::Unimplemented => false,
+        };
+        told.then(|| format!("the server refuses what {} asks for: {}", name_of(self.execution(id)), error.message))
     }
 
     fn refuse_pages(&mut self, id: ExecutionId, task: &WorkflowTask, identity: String) -> Error {

@@ -65,6 +65,11 @@ impl Refusal {
         Self { cause: WorkflowTaskFailedCause::UnhandledCommand, text: None, ends_workflow: false }
     }
 
+    /// The worker may repeat its answer once it has seen what came in meanwhile.
+    pub(crate) fn is_passing(error: &Error) -> bool {
+        error.message == Self::unhandled_command().message()
+    }
+
     pub(crate) fn message(&self) -> String {
         let cause = camel_case(self.cause.as_str_name().trim_start_matches("WORKFLOW_TASK_FAILED_CAUSE_"));
         match &self.text {
