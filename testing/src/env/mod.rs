@@ -195,10 +195,11 @@ impl TestWorkflowEnvironment {
         let awaited = async {
             let output = self.until_it_fails(future.into_future()).await;
             over.send_replace(true);
-            output
+            // The worker takes its time to end, which is no time of the test.
+            (output, host.halt())
         };
-        let output = Box::pin(worker.run_until(awaited)).await;
-        let output = output.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
+        let ended = Box::pin(worker.run_until(awaited)).await;
+        let (output, _halt) = ended.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
         let output = output.unwrap_or_else(|why| panic!("{why}"));
         // What is known only now has failed the test, too.
         if let Some(why) = host.present_verdict() {

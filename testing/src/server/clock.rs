@@ -48,6 +48,8 @@ pub(crate) struct Clock {
     /// The server's time when it was last set, and what the machine's clock showed then.
     base: Time,
     base_wall: Time,
+    /// The server's clock does not go along with the machine's for now.
+    halted: bool,
 }
 
 impl Clock {
@@ -56,16 +58,26 @@ impl Clock {
     pub(crate) fn new(pace: Pace, start: Option<SystemTime>) -> Self {
         let wall = time_of(SystemTime::now());
         let base = start.map_or(wall, time_of);
-        Self { pace, started: Instant::now(), started_wall: wall, base, base_wall: wall }
+        Self { pace, started: Instant::now(), started_wall: wall, base, base_wall: wall, halted: false }
     }
 
     pub(crate) fn now(&self) -> Now {
         let wall = self.started_wall.plus(self.started.elapsed());
-        let time = match self.pace {
-            Pace::Flowing | Pace::Paused => self.base.plus(wall.since(self.base_wall)),
-            Pace::Standing => self.base,
-        };
+        let time = if self.goes_along() { self.base.plus(wall.since(self.base_wall)) } else { self.base };
         Now { time, wall }
+    }
+
+    /// Stops going along with the machine's clock, or goes on from where it stopped.
+    pub(crate) fn halt(&mut self, halted: bool) {
+        let now = self.now();
+        (self.base, self.base_wall, self.halted) = (now.time, now.wall, halted);
+    }
+
+    fn goes_along(&self) -> bool {
+        match self.pace {
+            Pace::Flowing | Pace::Paused => !self.halted,
+            Pace::Standing => false,
+        }
     }
 
     /// Moves the server's clock forward to `time`; it never goes back.
@@ -77,10 +89,7 @@ impl Clock {
 
     /// How long to wait on the machine's clock until the server's clock shows `time` by itself; `None` if it never does.
     pub(crate) fn until(&self, time: Time) -> Option<Duration> {
-        match self.pace {
-            Pace::Flowing | Pace::Paused => Some(time.since(self.now().time)),
-            Pace::Standing => None,
-        }
+        self.goes_along().then(|| time.since(self.now().time))
     }
 
     pub(crate) fn until_wall(&self, wall: Time) -> Duration {

@@ -143,7 +143,9 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::QueryWorkflowRequest>,
     ) -> Result<Response<api::QueryWorkflowResponse>, Status> {
-        let patience = Patience { limit: caller_timeout(&request).unwrap_or(QUERY_LIMIT), awaits: false };
+        let limit = caller_timeout(&request).unwrap_or(QUERY_LIMIT);
+        // Time passes for it only up to the run's first workflow task: a query that a worker can answer holds the clock.
+        let patience = Patience { limit, awaits: self.in_process };
         let request = request.into_inner();
         let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
         match self.host.wait(patience, start, Engine::resume_query).await.map_err(status)? {

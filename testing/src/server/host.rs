@@ -277,6 +277,7 @@ impl Host {
         inner.callers.present();
         inner.tests += 1;
         inner.begun += 1;
+        inner.clock.halt(false);
         (inner.skips, inner.verdict, inner.told) = (0, None, false);
         let (changes, wall) = (inner.change_count(), inner.clock.now().wall);
         inner.silence.begin(changes, wall);
@@ -385,6 +386,23 @@ impl Host {
         for wake in wakes {
             let _ = wake.send(Wake::Never(why.clone()));
         }
+    }
+
+    /// Keeps a paused clock from going on while a test's worker ends, until what is given back is dropped: what the test
+    /// reads afterwards is the time at which it had its outcome.
+    pub(crate) fn halt(self: &Arc<Self>) -> Halt {
+        self.set_halted(true);
+        Halt(Arc::clone(self))
+    }
+
+    fn set_halted(&self, halted: bool) {
+        let mut inner = self.lock();
+        inner.catch_up();
+        // Another test of the same server goes on.
+        let halted = halted && inner.tests <= 1;
+        inner.clock.halt(halted);
+        drop(inner);
+        self.changed.notify_one();
     }
 
     /// Says that a worker is about to poll a queue, until what is given back is dropped.
@@ -547,6 +565,16 @@ impl Drop for Test {
         let mut inner = self.0.lock();
         inner.tests -= 1;
         inner.told = false;
+    }
+}
+
+/// The clock does not go on by itself.
+#[derive(Debug)]
+pub(crate) struct Halt(Arc<Host>);
+
+impl Drop for Halt {
+    fn drop(&mut self) {
+        self.0.set_halted(false);
     }
 }
 

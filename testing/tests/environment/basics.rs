@@ -315,3 +315,46 @@ async fn closed_runs_are_kept_under_a_paused_clock_too() -> Outcome {
     assert!(!env.client().handle(works, "kept").describe().await?.status().is_open());
     Ok(())
 }
+
+/// Two rounds, each a run of its own; the second one waits.
+#[workflow]
+struct Rounds {
+    round: u32,
+}
+
+#[workflow_methods]
+impl Rounds {
+    #[init]
+    fn new(round: u32) -> Self {
+        Self { round }
+    }
+
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext, _round: u32) -> Result<(), WorkflowError> {
+        if self.round == 1 {
+            return Err(ctx.continue_as_new(Rounds::run, 2).into());
+        }
+        ctx.timer(hours(1)).await?;
+        Ok(())
+    }
+
+    #[query]
+    fn round(&self) -> u32 {
+        self.round
+    }
+}
+
+/// As on a real server the next run begins a second after the one before: the query lets that second pass.
+#[tokio::test]
+async fn a_query_right_after_continue_as_new_is_answered() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("rounds").workflow(Rounds::run);
+    let asked = async {
+        env.client().start(Rounds::run, 1).id("rounds").task_queue("rounds").await?;
+        let rounds = env.client().handle(Rounds::run, "rounds");
+        while rounds.query(Rounds::round, ()).await? == 1 {}
+        Ok::<_, Box<dyn std::error::Error>>(env.elapsed())
+    };
+    assert_eq!(env.run(worker, asked).await?, secs(1));
+    Ok(())
+}

@@ -76,7 +76,7 @@ impl Engine {
                 let requested = operation.start.is_outstanding();
                 held_unless(requested && queue.is_some_and(|queue| self.queues.is_deserted(&queue)))
             }
-            UnderWay::Query(_) => Hold::UnderWay,
+            UnderWay::Query(execution) => held_unless(execution.state.first_task_backoff.is_some()),
         }
     }
 
@@ -98,6 +98,9 @@ impl Engine {
             }
             UnderWay::Query(execution) => {
                 let state = &execution.state;
+                if state.first_task_backoff.is_some() {
+                    return false;
+                }
                 let sticky = state.sticky.as_ref().map(|sticky| sticky.task_queue.as_str());
                 let mut queues = sticky.into_iter().chain([state.task_queue()]);
                 queues.any(|name| self.queues.is_known(&workflow_queue(execution, name)))
