@@ -1,4 +1,4 @@
-//! Reads `#[error("..", non_retryable, ..)]`.
+//! Reads `#[error("..", non_retryable, ..)]` on variants and structs, and `#[error(error_type_prefix = "..")]` on enums.
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -8,6 +8,39 @@ use crate::diagnostics::Diagnostics;
 
 const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, and behind it `non_retryable`, `benign`, `error_type = \"..\"` or \
      `next_retry_delay = ..`";
+
+const EXPECTED_ON_ENUM: &str = "an enum itself takes `#[error(error_type_prefix = \"..\")]` only: the messages stand on its \
+     variants";
+
+/// The `error_type_prefix` of an enum: it stands before the names of the variants, where they are error types.
+pub(crate) fn prefix_of(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    let mut ours = attributes.iter().filter(|attribute| attribute.path().is_ident("error"));
+    let prefix = ours
+        .next()
+        .and_then(|attribute| attribute.parse_args_with(parse_prefix).map_err(|error| diagnostics.push(error)).ok());
+    for again in ours {
+        diagnostics.error(again, "`#[error(..)]` is given twice");
+    }
+    prefix
+}
+
+fn parse_prefix(input: ParseStream<'_>) -> syn::Result<LitStr> {
+    let expected = |error: syn::Error| syn::Error::new(error.span(), EXPECTED_ON_ENUM);
+    let key = input.call(Ident::parse_any).map_err(expected)?;
+    if key != "error_type_prefix" {
+        return Err(syn::Error::new(key.span(), EXPECTED_ON_ENUM));
+    }
+    input.parse::<Token![=]>().map_err(expected)?;
+    let prefix: LitStr = input.parse().map_err(expected)?;
+    if prefix.value().is_empty() {
+        return Err(syn::Error::new(prefix.span(), "the prefix must not be empty"));
+    }
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(input.error(EXPECTED_ON_ENUM));
+    }
+    Ok(prefix)
+}
 
 /// The `#[error(..)]` attribute of one variant or struct.
 #[derive(Default)]
@@ -63,6 +96,11 @@ impl Options {
             "next_retry_delay" => {
                 input.parse::<Token![=]>()?;
                 self.next_retry_delay.replace(input.parse()?).is_some()
+            }
+            "error_type_prefix" => {
+                let text =
+                    "a prefix stands on the enum, for all its variants: here `error_type = \"..\"` is the whole type";
+                return Err(syn::Error::new(key.span(), text));
             }
             _ => return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}"))),
         };

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::message::with_variables;
+use super::message::{unknown_names, with_variables};
 use super::model::{Model, Variant};
 use crate::marker::at;
 
@@ -62,12 +62,12 @@ fn pattern(variant: &Variant) -> TokenStream {
 fn show(variant: &Variant) -> TokenStream {
     let pattern = pattern(variant);
     match &variant.options.message {
-        Some(message) => {
+        Some(message) if unknown_names(message, &variant.fields).is_empty() => {
             let message = with_variables(message, &variant.fields);
             quote!(#pattern => ::core::write!(__abide_formatter, #message),)
         }
         // Reported already.
-        None => quote!(#pattern => ::core::result::Result::Ok(()),),
+        Some(_) | None => quote!(#pattern => ::core::result::Result::Ok(()),),
     }
 }
 

@@ -4,12 +4,36 @@ use syn::LitStr;
 
 use super::model::Field;
 
-/// The same message with `{card}` and `{0:?}` as `{__abide_card}` and `{__abide_0:?}`. What names no field is left as
-/// it is, for the compiler to report.
+/// The same message with `{card}` and `{0:?}` as `{__abide_card}` and `{__abide_0:?}`. A constant in it stays as it is.
 pub(crate) fn with_variables(message: &LitStr, fields: &[Field]) -> LitStr {
-    let text = message.value();
+    let result =
+        with_placeholders(&message.value(), |name| match fields.iter().find(|field| field.name == name.trim()) {
+            Some(field) => field.variable.to_string(),
+            None => name.to_string(),
+        });
+    LitStr::new(&result, message.span())
+}
+
+/// What the message names in braces that is neither a field nor, by its spelling, a constant.
+///
+/// Left alone, it would be any function, activity or variable of that name, and the compiler's words would be about that.
+pub(crate) fn unknown_names(message: &LitStr, fields: &[Field]) -> Vec<String> {
+    let mut unknown = Vec::new();
+    with_placeholders(&message.value(), |name| {
+        let trimmed = name.trim();
+        let may_be_constant = trimmed.starts_with(char::is_alphabetic) && !trimmed.contains(char::is_lowercase);
+        if !may_be_constant && fields.iter().all(|field| field.name != trimmed) {
+            unknown.push(trimmed.to_string());
+        }
+        name.to_string()
+    });
+    unknown
+}
+
+/// The message with each name in braces replaced.
+fn with_placeholders(text: &str, mut replace: impl FnMut(&str) -> String) -> String {
     let mut result = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some(at) = rest.find('{') {
         let (before, placeholder) = rest.split_at(at + 1);
         result.push_str(before);
@@ -20,14 +44,11 @@ pub(crate) fn with_variables(message: &LitStr, fields: &[Field]) -> LitStr {
         }
         let end = placeholder.find([':', '}']).unwrap_or(placeholder.len());
         let (name, after) = placeholder.split_at(end);
-        match fields.iter().find(|field| field.name == name.trim()) {
-            Some(field) => result.push_str(&field.variable.to_string()),
-            None => result.push_str(name),
-        }
+        result.push_str(&replace(name));
         rest = after;
     }
     result.push_str(rest);
-    LitStr::new(&result, message.span())
+    result
 }
 
 #[cfg(test)]

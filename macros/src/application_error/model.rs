@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, Index, Member, Type};
 
-use super::attr::Options;
+use super::attr::{Options, prefix_of};
 use crate::diagnostics::Diagnostics;
 
 pub(crate) struct Model {
@@ -20,6 +20,8 @@ pub(crate) struct Variant {
     pub(crate) path: TokenStream,
     pub(crate) fields: Vec<Field>,
     pub(crate) options: Options,
+    /// What the enum puts before the name, where that is the error type.
+    prefix: String,
 }
 
 pub(crate) struct Field {
@@ -40,14 +42,16 @@ impl Model {
             return None;
         }
         let variants = match &input.data {
-            Data::Enum(data) => data
-                .variants
-                .iter()
-                .map(|variant| {
+            Data::Enum(data) => {
+                let prefix = prefix_of(&input.attrs, diagnostics).map(|prefix| prefix.value()).unwrap_or_default();
+                let variants = data.variants.iter().map(|variant| {
                     let ident = &variant.ident;
-                    Variant::of(ident, quote!(Self::#ident), &variant.fields, &variant.attrs, diagnostics)
-                })
-                .collect(),
+                    let path = quote!(Self::#ident);
+                    let variant = Variant::of(ident, path, &variant.fields, &variant.attrs, diagnostics);
+                    Variant { prefix: prefix.clone(), ..variant }
+                });
+                variants.collect()
+            }
             Data::Struct(data) => {
                 vec![Variant::of(&input.ident, quote!(Self), &data.fields, &input.attrs, diagnostics)]
             }
@@ -69,14 +73,20 @@ impl Variant {
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let fields = fields.iter().enumerate().map(|(index, field)| Field::of(index, field)).collect();
-        Self { ident: ident.clone(), path, fields, options: Options::of(attributes, diagnostics) }
+        Self {
+            ident: ident.clone(),
+            path,
+            fields,
+            options: Options::of(attributes, diagnostics),
+            prefix: String::new(),
+        }
     }
 
-    /// The type that tells it apart.
+    /// The type that tells it apart: as it was written, or its name behind the enum's prefix.
     pub(crate) fn error_type(&self) -> String {
         match &self.options.error_type {
             Some(error_type) => error_type.value(),
-            None => self.ident.unraw().to_string(),
+            None => format!("{}{}", self.prefix, self.ident.unraw()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every rule for application errors, one message each, at the token that breaks it.
 
+use super::message::unknown_names;
 use super::model::{Model, Variant};
 use crate::diagnostics::Diagnostics;
 
@@ -20,7 +21,26 @@ pub(crate) fn model(model: &Model, diagnostics: &mut Diagnostics) {
                 None => diagnostics.error(&variant.ident, text),
             }
         }
+        message(variant, diagnostics);
         causes(variant, diagnostics);
+    }
+}
+
+/// What stands in braces is a field.
+fn message(variant: &Variant, diagnostics: &mut Diagnostics) {
+    let Some(message) = &variant.options.message else { return };
+    let ident = &variant.ident;
+    let fields: Vec<_> = variant.fields.iter().map(|field| format!("`{{{}}}`", field.name)).collect();
+    let has = match fields.as_slice() {
+        [] => "it has none".to_string(),
+        _ => format!("it has {}", fields.join(", ")),
+    };
+    for name in unknown_names(message, &variant.fields) {
+        let text = match name.as_str() {
+            "" => format!("`{{}}` names no field of `{ident}`: {has}"),
+            _ => format!("`{ident}` has no field `{name}`: {has}"),
+        };
+        diagnostics.error(message, text);
     }
 }
 

@@ -43,7 +43,7 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 /// | option | of [`ApplicationFailure`] |
 /// | --- | --- |
 /// | `non_retryable` | [`non_retryable`](ApplicationFailure::non_retryable) |
-/// | `error_type = ".."` | [`error_type`](ApplicationFailure::error_type); default: the variant's name |
+/// | `error_type = ".."` | [`error_type`](ApplicationFailure::error_type); default: the variant's name, behind the enum's prefix if it has one |
 /// | `next_retry_delay = mins(1)` | [`next_retry_delay`](ApplicationFailure::next_retry_delay) |
 /// | `benign` | [`category`](ApplicationFailure::category): expected, not logged as a warning |
 ///
@@ -52,6 +52,15 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 ///
 /// Any code tells such errors apart by their type's name, also a retry policy
 /// ([`non_retryable_error_type`](crate::RetryPolicy::non_retryable_error_type)) and workers of other languages.
+///
+/// The enum's own name does not travel. Where two enums have a variant of one name with fields that fit, each reads the
+/// other's failures as its own: put `#[error(error_type_prefix = "Payment")]` on the enum, and the types are
+/// `PaymentDeclined` and `PaymentBusy`. A type that was written with `error_type` stays as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no error that its caller gets back as what it was",
+    label = "put `#[derive(abide::ApplicationError)]` on the definition of `{Self}`",
+    note = "the derive takes thiserror's place: it writes `Display` and `Error`, too, from the same `#[error(\"..\")]`"
+)]
 pub trait ApplicationError: Error + Send + Sync + Sized + 'static {
     /// The failure that stands for it.
     fn to_application_failure(&self) -> ApplicationFailure;

@@ -28,6 +28,23 @@ struct Missing {
     what: String,
 }
 
+const LIMIT: u32 = 30;
+
+#[derive(Debug, PartialEq, ApplicationError)]
+#[error(error_type_prefix = "User")]
+enum UserError {
+    #[error("no user {0} among {LIMIT}")]
+    NotFound(String),
+    #[error("locked", error_type = "Locked")]
+    Locked,
+}
+
+#[derive(Debug, PartialEq, ApplicationError)]
+enum StockError {
+    #[error("no article {0}")]
+    NotFound(String),
+}
+
 fn declined(reason: Option<&str>) -> PaymentError {
     PaymentError::Declined { card: "7".to_string(), reason: reason.map(str::to_string) }
 }
@@ -72,6 +89,18 @@ fn it_reads_back_as_what_it_was() {
     }
     let missing = Missing { what: "milk".to_string() };
     assert_eq!(recorded(missing).application_error(), Some(Missing { what: "milk".to_string() }));
+}
+
+#[test]
+fn a_prefix_tells_variants_of_one_name_apart() {
+    let (user, article) = (UserError::NotFound("Ada".to_string()), StockError::NotFound("milk".to_string()));
+    assert_eq!(user.to_string(), "no user Ada among 30");
+    let (user, article) = (recorded(user), recorded(article));
+    assert_eq!((user.error_type(), article.error_type()), (Some("UserNotFound"), Some("NotFound")));
+    assert_eq!(user.application_error(), Some(UserError::NotFound("Ada".to_string())));
+    assert_eq!((user.application_error::<StockError>(), article.application_error::<UserError>()), (None, None));
+    // What is written at a variant is the whole type.
+    assert_eq!(recorded(UserError::Locked).error_type(), Some("Locked"));
 }
 
 #[test]

@@ -18,6 +18,30 @@ enum PaymentError {
     NoType,
     #[error(non_retryable)]
     NoMessage,
+    #[error("no", error_type_prefix = "Payment")]
+    Prefixed,
+}
+
+fn days() -> u32 {
+    1
+}
+
+#[derive(Debug, ApplicationError)]
+#[error("late")]
+enum DeliveryError {
+    #[error("late {days}")]
+    Late { by: u32 },
+    #[error("lost {}, {1}, {}")]
+    Lost(u32),
+    #[error("broken {what}")]
+    Broken,
+}
+
+#[derive(Debug, ApplicationError)]
+#[error(error_type_prefix = "")]
+enum ReturnError {
+    #[error("late")]
+    Late,
 }
 
 fn main() {}
