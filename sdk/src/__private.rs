@@ -57,6 +57,23 @@ pub fn offer<E: ApplicationError>(error: &E) {
     crate::failure::offer(|| Failure::from(error.to_application_failure()).into_proto());
 }
 
+/// As [`Into`], with words of ours for the type in a signature that has no way into `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot become the error of an activity or a workflow",
+    label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`"
+)]
+pub trait IntoErrorOf<T> {
+    /// As [`Into::into`].
+    fn into_error(self) -> T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<T>, T> IntoErrorOf<T> for E {
+    fn into_error(self) -> T {
+        self.into()
+    }
+}
+
 /// What an activity may return.
 #[diagnostic::on_unimplemented(
     message = "an activity returns `Result<T, ActivityError>`, not `{Self}`",
@@ -71,11 +88,11 @@ pub trait ActivityReturn {
     fn into_activity_result(self) -> Result<Self::Output, ActivityError>;
 }
 
-impl<T: PayloadValue, E: Into<ActivityError>> ActivityReturn for Result<T, E> {
+impl<T: PayloadValue, E: IntoErrorOf<ActivityError>> ActivityReturn for Result<T, E> {
     type Output = T;
 
     fn into_activity_result(self) -> Result<T, ActivityError> {
-        self.map_err(Into::into)
+        self.map_err(IntoErrorOf::into_error)
     }
 }
 
@@ -93,7 +110,7 @@ pub trait WorkflowReturn {
     fn into_workflow_result(self) -> Result<Payload, WorkflowError>;
 }
 
-impl<T: PayloadValue, E: Into<WorkflowError>> WorkflowReturn for Result<T, E> {
+impl<T: PayloadValue, E: IntoErrorOf<WorkflowError>> WorkflowReturn for Result<T, E> {
     type Output = T;
 
     fn into_workflow_result(self) -> Result<Payload, WorkflowError> {
@@ -121,7 +138,7 @@ impl SignalReturn for () {
     }
 }
 
-impl<E: Into<WorkflowError>> SignalReturn for Result<(), E> {
+impl<E: IntoErrorOf<WorkflowError>> SignalReturn for Result<(), E> {
     fn into_signal_result(self) -> Result<(), WorkflowError> {
         self.map_err(to_error)
     }
@@ -138,7 +155,7 @@ pub trait ValidatorReturn {
     fn into_validation(self) -> Result<(), WorkflowError>;
 }
 
-impl<E: Into<WorkflowError>> ValidatorReturn for Result<(), E> {
+impl<E: IntoErrorOf<WorkflowError>> ValidatorReturn for Result<(), E> {
     fn into_validation(self) -> Result<(), WorkflowError> {
         self.map_err(to_error)
     }
@@ -190,7 +207,7 @@ impl<T: PayloadValue> AnswerOf<T> for Answer<false> {
     }
 }
 
-impl<T: PayloadValue, E: Into<WorkflowError>> AnswerOf<Result<T, E>> for Answer<true> {
+impl<T: PayloadValue, E: IntoErrorOf<WorkflowError>> AnswerOf<Result<T, E>> for Answer<true> {
     type Output = T;
 
     fn into_answer(returned: Result<T, E>) -> Result<Payload, WorkflowError> {
@@ -263,8 +280,8 @@ pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (
 }
 
 /// As [`Into::into`]. An error that is made here says nothing of where its author made it.
-fn to_error<E: Into<WorkflowError>>(error: E) -> WorkflowError {
-    error.into()
+fn to_error<E: IntoErrorOf<WorkflowError>>(error: E) -> WorkflowError {
+    error.into_error()
 }
 
 #[cfg(test)]

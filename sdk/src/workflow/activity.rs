@@ -17,7 +17,9 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 
-use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options, activity_timeouts};
+use super::activity_options::{
+    ActivityCancellationType, ActivityOptions, HasTimeout, NoTimeout, activity_options, activity_timeouts,
+};
 use super::context::WorkflowContext;
 use super::header::Headers;
 use super::metadata::user_metadata;
@@ -36,6 +38,22 @@ use crate::replay::machines::activity::{Input, ScheduleActivity};
 /// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
 /// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
 /// [`options`](Self::options) that have one.
+///
+/// A timeout gives the call another type, so a variable cannot hold it before and after. Where options depend on
+/// something, put them together as a value first:
+///
+/// ```
+/// # use abide::prelude::*;
+/// use abide::workflow::ActivityOptions;
+/// # #[activity] async fn charge(cents: u64) -> Result<(), ActivityError> { Ok(()) }
+/// # async fn body(ctx: &WorkflowContext, limit: Option<std::time::Duration>) -> Result<(), WorkflowError> {
+/// let mut options = ActivityOptions::with_schedule_to_close_timeout(hours(1));
+/// if let Some(limit) = limit {
+///     options = options.start_to_close_timeout(limit);
+/// }
+/// ctx.activity(charge, 100).options(&options).await?;
+/// # Ok(()) }
+/// ```
 #[must_use = "an activity call does nothing until it has a timeout and is awaited or started"]
 pub struct ActivityWithoutTimeout<D: ActivityDefinition> {
     call: ActivityCall<D>,
@@ -167,6 +185,28 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
     }
 
     call_options!(self => self.call);
+
+    /// Only for the compiler's words: no call without a timeout can be started.
+    #[doc(hidden)]
+    pub fn start(self) -> ActivityHandle<D::Output>
+    where
+        NoTimeout<D>: HasTimeout,
+    {
+        self.call.start()
+    }
+}
+
+/// Only for the compiler's words: no call without a timeout can be awaited.
+#[doc(hidden)]
+impl<D: ActivityDefinition> Future for ActivityWithoutTimeout<D>
+where
+    NoTimeout<D>: HasTimeout,
+{
+    type Output = Result<D::Output, ActivityFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.get_mut().call).poll(cx)
+    }
 }
 
 impl<D: ActivityDefinition> ActivityCall<D> {

@@ -1,5 +1,6 @@
 //! Options of an activity call, given at the call or shared by several.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::priority::Priority;
@@ -18,6 +19,19 @@ pub enum ActivityCancellationType {
     /// Lets the activity go on and yields the cancellation at once.
     Abandon,
 }
+
+/// What no call has before it is given a timeout. The compiler shows its words where such a call is awaited or started.
+#[diagnostic::on_unimplemented(
+    message = "this activity call has no timeout, so it can be neither awaited nor started",
+    label = "give it one before: `.start_to_close_timeout(..)`, the limit of one attempt, or `.schedule_to_close_timeout(..)`, that of all attempts together",
+    note = "shared options have a timeout, too: `.options(&ActivityOptions::with_start_to_close_timeout(..))`"
+)]
+#[doc(hidden)]
+pub trait HasTimeout {}
+
+/// Stands for what a call lacks. Not the call's own type: the compiler would say instead that this is no future.
+#[doc(hidden)]
+pub struct NoTimeout<D>(PhantomData<D>);
 
 /// Options for several activity calls, with at least one of the two timeouts that a call needs.
 ///

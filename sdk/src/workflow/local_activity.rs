@@ -14,7 +14,7 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 
 use super::activity::nothing;
-use super::activity_options::ActivityCancellationType;
+use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::header::Headers;
@@ -35,7 +35,7 @@ use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
 /// A local activity call that lacks a timeout, so it cannot be awaited: add
 /// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
 /// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
-/// [`options`](Self::options) that have one.
+/// [`options`](Self::options) that have one, which is also the way where a timeout depends on something.
 #[must_use = "a local activity call does nothing until it has a timeout and is awaited or started"]
 pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
     call: LocalActivityCall<D>,
@@ -184,6 +184,28 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
     }
 
     call_options!(self => self.call);
+
+    /// Only for the compiler's words: no call without a timeout can be started.
+    #[doc(hidden)]
+    pub fn start(self) -> LocalActivityHandle<D>
+    where
+        NoTimeout<D>: HasTimeout,
+    {
+        self.call.start()
+    }
+}
+
+/// Only for the compiler's words: no call without a timeout can be awaited.
+#[doc(hidden)]
+impl<D: ActivityDefinition> Future for LocalActivityWithoutTimeout<D>
+where
+    NoTimeout<D>: HasTimeout,
+{
+    type Output = Result<D::Output, ActivityFailure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.get_mut().call).poll(cx)
+    }
 }
 
 impl<D: ActivityDefinition> LocalActivityCall<D> {
