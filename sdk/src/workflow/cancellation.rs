@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -74,6 +75,9 @@ pub struct CancellationScope {
 
 impl CancellationScope {
     /// Runs a future in this scope: what it begins is cancelled with the scope.
+    ///
+    /// A call begins with its first await, and so in the scope; a handle (from `start()` or `spawn`) began where it was
+    /// made, and stays in the scope of that place.
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         in_scope(self.shared.clone(), self.scope.clone(), future)
     }
@@ -113,26 +117,41 @@ impl WorkflowContext {
         self.shared.cancelled_here().is_some()
     }
 
-    /// Waits until the current scope is cancelled; yields the reason.
+    /// Waits until the current scope is cancelled; yields the reason. As with everything that begins when it is first
+    /// awaited, the scope is that of the first await: `scope.run(ctx.cancelled())` waits for `scope`.
+    #[track_caller]
     pub fn cancelled(&self) -> impl Future<Output = Cancelled> + use<> {
-        UntilCancelled { shared: self.shared.clone(), scope: self.shared.current_scope.borrow().clone(), id: None }
+        UntilCancelled { shared: self.shared.clone(), scope: None, id: None, location: Location::caller() }
     }
 }
 
 /// Who waits for a scope's cancellation.
 #[derive(Debug, Default)]
 pub(crate) struct CancelWaiters {
-    waiting: Vec<(u64, Rc<Scope>, Waker)>,
+    waiting: Vec<CancelWaiter>,
     next_id: u64,
+}
+
+#[derive(Debug)]
+struct CancelWaiter {
+    id: u64,
+    scope: Rc<Scope>,
+    waker: Waker,
+    location: &'static Location<'static>,
 }
 
 impl CancelWaiters {
     /// Wakes all who wait for this scope or one within it.
     pub(super) fn wake(&mut self, scope: &Scope) {
-        let (woken, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, one, _)| one.is_in(scope));
+        let (woken, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.scope.is_in(scope));
         self.waiting = kept;
-        let woken: Vec<(u64, Rc<Scope>, Waker)> = woken;
-        woken.into_iter().for_each(|(_, _, waker)| waker.wake());
+        woken.into_iter().for_each(|one| one.waker.wake());
+    }
+
+    /// The statements that wait, in the order in which they began.
+    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
+        self.waiting.iter().map(|one| one.location)
     }
 
     /// How many wait.
@@ -141,14 +160,21 @@ impl CancelWaiters {
         self.waiting.len()
     }
 
-    fn wait(&mut self, id: &mut Option<u64>, scope: &Rc<Scope>, waker: &Waker) {
-        let known = id.and_then(|id| self.waiting.iter_mut().find(|(waiting, ..)| *waiting == id));
+    fn wait(
+        &mut self,
+        id: &mut Option<u64>,
+        scope: &Rc<Scope>,
+        waker: &Waker,
+        location: &'static Location<'static>,
+    ) {
+        let known = id.and_then(|id| self.waiting.iter_mut().find(|one| one.id == id));
         match known {
-            Some((_, _, stored)) => stored.clone_from(waker),
+            Some(one) => one.waker.clone_from(waker),
             None => {
                 self.next_id += 1;
                 *id = Some(self.next_id);
-                self.waiting.push((self.next_id, scope.clone(), waker.clone()));
+                let (scope, waker) = (scope.clone(), waker.clone());
+                self.waiting.push(CancelWaiter { id: self.next_id, scope, waker, location });
             }
         }
     }
@@ -157,8 +183,10 @@ impl CancelWaiters {
 /// Waits for the cancellation of a scope.
 struct UntilCancelled {
     shared: Rc<Shared>,
-    scope: Rc<Scope>,
+    /// Decided by the first poll.
+    scope: Option<Rc<Scope>>,
     id: Option<u64>,
+    location: &'static Location<'static>,
 }
 
 impl Future for UntilCancelled {
@@ -166,10 +194,11 @@ impl Future for UntilCancelled {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Cancelled> {
         let this = self.get_mut();
-        if let Some(reason) = this.scope.cancelled() {
+        let scope = this.scope.get_or_insert_with(|| this.shared.current_scope.borrow().clone());
+        if let Some(reason) = scope.cancelled() {
             return Poll::Ready(Cancelled::new(&*reason));
         }
-        this.shared.core.borrow_mut().cancel_waiters.wait(&mut this.id, &this.scope, cx.waker());
+        this.shared.core.borrow_mut().cancel_waiters.wait(&mut this.id, scope, cx.waker(), this.location);
         Poll::Pending
     }
 }
@@ -179,7 +208,7 @@ impl Drop for UntilCancelled {
         if let Some(id) = self.id
             && let Ok(mut core) = self.shared.core.try_borrow_mut()
         {
-            core.cancel_waiters.waiting.retain(|(waiting, ..)| *waiting != id);
+            core.cancel_waiters.waiting.retain(|one| one.id != id);
         }
     }
 }

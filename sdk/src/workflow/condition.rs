@@ -149,7 +149,8 @@ pub struct WaitUntilTimeout<F> {
 struct Wait {
     shared: Rc<Shared>,
     id: Option<u64>,
-    begun: bool,
+    /// The scope of the first poll, which it stays in.
+    scope: Option<Rc<Scope>>,
     /// Whether the workflow's cancellation was requested before the wait began.
     after_request: bool,
     location: &'static Location<'static>,
@@ -173,7 +174,7 @@ impl WorkflowContext {
     #[track_caller]
     pub fn wait_until<F: FnMut() -> bool>(&self, condition: F) -> WaitUntil<F> {
         let (shared, location) = (self.shared.clone(), Location::caller());
-        let wait = Wait { shared, id: None, begun: false, after_request: false, location };
+        let wait = Wait { shared, id: None, scope: None, after_request: false, location };
         WaitUntil { condition, wait }
     }
 }
@@ -232,8 +233,9 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
 
 impl Wait {
     fn poll(&mut self, condition: impl FnMut() -> bool, waker: &Waker) -> Poll<Result<(), Cancelled>> {
-        let cancelled = self.shared.cancelled_here();
-        let begun = std::mem::replace(&mut self.begun, true);
+        let begun = self.scope.is_some();
+        let scope = self.scope.get_or_insert_with(|| self.shared.current_scope.borrow().clone());
+        let cancelled = scope.cancelled();
         if !begun {
             self.after_request = self.shared.root_scope.cancelled().is_some();
         }
@@ -315,7 +317,7 @@ impl Wait {
                 }
             }
             None => {
-                let scope = self.shared.current_scope.borrow().clone();
+                let scope = self.scope.clone().expect("a condition has its scope since its first poll");
                 self.id = Some(conditions.file(waker.clone(), scope, self.location, met));
             }
         }

@@ -63,6 +63,34 @@ fn a_cancelled_timer_tells_the_reason() {
 }
 
 #[test]
+fn a_cancelled_activity_tells_the_reason() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            let tried = scope.run(ctx.activity(work, 1).start_to_close_timeout(secs(5)));
+            let canceller = async {
+                ctx.timer(secs(1)).await.unwrap();
+                scope.cancel_with_reason("took too long");
+            };
+            let (tried, ()) = crate::join!(tried, canceller);
+            let late = scope.run(ctx.activity(work, 2).start_to_close_timeout(secs(5))).await;
+            let cause = |error: crate::ActivityFailure| format!("{error}; {}", error.cause().unwrap().message());
+            Ok(format!("{} | {}", cause(tried.unwrap_err()), cause(late.unwrap_err())))
+        },
+        &after_first_task(
+            "5 ActivityTaskScheduled type=work
+             6 TimerStarted
+             7 TimerFired
+             8 WorkflowTaskScheduled
+             9 WorkflowTaskStarted",
+        ),
+        expect![[r#"
+            RequestCancelActivityTask scheduled=5
+            CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: took too long; took too long | activity work (id 3): Activity cancelled: took too long; took too long""#]],
+    );
+}
+
+#[test]
 fn a_request_in_the_first_task_is_there_from_the_beginning() {
     check(
         |ctx| async move {
@@ -265,6 +293,43 @@ fn one_routine_can_wait_for_the_cancellation_of_two_scopes() {
         },
         &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
         expect![[r#"CompleteWorkflowExecution result="scope Cancelled: mine""#]],
+    );
+}
+
+#[test]
+fn a_wait_for_cancellation_belongs_to_the_scope_of_its_first_await() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            let (direct, condition) = (scope.run(ctx.cancelled()), scope.run(ctx.wait_until(|| false)));
+            let canceller = async {
+                ctx.timer(secs(1)).await.unwrap();
+                scope.cancel_with_reason("mine");
+            };
+            let (direct, condition, ()) = crate::join!(direct, condition, canceller);
+            Ok(format!("{direct}; {}", condition.unwrap_err()))
+        },
+        &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
+        expect![[r#"CompleteWorkflowExecution result="Cancelled: mine; Cancelled: mine""#]],
+    );
+}
+
+#[test]
+fn a_condition_stays_in_the_scope_of_its_first_await() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            let mut condition = Box::pin(ctx.wait_until(|| false));
+            abide::select! {
+                _ = scope.run(&mut condition) => unreachable!(),
+                slept = ctx.timer(secs(1)) => slept?,
+            }
+            scope.cancel_with_reason("mine");
+            // Awaited outside now.
+            Ok(condition.await.unwrap_err().to_string())
+        },
+        &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
+        expect![[r#"CompleteWorkflowExecution result="Cancelled: mine""#]],
     );
 }
 
