@@ -128,7 +128,7 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
             Err(error) => {
                 // Another attempt gets the same payloads, but maybe from a worker with mended code: retryable.
                 let text = format!("activity {}: {error}", self.activity.name());
-                let failure = ApplicationFailure::new(text).error_type("InvalidArguments").cause(error);
+                let failure = ApplicationFailure::new(text).error_type("InvalidArguments");
                 Box::pin(async move { Err(failure.into()) })
             }
         }

@@ -253,32 +253,38 @@ impl From<ApplicationFailure> for Failure {
     }
 }
 
-/// The message, and each cause after a colon.
 /// A cause that says nothing is none.
 #[expect(clippy::borrowed_box, reason = "what holds a cause clones its box, and not twice")]
 fn cause_of(failure: &FailureProto) -> Option<&Box<FailureProto>> {
     failure.cause.as_ref().filter(|cause| ***cause != FailureProto::default())
 }
 
+/// The message, and each cause after a colon. A cause that only repeats what was said last is left out.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut next = Some(&self.proto);
-        let mut first = true;
+        let mut said: Option<(&str, &str)> = None;
         while let Some(proto) = next {
             next = proto.cause.as_ref();
-            if proto.message.is_empty() && !matches!(proto.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
-                // Core's own cancellations say nothing beside their kind.
+            let error_type = match &proto.failure_info {
+                Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&*info.r#type),
+                _ => None,
+            };
+            let is_repeated = said.is_some_and(|(message, last_type)| {
+                proto.message == message && [Some(""), Some(last_type), None].contains(&error_type)
+            });
+            // Core's own cancellations say nothing beside their kind.
+            if is_repeated || (proto.message.is_empty() && error_type.is_none()) {
                 continue;
             }
-            if !first {
+            if said.is_some() {
                 f.write_str(": ")?;
             }
-            first = false;
-            match &proto.failure_info {
-                Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => {
-                    write!(f, "{} ({})", proto.message, info.r#type)?;
-                }
-                _ => f.write_str(&proto.message)?,
+            let error_type = error_type.unwrap_or_default();
+            said = Some((&proto.message, error_type));
+            match error_type {
+                "" => f.write_str(&proto.message)?,
+                _ => write!(f, "{} ({error_type})", proto.message)?,
             }
         }
         Ok(())

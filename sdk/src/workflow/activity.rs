@@ -23,7 +23,7 @@ use super::activity_options::{
 use super::context::WorkflowContext;
 use super::header::Headers;
 use super::metadata::user_metadata;
-use super::operation::OperationFuture;
+use super::operation::{OperationFuture, tell_reason};
 use super::shared::Shared;
 use crate::converter::{PayloadWriter, from_payload};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
@@ -319,8 +319,9 @@ impl<D: ActivityDefinition> Request<D> {
         shared.must_not_be_read_only("an activity");
         let (activity_type, location) = (self.definition.name(), self.location);
         let number = shared.core.borrow_mut().machines.take_activity_number();
-        if shared.cancelled_here().is_some() {
-            let failure = cancelled_before_sent(&activity_type, self.activity_id.unwrap_or_else(|| number.to_string()));
+        if let Some(reason) = shared.cancelled_here() {
+            let activity_id = self.activity_id.unwrap_or_else(|| number.to_string());
+            let failure = cancelled_before_sent(&activity_type, activity_id, &reason);
             let state = HandleState::Ended(Some(Box::new(failure)));
             return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
         }
@@ -385,9 +386,9 @@ impl<D: ActivityDefinition> Request<D> {
 }
 
 /// What an activity comes to that is begun in a cancelled scope.
-fn cancelled_before_sent(activity_type: &str, activity_id: String) -> ActivityFailure {
+fn cancelled_before_sent(activity_type: &str, activity_id: String, reason: &str) -> ActivityFailure {
     let message = "Activity cancelled";
-    ActivityFailure::from_proto(FailureProto {
+    let mut failure = FailureProto {
         message: message.to_string(),
         cause: Some(Box::new(FailureProto {
             message: message.to_string(),
@@ -400,5 +401,7 @@ fn cancelled_before_sent(activity_type: &str, activity_id: String) -> ActivityFa
             ..Default::default()
         })),
         ..Default::default()
-    })
+    };
+    tell_reason(&mut failure, reason);
+    ActivityFailure::from_proto(failure)
 }

@@ -22,7 +22,7 @@ use super::local_activity_options::{
     DEFAULT_LOCAL_RETRY_THRESHOLD, LocalActivityOptions, local_activity_options, local_activity_timeouts,
 };
 use super::metadata::user_metadata;
-use super::operation::OperationFuture;
+use super::operation::{OperationFuture, tell_reason};
 use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, from_payload};
@@ -313,7 +313,10 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
             match &mut this.state {
                 HandleState::Running(operation) => match std::task::ready!(Pin::new(operation).poll(cx)) {
                     Outcome::Completed(payload) => return this.completed(payload),
-                    Outcome::Failed(failure) => {
+                    Outcome::Failed(mut failure) => {
+                        if let Some(reason) = this.scope.cancelled() {
+                            tell_reason(&mut failure, &reason);
+                        }
                         return Poll::Ready(Err(this.request.failure(&this.shared, this.number, *failure)));
                     }
                     Outcome::BackOff(next) => {
@@ -331,7 +334,10 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
                         (this.state, this.number) = this.request.begin(&this.shared, attempt, since);
                         this.shared.current_scope.replace(outside);
                     }
-                    Err(_) => return Poll::Ready(Err(this.request.failure(&this.shared, this.number, cancelled()))),
+                    Err(error) => {
+                        let last = cancelled(error.reason());
+                        return Poll::Ready(Err(this.request.failure(&this.shared, this.number, last)));
+                    }
                 },
                 HandleState::Ended(failure) => {
                     let failure = failure.take().expect("a local activity is not polled after it has ended");
@@ -352,8 +358,8 @@ impl<D: ActivityDefinition> Request<D> {
     ) -> (HandleState, u32) {
         shared.must_not_be_read_only("a local activity");
         let seq = shared.core.borrow_mut().machines.take_activity_number();
-        if shared.cancelled_here().is_some() {
-            return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled())))), seq);
+        if let Some(reason) = shared.cancelled_here() {
+            return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled(&reason))))), seq);
         }
         let operation = shared.begin_activity();
         // One whose outcome the history holds is not run, so nothing is serialized for it.
@@ -450,10 +456,12 @@ impl<D: ActivityDefinition> Request<D> {
 }
 
 /// What a local activity comes to that is begun in a cancelled scope, or cancelled between two attempts.
-fn cancelled() -> FailureProto {
-    FailureProto {
+fn cancelled(reason: &str) -> FailureProto {
+    let mut failure = FailureProto {
         message: "Activity cancelled".to_string(),
         failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
         ..Default::default()
-    }
+    };
+    tell_reason(&mut failure, reason);
+    failure
 }

@@ -5,6 +5,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+
 use super::cancellation::Scope;
 use super::shared::Shared;
 use crate::replay::jobs::Outcome;
@@ -73,6 +76,23 @@ impl Operation {
     }
 }
 
+/// Lets an activity's cancellation say why. Neither the server nor a marker keeps the reason of the scope, so it is told
+/// when the outcome is handed over: a replay does the same.
+pub(super) fn tell_reason(failure: &mut FailureProto, reason: &str) {
+    let cancellation = match &failure.failure_info {
+        Some(FailureInfo::ActivityFailureInfo(_)) => failure.cause.as_deref_mut(),
+        _ => Some(failure),
+    };
+    if let Some(cancellation) = cancellation
+        && matches!(cancellation.failure_info, Some(FailureInfo::CanceledFailureInfo(_)))
+        && !reason.is_empty()
+    {
+        reason.clone_into(&mut cancellation.message);
+        // They would bring the old text back.
+        cancellation.encoded_attributes = None;
+    }
+}
+
 /// The future of an operation's outcome. Dropped before its end, it cancels the operation.
 pub(crate) struct OperationFuture {
     shared: Rc<Shared>,
@@ -135,9 +155,15 @@ impl Future for OperationFuture {
         let key = this.key.expect("an operation's future is not polled after it has completed");
         let mut core = this.shared.core.borrow_mut();
         let operation = core.operations.get_mut(key).expect("an operation lives as long as its future");
-        let outcome = std::task::ready!(operation.poll(cx.waker()));
-        core.operations.remove(key);
+        let mut outcome = std::task::ready!(operation.poll(cx.waker()));
+        let scope = core.operations.remove(key).map(|operation| operation.scope);
         drop(core);
+        if let Outcome::Failed(failure) = &mut outcome
+            && matches!(failure.failure_info, Some(FailureInfo::ActivityFailureInfo(_)))
+            && let Some(reason) = scope.and_then(|scope| scope.cancelled())
+        {
+            tell_reason(failure, &reason);
+        }
         this.key = None;
         Poll::Ready(outcome)
     }

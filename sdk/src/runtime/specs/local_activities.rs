@@ -416,6 +416,25 @@ fn b079_cancelled_before_it_starts() {
 }
 
 #[test]
+fn a_cancelled_local_activity_tells_the_reason() {
+    check(
+        |ctx| async move {
+            let scope = ctx.cancellation_scope();
+            let begun = scope.run(async {
+                let begun = call(&ctx, "never").start();
+                scope.cancel_with_reason("enough");
+                begun.await
+            });
+            let begun = begun.await.unwrap_err();
+            let late = scope.run(call(&ctx, "never")).await.unwrap_err();
+            Ok(format!("{begun} | {late}"))
+        },
+        FIRST_TASK,
+        expect![[""]],
+    );
+}
+
+#[test]
 fn b079_cancelled_while_it_runs() {
     let workflow = |ctx: WorkflowContext| async move {
         let running = [TryCancel, WaitCancellationCompleted, Abandon]
@@ -467,7 +486,9 @@ fn b079_cancelled_between_two_attempts() {
                 Ok::<_, crate::Cancelled>(())
             };
             let (outcome, _) = crate::join!(running, soon);
-            assert!(outcome.is_err_and(|failure| failure.is_cancelled()));
+            let failure = outcome.unwrap_err();
+            assert!(failure.is_cancelled());
+            assert_eq!(failure.to_string(), "activity echo (id 1): Local activity cancelled: enough");
             Ok(())
         },
         &after_first_task(
