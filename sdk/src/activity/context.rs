@@ -7,7 +7,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::cancellation::{ActivityCancelReason, ActivityCancellation};
 use super::info::ActivityInfo;
-use crate::converter::{PayloadError, PayloadReader, to_payload};
+use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
 
 /// What an activity's code can ask and tell while it runs. Clones are the same context.
@@ -88,7 +88,8 @@ impl ActivityContext {
         if self.inner.heartbeat_details.is_empty() {
             return Ok(None);
         }
-        PayloadReader::new(&self.inner.heartbeat_details).next().map(Some)
+        let read = read_one(self.inner.heartbeat_details.first()).map(Some);
+        read.map_err(|error| error.of("the last heartbeat"))
     }
 
     /// Whether the attempt should stop.

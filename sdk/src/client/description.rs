@@ -11,7 +11,7 @@ use abide_protos::temporal::api::workflow::v1::{
 use abide_protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
 use super::policies::WorkflowExecutionStatus;
-use crate::converter::{PayloadError, PayloadReader, from_payload};
+use crate::converter::{PayloadError, from_payload, read_one};
 use crate::definition::PayloadValue;
 use crate::failure::Failure;
 use crate::presence;
@@ -274,7 +274,10 @@ impl PendingActivity {
     pub fn heartbeat_detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         let details = self.proto.heartbeat_details.as_ref();
         match details.and_then(|details| details.payloads.get(index)) {
-            Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
+            Some(payload) => {
+                let read = read_one(Some(payload)).map(Some);
+                read.map_err(|error| error.of(format_args!("detail {} of the last heartbeat", index + 1)))
+            }
             None => Ok(None),
         }
     }

@@ -213,7 +213,7 @@ pub enum SignalError {
         message: String,
     },
     /// An argument cannot be written.
-    #[error("signal: {0}")]
+    #[error("{0}")]
     Payload(#[from] PayloadError),
     /// The call did not succeed.
     #[error("{0}")]
@@ -266,7 +266,7 @@ pub enum QueryError {
         message: String,
     },
     /// An argument cannot be written, or the answer cannot be read.
-    #[error("query: {0}")]
+    #[error("{0}")]
     Payload(#[from] PayloadError),
     /// The call did not succeed. A timeout usually means that no worker polls the workflow's task queue.
     #[error("{error}{hint}", error = .0, hint = timeout_hint(.0))]
@@ -350,7 +350,7 @@ pub enum UpdateError {
         message: String,
     },
     /// An argument cannot be written, or the result cannot be read.
-    #[error("update: {0}")]
+    #[error("{0}")]
     Payload(#[from] PayloadError),
     /// The call did not succeed.
     #[error("{0}")]

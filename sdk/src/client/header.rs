@@ -11,7 +11,8 @@ pub(super) fn set_header<T: PayloadValue>(
     key: impl Into<String>,
     value: &T,
 ) -> Result<(), PayloadError> {
-    let payload = to_payload(value)?;
-    header.get_or_insert_default().fields.insert(key.into(), payload);
+    let key = key.into();
+    let payload = to_payload(value).map_err(|error| error.of(format_args!("header `{key}`")))?;
+    header.get_or_insert_default().fields.insert(key, payload);
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::errors::{QueryError, SignalError};
 use super::header::set_header;
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
 use super::start::ClientFuture;
-use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
+use crate::converter::{PayloadError, PayloadWriter, read_first};
 use crate::definition::{Arguments, PayloadValue, QueryDefinition, SignalDefinition};
 
 /// A signal about to be sent: `.await` it.
@@ -51,7 +51,7 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
             namespace: self.connection.namespace().to_string(),
             workflow_execution: Some(self.execution),
             signal_name: self.signal.name().to_string(),
-            input: self.input?,
+            input: self.input.map_err(|error| error.of(format_args!("signal `{}`", self.signal.name())))?,
             header: self.header,
             identity: self.connection.identity().to_string(),
             request_id: self.request_id.unwrap_or_else(|| Uuid::new_v4().to_string()),
@@ -106,10 +106,11 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
     async fn ask(self) -> Result<Q::Output, QueryError> {
         let workflow_id = self.execution.workflow_id.clone();
         let name = self.query.name();
+        let query_args = self.input.map_err(|error| error.of(format_args!("query `{name}`")))?;
         let request = QueryWorkflowRequest {
             namespace: self.connection.namespace().to_string(),
             execution: Some(self.execution),
-            query: Some(WorkflowQuery { query_type: name.to_string(), query_args: self.input?, header: self.header }),
+            query: Some(WorkflowQuery { query_type: name.to_string(), query_args, header: self.header }),
             query_reject_condition: self.reject_condition.map(QueryRejectCondition::to_proto).unwrap_or_default(),
         };
         let answered = self.connection.call_coded(request).await;
@@ -119,7 +120,10 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
                 query: name.into_owned(),
                 status: WorkflowExecutionStatus::from_proto(rejected.status),
             }),
-            None => Ok(PayloadReader::of(response.query_result.as_ref()).next::<Q::Output>()?),
+            None => {
+                let read = read_first(response.query_result.as_ref());
+                Ok(read.map_err(|error| error.of(format_args!("the result of query `{name}`")))?)
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc as _;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
-use crate::converter::{PayloadError, PayloadReader};
+use crate::converter::{PayloadError, read_first};
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
 use crate::failure::{Failure, RetryState, TemporalFailure};
@@ -183,7 +183,13 @@ impl<W: WorkflowDefinition> GetResult<W> {
             };
             match closed_by(event, self.follow_runs) {
                 Closed::NextRun(run_id) => self.execution.run_id = run_id,
-                Closed::Completed(result) => return Ok(PayloadReader::of(result.as_ref()).next::<W::Output>()?),
+                Closed::Completed(result) => {
+                    let read = read_first(result.as_ref());
+                    let of = |error: PayloadError| {
+                        error.of(format_args!("the result of workflow `{}`", self.execution.workflow_id))
+                    };
+                    return Ok(read.map_err(of)?);
+                }
                 Closed::Otherwise(error) => return Err(error),
             }
         }

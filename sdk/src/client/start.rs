@@ -70,7 +70,8 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
             unwritable: None,
             until: PhantomData,
         };
-        start.request.input = start.written(|to| W::write_args(args, to));
+        let name = start.workflow.name().into_owned();
+        start.request.input = start.written("workflow", &name, |to| W::write_args(args, to));
         start
     }
 
@@ -213,8 +214,9 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     /// Sends a signal along (signal-with-start): a workflow that is running gets it, otherwise one is started and
     /// gets it before anything else.
     pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
-        let input = self.written(|to| S::write_args(&args, to));
-        self.signal = Some((signal.name().into_owned(), input));
+        let name = signal.name().into_owned();
+        let input = self.written("signal", &name, |to| S::write_args(&args, to));
+        self.signal = Some((name, input));
         self
     }
 
@@ -223,12 +225,17 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     }
 
     /// Writes arguments; an error waits for the call to be awaited.
-    fn written(&mut self, write: impl FnOnce(&mut PayloadWriter) -> Result<(), PayloadError>) -> Option<Payloads> {
+    fn written(
+        &mut self,
+        of: &str,
+        name: &str,
+        write: impl FnOnce(&mut PayloadWriter) -> Result<(), PayloadError>,
+    ) -> Option<Payloads> {
         let mut writer = PayloadWriter::new();
         match write(&mut writer) {
             Ok(()) => writer.finish(),
             Err(error) => {
-                self.unwritable = Some(error);
+                self.unwritable = Some(error.of(format_args!("{of} `{name}`")));
                 None
             }
         }

@@ -25,7 +25,7 @@ use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
-use crate::converter::{PayloadError, PayloadReader};
+use crate::converter::{PayloadError, read_first};
 use crate::definition::{PayloadValue, UpdateDefinition};
 
 /// An update that gives a handle once the workflow has accepted it: what
@@ -81,7 +81,9 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
 
     async fn send(self, wait: Stage) -> Result<UpdateHandle<U>, UpdateError> {
         let id = self.id.unwrap_or_else(|| Uuid::new_v4().to_string());
-        let input = Input { header: self.header, name: self.update.name().to_string(), args: self.input? };
+        let name = self.update.name();
+        let args = self.input.map_err(|error| error.of(format_args!("update `{name}`")))?;
+        let input = Input { header: self.header, name: name.to_string(), args };
         let request = UpdateWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
             workflow_execution: Some(self.execution.clone()),
@@ -190,9 +192,13 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
             Some(outcome::Value::Failure(failure)) => {
                 Err(UpdateError::from_failure(&name, &self.execution.workflow_id, failure))
             }
-            Some(outcome::Value::Success(result)) => Ok(PayloadReader::of(Some(&result)).next::<U::Output>()?),
-            None => Ok(PayloadReader::of(None).next::<U::Output>()?),
+            Some(outcome::Value::Success(result)) => self.read(Some(&result)),
+            None => self.read(None),
         }
+    }
+
+    fn read(&self, result: Option<&Payloads>) -> Result<U::Output, UpdateError> {
+        Ok(read_first(result).map_err(|error| error.of(format_args!("the result of update `{}`", self.update.name())))?)
     }
 
     async fn poll(&self) -> Result<Outcome, RpcError> {

@@ -63,8 +63,9 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
     }
 
     async fn send(self) -> Result<(WorkflowHandle<W>, UpdateHandle<U>), UpdateWithStartError> {
-        let args = self.input.map_err(UpdateError::from)?;
-        let input = Input { header: self.update_header, name: self.update.name().to_string(), args };
+        let name = self.update.name();
+        let args = self.input.map_err(|error| UpdateError::from(error.of(format_args!("update `{name}`"))))?;
+        let input = Input { header: self.update_header, name: name.to_string(), args };
         if self.start.has_signal() {
             return Err(StartError::SignalAndUpdate { update: self.update.name().into_owned() }.into());
         }

@@ -42,6 +42,22 @@ impl fmt::Debug for PayloadWriter {
     }
 }
 
+/// Reads the one value that something ended with, was answered with, or kept. None at all reads as `()` and as `None`.
+///
+/// The error says what was expected and found; whose value it is, the caller adds with [`PayloadError::of`].
+pub(crate) fn read_one<T: DeserializeOwned + 'static>(payload: Option<&Payload>) -> Result<T, PayloadError> {
+    match payload.filter(|payload| !payload.metadata.is_empty() || !payload.data.is_empty()) {
+        Some(payload) => from_payload(payload),
+        None => serde_json::from_slice(b"null")
+            .map_err(|_| PayloadError::new(format!("expected `{}`, found no value", std::any::type_name::<T>()))),
+    }
+}
+
+/// As [`read_one`], of a list that holds it.
+pub(crate) fn read_first<T: DeserializeOwned + 'static>(payloads: Option<&Payloads>) -> Result<T, PayloadError> {
+    read_one(payloads.and_then(|payloads| payloads.payloads.first()))
+}
+
 /// Hands out a list of payloads as arguments. Payloads that nobody asks for are ignored.
 pub struct PayloadReader<'a> {
     payloads: &'a [Payload],

@@ -29,6 +29,7 @@ mod protobuf;
 mod whole;
 
 pub use arguments::{PayloadReader, PayloadWriter};
+pub(crate) use arguments::{read_first, read_one};
 pub use codec::{CodecResult, PayloadCodec};
 pub use data_converter::DataConverter;
 pub use payload::{PayloadError, RawPayload, from_payload, to_payload};

@@ -84,7 +84,12 @@ impl PayloadError {
     }
 
     pub(crate) fn in_argument(self, index: usize) -> Self {
-        Self { message: format!("argument {}: {}", index + 1, self.message) }
+        self.of(format_args!("argument {}", index + 1))
+    }
+
+    /// Says first whose value it is about.
+    pub(crate) fn of(self, what: impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message) }
     }
 }
 

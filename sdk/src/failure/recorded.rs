@@ -11,7 +11,7 @@ use super::common_attributes::decode_common_attributes;
 use super::encode::application_failure;
 use super::nexus_operation::NexusHandlerErrorType;
 use super::offer::offer;
-use crate::converter::{PayloadError, PayloadReader};
+use crate::converter::{PayloadError, read_one};
 use crate::definition::PayloadValue;
 
 /// A failure as Temporal records it: a message, a kind, and a chain of causes (Temporal's `Failure`).
@@ -231,7 +231,10 @@ impl Failure {
     /// When the detail is there and is not a `T`.
     pub fn detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         match self.details().and_then(|details| details.payloads.get(index)) {
-            Some(payload) => PayloadReader::new(std::slice::from_ref(payload)).next().map(Some),
+            Some(payload) => {
+                let read = read_one(Some(payload)).map(Some);
+                read.map_err(|error| error.of(format_args!("detail {} of the failure", index + 1)))
+            }
             None => Ok(None),
         }
     }

@@ -25,7 +25,7 @@ use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::{OperationFuture, tell_reason};
 use super::shared::Shared;
-use crate::converter::{PayloadWriter, from_payload};
+use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::ActivityFailure;
@@ -290,9 +290,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
         };
         match outcome {
             Outcome::Completed(payload) => {
-                let payload = payload.unwrap_or_default();
-                let read = if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) };
-                match read {
+                match read_one(payload.as_ref()) {
                     Ok(value) => Poll::Ready(Ok(value)),
                     Err(error) => {
                         let text = format!("the result of activity {} cannot be read: {error}", self.activity_type);
@@ -307,11 +305,6 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
             _ => unreachable!("activities have other outcomes"),
         }
     }
-}
-
-/// An absent result reads as `()` and as `None`.
-pub(super) fn nothing<T: PayloadValue>() -> Result<T, crate::converter::PayloadError> {
-    crate::converter::PayloadReader::new(&[]).next()
 }
 
 impl<D: ActivityDefinition> Request<D> {

@@ -27,7 +27,7 @@ use super::header::Headers;
 use super::metadata::summary_and_details;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::{PayloadError, PayloadReader, PayloadWriter, from_payload, to_payload};
+use crate::converter::{PayloadError, PayloadWriter, read_one, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::ChildWorkflowFailure;
@@ -384,13 +384,10 @@ impl Running {
 
     fn poll_result<T: PayloadValue>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ChildWorkflowFailure>> {
         let result = match ready!(self.poll_outcome(cx)) {
-            Ok(result) => result.unwrap_or_default(),
+            Ok(result) => result,
             Err(failure) => return Poll::Ready(Err(failure)),
         };
-        // An absent result reads as `()` and as `None`.
-        let absent = result.metadata.is_empty();
-        let read = if absent { PayloadReader::new(&[]).next() } else { from_payload(&result) };
-        match read {
+        match read_one(result.as_ref()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(error) => {
                 let text = format!("the result of child workflow {} cannot be read: {error}", self.workflow_type);

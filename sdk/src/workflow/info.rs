@@ -8,7 +8,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
-use crate::converter::{PayloadError, PayloadReader, from_payload};
+use crate::converter::{PayloadError, from_payload, read_first};
 use crate::definition::PayloadValue;
 use crate::duration::time_from_proto;
 use crate::failure::Failure;
@@ -175,7 +175,7 @@ impl WorkflowInfo {
         if payloads.is_none_or(|payloads| payloads.payloads.is_empty()) {
             return Ok(None);
         }
-        PayloadReader::of(payloads).next().map(Some)
+        read_first(payloads).map(Some).map_err(|error| error.of("the last completion result"))
     }
 
     /// Why the run before this one failed, if it is a retry or a cron run after a failure.

@@ -13,7 +13,6 @@ use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 
-use super::activity::nothing;
 use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
@@ -25,7 +24,7 @@ use super::metadata::user_metadata;
 use super::operation::{OperationFuture, tell_reason};
 use super::shared::Shared;
 use super::timer::TimerHandle;
-use crate::converter::{PayloadWriter, from_payload};
+use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::failure::ActivityFailure;
 use crate::replay::LocalActivityTask;
@@ -290,9 +289,7 @@ impl<D: ActivityDefinition> LocalActivityHandle<D> {
     }
 
     fn completed(&self, payload: Option<Payload>) -> Poll<Result<D::Output, ActivityFailure>> {
-        let payload = payload.unwrap_or_default();
-        let read = if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) };
-        match read {
+        match read_one(payload.as_ref()) {
             Ok(value) => Poll::Ready(Ok(value)),
             Err(error) => {
                 let name = self.request.definition.name();

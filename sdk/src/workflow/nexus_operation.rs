@@ -17,7 +17,7 @@ use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::{PayloadError, PayloadReader, from_payload, to_payload};
+use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;
@@ -283,8 +283,7 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::task::ready!(self.state.poll(cx)) {
             Outcome::Completed(payload) => {
-                let payload = payload.unwrap_or_default();
-                match if payload.metadata.is_empty() { nothing() } else { from_payload(&payload) } {
+                match read_one(payload.as_ref()) {
                     Ok(value) => Poll::Ready(Ok(value)),
                     Err(error) => {
                         let (service, operation) = (&self.service, &self.operation);
@@ -313,11 +312,6 @@ impl State {
             }
         }
     }
-}
-
-/// An absent result reads as `()` and as `None`.
-fn nothing<T: PayloadValue>() -> Result<T, PayloadError> {
-    PayloadReader::new(&[]).next()
 }
 
 impl<I: PayloadValue, O> Request<I, O> {

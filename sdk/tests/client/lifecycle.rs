@@ -70,7 +70,7 @@ async fn an_argument_that_cannot_be_written_starts_nothing() {
     let Some(client) = client("an_argument_that_cannot_be_written_starts_nothing").await else { return };
     let id = unique("unwritable");
     let error = client.start(Unwritable, [(vec![1], 1)].into()).id(&id).task_queue("q").await.unwrap_err();
-    assert!(matches!(error, StartError::Payload(_)) && error.to_string().contains("argument 1"), "{error}");
+    assert!(matches!(error, StartError::Payload(_)) && error.to_string().contains("`: argument 1: "), "{error}");
     assert!(client.handle(Unwritable, id).describe().await.unwrap_err().is_not_found());
 }
 

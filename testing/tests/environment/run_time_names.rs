@@ -133,3 +133,27 @@ async fn children_messages_to_them_and_the_next_run() -> Outcome {
     assert_eq!(env.run(worker, counted).await?, 7);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_result_that_does_not_fit_is_called_by_the_name_of_what_gave_it() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let (worker, client) = (env.worker("carts").workflow(Cart::run), env.client().clone());
+    env.run(worker, async {
+        let wrong = WorkflowType::<fn() -> bool>::named("cart-acme");
+        let handle = client.start(wrong, ()).id("cart-1").task_queue("carts").await?;
+        let items = handle.query(QueryType::<fn() -> u32>::named("items-acme"), ()).await;
+        let expected = "the result of query `items-acme`: expected `u32`, found JSON: an array of 0 elements";
+        assert_eq!(items.expect_err("it is a list").to_string(), expected);
+        let closed = handle.update(UpdateType::<fn(String) -> String>::named("close-acme"), "pen".into()).await;
+        let closed = closed.expect_err("it is a number").to_string();
+        assert_eq!(
+            closed,
+            "the result of update `close-acme`: expected `alloc::string::String`, found JSON: an integer"
+        );
+        let ended = handle.result().await.expect_err("it is a list").to_string();
+        let whose = "the result of workflow `cart-1`: expected `bool`, found JSON: an array of 1 element";
+        assert!(ended.ends_with(whose), "{ended}");
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .await
+}
