@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_protos::temporal::api::common::v1::Payload;
+use serde::Serialize;
 
 use super::cancellation::{ActivityCancelReason, ActivityCancellation};
 use super::info::ActivityInfo;
@@ -75,7 +76,7 @@ impl ActivityContext {
     ///
     /// # Errors
     /// When serde refuses the progress.
-    pub fn heartbeat<T: PayloadValue>(&self, progress: &T) -> Result<(), PayloadError> {
+    pub fn heartbeat<T: Serialize + 'static>(&self, progress: &T) -> Result<(), PayloadError> {
         self.inner.outbound.heartbeat(vec![to_payload(progress)?]);
         Ok(())
     }

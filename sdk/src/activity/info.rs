@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use abide_protos::temporal::api::common::v1::Header;
+use serde::Serialize;
 
 use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::definition::PayloadValue;
@@ -83,7 +84,11 @@ impl ActivityInfo {
     ///
     /// # Errors
     /// When serde refuses the value.
-    pub fn set_header<T: PayloadValue>(&mut self, key: impl Into<String>, value: &T) -> Result<(), PayloadError> {
+    pub fn set_header<T: Serialize + 'static>(
+        &mut self,
+        key: impl Into<String>,
+        value: &T,
+    ) -> Result<(), PayloadError> {
         self.header.fields.insert(key.into(), to_payload(value)?);
         Ok(())
     }

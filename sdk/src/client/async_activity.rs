@@ -8,13 +8,13 @@ use abide_protos::temporal::api::workflowservice::v1::{
     RespondActivityTaskCanceledRequest, RespondActivityTaskCompletedByIdRequest, RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedByIdRequest, RespondActivityTaskFailedRequest,
 };
+use serde::Serialize;
 
 use super::Client;
 use super::connection::Connection;
 use super::errors::AsyncActivityError;
 use super::rpc_error::RpcError;
 use crate::converter::to_payload;
-use crate::definition::PayloadValue;
 use crate::failure::ApplicationFailure;
 
 /// An activity attempt that ended with [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)
@@ -88,7 +88,7 @@ impl AsyncActivityHandle {
     ///
     /// # Errors
     /// [`AsyncActivityError`]: nobody waits for the activity, serde refuses the result, or the call did not succeed.
-    pub async fn complete<T: PayloadValue>(&self, result: &T) -> Result<(), AsyncActivityError> {
+    pub async fn complete<T: Serialize + 'static>(&self, result: &T) -> Result<(), AsyncActivityError> {
         let result = one(to_payload(result)?);
         let (identity, namespace) = self.who();
         let answered = match self.attempt.clone() {
@@ -152,7 +152,7 @@ impl AsyncActivityHandle {
     ///
     /// # Errors
     /// As [`complete`](Self::complete).
-    pub async fn report_cancelled<T: PayloadValue>(&self, detail: &T) -> Result<(), AsyncActivityError> {
+    pub async fn report_cancelled<T: Serialize + 'static>(&self, detail: &T) -> Result<(), AsyncActivityError> {
         let details = one(to_payload(detail)?);
         let (identity, namespace) = self.who();
         let answered = match self.attempt.clone() {
@@ -187,7 +187,10 @@ impl AsyncActivityHandle {
     ///
     /// # Errors
     /// As [`complete`](Self::complete).
-    pub async fn heartbeat<T: PayloadValue>(&self, progress: &T) -> Result<AsyncActivityHeartbeat, AsyncActivityError> {
+    pub async fn heartbeat<T: Serialize + 'static>(
+        &self,
+        progress: &T,
+    ) -> Result<AsyncActivityHeartbeat, AsyncActivityError> {
         let details = one(to_payload(progress)?);
         let (identity, namespace) = self.who();
         let answered = match self.attempt.clone() {

@@ -1,12 +1,12 @@
 //! Headers of what a client sends: values that travel beside the arguments, for whoever looks at them.
 
 use abide_protos::temporal::api::common::v1::Header;
+use serde::Serialize;
 
 use crate::converter::{PayloadError, to_payload};
-use crate::definition::PayloadValue;
 
 /// Adds one, or replaces the one of that name.
-pub(super) fn set_header<T: PayloadValue>(
+pub(super) fn set_header<T: Serialize + 'static>(
     header: &mut Option<Header>,
     key: impl Into<String>,
     value: &T,

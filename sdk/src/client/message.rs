@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use abide_protos::temporal::api::common::v1::{Header, Payloads, WorkflowExecution};
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::workflowservice::v1::{QueryWorkflowRequest, SignalWorkflowExecutionRequest};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::connection::Connection;
@@ -13,7 +14,7 @@ use super::header::set_header;
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadWriter, read_first};
-use crate::definition::{Arguments, PayloadValue, QueryDefinition, SignalDefinition};
+use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
 
 /// A signal about to be sent: `.await` it.
 #[must_use = "the signal is sent when this is awaited"]
@@ -38,7 +39,7 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
     }
 
     /// Gives the signal a header, which its handler [can read](crate::WorkflowContext::message_header).
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);
         }
@@ -96,7 +97,7 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
     }
 
     /// Gives the query a header, which its handler [can read](crate::WorkflowContext::message_header).
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);
         }

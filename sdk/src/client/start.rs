@@ -12,6 +12,7 @@ use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use abide_protos::temporal::api::workflowservice::v1::{
     SignalWithStartWorkflowExecutionRequest, StartWorkflowExecutionRequest, StartWorkflowExecutionResponse,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::connection::Connection;
@@ -25,7 +26,7 @@ use super::result::WorkflowFailedError;
 use super::rpc_error::RpcError;
 use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
-use crate::definition::{PayloadValue, SignalDefinition, UpdateDefinition, WorkflowDefinition};
+use crate::definition::{SignalDefinition, UpdateDefinition, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::{Priority, RetryPolicy, VersioningOverride};
@@ -141,7 +142,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
     }
 
     /// Adds a value that [`describe`](WorkflowHandle::describe) and lists show.
-    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         match to_payload(value) {
             Ok(payload) => {
                 self.request.memo.get_or_insert_with(Memo::default).fields.insert(key.into(), payload);
@@ -160,7 +161,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
 
     /// Gives the workflow a header, which its [info](crate::workflow::WorkflowInfo::header) shows. With
     /// [`with_signal`](Self::with_signal) the signal has it as well.
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.request.header, key, value) {
             self.unwritable = Some(error);
         }

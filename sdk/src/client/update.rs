@@ -14,6 +14,7 @@ use abide_protos::temporal::api::update::v1::{Input, Meta, Outcome, Request, Upd
 use abide_protos::temporal::api::workflowservice::v1::{
     PollWorkflowExecutionUpdateRequest, UpdateWorkflowExecutionRequest,
 };
+use serde::Serialize;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ use super::rpc::Rpc;
 use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
-use crate::definition::{PayloadValue, UpdateDefinition};
+use crate::definition::UpdateDefinition;
 
 /// An update that gives a handle once the workflow has accepted it: what
 /// [`start_update`](super::WorkflowHandle::start_update) makes.
@@ -72,7 +73,7 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
 
     /// Gives the update a header, which its handler and its validator
     /// [can read](crate::WorkflowContext::message_header).
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);
         }
@@ -198,7 +199,8 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
     }
 
     fn read(&self, result: Option<&Payloads>) -> Result<U::Output, UpdateError> {
-        Ok(read_first(result).map_err(|error| error.of(format_args!("the result of update `{}`", self.update.name())))?)
+        Ok(read_first(result)
+            .map_err(|error| error.of(format_args!("the result of update `{}`", self.update.name())))?)
     }
 
     async fn poll(&self) -> Result<Outcome, RpcError> {

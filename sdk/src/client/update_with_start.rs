@@ -14,6 +14,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
     ExecuteMultiOperationRequest, ExecuteMultiOperationResponse, StartWorkflowExecutionRequest,
     StartWorkflowExecutionResponse, UpdateWorkflowExecutionRequest, UpdateWorkflowExecutionResponse,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::connection::Connection;
@@ -24,7 +25,7 @@ use super::rpc_error::RpcError;
 use super::start::{ClientFuture, StartWorkflow, UntilStarted};
 use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
 use crate::converter::PayloadError;
-use crate::definition::{PayloadValue, UpdateDefinition, WorkflowDefinition};
+use crate::definition::{UpdateDefinition, WorkflowDefinition};
 
 /// A workflow about to be started with an update: `.await` it for handles of both.
 ///
@@ -55,7 +56,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
 
     /// Gives the update a header, which its handler and its validator
     /// [can read](crate::WorkflowContext::message_header). That of the start is [another](StartWorkflow::header).
-    pub fn update_header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn update_header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.update_header, key, value) {
             self.input = Err(error);
         }

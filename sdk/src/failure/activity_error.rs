@@ -5,6 +5,7 @@ use std::fmt;
 
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use serde::Serialize;
 
 use super::encode::application_failure;
 use super::into_failure::{IntoFailure, type_name_of};
@@ -12,7 +13,6 @@ use super::offer::offered;
 use super::operation::Cancelled;
 use super::recorded::Failure;
 use crate::converter::{PayloadError, to_payload};
-use crate::definition::PayloadValue;
 
 /// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
 ///
@@ -43,7 +43,7 @@ impl ActivityError {
     ///
     /// # Errors
     /// When serde refuses the detail.
-    pub fn cancelled_with<T: PayloadValue>(detail: &T) -> Result<Self, PayloadError> {
+    pub fn cancelled_with<T: Serialize + 'static>(detail: &T) -> Result<Self, PayloadError> {
         Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
     }
 

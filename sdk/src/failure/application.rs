@@ -8,11 +8,11 @@ use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::ApplicationErrorCategory;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto};
+use serde::Serialize;
 
 use super::SOURCE;
 use super::offer::offer;
 use crate::converter::{PayloadError, to_payload};
-use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 
 /// A failure made by application code (Temporal's `ApplicationFailure`).
@@ -73,9 +73,15 @@ impl ApplicationFailure {
 
     /// Appends a detail that callers can read with [`Failure::detail`](crate::Failure::detail).
     ///
+    /// ```
+    /// # fn hint() -> Result<abide::ApplicationFailure, abide::PayloadError> {
+    /// abide::ApplicationFailure::new("card declined").detail(&"ask for another card")
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When serde refuses the value.
-    pub fn detail<T: PayloadValue>(mut self, value: &T) -> Result<Self, PayloadError> {
+    pub fn detail<T: Serialize + 'static>(mut self, value: &T) -> Result<Self, PayloadError> {
         self.details.push(to_payload(value)?);
         Ok(self)
     }

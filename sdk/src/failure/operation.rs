@@ -5,13 +5,13 @@ use std::fmt;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use serde::Serialize;
 
 use super::SOURCE;
 use super::offer::offer;
 use super::recorded::{Failure, RetryState, TimeoutType};
 use super::temporal_failure::TemporalFailure;
 use crate::converter::{PayloadError, to_payload};
-use crate::definition::PayloadValue;
 
 /// An operation was cancelled: by a request to cancel the workflow, by its scope, or by its own handle.
 #[derive(Clone, PartialEq)]
@@ -39,14 +39,14 @@ impl Cancelled {
     /// # use abide::prelude::*;
     /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     /// if let Err(cancelled) = ctx.timer(hours(1)).await {
-    ///     return Err(cancelled.detail(&"3 of 10 parcels were sent".to_string())?.into());
+    ///     return Err(cancelled.detail(&"3 of 10 parcels were sent")?.into());
     /// }
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// When serde refuses the value.
-    pub fn detail<T: PayloadValue>(mut self, detail: &T) -> Result<Self, PayloadError> {
+    pub fn detail<T: Serialize + 'static>(mut self, detail: &T) -> Result<Self, PayloadError> {
         self.details.push(to_payload(detail)?);
         Ok(self)
     }

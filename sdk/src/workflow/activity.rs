@@ -16,6 +16,7 @@ use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+use serde::Serialize;
 
 use super::activity_options::{
     ActivityCancellationType, ActivityOptions, HasTimeout, NoTimeout, activity_options, activity_timeouts,
@@ -114,7 +115,7 @@ macro_rules! call_options {
         /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. A value that cannot be
         /// written fails the workflow task.
         #[track_caller]
-        pub fn header<T: PayloadValue>(mut $this, key: impl Into<String>, value: &T) -> Self {
+        pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
             let (request, key) = ($call.request(), key.into());
             if let Err(error) = request.headers.set(key.as_str(), value) {
                 let name = request.definition.name();
@@ -289,16 +290,14 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
             }
         };
         match outcome {
-            Outcome::Completed(payload) => {
-                match read_one(payload.as_ref()) {
-                    Ok(value) => Poll::Ready(Ok(value)),
-                    Err(error) => {
-                        let text = format!("the result of activity {} cannot be read: {error}", self.activity_type);
-                        self.shared.fail_task(text, self.location);
-                        Poll::Pending
-                    }
+            Outcome::Completed(payload) => match read_one(payload.as_ref()) {
+                Ok(value) => Poll::Ready(Ok(value)),
+                Err(error) => {
+                    let text = format!("the result of activity {} cannot be read: {error}", self.activity_type);
+                    self.shared.fail_task(text, self.location);
+                    Poll::Pending
                 }
-            }
+            },
             Outcome::Failed(failure) => {
                 Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure))))
             }

@@ -160,13 +160,7 @@ impl CancelWaiters {
         self.waiting.len()
     }
 
-    fn wait(
-        &mut self,
-        id: &mut Option<u64>,
-        scope: &Rc<Scope>,
-        waker: &Waker,
-        location: &'static Location<'static>,
-    ) {
+    fn wait(&mut self, id: &mut Option<u64>, scope: &Rc<Scope>, waker: &Waker, location: &'static Location<'static>) {
         let known = id.and_then(|id| self.waiting.iter_mut().find(|one| one.id == id));
         match known {
             Some(one) => one.waker.clone_from(waker),

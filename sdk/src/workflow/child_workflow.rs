@@ -17,6 +17,7 @@ use abide_protos::temporal::api::failure::v1::{
     CanceledFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto,
 };
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+use serde::Serialize;
 
 use super::child_workflow_options::{
     ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy, child_workflow_options,
@@ -158,7 +159,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     }
 
     /// Adds a value that descriptions and lists of workflows show.
-    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Some(payload) = self.written(value) {
             self.request().memo.get_or_insert_default().fields.insert(key.into(), payload);
         }
@@ -166,7 +167,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     }
 
     /// Gives the child a header, which its [info](super::WorkflowInfo::header) shows.
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = self.request().headers.set(key, value) {
             self.request().unwritable = Some(error);
         }
@@ -214,7 +215,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
 
     /// Also on replay: what is prepared there may be started later, when it is live. An error waits for the child's
     /// start.
-    fn written<T: PayloadValue>(&mut self, value: &T) -> Option<Payload> {
+    fn written<T: Serialize + 'static>(&mut self, value: &T) -> Option<Payload> {
         to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
     }
 

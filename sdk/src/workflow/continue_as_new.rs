@@ -6,10 +6,11 @@ use abide_protos::temporal::api::command::v1::ContinueAsNewWorkflowExecutionComm
 use abide_protos::temporal::api::common::v1::{Header, WorkflowType};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
+use serde::Serialize;
 
 use super::context::WorkflowContext;
 use crate::converter::{PayloadWriter, to_payload};
-use crate::definition::{Arguments, PayloadValue, Workflow, WorkflowDefinition};
+use crate::definition::{Arguments, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::WorkflowError;
 use crate::retry_policy::RetryPolicy;
@@ -99,7 +100,7 @@ impl ContinueAsNew {
 
     /// Sets a memo field of the next run, beside those of this run. A value that cannot be written fails the workflow
     /// task.
-    pub fn memo<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         let key = key.into();
         match to_payload(value) {
             Ok(payload) => {
@@ -137,7 +138,7 @@ impl ContinueAsNew {
 
     /// Gives the next run a header, which its [info](super::WorkflowInfo::header) shows. A value that cannot be
     /// written fails the workflow task.
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         let key = key.into();
         match to_payload(value) {
             Ok(payload) => self.change(|attributes| {

@@ -13,6 +13,7 @@ use abide_protos::temporal::api::command::v1::{
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use serde::Serialize;
 
 use super::context::WorkflowContext;
 use super::header::Headers;
@@ -20,7 +21,7 @@ use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
 use crate::converter::{PayloadError, PayloadWriter};
-use crate::definition::{PayloadValue, SignalDefinition};
+use crate::definition::SignalDefinition;
 use crate::failure::ExternalWorkflowFailure;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -166,7 +167,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
     }
 
     /// Gives the signal a header, which its handler [can read](WorkflowContext::message_header).
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = self.headers.set(key, value) {
             self.unwritable = Some(error);
         }

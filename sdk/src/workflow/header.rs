@@ -1,9 +1,9 @@
 //! Headers of what a workflow begins: values that travel beside the arguments, for whoever looks at them.
 
 use abide_protos::temporal::api::common::v1::Header;
+use serde::Serialize;
 
 use crate::converter::{PayloadError, to_payload};
-use crate::definition::PayloadValue;
 
 /// The headers of one call; most have none.
 #[derive(Debug, Default)]
@@ -11,7 +11,11 @@ pub(super) struct Headers(Option<Box<Header>>);
 
 impl Headers {
     /// Adds one, or replaces the one of that name.
-    pub(super) fn set<T: PayloadValue>(&mut self, key: impl Into<String>, value: &T) -> Result<(), PayloadError> {
+    pub(super) fn set<T: Serialize + 'static>(
+        &mut self,
+        key: impl Into<String>,
+        value: &T,
+    ) -> Result<(), PayloadError> {
         // Also on replay: what is prepared there may be sent later, when it is live.
         let payload = to_payload(value)?;
         self.0.get_or_insert_default().fields.insert(key.into(), payload);

@@ -12,6 +12,7 @@ use abide_protos::temporal::api::common::v1::{ActivityType, Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+use serde::Serialize;
 
 use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
 use super::cancellation::Scope;
@@ -25,7 +26,7 @@ use super::operation::{OperationFuture, tell_reason};
 use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, read_one};
-use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
+use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::ActivityFailure;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
@@ -109,7 +110,7 @@ macro_rules! call_options {
         /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows; the history does not hold it.
         /// A value that cannot be written fails the workflow task.
         #[track_caller]
-        pub fn header<T: PayloadValue>(mut $this, key: impl Into<String>, value: &T) -> Self {
+        pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
             let (request, key) = ($call.request(), key.into());
             if let Err(error) = request.headers.set(key.as_str(), value) {
                 let name = request.definition.name();

@@ -282,18 +282,15 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::task::ready!(self.state.poll(cx)) {
-            Outcome::Completed(payload) => {
-                match read_one(payload.as_ref()) {
-                    Ok(value) => Poll::Ready(Ok(value)),
-                    Err(error) => {
-                        let (service, operation) = (&self.service, &self.operation);
-                        let text =
-                            format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
-                        self.shared.fail_task(text, self.location);
-                        Poll::Pending
-                    }
+            Outcome::Completed(payload) => match read_one(payload.as_ref()) {
+                Ok(value) => Poll::Ready(Ok(value)),
+                Err(error) => {
+                    let (service, operation) = (&self.service, &self.operation);
+                    let text = format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
+                    self.shared.fail_task(text, self.location);
+                    Poll::Pending
                 }
-            }
+            },
             Outcome::Failed(failure) => {
                 let failure = self.shared.data_converter.read_failure(*failure);
                 Poll::Ready(Err(NexusOperationFailure::from_proto(failure)))

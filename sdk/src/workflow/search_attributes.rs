@@ -9,6 +9,7 @@ use abide_protos::temporal::api::command::v1::{
     ModifyWorkflowPropertiesCommandAttributes, UpsertWorkflowSearchAttributesCommandAttributes,
 };
 use abide_protos::temporal::api::common::v1::{Memo, SearchAttributes as SearchAttributesProto};
+use serde::Serialize;
 
 use super::context::WorkflowContext;
 use crate::converter::{PayloadError, from_payload, to_payload};
@@ -46,7 +47,7 @@ impl MemoUpdate {
     }
 
     /// Sets a field. A value that cannot be written fails the workflow task.
-    pub fn set<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Self {
+    pub fn set<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         let key = key.into();
         match to_payload(value) {
             Ok(payload) => drop(self.fields.fields.insert(key, payload)),
