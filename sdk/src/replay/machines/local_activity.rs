@@ -552,6 +552,8 @@ impl StateMachines {
             machine.marker_event_id = NonZeroI64::new(marker.event_id);
         } else {
             let identity = marker.data.identity().into_owned();
+            // The outcome is another one's, and of another type maybe: nobody gets it. The marker's turn tells why.
+            machine.operation = None;
             self.local_activities.misnamed.push((marker.event_id, identity));
         }
         self.local_activity_step(key, input, Some(Ended::recorded(marker)));

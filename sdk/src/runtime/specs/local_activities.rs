@@ -661,6 +661,12 @@ fn another_type_or_number_is_nondeterminism() {
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
+    // Not even where the other one's result cannot be read.
+    check_recorded(
+        workflow,
+        &after_first_task(&format!("5 MarkerRecorded local_activity=1 activity=shout index=1 result=7\n{end}")),
+        expect![[""]],
+    );
     check_recorded(
         workflow,
         &after_first_task(&format!("5 MarkerRecorded local_activity=2 activity=echo index=1 result=\"hi\"\n{end}")),
