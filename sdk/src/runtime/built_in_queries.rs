@@ -18,6 +18,10 @@ const METADATA: &str = "__temporal_workflow_metadata";
 /// What the workflow waits for, with the statements that began it.
 const STACK_TRACE: &str = "__stack_trace";
 
+/// Said where the code of a run that goes on waits for nothing that Abide knows.
+const UNKNOWN: &str = "a future that is not Abide's (a channel, a lock that nobody gives back, `pending()`): no event of \
+                       the workflow's history wakes it\n    at a statement that only its own code knows\n";
+
 /// `temporal.api.sdk.v1.WorkflowMetadata` in protobuf's JSON form.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +91,7 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
     }
 }
 
-/// One line for each operation and condition that somebody waits for, in the order of their beginning.
+/// One line for each operation, condition and cancellation that somebody waits for, in the order of their beginning.
 ///
 /// Rust keeps no stack of a suspended future: the statements that began what is waited for are what can be told.
 fn stack_trace(shared: &Shared) -> String {
@@ -96,12 +100,12 @@ fn stack_trace(shared: &Shared) -> String {
         let _ = writeln!(text, "{what}\n    at {location}");
     }
     if text.is_empty() {
-        text.push_str("nothing is waited for\n");
+        text.push_str(if shared.has_ended.get() { "nothing: the workflow has ended\n" } else { UNKNOWN });
     }
     text
 }
 
-/// What the code waits for: operations in the order of their beginning, then conditions.
+/// What the code waits for: operations in the order of their beginning, then conditions, then cancellations.
 pub(super) fn waits_for(shared: &Shared) -> Vec<(String, &'static Location<'static>)> {
     let core = shared.core.borrow();
     let mut operations: Vec<_> = core
@@ -112,5 +116,7 @@ pub(super) fn waits_for(shared: &Shared) -> Vec<(String, &'static Location<'stat
         .collect();
     operations.sort_unstable_by_key(|(number, _)| *number);
     let operations = operations.into_iter().map(|(_, operation)| operation);
-    operations.chain(core.conditions.locations().map(|location| ("condition".to_string(), location))).collect()
+    let conditions = core.conditions.locations().map(|location| ("condition".to_string(), location));
+    let cancellations = core.cancel_waiters.locations().map(|location| ("cancellation".to_string(), location));
+    operations.chain(conditions).chain(cancellations).collect()
 }

@@ -17,7 +17,7 @@ use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::shared::Shared;
-use crate::converter::{PayloadError, read_one, to_payload};
+use crate::converter::{read_one, to_payload};
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;

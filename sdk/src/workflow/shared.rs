@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     /// What people who look at the workflow are told about its state.
     pub(crate) current_details: RefCell<Box<str>>,
     torn_down: Cell<bool>,
+    /// The main routine has returned, or a handler has ended the run.
+    pub(crate) has_ended: Cell<bool>,
     /// The workflow's struct; whoever runs it owns it.
     instance: OnceCell<Weak<dyn Any>>,
 }
@@ -113,6 +115,7 @@ impl Shared {
             random: RefCell::default(),
             current_details: RefCell::default(),
             torn_down: Cell::new(false),
+            has_ended: Cell::new(false),
             instance: OnceCell::new(),
         })
     }

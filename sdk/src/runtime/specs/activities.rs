@@ -259,7 +259,7 @@ fn an_activity_that_ends_as_cancelled_by_itself_yields_a_cancellation() {
            8 WorkflowTaskScheduled
            9 WorkflowTaskStarted"#,
         expect![[
-            r#"CompleteWorkflowExecution result="activity charge (id 1): Activity cancelled: Activity cancelled; retry state CancelRequested; cause Some(\"Activity cancelled\"); type None; timeout None; cancelled true""#
+            r#"CompleteWorkflowExecution result="activity charge (id 1): Activity cancelled; retry state CancelRequested; cause Some(\"Activity cancelled\"); type None; timeout None; cancelled true""#
         ]],
     );
 }

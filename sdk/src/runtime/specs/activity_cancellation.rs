@@ -64,7 +64,7 @@ fn try_cancel_asks_and_yields_at_once() {
         FIRED,
         expect![[r#"
         RequestCancelActivityTask scheduled=5
-        CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: Activity cancelled; cancelled true""#]],
+        CompleteWorkflowExecution result="activity work (id 1): Activity cancelled; cancelled true""#]],
     );
 }
 
@@ -75,7 +75,7 @@ fn try_cancel_of_a_started_activity_asks_and_yields_at_once() {
         FIRED_STARTED,
         expect![[r#"
         RequestCancelActivityTask scheduled=5
-        CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: Activity cancelled; cancelled true""#]],
+        CompleteWorkflowExecution result="activity work (id 1): Activity cancelled; cancelled true""#]],
     );
 }
 
@@ -93,9 +93,7 @@ fn abandon_asks_nobody_and_yields_at_once() {
     check_cancelled_after_timer(
         Type::Abandon,
         FIRED_STARTED,
-        expect![[
-            r#"CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: Activity cancelled; cancelled true""#
-        ]],
+        expect![[r#"CompleteWorkflowExecution result="activity work (id 1): Activity cancelled; cancelled true""#]],
     );
 }
 
@@ -117,9 +115,7 @@ fn waiting_ends_with_whatever_the_activity_ended_with() {
         ),
         (
             "ActivityTaskCanceled details=1",
-            expect![[
-                r#"CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: Activity cancelled; cancelled true""#
-            ]],
+            expect![[r#"CompleteWorkflowExecution result="activity work (id 1): Activity cancelled; cancelled true""#]],
         ),
     ] {
         check_cancelled_after_timer(

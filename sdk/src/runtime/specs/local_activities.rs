@@ -430,7 +430,9 @@ fn a_cancelled_local_activity_tells_the_reason() {
             Ok(format!("{begun} | {late}"))
         },
         FIRST_TASK,
-        expect![[""]],
+        expect![[r#"
+            RecordMarker name=core_local_activity details.data={"seq":1,"attempt":0,"activity_id":"1","activity_type":"echo","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1} message="Activity cancelled" cancelled=true
+            CompleteWorkflowExecution result="activity echo (id 1): Local activity cancelled: enough | activity echo (id 2): Local activity cancelled: enough""#]],
     );
 }
 
@@ -665,7 +667,12 @@ fn another_type_or_number_is_nondeterminism() {
     check_recorded(
         workflow,
         &after_first_task(&format!("5 MarkerRecorded local_activity=1 activity=shout index=1 result=7\n{end}")),
-        expect![[""]],
+        expect![[r#"
+            Fail NonDeterministicError LocalActivityMarker: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 5 MarkerRecorded: local_activity=1 type=shout id=1
+              code now: local_activity=1 type=echo id=1
+              at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
+              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
     check_recorded(
         workflow,

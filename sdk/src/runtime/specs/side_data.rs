@@ -315,6 +315,22 @@ fn the_stack_trace_query_tells_what_is_waited_for_and_which_statements_began_it(
 }
 
 #[test]
+fn the_stack_trace_query_tells_of_cancellations_and_of_what_it_does_not_know() {
+    let stack = |run: &mut WorkflowRun| {
+        let query = WorkflowQuery { query_type: "__stack_trace".into(), ..Default::default() };
+        let task = WorkflowTask { queries: vec![("q".into(), query)], ..task(&parse_history(FIRST_TASK).unwrap()) };
+        let Output::Complete(completion) = run.handle(Input::WorkflowTask(Box::new(task))) else { panic!() };
+        payload_text(&completion.query_results["q"].answer.as_ref().unwrap().payloads[0], 2000)
+    };
+    let cancelled = stack(&mut run_of(|ctx| async move { Ok(ctx.cancelled().await.to_string()) }));
+    assert!(cancelled.starts_with("\"cancellation\\n    at "), "{cancelled}");
+    let foreign = stack(&mut run_of(|_| async move { Ok(std::future::pending::<()>().await) }));
+    assert!(foreign.starts_with("\"a future that is not Abide's"), "{foreign}");
+    let ended = stack(&mut run_of(|_| async move { Ok(()) }));
+    assert_eq!(ended, "\"nothing: the workflow has ended\\n\"");
+}
+
+#[test]
 fn a_query_draws_no_numbers_and_tells_no_details() {
     let answer = ask(FIRST_TASK, "draws");
     assert!(answer.contains("a random number in a query handler"), "{answer}");
