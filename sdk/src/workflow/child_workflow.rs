@@ -57,8 +57,11 @@ pub struct ChildWorkflowStart<W: WorkflowDefinition> {
     workflow: PhantomData<fn() -> W>,
 }
 
-/// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child, unless the
-/// workflow returns with it and the child's [`ParentClosePolicy`] is to go on.
+/// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child.
+///
+/// A child with [`ParentClosePolicy::Abandon`] is not cancelled by a handle that is dropped after the workflow's last
+/// await: it goes on when the workflow returns, wherever behind that await the handle went, in a block of its own or as
+/// the loser of a [`select!`](crate::select) too. To end such a child, cancel it and await what comes of it.
 #[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
 pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
     running: Running,
@@ -261,8 +264,8 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
 
     /// Lets the child start and go on without anyone waiting for it.
     ///
-    /// If this workflow returns before its next await, the child is never started: to leave a child behind, await its
-    /// start before you return.
+    /// If this workflow returns before its next await, the child is never started, whatever its [`ParentClosePolicy`] is:
+    /// to leave a child behind, await its start before you return (`call.start().await?.detach()`).
     pub fn detach(mut self) {
         if let Some(running) = self.running.take() {
             running.detach();

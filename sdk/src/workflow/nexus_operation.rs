@@ -214,7 +214,8 @@ impl<O> NexusOperationStart<O> {
             || self.handle.as_ref().is_none_or(NexusOperationHandle::is_done)
     }
 
-    /// Lets the operation start and go on without anyone waiting for it.
+    /// Lets the operation start and go on without anyone waiting for it. One that goes out with the answer that ends the
+    /// workflow may never start: await the start before you return.
     pub fn detach(mut self) {
         if let Some(handle) = self.handle.take() {
             handle.detach();

@@ -10,7 +10,9 @@
 /// did: they must not be used in workflow code.)
 ///
 /// The losing futures are dropped before the branch runs, which cancels what they stand for: a timer, an activity. To
-/// keep one going, make it before and pass `&mut` of it (pinned, if it is not `Unpin`; Abide's own futures are).
+/// keep one going, make it before and pass `&mut` of it (pinned, if it is not `Unpin`; Abide's own futures are). A child
+/// whose policy is `Abandon` goes on all the same if the workflow returns before its next await: see
+/// [`ChildWorkflowHandle`](crate::workflow::ChildWorkflowHandle).
 ///
 /// A pattern must match whatever its future yields. Branches are separated by commas; after a block the comma may be
 /// left out. Anything that can be awaited can stand on the right of `=`. Inside a branch `?`, `.await`, `return` and
