@@ -58,6 +58,11 @@ impl ActivityCancellation {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).reason
     }
 
+    pub(super) fn wakes(&self, waker: &Waker) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.wakers.iter().any(|known| known.will_wake(waker))
+    }
+
     /// Waits until it is asked for.
     pub async fn cancelled(&self) -> ActivityCancelReason {
         poll_fn(|cx| {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Waker;
 
 use abide_protos::temporal::api::common::v1::Payload;
 use serde::Serialize;
@@ -112,6 +113,34 @@ impl ActivityContext {
     /// ```
     pub async fn cancelled(&self) -> ActivityCancelReason {
         self.inner.cancellation.cancelled().await
+    }
+
+    /// This context, with somebody who hears of each heartbeat as it is made: test environments, which have to know of
+    /// those of code that does not let them be delivered.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn heard_by(&self, hears: impl Fn() + Send + Sync + 'static) -> Self {
+        let outbound = Box::new(Heard { hears, to: self.clone() });
+        let Inner { info, heartbeat_details, cancellation, .. } = &*self.inner;
+        Self::with_heartbeat_details(info.clone(), heartbeat_details.clone(), cancellation.clone(), outbound)
+    }
+
+    /// Whether that waker is woken when the attempt should stop: test environments ask what the code waits for.
+    #[doc(hidden)]
+    pub fn cancellation_wakes(&self, waker: &Waker) -> bool {
+        self.inner.cancellation.wakes(waker)
+    }
+}
+
+struct Heard<F> {
+    hears: F,
+    to: ActivityContext,
+}
+
+impl<F: Fn() + Send + Sync> ActivityOutbound for Heard<F> {
+    fn heartbeat(&self, details: Vec<Payload>) {
+        (self.hears)();
+        self.to.inner.outbound.heartbeat(details);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The test environment: a server, a client and workers in the process of a test, on a clock that skips.
 
 mod activity;
+mod blocked;
 mod explained;
 mod mock;
 mod moment;
@@ -190,7 +191,7 @@ impl TestWorkflowEnvironment {
     /// which workflow, the line of its code, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
         let host = self.server.host();
-        let (_test, _promise) = (host.begin_test(), worker.promise());
+        let (_test, _promise, _watch) = (host.begin_test(), worker.promise(), blocked::watch(host));
         let (worker, replayer, over) = worker.build();
         let awaited = async {
             let output = self.until_it_fails(future.into_future()).await;

@@ -10,7 +10,7 @@ use abide::{ActivityContext, ActivityError, ApplicationFailure};
 use abide_protos::temporal::api::common::v1::Payload;
 use tokio::sync::watch;
 
-use crate::server::attempts::Attributed;
+use crate::server::attempts::{Attributed, Counting};
 use crate::server::host::Host;
 
 /// The names of the activities that a worker has.
@@ -73,9 +73,8 @@ struct WatchedActivity {
 
 impl RegisteredActivity for WatchedActivity {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
-        let info = ctx.info().clone();
-        let code = self.activity.run(ctx, input);
-        Box::pin(Attributed::new(Arc::clone(&self.host), &info, code))
+        let code = |ctx: ActivityContext| Counting::new(ctx.clone(), self.activity.run(ctx, input));
+        Box::pin(Attributed::new(Arc::clone(&self.host), ctx, code))
     }
 }
 
@@ -87,7 +86,8 @@ struct EndingActivity {
 
 impl RegisteredActivity for EndingActivity {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
-        let mut code = self.activity.run(ctx.clone(), input);
+        // Its own wait for the end of the test is none of the code's.
+        let mut code = Counting::new(ctx.clone(), self.activity.run(ctx.clone(), input));
         let over = self.over.clone();
         Box::pin(async move {
             tokio::select! {

@@ -3,17 +3,20 @@
 //!
 //! A task that an attempt spawns makes requests too, and nothing in tokio tells whose task it is. It is taken for the
 //! attempt's if it came here for the first time after the attempt began, which must have spawned something.
+//!
+//! Who waits for nothing but its cancellation is known by its waker: nobody else has kept it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
 
+use abide::ActivityContext;
 use abide::activity::ActivityInfo;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -30,10 +33,15 @@ const WORKFLOW_GOES_ON: Duration = Duration::from_millis(50);
 
 thread_local! {
     static CURRENT: Cell<Option<AttemptId>> = const { Cell::new(None) };
+    /// The code that was polled last waits for nothing but its cancellation, until this says that it was woken.
+    static IDLE: RefCell<Option<Woken>> = const { RefCell::new(None) };
 }
 
 /// No two attempts of a process share an id, of whatever server they are.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Whether a waker was used.
+type Woken = Arc<AtomicBool>;
 
 /// The name of an attempt that runs in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,9 +68,13 @@ struct Attempt {
     activity_id: String,
     attempt: i32,
     is_local: bool,
+    activity_type: String,
+    workflow_id: String,
     began: Moment,
     /// Since when its code waits for something.
     waits_since: Option<Time>,
+    /// It waits for nothing but its cancellation, until this says that it was woken.
+    idle: Option<Woken>,
     /// Its code has spawned a task.
     has_spawned: bool,
     /// The thread of a runtime without other threads.
@@ -70,6 +82,14 @@ struct Attempt {
 }
 
 impl Attempt {
+    fn name(&self) -> (String, String, i32) {
+        (self.run_id.clone(), self.activity_id.clone(), self.attempt)
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.is_local && self.idle.as_ref().is_some_and(|woken| !woken.load(Ordering::Acquire))
+    }
+
     /// Whether that task or thread may be one that it has spawned.
     fn may_have_spawned(&self, other: &Other) -> bool {
         let elsewhere = self.only_thread.is_some_and(|thread| thread != other.thread);
@@ -86,10 +106,11 @@ impl Attempt {
 }
 
 /// What is known of a poll of an attempt's code when it is over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Polled {
     has_spawned: bool,
     only_thread: Option<ThreadId>,
+    idle: Option<Woken>,
 }
 
 impl Attempts {
@@ -100,8 +121,11 @@ impl Attempts {
             activity_id: info.activity_id.clone(),
             attempt: i32::try_from(info.attempt).unwrap_or(i32::MAX),
             is_local: info.is_local,
+            activity_type: info.activity_type.clone(),
+            workflow_id: info.workflow_id.clone(),
             began,
             waits_since: None,
+            idle: None,
             has_spawned: false,
             only_thread: None,
         };
@@ -112,10 +136,12 @@ impl Attempts {
     /// The code of an attempt runs, or has run and waits.
     pub(crate) fn polled(&mut self, id: AttemptId, over: Option<Polled>, wall: Time) {
         let Some(attempt) = self.running.get_mut(&id) else { return };
-        attempt.waits_since = over.map(|_| wall);
+        attempt.waits_since = over.as_ref().map(|_| wall);
+        attempt.idle = None;
         if let Some(polled) = over {
             attempt.has_spawned |= polled.has_spawned;
             attempt.only_thread = polled.only_thread;
+            attempt.idle = polled.idle;
         }
     }
 
@@ -172,12 +198,14 @@ impl Attempts {
     pub(crate) fn waiting(&self, waiters: &BTreeSet<AttemptId>, wall: Time) -> Waiting {
         let mut waiting = Waiting::default();
         for (id, attempt) in &self.running {
+            if attempt.is_idle() {
+                waiting.for_cancellation.insert(attempt.name());
+            }
             if !waiters.contains(id) {
                 continue;
             }
             if !attempt.is_local {
-                let name = (attempt.run_id.clone(), attempt.activity_id.clone(), attempt.attempt);
-                waiting.activities.insert(name);
+                waiting.activities.insert(attempt.name());
             } else if self.has_local(&attempt.run_id, wall)
                 && self.local_of(&attempt.run_id).all(|id| waiters.contains(&id))
             {
@@ -185,6 +213,21 @@ impl Attempts {
             }
         }
         waiting
+    }
+
+    /// An attempt by run id, activity id and attempt, unless it is a local one.
+    pub(crate) fn name_of(&self, id: AttemptId) -> Option<(String, String, i32)> {
+        self.running.get(&id).filter(|attempt| !attempt.is_local).map(Attempt::name)
+    }
+
+    /// The attempts whose code runs at this moment, on whatever thread.
+    pub(crate) fn running_now(&self) -> Vec<String> {
+        let running = self.running.values().filter(|attempt| attempt.waits_since.is_none());
+        running
+            .map(|Attempt { activity_type, activity_id, workflow_id, .. }| {
+                format!("activity `{activity_type}` (id {activity_id}) of workflow `{workflow_id}`")
+            })
+            .collect()
     }
 
     fn local_of(&self, run_id: &str) -> impl Iterator<Item = AttemptId> {
@@ -201,8 +244,11 @@ pub(crate) struct Attributed<F> {
 }
 
 impl<F> Attributed<F> {
-    pub(crate) fn new(host: Arc<Host>, info: &ActivityInfo, code: F) -> Self {
-        let id = host.begin_attempt(info);
+    /// `code` makes the attempt's code from the context that it is to use.
+    pub(crate) fn new(host: Arc<Host>, context: ActivityContext, code: impl FnOnce(ActivityContext) -> F) -> Self {
+        let id = host.begin_attempt(context.info());
+        let hears = Arc::clone(&host);
+        let code = code(context.heard_by(move || hears.hear_heartbeat(id)));
         Self { host, id, code }
     }
 }
@@ -213,10 +259,67 @@ impl<F: Future + Unpin> Future for Attributed<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let _entered = Entered(CURRENT.replace(Some(self.id)));
         self.host.attempt_polled(self.id, None);
+        IDLE.take();
         let before = Tasks::alive();
         let polled = Pin::new(&mut self.code).poll(context);
         self.host.attempt_polled(self.id, Some(before.polled()));
         polled
+    }
+}
+
+/// An attempt's code, of which it is seen whether it waits for anything but its cancellation.
+pub(crate) struct Counting<F> {
+    context: ActivityContext,
+    code: F,
+    waker: Option<Arc<Counted>>,
+}
+
+impl<F> Counting<F> {
+    pub(crate) fn new(context: ActivityContext, code: F) -> Self {
+        Self { context, code, waker: None }
+    }
+
+    fn waker(&mut self, context: &Context<'_>) -> Arc<Counted> {
+        if let Some(waker) = self.waker.as_ref().filter(|waker| waker.to.will_wake(context.waker())) {
+            return Arc::clone(waker);
+        }
+        let waker = Arc::new(Counted { to: context.waker().clone(), woken: Woken::default() });
+        self.waker = Some(Arc::clone(&waker));
+        waker
+    }
+}
+
+impl<F: Future + Unpin> Future for Counting<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let counted = self.waker(context);
+        counted.woken.store(false, Ordering::Release);
+        let waker = Waker::from(Arc::clone(&counted));
+        let polled = Pin::new(&mut self.code).poll(&mut Context::from_waker(&waker));
+        // This function has two and the future has one: the fourth is kept by the only one who will wake the code.
+        let kept_once = Arc::strong_count(&counted) == 4;
+        if polled.is_pending() && kept_once && self.context.cancellation_wakes(&waker) {
+            IDLE.replace(Some(Arc::clone(&counted.woken)));
+        }
+        polled
+    }
+}
+
+/// A waker of which it is known how often it is kept.
+struct Counted {
+    to: Waker,
+    woken: Woken,
+}
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.to.wake_by_ref();
     }
 }
 
@@ -237,7 +340,7 @@ impl Tasks {
     /// What has become of them while code was polled.
     fn polled(self) -> Polled {
         let now = Self::alive();
-        Polled { has_spawned: now.alive > self.alive, only_thread: self.only_thread }
+        Polled { has_spawned: now.alive > self.alive, only_thread: self.only_thread, idle: IDLE.take() }
     }
 }
 
@@ -278,7 +381,7 @@ mod tests {
         /// An attempt's code gives way at that time.
         fn waits(&mut self, id: AttemptId, has_spawned: bool, at: Time) {
             let only_thread = Some(std::thread::current().id());
-            self.attempts.polled(id, Some(Polled { has_spawned, only_thread }), at);
+            self.attempts.polled(id, Some(Polled { has_spawned, only_thread, idle: None }), at);
         }
 
         /// A task that comes here for the first time.

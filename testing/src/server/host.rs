@@ -286,6 +286,10 @@ impl Host {
         Test(Arc::clone(self))
     }
 
+    pub(crate) fn patience(&self) -> Duration {
+        self.lock().silence.patience()
+    }
+
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.lock().silence.set_patience(patience);
     }
@@ -432,12 +436,29 @@ impl Host {
     pub(crate) fn attempt_polled(&self, id: AttemptId, over: Option<Polled>) {
         let mut inner = self.lock();
         let wall = inner.clock.now().wall;
+        let is_over = over.is_some();
         inner.attempts.polled(id, over, wall);
         drop(inner);
         // When it has been quiet for long enough has changed.
-        if over.is_some() {
+        if is_over {
             self.changed.notify_one();
         }
+    }
+
+    /// An attempt's code has made a heartbeat. It counts now: code that never gives way does not let it be delivered.
+    pub(crate) fn hear_heartbeat(&self, id: AttemptId) {
+        let mut inner = self.lock();
+        inner.catch_up();
+        if let Some((run_id, activity_id, attempt)) = inner.attempts.name_of(id) {
+            inner.engine.attempt_lives(&run_id, &activity_id, attempt);
+        }
+        drop(inner);
+        self.changed.notify_one();
+    }
+
+    /// The activities whose code runs at this moment.
+    pub(crate) fn running_now(&self) -> Vec<String> {
+        self.lock().attempts.running_now()
     }
 
     pub(crate) fn end_attempt(&self, id: AttemptId) {

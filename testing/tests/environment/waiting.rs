@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use abide::prelude::*;
-use abide::workflow::ChildWorkflowOptions;
+use abide::workflow::{ActivityCancellationType, ChildWorkflowOptions};
 use abide_testing::TestWorkflowEnvironment;
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
@@ -425,5 +425,83 @@ async fn a_paused_clock_skips_as_a_standing_one_does() -> Outcome {
         .await?;
     assert_eq!(result, (7, hours(1)));
     assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[activity]
+#[expect(clippy::disallowed_methods, reason = "that it blocks is what is tested")]
+async fn beats_without_giving_way(ctx: &ActivityContext, times: u32) -> Result<u32, ActivityError> {
+    for n in 0..times {
+        ctx.heartbeat(&n)?;
+        std::thread::sleep(millis(100));
+    }
+    if ctx.info().attempt == 1 {
+        return Err(ApplicationFailure::new("once more").into());
+    }
+    Ok(ctx.last_heartbeat()?.unwrap_or(0))
+}
+
+#[workflow]
+async fn has_it_beaten(ctx: &WorkflowContext, times: u32) -> Result<u32, WorkflowError> {
+    let call = ctx.activity(beats_without_giving_way, times).start_to_close_timeout(mins(5));
+    Ok(call.heartbeat_timeout(secs(1)).await?)
+}
+
+#[tokio::test]
+async fn heartbeats_of_an_activity_that_never_gives_way_count() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("beats").workflow(has_it_beaten).activities(beats_without_giving_way);
+    // The second attempt, a second after the first one, sees how far that came.
+    assert_eq!(env.run(worker, env.client().execute(has_it_beaten, 15).task_queue("beats")).await?, 14);
+    assert_eq!(env.elapsed(), secs(1));
+    Ok(())
+}
+
+#[activity]
+async fn until_told(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    Ok(format!("{:?}", ctx.cancelled().await))
+}
+
+#[workflow]
+async fn tells_it(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    let call = ctx.activity(until_told, ()).start_to_close_timeout(hours(1));
+    let watched = call.cancellation_type(ActivityCancellationType::WaitCancellationCompleted).start();
+    ctx.timer(secs(5)).await?;
+    watched.cancel();
+    Ok(watched.await?)
+}
+
+#[tokio::test]
+async fn an_activity_that_waits_for_its_cancellation_does_not_hold_the_clock() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("told").workflow(tells_it).activities(until_told);
+    assert_eq!(env.run(worker, env.client().execute(tells_it, ()).task_queue("told")).await?, "Cancelled");
+    assert_eq!(env.elapsed(), secs(5), "the clock waits until it has been told");
+    Ok(())
+}
+
+#[activity]
+#[expect(clippy::disallowed_methods, reason = "that it sleeps is what is tested")]
+async fn works_until_told(ctx: &ActivityContext) -> Result<String, ActivityError> {
+    tokio::select! {
+        reason = ctx.cancelled() => Ok(format!("{reason:?}")),
+        () = tokio::time::sleep(millis(300)) => Ok("done".into()),
+    }
+}
+
+#[workflow]
+async fn races_with_work(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    Ok(abide::select! {
+        done = ctx.activity(works_until_told, ()).start_to_close_timeout(hours(1)) => done?,
+        fired = ctx.timer(mins(10)) => { fired?; "the timer".into() }
+    })
+}
+
+#[tokio::test]
+async fn one_that_works_meanwhile_does_hold_it() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("told").workflow(races_with_work).activities(works_until_told);
+    assert_eq!(env.run(worker, env.client().execute(races_with_work, ()).task_queue("told")).await?, "done");
+    assert_eq!(env.elapsed(), secs(0));
     Ok(())
 }

@@ -255,10 +255,17 @@ impl Transaction<'_> {
 
     /// A sign of life of the started attempt.
     pub(crate) fn heartbeat_activity(&mut self, scheduled_event_id: i64, details: Option<common::Payloads>) {
-        let (now, id) = (self.time(), self.execution.id);
-        let Some(mut activity) = self.state().activities.remove(&scheduled_event_id) else { return };
+        let now = self.time();
+        let Some(activity) = self.state().activities.get_mut(&scheduled_event_id) else { return };
         activity.last_heartbeat_time = Some(now);
         activity.heartbeat_details = details;
+        self.renew_heartbeat_deadline(scheduled_event_id);
+    }
+
+    /// From now on the started attempt has its whole heartbeat timeout again.
+    pub(crate) fn renew_heartbeat_deadline(&mut self, scheduled_event_id: i64) {
+        let (now, id) = (self.time(), self.execution.id);
+        let Some(mut activity) = self.state().activities.remove(&scheduled_event_id) else { return };
         let previous = activity.deadlines.heartbeat.take();
         self.remove_deadline(previous);
         activity.deadlines.heartbeat = activity.timeouts.heartbeat.map(|timeout| {

@@ -32,6 +32,15 @@ impl Engine {
         Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
     }
 
+    /// Code in this process has made a heartbeat for its attempt; the details come when they can be delivered.
+    pub(crate) fn attempt_lives(&mut self, run_id: &str, activity_id: &str, attempt: i32) {
+        let Some(id) = self.by_run_id.get(run_id).copied() else { return };
+        let activity = self.execution(id).activity_by_id(activity_id);
+        let Some(activity) = activity.filter(|one| one.attempt == attempt && one.started.is_some()) else { return };
+        let scheduled_event_id = activity.scheduled_event_id;
+        self.transact(id, |transaction| transaction.renew_heartbeat_deadline(scheduled_event_id));
+    }
+
     /// The pending activity with that id.
     pub(crate) fn activity_by_id(
         &self,

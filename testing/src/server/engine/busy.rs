@@ -19,6 +19,8 @@ use super::workflow_task_poll::workflow_queue;
 pub(crate) struct Waiting {
     /// Activities by run id, activity id and attempt.
     pub(crate) activities: BTreeSet<(String, String, i32)>,
+    /// The same of those that wait for nothing but a request to cancel them.
+    pub(crate) for_cancellation: BTreeSet<(String, String, i32)>,
     /// The runs whose started workflow task waits for such local activities.
     pub(crate) workflow_tasks: BTreeSet<String>,
 }
@@ -68,7 +70,10 @@ impl Engine {
             UnderWay::WorkflowTask(execution, task) => self.untaken(&self.queue_of_task(execution, task)),
             UnderWay::Activity(execution, activity) if activity.started.is_some() => {
                 let attempt = (execution.run_id.clone(), activity.activity_id.clone(), activity.attempt);
-                held_unless(waiting.activities.contains(&attempt))
+                // One that tells of itself runs elsewhere as well, and one that is being told to stop goes on.
+                let undisturbed = activity.cancel_requested.is_none() && activity.last_heartbeat_time.is_none();
+                let is_idle = undisturbed && waiting.for_cancellation.contains(&attempt);
+                held_unless(is_idle || waiting.activities.contains(&attempt))
             }
             UnderWay::Activity(execution, activity) => self.untaken(&activity_queue(execution, activity)),
             UnderWay::NexusOperation { operation, .. } => {
