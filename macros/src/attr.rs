@@ -16,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
     /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with what was written.
     pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
+    /// `definition = Name`, for functions: the name of the definition's type.
+    pub(crate) definition: Option<Ident>,
 }
 
 /// Whether a workflow moves to newer versions of its program.
@@ -57,6 +59,7 @@ impl Options {
             Meta::List(list) => {
                 let mut options = Self::parse(list.tokens.clone(), diagnostics);
                 options.only_for_workflows(diagnostics);
+                options.only_for_functions(diagnostics);
                 options
             }
             Meta::NameValue(pair) => {
@@ -73,6 +76,9 @@ impl Options {
         }
         if key == "unfinished_policy" {
             return self.parse_unfinished_policy(&key, input);
+        }
+        if key == "definition" {
+            return self.parse_definition(&key, input);
         }
         if key != "name" {
             return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}")));
@@ -127,6 +133,25 @@ impl Options {
                 "`versioning_behavior` belongs to a workflow: it stands at `#[workflow(versioning_behavior = ..)]`",
             );
         }
+    }
+
+    /// Reports what only functions take.
+    pub(crate) fn only_for_functions(&mut self, diagnostics: &mut Diagnostics) {
+        if let Some(definition) = self.definition.take() {
+            let text = "only the definition of a function has a type to name: here the definition is a constant";
+            diagnostics.error(&definition, text);
+        }
+    }
+
+    fn parse_definition(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let expected = |error: syn::Error| {
+            syn::Error::new(error.span(), "expected `definition = Name`, the name of the definition's type")
+        };
+        input.parse::<Token![=]>().map_err(expected)?;
+        if self.definition.replace(input.parse().map_err(expected)?).is_some() {
+            return Err(syn::Error::new(key.span(), "`definition` is given twice"));
+        }
+        Ok(())
     }
 
     fn parse_versioning_behavior(&mut self, key: Ident, input: ParseStream<'_>) -> syn::Result<()> {

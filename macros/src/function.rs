@@ -29,8 +29,14 @@ pub(crate) struct DefinedFunction<'a> {
 }
 
 impl<'a> DefinedFunction<'a> {
-    /// `kind` is `Activity` or `Workflow`.
-    pub(crate) fn of(function: &'a Function, callable: &'a Callable, is_broken: bool, kind: &str) -> Self {
+    /// `kind` is `Activity` or `Workflow`; `given` is the author's name for the definition's type.
+    pub(crate) fn of(
+        function: &'a Function,
+        callable: &'a Callable,
+        is_broken: bool,
+        kind: &str,
+        given: Option<&Ident>,
+    ) -> Self {
         let (name, span) = (callable.name(), function.sig.ident.span());
         let camel_case: String = name.split('_').map(capitalized).collect();
         Self {
@@ -38,7 +44,7 @@ impl<'a> DefinedFunction<'a> {
             callable,
             is_broken,
             called: if callable.role.is_activity() { "CalledActivity" } else { "CalledWorkflow" },
-            marker: format_ident!("{camel_case}{kind}", span = span),
+            marker: given.cloned().unwrap_or_else(|| format_ident!("{camel_case}{kind}", span = span)),
             code: format_ident!("__{name}", span = span),
         }
     }

@@ -3,7 +3,7 @@
 //! A body is passed on token by token: a half-written one is the compiler's business, not ours, and compiling is
 //! faster.
 
-use proc_macro2::{Group, Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
 use syn::{
@@ -92,7 +92,33 @@ impl Function {
         if !input.peek(token::Brace) {
             return Err(input.error("expected the function's body"));
         }
-        Ok(Self { attrs, vis, sig, body: input.parse()? })
+        let body: TokenTree = input.parse()?;
+        match block_of(&body) {
+            Some(body) => Ok(Self { attrs, vis, sig, body }),
+            None => Err(syn::Error::new(body.span(), "expected the function's body")),
+        }
+    }
+}
+
+/// The block itself. A `$body:block` of a macro comes as an invisible group around it.
+fn block_of(tree: &TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = tree else { return None };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.clone()),
+        Delimiter::None => {
+            let mut inside = group.stream().into_iter();
+            let only = inside.next().filter(|_| inside.next().is_none())?;
+            block_of(&only)
+        }
+        Delimiter::Parenthesis | Delimiter::Bracket => None,
+    }
+}
+
+/// The type itself. A `$ty:ty` of a macro comes as an invisible group around it.
+fn ungrouped(ty: Type) -> Type {
+    match ty {
+        Type::Group(group) => ungrouped(*group.elem),
+        other => other,
     }
 }
 
@@ -128,6 +154,7 @@ impl Parse for ImplBlock {
         } else {
             (None, first)
         };
+        let self_ty = ungrouped(self_ty);
         generics.where_clause = input.parse()?;
         let content;
         braced!(content in input);
@@ -159,5 +186,28 @@ impl ToTokens for Member {
             Self::Function(function) => function.to_tokens(tokens),
             Self::Other(item) => item.to_tokens(tokens),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+
+    use super::*;
+
+    fn invisible(tokens: TokenStream) -> TokenTree {
+        TokenTree::Group(Group::new(Delimiter::None, tokens))
+    }
+
+    #[test]
+    fn a_block_and_a_type_that_a_macro_was_given_are_read() {
+        let body = invisible(quote!({ 1 }));
+        let function = syn::parse2::<Function>(quote!(fn one() -> u32 #body)).unwrap();
+        assert_eq!(function.body.to_string(), quote!({ 1 }).to_string());
+
+        let ty = invisible(quote!(Player));
+        let block = syn::parse2::<ImplBlock>(quote!(impl #ty { fn one(&self) -> u32 #body })).unwrap();
+        assert!(matches!(block.self_ty, Type::Path(_)));
+        assert!(matches!(block.members.as_slice(), [Member::Function(_)]));
     }
 }

@@ -11,6 +11,7 @@
 
 mod activity;
 mod application_error;
+mod assignment;
 mod attr;
 mod diagnostics;
 mod fallback;

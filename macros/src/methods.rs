@@ -13,7 +13,7 @@ use syn::{Attribute, GenericArgument, LitStr, PathArguments, Signature, Type, Vi
 
 use crate::diagnostics::{Diagnostics, keyword};
 use crate::fallback;
-use crate::item::{Function, ImplBlock, SortedAttrs};
+use crate::item::{Function, ImplBlock, Member, SortedAttrs};
 use crate::marker::{Marker, at};
 use crate::role::Role;
 use crate::signature::Callable;
@@ -134,6 +134,35 @@ pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagn
         }
         seen.push(name);
     }
+}
+
+/// Reports definitions that are functions of a name that the block has already, and takes them out: they cannot be
+/// expanded beside each other.
+pub(crate) fn unique_functions(block: &ImplBlock, methods: &mut Vec<Method>, diagnostics: &mut Diagnostics) {
+    let others = block.members.iter().filter_map(|member| match member {
+        Member::Function(function) if SortedAttrs::of(&function.attrs).cfgs.is_empty() => Some(&function.sig.ident),
+        Member::Function(_) | Member::Other(_) => None,
+    });
+    let mut seen: Vec<_> = others.map(IdentExt::unraw).collect();
+    methods.retain(|method| {
+        if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
+            return true;
+        }
+        let ident = method.callable.ident.unraw();
+        if !seen.contains(&ident) {
+            seen.push(ident);
+            return true;
+        }
+        if !method.is_broken {
+            let name = method.name.value();
+            let text = format!(
+                "there is already a function `{ident}` in this block: call one of them otherwise; the name on the wire \
+                 can stay, by `name = \"{name}\"` in its attribute"
+            );
+            diagnostics.error(&method.callable.ident, text);
+        }
+        false
+    });
 }
 
 /// The block without its definitions, and the hidden trait with their code.

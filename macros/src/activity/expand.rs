@@ -15,12 +15,12 @@ use crate::types::without_self;
 
 /// A function stays one, and its return type carries the definition.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
-    let ActivityFunction { function, callable, name } = model;
+    let ActivityFunction { function, callable, name, definition: given } = model;
     if function.sig.receiver().is_some() {
         // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
         return quote!(#function);
     }
-    let defined = DefinedFunction::of(function, callable, is_broken, "Activity");
+    let defined = DefinedFunction::of(function, callable, is_broken, "Activity", given.as_ref());
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
     let call = if is_broken { fallback::body() } else { call(callable, &marker.body, None) };
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());

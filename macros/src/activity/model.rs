@@ -1,6 +1,6 @@
 //! The model of activities: what the attributes and the signatures say, before anything is checked.
 
-use syn::LitStr;
+use syn::{Ident, LitStr};
 
 use super::attr::take_activity;
 use crate::attr::Options;
@@ -16,6 +16,8 @@ pub(crate) struct ActivityFunction {
     pub(crate) callable: Callable,
     /// The name on the wire.
     pub(crate) name: LitStr,
+    /// The name of the definition's type, if it was given.
+    pub(crate) definition: Option<Ident>,
 }
 
 /// An impl block with `#[activities]`.
@@ -29,7 +31,7 @@ impl ActivityFunction {
     pub(crate) fn of(function: Function, options: Options) -> Self {
         let callable = Callable::of(&function.sig, Role::ActivityFunction);
         let name = options.name.unwrap_or_else(|| callable.default_name());
-        Self { function, callable, name }
+        Self { function, callable, name, definition: options.definition }
     }
 }
 

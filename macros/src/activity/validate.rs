@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 
 use super::model::{ActivityFunction, ActivityMethods};
+use crate::assignment;
 use crate::diagnostics::{Diagnostics, keyword};
-use crate::methods::{unique_names, validate_block};
+use crate::methods::{unique_functions, unique_names, validate_block};
 use crate::role::Role;
 use crate::signature;
 
@@ -27,6 +28,8 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
         method.is_broken |= diagnostics.count() > before;
     }
     unique_names("an activity", Role::ActivityMethod, &mut model.methods, diagnostics);
+    unique_functions(&model.block, &mut model.methods, diagnostics);
+    assignment::report(model.methods.iter_mut(), diagnostics);
     is_block_fine
 }
 

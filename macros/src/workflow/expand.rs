@@ -17,12 +17,12 @@ use crate::types::without_self;
 /// A function stays one, and its return type carries the definition, which is the instance too: a run has no other
 /// state.
 pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
-    let WorkflowFunction { function, callable, name, versioning_behavior } = model;
+    let WorkflowFunction { function, callable, name, versioning_behavior, definition: given } = model;
     if function.sig.receiver().is_some() {
         // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
         return quote!(#function);
     }
-    let defined = DefinedFunction::of(function, callable, is_broken, "Workflow");
+    let defined = DefinedFunction::of(function, callable, is_broken, "Workflow", given.as_ref());
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
     let run = run_method(&if is_broken { fallback::body() } else { run(&marker) });
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());

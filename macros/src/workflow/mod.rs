@@ -16,7 +16,7 @@ use crate::methods::not_an_impl_block;
 /// `#[workflow]` on a function or a struct.
 pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let options = Options::parse(options, &mut diagnostics);
+    let mut options = Options::parse(options, &mut diagnostics);
     no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<model::WorkflowItem>(item.clone()) {
         Ok(model::WorkflowItem::Function(function)) => {
@@ -26,6 +26,7 @@ pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
             expand::function(&model, diagnostics.count() > before)
         }
         Ok(model::WorkflowItem::Struct(item)) => {
+            options.only_for_functions(&mut diagnostics);
             let model = model::WorkflowStruct::of(*item, options);
             validate::structure(&model, &mut diagnostics);
             expand::structure(&model)

@@ -24,6 +24,8 @@ pub(crate) struct WorkflowFunction {
     /// The workflow type's name on the wire.
     pub(crate) name: LitStr,
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
+    /// The name of the definition's type, if it was given.
+    pub(crate) definition: Option<Ident>,
 }
 
 /// A struct with `#[workflow]`.
@@ -71,7 +73,13 @@ impl WorkflowFunction {
     pub(crate) fn of(function: Function, options: Options) -> Self {
         let callable = Callable::of(&function.sig, Role::WorkflowFunction);
         let name = options.name.unwrap_or_else(|| callable.default_name());
-        Self { function, callable, name, versioning_behavior: options.versioning_behavior }
+        Self {
+            function,
+            callable,
+            name,
+            versioning_behavior: options.versioning_behavior,
+            definition: options.definition,
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 
 use super::model::{Validator, WorkflowFunction, WorkflowMethods, WorkflowStruct};
+use crate::assignment;
 use crate::diagnostics::{Diagnostics, keyword};
-use crate::methods::{unique_names, validate_block};
+use crate::methods::{unique_functions, unique_names, validate_block};
 use crate::role::Role;
 use crate::signature;
 
@@ -40,6 +41,8 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
     unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
     unique_names("a query", Role::Query, &mut model.methods, diagnostics);
     unique_names("an update", Role::Update, &mut model.methods, diagnostics);
+    unique_functions(&model.block, &mut model.methods, diagnostics);
+    assignment::report(model.methods.iter_mut(), diagnostics);
     is_block_fine
 }
 

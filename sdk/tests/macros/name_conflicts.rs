@@ -289,3 +289,62 @@ async fn our_own_words_are_free_for_users() {
     assert_eq!(WorkflowDefinition::name(&WorkflowInstance::instantiate), "WorkflowInstance");
     assert_eq!(made_by_a_macro::number_or_zero(None).await.unwrap(), 0);
 }
+
+/// Types of the author's own that are named as the definitions of the functions would be.
+mod taken_type_names {
+    use abide::prelude::*;
+    use abide::{ActivityDefinition, WorkflowDefinition};
+
+    struct ShipActivity {
+        parcels: u32,
+    }
+
+    struct TransferWorkflow;
+
+    #[activity(definition = ShipDefinition)]
+    async fn ship(parcels: u32) -> Result<u32, ActivityError> {
+        Ok(ShipActivity { parcels }.parcels)
+    }
+
+    #[workflow(name = "transfer money", definition = TransferDefinition)]
+    async fn transfer(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+        let _ = TransferWorkflow;
+        Ok(ctx.activity(ship, 1).start_to_close_timeout(secs(1)).await?)
+    }
+
+    #[test]
+    fn a_definition_has_the_name_that_was_given() {
+        assert_eq!(ShipDefinition::default().name(), "ship");
+        assert_eq!(TransferDefinition::default().name(), "transfer money");
+    }
+}
+
+/// Functions and types that a macro of the author's is given as fragments.
+mod fragments {
+    use abide::prelude::*;
+    use abide::{SignalDefinition, WorkflowDefinition};
+
+    macro_rules! counter {
+        ($ty:ty, $count:block) => {
+            #[workflow_methods]
+            impl $ty {
+                #[run]
+                async fn run(&self) -> Result<u32, WorkflowError> $count
+
+                #[signal]
+                fn hit(&self) {}
+            }
+        };
+    }
+
+    #[workflow]
+    #[derive(Default)]
+    struct Counter;
+    counter!(Counter, { Ok(3) });
+
+    #[test]
+    fn a_block_and_a_type_of_a_macro_are_taken() {
+        assert_eq!(Counter::run.name(), "Counter");
+        assert_eq!(Counter::hit.name(), "hit");
+    }
+}
