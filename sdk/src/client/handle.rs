@@ -116,7 +116,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         SignalWorkflow::new(self.connection.clone(), self.execution(self.pinned()), signal, &args)
     }
 
-    /// Asks the workflow, also one that has closed. A worker must be there to answer.
+    /// Asks the workflow, also one that has closed. A worker must be there to answer, within the 30 seconds that a call
+    /// may take.
     ///
     /// # Errors
     /// [`QueryError`](super::QueryError): the handler failed, there is none, or no worker answered in time.
@@ -148,7 +149,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
 
     /// Sends an update and waits until the workflow has accepted it, that is until a worker's validator has let it
     /// through; the result is for [`UpdateHandle::result`]. A rejected update gives a handle too, whose result is the
-    /// rejection.
+    /// rejection. The wait has no limit, as that for a result has none: while no worker is there it goes on. Put
+    /// `tokio::time::timeout` around it where that is too long.
     ///
     /// # Errors
     /// [`UpdateError`](super::UpdateError): the workflow is not running, or an argument cannot be written.

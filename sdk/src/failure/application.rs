@@ -74,7 +74,7 @@ impl ApplicationFailure {
     /// Appends a detail that callers can read with [`Failure::detail`](crate::Failure::detail).
     ///
     /// ```
-    /// # fn hint() -> Result<abide::ApplicationFailure, abide::PayloadError> {
+    /// # fn hint() -> Result<abide::ApplicationFailure, abide::converter::PayloadError> {
     /// abide::ApplicationFailure::new("card declined").detail(&"ask for another card")
     /// # }
     /// ```
@@ -98,7 +98,8 @@ impl ApplicationFailure {
         self
     }
 
-    /// The error that caused this one; its chain of sources becomes the chain of causes.
+    /// The error that caused this one; its chain of sources becomes the chain of causes. A failure holds 50 links: of a
+    /// longer chain the beginning and the root are kept, and one between them tells how many are left out.
     pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
