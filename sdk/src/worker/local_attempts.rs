@@ -296,7 +296,8 @@ fn cancelled(details: Vec<Payload>) -> Box<FailureProto> {
 fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {
     let info = TimeoutFailureInfo { timeout_type: timeout_type as i32, ..Default::default() };
     Box::new(FailureProto {
-        message: "Activity timed out".to_string(),
+        // The server's words for those that it runs.
+        message: format!("activity {timeout_type:?} timeout"),
         source: SOURCE.to_string(),
         failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
         ..Default::default()

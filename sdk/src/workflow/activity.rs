@@ -352,6 +352,20 @@ impl<D: ActivityDefinition> Request<D> {
                 return None;
             }
         };
+        // The server takes zero for none, and refuses the whole answer without saying which statement it is about.
+        if [options.start_to_close_timeout, options.schedule_to_close_timeout]
+            .into_iter()
+            .flatten()
+            .all(|it| it.is_zero())
+        {
+            let name = self.definition.name();
+            let text = format!(
+                "activity {name} has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or \
+                 schedule_to_close_timeout(..) more than zero"
+            );
+            shared.fail_task(text, self.location);
+            return None;
+        }
         let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);
         let name = options.task_queue.clone().unwrap_or_else(|| shared.task_queue.to_string());
         let attributes = ScheduleActivityTaskCommandAttributes {

@@ -396,6 +396,15 @@ impl<D: ActivityDefinition> Request<D> {
 
     fn task(&self, shared: &Shared, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
         let (options, name) = (&self.options, self.definition.name());
+        let limits = [options.start_to_close_timeout, options.schedule_to_close_timeout];
+        if limits.into_iter().flatten().all(|limit| limit.is_zero()) {
+            let text = format!(
+                "local activity {name} has no time limit, because a timeout of zero is none: give \
+                 start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero"
+            );
+            shared.fail_task(text, self.location);
+            return None;
+        }
         let mut writer = PayloadWriter::new();
         if let Err(error) = D::write_args(&self.args, &mut writer) {
             let text = format!("the arguments of local activity {name} cannot be written: {error}");

@@ -29,6 +29,24 @@ async fn charge(cents: u64) -> Result<u64, ActivityError> {
 }
 
 #[test]
+fn an_activity_whose_only_timeout_is_zero_fails_the_task_at_its_statement() {
+    check(
+        |ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
+        FIRST_TASK,
+        expect![
+            r#"Fail WorkflowWorkerUnhandledFailure: activity sum has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+        ],
+    );
+    check(
+        |ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
+        FIRST_TASK,
+        expect![
+            r#"Fail WorkflowWorkerUnhandledFailure: local activity sum has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+        ],
+    );
+}
+
+#[test]
 fn a_panic_fails_the_task_with_its_place() {
     check(
         |ctx| async move {
