@@ -211,7 +211,8 @@ impl Flow {
                 let skips = self.skips;
                 format!(
                     "time was skipped {skips} times in {taken:.0?}, and what is awaited has not come: it never ends by \
-                     itself (if it does, `env.set_patience(..)` gives it longer)"
+                     itself. A workflow sets one timer after another, or starts anew, or an activity is tried again and \
+                     again (if it does end, `env.set_patience(..)` gives it longer)"
                 )
             }
             None => return,

@@ -288,7 +288,10 @@ async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("clock").workflow(ticks);
     let text = end_of(&env, worker, env.client().execute(ticks, 400).id("clock-7").task_queue("clock")).await;
-    says(&text, &["Awaited: the end of workflow `clock-7` (ticks)", "it never ends by itself"]);
+    says(
+        &text,
+        &["Awaited: the end of workflow `clock-7` (ticks)", "it never ends by itself", "one timer after another"],
+    );
     Ok(())
 }
 
@@ -325,6 +328,7 @@ async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["nothing has happened for a long time", "Awaited: the end of workflow `order-7` (pay)"]);
     says(&text, &["activity `charge` (id 1), whose attempt 1 runs and does not end", "env.advance(..)"]);
+    says(&text, &["`std::thread::sleep`", "`tokio::task::spawn_blocking`"]);
     waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
     Ok(())
 }

@@ -116,6 +116,9 @@ impl Engine {
                             local activity, does not end"
                         .to_owned()
                 }
+                None if self.queues.has_poller(&queue) => {
+                    "goes on: its next workflow task is on its way to a worker".to_owned()
+                }
                 None => {
                     let why = self.untaken_line("its workflow task", &queue, "start the workflow there");
                     format!("waits for a worker: {why}")
@@ -154,9 +157,10 @@ impl Engine {
             format!("waits for {name}, which has failed {failures} times: \"{last}\"")
         } else if activity.started.is_some() {
             format!(
-                "waits for {name}, whose attempt {} runs and does not end. Let its code end; if it sleeps, let the test \
-                 begin with the clock paused (`#[tokio::test(start_paused = true)]`), or `env.advance(..)` the clock to \
-                 its timeout",
+                "waits for {name}, whose attempt {} runs and does not end. Let its code end; if it sleeps with tokio, let \
+                 the test begin with the clock paused (`#[tokio::test(start_paused = true)]`), or `env.advance(..)` the \
+                 clock to its timeout. Code that blocks its thread (`std::thread::sleep`, a lock) belongs into \
+                 `tokio::task::spawn_blocking`",
                 activity.attempt
             )
         } else if self.hold_of(&one, &Waiting::default()) <= Hold::Untaken {
