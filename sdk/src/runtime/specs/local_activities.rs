@@ -18,12 +18,12 @@ use crate::replay::{
     Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask, WorkflowTaskCompletion,
 };
 use crate::runtime::WorkflowRun;
-use crate::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
+use crate::workflow::ActivityCancellationType::{TryCancel, WaitCancellationCompleted};
 use crate::workflow::{LocalActivityCall, LocalActivityOptions, WorkflowContext};
 use crate::{ActivityError, RetryPolicy, activity};
 
 #[activity]
-async fn echo(text: String) -> Result<String, ActivityError> {
+pub(super) async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
@@ -32,13 +32,13 @@ async fn look() -> Result<Option<u32>, ActivityError> {
     Ok(None)
 }
 
-fn call(ctx: &WorkflowContext, text: &str) -> LocalActivityCall<EchoActivity> {
+pub(super) fn call(ctx: &WorkflowContext, text: &str) -> LocalActivityCall<EchoActivity> {
     ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))
 }
 
 // ---- a run that is told what its local activities come to ------------------------------------------------------------
 
-fn begin(run: &mut WorkflowRun) -> Output {
+pub(super) fn begin(run: &mut WorkflowRun) -> Output {
     run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))))
 }
 
@@ -49,17 +49,17 @@ fn go_on(run: &mut WorkflowRun, history: &str, first: i64) -> Output {
     run.handle(Input::WorkflowTask(Box::new(task(&events))))
 }
 
-fn resolve(run: &mut WorkflowRun, seq: u32, result: LocalActivityResult) -> Output {
+pub(super) fn resolve(run: &mut WorkflowRun, seq: u32, result: LocalActivityResult) -> Output {
     let resolution = LocalActivityResolution { seq, result, attempt: 1, run_time: millis(250), wall_time: None };
     run.handle(Input::LocalActivityResolved(Box::new(resolution)))
 }
 
-fn completed(run: &mut WorkflowRun, seq: u32, result: &str) -> Output {
+pub(super) fn completed(run: &mut WorkflowRun, seq: u32, result: &str) -> Output {
     resolve(run, seq, LocalActivityResult::Completed(to_payload(&result.to_string()).unwrap()))
 }
 
 #[track_caller]
-fn completion(output: Output) -> WorkflowTaskCompletion {
+pub(super) fn completion(output: Output) -> WorkflowTaskCompletion {
     match output {
         Output::Complete(completion) => *completion,
         other => panic!("expected a completion, found {}", text(&other)),
@@ -67,13 +67,13 @@ fn completion(output: Output) -> WorkflowTaskCompletion {
 }
 
 #[track_caller]
-fn waits(output: &Output, expected: Expect) {
+pub(super) fn waits(output: &Output, expected: Expect) {
     assert!(matches!(output, Output::RunLocalActivities { .. }), "{}", text(output));
     expected.assert_eq(&text(output));
 }
 
 /// The data of a marker, as it is written.
-fn marker_data(command: &Command) -> String {
+pub(super) fn marker_data(command: &Command) -> String {
     match &command.attributes {
         Some(Attributes::RecordMarkerCommandAttributes(marker)) => {
             String::from_utf8(marker.details["data"].payloads[0].data.clone()).unwrap()
@@ -393,118 +393,6 @@ fn b076_the_original_schedule_time_is_carried() {
     let Output::RunLocalActivities { start, .. } = output else { panic!("{output:?}") };
     assert_eq!(start[0].original_schedule_time.map(|time| time.seconds), Some(FIRST_SECOND + 7));
     assert_eq!((start[0].seq, start[0].attempt, start[0].activity_id.as_str()), (2, 2, "2"));
-}
-
-#[test]
-fn b079_cancelled_before_it_starts() {
-    check(
-        |ctx| async move {
-            for kind in [TryCancel, WaitCancellationCompleted, Abandon] {
-                let call = call(&ctx, "never").cancellation_type(kind).start();
-                call.cancel();
-                assert!(call.await.is_err_and(|failure| failure.is_cancelled()));
-            }
-            Ok(())
-        },
-        FIRST_TASK,
-        expect![[r#"
-            RecordMarker name=core_local_activity details.data={"seq":1,"attempt":0,"activity_id":"1","activity_type":"echo","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1} message="Activity cancelled" cancelled=true
-            RecordMarker name=core_local_activity details.data={"seq":2,"attempt":0,"activity_id":"2","activity_type":"echo","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":2} message="Activity cancelled" cancelled=true
-            RecordMarker name=core_local_activity details.data={"seq":3,"attempt":0,"activity_id":"3","activity_type":"echo","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":3} message="Activity cancelled" cancelled=true
-            CompleteWorkflowExecution result=null"#]],
-    );
-}
-
-#[test]
-fn a_cancelled_local_activity_tells_the_reason() {
-    check(
-        |ctx| async move {
-            let scope = ctx.cancellation_scope();
-            let begun = scope.run(async {
-                let begun = call(&ctx, "never").start();
-                scope.cancel_with_reason("enough");
-                begun.await
-            });
-            let begun = begun.await.unwrap_err();
-            let late = scope.run(call(&ctx, "never")).await.unwrap_err();
-            Ok(format!("{begun} | {late}"))
-        },
-        FIRST_TASK,
-        expect![[r#"
-            RecordMarker name=core_local_activity details.data={"seq":1,"attempt":0,"activity_id":"1","activity_type":"echo","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1} message="Activity cancelled" cancelled=true
-            CompleteWorkflowExecution result="activity echo (id 1): Local activity cancelled: enough | activity echo (id 2): Local activity cancelled: enough""#]],
-    );
-}
-
-#[test]
-fn b079_cancelled_while_it_runs() {
-    let workflow = |ctx: WorkflowContext| async move {
-        let running = [TryCancel, WaitCancellationCompleted, Abandon]
-            .map(|kind| call(&ctx, "long").cancellation_type(kind).start());
-        let first = call(&ctx, "short").await?;
-        running.iter().for_each(|running| running.cancel());
-        for running in running {
-            assert!(running.await.is_err());
-        }
-        Ok(first)
-    };
-    let mut run = run_of(workflow);
-    begin(&mut run);
-    waits(
-        &completed(&mut run, 4, "short"),
-        expect![[r#"
-            cancel local_activity=1
-            cancel local_activity=2"#]],
-    );
-    let failure = Box::new(FailureProto { message: "stopped".into(), ..Default::default() });
-    let completion = completion(resolve(&mut run, 2, LocalActivityResult::Failed(failure)));
-    let markers: Vec<String> = completion.commands[..4].iter().map(marker_data).collect();
-    let shown: Vec<&str> = markers.iter().map(|data| &data[..8]).collect();
-    assert_eq!(shown, ["{\"seq\":4", "{\"seq\":1", "{\"seq\":3", "{\"seq\":2"]);
-    // What was recorded replays the same way.
-    check(
-        workflow,
-        &after_first_task(
-            "5 MarkerRecorded local_activity=4 activity=echo index=1 result=\"short\"
-             6 MarkerRecorded local_activity=1 activity=echo index=2 attempt=0 cancelled=true
-             7 MarkerRecorded local_activity=3 activity=echo index=2 attempt=0 cancelled=true
-             8 MarkerRecorded local_activity=2 activity=echo index=3 message=\"stopped\"
-             9 WorkflowExecutionCompleted result=\"short\"",
-        ),
-        expect!["Idle"],
-    );
-}
-
-#[test]
-fn b079_cancelled_between_two_attempts() {
-    check(
-        |ctx| async move {
-            let policy = RetryPolicy::new().initial_interval(secs(90));
-            let scope = ctx.cancellation_scope();
-            let running = scope.run(async { call(&ctx, "hi").retry_policy(policy).await });
-            let soon = async {
-                ctx.timer(secs(5)).await?;
-                scope.cancel_with_reason("enough");
-                Ok::<_, crate::Cancelled>(())
-            };
-            let (outcome, _) = crate::join!(running, soon);
-            let failure = outcome.unwrap_err();
-            assert!(failure.is_cancelled());
-            assert_eq!(failure.to_string(), "activity echo (id 1): Local activity cancelled: enough");
-            Ok(())
-        },
-        &after_first_task(
-            "5 TimerStarted id=1
-             6 MarkerRecorded local_activity=1 activity=echo index=1 backoff=90s message=\"busy\"
-             7 TimerStarted id=2
-             8 TimerFired id=1
-             9 WorkflowTaskScheduled
-             10 WorkflowTaskStarted",
-        ),
-        expect![[r#"
-            CancelTimer id=2
-            CompleteWorkflowExecution result=null"#]],
-    );
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod handles;
 mod harness;
 mod headers;
 mod local_activities;
+mod local_activity_cancellation;
 mod memory;
 mod nexus_operations;
 mod nondeterminism;

@@ -324,7 +324,10 @@ fn the_stack_trace_query_tells_of_cancellations_and_of_what_it_does_not_know() {
     };
     let cancelled = stack(&mut run_of(|ctx| async move { Ok(ctx.cancelled().await.to_string()) }));
     assert!(cancelled.starts_with("\"cancellation\\n    at "), "{cancelled}");
-    let foreign = stack(&mut run_of(|_| async move { Ok(std::future::pending::<()>().await) }));
+    let foreign = stack(&mut run_of(|_| async move {
+        std::future::pending::<()>().await;
+        Ok(())
+    }));
     assert!(foreign.starts_with("\"a future that is not Abide's"), "{foreign}");
     let ended = stack(&mut run_of(|_| async move { Ok(()) }));
     assert_eq!(ended, "\"nothing: the workflow has ended\\n\"");

@@ -166,7 +166,7 @@ fn termination_and_cancellation_end_the_chain() {
             start: first run, started true
             history:
               1 WorkflowExecutionStarted attempt 1, by CronSchedule, in 40s
-              2 WorkflowExecutionTerminated
+              2 WorkflowExecutionTerminated terminated by user via frontend
             start: another run, started true
             poll: task, attempt 1, events 1-4
             history:

@@ -782,7 +782,7 @@ fn nothing_is_asked_for_a_workflow_that_has_closed() {
               3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
-              6 WorkflowExecutionTerminated
+              6 WorkflowExecutionTerminated terminated by user via frontend
         "#]],
     );
 }

@@ -244,7 +244,7 @@ fn a_terminated_run_ends_its_updates() {
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
               8 WorkflowExecutionUpdateAccepted a after 5
-              9 WorkflowExecutionTerminated
+              9 WorkflowExecutionTerminated terminated by user via frontend
         "#]],
     );
 }

@@ -162,7 +162,7 @@ fn termination_ends_the_started_task_first() {
               4 WorkflowTaskFailed of 2, 3: ForceCloseCommand
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionSignaled b
-              7 WorkflowExecutionTerminated
+              7 WorkflowExecutionTerminated terminated by user via frontend
             respond: NotFound Workflow task not found.
         "#]],
     );
