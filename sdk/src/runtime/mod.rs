@@ -1,9 +1,9 @@
 //! PURE. Runs workflow code over the machines.
 
+mod activations;
 mod built_in_queries;
 mod close;
 mod failures;
-mod local_activities;
 mod messages;
 mod order;
 mod panics;

@@ -9,7 +9,7 @@ use super::current_client::CurrentClient;
 use super::deployment::{self, DeploymentOptions};
 use super::error::WorkerError;
 use super::options::Options;
-use super::poller_behavior::PollerBehavior;
+use super::polling::PollerBehavior;
 use super::shutdown::Phases;
 use crate::activity::{Activities, ActivityRegistry};
 use crate::client::{Client, Connection};

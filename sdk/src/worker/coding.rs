@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::blocking;
+use super::activity_tasks::blocking;
 use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter};
 
 /// Makes a message what goes to the server.

@@ -10,57 +10,34 @@
 //! poller of commands -- command --> the activity that is to stop
 //! ```
 
-mod activity_worker;
-mod attempts;
-mod blocking;
+mod activity_tasks;
 mod build_id;
 mod builder;
-mod cache;
 mod coding;
-mod completion;
 mod current_client;
 mod deployment;
-mod eager;
-mod eager_start;
 mod error;
-mod heartbeat;
-mod history_pager;
-mod lane;
-mod lane_thread;
 mod lanes;
 mod limits;
 mod local_activities;
-mod local_attempts;
-mod local_run;
 mod options;
-mod outage;
-mod outcome_coding;
-mod pages;
-mod poll_scaler;
-mod poller;
-mod poller_behavior;
-mod pollers;
-mod polls;
-mod rate;
+mod polling;
 mod running;
 mod shared;
 mod shutdown;
-mod slots;
-mod slow_task;
 mod watch;
-mod worker_commands;
 mod worker_heartbeat;
-mod workflow_worker;
+mod workflow_tasks;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+pub use self::polling::PollerBehavior;
 pub use builder::{NothingRegistered, Registered, SomethingRegistered, WorkerBuilder};
 pub use current_client::ClientHandle;
 pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
-pub use poller_behavior::PollerBehavior;
 pub use shutdown::ShutdownHandle;
 #[doc(hidden)]
 pub use watch::{ActivityWatch, watch_activities};

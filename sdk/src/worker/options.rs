@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
-use super::poller_behavior::PollerBehavior;
+use super::polling::PollerBehavior;
 
 /// Set through [`WorkerBuilder`](super::WorkerBuilder), whose methods say what each one means.
 #[derive(Clone, Debug)]

@@ -11,21 +11,22 @@ use abide_protos::temporal::api::workflowservice::v1::{
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::activity_worker::{ActivityTaskSource, ActivityWorker};
+use super::activity_tasks::cancel_commands;
+use super::activity_tasks::{ActivityTaskSource, ActivityWorker};
 use super::error::WorkerError;
 use super::limits::Limits;
-use super::outage::Outage;
-use super::poller::TaskSource;
-use super::poller_behavior::PollerBehavior;
-use super::pollers::{Pollers, WantedPolls, poller_panicked};
-use super::polls::{PollKind, Polls};
+use super::polling::Outage;
+use super::polling::PollerBehavior;
+use super::polling::Slots;
+use super::polling::TaskSource;
+use super::polling::{PollKind, Polls};
+use super::polling::{Pollers, WantedPolls, poller_panicked};
 use super::shared::Shared;
 use super::shutdown::{Phase, Phases};
-use super::slots::Slots;
 use super::watch::watched;
 use super::worker_heartbeat::WorkerHeartbeats;
-use super::workflow_worker::{WorkflowTaskSource, WorkflowWorker};
-use super::{Worker, build_id, worker_commands};
+use super::workflow_tasks::{WorkflowTaskSource, WorkflowWorker};
+use super::{Worker, build_id};
 use crate::client::eager::EagerWorker;
 use crate::client::worker_commands::CommandedWorker;
 
@@ -144,7 +145,7 @@ impl Running {
         if !self.shared.control_task_queue.is_empty() {
             let known: Weak<dyn CommandedWorker> = Arc::downgrade(&activities) as _;
             self.shared.commands.add(known);
-            self.watchdog.spawn(worker_commands::poll(Arc::clone(&self.shared)));
+            self.watchdog.spawn(cancel_commands::poll(Arc::clone(&self.shared)));
         }
         self.activities = Some(activities);
     }

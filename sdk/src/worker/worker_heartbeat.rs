@@ -11,13 +11,13 @@ use abide_protos::temporal::api::enums::v1::WorkerStatus;
 use abide_protos::temporal::api::worker::v1::{WorkerHeartbeat, WorkerHostInfo, WorkerSlotsInfo};
 use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatRequest;
 
-use super::activity_worker::ActivityWorker;
-use super::poller::sleep;
-use super::polls::{PollKind, Polls};
+use super::activity_tasks::ActivityWorker;
+use super::polling::Slots;
+use super::polling::sleep;
+use super::polling::{PollKind, Polls};
 use super::shared::Shared;
 use super::shutdown::Phase;
-use super::slots::Slots;
-use super::workflow_worker::WorkflowWorker;
+use super::workflow_tasks::WorkflowWorker;
 use crate::client::host_name;
 use crate::duration::{time_to_proto, to_proto};
 

@@ -13,12 +13,12 @@ use crate::activity::ActivityInfo;
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// The code of one attempt. If it blocks, the log says so, once.
-pub(super) async fn noticed<F: Future>(code: F, info: &ActivityInfo) -> F::Output {
+pub(crate) async fn noticed<F: Future>(code: F, info: &ActivityInfo) -> F::Output {
     told_of(code, |blocked| warn(info, blocked)).await
 }
 
 /// Any code; the first time that it blocks for long is told.
-pub(super) async fn told_of<F: Future>(code: F, tell: impl FnOnce(Duration)) -> F::Output {
+pub(crate) async fn told_of<F: Future>(code: F, tell: impl FnOnce(Duration)) -> F::Output {
     #[expect(clippy::disallowed_methods, reason = "a thread is blocked in real time")]
     let began = Instant::now();
     measured(code, || began.elapsed(), tell).await

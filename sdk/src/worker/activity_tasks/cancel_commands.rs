@@ -26,12 +26,12 @@ use abide_protos::temporal::api::workflowservice::v1::{
 
 use tokio::time::Instant;
 
-use super::activity_worker::ActivityWorker;
-use super::poller::sleep;
-use super::shared::Shared;
+use super::ActivityWorker;
 use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use crate::client::worker_commands::{CommandedWorker, WorkerCommands};
 use crate::client::{Connection, RpcError};
+use crate::worker::polling::sleep;
+use crate::worker::shared::Shared;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
@@ -52,7 +52,7 @@ impl CommandedWorker for ActivityWorker {
 }
 
 /// Takes commands when it is this worker's turn, until it is dropped.
-pub(super) async fn poll(shared: Arc<Shared>) {
+pub(crate) async fn poll(shared: Arc<Shared>) {
     let _turn = shared.commands.turn().await;
     let mut backoff = Backoff::new(RetrySchedule::POLL);
     let mut empty = EmptyAnswers::new();

@@ -16,24 +16,24 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::limits::{Excess, Limit};
-use super::outcome_coding::{CODEC_ERROR, size};
-use super::poller::sleep;
-use super::shared::Shared;
+use super::outcome::{CODEC_ERROR, size};
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityOutbound};
 use crate::client::RpcError;
 use crate::converter::CodecError;
+use crate::worker::limits::{Excess, Limit};
+use crate::worker::polling::sleep;
+use crate::worker::shared::Shared;
 
 /// Part of the heartbeat timeout after which the next heartbeat is sent.
 const THROTTLE_RATIO: f64 = 0.8;
 
 /// How long to wait between two heartbeats of an attempt.
-pub(super) fn throttle_interval(heartbeat_timeout: Option<Duration>, default: Duration, maximum: Duration) -> Duration {
+pub(crate) fn throttle_interval(heartbeat_timeout: Option<Duration>, default: Duration, maximum: Duration) -> Duration {
     heartbeat_timeout.map_or(default, |timeout| timeout.mul_f64(THROTTLE_RATIO)).min(maximum)
 }
 
 /// Where heartbeats are delivered: a server, or a list in tests.
-pub(super) trait HeartbeatTarget: Send + Sync + 'static {
+pub(crate) trait HeartbeatTarget: Send + Sync + 'static {
     fn record(
         &self,
         details: Vec<Payload>,
@@ -57,7 +57,7 @@ pub(super) trait HeartbeatTarget: Send + Sync + 'static {
 type Refusal = (&'static str, String);
 
 /// The heartbeats of one attempt.
-pub(super) struct Heartbeats<T> {
+pub(crate) struct Heartbeats<T> {
     target: T,
     interval: Duration,
     limit: Limit,
@@ -82,7 +82,7 @@ struct State {
 
 impl<T: HeartbeatTarget> Heartbeats<T> {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(target: T, interval: Duration, limit: Limit, cancellation: ActivityCancellation) -> Arc<Self> {
+    pub(crate) fn new(target: T, interval: Duration, limit: Limit, cancellation: ActivityCancellation) -> Arc<Self> {
         let state = State {
             latest: None,
             recorded: 0,
@@ -98,7 +98,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     }
 
     /// Records progress; delivers it now or when the interval has passed.
-    pub(super) fn record(self: &Arc<Self>, details: Vec<Payload>) {
+    pub(crate) fn record(self: &Arc<Self>, details: Vec<Payload>) {
         // What counts is the size on the wire: encoded details are measured when they are delivered.
         let checked = if self.target.is_plain() { self.check(&details) } else { Ok(()) };
         let mut state = self.lock();
@@ -118,12 +118,12 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     }
 
     /// When the server last heard of the attempt.
-    pub(super) fn last_delivered(&self) -> Instant {
+    pub(crate) fn last_delivered(&self) -> Instant {
         self.lock().last_delivered
     }
 
     /// Waits until details were recorded that cannot be delivered, and says why.
-    pub(super) async fn refused(&self) -> Refusal {
+    pub(crate) async fn refused(&self) -> Refusal {
         loop {
             if let Some(refusal) = self.lock().refusal.take() {
                 return refusal;
@@ -133,7 +133,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     }
 
     /// Ends delivery with the attempt. Gives back the latest details.
-    pub(super) fn end(&self) -> Option<Vec<Payload>> {
+    pub(crate) fn end(&self) -> Option<Vec<Payload>> {
         let mut state = self.lock();
         state.ended = true;
         if let Some(delivery) = state.delivery.take() {
@@ -144,7 +144,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
 
     /// Delivers details that were recorded last, in an attempt that has ended: also those whose delivery was under way
     /// then, or has failed before.
-    pub(super) async fn flush(&self) {
+    pub(crate) async fn flush(&self) {
         let Some((_, details)) = self.lock().unsettled() else { return };
         // Nobody is left to be told that they cannot be delivered.
         if let Ok(details) = self.encoded(details).await
@@ -243,7 +243,7 @@ fn cancel_reason(response: &RecordActivityTaskHeartbeatResponse) -> Option<Activ
 }
 
 /// What an attempt's context talks to.
-pub(super) struct HeartbeatSink<T>(pub(super) Arc<Heartbeats<T>>);
+pub(crate) struct HeartbeatSink<T>(pub(crate) Arc<Heartbeats<T>>);
 
 impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
     fn heartbeat(&self, details: Vec<Payload>) {
@@ -252,9 +252,9 @@ impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
 }
 
 /// The attempt on the server.
-pub(super) struct ServerTarget {
-    pub(super) shared: Arc<Shared>,
-    pub(super) task_token: Vec<u8>,
+pub(crate) struct ServerTarget {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) task_token: Vec<u8>,
 }
 
 impl HeartbeatTarget for ServerTarget {

@@ -3,6 +3,13 @@
 //! What an attempt can do wrong (panic, unreadable arguments, an unknown type, a result that is too large) fails that
 //! attempt and nothing else. Everything kept for an attempt is freed when it ends.
 
+pub(super) mod blocking;
+pub(super) mod cancel_commands;
+mod heartbeat;
+mod outcome;
+mod rate;
+mod running_attempts;
+
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,20 +27,20 @@ use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::attempts::{Attempts, InHand};
-use super::blocking;
+use self::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
+use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
+pub(super) use self::outcome::{encoded_failure, within_limit};
+use self::rate::Rate;
+use self::running_attempts::{Attempts, InHand};
 use super::coding::decode_by;
 use super::current_client::Route;
-use super::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
-use super::lane_thread::panic_message;
-use super::outcome_coding::{CODEC_ERROR, encoded, encoded_details, encoded_failure, failure_of};
-use super::poll_scaler::Polled;
-use super::poller::TaskSource;
-use super::polls::PollKind;
-use super::rate::Rate;
+use super::lanes::panic_message;
+use super::polling::PollKind;
+use super::polling::Polled;
+use super::polling::TaskSource;
+use super::polling::{Slot, Slots};
 use super::shared::Shared;
 use super::shutdown::Phase;
-use super::slots::{Slot, Slots};
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
 use crate::client::rpc::Rpc;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};

@@ -12,14 +12,14 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
 use tokio::time::Instant;
 
-use super::activity_worker::{Outcome, failure};
-use super::coding::encode_by;
-use super::limits::{Excess, Limit};
+use super::{Outcome, failure};
 use crate::converter::DataConverter;
 use crate::failure::{application_failure, shell};
+use crate::worker::coding::encode_by;
+use crate::worker::limits::{Excess, Limit};
 
 /// The error type of what a codec could not encode or decode.
-pub(super) const CODEC_ERROR: &str = "PayloadCodecError";
+pub(crate) const CODEC_ERROR: &str = "PayloadCodecError";
 /// So long a codec gets at least for a failure of the worker's own.
 const AT_LEAST: Duration = Duration::from_millis(100);
 /// The error type of what the server does not take.
@@ -37,7 +37,7 @@ impl PayloadFields for Outcome {
 }
 
 /// What goes to the server in place of an outcome; and the failure that it became, if it could not go.
-pub(super) async fn encoded(
+pub(crate) async fn encoded(
     outcome: Outcome,
     converter: &DataConverter,
     limit: Limit,
@@ -81,7 +81,7 @@ fn with_message(text: &str, message: &str) -> String {
 
 /// A failure of the worker's own, as it goes to the server. It has no payloads of the user's: if its text cannot be
 /// encoded, it goes as it is.
-pub(super) async fn encoded_failure(
+pub(crate) async fn encoded_failure(
     failure: Box<FailureProto>,
     converter: &DataConverter,
     deadline: Instant,
@@ -96,7 +96,7 @@ pub(super) async fn encoded_failure(
 }
 
 /// The details of the last heartbeat, as they go to the server beside a failure; `None` if they cannot go.
-pub(super) async fn encoded_details(
+pub(crate) async fn encoded_details(
     mut details: Vec<Payload>,
     converter: &DataConverter,
     limit: Limit,
@@ -112,7 +112,7 @@ pub(super) async fn encoded_details(
 }
 
 /// The outcome, or, if it is too large for the server, the failure that says so.
-pub(super) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
+pub(crate) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
     match (too_large(&outcome, limit), &outcome) {
         (None, _) => Ok(outcome),
         (Some(text), Outcome::Failed(failed)) => {
@@ -140,7 +140,7 @@ fn too_large(outcome: &Outcome, limit: Limit) -> Option<String> {
 }
 
 /// The failure that stands for an error of an activity. A failure converter that panics is no reason to lose the error.
-pub(super) fn failure_of(
+pub(crate) fn failure_of(
     error: &(dyn std::error::Error + 'static),
     type_name: Option<&str>,
     converter: &DataConverter,
@@ -152,6 +152,6 @@ pub(super) fn failure_of(
     }))
 }
 
-pub(super) fn size(payloads: &[Payload]) -> usize {
+pub(crate) fn size(payloads: &[Payload]) -> usize {
     payloads.iter().map(|payload| payload.encoded_len()).sum()
 }

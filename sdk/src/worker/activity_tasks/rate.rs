@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Spreads beginnings evenly; without a limit it does nothing.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     interval: Option<Duration>,
     /// When the next one may begin.
     next: Mutex<Option<Instant>>,
@@ -18,7 +18,7 @@ pub(super) struct Rate {
 
 impl Rate {
     /// So many per second, which is above 0; `None` for no limit.
-    pub(super) fn new(per_second: Option<f64>) -> Self {
+    pub(crate) fn new(per_second: Option<f64>) -> Self {
         // A rate so small that its interval cannot be told is as good as one a year.
         let longest = Duration::from_secs(365 * 24 * 3600);
         let interval =
@@ -27,7 +27,7 @@ impl Rate {
     }
 
     /// Waits until one may begin. Takes no turn: nothing may come of a poll.
-    pub(super) async fn allows(&self) {
+    pub(crate) async fn allows(&self) {
         loop {
             let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
             match next {
@@ -38,7 +38,7 @@ impl Rate {
     }
 
     /// Takes the next turn, and says when it is; `None` if that is now.
-    pub(super) fn take_turn(&self) -> Option<Instant> {
+    pub(crate) fn take_turn(&self) -> Option<Instant> {
         let interval = self.interval?;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

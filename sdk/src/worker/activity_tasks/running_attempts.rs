@@ -7,26 +7,26 @@ use crate::activity::{ActivityCancelReason, ActivityCancellation};
 
 /// The attempts in hand.
 #[derive(Debug, Default)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     by_token: Mutex<HashMap<Arc<[u8]>, ActivityCancellation>>,
 }
 
 /// An attempt that can be told to stop by its token until this is dropped.
 #[derive(Debug)]
-pub(super) struct InHand {
+pub(crate) struct InHand {
     attempts: Arc<Attempts>,
     task_token: Arc<[u8]>,
 }
 
 impl Attempts {
-    pub(super) fn add(self: &Arc<Self>, task_token: &[u8], cancellation: &ActivityCancellation) -> InHand {
+    pub(crate) fn add(self: &Arc<Self>, task_token: &[u8], cancellation: &ActivityCancellation) -> InHand {
         let task_token: Arc<[u8]> = task_token.into();
         self.lock().insert(Arc::clone(&task_token), cancellation.clone());
         InHand { attempts: Arc::clone(self), task_token }
     }
 
     /// Tells an attempt to stop, as the answer to a heartbeat would. `false` if it is not in hand.
-    pub(super) fn cancel(&self, task_token: &[u8]) -> bool {
+    pub(crate) fn cancel(&self, task_token: &[u8]) -> bool {
         let cancellation = self.lock().get(task_token).cloned();
         // Whoever waits for it is woken without the lock.
         cancellation.map(|cancellation| cancellation.cancel(ActivityCancelReason::Cancelled)).is_some()

@@ -9,7 +9,7 @@ use std::rc::Rc;
 const NONE: usize = usize::MAX;
 
 /// Idle runs by run id, in the order in which they were last used.
-pub(super) struct RunCache<R> {
+pub(crate) struct RunCache<R> {
     by_id: HashMap<Rc<str>, usize>,
     entries: Vec<Entry<R>>,
     /// First of the free entries, linked through `newer`.
@@ -26,22 +26,22 @@ struct Entry<R> {
 }
 
 impl<R> RunCache<R> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { by_id: HashMap::new(), entries: Vec::new(), free: NONE, oldest: NONE, newest: NONE }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
 
     /// Takes a run out, to work on it.
-    pub(super) fn take(&mut self, run_id: &str) -> Option<R> {
+    pub(crate) fn take(&mut self, run_id: &str) -> Option<R> {
         let index = self.by_id.remove(run_id)?;
         self.remove(index).map(|(_, run)| run)
     }
 
     /// Puts a run in as the one used last. A run that was there under the same id is given back.
-    pub(super) fn put(&mut self, run_id: &str, run: R) -> Option<R> {
+    pub(crate) fn put(&mut self, run_id: &str, run: R) -> Option<R> {
         let replaced = self.take(run_id);
         let id: Rc<str> = run_id.into();
         let entry = Entry { run: Some((Rc::clone(&id), run)), older: self.newest, newer: NONE };
@@ -56,7 +56,7 @@ impl<R> RunCache<R> {
     }
 
     /// Takes out the run that was not used for the longest time, with its id.
-    pub(super) fn evict(&mut self) -> Option<(Rc<str>, R)> {
+    pub(crate) fn evict(&mut self) -> Option<(Rc<str>, R)> {
         let index = self.oldest;
         let (id, _) = self.entries.get(index)?.run.as_ref()?;
         self.by_id.remove(id);

@@ -11,44 +11,44 @@ use std::time::{Duration, Instant};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 
-use super::local_attempts::TaskClock;
-use super::slots::Slot;
 use crate::replay::{
     HistoryPage, LocalActivityResolution, LocalActivityTask, WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure,
 };
+use crate::worker::local_activities::TaskClock;
+use crate::worker::polling::Slot;
 
 /// Whose task it is and how to answer it: stays with the task until it is answered.
 #[derive(Debug)]
-pub(super) struct Ticket {
-    pub(super) task_token: Vec<u8>,
-    pub(super) workflow_id: String,
-    pub(super) run_id: String,
-    pub(super) workflow_type: String,
+pub(crate) struct Ticket {
+    pub(crate) task_token: Vec<u8>,
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: String,
+    pub(crate) workflow_type: String,
     /// From 1.
-    pub(super) attempt: i32,
+    pub(crate) attempt: i32,
     /// When it came.
-    pub(super) received: tokio::time::Instant,
+    pub(crate) received: tokio::time::Instant,
     /// When the server gives the task up.
-    pub(super) deadline: tokio::time::Instant,
+    pub(crate) deadline: tokio::time::Instant,
     /// When a task that waits for local activities is completed and asked for again.
-    pub(super) heartbeat_at: tokio::time::Instant,
-    pub(super) clock: TaskClock,
+    pub(crate) heartbeat_at: tokio::time::Instant,
+    pub(crate) clock: TaskClock,
     /// Whether the whole task is a query.
-    pub(super) is_query: bool,
+    pub(crate) is_query: bool,
     /// Id of the task's WorkflowTaskStarted event.
-    pub(super) started_event_id: i64,
+    pub(crate) started_event_id: i64,
     /// The polled events, kept while the history is fetched from its beginning: the server does not store the last
     /// ones of a repeated or speculative task.
-    pub(super) polled_events: Vec<HistoryEvent>,
+    pub(crate) polled_events: Vec<HistoryEvent>,
     /// Id of the last event that was fetched.
-    pub(super) fetched_up_to: i64,
+    pub(crate) fetched_up_to: i64,
     /// Given back when the task is answered.
-    pub(super) slot: Slot,
+    pub(crate) slot: Slot,
 }
 
 /// What is sent to a lane.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(crate) enum Message {
     /// A task for a run of this lane.
     Task(Box<Ticket>, Box<WorkflowTask>),
     /// The history that a run asked for.
@@ -72,7 +72,7 @@ pub(super) enum Message {
 
 /// What a lane says about a task.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Complete(Box<WorkflowTaskCompletion>),
     Fail(Box<WorkflowTaskFailure>),
     Answer(Box<WorkflowQueryResult>),
@@ -93,7 +93,7 @@ pub(super) enum Verdict {
 
 /// What a lane's thread does with code of a workflow, which may block it.
 #[derive(Debug)]
-pub(super) enum Busy {
+pub(crate) enum Busy {
     /// Works on a task.
     Task(Box<Ticket>),
     /// Drops a run: destructors are code of the workflow as well.
@@ -101,7 +101,7 @@ pub(super) enum Busy {
 }
 
 impl Busy {
-    pub(super) fn run_id(&self) -> &str {
+    pub(crate) fn run_id(&self) -> &str {
         match self {
             Self::Task(ticket) => &ticket.run_id,
             Self::Dropping { run_id } => run_id,
@@ -110,7 +110,7 @@ impl Busy {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Lane {
+pub(crate) struct Lane {
     state: Mutex<State>,
     ready: Condvar,
 }
@@ -144,14 +144,14 @@ impl InHand {
 }
 
 impl Lane {
-    pub(super) fn send(&self, message: Message) {
+    pub(crate) fn send(&self, message: Message) {
         let mut state = self.lock();
         state.messages.push_back(message);
         self.wake(&state);
     }
 
     /// Ends the lane: its thread finishes what it has in hand, what is queued is dropped.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.messages.clear();
@@ -160,7 +160,7 @@ impl Lane {
     }
 
     /// The next message for the thread of that epoch; `None` when the thread has to end.
-    pub(super) fn next(&self, epoch: u64) -> Option<Message> {
+    pub(crate) fn next(&self, epoch: u64) -> Option<Message> {
         let mut state = self.lock();
         loop {
             if state.closed || state.epoch != epoch {
@@ -176,12 +176,12 @@ impl Lane {
     }
 
     /// Notes that workflow code begins to work on a task.
-    pub(super) fn begin(&self, ticket: Box<Ticket>) {
+    pub(crate) fn begin(&self, ticket: Box<Ticket>) {
         self.lock().in_hand = Some(InHand::begin(Busy::Task(ticket)));
     }
 
     /// Notes that it has returned. `None` if it took too long: the task is answered, the thread has to end.
-    pub(super) fn end(&self, epoch: u64) -> Option<Box<Ticket>> {
+    pub(crate) fn end(&self, epoch: u64) -> Option<Box<Ticket>> {
         let mut state = self.lock();
         if state.epoch != epoch {
             return None;
@@ -193,12 +193,12 @@ impl Lane {
     }
 
     /// Notes that a run is dropped now.
-    pub(super) fn begin_dropping(&self, run_id: &str) {
+    pub(crate) fn begin_dropping(&self, run_id: &str) {
         self.lock().in_hand = Some(InHand::begin(Busy::Dropping { run_id: run_id.to_string() }));
     }
 
     /// Notes that it is dropped. `false` if that took too long: the thread has to end.
-    pub(super) fn end_dropping(&self, epoch: u64) -> bool {
+    pub(crate) fn end_dropping(&self, epoch: u64) -> bool {
         let mut state = self.lock();
         let is_current = state.epoch == epoch;
         if is_current {
@@ -208,12 +208,12 @@ impl Lane {
     }
 
     /// Keeps a task until [`unpark`](Self::unpark): its run waits for a page.
-    pub(super) fn park(&self, message: Message) {
+    pub(crate) fn park(&self, message: Message) {
         self.lock().parked.push(message);
     }
 
     /// Queues the parked tasks, in front of all others.
-    pub(super) fn unpark(&self) {
+    pub(crate) fn unpark(&self) {
         self.lock().unpark();
     }
 
@@ -222,7 +222,7 @@ impl Lane {
     ///
     /// To be asked at least once in each `tick`. What lies between two questions counts as no more than that: if it took
     /// longer, the process was stopped or the machine suspended, or had no time for the watchdog and so none for the code.
-    pub(super) fn abandon_if_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
+    pub(crate) fn abandon_if_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
         let mut state = self.lock();
         let in_hand = state.in_hand.as_mut()?;
         in_hand.spent += now.saturating_duration_since(in_hand.seen).min(tick);

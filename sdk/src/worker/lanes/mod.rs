@@ -3,14 +3,19 @@
 //! A run belongs to the lane that its run id hashes to. The cache's limit holds for all lanes together: a lane may
 //! hold more than its share while others hold less; when the total is too high, a lane above its share evicts.
 
+mod cache;
+mod mailbox;
+mod thread;
+
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::lane::{Busy, Lane, Message, Ticket, Verdict};
-use super::lane_thread::{LaneThread, Run, task_failure};
+use self::mailbox::{Busy, Lane};
+pub(super) use self::mailbox::{Message, Ticket, Verdict};
+use self::thread::LaneThread;
+pub(super) use self::thread::{Run, panic_message, task_failure};
 use crate::replay::WorkflowTask;
 
 /// Where verdicts go. Called on lanes: must not block.
@@ -133,7 +138,7 @@ impl<R: Run> Lanes<R> {
     fn start_thread(&self, index: usize, epoch: u64) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         // Detached: a thread that is stuck in workflow code cannot be waited for.
-        thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("abide-lane-{index}"))
             .spawn(move || LaneThread::new(shared, index, epoch).run())
             .map(drop)
@@ -237,8 +242,8 @@ mod tests {
 
     use super::*;
     use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
-    use crate::worker::local_attempts::TaskClock;
-    use crate::worker::slots::Slot;
+    use crate::worker::local_activities::TaskClock;
+    use crate::worker::polling::Slot;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 
+use super::Shared;
 use super::cache::RunCache;
-use super::lane::{Lane, Message, Ticket, Verdict};
-use super::lanes::Shared;
+use super::mailbox::{Lane, Message, Ticket, Verdict};
 use crate::bounded_text::message as bounded;
 use crate::failure::{ApplicationFailure, application_failure};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 
-/// A run as a lane sees it. [`LocalRun`](super::local_run::LocalRun) in earnest, something smaller in tests.
-pub(super) trait Run: Sized + 'static {
+/// A run as a lane sees it. [`LocalRun`](crate::worker::local_activities::LocalRun) in earnest, something smaller in tests.
+pub(crate) trait Run: Sized + 'static {
     /// What all runs are made from.
     type Factory: Send + Sync + 'static;
 
@@ -28,7 +28,7 @@ pub(super) trait Run: Sized + 'static {
     fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool;
 }
 
-pub(super) struct LaneThread<R: Run> {
+pub(crate) struct LaneThread<R: Run> {
     shared: Arc<Shared<R>>,
     lane: Arc<Lane>,
     index: usize,
@@ -45,7 +45,7 @@ pub(super) struct LaneThread<R: Run> {
 }
 
 impl<R: Run> LaneThread<R> {
-    pub(super) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
         let lane = Arc::clone(&shared.lanes[index]);
         let (waiting_for_history, open, heartbeating) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (idle, is_between_tasks) = (RunCache::new(), false);
@@ -53,7 +53,7 @@ impl<R: Run> LaneThread<R> {
     }
 
     /// Works until the lane is closed, or until this thread was abandoned.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         while let Some(message) = self.lane.next(self.epoch) {
             if self.take(message).is_break() {
                 break;
@@ -272,7 +272,7 @@ fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
 }
 
 /// A failed task for what is neither a workflow's failure nor nondeterminism.
-pub(super) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
+pub(crate) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
     Box::new(WorkflowTaskFailure {
         cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
         failure: application_failure(&ApplicationFailure::new(message), None),
@@ -281,7 +281,7 @@ pub(super) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
 }
 
 /// What a panic said.
-pub(super) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }

@@ -18,47 +18,47 @@ use abide_protos::temporal::api::failure::v1::{
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep_until};
 
-use super::activity_worker::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
-use super::blocking;
-use super::local_activities::LocalActivities;
-use super::outcome_coding::within_limit;
-use super::shutdown::Phase;
-use super::slots::Slot;
+use super::LocalActivities;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::failure::SOURCE;
 use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
+use crate::worker::activity_tasks::blocking;
+use crate::worker::activity_tasks::within_limit;
+use crate::worker::activity_tasks::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
+use crate::worker::polling::Slot;
+use crate::worker::shutdown::Phase;
 
 /// Whose local activity it is.
-pub(super) struct Owner {
+pub(crate) struct Owner {
     /// Which instance of the run.
-    pub(super) instance: u64,
-    pub(super) run_id: String,
-    pub(super) workflow_id: String,
-    pub(super) workflow_type: String,
+    pub(crate) instance: u64,
+    pub(crate) run_id: String,
+    pub(crate) workflow_id: String,
+    pub(crate) workflow_type: String,
 }
 
 /// The server's time, as far as a workflow task tells: it began then. A worker's own clock may be wrong.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TaskClock {
+pub(crate) struct TaskClock {
     began: SystemTime,
     at: Instant,
 }
 
 impl TaskClock {
     /// The clock of a task that came in at `at`.
-    pub(super) fn new(began: SystemTime, at: Instant) -> Self {
+    pub(crate) fn new(began: SystemTime, at: Instant) -> Self {
         Self { began, at }
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         self.began + self.at.elapsed()
     }
 }
 
 /// One local activity with all its attempts that lie within a workflow task, or a row of heartbeats.
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     host: Arc<LocalActivities>,
     owner: Owner,
     task: LocalActivityTask,
@@ -77,7 +77,7 @@ enum Interrupted {
 }
 
 impl Attempts {
-    pub(super) fn new(
+    pub(crate) fn new(
         host: Arc<LocalActivities>,
         owner: Owner,
         task: LocalActivityTask,
@@ -93,7 +93,7 @@ impl Attempts {
     }
 
     /// What it came to; `None` if the worker is gone.
-    pub(super) async fn run(mut self) -> Option<LocalActivityResolution> {
+    pub(crate) async fn run(mut self) -> Option<LocalActivityResolution> {
         let scheduled = Instant::now();
         loop {
             let slot = match self.slot(scheduled).await {

@@ -7,6 +7,9 @@
 //! Local activities belong to one instance of a run ([`Lease`]): a run that was forgotten and is rebuilt asks for them
 //! again, and what the old ones come to reaches nobody.
 
+mod attempt_loop;
+mod run;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,10 +18,12 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::lane::{Message, Ticket};
-use super::local_attempts::{Attempts, Owner};
+pub(super) use self::attempt_loop::TaskClock;
+use self::attempt_loop::{Attempts, Owner};
+pub(super) use self::run::{LocalRun, RunFactory};
+use super::lanes::{Message, Ticket};
+use super::polling::Slots;
 use super::shared::Shared;
-use super::slots::Slots;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityRegistry};
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 

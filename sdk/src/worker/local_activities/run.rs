@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use super::lane::Ticket;
-use super::lane_thread::Run;
-use super::local_activities::{Lease, LocalActivities};
+use super::{Lease, LocalActivities};
 use crate::replay::{Input, Output};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
+use crate::worker::lanes::Run;
+use crate::worker::lanes::Ticket;
 
 /// What all runs of a worker are made from.
-pub(super) struct RunFactory {
-    pub(super) registry: Arc<WorkflowRegistry>,
-    pub(super) options: Arc<RunOptions>,
-    pub(super) local_activities: Arc<LocalActivities>,
+pub(crate) struct RunFactory {
+    pub(crate) registry: Arc<WorkflowRegistry>,
+    pub(crate) options: Arc<RunOptions>,
+    pub(crate) local_activities: Arc<LocalActivities>,
 }
 
 /// A run, and its claim on local activities while some are under way.
 ///
 /// Dropped, it cancels them: nobody could take in what they come to.
-pub(super) struct LocalRun {
+pub(crate) struct LocalRun {
     run: WorkflowRun,
     local_activities: Arc<LocalActivities>,
     lease: Option<Lease>,
@@ -90,9 +90,9 @@ mod tests {
     use crate::replay::text::parse_history;
     use crate::replay::{HistoryPage, WorkflowTask};
     use crate::worker::Worker;
-    use crate::worker::local_attempts::TaskClock;
+    use crate::worker::local_activities::attempt_loop::TaskClock;
+    use crate::worker::polling::Slot;
     use crate::worker::running::shared;
-    use crate::worker::slots::Slot;
     use crate::{ActivityContext, ActivityError, WorkflowContext, WorkflowError, activity, workflow};
 
     /// A server that knows no method.

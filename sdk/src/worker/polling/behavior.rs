@@ -1,6 +1,6 @@
 //! How many polls of one kind a worker has open: as many as it is told, or as many as the server asks for.
 
-use super::error::WorkerError;
+use crate::worker::error::WorkerError;
 
 /// How many polls of one kind a worker has open at a time.
 ///
@@ -47,7 +47,7 @@ impl PollerBehavior {
     }
 
     /// Checks the numbers of the option of that name.
-    pub(super) fn check(self, option: &str) -> Result<(), WorkerError> {
+    pub(crate) fn check(self, option: &str) -> Result<(), WorkerError> {
         match self {
             Self::SimpleMaximum(0) => Err(WorkerError::new(format!("`{option}` is 0: expected 1 or more"))),
             Self::Autoscaling { minimum: 0, .. } => {
@@ -64,7 +64,7 @@ impl PollerBehavior {
     }
 
     /// The same with at most `polls` of them.
-    pub(super) fn at_most(self, polls: usize) -> Self {
+    pub(crate) fn at_most(self, polls: usize) -> Self {
         match self {
             Self::SimpleMaximum(maximum) => Self::SimpleMaximum(maximum.min(polls)),
             Self::Autoscaling { minimum, maximum, initial } => Self::Autoscaling {
@@ -76,7 +76,7 @@ impl PollerBehavior {
     }
 
     /// How many polls are open at the beginning.
-    pub(super) const fn initial(self) -> usize {
+    pub(crate) const fn initial(self) -> usize {
         match self {
             Self::SimpleMaximum(maximum) => maximum,
             Self::Autoscaling { initial, .. } => initial,

@@ -12,7 +12,7 @@ use crate::duration::time_to_proto;
 
 /// What is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PollKind {
+pub(crate) enum PollKind {
     Workflow,
     StickyWorkflow,
     Activity,
@@ -20,7 +20,7 @@ pub(super) enum PollKind {
 
 /// The polls of one worker.
 #[derive(Debug, Default)]
-pub(super) struct Polls {
+pub(crate) struct Polls {
     workflow: OfKind,
     sticky_workflow: OfKind,
     activity: OfKind,
@@ -37,10 +37,10 @@ struct OfKind {
 }
 
 /// A poll that is open until this is dropped.
-pub(super) struct OpenPoll<'a>(&'a OfKind);
+pub(crate) struct OpenPoll<'a>(&'a OfKind);
 
 impl Polls {
-    pub(super) fn begin(&self, kind: PollKind) -> OpenPoll<'_> {
+    pub(crate) fn begin(&self, kind: PollKind) -> OpenPoll<'_> {
         let of_kind = self.of_kind(kind);
         of_kind.open.fetch_add(1, Ordering::Relaxed);
         self.begun.notify_one();
@@ -48,17 +48,17 @@ impl Polls {
     }
 
     /// Waits until a first poll has begun. For one waiter.
-    pub(super) async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         self.begun.notified().await;
     }
 
     /// Notes that a poll has brought a task.
-    pub(super) fn brought_task(&self, kind: PollKind) {
+    pub(crate) fn brought_task(&self, kind: PollKind) {
         self.of_kind(kind).tasks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Waits until polls of that kind have brought nothing for so long, or none is open. For one waiter of a kind.
-    pub(super) async fn quiet(&self, kind: PollKind, for_so_long: Duration) {
+    pub(crate) async fn quiet(&self, kind: PollKind, for_so_long: Duration) {
         let tasks = || self.of_kind(kind).tasks.load(Ordering::Relaxed);
         let bring_nothing = async {
             let mut before = None;
@@ -73,17 +73,17 @@ impl Polls {
     }
 
     /// Waits until no poll of that kind is open. For one waiter.
-    pub(super) async fn none_open(&self, kind: PollKind) {
+    pub(crate) async fn none_open(&self, kind: PollKind) {
         while self.open(kind) > 0 {
             self.of_kind(kind).ended.notified().await;
         }
     }
 
-    pub(super) fn open(&self, kind: PollKind) -> i32 {
+    pub(crate) fn open(&self, kind: PollKind) -> i32 {
         self.of_kind(kind).open.load(Ordering::Relaxed)
     }
 
-    pub(super) fn info(&self, kind: PollKind, is_autoscaling: bool) -> WorkerPollerInfo {
+    pub(crate) fn info(&self, kind: PollKind, is_autoscaling: bool) -> WorkerPollerInfo {
         let last_answer = *self.of_kind(kind).last_answer.lock().unwrap_or_else(PoisonError::into_inner);
         WorkerPollerInfo {
             current_pollers: self.open(kind),
@@ -104,7 +104,7 @@ impl Polls {
 impl OpenPoll<'_> {
     /// The server has answered it.
     #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
-    pub(super) fn answered(self) {
+    pub(crate) fn answered(self) {
         *self.0.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
     }
 }

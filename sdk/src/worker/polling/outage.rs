@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// Whether the server is there, as all pollers of a worker see it.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
+pub(crate) struct Outage {
     away: AtomicBool,
     state: Mutex<State>,
 }
@@ -30,7 +30,7 @@ struct State {
 
 impl Outage {
     /// A poll failed. Returns whether that was worth a line.
-    pub(super) fn began(&self, task_queue: &str, error: &RpcError) -> bool {
+    pub(crate) fn began(&self, task_queue: &str, error: &RpcError) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if state.since.is_none() {
@@ -53,7 +53,7 @@ impl Outage {
     }
 
     /// A call succeeded. Returns whether that was worth a line.
-    pub(super) fn ended(&self, task_queue: &str) -> bool {
+    pub(crate) fn ended(&self, task_queue: &str) -> bool {
         if !self.away.load(Ordering::Relaxed) {
             return false;
         }

@@ -10,21 +10,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::WorkerError;
+use super::counters::{PollKind, Polls};
 use super::outage::Outage;
-use super::poll_scaler::Polled;
 use super::pollers::WantedPolls;
-use super::polls::{PollKind, Polls};
-use super::shutdown::{Phase, Phases};
+use super::scaler::Polled;
 use super::slots::{Slot, Slots};
 use crate::client::RpcError;
 use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
+use crate::worker::error::WorkerError;
+use crate::worker::shutdown::{Phase, Phases};
 
 /// How long a server may refuse polls before the worker ends.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a poller gets tasks, and where they go.
-pub(super) trait TaskSource: Send + Sync + 'static {
+pub(crate) trait TaskSource: Send + Sync + 'static {
     /// What a poll answers: a task, or nothing yet.
     type Response: Send;
 
@@ -64,15 +64,15 @@ pub(super) trait TaskSource: Send + Sync + 'static {
     fn task_queue(&self) -> &str;
 }
 
-pub(super) struct Poller<S> {
-    pub(super) source: Arc<S>,
-    pub(super) slots: Arc<Slots>,
-    pub(super) phases: Arc<Phases>,
-    pub(super) outage: Arc<Outage>,
-    pub(super) polls: Arc<Polls>,
-    pub(super) wanted: Arc<WantedPolls>,
+pub(crate) struct Poller<S> {
+    pub(crate) source: Arc<S>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) phases: Arc<Phases>,
+    pub(crate) outage: Arc<Outage>,
+    pub(crate) polls: Arc<Polls>,
+    pub(crate) wanted: Arc<WantedPolls>,
     /// Which of the pollers it is, from 0: with fewer polls wanted it rests.
-    pub(super) index: usize,
+    pub(crate) index: usize,
 }
 
 impl<S: TaskSource> Poller<S> {
@@ -80,7 +80,7 @@ impl<S: TaskSource> Poller<S> {
     ///
     /// # Errors
     /// When the server refuses polls for more than a minute.
-    pub(super) async fn run(self) -> Result<(), WorkerError> {
+    pub(crate) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached(self.source.last_poll()));
         let mut cut = pin!(self.phases.reached(Phase::PollsCut));
         let mut replaced = pin!(self.source.replaced());
@@ -240,7 +240,7 @@ impl<S: TaskSource> Poller<S> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a worker waits in real time, outside workflow code")]
-pub(super) async fn sleep(time: Duration) {
+pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
@@ -251,7 +251,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-    use crate::worker::poller_behavior::PollerBehavior;
+    use crate::worker::polling::behavior::PollerBehavior;
 
     /// A server as a list of answers; when they are used up, its polls last for ever.
     struct Script {

@@ -1,6 +1,6 @@
 //! The pollers of one kind: as many as are wanted now, and new ones when the worker's client is replaced.
 //!
-//! Pollers are numbered from 0. Those whose number is not below the one that the [scaler](super::poll_scaler) wants rest
+//! Pollers are numbered from 0. Those whose number is not below the one that the [scaler](super::scaler) wants rest
 //! until it wants them again. A poller belongs to one client; when another one takes over, it finishes the poll that it
 //! has open (which may bring a task) and ends, while its successor polls already.
 
@@ -12,27 +12,27 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::error::WorkerError;
+use super::behavior::PollerBehavior;
+use super::counters::Polls;
 use super::outage::Outage;
-use super::poll_scaler::{PollScaler, Polled};
 use super::poller::{Poller, TaskSource};
-use super::poller_behavior::PollerBehavior;
-use super::polls::Polls;
-use super::shutdown::{Phase, Phases};
+use super::scaler::{PollScaler, Polled};
 use super::slots::Slots;
+use crate::worker::error::WorkerError;
+use crate::worker::shutdown::{Phase, Phases};
 
 /// The pollers of one kind. `source` makes the source for the client of now.
-pub(super) struct Pollers<F> {
-    pub(super) source: F,
-    pub(super) slots: Arc<Slots>,
-    pub(super) phases: Arc<Phases>,
-    pub(super) outage: Arc<Outage>,
-    pub(super) polls: Arc<Polls>,
-    pub(super) wanted: Arc<WantedPolls>,
+pub(crate) struct Pollers<F> {
+    pub(crate) source: F,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) phases: Arc<Phases>,
+    pub(crate) outage: Arc<Outage>,
+    pub(crate) polls: Arc<Polls>,
+    pub(crate) wanted: Arc<WantedPolls>,
 }
 
 /// How many polls of one kind are wanted.
-pub(super) struct WantedPolls {
+pub(crate) struct WantedPolls {
     /// `None`: always the same number.
     scaler: Option<Mutex<PollScaler>>,
     number: watch::Sender<usize>,
@@ -44,7 +44,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
     ///
     /// # Errors
     /// When the server refuses polls for more than a minute: then the worker shuts down because of that.
-    pub(super) async fn run(self) -> Result<(), WorkerError> {
+    pub(crate) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached((self.source)().last_poll()));
         let mut wanted = self.wanted.number.subscribe();
         let mut pollers = JoinSet::new();
@@ -89,7 +89,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
 
 impl WantedPolls {
     /// `server_suggests`: whether the server says that it suggests numbers of polls.
-    pub(super) fn new(behavior: PollerBehavior, server_suggests: bool) -> Arc<Self> {
+    pub(crate) fn new(behavior: PollerBehavior, server_suggests: bool) -> Arc<Self> {
         let scaler = match behavior {
             PollerBehavior::SimpleMaximum(_) => None,
             PollerBehavior::Autoscaling { minimum, maximum, initial } => {
@@ -100,7 +100,7 @@ impl WantedPolls {
     }
 
     /// Waits until the poller of that number may poll. Returns whether it had to wait.
-    pub(super) async fn wants(&self, index: usize) -> bool {
+    pub(crate) async fn wants(&self, index: usize) -> bool {
         if index < *self.number.borrow() {
             return false;
         }
@@ -110,7 +110,7 @@ impl WantedPolls {
     }
 
     /// Takes what a poll brought.
-    pub(super) fn polled(&self, polled: Polled) {
+    pub(crate) fn polled(&self, polled: Polled) {
         let Some(scaler) = &self.scaler else { return };
         let mut scaler = scaler.lock().unwrap_or_else(PoisonError::into_inner);
         let number = scaler.polled(polled, self.began.elapsed());
@@ -119,7 +119,7 @@ impl WantedPolls {
     }
 
     /// How long the next poll may take, if not as long as any.
-    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let scaler = self.scaler.as_ref()?;
         scaler.lock().unwrap_or_else(PoisonError::into_inner).poll_timeout(self.began.elapsed())
     }
@@ -142,6 +142,6 @@ async fn all_end(
     result
 }
 
-pub(super) fn poller_panicked(error: &JoinError) -> WorkerError {
+pub(crate) fn poller_panicked(error: &JoinError) -> WorkerError {
     WorkerError::new(format!("a poller of the worker ended unexpectedly ({error}): this is a bug in abide"))
 }

@@ -21,7 +21,7 @@ const POLL_DURING_BURST: Duration = Duration::from_secs(11);
 
 /// What a poll brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Polled {
+pub(crate) enum Polled {
     /// An answer; the suggestion is by how many polls there should be more, or fewer.
     Answer { has_task: bool, suggestion: Option<i32> },
     /// The server is overloaded.
@@ -32,7 +32,7 @@ pub(super) enum Polled {
 
 /// Decides on the number of polls.
 #[derive(Clone, Debug)]
-pub(super) struct PollScaler {
+pub(crate) struct PollScaler {
     minimum: usize,
     maximum: usize,
     target: usize,
@@ -46,14 +46,14 @@ pub(super) struct PollScaler {
 
 impl PollScaler {
     /// `server_suggests`: whether the server says that it makes suggestions. If it makes one, it is believed as well.
-    pub(super) fn new(minimum: usize, maximum: usize, initial: usize, server_suggests: bool) -> Self {
+    pub(crate) fn new(minimum: usize, maximum: usize, initial: usize, server_suggests: bool) -> Self {
         let maximum = maximum.max(minimum);
         let target = initial.clamp(minimum, maximum);
         Self { minimum, maximum, target, server_suggests, period: 0, tasks: [0; 3] }
     }
 
     /// Takes what a poll brought at a time, counted from whenever; returns how many polls should be open from now on.
-    pub(super) fn polled(&mut self, polled: Polled, now: Duration) -> usize {
+    pub(crate) fn polled(&mut self, polled: Polled, now: Duration) -> usize {
         self.advance(now);
         let target = match polled {
             Polled::Answer { has_task, suggestion } => {
@@ -74,7 +74,7 @@ impl PollScaler {
     }
 
     /// How long the next poll may take, if not as long as any.
-    pub(super) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+    pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         self.advance(now);
         (self.tasks[0] > 1).then_some(POLL_DURING_BURST)
     }

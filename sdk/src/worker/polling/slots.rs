@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::worker_heartbeat::Ended;
+use crate::worker::worker_heartbeat::Ended;
 
 /// The slots for one kind of task. Waiters are served in the order they came, so no poller starves another.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     free: Arc<Semaphore>,
     total: u32,
     /// Tasks that have ended, and those of them that failed; they wrap around.
@@ -22,19 +22,19 @@ pub(super) struct Slots {
 
 /// The right to have one task in hand; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 #[cfg(test)]
 impl Slot {
-    pub(super) fn for_test() -> Self {
+    pub(crate) fn for_test() -> Self {
         Self { _permit: None }
     }
 }
 
 impl Slots {
-    pub(super) fn new(total: u32) -> Self {
+    pub(crate) fn new(total: u32) -> Self {
         // A semaphore holds fewer permits than a `u32` can count on 32-bit targets only.
         let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let total = u32::try_from(permits).unwrap_or(u32::MAX);
@@ -42,38 +42,38 @@ impl Slots {
     }
 
     /// Waits for a free slot.
-    pub(super) async fn take(&self) -> Slot {
+    pub(crate) async fn take(&self) -> Slot {
         // The semaphore is never closed; if it were, working without a limit would be better than not at all.
         Slot { _permit: Arc::clone(&self.free).acquire_owned().await.ok() }
     }
 
     /// A slot, if one is free now and nobody waits for it.
-    pub(super) fn try_take(&self) -> Option<Slot> {
+    pub(crate) fn try_take(&self) -> Option<Slot> {
         Some(Slot { _permit: Some(Arc::clone(&self.free).try_acquire_owned().ok()?) })
     }
 
     /// Waits until no task is in hand any more.
-    pub(super) async fn all_free(&self) {
+    pub(crate) async fn all_free(&self) {
         drop(self.free.acquire_many(self.total).await);
     }
 
     /// Counts a task that has ended.
-    pub(super) fn count(&self, failed: bool) {
+    pub(crate) fn count(&self, failed: bool) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         self.failed.fetch_add(i32::from(failed), Ordering::Relaxed);
     }
 
     /// The tasks that have ended so far.
-    pub(super) fn ended(&self) -> Ended {
+    pub(crate) fn ended(&self) -> Ended {
         Ended { all: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
 
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.total as usize
     }
 
     /// How many tasks (and polls) hold a slot now.
-    pub(super) fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         (self.total as usize).saturating_sub(self.free.available_permits())
     }
 }

@@ -16,7 +16,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use crate::client::RpcError;
 
 /// Bytes of a request from which on it is split: a server takes 4 MB, and the transport adds to it.
-pub(super) const MAX_PAGE: usize = 3584 * 1024;
+pub(crate) const MAX_PAGE: usize = 3584 * 1024;
 /// Pages under way at a time.
 const IN_PARALLEL: usize = 3;
 /// How often all pages are sent again before the task is given up, to be repeated as a whole.
@@ -26,7 +26,7 @@ const OVERHEAD: usize = 6;
 
 /// Splits a request so that no page is larger than `max`, except where one command is. A request that is small enough,
 /// or whose only command is too large, stays as it is.
-pub(super) fn split(
+pub(crate) fn split(
     mut request: RespondWorkflowTaskCompletedRequest,
     max: usize,
 ) -> Vec<RespondWorkflowTaskCompletedRequest> {
@@ -61,7 +61,7 @@ pub(super) fn split(
 ///
 /// # Errors
 /// When a page could not be delivered, or the server lost them again and again.
-pub(super) async fn deliver<F: Future<Output = Result<RespondWorkflowTaskCompletedResponse, RpcError>>>(
+pub(crate) async fn deliver<F: Future<Output = Result<RespondWorkflowTaskCompletedResponse, RpcError>>>(
     pages: &[RespondWorkflowTaskCompletedRequest],
     send: impl Fn(RespondWorkflowTaskCompletedRequest) -> F,
 ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
@@ -128,8 +128,8 @@ mod tests {
     use abide_protos::temporal::api::protocol::v1::Message as ProtocolMessage;
     use tonic::Code;
 
-    use super::super::poller::sleep;
     use super::*;
+    use crate::worker::polling::sleep;
 
     type Answer = Result<RespondWorkflowTaskCompletedResponse, RpcError>;
 

@@ -11,7 +11,7 @@ use abide_protos::temporal::api::command::v1::{
 ///
 /// The core asks for it wherever it can be: on activities of the workflow's own task queue. `slot` gives one for an
 /// activity that this worker could start now.
-pub(super) fn reserve<S>(
+pub(crate) fn reserve<S>(
     commands: &mut [Command],
     limit: usize,
     mut slot: impl FnMut(&ScheduleActivity) -> Option<S>,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::shutdown::Phase;
-use super::workflow_worker::WorkflowWorker;
+use super::WorkflowWorker;
 use crate::client::eager::{EagerWorker, Reservation};
+use crate::worker::shutdown::Phase;
 
 impl EagerWorker for WorkflowWorker {
     fn reserve(self: Arc<Self>, task_queue: &str, workflow_type: &str) -> Option<Reservation> {

@@ -8,14 +8,14 @@ use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistor
 
 use tokio::time::Instant;
 
-use super::coding::decode_by;
-use super::completion::time_left;
-use super::lane::{Message, Ticket};
-use super::lane_thread::task_failure;
-use super::workflow_worker::WorkflowWorker;
+use super::WorkflowWorker;
+use super::respond::time_left;
 use crate::client::RpcError;
 use crate::converter::CodecError;
 use crate::replay::{HistoryPage, WorkflowTask};
+use crate::worker::coding::decode_by;
+use crate::worker::lanes::task_failure;
+use crate::worker::lanes::{Message, Ticket};
 
 /// A server may send a page without events that is not the last, but not for ever.
 const MOST_EMPTY_PAGES: usize = 100;
@@ -30,7 +30,7 @@ enum NoPage {
 
 impl WorkflowWorker {
     /// Fetches the page that a run asked for, and sends it to its lane.
-    pub(super) async fn fetch_page(self: Arc<Self>, mut ticket: Box<Ticket>, next_page_token: Vec<u8>) {
+    pub(crate) async fn fetch_page(self: Arc<Self>, mut ticket: Box<Ticket>, next_page_token: Vec<u8>) {
         match self.page(&mut ticket, next_page_token).await {
             Ok(page) => {
                 let run_id = ticket.run_id.clone();
@@ -44,7 +44,7 @@ impl WorkflowWorker {
     }
 
     /// Sends a task, whose run is not cached, to its lane again with the history from its beginning.
-    pub(super) async fn fetch_from_the_beginning(
+    pub(crate) async fn fetch_from_the_beginning(
         self: Arc<Self>,
         mut ticket: Box<Ticket>,
         mut task: Box<WorkflowTask>,

@@ -3,6 +3,13 @@
 //! A poller only hands over; what a lane says is performed in a task of its own, spawned from the lane. So a task costs
 //! one message to the lane and one spawn, and no poller waits for workflow code.
 
+mod completion_pages;
+mod eager_activities;
+mod eager_start;
+mod history_pages;
+mod respond;
+mod slow_task;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
@@ -17,22 +24,22 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::activity_worker::{ActivityWorker, LONGEST_TIMEOUT};
+use super::activity_tasks::{ActivityWorker, LONGEST_TIMEOUT};
 use super::coding::decode_by;
 use super::current_client::Route;
 use super::error::WorkerError;
-use super::lane::{Ticket, Verdict};
-use super::lane_thread::task_failure;
 use super::lanes::Lanes;
+use super::lanes::task_failure;
+use super::lanes::{Ticket, Verdict};
 use super::local_activities::LocalActivities;
-use super::local_attempts::TaskClock;
-use super::local_run::{LocalRun, RunFactory};
-use super::poll_scaler::Polled;
-use super::poller::{TaskSource, sleep};
-use super::polls::PollKind;
+use super::local_activities::TaskClock;
+use super::local_activities::{LocalRun, RunFactory};
+use super::polling::PollKind;
+use super::polling::Polled;
+use super::polling::{Slot, Slots};
+use super::polling::{TaskSource, sleep};
 use super::shared::Shared;
 use super::shutdown::Phase;
-use super::slots::{Slot, Slots};
 use crate::activity::ActivityRegistry;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};

@@ -20,26 +20,26 @@ use abide_protos::temporal::api::workflowservice::v1::{
 };
 use tokio::time::Instant;
 
-use super::coding::encode_by;
-use super::eager;
-use super::lane::{Message, Ticket};
-use super::lane_thread::task_failure;
-use super::limits::{TooLarge, failed_query};
-use super::outcome_coding::encoded_failure;
-use super::pages;
-use super::shutdown::Phase;
-use super::slots::Slot;
+use super::completion_pages;
+use super::eager_activities;
 use super::slow_task::warn_if_slow;
-use super::workflow_worker::{WorkflowWorker, sticky_queue};
+use super::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
 use crate::duration::to_proto;
 use crate::replay::{WorkflowTaskCompletion, WorkflowTaskFailure};
+use crate::worker::activity_tasks::encoded_failure;
+use crate::worker::coding::encode_by;
+use crate::worker::lanes::task_failure;
+use crate::worker::lanes::{Message, Ticket};
+use crate::worker::limits::{TooLarge, failed_query};
+use crate::worker::polling::Slot;
+use crate::worker::shutdown::Phase;
 
 /// Answers are sent for so long even when the task's deadline is nearer: the clocks of two machines differ.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
-    pub(super) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
+    pub(crate) async fn complete(self: &Arc<Self>, ticket: Box<Ticket>, completion: Box<WorkflowTaskCompletion>) {
         let heartbeat = completion.force_create_new_workflow_task;
         let mut completion = completion;
         let eager_slots = self.reserve_eager(&mut completion.commands);
@@ -95,7 +95,7 @@ impl WorkflowWorker {
         let has_rate = options.max_task_queue_activities_per_second.is_some();
         let eager = !(ending || has_rate || options.disable_eager_activity_execution);
         let activities = self.activities.get().filter(|_| eager);
-        eager::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
+        eager_activities::reserve(commands, options.max_eager_activity_reservations_per_workflow_task, |activity| {
             activities?.reserve(activity.activity_type.as_ref().map_or("", |activity_type| &activity_type.name))
         })
     }
@@ -116,15 +116,18 @@ impl WorkflowWorker {
         size: usize,
     ) -> Result<RespondWorkflowTaskCompletedResponse, RpcError> {
         let send = |request| self.shared.call_within(request, time_left(ticket));
-        if size <= pages::MAX_PAGE || !self.shared.paginates_completions {
+        if size <= completion_pages::MAX_PAGE || !self.shared.paginates_completions {
             return send(request).await;
         }
         // A future with pages in it is large, and rare.
-        Box::pin(async { pages::deliver(&pages::split(request, pages::MAX_PAGE), send).await }).await
+        Box::pin(async {
+            completion_pages::deliver(&completion_pages::split(request, completion_pages::MAX_PAGE), send).await
+        })
+        .await
     }
 
     /// Tells the server that the task failed: once. Later attempts are left to time out, which slows them down.
-    pub(super) async fn fail(&self, ticket: &Ticket, failure: WorkflowTaskFailure) {
+    pub(crate) async fn fail(&self, ticket: &Ticket, failure: WorkflowTaskFailure) {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         let (attempt, message) = (ticket.attempt, &failure.failure.message);
         if ticket.is_query {
@@ -147,12 +150,12 @@ impl WorkflowWorker {
     }
 
     /// A run that waited for history was lost with its lane. The server sends the task again at once.
-    pub(super) async fn fail_lost(&self, ticket: &Ticket) {
+    pub(crate) async fn fail_lost(&self, ticket: &Ticket) {
         let text = "the thread that worked on this run was replaced, because other workflow code blocked it";
         self.fail(ticket, *task_failure(text)).await;
     }
 
-    pub(super) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
+    pub(crate) async fn answer_query(&self, ticket: &Ticket, mut answer: WorkflowQueryResult) {
         let deadline = Instant::now() + time_left(ticket);
         if let Err(error) = encode_by(self.shared.data_converter(), &mut answer, deadline).await {
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
@@ -315,7 +318,7 @@ impl WorkflowWorker {
     }
 
     /// Fails a task of which nothing but the token could be read.
-    pub(super) async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
+    pub(crate) async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
         let WorkflowTaskFailure { cause, failure, .. } = *task_failure(&format!("the task cannot be read: {error}"));
         let request = self.failure_request(task_token, cause as i32, failure);
         if let Err(error) = self.shared.client.call(request).await {
@@ -330,7 +333,7 @@ impl WorkflowWorker {
     }
 
     /// Forgets the run, if it is cached: what it did is not what history will say.
-    pub(super) fn evict(&self, ticket: &Ticket) {
+    pub(crate) fn evict(&self, ticket: &Ticket) {
         self.lanes().send(&ticket.run_id, Message::Evict { run_id: ticket.run_id.clone() });
     }
 }
@@ -343,6 +346,6 @@ fn hide_message(result: &mut WorkflowQueryResult) {
 }
 
 /// How long an answer to the task is still of use.
-pub(super) fn time_left(ticket: &Ticket) -> Duration {
+pub(crate) fn time_left(ticket: &Ticket) -> Duration {
     ticket.deadline.saturating_duration_since(Instant::now()).max(AT_LEAST)
 }

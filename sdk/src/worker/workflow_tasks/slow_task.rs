@@ -3,14 +3,14 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::lane::Ticket;
+use crate::worker::lanes::Ticket;
 
 /// Whole seconds.
 const VARIABLE: &str = "TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS";
 const DEFAULT_THRESHOLD: Duration = Duration::from_secs(5);
 
 /// Warns of a task that was answered just now, if it came long ago. The time that local activities took counts.
-pub(super) fn warn_if_slow(ticket: &Ticket) {
+pub(crate) fn warn_if_slow(ticket: &Ticket) {
     static THRESHOLD: OnceLock<Duration> = OnceLock::new();
     let threshold = *THRESHOLD.get_or_init(|| threshold(std::env::var(VARIABLE).ok().as_deref()));
     let taken = ticket.received.elapsed();

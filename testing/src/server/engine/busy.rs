@@ -2,17 +2,19 @@
 //!
 //! Two things do not hold the clock though they are open: work that does nothing but wait for an outcome of this server
 //! (only the shell knows, [`Waiting`]), and tasks on a queue that no worker polls.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Engine;
-use super::activity::Activity;
-use super::execution::Execution;
-use super::nexus_operation::NexusOperation;
-use super::task_queue::{QueueKey, QueueKind};
-use super::workflow_task::WorkflowTask;
-use super::workflow_task_poll::workflow_queue;
+use super::activities::Activity;
+use super::nexus::NexusOperation;
+use super::task_queues::{QueueKey, QueueKind};
+use super::workflow::Execution;
+use super::workflow_tasks::WorkflowTask;
+use super::workflow_tasks::workflow_queue;
 
 /// What runs for this server and, at this moment, waits for an outcome of it.
 #[derive(Debug, Default)]

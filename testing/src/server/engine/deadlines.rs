@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::api::enums::TimeoutType;
-use super::execution::ExecutionId;
-use super::query::QueryId;
 use super::time::{Now, Time};
+use super::workflow::ExecutionId;
+use super::workflow::QueryId;
 
 /// Which clock a deadline goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

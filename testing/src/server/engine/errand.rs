@@ -1,11 +1,13 @@
 //! What a committed transaction makes other runs do: start a child, deliver a signal, tell a parent. Done in the order in
 //! which it was caused (but children are started last), one after another, when the transaction that caused it is over.
+//!
+//! Extends `Engine`.
 
 use std::collections::VecDeque;
 
 use super::Engine;
-use super::child::Child;
-use super::execution::ExecutionId;
+use super::children::Child;
+use super::workflow::ExecutionId;
 
 /// One thing to be done elsewhere; event ids are those of the run that causes it.
 #[derive(Debug)]

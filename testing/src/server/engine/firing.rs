@@ -1,4 +1,6 @@
 //! What happens when a deadline is reached.
+//!
+//! Extends `Engine`.
 
 use super::Engine;
 use super::deadlines::Deadline;

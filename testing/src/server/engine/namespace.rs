@@ -1,4 +1,6 @@
 //! Namespaces: which exist, RegisterNamespace, DescribeNamespace, ListNamespaces, UpdateNamespace.
+//!
+//! Extends `Engine`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -9,11 +11,11 @@ use abide_protos::temporal::api::replication::v1 as replication;
 use super::Engine;
 use super::api::namespace::namespace_info::{Capabilities, Limits};
 use super::api::{enums, namespace, service};
-use super::completion_pages::PageLimits;
 use super::errors::Error;
 use super::ids::Ids;
-use super::search_attributes::Registered;
 use super::time;
+use super::visibility::Registered;
+use super::workflow_tasks::PageLimits;
 
 const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
 /// How long runs are kept if nobody says otherwise.

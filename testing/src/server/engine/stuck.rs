@@ -1,14 +1,16 @@
 //! What to tell when a test would wait for ever: what is awaited, what every open run waits for, and what can be done.
+//!
+//! Extends `Engine`.
 
 use std::fmt::Write as _;
 
 use super::Engine;
-use super::activity::Activity;
+use super::activities::Activity;
 use super::busy::{Hold, UnderWay, Waiting, activity_queue};
 use super::deadlines::Deadline;
-use super::execution::Execution;
-use super::task_queue::{QueueKey, QueueKind};
+use super::task_queues::{QueueKey, QueueKind};
 use super::waiters::{Waiter, WaiterId};
+use super::workflow::Execution;
 
 /// No more runs than this are spoken of.
 const RUNS_TOLD: usize = 10;

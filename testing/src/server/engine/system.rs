@@ -1,4 +1,6 @@
 //! GetSystemInfo and GetClusterInfo.
+//!
+//! Extends `Engine`.
 
 use super::Engine;
 use super::api::service::{self, get_system_info_response::Capabilities};

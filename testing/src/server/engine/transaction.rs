@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::deadlines::{Clock, Deadline, Key};
 use super::errand::Errand;
-use super::execution::{Execution, State};
 use super::ids::Ids;
 use super::namespace::Namespaces;
-use super::nexus_endpoint::NexusEndpoints;
-use super::nexus_operation::Purpose;
+use super::nexus::NexusEndpoints;
+use super::nexus::Purpose;
 use super::time::{Now, Time};
+use super::workflow::{Execution, State};
 
 /// What a committed transaction makes the engine do.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum Effect {
     /// Ask a Nexus handler to start or to cancel an operation (by scheduled event id).
     RequestOfNexusHandler(i64, Purpose),
     /// Create the run that continues this one.
-    Continue(Box<super::start::NewRun>),
+    Continue(Box<super::workflow::NewRun>),
 }
 
 /// A transaction in progress.

@@ -1,13 +1,15 @@
 //! Callers that wait: for a task, for new events, for the answer to a query, for an update. Waking a caller only tells it to come back;
 //! what it waited for is handed over when it does, so nothing is lost if it is gone by then.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::execution::ExecutionId;
-use super::query::QueryId;
-use super::task_queue::{Poll, QueueKey, Task};
-use super::update_workflow_execution::WaitingUpdate;
+use super::task_queues::{Poll, QueueKey, Task};
+use super::updates::WaitingUpdate;
+use super::workflow::ExecutionId;
+use super::workflow::QueryId;
 
 /// The name of a waiting caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,16 +2,19 @@
 //!
 //! Attempts leave no events. The started event is written together with the one that ends the activity, with the time at
 //! which the last attempt really started.
+//!
+//! Extends `Transaction`.
 
 use std::time::Duration;
 
-use super::api::{Attributes, common, enums::TimeoutType, failure, history, service};
-use super::deadlines::{Deadline, Key};
-use super::execution::Execution;
-use super::history_builder::Extras;
-use super::time::{self, Time};
-use super::token::TaskToken;
-use super::transaction::{Effect, Transaction};
+use crate::server::engine::api::enums::TimeoutType;
+use crate::server::engine::api::{Attributes, common, failure, history, service};
+use crate::server::engine::deadlines::{Deadline, Key};
+use crate::server::engine::history::Extras;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::token::TaskToken;
+use crate::server::engine::transaction::{Effect, Transaction};
+use crate::server::engine::workflow::Execution;
 
 /// What the server remembers of a pending activity; input and header stay in its scheduled event.
 #[derive(Clone, Debug)]

@@ -1,12 +1,16 @@
 //! How an attempt ends: completed, cancelled, failed or timed out; and whether that ends the activity.
+//!
+//! Extends `Transaction`.
 
 use super::activity::Activity;
-use super::api::{common, enums::RetryState, enums::TimeoutType, failure, failure::failure::FailureInfo, history};
-use super::history_builder::Extras;
-use super::limits;
-use super::retry;
-use super::time::Time;
-use super::transaction::Transaction;
+use crate::server::engine::api::enums::{RetryState, TimeoutType};
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{common, failure, history};
+use crate::server::engine::history::Extras;
+use crate::server::engine::limits;
+use crate::server::engine::retry;
+use crate::server::engine::time::Time;
+use crate::server::engine::transaction::Transaction;
 
 /// Last failures that are kept between attempts are cut to this size.
 const LAST_FAILURE_LIMIT: usize = 4096;

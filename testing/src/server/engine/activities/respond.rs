@@ -1,11 +1,14 @@
 //! What workers say about activities: completed, failed, cancelled, still alive; by task token or by activity id.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::activity_close::Reporter;
-use super::api::{common, failure, failure::failure::FailureInfo, service};
-use super::errors::Error;
-use super::execution::ExecutionId;
-use super::token::TaskToken;
+use super::close::Reporter;
+use crate::server::engine::Engine;
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{common, failure, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::token::TaskToken;
+use crate::server::engine::workflow::ExecutionId;
 
 /// The activity a worker speaks of.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,8 @@
 //! They come as Nexus tasks on a queue that the worker named when it took the attempt, one command each (the real server
 //! puts those of one workflow task together). No event tells of them. What nobody takes in half a minute is forgotten;
 //! what was taken is not sent again.
+//!
+//! Extends `Engine` and `Transaction`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +13,14 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::nexusservices::workerservice::v1::ExecuteCommandsRequest;
 use abide_protos::temporal::api::worker::v1::{CancelActivityCommand, WorkerCommand, worker_command};
 
-use super::Engine;
-use super::api::{common, nexus, service};
-use super::errors::Error;
-use super::execution::ExecutionId;
-use super::task_queue::{QueueKey, QueueKind, Task};
-use super::time::Time;
-use super::token::NexusTaskToken;
-use super::transaction::{Effect, Transaction};
+use crate::server::engine::Engine;
+use crate::server::engine::api::{common, nexus, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::task_queues::{QueueKey, QueueKind, Task};
+use crate::server::engine::time::Time;
+use crate::server::engine::token::NexusTaskToken;
+use crate::server::engine::transaction::{Effect, Transaction};
+use crate::server::engine::workflow::ExecutionId;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";

@@ -1,17 +1,19 @@
 //! Child workflows: their start in two phases, what their end means for the parent, and the parent's end for them.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::enums::{
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{
     ParentClosePolicy, StartChildWorkflowExecutionFailedCause as FailedCause, WorkflowIdConflictPolicy,
 };
-use super::api::{Attributes, common, history, service};
-use super::buffer::BUFFERED_EVENT_ID;
-use super::errand::Errand;
-use super::execution::{Execution, ExecutionId};
-use super::history_builder::Extras;
-use super::start::{Admission, NewRun};
-use super::transaction::{Effect, Transaction};
-use super::workflow_task::HISTORY_SERVICE;
+use crate::server::engine::api::{Attributes, common, history, service};
+use crate::server::engine::errand::Errand;
+use crate::server::engine::history::BUFFERED_EVENT_ID;
+use crate::server::engine::history::Extras;
+use crate::server::engine::transaction::{Effect, Transaction};
+use crate::server::engine::workflow::{Admission, NewRun};
+use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::server::engine::workflow_tasks::HISTORY_SERVICE;
 
 /// A child that its parent waits for, or that its end concerns.
 #[derive(Clone, Debug)]

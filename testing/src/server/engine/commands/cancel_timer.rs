@@ -1,9 +1,9 @@
 //! CANCEL_TIMER. A timer that has fired while the workflow task was under way is still cancelled: its event is dropped.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

@@ -1,9 +1,9 @@
 //! CANCEL_WORKFLOW_EXECUTION.
 
 use super::super::api::{command, enums::WorkflowExecutionStatus, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

@@ -1,10 +1,10 @@
 //! COMPLETE_WORKFLOW_EXECUTION: ends the run; by its cron schedule another one follows.
 
 use super::super::api::{command, enums::WorkflowExecutionStatus, history};
-use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

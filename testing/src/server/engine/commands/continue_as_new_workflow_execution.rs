@@ -1,11 +1,11 @@
 //! CONTINUE_AS_NEW_WORKFLOW_EXECUTION.
 
 use super::super::api::{command, enums, history};
-use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::retry;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal, check_search_attributes};
+use crate::server::engine::history::Extras;
 
 #[expect(deprecated, reason = "SDKs still send inherit_build_id and the real server still copies it")]
 pub(super) fn apply(

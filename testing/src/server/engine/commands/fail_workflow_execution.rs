@@ -3,9 +3,9 @@
 
 use super::super::api::enums::{RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

@@ -24,7 +24,7 @@ use super::api::command::command::Attributes;
 use super::api::enums::WorkflowTaskFailedCause;
 use super::api::{command, common, enums::CommandType, protocol};
 use super::errors::Error;
-use super::history_builder::Extras;
+use super::history::Extras;
 use super::namespace::{NamespaceId, Namespaces};
 use super::transaction::Transaction;
 

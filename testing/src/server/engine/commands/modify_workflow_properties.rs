@@ -1,10 +1,10 @@
 //! MODIFY_WORKFLOW_PROPERTIES: merges the memo; an empty value removes.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
-use super::super::visibility;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
+use crate::server::engine::visibility::requests;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
@@ -20,7 +20,7 @@ pub(super) fn apply(
         let text = "UpsertedMemo.Fields is not set on ModifyWorkflowPropertiesCommand.";
         return Err(Refusal::new(WorkflowTaskFailedCause::BadModifyWorkflowPropertiesAttributes, text));
     }
-    visibility::merge(&mut transaction.state().memo, &upserted.fields);
+    requests::merge(&mut transaction.state().memo, &upserted.fields);
     let attributes = history::WorkflowPropertiesModifiedEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
         upserted_memo: Some(upserted),

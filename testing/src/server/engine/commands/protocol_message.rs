@@ -1,10 +1,10 @@
 //! PROTOCOL_MESSAGE: gives a message of the completion (an update's acceptance or response) its place among the commands.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
-use super::super::update_messages;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
+use crate::server::engine::updates::messages;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
@@ -19,5 +19,5 @@ pub(super) fn apply(
     };
     let message = completion.messages.remove(place);
     completion.messages.retain(|other| other.id != message.id);
-    update_messages::apply(transaction, completion, &message, extras)
+    messages::apply(transaction, completion, &message, extras)
 }

@@ -3,10 +3,10 @@
 use abide_protos::prost::Message as _;
 
 use super::super::api::{command, common, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

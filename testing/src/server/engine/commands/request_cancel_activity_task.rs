@@ -1,9 +1,9 @@
 //! REQUEST_CANCEL_ACTIVITY_TASK. An activity that no worker has taken is cancelled on the spot.
 
 use super::super::api::{Attributes, HistoryEvent, command, common, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

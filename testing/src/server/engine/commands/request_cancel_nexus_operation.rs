@@ -1,10 +1,10 @@
 //! REQUEST_CANCEL_NEXUS_OPERATION. Nothing is asked of an operation whose end the workflow has not seen yet.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
-use super::super::nexus_operation::ends_nexus_operation;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
+use crate::server::engine::nexus::ends_nexus_operation;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

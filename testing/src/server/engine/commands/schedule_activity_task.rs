@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::activity::{Timeouts, timeout_proto};
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::execution::normal_queue;
-use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::activities::{Timeouts, timeout_proto};
+use crate::server::engine::history::Extras;
+use crate::server::engine::workflow::normal_queue;
 
 const PENDING_LIMIT: usize = 2000;
 

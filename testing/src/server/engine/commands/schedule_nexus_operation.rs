@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::limits;
-use super::super::nexus_operation::{Timeouts, timeout_proto};
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
+use crate::server::engine::nexus::{Timeouts, timeout_proto};
 
 const PENDING_LIMIT: usize = 30;
 const NAME_LIMIT: usize = 1000;

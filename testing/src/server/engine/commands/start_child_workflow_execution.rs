@@ -2,16 +2,16 @@
 
 use super::super::api::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
-use super::super::child::start_request;
-use super::super::cron;
-use super::super::execution::normal_queue;
-use super::super::history_builder::Extras;
 use super::super::limits;
 use super::super::retry;
-use super::super::start::{task_timeout, validate};
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal, check_search_attributes, target_namespace};
+use crate::server::engine::children::start_request;
+use crate::server::engine::history::Extras;
+use crate::server::engine::workflow::cron;
+use crate::server::engine::workflow::normal_queue;
+use crate::server::engine::workflow::{task_timeout, validate};
 
 const PENDING_LIMIT: usize = 2000;
 

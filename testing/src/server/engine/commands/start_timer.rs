@@ -1,10 +1,10 @@
 //! START_TIMER.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause};
-use super::super::history_builder::Extras;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
+use crate::server::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

@@ -1,10 +1,10 @@
 //! UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: merges; an empty value removes.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
-use super::super::history_builder::Extras;
 use super::super::transaction::Transaction;
-use super::super::visibility;
 use super::{Completion, Refusal, check_search_attributes};
+use crate::server::engine::history::Extras;
+use crate::server::engine::visibility::requests;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,
@@ -25,7 +25,7 @@ pub(super) fn apply(
     if let Ok(known) = transaction.namespaces.search_attributes(&namespace) {
         known.complete_types(&mut upserted.indexed_fields);
     }
-    visibility::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
+    requests::merge(&mut transaction.state().search_attributes, &upserted.indexed_fields);
     let attributes = history::UpsertWorkflowSearchAttributesEventAttributes {
         workflow_task_completed_event_id: completion.completed_event_id,
         search_attributes: Some(upserted),

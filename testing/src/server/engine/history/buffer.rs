@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use super::api::{Attributes, HistoryEvent, enums::EventType};
+use crate::server::engine::api::enums::EventType;
+use crate::server::engine::api::{Attributes, HistoryEvent};
 
 /// Stands for the id of an event that is still buffered.
 pub(crate) const BUFFERED_EVENT_ID: i64 = -123;

@@ -1,14 +1,17 @@
 //! Appends events to a run's history, or to its buffer while a workflow task is started.
+//!
+//! Extends `Transaction`.
 
 use std::sync::Arc;
 
 use abide_protos::prost::Message;
 
-use super::api::{Attributes, HistoryEvent, command, common, enums::EventType, sdk};
 use super::buffer::{self, BUFFERED_EVENT_ID};
 use super::event_type::event_type;
-use super::time::Time;
-use super::transaction::Transaction;
+use crate::server::engine::api::enums::EventType;
+use crate::server::engine::api::{Attributes, HistoryEvent, command, common, sdk};
+use crate::server::engine::time::Time;
+use crate::server::engine::transaction::Transaction;
 
 /// What an event carries beside its attributes.
 #[derive(Clone, Debug, Default)]

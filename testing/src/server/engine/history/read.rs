@@ -1,11 +1,14 @@
 //! GetWorkflowExecutionHistory: pages, waiting for new events, waiting for the end of a run.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::api::{Attributes, HistoryEvent, enums::HistoryEventFilterType, history, service};
-use super::errors::Error;
-use super::execution::ExecutionId;
-use super::token::PageToken;
-use super::waiters::{Step, Waiter, WaiterId};
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::HistoryEventFilterType;
+use crate::server::engine::api::{Attributes, HistoryEvent, history, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::token::PageToken;
+use crate::server::engine::waiters::{Step, Waiter, WaiterId};
+use crate::server::engine::workflow::ExecutionId;
 
 /// No page has more events.
 pub(crate) const PAGE_SIZE: i64 = 256;

@@ -1,14 +1,16 @@
 //! Workflows that back Nexus operations: when a chain of runs has closed, its completion callbacks tell the callers what
 //! became of it. Only callers on this server are told; there is no HTTP client for others.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::api::common::callback::Variant;
-use super::api::enums::TimeoutType;
-use super::api::failure::failure::FailureInfo;
-use super::api::{Attributes, common, failure};
-use super::execution::{Execution, ExecutionId};
-use super::nexus_operation::{End, Stage, cause};
-use super::token::NexusTaskToken;
+use super::operation::{End, Stage, cause};
+use crate::server::engine::Engine;
+use crate::server::engine::api::common::callback::Variant;
+use crate::server::engine::api::enums::TimeoutType;
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{Attributes, common, failure};
+use crate::server::engine::token::NexusTaskToken;
+use crate::server::engine::workflow::{Execution, ExecutionId};
 
 /// Where a handler on this server sends an operation's outcome.
 pub(crate) const CALLBACK_URL: &str = "temporal://system";

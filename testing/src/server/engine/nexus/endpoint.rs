@@ -1,12 +1,15 @@
 //! Nexus endpoints: the names under which workflows call operations, and where those lead to. Of the targets that
 //! Temporal knows only workers are served; an external address would need an HTTP client.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeMap;
 
-use super::Engine;
-use super::api::{nexus, nexus::endpoint_target::Variant, operator};
-use super::errors::{Code, Error};
-use super::time::Time;
+use crate::server::engine::Engine;
+use crate::server::engine::api::nexus::endpoint_target::Variant;
+use crate::server::engine::api::{nexus, operator};
+use crate::server::engine::errors::{Code, Error};
+use crate::server::engine::time::Time;
 
 const NAME_RULE: &str = "endpoint name must match the regex: \"^[a-zA-Z][a-zA-Z0-9\\\\-]*[a-zA-Z0-9]$\"";
 

@@ -1,9 +1,10 @@
 //! Links between events of different runs, in the two forms that they take: a message in histories, a URL in what Nexus
 //! handlers see.
 
-use super::api::enums::EventType;
-use super::api::{common, common::link::workflow_event, nexus};
-use super::execution::Execution;
+use crate::server::engine::api::common::link::workflow_event;
+use crate::server::engine::api::enums::EventType;
+use crate::server::engine::api::{common, nexus};
+use crate::server::engine::workflow::Execution;
 
 const WORKFLOW_EVENT: &str = "temporal.api.common.v1.Link.WorkflowEvent";
 

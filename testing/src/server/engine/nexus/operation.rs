@@ -3,16 +3,19 @@
 //!
 //! Attempts leave no events. A request to the handler (to start or to cancel) is a task on the handler's queue; when
 //! nobody answers in time it counts as failed.
+//!
+//! Extends `Transaction`.
 
 use std::time::Duration;
 
-use super::api::failure::failure::FailureInfo;
-use super::api::{Attributes, HistoryEvent, common, enums::TimeoutType, failure, history};
-use super::deadlines::{Deadline, Key};
-use super::execution::Execution;
-use super::history_builder::Extras;
-use super::time::{self, Time};
-use super::transaction::{Effect, Transaction};
+use crate::server::engine::api::enums::TimeoutType;
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{Attributes, HistoryEvent, common, failure, history};
+use crate::server::engine::deadlines::{Deadline, Key};
+use crate::server::engine::history::Extras;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::transaction::{Effect, Transaction};
+use crate::server::engine::workflow::Execution;
 
 /// The longest that one request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);

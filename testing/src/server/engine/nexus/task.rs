@@ -1,20 +1,22 @@
 //! Requests to Nexus handlers as tasks: PollNexusTaskQueue, RespondNexusTaskCompleted, RespondNexusTaskFailed.
+//!
+//! Extends `Engine`.
 
 use std::collections::HashMap;
 
-use super::Engine;
-use super::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
-use super::api::failure::failure::FailureInfo;
-use super::api::{failure, nexus, service, taskqueue};
-use super::errors::Error;
-use super::execution::ExecutionId;
-use super::nexus_completion::{CALLBACK_TOKEN, CALLBACK_URL};
-use super::nexus_endpoint::milliseconds;
-use super::nexus_link::{event_url, links_of_handler};
-use super::nexus_operation::{End, Purpose, Stage, cause};
-use super::task_queue::{About, Poll, QueueKind, Task};
-use super::token::NexusTaskToken;
-use super::waiters::{Step, WaiterId};
+use super::completion::{CALLBACK_TOKEN, CALLBACK_URL};
+use super::endpoint::milliseconds;
+use super::link::{event_url, links_of_handler};
+use super::operation::{End, Purpose, Stage, cause};
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{failure, nexus, service, taskqueue};
+use crate::server::engine::errors::Error;
+use crate::server::engine::task_queues::{About, Poll, QueueKind, Task};
+use crate::server::engine::token::NexusTaskToken;
+use crate::server::engine::waiters::{Step, WaiterId};
+use crate::server::engine::workflow::ExecutionId;
 
 /// The handler errors after which no further attempt is made, unless the handler says otherwise.
 const FINAL_ERRORS: [&str; 6] =
@@ -245,9 +247,9 @@ fn is_retryable(failure: &failure::Failure) -> bool {
     }
 }
 
-fn null() -> super::api::common::Payload {
+fn null() -> crate::server::engine::api::common::Payload {
     let metadata = [("encoding".to_owned(), b"binary/null".to_vec())].into();
-    super::api::common::Payload { metadata, ..Default::default() }
+    crate::server::engine::api::common::Payload { metadata, ..Default::default() }
 }
 
 fn of_handler_error(error: nexus::HandlerError) -> failure::Failure {
@@ -267,8 +269,8 @@ fn of_nexus_failure(failure: nexus::Failure, canceled: bool) -> failure::Failure
     }
     let mut metadata: Vec<String> = failure.metadata.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
     metadata.sort();
-    let details = (!metadata.is_empty()).then(|| super::api::common::Payloads {
-        payloads: vec![super::api::common::Payload {
+    let details = (!metadata.is_empty()).then(|| crate::server::engine::api::common::Payloads {
+        payloads: vec![crate::server::engine::api::common::Payload {
             metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
             data: format!("{{\"metadata\":{{{}}}}}", metadata.join(",")).into_bytes(),
             ..Default::default()

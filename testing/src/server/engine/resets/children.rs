@@ -1,14 +1,16 @@
 //! Children of a parent that is reset. Those that it began before the point of the reset go on and belong to the new run:
 //! what happened to them since is recorded again, what happens later finds its way. Those that it began after that point go
 //! on too, but nobody waits for them; while one runs, its id is taken.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::{Attributes, common, history};
-use super::child::Child;
-use super::errand::Errand;
-use super::execution::{Execution, ExecutionId};
 use super::reset::RESETTER;
-use super::transaction::{Effect, Transaction};
+use crate::server::engine::Engine;
+use crate::server::engine::api::{Attributes, common, history};
+use crate::server::engine::children::Child;
+use crate::server::engine::errand::Errand;
+use crate::server::engine::transaction::{Effect, Transaction};
+use crate::server::engine::workflow::{Execution, ExecutionId};
 
 /// Longer chains of resets are not followed.
 const FOLLOWED_RESETS: usize = 100;

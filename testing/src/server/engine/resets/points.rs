@@ -3,11 +3,13 @@
 //!
 //! A real server also calls a point not resettable while a signal or a request to cancel is on its way to another run;
 //! here only children count.
+//!
+//! Extends `Transaction`.
 
-use super::api::{history, workflow};
-use super::execution::State;
-use super::time::Time;
-use super::transaction::Transaction;
+use crate::server::engine::api::{history, workflow};
+use crate::server::engine::time::Time;
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::workflow::State;
 
 /// A run remembers so many points, the latest ones.
 const MAX_POINTS: usize = 20;

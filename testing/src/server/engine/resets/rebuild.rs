@@ -1,13 +1,16 @@
 //! The state of a run as its events tell it: what a reset makes from the events that it keeps.
+//!
+//! Extends `Transaction`.
 
 use std::collections::BTreeMap;
 
-use super::activity::{Activity, Timeouts};
-use super::api::{Attributes, HistoryEvent, history};
-use super::nexus_operation::{self, NexusOperation, Stage};
-use super::time::{self, Time};
-use super::transaction::Transaction;
-use super::visibility;
+use crate::server::engine::activities::{Activity, Timeouts};
+use crate::server::engine::api::{Attributes, HistoryEvent, history};
+use crate::server::engine::nexus::operation;
+use crate::server::engine::nexus::{NexusOperation, Stage};
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::visibility::requests;
 
 /// What is pending after the events so far and has to be set going again.
 #[derive(Debug, Default)]
@@ -81,13 +84,10 @@ impl Transaction<'_> {
             Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(a) => self.note_attached(&a),
             Attributes::WorkflowExecutionCancelRequestedEventAttributes(_) => state.cancel_requested = true,
             Attributes::UpsertWorkflowSearchAttributesEventAttributes(a) => {
-                visibility::merge(
-                    &mut state.search_attributes,
-                    &a.search_attributes.unwrap_or_default().indexed_fields,
-                );
+                requests::merge(&mut state.search_attributes, &a.search_attributes.unwrap_or_default().indexed_fields);
             }
             Attributes::WorkflowPropertiesModifiedEventAttributes(a) => {
-                visibility::merge(&mut state.memo, &a.upserted_memo.unwrap_or_default().fields);
+                requests::merge(&mut state.memo, &a.upserted_memo.unwrap_or_default().fields);
             }
             Attributes::WorkflowExecutionUpdateAdmittedEventAttributes(a) => {
                 state.updates.admit(a.request.unwrap_or_default(), Some(event_id));
@@ -181,8 +181,8 @@ fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> Timeo
     }
 }
 
-fn nexus_timeouts(attributes: &history::NexusOperationScheduledEventAttributes) -> nexus_operation::Timeouts {
-    nexus_operation::Timeouts {
+fn nexus_timeouts(attributes: &history::NexusOperationScheduledEventAttributes) -> operation::Timeouts {
+    operation::Timeouts {
         schedule_to_close: time::stored(attributes.schedule_to_close_timeout.as_ref()),
         schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
         start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),

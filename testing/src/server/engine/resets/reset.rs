@@ -1,26 +1,28 @@
 //! ResetWorkflowExecution: a new run goes on from a workflow task of an old one. It copies the events before, marks the
 //! task as failed by the reset, and applies the signals and updates again that came later, and what children have told.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::enums::{
+use super::children::is_of_child;
+use super::rebuild::{Pending, pending_workflow_task};
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{
     ResetReapplyExcludeType, ResetReapplyType, UpdateAdmittedEventOrigin, WorkflowTaskFailedCause,
 };
-use super::api::failure::failure::FailureInfo;
-use super::api::{Attributes, HistoryEvent, failure, history, service};
-use super::buffer::reorder;
-use super::deadlines::Deadline;
-use super::errors::Error;
-use super::execution::{Execution, ExecutionId, State};
-use super::history_builder::Extras;
-use super::rebuild::{Pending, pending_workflow_task};
-use super::reset_children::is_of_child;
-use super::start::NewRun;
-use super::transaction::Transaction;
-use super::update::update_id;
-use super::workflow_task::{HISTORY_SERVICE, WorkflowTask};
+use crate::server::engine::api::failure::failure::FailureInfo;
+use crate::server::engine::api::{Attributes, HistoryEvent, failure, history, service};
+use crate::server::engine::deadlines::Deadline;
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::history::reorder;
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::updates::update_id;
+use crate::server::engine::workflow::NewRun;
+use crate::server::engine::workflow::{Execution, ExecutionId, State};
+use crate::server::engine::workflow_tasks::{HISTORY_SERVICE, WorkflowTask};
 
 /// Who terminates the run that was current.
-pub(super) const RESETTER: &str = "history-resetter";
+pub(crate) const RESETTER: &str = "history-resetter";
 
 /// What a new run takes over.
 struct Reset {
@@ -189,7 +191,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn readmit(&mut self, request: Option<super::api::update::Request>) {
+    fn readmit(&mut self, request: Option<crate::server::engine::api::update::Request>) {
         let Some(request) = request.filter(|request| !self.execution.state.updates.is_known(update_id(request))) else {
             return;
         };

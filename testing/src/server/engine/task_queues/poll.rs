@@ -1,11 +1,13 @@
 //! PollWorkflowTaskQueue and PollActivityTaskQueue: a task at once if there is one, else the worker waits.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::api::{enums, service, taskqueue};
-use super::errors::Error;
 use super::task_queue::{About, Poll, QueueKey, QueueKind, Task};
-use super::versions;
-use super::waiters::{Step, Waiter, WaiterId, WaitingPoll};
+use crate::server::engine::Engine;
+use crate::server::engine::api::{enums, service, taskqueue};
+use crate::server::engine::errors::Error;
+use crate::server::engine::waiters::{Step, Waiter, WaiterId, WaitingPoll};
+use crate::server::engine::workflow_tasks::versions;
 
 impl Engine {
     pub(crate) fn poll_workflow_task_queue(

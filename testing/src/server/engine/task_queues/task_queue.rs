@@ -1,16 +1,18 @@
 //! Task queues: tasks wait for workers, workers wait for tasks, whoever came first is served first.
+//!
+//! Extends `Engine`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::Engine;
-use super::api::{common, deployment};
-use super::execution::ExecutionId;
-use super::nexus_operation::Purpose;
-use super::query::QueryId;
-use super::time::Time;
-use super::waiters::{Waiter, WaiterId};
-use super::worker_commands::CommandId;
+use crate::server::engine::Engine;
+use crate::server::engine::activities::CommandId;
+use crate::server::engine::api::{common, deployment};
+use crate::server::engine::nexus::Purpose;
+use crate::server::engine::time::Time;
+use crate::server::engine::waiters::{Waiter, WaiterId};
+use crate::server::engine::workflow::ExecutionId;
+use crate::server::engine::workflow::QueryId;
 
 /// A sticky queue without a poller for so long (on the machine's clock) belongs to a worker that is gone.
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);

@@ -1,14 +1,16 @@
 //! What concerns workers as such: ShutdownWorker, RecordWorkerHeartbeat, ResetStickyTaskQueue, DescribeTaskQueue.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Engine;
-use super::api::{enums, service, taskqueue};
-use super::errors::Error;
 use super::task_queue::{Poll, QueueKey, QueueKind};
-use super::time::Time;
-use super::waiters::WaiterId;
+use crate::server::engine::Engine;
+use crate::server::engine::api::{enums, service, taskqueue};
+use crate::server::engine::errors::Error;
+use crate::server::engine::time::Time;
+use crate::server::engine::waiters::WaiterId;
 
 /// A worker that has shut down is remembered for so long: a poll that was on its way is not held.
 const REMEMBERED: Duration = Duration::from_secs(30);

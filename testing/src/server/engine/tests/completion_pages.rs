@@ -4,10 +4,10 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::errordetails::v1::WorkflowTaskCompletionBufferLostFailure;
 use expect_test::expect;
 
-use super::super::completion_pages::PageLimits;
 use super::super::errors::Error;
 use super::super::{Engine, Options};
 use super::spec::{Spec, check};
+use crate::server::engine::workflow_tasks::PageLimits;
 
 /// The transcript of a script on a server that keeps less than the default one.
 fn transcript_within(limits: PageLimits, script: &str) -> String {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::api::{Attributes, HistoryEvent};
-use super::super::event_type::event_type;
 use super::spec::{Spec, read_all};
+use crate::server::engine::history::event_type;
 
 /// Requests that may come in any order; most of them are refused most of the time.
 const REQUESTS: &[&str] = &[

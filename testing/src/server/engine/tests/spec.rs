@@ -33,7 +33,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::super::activity_close::Reporter;
 use super::super::api::{command, common, enums, failure, query, service, taskqueue};
 use super::super::errors::Error;
 use super::super::time::{self, Now, Time};
@@ -41,6 +40,7 @@ use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
 use super::spec_updates::Asking;
+use crate::server::engine::activities::Reporter;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {

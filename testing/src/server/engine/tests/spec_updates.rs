@@ -8,11 +8,11 @@ use abide_protos::prost::Name;
 use super::super::api::service::execute_multi_operation_request::{Operation, operation};
 use super::super::api::{command, common, enums, failure, protocol, service, update};
 use super::super::errors::Error;
-use super::super::update::{Lifecycle, Progress};
-use super::super::update_workflow_execution::UpdateAt;
 use super::super::waiters::{Step, WaiterId};
 use super::print;
 use super::spec::{Arguments, Spec, execution};
+use crate::server::engine::updates::UpdateAt;
+use crate::server::engine::updates::{Lifecycle, Progress};
 
 /// A client that waits for an update.
 #[derive(Debug)]

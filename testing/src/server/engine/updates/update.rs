@@ -12,9 +12,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::api::{Attributes, common, enums, failure, protocol, update};
-use super::errors::Error;
-use super::execution::Execution;
+use crate::server::engine::api::{Attributes, common, enums, failure, protocol, update};
+use crate::server::engine::errors::Error;
+use crate::server::engine::workflow::Execution;
 
 /// So many updates may be under way at once.
 const IN_FLIGHT_LIMIT: usize = 10;
@@ -144,7 +144,7 @@ impl Updates {
         for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Admitted)) {
             update.stage = Stage::Sent;
             if update.admitted_event_id.is_none() {
-                messages.push(super::update_messages::request_message(update, sequencing_event_id));
+                messages.push(super::messages::request_message(update, sequencing_event_id));
             }
         }
         messages

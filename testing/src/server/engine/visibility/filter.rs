@@ -3,14 +3,14 @@
 
 use std::cmp::Ordering;
 
-use super::api::common::Payload;
-use super::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
-use super::calendar::{Date, midnight};
-use super::errors::Error;
-use super::execution::Execution;
-use super::list_query::{Condition, Literal, Operator, Query, Test, invalid};
+use super::query::{Condition, Literal, Operator, Query, Test, invalid};
 use super::search_attributes::Registered;
-use super::time::{self, Time};
+use crate::server::engine::api::common::Payload;
+use crate::server::engine::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
+use crate::server::engine::calendar::{Date, midnight};
+use crate::server::engine::errors::Error;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::workflow::Execution;
 
 /// The type of a search attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

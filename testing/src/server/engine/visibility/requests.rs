@@ -1,16 +1,18 @@
 //! ListWorkflowExecutions and CountWorkflowExecutions over what is in memory, always up to date.
+//!
+//! Extends `Engine`.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Engine;
-use super::api::service::count_workflow_executions_response::AggregationGroup;
-use super::api::{common, service, workflow};
-use super::describe;
-use super::errors::Error;
-use super::execution::Execution;
-use super::list_filter::Filter;
-use super::list_query::{self, Written, invalid};
+use super::filter::Filter;
+use super::query::{self, Written, invalid};
 use super::search_attributes::{Registered, keyword};
+use crate::server::engine::Engine;
+use crate::server::engine::api::service::count_workflow_executions_response::AggregationGroup;
+use crate::server::engine::api::{common, service, workflow};
+use crate::server::engine::errors::Error;
+use crate::server::engine::workflow::Execution;
+use crate::server::engine::workflow::describe;
 
 const PAGE_SIZE: usize = 1000;
 
@@ -79,7 +81,7 @@ impl Engine {
         let namespace = self.namespaces.get(namespace)?;
         let runs = || self.executions.iter().filter(|execution| execution.namespace == namespace);
         let known = self.namespaces.search_attributes(&namespace.name)?;
-        let written = list_query::parse(query)?;
+        let written = query::parse(query)?;
         let grouped = check_clauses(&written, known)?;
         let filter = written.selects.map(|query| Filter::new(query, known)).transpose()?;
         let mut found: Vec<&Execution> =

@@ -1,14 +1,16 @@
 //! Search attributes: which names a namespace knows, of which types, and whether what a run is given fits them.
 //! AddSearchAttributes, RemoveSearchAttributes, ListSearchAttributes.
+//!
+//! Extends `Engine`.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Engine;
-use super::api::common::{Payload, SearchAttributes};
-use super::api::enums::IndexedValueType as Type;
-use super::api::operator;
-use super::errors::Error;
-use super::list_filter;
+use super::filter;
+use crate::server::engine::Engine;
+use crate::server::engine::api::common::{Payload, SearchAttributes};
+use crate::server::engine::api::enums::IndexedValueType as Type;
+use crate::server::engine::api::operator;
+use crate::server::engine::errors::Error;
 
 /// Search attributes that one run has.
 const COUNT_LIMIT: usize = 100;
@@ -157,13 +159,13 @@ impl Registered {
     }
 
     /// The attribute that a query means, and its type. What the server names `TemporalX` may be called `X` as well.
-    pub(crate) fn resolve(&self, name: &str) -> Option<(String, list_filter::Kind)> {
+    pub(crate) fn resolve(&self, name: &str) -> Option<(String, filter::Kind)> {
         let kind = |name: &str| {
             let own = find(&SYSTEM, name).or_else(|| find(&PREDEFINED, name)).or_else(|| find(&INTERNAL, name));
-            own.map(|kind| list_filter::Kind::of(name, kind))
+            own.map(|kind| filter::Kind::of(name, kind))
         };
         if let Some(custom) = self.by_name.get(name) {
-            return Some((name.to_owned(), list_filter::Kind::of(name, *custom)));
+            return Some((name.to_owned(), filter::Kind::of(name, *custom)));
         }
         if let Some(kind) = kind(name) {
             return Some((name.to_owned(), kind));
@@ -317,7 +319,7 @@ fn fits_one(json: &str, kind: Type) -> bool {
         Type::Int => is_number && json.parse::<i64>().is_ok(),
         Type::Double => is_number && json.parse::<f64>().is_ok(),
         Type::Bool => json == "true" || json == "false",
-        Type::Datetime => is_string && list_filter::is_datetime(&json[1..json.len() - 1]),
+        Type::Datetime => is_string && filter::is_datetime(&json[1..json.len() - 1]),
         Type::Unspecified => false,
     }
 }

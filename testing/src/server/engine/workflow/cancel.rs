@@ -1,10 +1,12 @@
 //! RequestCancelWorkflowExecution.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::{common, history, service};
-use super::errors::Error;
-use super::history_builder::Extras;
-use super::transaction::Transaction;
+use crate::server::engine::Engine;
+use crate::server::engine::api::{common, history, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::transaction::Transaction;
 
 impl Engine {
     pub(crate) fn request_cancel_workflow_execution(

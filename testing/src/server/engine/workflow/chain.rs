@@ -1,19 +1,21 @@
 //! The end of a run and the run that may follow it: continue-as-new, workflow retry, cron, run and execution timeouts.
+//!
+//! Extends `Transaction`.
 
 use std::time::Duration;
 
-use super::activity_close::timeout_failure;
-use super::api::enums::{
+use super::cron;
+use super::execution::normal_queue;
+use super::start::NewRun;
+use crate::server::engine::activities::timeout_failure;
+use crate::server::engine::api::enums::{
     ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TimeoutType, WorkflowExecutionStatus,
 };
-use super::api::{command, common, failure, history};
-use super::cron;
-use super::errand::Errand;
-use super::execution::normal_queue;
-use super::retry;
-use super::start::NewRun;
-use super::time;
-use super::transaction::{Effect, Transaction};
+use crate::server::engine::api::{command, common, failure, history};
+use crate::server::engine::errand::Errand;
+use crate::server::engine::retry;
+use crate::server::engine::time;
+use crate::server::engine::transaction::{Effect, Transaction};
 
 impl Transaction<'_> {
     /// Ends the run, whose closing event is written: nothing of it is pending any more.

@@ -1,17 +1,20 @@
 //! Completion callbacks: whom a workflow's end is told. They come with the start, or are attached to a run that is there
 //! already by a start that takes it as it is (its *on-conflict options*).
+//!
+//! Extends `Engine` and `Transaction`.
 
 use std::sync::Arc;
 
-use super::Engine;
-use super::api::common::callback::Variant;
-use super::api::{common, enums::EventType, history, service, update};
-use super::errors::Error;
 use super::execution::ExecutionId;
-use super::history_builder::Extras;
-use super::nexus_completion::CALLBACK_URL;
 use super::start::{NewRun, request_link};
-use super::transaction::Transaction;
+use crate::server::engine::Engine;
+use crate::server::engine::api::common::callback::Variant;
+use crate::server::engine::api::enums::EventType;
+use crate::server::engine::api::{common, history, service, update};
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::nexus::CALLBACK_URL;
+use crate::server::engine::transaction::Transaction;
 
 const COUNT_LIMIT: usize = 2000;
 const URL_LIMIT: usize = 1000;

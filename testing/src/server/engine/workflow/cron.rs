@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::calendar::{self, Date};
-use super::errors::Error;
-use super::time::{self, Time};
+use crate::server::engine::calendar::{self, Date};
+use crate::server::engine::errors::Error;
+use crate::server::engine::time::{self, Time};
 
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -218,9 +218,9 @@ fn range(part: &str, (low, high): (u32, u32), names: &[&str]) -> Option<(u32, u3
 mod tests {
     use std::time::Duration;
 
-    use super::super::calendar::{Date, midnight};
-    use super::super::time::Time;
     use super::{Schedule, backoff, parse, validate};
+    use crate::server::engine::calendar::{Date, midnight};
+    use crate::server::engine::time::Time;
 
     fn time(year: i64, month: u32, day: u32, hour: u64, minute: u64, second: u64) -> Time {
         midnight(Date { year, month, day }.days()).plus(Duration::from_secs(hour * 3600 + minute * 60 + second))

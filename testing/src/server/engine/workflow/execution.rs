@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::activity::Activity;
-use super::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
-use super::child::Child;
-use super::completion_pages::CompletionPages;
-use super::deadlines::Key;
-use super::namespace::NamespaceId;
-use super::nexus_operation::NexusOperation;
 use super::query::QueryId;
-use super::reported_problems::TaskProblems;
-use super::time::{self, Time};
 use super::timer::Timer;
-use super::update::Updates;
-use super::waiters::WaiterId;
-use super::workflow_task::WorkflowTask;
+use crate::server::engine::activities::Activity;
+use crate::server::engine::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
+use crate::server::engine::children::Child;
+use crate::server::engine::deadlines::Key;
+use crate::server::engine::namespace::NamespaceId;
+use crate::server::engine::nexus::NexusOperation;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::updates::Updates;
+use crate::server::engine::waiters::WaiterId;
+use crate::server::engine::workflow_tasks::CompletionPages;
+use crate::server::engine::workflow_tasks::TaskProblems;
+use crate::server::engine::workflow_tasks::WorkflowTask;
 
 /// The engine's own handle of a run; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,15 +1,17 @@
 //! Signals and requests to cancel from one workflow to another.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::api::enums::{
+use super::execution::ExecutionId;
+use super::signal::SIGNAL_LIMIT;
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{
     CancelExternalWorkflowExecutionFailedCause as CancelFailed,
     SignalExternalWorkflowExecutionFailedCause as SignalFailed,
 };
-use super::api::{Attributes, common, history};
-use super::errand::Errand;
-use super::execution::ExecutionId;
-use super::signal::SIGNAL_LIMIT;
-use super::workflow_task::HISTORY_SERVICE;
+use crate::server::engine::api::{Attributes, common, history};
+use crate::server::engine::errand::Errand;
+use crate::server::engine::workflow_tasks::HISTORY_SERVICE;
 
 /// Why a message has no receiver.
 #[derive(Clone, Copy)]

@@ -1,16 +1,18 @@
 //! ExecuteMultiOperation: update-with-start. A run is started, or the one that is there is taken, and gets an update; the
 //! first workflow task of a new run brings the update along.
+//!
+//! Extends `Engine`.
 
-use super::Engine;
-use super::api::service::execute_multi_operation_request::operation::Operation;
-use super::api::service::execute_multi_operation_response as response;
-use super::api::{service, update};
-use super::errors::Error;
 use super::execution::ExecutionId;
 use super::start::Admission;
-use super::update::{Lifecycle, Progress, update_id};
-use super::update_workflow_execution::UpdateAt;
-use super::waiters::Step;
+use crate::server::engine::Engine;
+use crate::server::engine::api::service::execute_multi_operation_request::operation::Operation;
+use crate::server::engine::api::service::execute_multi_operation_response as response;
+use crate::server::engine::api::{service, update};
+use crate::server::engine::errors::Error;
+use crate::server::engine::updates::UpdateAt;
+use crate::server::engine::updates::{Lifecycle, Progress, update_id};
+use crate::server::engine::waiters::Step;
 
 /// What came of the start; the update is still waited for.
 #[derive(Debug)]

@@ -5,21 +5,23 @@
 //!      ▲  └──no task pending──► dispatched ──answered──► done
 //!      └──task over, no answer──┘ (from attached)
 //! ```
+//!
+//! Extends `Engine`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::Engine;
-use super::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
-use super::api::{common, query, service};
-use super::deadlines::{Clock, Deadline, Key};
-use super::errors::Error;
 use super::execution::{Execution, ExecutionId};
-use super::limits;
-use super::task_queue::{QueueKey, Task};
-use super::token::TaskToken;
-use super::waiters::{Step, Waiter, WaiterId};
-use super::workflow_task_poll::workflow_queue;
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
+use crate::server::engine::api::{common, query, service};
+use crate::server::engine::deadlines::{Clock, Deadline, Key};
+use crate::server::engine::errors::Error;
+use crate::server::engine::limits;
+use crate::server::engine::task_queues::{QueueKey, Task};
+use crate::server::engine::token::TaskToken;
+use crate::server::engine::waiters::{Step, Waiter, WaiterId};
+use crate::server::engine::workflow_tasks::workflow_queue;
 
 /// From this attempt on a workflow task counts as broken: queries are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;

@@ -1,17 +1,19 @@
 //! All runs, and how long they are kept: a closed one is removed when its namespace's retention has passed, as on a real
 //! server. No deadline is set for that, so time never skips to it: runs are removed when the clock has passed by.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Engine;
-use super::api::enums::WorkflowExecutionStatus;
 use super::execution::{Execution, ExecutionId, History, State};
-use super::namespace::NamespaceName;
 use super::start::NewRun;
-use super::time::Time;
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::WorkflowExecutionStatus;
+use crate::server::engine::namespace::NamespaceName;
+use crate::server::engine::time::Time;
 
 /// A run that somebody still reads or asks is kept for so much longer.
 const GRACE: Duration = Duration::from_secs(60);

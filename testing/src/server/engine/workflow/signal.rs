@@ -1,14 +1,16 @@
 //! SignalWorkflowExecution and SignalWithStartWorkflowExecution.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::enums::{EventType, WorkflowIdConflictPolicy};
-use super::api::{common, history, service};
-use super::errors::Error;
 use super::execution::ExecutionId;
-use super::history_builder::Extras;
-use super::limits;
 use super::start::{Admission, request_link};
-use super::transaction::Transaction;
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::{EventType, WorkflowIdConflictPolicy};
+use crate::server::engine::api::{common, history, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::limits;
+use crate::server::engine::transaction::Transaction;
 
 /// Signals that one run takes.
 pub(crate) const SIGNAL_LIMIT: u32 = 10_000;

@@ -1,23 +1,26 @@
 //! StartWorkflowExecution: validation, defaults, what happens if the workflow id is taken, and the first events of a run.
+//!
+//! Extends `Engine` and `Transaction`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::enums::{
+use super::execution::{Execution, ExecutionId, State, normal_queue};
+use super::{completion_callbacks, cron};
+use crate::server::engine::api::enums::{
     ContinueAsNewInitiator, EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
-use super::api::{common, errordetails, history, sdk, service};
-use super::deadlines::Deadline;
-use super::errors::Error;
-use super::execution::{Execution, ExecutionId, State, normal_queue};
-use super::history_builder::Extras;
-use super::namespace::NamespaceId;
-use super::time::{self, Time};
-use super::transaction::Transaction;
-use super::update::Updates;
-use super::workflow_task::{HISTORY_SERVICE, Scheduling};
-use super::{Engine, completion_callbacks, cron, limits, retry};
+use crate::server::engine::api::{common, errordetails, history, sdk, service};
+use crate::server::engine::deadlines::Deadline;
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::namespace::NamespaceId;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::updates::Updates;
+use crate::server::engine::workflow_tasks::{HISTORY_SERVICE, Scheduling};
+use crate::server::engine::{Engine, limits, retry};
 
 const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);

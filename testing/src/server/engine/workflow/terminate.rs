@@ -1,10 +1,13 @@
 //! TerminateWorkflowExecution.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::{common, enums::WorkflowExecutionStatus, history, service};
-use super::errors::Error;
-use super::history_builder::Extras;
-use super::transaction::Transaction;
+use crate::server::engine::Engine;
+use crate::server::engine::api::enums::WorkflowExecutionStatus;
+use crate::server::engine::api::{common, history, service};
+use crate::server::engine::errors::Error;
+use crate::server::engine::history::Extras;
+use crate::server::engine::transaction::Transaction;
 
 /// Stands in the event where the caller gives no reason.
 const DEFAULT_REASON: &str = "terminated by user via frontend";

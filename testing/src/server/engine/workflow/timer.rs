@@ -1,12 +1,14 @@
 //! User timers: started and cancelled by commands, fired by their deadlines.
+//!
+//! Extends `Transaction`.
 
 use std::time::Duration;
 
-use super::api::{Attributes, history};
-use super::deadlines::{Deadline, Key};
-use super::history_builder::Extras;
-use super::time::{self, Time};
-use super::transaction::Transaction;
+use crate::server::engine::api::{Attributes, history};
+use crate::server::engine::deadlines::{Deadline, Key};
+use crate::server::engine::history::Extras;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::transaction::Transaction;
 
 /// A pending timer.
 #[derive(Clone, Debug)]
@@ -78,7 +80,7 @@ impl Transaction<'_> {
     }
 }
 
-fn fired_timer(event: &super::api::HistoryEvent) -> Option<&history::TimerFiredEventAttributes> {
+fn fired_timer(event: &crate::server::engine::api::HistoryEvent) -> Option<&history::TimerFiredEventAttributes> {
     match &event.attributes {
         Some(Attributes::TimerFiredEventAttributes(fired)) => Some(fired),
         _ => None,

@@ -8,17 +8,21 @@
 //! What is kept goes when the last page has come, or the workflow task is over. If pages are missing then, the answer
 //! says that they are lost: the task goes on, and the worker sends all of them again. More pages than memory is set aside
 //! for are lost as well; more than one task may have end the workflow.
+//!
+//! Extends `Engine`.
 
 use std::collections::BTreeMap;
 
 use abide_protos::prost::Message;
 
-use super::Engine;
-use super::api::{command::Command, enums, service::RespondWorkflowTaskCompletedRequest};
-use super::commands::Refusal;
-use super::errors::Error;
-use super::execution::{Execution, ExecutionId};
-use super::workflow_task::WorkflowTask;
+use super::life::WorkflowTask;
+use crate::server::engine::Engine;
+use crate::server::engine::api::command::Command;
+use crate::server::engine::api::enums;
+use crate::server::engine::api::service::RespondWorkflowTaskCompletedRequest;
+use crate::server::engine::commands::Refusal;
+use crate::server::engine::errors::Error;
+use crate::server::engine::workflow::{Execution, ExecutionId};
 
 const MIB: usize = 1024 * 1024;
 const MOST_PAGES: i32 = 1024;

@@ -1,16 +1,18 @@
 //! A workflow task on its way to a worker: which queue it waits in, and what the worker gets.
+//!
+//! Extends `Engine`.
 
 use std::collections::HashMap;
 
-use super::Engine;
-use super::api::{HistoryEvent, history, protocol, query, service};
-use super::busy::activity_queue;
-use super::event_type::event_type;
-use super::execution::{Execution, ExecutionId};
-use super::history_read::PAGE_SIZE;
-use super::task_queue::{Poll, QueueKey, QueueKind, Task};
-use super::token::{PageToken, TaskToken};
-use super::workflow_task::WorkflowTask;
+use super::life::WorkflowTask;
+use crate::server::engine::Engine;
+use crate::server::engine::api::{HistoryEvent, history, protocol, query, service};
+use crate::server::engine::busy::activity_queue;
+use crate::server::engine::history::PAGE_SIZE;
+use crate::server::engine::history::event_type;
+use crate::server::engine::task_queues::{Poll, QueueKey, QueueKind, Task};
+use crate::server::engine::token::{PageToken, TaskToken};
+use crate::server::engine::workflow::{Execution, ExecutionId};
 
 impl Engine {
     /// Puts the scheduled task where workers find it: the sticky queue while its worker is alive, else the normal one.
@@ -92,7 +94,7 @@ impl Engine {
             history: Some(history),
             next_page_token,
             scheduled_time: Some(task.scheduled_time.proto()),
-            started_time: task.started_time.map(super::time::Time::proto),
+            started_time: task.started_time.map(crate::server::engine::time::Time::proto),
             queries,
             messages,
             ..execution.task_response()
@@ -170,7 +172,11 @@ impl Execution {
     }
 }
 
-fn virtual_event(task: &WorkflowTask, event_id: i64, attributes: super::api::Attributes) -> HistoryEvent {
+fn virtual_event(
+    task: &WorkflowTask,
+    event_id: i64,
+    attributes: crate::server::engine::api::Attributes,
+) -> HistoryEvent {
     let started = event_id == task.started_event_id;
     let time = task.started_time.filter(|_| started).unwrap_or(task.scheduled_time);
     HistoryEvent {

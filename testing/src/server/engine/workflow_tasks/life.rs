@@ -9,17 +9,19 @@
 //!
 //! The first attempt (*normal*) writes its events at once. A further attempt (*transient*) writes nothing unless it
 //! completes; any event that arrives before it starts turns it into a normal first attempt. A task for updates alone is
-//! *speculative* (see [`super::speculative_task`]).
+//! *speculative* (see [`super::speculative`]).
+//!
+//! Extends `Transaction`.
 
 use std::time::Duration;
 
-use super::api::{common, enums, failure, history, taskqueue};
-use super::deadlines::{Deadline, Key};
-use super::history_builder::Extras;
 use super::reported_problems::Problem;
-use super::speculative_task::not_picked_up;
-use super::time::{self, Time};
-use super::transaction::{Effect, Transaction};
+use super::speculative::not_picked_up;
+use crate::server::engine::api::{common, enums, failure, history, taskqueue};
+use crate::server::engine::deadlines::{Deadline, Key};
+use crate::server::engine::history::Extras;
+use crate::server::engine::time::{self, Time};
+use crate::server::engine::transaction::{Effect, Transaction};
 
 /// Attempts with the plain timeout; later ones get more time.
 const ATTEMPTS_BEFORE_BACKOFF: i32 = 3;

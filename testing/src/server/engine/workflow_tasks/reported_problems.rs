@@ -1,8 +1,10 @@
 //! Workflow tasks that fail again and again: the search attribute `TemporalReportedProblems` says so, until one completes.
+//!
+//! Extends `Transaction`.
 
-use super::api::{common, enums};
-use super::search_attributes::keyword_list;
-use super::transaction::Transaction;
+use crate::server::engine::api::{common, enums};
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::visibility::keyword_list;
 
 const SEARCH_ATTRIBUTE: &str = "TemporalReportedProblems";
 

@@ -1,20 +1,22 @@
 //! RespondWorkflowTaskCompleted and RespondWorkflowTaskFailed.
+//!
+//! Extends `Engine` and `Transaction`.
 
 use std::time::Duration;
 
-use super::Engine;
-use super::api::{command, deployment, enums, history, service};
-use super::commands::{self, Completion, Refusal};
 use super::completion_pages::{self, Page};
-use super::errors::{Code, Error};
-use super::execution::{ExecutionId, Sticky};
-use super::history_builder::Extras;
-use super::stuck::name_of;
-use super::time;
-use super::token::TaskToken;
-use super::transaction::Transaction;
-use super::update_messages;
-use super::workflow_task::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
+use super::life::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
+use crate::server::engine::Engine;
+use crate::server::engine::api::{command, deployment, enums, history, service};
+use crate::server::engine::commands::{self, Completion, Refusal};
+use crate::server::engine::errors::{Code, Error};
+use crate::server::engine::history::Extras;
+use crate::server::engine::stuck::name_of;
+use crate::server::engine::time;
+use crate::server::engine::token::TaskToken;
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::updates::messages;
+use crate::server::engine::workflow::{ExecutionId, Sticky};
 
 /// Tasks may be renewed without commands for so long.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -58,7 +60,7 @@ impl Engine {
         }
         commands::check_sequence(&request.commands)?;
         commands::check_namespaces(&request.commands, &self.namespaces)?;
-        update_messages::check(&request.messages)?;
+        messages::check(&request.messages)?;
         let heartbeat = is_heartbeat(&request);
         if heartbeat && self.now.time > task.original_scheduled_time.plus(HEARTBEAT_LIMIT) {
             self.transact(id, |transaction| {
@@ -272,8 +274,8 @@ impl Transaction<'_> {
     ) -> Result<(), Refusal> {
         commands.into_iter().try_for_each(|command| commands::apply(self, completion, command))?;
         for message in std::mem::take(&mut completion.messages) {
-            if self.execution.is_running() || update_messages::is_rejection(&message) {
-                update_messages::apply(self, completion, &message, Extras::default())?;
+            if self.execution.is_running() || messages::is_rejection(&message) {
+                messages::apply(self, completion, &message, Extras::default())?;
             }
         }
         // A task that is renewed may answer later, a run that has ended need not answer.
@@ -340,7 +342,7 @@ fn deployment_version(options: &deployment::WorkerDeploymentOptions) -> Option<d
     })
 }
 
-type QueryResults = std::collections::HashMap<String, super::api::query::WorkflowQueryResult>;
+type QueryResults = std::collections::HashMap<String, crate::server::engine::api::query::WorkflowQueryResult>;
 
 fn split_queries(
     mut request: service::RespondWorkflowTaskCompletedRequest,

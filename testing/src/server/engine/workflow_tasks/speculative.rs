@@ -1,15 +1,17 @@
 //! Speculative workflow tasks: made for an update while no other task is pending, and without a trace if the worker only
 //! rejects. Their scheduled and started events are virtual until something has to be written after all: the worker's
 //! answer, a failure, a timeout, or any other change of the run.
+//!
+//! Extends `Engine` and `Transaction`.
 
-use super::Engine;
-use super::api::{enums, history, service};
-use super::commands::{Completion, Refusal};
-use super::execution::ExecutionId;
-use super::history_builder::Extras;
-use super::transaction::Transaction;
-use super::update_messages;
-use super::workflow_task::{Scheduling, WorkflowTask};
+use super::life::{Scheduling, WorkflowTask};
+use crate::server::engine::Engine;
+use crate::server::engine::api::{enums, history, service};
+use crate::server::engine::commands::{Completion, Refusal};
+use crate::server::engine::history::Extras;
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::updates::messages;
+use crate::server::engine::workflow::ExecutionId;
 
 /// A task that showed more events than this to the worker is kept, so that they are not sent again and again.
 const DROPPED_EVENTS_LIMIT: i64 = 10;
@@ -89,7 +91,7 @@ impl Transaction<'_> {
         let may_see_them_again =
             request.capabilities.as_ref().is_some_and(|able| able.discard_speculative_workflow_task_with_events);
         let few = if may_see_them_again { shown <= DROPPED_EVENTS_LIMIT } else { shown <= 0 };
-        few && request.messages.iter().all(update_messages::is_rejection)
+        few && request.messages.iter().all(messages::is_rejection)
     }
 
     /// Carries out a completion that leaves no trace.
@@ -99,7 +101,7 @@ impl Transaction<'_> {
             self.remove_deadline(task.deadline);
         }
         for message in std::mem::take(&mut completion.messages) {
-            update_messages::apply(self, completion, &message, Extras::default())?;
+            messages::apply(self, completion, &message, Extras::default())?;
         }
         self.state().updates.reject_unprocessed();
         Ok(())

@@ -1,11 +1,13 @@
 //! The builds and versions of the workers that have answered a run, as its search attributes tell them.
+//!
+//! Extends `Transaction`.
 
-use super::api::enums::VersioningBehavior;
-use super::api::{common, deployment, history};
-use super::list_filter;
-use super::search_attributes::{VALUE_LIMIT, keyword, keyword_list};
-use super::transaction::Transaction;
 use super::versions;
+use crate::server::engine::api::enums::VersioningBehavior;
+use crate::server::engine::api::{common, deployment, history};
+use crate::server::engine::transaction::Transaction;
+use crate::server::engine::visibility::filter;
+use crate::server::engine::visibility::{VALUE_LIMIT, keyword, keyword_list};
 
 const BUILDS: &str = "BuildIds";
 const CHECKSUMS: &str = "BinaryChecksums";
@@ -71,7 +73,7 @@ impl Transaction<'_> {
     fn keywords(&self, name: &str) -> Vec<String> {
         let value = self.execution.state.search_attributes.get(name);
         let text = value.and_then(|value| std::str::from_utf8(&value.data).ok());
-        text.map(list_filter::strings).unwrap_or_default()
+        text.map(filter::strings).unwrap_or_default()
     }
 }
 

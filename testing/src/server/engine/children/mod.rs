@@ -1,0 +1,5 @@
+//! Child workflows, from the parent's side.
+
+mod child;
+
+pub(crate) use self::child::{Child, start_request};

@@ -1,0 +1,8 @@
+//! Task queues, the polls of workers, and calls about workers.
+
+mod poll;
+mod task_queue;
+mod worker;
+
+pub(crate) use self::task_queue::{About, Poll, QueueKey, QueueKind, Task, TaskQueues};
+pub(crate) use self::worker::ShutDownWorkers;
