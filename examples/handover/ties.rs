@@ -1,8 +1,8 @@
 //! The cases of `scripts/handover` with ties within one workflow task: who is first, and what beats what.
 //!
-//! What begins here and "parts" in Python is decided otherwise there: the comment says why it is as it is here, and the
-//! script shows that it does part. No live order could be replayed alike by Python and by TypeScript in most of them, as
-//! these two differ; the table in ARCHITECTURE.md has all.
+//! Python decides some of these ties in another way (`PARTS_IN_PYTHON` in the script). A comment gives the reason for
+//! ours, and the script shows that the replay differs. In most of them Python and TypeScript differ from each other, so
+//! no order of ours could be replayed alike by both; the table in ARCHITECTURE.md has all.
 
 use std::time::Duration;
 

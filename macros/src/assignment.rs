@@ -52,7 +52,7 @@ fn find(tokens: TokenStream, found: &mut Vec<(TokenStream, bool)>) {
                     found.push((tokens[index..index + length].iter().cloned().collect(), is_field));
                 }
             }
-            // What a macro makes of its tokens is its own affair.
+            // A macro may give its tokens any meaning.
             TokenTree::Group(group)
                 if !(index > 0 && is_punct(&tokens[index - 1], '!') && is_macro(&tokens, index)) =>
             {
@@ -63,12 +63,12 @@ fn find(tokens: TokenStream, found: &mut Vec<(TokenStream, bool)>) {
     }
 }
 
-/// Whether the group at this index belongs to `name!`, and is not negated: `!(..)`.
+/// Returns true if the group at this index belongs to `name!` and is not a negated group: `!(..)`.
 fn is_macro(tokens: &[TokenTree], index: usize) -> bool {
     index > 1 && matches!(&tokens[index - 2], TokenTree::Ident(name) if name != "return" && name != "in")
 }
 
-/// How many tokens `self.field[..].field` takes.
+/// Returns the number of tokens of `self.field[..].field`.
 fn place_length(tokens: &[TokenTree]) -> usize {
     let mut length = 1;
     loop {
@@ -80,7 +80,7 @@ fn place_length(tokens: &[TokenTree]) -> usize {
     }
 }
 
-/// Whether `=`, `+=` or another assignment begins here.
+/// Returns true if `=`, `+=` or another assignment operator begins here.
 fn is_assigned(tokens: &[TokenTree]) -> bool {
     let puncts: Vec<&Punct> = tokens.iter().take(3).map_while(as_punct).collect();
     let ends_here = |punct: &Punct| punct.as_char() == '=' && punct.spacing() == Spacing::Alone;

@@ -12,7 +12,7 @@ use crate::temporal::api::failure::v1::failure::FailureInfo;
 /// Levels of nesting that serde_json reads.
 pub const READ_LEVELS: usize = 127;
 
-/// How deep a JSON text nests.
+/// Returns the greatest nesting depth of a JSON text.
 pub fn levels(json: &[u8]) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     for (_, token) in Tokens::of(json, 0) {
@@ -66,10 +66,10 @@ pub fn shortened(json: &[u8]) -> Option<Vec<u8>> {
 
 /// A chain from one of its causes on.
 struct Chain {
-    /// How many there are before the root.
+    /// The number of failures before the root.
     before: usize,
     root: std::ops::Range<usize>,
-    /// Where the first of them ends.
+    /// The end of the first failure.
     end: usize,
 }
 
@@ -122,7 +122,7 @@ fn standing_for(count: usize, root: &[u8]) -> Vec<u8> {
     text
 }
 
-/// What matters of a JSON text to who counts its levels.
+/// The tokens of a JSON text that matter for its depth.
 enum Token<'a> {
     Open { is_object: bool },
     Close,

@@ -37,7 +37,7 @@ pub enum ContinueAsNewVersioningBehavior {
     UseRampingVersion,
 }
 
-/// Which worker deployment version runs a workflow, whatever its own versioning behaviour says (Temporal's
+/// Sets the worker deployment version of a workflow and overrides its own versioning behaviour (Temporal's
 /// `VersioningOverride`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ pub(crate) fn with_variables(message: &LitStr, fields: &[Field]) -> LitStr {
     LitStr::new(&result, message.span())
 }
 
-/// What the message names in braces that is neither a field nor, by its spelling, a constant.
+/// Returns the names in braces that are neither a field nor, by their spelling, a constant.
 ///
 /// Left alone, it would be any function, activity or variable of that name, and the compiler's words would be about that.
 pub(crate) fn unknown_names(message: &LitStr, fields: &[Field]) -> Vec<String> {

@@ -20,7 +20,7 @@ pub(crate) struct Variant {
     pub(crate) path: TokenStream,
     pub(crate) fields: Vec<Field>,
     pub(crate) options: Options,
-    /// What the enum puts before the name, where that is the error type.
+    /// The enum's prefix for names that serve as error types.
     prefix: String,
 }
 

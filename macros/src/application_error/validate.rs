@@ -26,7 +26,7 @@ pub(crate) fn model(model: &Model, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// What stands in braces is a field.
+/// Checks that each name in braces is a field.
 fn message(variant: &Variant, diagnostics: &mut Diagnostics) {
     let Some(message) = &variant.options.message else { return };
     let ident = &variant.ident;

@@ -125,7 +125,8 @@ impl ActivityContext {
         Self::with_heartbeat_details(info.clone(), heartbeat_details.clone(), cancellation.clone(), outbound)
     }
 
-    /// Whether that waker is woken when the attempt should stop: test environments ask what the code waits for.
+    /// Returns true if this waker is woken when the attempt should stop. Test environments use it to find out if the code
+    /// waits only for its cancellation.
     #[doc(hidden)]
     pub fn cancellation_wakes(&self, waker: &Waker) -> bool {
         self.inner.cancellation.wakes(waker)

@@ -86,7 +86,7 @@ impl ActivityRegistry {
         self.fallback = Some(fallback);
     }
 
-    /// What stands in for activities that are not there.
+    /// Returns the implementation that runs activities without a registration.
     pub fn fallback(&self) -> Option<Arc<dyn RegisteredActivity>> {
         self.fallback.clone()
     }

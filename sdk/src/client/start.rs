@@ -189,7 +189,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// Which worker deployment version runs the workflow. Default: what worker versioning decides.
+    /// Sets the worker deployment version that runs the workflow. Default: worker versioning decides.
     pub fn versioning_override(mut self, versioning: VersioningOverride) -> Self {
         self.request.versioning_override = Some(versioning.to_proto());
         self

@@ -87,7 +87,7 @@ impl CodecError {
         Self { text }
     }
 
-    /// What ran the codec is gone.
+    /// The error for a codec whose runtime has ended.
     #[cfg(feature = "worker")]
     pub(crate) fn runtime_ended() -> Self {
         Self { text: "the async runtime has ended before the payload codec returned".into() }

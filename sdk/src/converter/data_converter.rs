@@ -51,7 +51,7 @@ struct Inner {
 /// The codecs' work on the payloads of one message. It holds nothing of the message, so it can be done elsewhere.
 pub(crate) type CodecWork = Pin<Box<dyn Future<Output = CodedPayloads> + Send>>;
 
-/// What comes of it.
+/// The outcome of encoding or decoding payloads.
 pub(crate) type CodedPayloads = Result<Vec<RawPayload>, CodecError>;
 
 impl DataConverter {

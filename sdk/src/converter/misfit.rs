@@ -36,7 +36,7 @@ pub(super) fn found<T: DeserializeOwned>(data: &[u8]) -> String {
     }
 }
 
-/// What kind of value a payload holds, and how large, for texts that do not tell the value.
+/// Describes a payload by the kind and size of its value, for texts that must not show the value.
 #[cfg(feature = "worker")]
 pub(crate) fn payload_shape(encoding: Option<&str>, data: &[u8]) -> String {
     let bytes = || counted("", data.len(), "byte").trim_start().to_string();

@@ -324,7 +324,7 @@ fn a_failure_with_any_number_of_causes_is_read_from_json() {
         if found.len() < failures {
             assert_eq!(found[49..51], ["error 50".to_string(), format!("{} causes are left out here", failures - 51)]);
         }
-        // What was read can be written, and is read again.
+        // A history that was read can be written and read again.
         let json = histories[0].to_json().unwrap_or_else(|error| panic!("{failures}: {error}"));
         assert_eq!(History::from_json(json).unwrap(), histories);
         assert_eq!(History::from_binary(&histories[0].to_binary()).unwrap(), histories);

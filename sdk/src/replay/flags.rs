@@ -40,7 +40,7 @@ const FIRST_VERSION: &str = "0.1.0";
 pub(crate) struct Flags {
     core: BTreeSet<u32>,
     lang: BTreeSet<u32>,
-    /// Whether the first task that was completed says that all jobs come before the code runs; `None` before that.
+    /// True if the first completed task says that all jobs come before the code runs; `None` before that task.
     begun_in_single_batch: Option<bool>,
     sdk_name: String,
     sdk_version: String,
@@ -85,8 +85,8 @@ impl Flags {
         self.lang.contains(&flag)
     }
 
-    /// Whether the run's first task already says that all jobs come before the code runs: the .NET SDK decides that once
-    /// for a run. A flag that another SDK adds later changes nothing there.
+    /// Returns true if the run's first task says that all jobs come before the code runs. The .NET SDK decides that once
+    /// for a run, so a flag in a later task changes nothing.
     pub(crate) fn began_in_single_batch(&self) -> bool {
         self.begun_in_single_batch.unwrap_or_default()
     }

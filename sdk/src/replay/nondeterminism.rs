@@ -14,7 +14,7 @@ pub struct Nondeterminism {
     event_type: String,
     recorded: String,
     produced: Option<String>,
-    /// What the code waits for instead of producing anything, or where it is while it produces this.
+    /// The place where the code waits, or where it issued the command.
     waits_for: Option<String>,
     /// What to do next, where the kind alone does not say it.
     next_step: Option<String>,

@@ -105,7 +105,8 @@ fn stack_trace(shared: &Shared) -> String {
     text
 }
 
-/// What the code waits for: operations in the order of their beginning, then conditions, then cancellations.
+/// Returns everything the code waits for: operations in the order in which they began, then conditions, then
+/// cancellations.
 pub(super) fn waits_for(shared: &Shared) -> Vec<(String, &'static Location<'static>)> {
     let core = shared.core.borrow();
     let mut operations: Vec<_> = core

@@ -91,7 +91,7 @@ impl From<Panic> for TaskError {
     }
 }
 
-/// Where the code of a run is, as far as it is known: in words, and the statement.
+/// The place where the code of a run is, as far as it is known: in words, and the statement.
 pub(crate) type CodePlace = (String, &'static Location<'static>);
 
 /// A task that would fail, completed with the end of its workflow instead.

@@ -131,7 +131,7 @@ impl ReadyQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether somebody else woke a routine, and nobody has taken note of it.
+    /// Returns true if something outside the workflow woke a routine and nobody has reported it yet.
     pub(crate) fn is_woken_from_elsewhere(&self) -> bool {
         self.foreign.load(Ordering::Acquire)
     }

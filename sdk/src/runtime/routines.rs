@@ -39,7 +39,7 @@ pub(crate) struct Routines {
     /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
     pass: BTreeMap<Place, RoutineId>,
     pass_at: Option<Place>,
-    /// Where the code was when a wake-up from elsewhere was found, until that is reported.
+    /// The place of the code when a wake-up from outside was found; kept until it is reported.
     pub(crate) place_of_foreign_wake: Option<Option<CodePlace>>,
 }
 

@@ -392,8 +392,8 @@ impl WorkflowRun {
         }
     }
 
-    /// Where the code is that awaits something foreign: the statements that it waits at too, or else the last one that is
-    /// known.
+    /// Returns the place of code that awaits a foreign future: the other statements at which it waits, or else the last
+    /// known statement.
     pub(super) fn place_of_foreign_wake(&self) -> Option<CodePlace> {
         let last = || {
             let at = self.shared.core.borrow().machines.last_statement()?;
@@ -402,7 +402,8 @@ impl WorkflowRun {
         self.waits_at("beside that the workflow waits").or_else(last)
     }
 
-    /// What the code waits for, after the words that begin the sentence, and the first of the statements; `None` if nothing.
+    /// Returns everything the code waits for as a sentence with this beginning, and the first statement; `None` if it
+    /// waits for nothing.
     fn waits_at(&self, begins: &str) -> Option<CodePlace> {
         const SHOWN: usize = 3;
         let waits_for = waits_for(&self.shared);

@@ -276,7 +276,7 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Whether [`deployment`](Self::deployment) was called: for test environments, which have one of their own.
+    /// Returns true if [`deployment`](Self::deployment) was called. Test environments set their own otherwise.
     #[doc(hidden)]
     pub fn has_deployment(&self) -> bool {
         self.options.deployment.is_some()

@@ -20,7 +20,7 @@ pub enum ActivityCancellationType {
     Abandon,
 }
 
-/// What no call has before it is given a timeout. The compiler shows its words where such a call is awaited or started.
+/// Implemented by calls with a timeout. The compiler shows this message where a call without one is awaited or started.
 #[diagnostic::on_unimplemented(
     message = "this activity call has no timeout, so it can be neither awaited nor started",
     label = "give it one before: `.start_to_close_timeout(..)`, the limit of one attempt, or `.schedule_to_close_timeout(..)`, that of all attempts together",

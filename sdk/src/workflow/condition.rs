@@ -42,7 +42,7 @@ pub enum ConditionOrder {
 pub(crate) struct Conditions {
     /// How those that are polled now are asked.
     pub(crate) order: ConditionOrder,
-    /// Whether a wait that is over is cancelled if the workflow's cancellation was requested meanwhile.
+    /// True if a wait that is over is still cancelled when the workflow's cancellation was requested meanwhile.
     pub(crate) end_by_request: bool,
     waiting: Vec<Waiting>,
     next_id: u64,
@@ -151,7 +151,7 @@ struct Wait {
     id: Option<u64>,
     /// The scope of the first poll, which it stays in.
     scope: Option<Rc<Scope>>,
-    /// Whether the workflow's cancellation was requested before the wait began.
+    /// True if the workflow's cancellation was requested before the wait began.
     after_request: bool,
     location: &'static Location<'static>,
 }

@@ -22,7 +22,7 @@ pub(crate) struct Operation {
     pub(crate) scope: Rc<Scope>,
     /// Orders operations by their beginning.
     pub(crate) number: u64,
-    /// Whether it is an activity, on a worker or a local one.
+    /// True for activities and local activities.
     pub(crate) is_activity: bool,
     state: State,
 }

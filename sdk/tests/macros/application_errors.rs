@@ -99,7 +99,7 @@ fn a_prefix_tells_variants_of_one_name_apart() {
     assert_eq!((user.error_type(), article.error_type()), (Some("UserNotFound"), Some("NotFound")));
     assert_eq!(user.application_error(), Some(UserError::NotFound("Ada".to_string())));
     assert_eq!((user.application_error::<StockError>(), article.application_error::<UserError>()), (None, None));
-    // What is written at a variant is the whole type.
+    // A type that stands at a variant is the whole type.
     assert_eq!(recorded(UserError::Locked).error_type(), Some("Locked"));
 }
 

@@ -34,7 +34,7 @@ fn json(name: &str) -> Recorded {
     Recorded { name: format!("inputs/{name}"), history: one(&folder().join(format!("{name}.json"))) }
 }
 
-/// What a worker answers to the last task of such a text: its commands, nothing if it has none, or why it cannot.
+/// Returns a worker's answer to the last task of such a text: its commands, or the reason why it cannot answer.
 #[track_caller]
 fn answer<Kind, W>(workflow: W, text: &str) -> String
 where

@@ -12,7 +12,7 @@ use super::AnyWorkflow;
 use crate::server::host::Host;
 use crate::server::transport::spawn;
 
-/// What every workflow answers: each thing that it waits for, and the line of the statement that began it.
+/// A query that every workflow answers: everything it waits for, with the line of the statement.
 const STACK_TRACE: QueryType<fn() -> String> = QueryType::new("__stack_trace");
 
 /// Code that does not answer by then is not waited for.

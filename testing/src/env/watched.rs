@@ -1,5 +1,5 @@
-//! What workers of an environment put around activities: the server knows whose code awaits an outcome of it. And what a
-//! test's worker puts around them: they end with the test, and a type that nobody registered ends the test.
+//! Wrappers around activities. Workers of an environment tell the server whose code awaits an outcome; a test's worker ends
+//! its activities with the test, and a type that nobody registered ends the test.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,7 +4,7 @@
 //! A task that an attempt spawns makes requests too, and nothing in tokio tells whose task it is. It is taken for the
 //! attempt's if it came here for the first time after the attempt began, which must have spawned something.
 //!
-//! Who waits for nothing but its cancellation is known by its waker: nobody else has kept it.
+//! An attempt that waits only for its cancellation is known by its waker: nobody else has kept it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ thread_local! {
 /// No two attempts of a process share an id, of whatever server they are.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a waker was used.
+/// True once a waker was used.
 type Woken = Arc<AtomicBool>;
 
 /// The name of an attempt that runs in this process.
@@ -90,7 +90,7 @@ impl Attempt {
         !self.is_local && self.idle.as_ref().is_some_and(|woken| !woken.load(Ordering::Acquire))
     }
 
-    /// Whether that task or thread may be one that it has spawned.
+    /// Returns true if this attempt may have spawned that task or thread.
     fn may_have_spawned(&self, other: &Other) -> bool {
         let elsewhere = self.only_thread.is_some_and(|thread| thread != other.thread);
         other.first_seen > self.began && (self.has_spawned || elsewhere)
@@ -105,7 +105,7 @@ impl Attempt {
     }
 }
 
-/// What is known of a poll of an attempt's code when it is over.
+/// The facts about one poll of an attempt's code.
 #[derive(Clone, Debug)]
 pub(crate) struct Polled {
     has_spawned: bool,
@@ -145,7 +145,7 @@ impl Attempts {
         }
     }
 
-    /// Whether that task or thread is taken for one that an attempt has spawned.
+    /// Returns true if one of the attempts may have spawned that task or thread.
     pub(crate) fn may_have_spawned(&self, other: &Other) -> bool {
         self.running.values().any(|attempt| attempt.may_have_spawned(other))
     }
@@ -159,7 +159,7 @@ impl Attempts {
     ) {
         let quiet = self.running.iter().filter(|(_, attempt)| attempt.is_quiet(wall));
         let mut quiet: Vec<_> = quiet.filter(|(id, _)| !waiters.contains(id)).collect();
-        // Who began last has the fewest to choose from.
+        // The attempt that began last has the fewest candidates.
         quiet.sort_by_key(|(_, attempt)| std::cmp::Reverse(attempt.began));
         for (id, attempt) in quiet {
             if let Some(index) = others.iter().position(|other| attempt.may_have_spawned(other)) {
@@ -337,7 +337,7 @@ impl Tasks {
         Self { alive: runtime.map(|runtime| runtime.metrics().num_alive_tasks()), only_thread }
     }
 
-    /// What has become of them while code was polled.
+    /// Ends the measurement and returns what changed while code was polled.
     fn polled(self) -> Polled {
         let now = Self::alive();
         Polled { has_spawned: now.alive > self.alive, only_thread: self.only_thread, idle: IDLE.take() }
@@ -389,7 +389,7 @@ mod tests {
             Other { first_seen: self.callers.moment(), thread: std::thread::current().id() }
         }
 
-        /// Which attempts wait for tasks that they have spawned, if these wait for the server.
+        /// Returns the attempts that wait for spawned tasks which wait for the server.
         fn waiting(&self, others: &[Other], at: Time) -> Vec<AttemptId> {
             let mut waiters = BTreeSet::new();
             self.attempts.add_waiting_for_spawned(&mut waiters, others.to_vec(), at);

@@ -1,5 +1,5 @@
-//! Who makes a request of this process: the code of an activity itself, which its thread knows, or a task or thread, which is
-//! known by when it came here first.
+//! The callers in this process: an activity's own code, which its thread knows, or another task or thread, which is known by
+//! the time of its first call.
 
 use std::collections::HashMap;
 use std::thread::ThreadId;
@@ -54,7 +54,7 @@ struct Seen {
     last: Moment,
 }
 
-/// So many callers are kept at most; then those are forgotten that have not been here for long.
+/// The maximum number of callers. Beyond it, those whose last call is longest ago are forgotten.
 const KEPT: usize = 4096;
 
 /// All who were here.
@@ -71,7 +71,7 @@ impl Callers {
         Moment(self.now)
     }
 
-    /// Whose code runs on this thread now.
+    /// Returns the caller whose code runs on this thread now.
     pub(crate) fn present(&mut self) -> Caller {
         if let Some(id) = AttemptId::current() {
             return Caller::Attempt(id);

@@ -56,7 +56,7 @@ pub(super) struct Flow {
     pub(super) verdict: Option<Verdict>,
     /// Somebody asks the workflows' code before a verdict is told.
     pub(super) is_explained: bool,
-    /// So many tests have begun: what is found out for one is not told to the next.
+    /// The number of tests that have begun, so that a finding for one is not told to the next.
     pub(super) begun: u64,
     /// It was told: time passes no more.
     pub(super) told: bool,
@@ -65,7 +65,7 @@ pub(super) struct Flow {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) wake: oneshot::Sender<Wake>,
-    /// Who awaits an outcome; `None` if it is none for which time passes.
+    /// The caller that awaits an outcome; `None` if time does not pass for it.
     pub(super) awaits: Option<Caller>,
 }
 

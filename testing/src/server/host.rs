@@ -45,7 +45,7 @@ pub(crate) struct Host {
 #[derive(Clone, Debug)]
 pub(crate) struct Unexplained {
     why: String,
-    /// How many tests had begun.
+    /// The number of tests that had begun.
     begun: u64,
 }
 

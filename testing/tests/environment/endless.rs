@@ -20,7 +20,7 @@ async fn refund(cents: u64) -> Result<u64, ActivityError> {
     Ok(cents)
 }
 
-/// Where [`pay`] waits.
+/// The line on which [`pay`] waits.
 const PAY: u32 = line!() + 4;
 
 #[workflow]
@@ -38,7 +38,7 @@ async fn pay_elsewhere(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
     Ok(ctx.activity(charge, 995).start_to_close_timeout(mins(1)).task_queue("tills").await?)
 }
 
-/// Where [`waits`] waits.
+/// The line on which [`waits`] waits.
 const WAITS: u32 = line!() + 4;
 
 #[workflow]

@@ -1,4 +1,4 @@
-//! What a worker's log says of code that blocks: activities and payload codecs by name.
+//! A worker's log names activities and payload codecs that block.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +44,7 @@ async fn makes_thumbnail(ctx: &WorkflowContext, local: bool) -> Result<String, W
     Ok(ctx.activity(resize_image, name).start_to_close_timeout(mins(1)).await?)
 }
 
-/// What was logged on this thread, which does all but the workflows' code.
+/// The log of this thread, which runs everything but the workflows' code.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

@@ -11,9 +11,9 @@ use super::{Outcome, real_time};
 
 /// The name of the test below: the child is the same program, told to run nothing else.
 const TEST: &str = "stopped::a_worker_whose_process_is_stopped_fails_no_task";
-/// Where the child's server is.
+/// The variable that holds the address of the child's server.
 const ADDRESS: &str = "ABIDE_STOPPED_CHILD";
-/// So long workflow code may take, and so long, which is longer, the process is stopped.
+/// The limit for workflow code, and the longer time for which the process is stopped.
 const LIMIT: Duration = Duration::from_secs(2);
 const STOPPED: Duration = Duration::from_millis(2500);
 

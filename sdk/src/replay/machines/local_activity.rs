@@ -109,7 +109,7 @@ pub(crate) struct LocalActivities {
     cancels: Vec<u32>,
     /// Whether the history's SDK numbers activities from 0: its markers say one less than is counted here.
     counts_from_0: bool,
-    /// Whether the history has scheduled an activity with id 0 by the end of the task at hand.
+    /// True if the history has scheduled an activity with id 0 by the end of the current task.
     activity_0_ahead: bool,
     /// Whether the history has markers of old Cores: see [`LocalActivityMachine::is_without_place`].
     any_without_place: bool,

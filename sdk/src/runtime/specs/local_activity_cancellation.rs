@@ -77,7 +77,7 @@ fn b079_cancelled_while_it_runs() {
     let markers: Vec<String> = completion.commands[..4].iter().map(marker_data).collect();
     let shown: Vec<&str> = markers.iter().map(|data| &data[..8]).collect();
     assert_eq!(shown, ["{\"seq\":4", "{\"seq\":1", "{\"seq\":3", "{\"seq\":2"]);
-    // What was recorded replays the same way.
+    // The recorded history replays the same way.
     check(
         workflow,
         &after_first_task(

@@ -20,7 +20,7 @@ use crate::worker::limits::{Excess, Limit};
 
 /// The error type of what a codec could not encode or decode.
 pub(crate) const CODEC_ERROR: &str = "PayloadCodecError";
-/// So long a codec gets at least for a failure of the worker's own.
+/// The minimum time for a codec to encode a failure that the worker itself makes.
 const AT_LEAST: Duration = Duration::from_millis(100);
 /// The error type of what the server does not take.
 const TOO_LARGE: &str = "PayloadsTooLarge";

@@ -64,7 +64,7 @@ pub(crate) struct Poll {
 pub(crate) struct About {
     pub(crate) capabilities: Option<common::WorkerVersionCapabilities>,
     pub(crate) deployment_options: Option<deployment::WorkerDeploymentOptions>,
-    /// So many tasks a second at most; `None` if it does not say.
+    /// The maximum number of tasks per second; `None` if the worker does not say.
     pub(crate) rate: Option<f64>,
 }
 

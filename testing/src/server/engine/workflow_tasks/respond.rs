@@ -101,8 +101,8 @@ impl Engine {
         Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
     }
 
-    /// What to tell of a refused answer that the worker would only give again: all but one that came too late, and one
-    /// before which something else came in. A run that the refusal has ended tells it to whoever awaits it.
+    /// Returns the text for a refused answer that the worker would only give again. There is none for an answer that came
+    /// too late or after a new event, nor for a refusal that ends the run: that one reaches whoever awaits the run.
     pub(crate) fn told_of_refusal(&self, task_token: &[u8], error: &Error) -> Option<String> {
         let token = TaskToken::decode_token(task_token).ok()?;
         let id = *self.by_run_id.get(&token.run_id)?;

@@ -89,7 +89,7 @@ fn with_build(known: Vec<String>, first: Option<String>, stamp: Option<&common::
     first.into_iter().chain(known.into_iter().filter(|text| !says_how(text))).chain(build).collect()
 }
 
-/// So many of the latest as a search attribute may hold; what says how the run is versioned stays first.
+/// Keeps as many of the latest entries as a search attribute may hold. The entry for the kind of versioning stays first.
 fn bounded(mut all: Vec<String>) -> Vec<String> {
     while keyword_list(&all).data.len() > VALUE_LIMIT {
         let says_how = all.len() > 1 && all.first().is_some_and(|first| first == UNVERSIONED);
