@@ -33,7 +33,7 @@ pub use crate::workflow::{
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 
-/// How one argument is written and read.
+/// Encodes and decodes one argument.
 pub struct Travel<T> {
     /// Writes the argument.
     pub write: fn(&mut PayloadWriter, &T) -> Result<(), PayloadError>,

@@ -116,7 +116,7 @@ impl DataConverter {
         self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
     }
 
-    /// Makes a message what goes to the server. After an error it is of no use any more.
+    /// Encodes a message in place for sending. After an error the message must not be used.
     ///
     /// # Errors
     /// When a codec cannot encode it.
@@ -146,7 +146,7 @@ impl DataConverter {
         Box::pin(inner.code(message, Direction::Encode, run)).await
     }
 
-    /// Makes a message from the server what was meant. After an error it is of no use any more.
+    /// Decodes a message from the server in place. After an error the message must not be used.
     ///
     /// # Errors
     /// When a codec cannot decode it.

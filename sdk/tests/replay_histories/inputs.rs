@@ -1,7 +1,7 @@
 //! Small histories from others who replayed their runs here and found what was wrong: each file in `inputs`, and what is
 //! right.
 //!
-//! Those in `.txt` are written by hand and end with a task in hand, whose commands are told; those in `.json` go through
+//! The `.txt` files are written by hand and end with an open task, whose commands are checked; the `.json` files go through
 //! the replayer. The files `py-*` were recorded with the Python SDK 1.35.0 on a real server, the others have the shape of
 //! what the SDK that they name records.
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]

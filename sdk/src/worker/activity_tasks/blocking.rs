@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// What is reported of code whose polls take so many milliseconds, with as many between each two of them.
+    /// Returns the reports for code whose polls take this many milliseconds, with the same time between two polls.
     fn reported(polls: &[u64], between: u64) -> Vec<u128> {
         let (clock, reports) = (Cell::new(0), RefCell::new(Vec::new()));
         let code = async {

@@ -21,7 +21,7 @@ enum NoTarget {
 }
 
 impl Engine {
-    /// Delivers a signal and tells the sender what became of it. One in the answer that ends the sender goes with it.
+    /// Delivers a signal and reports the outcome to the sender. A signal in the answer that ends the sender is dropped.
     pub(crate) fn signal_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
         if !self.execution(sender).is_running() {
             return;
@@ -82,8 +82,8 @@ impl Engine {
         });
     }
 
-    /// Delivers a request to cancel and tells the sender what became of it. One in the answer that ends the sender
-    /// goes with it.
+    /// Delivers a request to cancel and reports the outcome to the sender. A request in the answer that ends the sender
+    /// is dropped.
     pub(crate) fn cancel_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
         if !self.execution(sender).is_running() {
             return;
