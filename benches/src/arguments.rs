@@ -17,7 +17,7 @@ impl Arguments {
     /// Takes the value of `--name`; `default` if the option is not given.
     ///
     /// # Errors
-    /// When the value is missing or is no `T`.
+    /// Returns an error if the value is missing or is no `T`.
     pub fn option<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
         let Some(at) = self.rest.iter().position(|argument| argument == name) else { return Ok(default) };
         let value = self.rest.get(at + 1).ok_or_else(|| format!("{name} needs a value"))?;

@@ -27,7 +27,7 @@ impl HistoryPages {
     /// Decodes only the first and the last event: a decoded history would count in the process's peak memory.
     ///
     /// # Errors
-    /// When it is not such a history.
+    /// Returns an error if it is not such a history.
     pub fn cut(encoded: &[u8]) -> Result<Self, String> {
         let events = split(encoded).map_err(|error| format!("not a history: {error}"))?;
         let last = decode_one(events.last())?;
@@ -42,7 +42,7 @@ impl HistoryPages {
     /// Decodes the page that a token asks for: the empty token asks for the first.
     ///
     /// # Errors
-    /// When no page has this token.
+    /// Returns an error if no page has this token.
     pub fn decode(&self, token: &[u8]) -> Result<HistoryPage, String> {
         let index = match token {
             [] => 0,

@@ -5,7 +5,7 @@ use std::fs;
 /// CPU time of the calling thread so far, in nanoseconds.
 ///
 /// # Errors
-/// When the kernel does not tell (not Linux, or built without schedstats).
+/// Returns an error if the kernel does not tell (not Linux, or built without schedstats).
 pub fn thread_cpu_ns() -> Result<u64, String> {
     // The kernel adds up a running thread's time at ticks and when the scheduler is asked to choose: ask it.
     std::thread::yield_now();
@@ -18,7 +18,7 @@ pub fn thread_cpu_ns() -> Result<u64, String> {
 /// The most memory this process has had resident so far, in KB.
 ///
 /// # Errors
-/// When the kernel does not tell.
+/// Returns an error if the kernel does not tell.
 pub fn peak_rss_kb() -> Result<u64, String> {
     let path = "/proc/self/status";
     let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;

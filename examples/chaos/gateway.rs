@@ -73,7 +73,7 @@ impl Gateway {
 }
 
 impl Report {
-    /// Whether each order was charged and shipped, and nothing else was.
+    /// Returns true if each order was charged and shipped, and nothing else was.
     pub(crate) fn is_clean(&self) -> bool {
         self.not_done.is_empty() && self.done_under_a_foreign_key == 0
     }

@@ -58,7 +58,7 @@ pub(crate) fn arg_types(callable: &Callable, sig: &Signature, self_ty: Option<&T
     callable.args.iter().map(guess).collect()
 }
 
-/// Whether the type after the arrow can be asked what the definition returns.
+/// Returns true if the type after the arrow can be asked what the definition returns.
 pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
     matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
 }

@@ -76,7 +76,7 @@ impl SortedAttrs {
 }
 
 impl Function {
-    /// Whether a function begins here, after attributes and visibility.
+    /// Returns true if a function begins here, after attributes and visibility.
     pub(crate) fn begins(input: ParseStream<'_>) -> bool {
         let ahead = input.fork();
         while ahead.peek(Token![const]) || ahead.peek(Token![async]) || ahead.peek(Token![unsafe]) {

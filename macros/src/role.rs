@@ -81,7 +81,7 @@ impl Role {
         }
     }
 
-    /// Whether the code is called on a worker's async threads, so that its futures must be `Send`.
+    /// Returns true if the code is called on a worker's async threads, so that its futures must be `Send`.
     pub(crate) fn is_activity(self) -> bool {
         matches!(self, Self::ActivityFunction | Self::ActivityMethod)
     }

@@ -18,9 +18,9 @@ pub(crate) struct Callable {
     pub(crate) role: Role,
     pub(crate) ident: Ident,
     pub(crate) is_async: bool,
-    /// Whether it takes `self`.
+    /// True if it takes `self`.
     pub(crate) has_receiver: bool,
-    /// Whether it takes a context.
+    /// True if it takes a context.
     pub(crate) has_context: bool,
     /// The types of the arguments that travel.
     pub(crate) args: Vec<Type>,

@@ -25,7 +25,7 @@ mod generated {
 /// Reads a message, with chains of causes of any length.
 ///
 /// # Errors
-/// When it is not such a message.
+/// Returns an error if it is not such a message.
 pub fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
     M::decode(bytes).or_else(|error| match shortened(&M::full_name(), bytes) {
         Some(shorter) => M::decode(shorter.as_slice()),

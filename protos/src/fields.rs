@@ -70,7 +70,8 @@ impl MessageBuilder {
     /// Sets the field of that path from its text.
     ///
     /// # Errors
-    /// When there is no such field (the text names those there are), or the text is no value of its kind.
+    /// Returns an error if there is no such field (the text names those there are), or the text is no value of its
+    /// kind.
     pub fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
         let path: Vec<&str> = path.split('.').collect();
         set(&mut self.message, &path, text)
@@ -89,7 +90,7 @@ impl MessageBuilder {
     /// The message as built so far.
     ///
     /// # Errors
-    /// When `M` is not the type given to [`new`](Self::new).
+    /// Returns an error if `M` is not the type given to [`new`](Self::new).
     pub fn finish<M: Message + Default>(&self) -> Result<M, String> {
         M::decode(self.message.encode_to_vec().as_slice()).map_err(|error| error.to_string())
     }
@@ -419,7 +420,7 @@ pub fn duration_text(seconds: i64, nanos: i64) -> String {
 /// Seconds and nanoseconds of `5s`, `1.5s`, `20ms`, `3m`, `2h`, `1d`.
 ///
 /// # Errors
-/// When the text is no such duration.
+/// Returns an error if the text is no such duration.
 pub fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     let expected = || format!("`{text}` is no duration; write 5s, 1.5s, 20ms, 3m, 2h or 1d");
     let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(expected)?;

@@ -27,7 +27,7 @@ pub struct NotAHistory {
 /// Reads one history from its JSON object (`{"events": [..]}`).
 ///
 /// # Errors
-/// When it is none; the error says where.
+/// Returns an error if it is none; the error says where.
 pub fn from_value(mut value: Value) -> Result<History, NotAHistory> {
     let descriptor = history_descriptor();
     long_enum_names(&mut value, &descriptor);
@@ -82,7 +82,7 @@ fn narrowed(descriptor: &MessageDescriptor, value: &Value, message: String) -> (
 /// Writes a history as canonical protobuf JSON with long enum names, as a current CLI prints it.
 ///
 /// # Errors
-/// When a message holds something that JSON cannot (a time out of range).
+/// Returns an error if a message holds something that JSON cannot (a time out of range).
 pub fn to_value(history: &History) -> Result<Value, String> {
     let message = DynamicMessage::decode(history_descriptor(), history.encode_to_vec().as_slice())
         .map_err(|error| error.to_string())?;

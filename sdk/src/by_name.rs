@@ -27,13 +27,13 @@ pub trait Signature: 'static {
     /// Writes one payload for each argument.
     ///
     /// # Errors
-    /// When serde refuses an argument.
+    /// Returns an error if serde refuses an argument.
     fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
 
     /// Reads the arguments back.
     ///
     /// # Errors
-    /// When a payload is missing, or does not fit its argument.
+    /// Returns an error if a payload is missing, or does not fit its argument.
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 

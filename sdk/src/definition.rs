@@ -41,14 +41,15 @@ pub trait Arguments {
     /// Writes one payload for each argument.
     ///
     /// # Errors
-    /// When serde refuses an argument.
+    /// Returns an error if serde refuses an argument.
     fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
 
     /// Reads the arguments back. Payloads beyond them are ignored; an argument without a payload reads as JSON's `null`,
     /// which is `None` where the argument is an `Option`.
     ///
     /// # Errors
-    /// When a payload does not fit its argument, or is missing and the argument cannot be read from `null`.
+    /// Returns an error if a payload does not fit its argument, or is missing and the argument cannot be read from
+    /// `null`.
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 

@@ -85,7 +85,7 @@ impl RetryPolicy {
         Some(delay.min(maximum))
     }
 
-    /// Whether failures of that type are tried again.
+    /// Returns true if failures of that type are tried again.
     pub(crate) fn retries_type(&self, error_type: &str) -> bool {
         !self.non_retryable_error_types.iter().any(|listed| listed == error_type)
     }

@@ -170,7 +170,7 @@ pub(crate) fn apply(updates: &[SearchAttributeUpdate], to: &mut SearchAttributes
     }
 }
 
-/// Whether a payload stands for no value (encoding `binary/null`).
+/// Returns true if a payload stands for no value (encoding `binary/null`).
 pub(crate) fn is_nothing(payload: &Payload) -> bool {
     payload.metadata.get("encoding").is_some_and(|encoding| encoding == b"binary/null")
 }

@@ -67,7 +67,7 @@ pub enum VersioningIntent {
 }
 
 impl VersioningIntent {
-    /// Whether the command asks for this workflow's build.
+    /// Returns true if the command asks for this workflow's build.
     pub(crate) fn inherits_build_id(self, own_queue: bool) -> bool {
         match self {
             Self::Unspecified => own_queue,

@@ -76,7 +76,7 @@ impl ActivityContext {
     /// ```
     ///
     /// # Errors
-    /// When serde refuses the progress.
+    /// Returns an error if serde refuses the progress.
     pub fn heartbeat<T: Serialize + 'static>(&self, progress: &T) -> Result<(), PayloadError> {
         self.inner.outbound.heartbeat(vec![to_payload(progress)?]);
         Ok(())
@@ -85,7 +85,7 @@ impl ActivityContext {
     /// The progress that an earlier attempt reported last; `None` if none did.
     ///
     /// # Errors
-    /// When the progress is not a `T`.
+    /// Returns an error if the progress is not a `T`.
     pub fn last_heartbeat<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
         if self.inner.heartbeat_details.is_empty() {
             return Ok(None);
@@ -94,7 +94,7 @@ impl ActivityContext {
         read.map_err(|error| error.of("the last heartbeat"))
     }
 
-    /// Whether the attempt should stop.
+    /// Returns true if the attempt should stop.
     pub fn is_cancelled(&self) -> bool {
         self.inner.cancellation.reason().is_some()
     }

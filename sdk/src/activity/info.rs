@@ -20,7 +20,7 @@ pub struct ActivityInfo {
     pub activity_type: String,
     /// Attempt, from 1.
     pub attempt: u32,
-    /// Whether it is a local activity: run by the worker that has the workflow task, without heartbeats.
+    /// True if it is a local activity: run by the worker that has the workflow task, without heartbeats.
     pub is_local: bool,
     /// Opaque key of this attempt, for whoever completes it later (see
     /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)); a local activity has none.
@@ -83,7 +83,7 @@ impl ActivityInfo {
     /// Sets a header, for an activity that runs outside a worker.
     ///
     /// # Errors
-    /// When serde refuses the value.
+    /// Returns an error if serde refuses the value.
     pub fn set_header<T: Serialize + 'static>(
         &mut self,
         key: impl Into<String>,
@@ -96,7 +96,7 @@ impl ActivityInfo {
     /// A header that the workflow gave this activity; `None` if there is none of that name.
     ///
     /// # Errors
-    /// When the header is not a `T`.
+    /// Returns an error if the header is not a `T`.
     pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         self.header.fields.get(key).map(from_payload).transpose()
     }

@@ -72,7 +72,7 @@ impl fmt::Display for NotGrpc {
 
 impl Error for NotGrpc {}
 
-/// Whether that is the decoder's word on a response that it could not read.
+/// Returns true if that is the decoder's word on a response that it could not read.
 pub(super) fn is_unreadable(code: Code, message: &str) -> bool {
     code == Code::Internal && UNREADABLE.iter().any(|beginning| message.starts_with(beginning))
 }

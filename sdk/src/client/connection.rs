@@ -61,7 +61,7 @@ pub struct Connection {
 
 struct Inner {
     transport: Transport,
-    /// Whether the server is shown a certificate of the client.
+    /// True if the server is shown a certificate of the client.
     shows_certificate: bool,
     metadata: MetadataMap,
     address: String,
@@ -83,7 +83,7 @@ impl Connection {
     /// Connects, and asks the server what it can do.
     ///
     /// # Errors
-    /// When an option means nothing, or no Temporal server answers at the address.
+    /// Returns an error if an option means nothing, or no Temporal server answers at the address.
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
         let (address, tls) = options.endpoint()?;
         let shows_certificate = tls.as_ref().is_some_and(|tls| tls.client_identity.is_some());
@@ -108,7 +108,7 @@ impl Connection {
     /// Connects to a service in this process: the embedded server of `abide-testing`.
     ///
     /// # Errors
-    /// When an option means nothing, or the service does not answer as a Temporal server does.
+    /// Returns an error if an option means nothing, or the service does not answer as a Temporal server does.
     #[doc(hidden)]
     pub async fn in_process<S>(service: S, options: &ClientOptions) -> Result<Self, ConnectError>
     where
@@ -145,7 +145,7 @@ impl Connection {
         self.inner.attached.get()?.downcast_ref()
     }
 
-    /// Whether the server is the embedded one, in this process.
+    /// Returns true if the server is the embedded one, in this process.
     #[cfg(feature = "worker")]
     pub(crate) fn is_in_process(&self) -> bool {
         matches!(self.inner.transport, Transport::InProcess(_))
@@ -232,7 +232,7 @@ impl Connection {
         self.inner.attempt::<R>(request.encode_to_vec().into(), time).await
     }
 
-    /// Whether the same call may succeed a little later.
+    /// Returns true if the same call may succeed a little later.
     pub(crate) fn is_transient(&self, error: &RpcError) -> bool {
         // A server that tells its own bugs from passing trouble reports the latter under other codes.
         error.is_transient(!self.inner.capabilities.internal_error_differentiation)

@@ -96,7 +96,7 @@ impl WorkflowExecutionInfo {
     /// A value of the memo; `None` if there is none of that key.
     ///
     /// # Errors
-    /// When the value is there and is not a `T`.
+    /// Returns an error if the value is there and is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let fields = self.proto.memo.as_ref().map(|memo| &memo.fields);
         fields.and_then(|fields| fields.get(key)).map(from_payload).transpose()
@@ -171,7 +171,7 @@ impl WorkflowDescription {
         self.workflow_task_attempt
     }
 
-    /// Whether its cancellation was requested.
+    /// Returns true if its cancellation was requested.
     pub fn is_cancel_requested(&self) -> bool {
         self.cancel_requested
     }
@@ -270,7 +270,7 @@ impl PendingActivity {
     /// One detail of the last heartbeat, counted from 0; `None` if there are fewer.
     ///
     /// # Errors
-    /// When the detail is there and is not a `T`.
+    /// Returns an error if the detail is there and is not a `T`.
     pub fn heartbeat_detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         let details = self.proto.heartbeat_details.as_ref();
         match details.and_then(|details| details.payloads.get(index)) {

@@ -41,7 +41,7 @@ impl ConnectError {
         Self { message, cause: Some(cause) }
     }
 
-    /// Whether the server could not be reached, so that a later attempt may succeed.
+    /// Returns true if the server could not be reached, so that a later attempt may succeed.
     pub fn is_unreachable(&self) -> bool {
         self.cause.as_ref().is_some_and(|cause| cause.is_unavailable() || cause.is_deadline_exceeded())
     }

@@ -84,7 +84,7 @@ impl Client {
     /// Connects to the server.
     ///
     /// # Errors
-    /// When an option means nothing, or no Temporal server answers at the address.
+    /// Returns an error if an option means nothing, or no Temporal server answers at the address.
     pub async fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
         Ok(Self { connection: Connection::connect(&options).await? })
     }

@@ -22,7 +22,7 @@ pub struct ClientOptions {
     pub(super) namespace: String,
     pub(super) identity: Option<String>,
     pub(super) api_key: Option<String>,
-    /// Whether it was said that the key may be sent for everybody on the way to read.
+    /// True if it was said that the key may be sent for everybody on the way to read.
     pub(super) api_key_without_tls: bool,
     pub(super) tls: TlsChoice,
     pub(super) rpc_metadata: Vec<(String, String)>,
@@ -73,7 +73,8 @@ impl ClientOptions {
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
     ///
     /// # Errors
-    /// When a variable has a value that means nothing, two contradict each other, or a file cannot be read.
+    /// Returns an error if a variable has a value that means nothing, two contradict each other, or a file cannot be
+    /// read.
     pub fn from_env() -> Result<Self, ConnectError> {
         environment::read(&|name| std::env::var(name).ok(), &|path| std::fs::read(Path::new(path)))
     }

@@ -87,7 +87,7 @@ impl WorkflowExecutionStatus {
         }
     }
 
-    /// Whether the run has not closed.
+    /// Returns true if the run has not closed.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Running | Self::Paused)
     }

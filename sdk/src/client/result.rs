@@ -97,12 +97,12 @@ impl WorkflowFailedError {
         }
     }
 
-    /// Whether the workflow was cancelled.
+    /// Returns true if the workflow was cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled(_))
     }
 
-    /// Whether the workflow was terminated.
+    /// Returns true if the workflow was terminated.
     pub fn is_terminated(&self) -> bool {
         matches!(self, Self::Terminated { .. })
     }

@@ -137,7 +137,7 @@ impl EmptyAnswers {
         self.backoff.reset();
     }
 
-    /// Whether waits have become so long that it is worth a line in the log; once.
+    /// Returns true if waits have become so long that it is worth a line in the log; once.
     pub(crate) fn is_worth_a_line(&mut self) -> bool {
         self.backoff.failed >= 7 && !std::mem::replace(&mut self.reported, true)
     }

@@ -126,12 +126,12 @@ impl RpcError {
         self.inner.code == Code::NotFound
     }
 
-    /// Whether the client's namespace is not there.
+    /// Returns true if the client's namespace is not there.
     pub fn is_namespace_not_found(&self) -> bool {
         self.detail::<details::NamespaceNotFoundFailure>().is_some()
     }
 
-    /// Whether what was to be made is there already.
+    /// Returns true if what was to be made is there already.
     pub fn is_already_exists(&self) -> bool {
         self.inner.code == Code::AlreadyExists
     }
@@ -141,17 +141,18 @@ impl RpcError {
         self.inner.code == Code::Unavailable
     }
 
-    /// Whether no answer came in time.
+    /// Returns true if no answer came in time.
     pub fn is_deadline_exceeded(&self) -> bool {
         self.inner.code == Code::DeadlineExceeded
     }
 
-    /// Whether the server refused the request as wrong.
+    /// Returns true if the server refused the request as wrong.
     pub fn is_invalid_argument(&self) -> bool {
         self.inner.code == Code::InvalidArgument
     }
 
-    /// Whether the server is not in the state for the request, for instance a query before the first workflow task.
+    /// Returns true if the server is not in the state for the request, for instance a query before the first workflow
+    /// task.
     pub fn is_failed_precondition(&self) -> bool {
         self.inner.code == Code::FailedPrecondition
     }
@@ -161,7 +162,7 @@ impl RpcError {
         self.inner.code == Code::ResourceExhausted
     }
 
-    /// Whether the server does not know the method.
+    /// Returns true if the server does not know the method.
     pub fn is_unimplemented(&self) -> bool {
         self.inner.code == Code::Unimplemented
     }
@@ -177,14 +178,14 @@ impl RpcError {
             && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
     }
 
-    /// Whether the server has lost the pages of a workflow task's completion that it had taken. One page alone is of no
-    /// use then: all have to be sent again.
+    /// Returns true if the server has lost the pages of a workflow task's completion that it had taken. One page alone
+    /// is of no use then: all have to be sent again.
     pub(crate) fn is_completion_buffer_lost(&self) -> bool {
         self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()
     }
 
-    /// Whether it was no answer of the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not encode the
-    /// request, or could not decode the answer.
+    /// Returns true if it was no answer of the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not
+    /// encode the request, or could not decode the answer.
     pub fn is_codec_failure(&self) -> bool {
         self.inner.is_codec_failure
     }
@@ -195,7 +196,7 @@ impl RpcError {
         super::undecodable::task_head(&self.inner.details)
     }
 
-    /// Whether the same call may succeed a little later.
+    /// Returns true if the same call may succeed a little later.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
             _ if self.inner.is_codec_failure => false,
@@ -207,7 +208,7 @@ impl RpcError {
         }
     }
 
-    /// Whether the server itself has judged the request, and would say the same again.
+    /// Returns true if the server itself has judged the request, and would say the same again.
     ///
     /// With these codes a Temporal server refuses what it has read: the task or its namespace is gone, the request is
     /// wrong or too large, the method is unknown. All others come from what lies before the work itself: a network, a

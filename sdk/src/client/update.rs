@@ -248,7 +248,7 @@ pub(super) fn update_request(connection: &Connection, id: &str, input: Input) ->
     }
 }
 
-/// Whether an update has come so far that its caller need not send it again.
+/// Returns true if an update has come so far that its caller need not send it again.
 pub(super) fn is_accepted(stage: i32, outcome: Option<&Outcome>) -> bool {
     stage >= Stage::Accepted as i32 || outcome.is_some()
 }

@@ -110,7 +110,7 @@ impl WorkflowCountGroup {
     /// The value that the group has in common, by the position of its attribute in `GROUP BY`.
     ///
     /// # Errors
-    /// When the value is there and is not a `T`.
+    /// Returns an error if the value is there and is not a `T`.
     pub fn value<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         self.values.get(index).map(from_payload).transpose()
     }

@@ -81,7 +81,7 @@ impl WorkerCommands {
         found
     }
 
-    /// Whether an attempt is to stop that begins now. Must be asked once the attempt can be found by its token.
+    /// Returns true if an attempt is to stop that begins now. Must be asked once the attempt can be found by its token.
     pub(crate) fn is_cancelled_early(&self, task_token: &[u8]) -> bool {
         self.early().take(task_token)
     }

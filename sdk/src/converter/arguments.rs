@@ -23,7 +23,7 @@ impl PayloadWriter {
     /// Appends one argument.
     ///
     /// # Errors
-    /// When serde refuses the value.
+    /// Returns an error if serde refuses the value.
     pub fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), PayloadError> {
         self.payloads.push(to_payload(value).map_err(|error| error.in_argument(self.payloads.len()))?);
         Ok(())
@@ -76,7 +76,7 @@ impl<'a> PayloadReader<'a> {
     /// Reads the next argument; a missing one reads as `None` where `T` is an `Option`, and as `()`.
     ///
     /// # Errors
-    /// When the payload is missing or does not fit `T`.
+    /// Returns an error if the payload is missing or does not fit `T`.
     #[expect(clippy::should_implement_trait, reason = "each call reads another type, which an iterator cannot")]
     pub fn next<T: DeserializeOwned + 'static>(&mut self) -> Result<T, PayloadError> {
         let index = self.read;

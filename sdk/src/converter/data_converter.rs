@@ -111,7 +111,7 @@ impl DataConverter {
         self.inner.as_ref()?.failures.as_deref()
     }
 
-    /// Whether payloads are encoded.
+    /// Returns true if payloads are encoded.
     pub(crate) fn has_codecs(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| !inner.codecs.is_empty())
     }
@@ -119,7 +119,7 @@ impl DataConverter {
     /// Encodes a message in place for sending. After an error the message must not be used.
     ///
     /// # Errors
-    /// When a codec cannot encode it.
+    /// Returns an error if a codec cannot encode it.
     pub(crate) async fn encode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
         self.encode_with(message, |work| work).await
     }
@@ -127,7 +127,7 @@ impl DataConverter {
     /// As [`encode`](Self::encode); `run` does the codecs' work.
     ///
     /// # Errors
-    /// When a codec cannot encode it, or `run` does not let it.
+    /// Returns an error if a codec cannot encode it, or `run` does not let it.
     pub(crate) async fn encode_with<M, F>(
         &self,
         message: &mut M,
@@ -149,7 +149,7 @@ impl DataConverter {
     /// Decodes a message from the server in place. After an error the message must not be used.
     ///
     /// # Errors
-    /// When a codec cannot decode it.
+    /// Returns an error if a codec cannot decode it.
     pub(crate) async fn decode<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
         self.decode_with(message, |work| work).await
     }
@@ -157,7 +157,7 @@ impl DataConverter {
     /// As [`decode`](Self::decode); `run` does the codecs' work.
     ///
     /// # Errors
-    /// When a codec cannot decode it, or `run` does not let it.
+    /// Returns an error if a codec cannot decode it, or `run` does not let it.
     pub(crate) async fn decode_with<M, F>(
         &self,
         message: &mut M,
@@ -175,7 +175,7 @@ impl DataConverter {
     /// it see them where workflow code does, because a local activity's failure has never been on the wire.
     ///
     /// # Errors
-    /// When a codec cannot decode it.
+    /// Returns an error if a codec cannot decode it.
     pub(crate) async fn decode_all<M: PayloadFields + Send + ?Sized>(&self, message: &mut M) -> Result<(), CodecError> {
         self.decode(message).await?;
         if self.failures().is_some() {

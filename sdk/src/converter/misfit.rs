@@ -71,7 +71,7 @@ fn counted(what: &str, count: usize, unit: &str) -> String {
 #[derive(Debug)]
 struct Misfit {
     text: String,
-    /// Whether the text is about nothing but the kind of value.
+    /// True if the text is about nothing but the kind of value.
     is_type: bool,
     /// From the inside to the outside. Keys of maps are values: only fields that the type declares have names here.
     steps: Vec<String>,
@@ -100,7 +100,7 @@ impl std::error::Error for Misfit {}
 pub(super) const OWN_CHECK: &str = "the type's own check refuses it (what it says may repeat the value, so it is left \
                                     out: `serde_json::from_str` shows it)";
 
-/// Whether a text that did not come from serde's visitors is known to name types only.
+/// Returns true if a text that did not come from serde's visitors is known to name types only.
 fn names_types_only(text: &str) -> bool {
     let is_name = |name: &str| name.chars().all(|char| char.is_alphanumeric() || char == '_');
     let untagged = text.strip_prefix("data did not match any variant of untagged enum ");

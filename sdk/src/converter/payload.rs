@@ -49,7 +49,7 @@ impl RawPayload {
     /// Reads what [`to_bytes`](Self::to_bytes), or a codec of another SDK, has written.
     ///
     /// # Errors
-    /// When the bytes are no payload.
+    /// Returns an error if the bytes are no payload.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PayloadError> {
         let read = Payload::decode(bytes).map_err(|error| {
             PayloadError::new(format!("expected a payload as a protobuf message, found {} bytes: {error}", bytes.len()))
@@ -104,7 +104,7 @@ impl std::error::Error for PayloadError {}
 /// Writes a value as a payload.
 ///
 /// # Errors
-/// When serde refuses the value (a map with keys that are no strings, for instance).
+/// Returns an error if serde refuses the value (a map with keys that are no strings, for instance).
 #[doc(hidden)]
 pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadError> {
     let any: &dyn Any = value;
@@ -129,7 +129,7 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
 /// Reads a value from a payload.
 ///
 /// # Errors
-/// When the encoding is unknown, or the data is not such a value.
+/// Returns an error if the encoding is unknown, or the data is not such a value.
 #[doc(hidden)]
 pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
     let mut slot: Option<T> = None;

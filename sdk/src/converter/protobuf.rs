@@ -32,8 +32,8 @@ pub trait ProtobufMessage: Sized + Send + 'static {
     /// Reads the binary form.
     ///
     /// # Errors
-    /// When the bytes are not such a message, with what is wrong. The text goes into failures and logs: it must not
-    /// repeat the bytes.
+    /// Returns an error if the bytes are not such a message, with what is wrong. The text goes into failures and logs:
+    /// it must not repeat the bytes.
     fn decode(bytes: &[u8]) -> Result<Self, String>;
 }
 

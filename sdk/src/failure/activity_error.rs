@@ -42,7 +42,7 @@ impl ActivityError {
     /// Reports the activity as cancelled, with a detail for the workflow.
     ///
     /// # Errors
-    /// When serde refuses the detail.
+    /// Returns an error if serde refuses the detail.
     pub fn cancelled_with<T: Serialize + 'static>(detail: &T) -> Result<Self, PayloadError> {
         Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
     }
@@ -72,12 +72,12 @@ impl ActivityError {
         *self.kind
     }
 
-    /// Whether it reports the activity as cancelled.
+    /// Returns true if it reports the activity as cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.kind, ActivityErrorKind::Cancelled { .. })
     }
 
-    /// Whether somebody else reports the result, later ([`will_complete_async`](Self::will_complete_async)).
+    /// Returns true if somebody else reports the result, later ([`will_complete_async`](Self::will_complete_async)).
     pub fn completes_async(&self) -> bool {
         matches!(*self.kind, ActivityErrorKind::WillCompleteAsync)
     }

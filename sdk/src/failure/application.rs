@@ -80,7 +80,7 @@ impl ApplicationFailure {
     /// ```
     ///
     /// # Errors
-    /// When serde refuses the value.
+    /// Returns an error if serde refuses the value.
     pub fn detail<T: Serialize + 'static>(mut self, value: &T) -> Result<Self, PayloadError> {
         self.details.push(to_payload(value)?);
         Ok(self)

@@ -54,7 +54,7 @@ impl ChildWorkflowFailure {
         self.was_not_started_because("WorkflowAlreadyExists")
     }
 
-    /// Whether it was not started because its namespace does not exist.
+    /// Returns true if it was not started because its namespace does not exist.
     pub fn is_namespace_not_found(&self) -> bool {
         self.was_not_started_because("NamespaceNotFound")
     }
@@ -64,7 +64,7 @@ impl ChildWorkflowFailure {
         self.failure.is_cancelled()
     }
 
-    /// Whether somebody terminated it.
+    /// Returns true if somebody terminated it.
     pub fn is_terminated(&self) -> bool {
         self.is_caused_by(FailureKind::Terminated)
     }

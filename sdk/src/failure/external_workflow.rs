@@ -37,17 +37,17 @@ impl ExternalWorkflowFailure {
         self.failure.error_type() == Some("ExternalWorkflowExecutionNotFound")
     }
 
-    /// Whether its namespace does not exist.
+    /// Returns true if its namespace does not exist.
     pub fn is_namespace_not_found(&self) -> bool {
         self.failure.error_type() == Some("NamespaceNotFound")
     }
 
-    /// Whether the workflow has got as many signals as the server allows.
+    /// Returns true if the workflow has got as many signals as the server allows.
     pub fn is_signal_limit_exceeded(&self) -> bool {
         self.failure.error_type() == Some("SignalCountLimitExceeded")
     }
 
-    /// Whether the scope was cancelled before anything was sent.
+    /// Returns true if the scope was cancelled before anything was sent.
     pub fn is_cancelled(&self) -> bool {
         self.failure.is_cancelled()
     }

@@ -96,7 +96,7 @@ impl NexusOperationFailure {
         self.failure.cause()
     }
 
-    /// Whether the operation was cancelled.
+    /// Returns true if the operation was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.failure.is_cancelled()
     }

@@ -45,7 +45,7 @@ impl Cancelled {
     /// ```
     ///
     /// # Errors
-    /// When serde refuses the value.
+    /// Returns an error if serde refuses the value.
     pub fn detail<T: Serialize + 'static>(mut self, detail: &T) -> Result<Self, PayloadError> {
         self.details.push(to_payload(detail)?);
         Ok(self)
@@ -131,7 +131,7 @@ impl ActivityFailure {
         self.failure.cause()
     }
 
-    /// Whether the activity was cancelled.
+    /// Returns true if the activity was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.failure.is_cancelled()
     }

@@ -178,7 +178,7 @@ impl Failure {
         }
     }
 
-    /// Whether an application failure says that it must not be retried.
+    /// Returns true if an application failure says that it must not be retried.
     pub fn is_non_retryable(&self) -> bool {
         match &self.proto.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(info)) => info.non_retryable,
@@ -228,7 +228,7 @@ impl Failure {
     /// One detail of an application failure or a cancellation, counted from 0; `None` if there are fewer.
     ///
     /// # Errors
-    /// When the detail is there and is not a `T`.
+    /// Returns an error if the detail is there and is not a `T`.
     pub fn detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         match self.details().and_then(|details| details.payloads.get(index)) {
             Some(payload) => {

@@ -285,8 +285,8 @@ impl<State> WorkerBuilder<State> {
     /// Makes the worker. It polls once [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// When a name is registered twice, an option means nothing, or a workflow type and the worker do not agree about
-    /// worker versioning.
+    /// Returns an error if a name is registered twice, an option means nothing, or a workflow type and the worker do
+    /// not agree about worker versioning.
     pub fn build(self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,

@@ -16,7 +16,7 @@ use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter};
 /// Makes a message what goes to the server.
 ///
 /// # Errors
-/// When a codec cannot encode it, or has not done so by the deadline.
+/// Returns an error if a codec cannot encode it, or has not done so by the deadline.
 pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,
@@ -31,7 +31,7 @@ pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
 /// Makes a message from the server what was meant.
 ///
 /// # Errors
-/// When a codec cannot decode it, or has not done so by the deadline.
+/// Returns an error if a codec cannot decode it, or has not done so by the deadline.
 pub(super) async fn decode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,

@@ -52,7 +52,7 @@ impl ClientHandle {
     /// worker that has not started yet starts with the new client; with one that has ended, nothing happens.
     ///
     /// # Errors
-    /// When the new client is of another namespace than the worker; then the old one stays.
+    /// Returns an error if the new client is of another namespace than the worker; then the old one stays.
     pub fn replace_client(&self, client: &Client) -> Result<(), WorkerError> {
         self.client.replace(client.connection())
     }

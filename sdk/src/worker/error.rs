@@ -27,7 +27,7 @@ impl WorkerError {
         self.cause.as_ref()
     }
 
-    /// Whether the client's namespace is not there.
+    /// Returns true if the client's namespace is not there.
     pub fn is_namespace_not_found(&self) -> bool {
         self.cause.as_ref().is_some_and(RpcError::is_namespace_not_found)
     }

@@ -97,8 +97,8 @@ impl Worker {
     /// future ends the worker at once, without waiting for what it has in hand.
     ///
     /// # Errors
-    /// When the namespace is not there, the server cannot be reached at the start, or it refuses polls (no
-    /// permission, no such namespace) for a minute.
+    /// Returns an error if the namespace is not there, the server cannot be reached at the start, or it refuses polls
+    /// (no permission, no such namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
         Running::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
     }
@@ -113,7 +113,7 @@ impl Worker {
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }
 
-    /// Whether the worker was asked to end.
+    /// Returns true if the worker was asked to end.
     pub fn is_shutting_down(&self) -> bool {
         self.phases.has_reached(Phase::Draining)
     }

@@ -70,7 +70,7 @@ impl Running {
     /// Checks that the namespace is there, and begins to poll.
     ///
     /// # Errors
-    /// When the namespace is not there, the server cannot be reached, or the system gives no thread.
+    /// Returns an error if the namespace is not there, the server cannot be reached, or the system gives no thread.
     pub(super) async fn start(mut worker: Worker) -> Result<Self, WorkerError> {
         worker.activities = watched(&worker.client.now(), worker.activities);
         let guard = Guard(Arc::clone(&worker.phases));
@@ -188,7 +188,7 @@ impl Running {
     /// it was shut down first.
     ///
     /// # Errors
-    /// When a poller gave up.
+    /// Returns an error if a poller gave up.
     pub(super) async fn until<T>(mut self, until: impl Future<Output = T>) -> Result<Option<T>, WorkerError> {
         let phases = Arc::clone(&self.shared.phases);
         let reason = tokio::select! {

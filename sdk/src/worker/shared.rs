@@ -38,15 +38,15 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,
-    /// Whether the namespace takes the completion of a workflow task in pages.
+    /// True if the namespace takes the completion of a workflow task in pages.
     pub(super) paginates_completions: bool,
-    /// Whether the namespace takes heartbeats of workers.
+    /// True if the namespace takes heartbeats of workers.
     pub(super) takes_worker_heartbeats: bool,
-    /// Whether the namespace suggests numbers of polls.
+    /// True if the namespace suggests numbers of polls.
     pub(super) suggests_pollers: bool,
-    /// Whether the server ends polls itself when it is told that a worker shuts down.
+    /// True if the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
-    /// Whether it never loses a task by that: the embedded one. A real one may have handed a task out to a poll that it
+    /// True if it never loses a task by that: the embedded one. A real one may have handed a task out to a poll that it
     /// ends at the same moment.
     pub(super) polls_end_between_tasks: bool,
 }

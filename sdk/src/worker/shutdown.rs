@@ -83,7 +83,7 @@ impl ShutdownHandle {
         self.phases.advance(Phase::Draining);
     }
 
-    /// Whether the worker was asked to end.
+    /// Returns true if the worker was asked to end.
     pub fn is_shutting_down(&self) -> bool {
         self.phases.has_reached(Phase::Draining)
     }

@@ -70,7 +70,7 @@ impl Seal {
     }
 }
 
-/// Whether this call is one of those that fail.
+/// Returns true if this call is one of those that fail.
 fn fails(left: &AtomicUsize) -> bool {
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }

@@ -53,13 +53,13 @@ struct State {
     waiting: Vec<(String, usize)>,
     /// Bytes that one field of payloads may have.
     blob_limit: i64,
-    /// Whether polls end, without a task, when their worker shuts down.
+    /// True if polls end, without a task, when their worker shuts down.
     ends_polls: bool,
-    /// Whether the namespace takes heartbeats of workers.
+    /// True if the namespace takes heartbeats of workers.
     takes_heartbeats: bool,
-    /// Whether the namespace sends commands to workers.
+    /// True if the namespace sends commands to workers.
     sends_commands: bool,
-    /// Whether the namespace suggests numbers of polls, and whether it wants workers to follow by default.
+    /// True if the namespace suggests numbers of polls, and whether it wants workers to follow by default.
     suggests_pollers: bool,
     enrols_pollers: bool,
 }

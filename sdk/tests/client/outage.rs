@@ -10,7 +10,7 @@ async fn connected(server: &TestServer) -> Client {
     Client::connect(ClientOptions::new(format!("127.0.0.1:{}", server.port()))).await.unwrap()
 }
 
-/// Whether a call arrived: the server answers every one with UNIMPLEMENTED.
+/// Returns true if a call arrived: the server answers every one with UNIMPLEMENTED.
 async fn arrives(client: &Client) -> bool {
     client.count("").await.unwrap_err().is_unimplemented()
 }

@@ -27,7 +27,7 @@ struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether something proves a part of it at least.
+    /// Returns true if something proves a part of it at least.
     fn is_begun(&self) -> bool {
         !(self.tests.is_empty() && self.elsewhere.is_empty())
     }

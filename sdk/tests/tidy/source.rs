@@ -48,7 +48,7 @@ impl Source {
         (!matches!(module, "lib" | "__private")).then_some(module)
     }
 
-    /// Whether the line (from 1) is something else than test code.
+    /// Returns true if the line (from 1) is something else than test code.
     pub(crate) fn is_code(&self, line: usize) -> bool {
         !self.test_lines.contains(&line)
     }
@@ -248,7 +248,7 @@ fn group(masked: &str, open: usize) -> Vec<usize> {
     starts
 }
 
-/// Whether the path stands in the text as a whole, not as part of a longer name.
+/// Returns true if the path stands in the text as a whole, not as part of a longer name.
 pub(crate) fn has_path(text: &str, path: &str) -> bool {
     text.match_indices(path).any(|(at, _)| {
         !text[..at].ends_with(is_name_character) && !text[at + path.len()..].starts_with(is_name_character)

@@ -73,7 +73,7 @@ impl ActivityEnvironment {
     /// A header that the workflow gives the activity.
     ///
     /// # Errors
-    /// When serde refuses the value.
+    /// Returns an error if serde refuses the value.
     pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
         self.info.set_header(key, value)?;
         Ok(self)
@@ -82,7 +82,7 @@ impl ActivityEnvironment {
     /// The progress that the attempt before reported last. Default: there is none.
     ///
     /// # Errors
-    /// When serde refuses the progress.
+    /// Returns an error if serde refuses the progress.
     pub fn last_heartbeat<T: PayloadValue>(mut self, progress: &T) -> Result<Self, PayloadError> {
         self.earlier = vec![to_payload(progress)?];
         Ok(self)
@@ -162,7 +162,7 @@ impl ActivityEnvironment {
     /// The progress of all heartbeats so far, none of them throttled.
     ///
     /// # Errors
-    /// When one is not a `T`.
+    /// Returns an error if one is not a `T`.
     pub fn heartbeats<T: PayloadValue>(&self) -> Result<Vec<T>, PayloadError> {
         self.seen.lock().heartbeats.iter().map(from_payload).collect()
     }

@@ -69,7 +69,7 @@ impl TestWorkflowEnvironment {
     /// Starts a server of this environment's own, with a clock that skips, and connects a client to it.
     ///
     /// # Errors
-    /// When the client cannot be made; the server itself cannot fail to start.
+    /// Returns an error if the client cannot be made; the server itself cannot fail to start.
     pub async fn start() -> Result<Self, ConnectError> {
         Self::start_with(ClientOptions::default()).await
     }
@@ -78,7 +78,7 @@ impl TestWorkflowEnvironment {
     /// then), an identity. The address does not matter. Replays take the data converter and the namespace as well.
     ///
     /// # Errors
-    /// When the client cannot be made.
+    /// Returns an error if the client cannot be made.
     pub async fn start_with(options: ClientOptions) -> Result<Self, ConnectError> {
         let server = TestServer::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;

@@ -41,7 +41,7 @@ async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn s
     Ok(Client::connect(ClientOptions::new(arm.address()).data_converter(converter)).await?)
 }
 
-/// Whether a word that only the user may know stands anywhere in what a server stores.
+/// Returns true if a word that only the user may know stands anywhere in what a server stores.
 fn is_told(history: &History) -> bool {
     history.events().iter().any(|event| event.encode_to_vec().windows(6).any(|part| part == b"secret"))
 }

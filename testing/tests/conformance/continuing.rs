@@ -81,7 +81,7 @@ async fn b096_a_large_history_brings_the_suggestion_and_its_reason() -> Outcome 
     Ok(())
 }
 
-/// Whether a timer has this summary.
+/// Returns true if a timer has this summary.
 fn told_in(history: &History, summary: &str) -> bool {
     let summaries = history.events().iter().filter_map(|event| event.user_metadata.as_ref()?.summary.as_ref());
     summaries.into_iter().any(|payload| String::from_utf8_lossy(&payload.data).contains(summary))

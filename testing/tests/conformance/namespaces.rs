@@ -82,7 +82,7 @@ async fn other_namespace(arm: &Arm) -> Result<Client, Box<dyn std::error::Error>
     Ok(client)
 }
 
-/// Whether the real server has `system.enableCrossNamespaceCommands`; by default it has not.
+/// Returns true if the real server has `system.enableCrossNamespaceCommands`; by default it has not.
 fn allowed_by_the_real_server() -> bool {
     std::env::var("ABIDE_TEST_CROSS_NAMESPACE").is_ok()
 }

@@ -42,12 +42,12 @@ pub(crate) trait HeartbeatTarget: Send + Sync + 'static {
     /// What details are on the wire.
     ///
     /// # Errors
-    /// When a codec cannot encode them.
+    /// Returns an error if a codec cannot encode them.
     fn encode(&self, details: Vec<Payload>) -> impl Future<Output = Result<Vec<Payload>, CodecError>> + Send {
         async { Ok(details) }
     }
 
-    /// Whether they are the same on the wire.
+    /// Returns true if they are the same on the wire.
     fn is_plain(&self) -> bool {
         true
     }

@@ -33,7 +33,7 @@ pub(crate) struct Ticket {
     /// When a task that waits for local activities is completed and asked for again.
     pub(crate) heartbeat_at: tokio::time::Instant,
     pub(crate) clock: TaskClock,
-    /// Whether the whole task is a query.
+    /// True if the whole task is a query.
     pub(crate) is_query: bool,
     /// Id of the task's WorkflowTaskStarted event.
     pub(crate) started_event_id: i64,

@@ -54,7 +54,7 @@ impl<R: Run> Lanes<R> {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the system does not give a thread.
+    /// Returns an error if the system does not give a thread.
     pub(super) fn start(count: usize, capacity: usize, factory: R::Factory, sink: Sink) -> io::Result<Self> {
         let count = count.max(1);
         let lanes = Self {
@@ -110,7 +110,7 @@ impl<R: Run> Lanes<R> {
     /// Fails the tasks whose code has not returned within the limit, and replaces their lanes' threads.
     ///
     /// # Errors
-    /// When the system does not give a thread; the next call asks for it again.
+    /// Returns an error if the system does not give a thread; the next call asks for it again.
     pub(super) fn replace_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> io::Result<()> {
         let mut without_thread = self.shared.without_thread.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..self.shared.lanes.len() {
@@ -172,7 +172,7 @@ impl<R: Run> Shared<R> {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether that lane should evict a run. If others are more to blame, one of them is told instead.
+    /// Returns true if that lane should evict a run. If others are more to blame, one of them is told instead.
     pub(super) fn should_evict(&self, lane: usize) -> bool {
         if self.cached_total() <= self.capacity {
             return false;

@@ -40,7 +40,7 @@ pub(crate) struct LaneThread<R: Run> {
     open: HashMap<String, Box<R>>,
     /// Runs with local activities between one task and the next: not evicted while the next one may come along.
     heartbeating: HashMap<String, Box<R>>,
-    /// Whether the run that is worked on now is one of those: a query does not make it idle.
+    /// True if the run that is worked on now is one of those: a query does not make it idle.
     is_between_tasks: bool,
 }
 
@@ -255,7 +255,7 @@ impl<R: Run> LaneThread<R> {
     }
 }
 
-/// Whether a cached run has seen exactly what lies before the task.
+/// Returns true if a cached run has seen exactly what lies before the task.
 fn continues<R: Run>(run: &R, task: &WorkflowTask, was_heartbeating: bool) -> bool {
     match task.history.events.first() {
         // The whole history came along: the run may have seen things that the server never stored. One whose task was

@@ -39,7 +39,7 @@ pub(super) struct LocalActivities {
     post: OnceLock<Post>,
     runs: Mutex<HashMap<String, OfRun>>,
     instances: AtomicU64,
-    /// Whether none is begun any more, and those that run were told to stop.
+    /// True if none is begun any more, and those that run were told to stop.
     stopping: AtomicBool,
 }
 

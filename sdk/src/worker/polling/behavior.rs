@@ -41,7 +41,7 @@ impl PollerBehavior {
         Self::Autoscaling { minimum: 1, maximum: 100, initial: 5 }
     }
 
-    /// Whether the number of polls follows the server's suggestions.
+    /// Returns true if the number of polls follows the server's suggestions.
     pub const fn is_autoscaling(self) -> bool {
         matches!(self, Self::Autoscaling { .. })
     }

@@ -21,9 +21,9 @@ pub(crate) struct Outage {
 #[derive(Debug, Default)]
 struct State {
     since: Option<Instant>,
-    /// Whether this outage was logged, so that its end is, too.
+    /// True if this outage was logged, so that its end is, too.
     logged: bool,
-    /// Whether it was said that the outage lasts.
+    /// True if it was said that the outage lasts.
     logged_again: bool,
     last_logged: Option<Instant>,
 }

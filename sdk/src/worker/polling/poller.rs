@@ -46,10 +46,10 @@ pub(crate) trait TaskSource: Send + Sync + 'static {
     /// Waits while no task is wanted.
     fn wanted(&self) -> impl Future<Output = ()> + Send;
 
-    /// Whether the server answers at all.
+    /// Returns true if the server answers at all.
     fn probe(&self) -> impl Future<Output = Result<(), RpcError>> + Send;
 
-    /// Whether the same poll may succeed a little later.
+    /// Returns true if the same poll may succeed a little later.
     fn is_transient(&self, error: &RpcError) -> bool;
 
     /// Which kind of task is polled.
@@ -79,7 +79,7 @@ impl<S: TaskSource> Poller<S> {
     /// Polls until the worker shuts down or another client takes over.
     ///
     /// # Errors
-    /// When the server refuses polls for more than a minute.
+    /// Returns an error if the server refuses polls for more than a minute.
     pub(crate) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached(self.source.last_poll()));
         let mut cut = pin!(self.phases.reached(Phase::PollsCut));

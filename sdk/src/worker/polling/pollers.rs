@@ -43,7 +43,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
     /// Polls until the worker shuts down.
     ///
     /// # Errors
-    /// When the server refuses polls for more than a minute: then the worker shuts down because of that.
+    /// Returns an error if the server refuses polls for more than a minute: then the worker shuts down because of that.
     pub(crate) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached((self.source)().last_poll()));
         let mut wanted = self.wanted.number.subscribe();

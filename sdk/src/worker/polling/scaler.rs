@@ -36,7 +36,7 @@ pub(crate) struct PollScaler {
     minimum: usize,
     maximum: usize,
     target: usize,
-    /// Whether the server is known to make suggestions.
+    /// True if the server is known to make suggestions.
     server_suggests: bool,
     /// The period that `tasks` is counted in.
     period: u128,

@@ -60,7 +60,7 @@ pub(crate) fn split(
 /// Sends pages with `send`: the last one after all others have arrived. The first page that fails ends it.
 ///
 /// # Errors
-/// When a page could not be delivered, or the server lost them again and again.
+/// Returns an error if a page could not be delivered, or the server lost them again and again.
 pub(crate) async fn deliver<F: Future<Output = Result<RespondWorkflowTaskCompletedResponse, RpcError>>>(
     pages: &[RespondWorkflowTaskCompletedRequest],
     send: impl Fn(RespondWorkflowTaskCompletedRequest) -> F,

@@ -76,7 +76,7 @@ impl WorkflowWorker {
     /// Starts the lanes. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the system does not give a thread.
+    /// Returns an error if the system does not give a thread.
     pub(super) fn start(
         shared: Arc<Shared>,
         registry: WorkflowRegistry,
@@ -364,7 +364,7 @@ fn task_started(events: &[HistoryEvent]) -> SystemTime {
 }
 
 impl WorkflowWorker {
-    /// Whether a new task for the same run may come along with the answer to a completion.
+    /// Returns true if a new task for the same run may come along with the answer to a completion.
     ///
     /// The next task of a run with local activities may come for as long as they may go on.
     pub(super) fn takes_another_task(&self, local_activities_go_on: bool) -> bool {
@@ -374,7 +374,7 @@ impl WorkflowWorker {
         self.sticky_queue.is_some() && !self.shared.phases.has_reached(Phase::Draining) && self.is_wanted()
     }
 
-    /// Whether workflow tasks are wanted: not while too many threads are stuck.
+    /// Returns true if workflow tasks are wanted: not while too many threads are stuck.
     pub(super) fn is_wanted(&self) -> bool {
         *self.wanted.borrow()
     }
