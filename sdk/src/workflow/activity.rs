@@ -40,8 +40,8 @@ use crate::replay::machines::activity::{Input, ScheduleActivity};
 /// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
 /// [`options`](Self::options) that have one.
 ///
-/// A timeout gives the call another type, so a variable cannot hold it before and after. Where options depend on
-/// something, put them together as a value first:
+/// A timeout changes the type of the call, so one variable cannot hold the call before and after it. If an option
+/// depends on a condition, build the options first and pass them to the call:
 ///
 /// ```
 /// # use abide::prelude::*;
@@ -95,18 +95,18 @@ struct Request<D: ActivityDefinition> {
     location: &'static Location<'static>,
 }
 
-/// What can be said of a call before and after it has a timeout.
+/// Option methods of a call, with or without a timeout.
 macro_rules! call_options {
     ($this:ident => $call:expr) => {
         activity_options!($this => $call.request().options);
 
-        /// The activity's id within this workflow. Default: a number, counted up.
+        /// Sets the activity's id within this workflow. Default: a number, counted up.
         pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
             $call.request().activity_id = Some(id.into());
             $this
         }
 
-        /// A short text about this call for people who look at the workflow.
+        /// Sets a short text about this call for people who look at the workflow.
         pub fn summary(mut $this, summary: impl Into<String>) -> Self {
             $call.request().summary = Some(summary.into());
             $this
@@ -130,9 +130,8 @@ macro_rules! call_options {
 impl WorkflowContext {
     /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
     ///
-    /// Its arguments are `()` for none, the value for one, and a tuple for
-    /// several. A timeout is required. Nothing happens until the call is awaited or
-    /// [started](ActivityCall::start).
+    /// `args` is `()` for an activity without arguments, the value for one argument, and a tuple for several. A timeout
+    /// is required. Nothing happens until the call is awaited or [started](ActivityCall::start).
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -169,17 +168,18 @@ impl WorkflowContext {
 }
 
 impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
-    /// The limit of one attempt, from its start on a worker to its end.
+    /// Limits the time of one attempt, from its start on a worker to its end.
     pub fn start_to_close_timeout(self, timeout: Duration) -> ActivityCall<D> {
         self.call.start_to_close_timeout(timeout)
     }
 
-    /// The limit of all attempts together, waiting and retries included.
+    /// Limits the time of all attempts together, including waiting and retries.
     pub fn schedule_to_close_timeout(self, timeout: Duration) -> ActivityCall<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Options shared by several calls; they have a timeout. What this call says itself counts more, before or after.
+    /// Uses options shared by several calls; they include a timeout. An option set at the call itself wins, before or
+    /// after.
     pub fn options(mut self, options: &ActivityOptions) -> ActivityCall<D> {
         self.call.request().options.fill(options);
         self.call
@@ -187,7 +187,7 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
 
     call_options!(self => self.call);
 
-    /// Only for the compiler's words: no call without a timeout can be started.
+    /// Exists only for the compiler's error message: no call without a timeout can be started.
     #[doc(hidden)]
     pub fn start(self) -> ActivityHandle<D::Output>
     where
@@ -197,7 +197,7 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
     }
 }
 
-/// Only for the compiler's words: no call without a timeout can be awaited.
+/// Exists only for the compiler's error message: no call without a timeout can be awaited.
 #[doc(hidden)]
 impl<D: ActivityDefinition> Future for ActivityWithoutTimeout<D>
 where
@@ -214,7 +214,7 @@ impl<D: ActivityDefinition> ActivityCall<D> {
     activity_timeouts!(self => self.request().options);
     call_options!(self => self);
 
-    /// Options shared by several calls. What this call says itself counts more, before or after.
+    /// Uses options shared by several calls. An option set at the call itself wins, before or after.
     pub fn options(mut self, options: &ActivityOptions) -> Self {
         self.request().options.fill(options);
         self
@@ -255,14 +255,14 @@ impl<D: ActivityDefinition> Future for ActivityCall<D> {
 }
 
 impl<T> ActivityHandle<T> {
-    /// Cancels the activity the way its [`ActivityCancellationType`] says. Nothing happens if it has ended.
+    /// Cancels the activity as its [`ActivityCancellationType`] says. Does nothing if the activity has ended.
     pub fn cancel(&self) {
         if let HandleState::Running(operation) = &self.state {
             operation.cancel();
         }
     }
 
-    /// Whether the activity has ended, so that awaiting it does not wait.
+    /// Returns true if the activity has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         match &self.state {
             HandleState::Running(operation) => operation.is_done(),
@@ -270,7 +270,7 @@ impl<T> ActivityHandle<T> {
         }
     }
 
-    /// Lets the activity go on without anyone waiting for it.
+    /// Drops the handle without cancelling the activity, which goes on.
     pub fn detach(self) {
         if let HandleState::Running(operation) = self.state {
             operation.detach();
@@ -319,7 +319,7 @@ impl<D: ActivityDefinition> Request<D> {
         }
         let operation = shared.begin_activity();
         let replaying = shared.core.borrow().machines.replaying;
-        // On replay nothing is sent, so nothing is serialized either.
+        // Nothing is sent on replay, so nothing is serialized.
         let body = if replaying { None } else { self.body(&shared, number) };
         let request = ScheduleActivity {
             number,
@@ -352,7 +352,7 @@ impl<D: ActivityDefinition> Request<D> {
                 return None;
             }
         };
-        // The server takes zero for none, and refuses the whole answer without saying which statement it is about.
+        // The server reads zero as no timeout, and would refuse the whole completion without naming the statement.
         if [options.start_to_close_timeout, options.schedule_to_close_timeout]
             .into_iter()
             .flatten()
@@ -379,7 +379,7 @@ impl<D: ActivityDefinition> Request<D> {
             start_to_close_timeout: options.start_to_close_timeout.map(to_proto),
             heartbeat_timeout: options.heartbeat_timeout.map(to_proto),
             retry_policy: options.retry_policy.as_ref().map(crate::retry_policy::RetryPolicy::to_proto),
-            // A wish: the worker takes it back where it could not start the activity itself.
+            // Only a request: the worker withdraws it if it cannot start the activity itself.
             request_eager_execution: own_queue,
             use_workflow_build_id: options.versioning_intent.unwrap_or_default().inherits_build_id(own_queue),
             priority: options.priority.as_ref().map(Priority::to_proto),
@@ -391,7 +391,7 @@ impl<D: ActivityDefinition> Request<D> {
     }
 }
 
-/// What an activity comes to that is begun in a cancelled scope.
+/// Returns the failure of an activity that begins in a cancelled scope.
 fn cancelled_before_sent(activity_type: &str, activity_id: String, reason: &str) -> ActivityFailure {
     let message = "Activity cancelled";
     let mut failure = FailureProto {

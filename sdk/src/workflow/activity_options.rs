@@ -7,20 +7,20 @@ use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 use crate::versioning::VersioningIntent;
 
-/// What cancelling an activity does (Temporal's activity cancellation types).
+/// Effect of cancelling an activity (Temporal's activity cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActivityCancellationType {
-    /// Asks the activity to stop and yields the cancellation at once.
+    /// Requests cancellation of the activity and yields the cancellation at once.
     #[default]
     TryCancel,
-    /// Asks the activity to stop and waits for what becomes of it.
+    /// Requests cancellation of the activity and waits for its outcome.
     WaitCancellationCompleted,
     /// Lets the activity go on and yields the cancellation at once.
     Abandon,
 }
 
-/// Implemented by calls with a timeout. The compiler shows this message where a call without one is awaited or started.
+/// Implemented by calls with a timeout. The compiler shows this message if a call without one is awaited or started.
 #[diagnostic::on_unimplemented(
     message = "this activity call has no timeout, so it can be neither awaited nor started",
     label = "give it one before: `.start_to_close_timeout(..)`, the limit of one attempt, or `.schedule_to_close_timeout(..)`, that of all attempts together",
@@ -29,7 +29,8 @@ pub enum ActivityCancellationType {
 #[doc(hidden)]
 pub trait HasTimeout {}
 
-/// Stands for what a call lacks. Not the call's own type: the compiler would say instead that this is no future.
+/// Takes the place of a call without a timeout in the bound on [`HasTimeout`]. With the call's own type in the bound,
+/// the compiler would report only that the call is not a future.
 #[doc(hidden)]
 pub struct NoTimeout<D>(PhantomData<D>);
 
@@ -57,16 +58,17 @@ pub struct ActivityOptions {
     pub(super) versioning_intent: Option<VersioningIntent>,
 }
 
-/// The two timeouts of which one is needed, for the options themselves and for a call that holds some.
+/// The two timeouts, of which one is required. For the options themselves and for a call that holds some.
 macro_rules! activity_timeouts {
     ($this:ident => $options:expr) => {
-        /// The limit of one attempt, from its start on a worker to its end. Default: the schedule-to-close timeout.
+        /// Limits the time of one attempt, from its start on a worker to its end. Default: the schedule-to-close
+        /// timeout.
         pub fn start_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.start_to_close_timeout = Some(timeout);
             $this
         }
 
-        /// The limit of all attempts together, waiting and retries included. Default: none.
+        /// Limits the time of all attempts together, including waiting and retries. Default: none.
         pub fn schedule_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_close_timeout = Some(timeout);
             $this
@@ -75,35 +77,36 @@ macro_rules! activity_timeouts {
 }
 pub(super) use activity_timeouts;
 
-/// All other option methods, for the options themselves and for calls that hold some, with a timeout or without.
+/// The other option methods. For the options themselves and for a call that holds some, with or without a timeout.
 macro_rules! activity_options {
     ($this:ident => $options:expr) => {
-        /// How long the activity may wait for a worker. Default: none.
+        /// Limits the time that the activity waits for a worker. Default: none.
         pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_start_timeout = Some(timeout);
             $this
         }
 
-        /// Longest time between two heartbeats; without it a lost worker is noticed at the end of the attempt only.
+        /// Limits the time between two heartbeats. Without it a lost worker is noticed only at the end of the attempt.
         /// Default: none.
         pub fn heartbeat_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.heartbeat_timeout = Some(timeout);
             $this
         }
 
-        /// When the server tries again. Default: the server's policy (1 s, doubling, no limit of attempts).
+        /// Sets the policy by which the server retries. Default: the server's policy (1 s, doubling, unlimited
+        /// attempts).
         pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
             $options.retry_policy = Some(policy);
             $this
         }
 
-        /// The task queue whose workers run the activity. Default: the workflow's own.
+        /// Sets the task queue whose workers run the activity. Default: the workflow's own.
         pub fn task_queue(mut $this, task_queue: impl Into<String>) -> Self {
             $options.task_queue = Some(task_queue.into());
             $this
         }
 
-        /// What cancelling the activity does. Default: [`ActivityCancellationType::TryCancel`].
+        /// Sets the effect of cancelling the activity. Default: [`ActivityCancellationType::TryCancel`].
         pub fn cancellation_type(
             mut $this,
             cancellation_type: crate::workflow::ActivityCancellationType,
@@ -112,14 +115,14 @@ macro_rules! activity_options {
             $this
         }
 
-        /// Which of several waiting activities a worker gets first. Default: the workflow's own priority.
+        /// Sets the priority among waiting activities. Default: the workflow's own priority.
         pub fn priority(mut $this, priority: crate::priority::Priority) -> Self {
             $options.priority = Some(priority);
             $this
         }
 
-        /// Whether it goes to workers of this workflow's build, where build ids are used without deployments. Default:
-        /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
+        /// Decides whether the activity goes to workers of this workflow's build, for build ids without deployments.
+        /// Default: [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
         pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
             $options.versioning_intent = Some(intent);
             $this
@@ -129,12 +132,12 @@ macro_rules! activity_options {
 pub(super) use activity_options;
 
 impl ActivityOptions {
-    /// Options whose attempts may take `timeout` each.
+    /// Creates options that limit each attempt to `timeout`.
     pub fn with_start_to_close_timeout(timeout: Duration) -> Self {
         Self::none().start_to_close_timeout(timeout)
     }
 
-    /// Options whose attempts may take `timeout` together.
+    /// Creates options that limit all attempts together to `timeout`.
     pub fn with_schedule_to_close_timeout(timeout: Duration) -> Self {
         Self::none().schedule_to_close_timeout(timeout)
     }
@@ -142,7 +145,7 @@ impl ActivityOptions {
     activity_timeouts!(self => self);
     activity_options!(self => self);
 
-    /// Options without a timeout, for a call that has not got one yet.
+    /// Creates options without a timeout, for a call that does not have one yet.
     pub(super) fn none() -> Self {
         Self {
             schedule_to_close_timeout: None,
@@ -157,7 +160,7 @@ impl ActivityOptions {
         }
     }
 
-    /// Takes over from `shared` options what these leave open.
+    /// Fills options that are not set here from `shared`.
     pub(super) fn fill(&mut self, shared: &Self) {
         fill(&mut self.schedule_to_close_timeout, &shared.schedule_to_close_timeout);
         fill(&mut self.schedule_to_start_timeout, &shared.schedule_to_start_timeout);
@@ -171,7 +174,7 @@ impl ActivityOptions {
     }
 }
 
-/// An option that was not given at the call is taken from the shared ones.
+/// Copies a shared option if it was not set at the call.
 pub(super) fn fill<T: Clone>(own: &mut Option<T>, shared: &Option<T>) {
     if own.is_none() {
         own.clone_from(shared);

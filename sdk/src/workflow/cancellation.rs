@@ -1,8 +1,8 @@
-//! Cancellation scopes: which operations a cancellation reaches.
+//! Cancellation scopes, which decide which operations a cancellation reaches.
 //!
-//! Every run has a root scope, cancelled by a request to cancel the workflow: that of its main routine. Handlers of
-//! messages run in a scope of their own, which no request reaches. A [`CancellationScope`] within it can
-//! be cancelled on its own; [`WorkflowContext::shielded`] runs cleanup outside any.
+//! The main routine of a run is in the root scope, which a request to cancel the workflow cancels. Message handlers are
+//! in a scope of their own, which no request reaches. A [`CancellationScope`] within one of them can be cancelled on
+//! its own; [`WorkflowContext::shielded`] runs cleanup outside all scopes.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -23,7 +23,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// A scope that no other scope's cancellation reaches.
+    /// Creates a scope that no other scope's cancellation reaches.
     pub(crate) fn root() -> Rc<Self> {
         Rc::new(Self { parent: None, cancelled: RefCell::new(None) })
     }
@@ -32,18 +32,18 @@ impl Scope {
         Rc::new(Self { parent: Some(parent), cancelled: RefCell::new(None) })
     }
 
-    /// Why it was cancelled: itself, or a scope around it.
+    /// Returns the reason if this scope, or one around it, was cancelled.
     pub(crate) fn cancelled(&self) -> Option<Rc<str>> {
         let own = self.cancelled.borrow().clone();
         own.or_else(|| self.parent.as_ref().and_then(|parent| parent.cancelled()))
     }
 
-    /// Whether this is `other` or lies within it.
+    /// Returns true if this is `other` or lies within it.
     pub(crate) fn is_in(&self, other: &Scope) -> bool {
         std::ptr::eq(self, other) || self.parent.as_ref().is_some_and(|parent| parent.is_in(other))
     }
 
-    /// Marks it cancelled; false if it was already.
+    /// Marks the scope as cancelled. Returns false if it already was.
     pub(crate) fn set_cancelled(&self, reason: &str) -> bool {
         let mut cancelled = self.cancelled.borrow_mut();
         if cancelled.is_some() {
@@ -74,58 +74,59 @@ pub struct CancellationScope {
 }
 
 impl CancellationScope {
-    /// Runs a future in this scope: what it begins is cancelled with the scope.
+    /// Runs a future in this scope: operations that it begins are cancelled with the scope.
     ///
-    /// A call begins with its first await, and so in the scope; a handle (from `start()` or `spawn`) began where it was
-    /// made, and stays in the scope of that place.
+    /// A call begins when it is first awaited, and so in this scope. A handle (from `start()` or `spawn`) stays in the
+    /// scope in which it was created.
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         in_scope(self.shared.clone(), self.scope.clone(), future)
     }
 
-    /// Cancels what is pending in this scope; what is begun in it from now on fails at once.
+    /// Cancels the pending operations of this scope. Operations that begin in it later fail at once.
     pub fn cancel(&self) {
         self.cancel_with_reason("");
     }
 
-    /// As [`cancel`](Self::cancel); the reason is for the errors that follow, and for children.
+    /// Like [`cancel`](Self::cancel), with a reason for the errors that follow and for child workflows.
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.shared.must_not_be_read_only("a cancellation");
         self.shared.cancel_scope(&self.scope, &reason.into());
     }
 
-    /// Whether this scope, or one around it, was cancelled.
+    /// Returns true if this scope, or one around it, was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.scope.cancelled().is_some()
     }
 }
 
 impl WorkflowContext {
-    /// A scope within the current one, to be cancelled on its own.
+    /// Creates a scope within the current one, which can be cancelled on its own.
     pub fn cancellation_scope(&self) -> CancellationScope {
         let scope = Scope::within(self.shared.current_scope.borrow().clone());
         CancellationScope { shared: self.shared.clone(), scope }
     }
 
-    /// Runs a future outside all scopes: cleanup that a request to cancel the workflow must not reach.
+    /// Runs a future outside all scopes, for cleanup that a request to cancel the workflow must not reach.
     pub fn shielded<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         in_scope(self.shared.clone(), Scope::root(), future)
     }
 
-    /// Whether the current scope was cancelled (in the main routine: whether cancellation of the workflow was
-    /// requested; not so in the handler of a signal or an update, which goes on).
+    /// Returns true if the current scope was cancelled. In the main routine this means that cancellation of the
+    /// workflow was requested. The handler of a signal or an update goes on after such a request: its scope is not
+    /// cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled_here().is_some()
     }
 
-    /// Waits until the current scope is cancelled; yields the reason. As with everything that begins when it is first
-    /// awaited, the scope is that of the first await: `scope.run(ctx.cancelled())` waits for `scope`.
+    /// Waits until the current scope is cancelled, and yields the reason. The scope is that of the first await, so
+    /// `scope.run(ctx.cancelled())` waits for `scope`.
     #[track_caller]
     pub fn cancelled(&self) -> impl Future<Output = Cancelled> + use<> {
         UntilCancelled { shared: self.shared.clone(), scope: None, id: None, location: Location::caller() }
     }
 }
 
-/// Who waits for a scope's cancellation.
+/// Futures that wait for the cancellation of their scope.
 #[derive(Debug, Default)]
 pub(crate) struct CancelWaiters {
     waiting: Vec<CancelWaiter>,
@@ -141,7 +142,7 @@ struct CancelWaiter {
 }
 
 impl CancelWaiters {
-    /// Wakes all who wait for this scope or one within it.
+    /// Wakes the futures that wait for this scope or for one within it.
     pub(super) fn wake(&mut self, scope: &Scope) {
         let (woken, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.waiting).into_iter().partition(|one| one.scope.is_in(scope));
@@ -149,12 +150,12 @@ impl CancelWaiters {
         woken.into_iter().for_each(|one| one.waker.wake());
     }
 
-    /// The statements that wait, in the order in which they began.
+    /// Locations of the waiting statements, in the order in which the waits began.
     pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
         self.waiting.iter().map(|one| one.location)
     }
 
-    /// How many wait.
+    /// Number of waiting futures.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
@@ -177,7 +178,7 @@ impl CancelWaiters {
 /// Waits for the cancellation of a scope.
 struct UntilCancelled {
     shared: Rc<Shared>,
-    /// Decided by the first poll.
+    /// Set by the first poll.
     scope: Option<Rc<Scope>>,
     id: Option<u64>,
     location: &'static Location<'static>,
@@ -237,7 +238,8 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// While this lives, a scope is the current one; also a panic that the author catches ends it.
+/// Guard during whose life a scope is the current one. As a guard it also restores the outer scope after a panic that
+/// the author's code catches.
 struct Entered<'a> {
     shared: &'a Shared,
     outer: Rc<Scope>,

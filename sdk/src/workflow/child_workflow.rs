@@ -1,4 +1,4 @@
-//! Child workflows: workflows that this one starts and looks after.
+//! Child workflows, as a workflow starts them.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -48,7 +48,7 @@ pub struct ChildWorkflowCall<W: WorkflowDefinition> {
     running: Option<Running>,
 }
 
-/// A child workflow whose start was asked for. Awaiting it waits until the child has started; dropping it cancels the
+/// A child workflow whose start was requested. Awaiting it waits until the child has started; dropping it cancels the
 /// child.
 #[must_use = "dropping it cancels the child; `detach()` lets the child go on"]
 pub struct ChildWorkflowStart<W: WorkflowDefinition> {
@@ -59,9 +59,10 @@ pub struct ChildWorkflowStart<W: WorkflowDefinition> {
 
 /// A child workflow that has started. Awaiting it waits for its result; dropping it cancels the child.
 ///
-/// A child with [`ParentClosePolicy::Abandon`] is not cancelled by a handle that is dropped after the workflow's last
-/// await: it goes on when the workflow returns, wherever behind that await the handle went, in a block of its own or as
-/// the loser of a [`select!`](crate::select) too. To end such a child, cancel it and await what comes of it.
+/// A handle that is dropped after the workflow's last await does not cancel a child with
+/// [`ParentClosePolicy::Abandon`]. The child goes on when the workflow returns, also if the handle is dropped in a
+/// block of its own or as the loser of a [`select!`](crate::select). To end such a child, cancel it and await its
+/// outcome.
 #[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
 pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
     running: Running,
@@ -83,12 +84,12 @@ struct Request<W: WorkflowDefinition> {
     location: &'static Location<'static>,
 }
 
-/// A child under way, whatever its type.
+/// A child under way, of any type.
 struct Running {
     shared: Rc<Shared>,
     state: State,
     workflow_type: Cow<'static, str>,
-    /// The child's, if it is not this workflow's.
+    /// Namespace of the child, if it differs from this workflow's.
     namespace: Option<Box<str>>,
     location: &'static Location<'static>,
 }
@@ -102,10 +103,10 @@ impl WorkflowContext {
     /// Runs another workflow as a child of this one: `ctx.child_workflow(bill, order).await?` starts it and waits for
     /// its result.
     ///
-    /// Its arguments are `()` for none, the value for one, and a tuple for
-    /// several. It has a history of its own, may run on another task queue, and is
-    /// [terminated](ChildWorkflowCall::parent_close_policy) when this workflow closes before it. Nothing happens until
-    /// the call is awaited or [started](ChildWorkflowCall::start).
+    /// `args` is `()` for a workflow without arguments, the value for one argument, and a tuple for several. The child
+    /// has a history of its own, may run on another task queue, and is
+    /// [terminated](ChildWorkflowCall::parent_close_policy) if this workflow closes first. Nothing happens until the
+    /// call is awaited or [started](ChildWorkflowCall::start).
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -116,7 +117,7 @@ impl WorkflowContext {
     /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     /// let receipt = ctx.child_workflow(bill, 995).id("bill-7").run_timeout(days(1)).await?;
     ///
-    /// // Started now: its ids, signals and cancellation are at hand while it runs.
+    /// // With `start`, the child's ids, signals and cancellation are available while it runs.
     /// let child = ctx.child_workflow(bill, 995).start().await?;
     /// let started = format!("{} runs as {}", child.workflow_id(), child.run_id());
     /// let receipt = child.await?;
@@ -148,20 +149,20 @@ impl WorkflowContext {
 impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     child_workflow_options!(self => self.request().options);
 
-    /// Options shared by several calls. What this call says itself counts more, before or after.
+    /// Uses options shared by several calls. An option set at the call itself wins, before or after.
     pub fn options(mut self, options: &ChildWorkflowOptions) -> Self {
         self.request().options.fill(options);
         self
     }
 
-    /// The child's workflow id. Default: a UUID made from the run's random seed, so that it is the same on every
-    /// replay, and another one after a reset.
+    /// Sets the child's workflow id. Default: a UUID derived from the run's random seed. It is the same on every
+    /// replay, and differs after a reset.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.request().workflow_id = Some(id.into());
         self
     }
 
-    /// Adds a value that descriptions and lists of workflows show.
+    /// Adds a memo field, which descriptions and lists of workflows show.
     pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Some(payload) = self.written(value) {
             self.request().memo.get_or_insert_default().fields.insert(key.into(), payload);
@@ -184,25 +185,26 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         self
     }
 
-    /// One line on what the child is for, in Markdown, as the web UI shows it in lists. Default: none.
+    /// Sets one line about the child's purpose, in Markdown, which the web UI shows in lists. Default: none.
     pub fn static_summary(mut self, summary: impl Into<String>) -> Self {
         self.request().summary = Some(summary.into());
         self
     }
 
-    /// More on what the child is for, in Markdown and several lines, as the web UI shows it. Default: none.
+    /// Sets a longer text about the child's purpose, in Markdown and several lines, which the web UI shows. Default:
+    /// none.
     pub fn static_details(mut self, details: impl Into<String>) -> Self {
         self.request().details = Some(details.into());
         self
     }
 
-    /// Starts the child now; what it gives is awaited until the child has started, and yields its handle.
+    /// Starts the child now. Awaiting the result waits until the child has started, and yields its handle.
     ///
-    /// Await it before you return: a child that is begun in the task in which its parent ends is never started, whatever
+    /// Await it before you return: a child that begins in the task in which its parent ends is never started, whatever
     /// its policy.
     pub fn start(mut self) -> ChildWorkflowStart<W> {
         let (running, started) = match self.running.take() {
-            // It was polled before: its start is not waited for apart from its end any more.
+            // The call was polled before, so its start can no longer be awaited separately from its end.
             Some(running) => (running, None),
             None => self.begin(true),
         };
@@ -216,8 +218,8 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         }
     }
 
-    /// Also on replay: what is prepared there may be started later, when it is live. An error waits for the child's
-    /// start.
+    /// Serializes on replay too: a call that is prepared then may be started later, when the run is live. An error is
+    /// kept until the child is started.
     fn written<T: Serialize + 'static>(&mut self, value: &T) -> Option<Payload> {
         to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
     }
@@ -241,31 +243,31 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowCall<W> {
 }
 
 impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
-    /// Cancels the child, or its start, the way its [`ChildWorkflowCancellationType`] says. Await it before you return:
-    /// a request in the task in which its parent ends is lost.
+    /// Cancels the child, or its start, as its [`ChildWorkflowCancellationType`] says. Await it before you return: a
+    /// request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
         if let Some(running) = &self.running {
             running.cancel("");
         }
     }
 
-    /// As [`cancel`](Self::cancel); the reason is for the child.
+    /// Like [`cancel`](Self::cancel), with a reason for the child.
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         if let Some(running) = &self.running {
             running.cancel(&reason.into());
         }
     }
 
-    /// Whether the child has started, or will not, so that awaiting it does not wait.
+    /// Returns true if the child has started or will not start. Awaiting this value then does not wait.
     pub fn is_done(&self) -> bool {
         self.started.as_ref().is_some_and(OperationFuture::is_done)
             || self.running.as_ref().is_none_or(Running::is_done)
     }
 
-    /// Lets the child start and go on without anyone waiting for it.
+    /// Drops this value without cancelling the child, which starts and goes on.
     ///
-    /// If this workflow returns before its next await, the child is never started, whatever its [`ParentClosePolicy`] is:
-    /// to leave a child behind, await its start before you return (`call.start().await?.detach()`).
+    /// If this workflow returns before its next await, the child is never started, whatever its [`ParentClosePolicy`]
+    /// is. To leave a child behind, await its start before you return (`call.start().await?.detach()`).
     pub fn detach(mut self) {
         if let Some(running) = self.running.take() {
             running.detach();
@@ -286,7 +288,7 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowStart<W> {
             let running = this.running.take().expect("a child's start is not polled after it has completed");
             return Poll::Ready(Ok(ChildWorkflowHandle { running, execution, workflow: PhantomData }));
         }
-        // A child that does not start ends without having begun.
+        // A child that cannot be started has an outcome without a start.
         let running = this.running.as_mut().expect("a child's start is not polled after it has completed");
         match ready!(running.poll_outcome(cx)) {
             Err(failure) => Poll::Ready(Err(failure)),
@@ -312,30 +314,30 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     /// [`ExternalWorkflowFailure`](crate::ExternalWorkflowFailure): the child has closed.
     #[track_caller]
     pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
-        // Without the run id, as in Core: the signal reaches the child's latest run.
+        // As in Core, the run id is left out: the signal reaches the child's latest run.
         let execution = WorkflowExecution { workflow_id: self.execution.workflow_id.clone(), run_id: String::new() };
         let target = Target { namespace: self.running.namespace.clone(), execution, child_only: true };
         SignalExternalWorkflow::new(self.running.shared.clone(), target, (signal, args), Location::caller())
     }
 
-    /// Cancels the child the way its [`ChildWorkflowCancellationType`] says. Nothing happens if it has closed. Await it
+    /// Cancels the child as its [`ChildWorkflowCancellationType`] says. Does nothing if the child has closed. Await it
     /// before you return: a request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
         self.running.cancel("");
     }
 
-    /// As [`cancel`](Self::cancel); the reason is for the child.
+    /// Like [`cancel`](Self::cancel), with a reason for the child.
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         self.running.cancel(&reason.into());
     }
 
-    /// Whether the child has closed, so that awaiting it does not wait.
+    /// Returns true if the child has closed. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         self.running.is_done()
     }
 
-    /// Lets the child go on without anyone waiting for it. What becomes of it when this workflow closes is up to its
-    /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy).
+    /// Drops the handle without cancelling the child, which goes on. When this workflow closes, the child's
+    /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy) decides what happens to it.
     pub fn detach(self) {
         self.running.detach();
     }
@@ -403,15 +405,15 @@ impl Running {
 }
 
 impl<W: WorkflowDefinition> Request<W> {
-    /// Begins the child; what is second is its start, if that is to be told apart from its end.
+    /// Begins the child. With `notes_start`, its start is returned as an operation of its own beside the child.
     fn begin(mut self, shared: Rc<Shared>, notes_start: bool) -> (Running, Option<OperationFuture>) {
         shared.must_not_be_read_only("a child workflow");
         let (workflow_type, location) = (self.workflow.name(), self.location);
         let number = shared.core.borrow_mut().machines.take_child_number();
         let chosen_id = self.workflow_id.take();
         let generated_id = chosen_id.is_none();
-        // Not `{run id}_{number}`: the seed changes with a reset, as the run does, but is there without the run's id
-        // being kept, and the id looks like those that other SDKs make up.
+        // The seed, and not `{run id}_{number}`: like the run id, the seed changes with a reset, but the run id need
+        // not be kept for it, and the result looks like the ids that other SDKs generate.
         let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
         let namespace = self.options.namespace.as_deref().map(Box::from);
         let kept = workflow_type.clone();
@@ -423,7 +425,6 @@ impl<W: WorkflowDefinition> Request<W> {
         let end = shared.begin_operation();
         let start = notes_start.then(|| shared.begin_operation());
         let replaying = shared.core.borrow().machines.replaying;
-        // On replay nothing is sent, so nothing is serialized either.
         let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
             ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
             ChildWorkflowCancellationType::Abandon => Input::Abandon,
@@ -431,6 +432,7 @@ impl<W: WorkflowDefinition> Request<W> {
             | ChildWorkflowCancellationType::WaitCancellationCompleted => Input::WaitCancel,
         };
         let outlives_parent = self.options.parent_close_policy == Some(ParentClosePolicy::Abandon);
+        // Nothing is sent on replay, so nothing is serialized.
         let body = if replaying { None } else { self.body(&shared, &workflow_id) };
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
         let mut core = shared.core.borrow_mut();
@@ -492,7 +494,7 @@ impl<W: WorkflowDefinition> Request<W> {
     }
 }
 
-/// What a child comes to that is begun in a cancelled scope.
+/// Returns the failure of a child that begins in a cancelled scope.
 fn cancelled_before_sent(workflow_type: &str, workflow_id: String, reason: &str) -> ChildWorkflowFailure {
     ChildWorkflowFailure::from_proto(FailureProto {
         message: format!("Child Workflow Execution cancelled before scheduled: {reason}"),

@@ -10,33 +10,33 @@ use crate::retry_policy::RetryPolicy;
 use crate::versioning::{VersioningIntent, VersioningOverride};
 use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
-/// What cancelling a child workflow does (Temporal's child workflow cancellation types).
+/// Effect of cancelling a child workflow (Temporal's child workflow cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChildWorkflowCancellationType {
-    /// Asks the child to cancel itself and waits for what becomes of it.
+    /// Requests cancellation of the child and waits for its outcome.
     #[default]
     WaitCancellationCompleted,
-    /// Asks the child to cancel itself and waits. In the SDKs that share Core this ends with the child, as
-    /// [`WaitCancellationCompleted`](Self::WaitCancellationCompleted), and not with the arrival of the request; here
-    /// too, since a history must mean the same in each of them.
+    /// Requests cancellation of the child and waits for its outcome, exactly as
+    /// [`WaitCancellationCompleted`](Self::WaitCancellationCompleted) does. By its name it would wait only until the
+    /// request has arrived. The SDKs that share Core wait for the outcome, and a history must mean the same here.
     WaitCancellationRequested,
-    /// Asks the child to cancel itself and yields the cancellation at once.
+    /// Requests cancellation of the child and yields the cancellation at once.
     TryCancel,
     /// Lets the child go on and yields the cancellation at once.
     Abandon,
 }
 
-/// What becomes of a child that runs when its parent closes (Temporal's `ParentClosePolicy`).
+/// Effect on a running child when its parent closes (Temporal's `ParentClosePolicy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParentClosePolicy {
-    /// It is terminated.
+    /// Terminates the child.
     #[default]
     Terminate,
-    /// It goes on.
+    /// Lets the child go on.
     Abandon,
-    /// It is asked to cancel itself.
+    /// Requests cancellation of the child.
     RequestCancel,
 }
 
@@ -71,69 +71,70 @@ pub struct ChildWorkflowOptions {
 /// The option methods, for the options themselves and for a call that holds some.
 macro_rules! child_workflow_options {
     ($this:ident => $options:expr) => {
-        /// The namespace that the child runs in. It must be registered on the same server. Default: the parent's own.
+        /// Sets the namespace in which the child runs. It must be registered on the same server. Default: the parent's
+        /// own.
         ///
-        /// A server may refuse commands across namespaces; a [Nexus operation](crate::WorkflowContext::nexus_operation)
-        /// is what Temporal recommends between them.
+        /// A server may refuse commands across namespaces. Temporal recommends a
+        /// [Nexus operation](crate::WorkflowContext::nexus_operation) between them.
         pub fn namespace(mut $this, namespace: impl Into<String>) -> Self {
             $options.namespace = Some(namespace.into());
             $this
         }
 
-        /// The task queue whose workers run the child. Default: the parent's own.
+        /// Sets the task queue whose workers run the child. Default: the parent's own.
         pub fn task_queue(mut $this, task_queue: impl Into<String>) -> Self {
             $options.task_queue = Some(task_queue.into());
             $this
         }
 
-        /// How long the child may take with all its runs: retries, cron and continue-as-new. Default: no limit.
+        /// Limits the time of all runs of the child: retries, cron and continue-as-new. Default: no limit.
         pub fn execution_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.execution_timeout = Some(timeout);
             $this
         }
 
-        /// How long one run of the child may take. Default: the execution timeout.
+        /// Limits the time of one run of the child. Default: the execution timeout.
         pub fn run_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.run_timeout = Some(timeout);
             $this
         }
 
-        /// How long a worker may take for one of the child's workflow tasks. Default: the server's, 10 s.
+        /// Limits the time of one of the child's workflow tasks on a worker. Default: the server's, 10 s.
         pub fn task_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.task_timeout = Some(timeout);
             $this
         }
 
-        /// Starts the child again when it fails or times out. Default: it is not started again.
+        /// Sets the policy by which a child that fails or times out is started again. Default: it is not started again.
         pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
             $options.retry_policy = Some(policy);
             $this
         }
 
-        /// Runs the child again and again, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
-        /// The child counts as running until the last run has ended. Cancelling it here reaches only the first run, as in
-        /// other SDKs: its request names that run.
+        /// Runs the child repeatedly, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
+        /// The child counts as running until the last run has ended. Cancelling it here reaches only the first run, as
+        /// in other SDKs, because the request names that run.
         pub fn cron_schedule(mut $this, schedule: impl Into<String>) -> Self {
             $options.cron_schedule = Some(schedule.into());
             $this
         }
 
-        /// Whether the child's id may be used again after its workflow has closed. Default: yes. The command has no
-        /// conflict policy: an id that is running is refused, unless this says
+        /// Decides whether the child's id may be used again after its workflow has closed. Default: yes. The command
+        /// has no conflict policy: the id of a running workflow is refused, except with
         /// [`TerminateIfRunning`](crate::workflow::WorkflowIdReusePolicy::TerminateIfRunning).
         pub fn id_reuse_policy(mut $this, policy: crate::workflow::WorkflowIdReusePolicy) -> Self {
             $options.id_reuse_policy = Some(policy);
             $this
         }
 
-        /// What becomes of the child if it runs when the parent closes. Default: the server's, which is
+        /// Sets the effect on a running child when the parent closes. Default: the server's, which is
         /// [`ParentClosePolicy::Terminate`](crate::workflow::ParentClosePolicy::Terminate).
         pub fn parent_close_policy(mut $this, policy: crate::workflow::ParentClosePolicy) -> Self {
             $options.parent_close_policy = Some(policy);
             $this
         }
 
-        /// What cancelling the child does. Default:
+        /// Sets the effect of cancelling the child. Default:
         /// [`WaitCancellationCompleted`](crate::workflow::ChildWorkflowCancellationType::WaitCancellationCompleted).
         pub fn cancellation_type(
             mut $this,
@@ -143,20 +144,20 @@ macro_rules! child_workflow_options {
             $this
         }
 
-        /// Which worker deployment version runs the child. Default: what worker versioning decides.
+        /// Selects the worker deployment version that runs the child. Default: the choice of worker versioning.
         pub fn versioning_override(mut $this, versioning: crate::VersioningOverride) -> Self {
             $options.versioning_override = Some(versioning);
             $this
         }
 
-        /// Which of several waiting tasks a worker gets first. Default: the parent's own priority.
+        /// Sets the priority among waiting tasks. Default: the parent's own priority.
         pub fn priority(mut $this, priority: crate::priority::Priority) -> Self {
             $options.priority = Some(priority);
             $this
         }
 
-        /// Whether the child goes to workers of this workflow's build, where build ids are used without deployments. Default:
-        /// [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
+        /// Decides whether the child goes to workers of this workflow's build, for build ids without deployments.
+        /// Default: [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
         pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
             $options.versioning_intent = Some(intent);
             $this
@@ -166,14 +167,14 @@ macro_rules! child_workflow_options {
 pub(super) use child_workflow_options;
 
 impl ChildWorkflowOptions {
-    /// Options that leave everything to the defaults.
+    /// Creates options that leave everything to the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
     child_workflow_options!(self => self);
 
-    /// Takes over from `shared` options what these leave open.
+    /// Fills options that are not set here from `shared`.
     pub(super) fn fill(&mut self, shared: &Self) {
         fill(&mut self.namespace, &shared.namespace);
         fill(&mut self.task_queue, &shared.task_queue);

@@ -1,11 +1,11 @@
-//! Waiting until something about the workflow's state is true.
+//! Conditions: waiting until something about the workflow's state is true.
 //!
-//! A condition is a closure over the author's own state, so nobody can tell which change makes it true. After each
-//! round of progress the runtime therefore asks all pending conditions again, in the order in which they began.
+//! A condition is a closure over the author's own state, so the runtime cannot know which change makes it true. It asks
+//! all pending conditions again after each round of progress, in the order in which they began.
 //!
-//! SDKs differ in the rest ([`ConditionOrder`]), and a replayed task is run as the one that recorded it would. The
-//! closures live in the authors' futures. So where conditions are asked apart from going on, their routines are polled
-//! twice: once to answer, and then to go on.
+//! SDKs differ in the rest ([`ConditionOrder`]), and a replayed task runs in the order of the SDK that recorded it. The
+//! closures live in the authors' futures. So where a condition is asked apart from going on, its routine is polled
+//! twice: once to answer, and once to go on.
 
 use std::future::Future;
 use std::panic::Location;
@@ -20,35 +20,37 @@ use super::shared::Shared;
 use super::timer::TimerHandle;
 use crate::failure::Cancelled;
 
-/// When the conditions of a run are asked, and how many of them are met at a time.
+/// Moment at which the conditions of a run are asked, and number of conditions that are met at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConditionOrder {
-    /// Each in its routine's turn: when code goes on its condition is true, whatever the routines before it did. A wait
-    /// for what is true already does not give way. Ours and the official Rust SDK's.
+    /// Each in its routine's turn. When code goes on its condition is true, whatever the routines before it did. A wait
+    /// for a condition that is already true does not give way. The order of Abide and of the official Rust SDK.
     #[default]
     InTurn,
-    /// All at one moment, when nothing else moves. Those that are true are met, even if the first routine that goes on
-    /// makes the others false again. Every wait gives way until then. Python's, and .NET's before its language flag 2.
+    /// All at one moment, when nothing else makes progress. Those that are true are met, even if the first routine that
+    /// goes on makes the others false again. Every wait gives way until then. The order of Python, and of .NET before
+    /// its language flag 2.
     AllAtRest,
-    /// The same, but a wait for what is true already gives way only once: TypeScript's.
+    /// Like [`AllAtRest`](Self::AllAtRest), but a wait for a condition that is already true gives way only once. The
+    /// order of TypeScript.
     AllGivingWayOnce,
-    /// When nothing else moves, the first one that is true; then from the first again. Every wait gives way until then.
-    /// Ruby's, and .NET's with its language flag 2.
+    /// The first one that is true when nothing else makes progress, and after it the first one again. Every wait gives
+    /// way until then. The order of Ruby, and of .NET with its language flag 2.
     FirstAtRest,
 }
 
 /// Conditions that were asked and are not true yet.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
-    /// How those that are polled now are asked.
+    /// Order for the conditions that are polled now.
     pub(crate) order: ConditionOrder,
-    /// True if a wait that is over is still cancelled when the workflow's cancellation was requested meanwhile.
+    /// True if a wait that is over still ends as cancelled when cancellation of the workflow was requested meanwhile.
     pub(crate) end_by_request: bool,
     waiting: Vec<Waiting>,
     next_id: u64,
-    /// In turn: whether one was found true since they were last asked.
+    /// With `InTurn`: true if a condition was found true since they were last asked.
     met: bool,
-    /// Whether routines are polled only for the answers of their conditions.
+    /// True while routines are polled only for the answers of their conditions.
     asking: bool,
 }
 
@@ -58,29 +60,29 @@ struct Waiting {
     waker: Waker,
     location: &'static Location<'static>,
     scope: Rc<Scope>,
-    /// It was found true, and its routine goes on with its next turn.
+    /// True if the condition was found true: its routine goes on in its next turn.
     met: bool,
 }
 
 impl Conditions {
-    /// Wakes all who wait, to ask their conditions again.
+    /// Wakes all waiting routines, to ask their conditions again.
     pub(crate) fn ask_again(&mut self) {
         self.met = false;
         self.waiting.iter().for_each(|waiting| waiting.waker.wake_by_ref());
     }
 
-    /// Whether a condition was found true since they were last asked.
+    /// Returns true if a condition was found true since they were last asked.
     pub(crate) fn any_met(&self) -> bool {
         self.met
     }
 
-    /// As [`Self::ask_again`]; until [`Self::go_on`], whoever is polled answers and does not go on.
+    /// Like [`Self::ask_again`], but until [`Self::go_on`] a polled routine only answers and does not go on.
     pub(crate) fn ask_apart(&mut self) {
         self.asking = true;
         self.waiting.iter().filter(|waiting| !waiting.met).for_each(|waiting| waiting.waker.wake_by_ref());
     }
 
-    /// Wakes those who go on; says whether there is one.
+    /// Wakes the routines that go on. Returns false if there is none.
     pub(crate) fn go_on(&mut self) -> bool {
         self.asking = false;
         let mut met = self.waiting.iter_mut().filter(|waiting| waiting.met);
@@ -95,7 +97,7 @@ impl Conditions {
         true
     }
 
-    /// A scope was cancelled: who waits in it need not be asked before it goes on.
+    /// Wakes the waits in a cancelled scope, which go on without being asked.
     pub(super) fn cancelled(&self, scope: &Scope) {
         if self.order != ConditionOrder::InTurn {
             let hit = self.waiting.iter().filter(|waiting| waiting.scope.is_in(scope));
@@ -103,13 +105,13 @@ impl Conditions {
         }
     }
 
-    /// The statements that wait, in the order in which they began.
+    /// Locations of the waiting statements, in the order in which the waits began.
     pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
         self.waiting.iter().map(|waiting| waiting.location)
     }
 
     fn get_mut(&mut self, id: Option<u64>) -> Option<&mut Waiting> {
-        // Ids only grow, so those who wait are in their order.
+        // Ids only grow, so `waiting` is sorted by id.
         let at = self.waiting.binary_search_by_key(&id?, |waiting| waiting.id).ok()?;
         self.waiting.get_mut(at)
     }
@@ -136,7 +138,7 @@ pub struct WaitUntil<F> {
     wait: Wait,
 }
 
-/// Waits until a condition is true, but not longer than a time. Made by [`WaitUntil::timeout`].
+/// Waits until a condition is true, for a limited time. Made by [`WaitUntil::timeout`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitUntilTimeout<F> {
     condition: F,
@@ -149,7 +151,7 @@ pub struct WaitUntilTimeout<F> {
 struct Wait {
     shared: Rc<Shared>,
     id: Option<u64>,
-    /// The scope of the first poll, which it stays in.
+    /// Scope of the first poll, in which the wait stays.
     scope: Option<Rc<Scope>>,
     /// True if the workflow's cancellation was requested before the wait began.
     after_request: bool,
@@ -157,11 +159,11 @@ struct Wait {
 }
 
 impl WorkflowContext {
-    /// Waits until `condition` is true. It is asked again after every change that the workflow's code can have made,
-    /// so it must be quick and change nothing. Pending conditions are asked in the order in which they began.
+    /// Waits until `condition` is true. It is asked again after every change that the workflow's code may have made, so
+    /// it must be quick and change nothing. Pending conditions are asked in the order in which they began.
     ///
-    /// When the code goes on, the condition is true, whatever others did before; if it is true already, the code goes on
-    /// at once. (A replayed task that another SDK recorded goes on as it did there: see
+    /// When the code goes on, the condition is true, whatever other routines did before. If it is already true, the
+    /// code goes on at once. (A replayed task that another SDK recorded goes on as it did there: see
     /// [`ConditionOrder`](crate::ConditionOrder).) Yields [`Cancelled`] if the current scope is cancelled first.
     ///
     /// ```
@@ -180,8 +182,9 @@ impl WorkflowContext {
 }
 
 impl<F: FnMut() -> bool> WaitUntil<F> {
-    /// Waits no longer than `timeout`: the result is then `Ok(false)`, and `Ok(true)` once the condition is true, also if
-    /// the time is over in the same moment. A timeout of zero is a timer too, which fires in a later workflow task.
+    /// Limits the wait to `timeout`. The result is `Ok(true)` once the condition is true, also if the time is over at
+    /// the same moment, and `Ok(false)` otherwise. A timeout of zero is a timer too, which fires in a later workflow
+    /// task.
     pub fn timeout(self, timeout: Duration) -> WaitUntilTimeout<F> {
         let Self { condition, wait } = self;
         WaitUntilTimeout { condition, wait, timeout, summary: None, timer: None }
@@ -189,7 +192,7 @@ impl<F: FnMut() -> bool> WaitUntil<F> {
 }
 
 impl<F: FnMut() -> bool> WaitUntilTimeout<F> {
-    /// A short text about the timer for people who look at the workflow.
+    /// Sets a short text about the timer for people who look at the workflow.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
@@ -212,7 +215,7 @@ impl<F: FnMut() -> bool + Unpin> Future for WaitUntilTimeout<F> {
         let this = self.get_mut();
         let (timeout, location, shared, summary) =
             (this.timeout, this.wait.location, &this.wait.shared, &mut this.summary);
-        // The timer comes first, also if the condition is true already: its number is taken in any case.
+        // The timer starts first, also if the condition is already true, because its number is taken in any case.
         let start = || match timeout.is_zero() && !shared.zero_timeout_is_command() {
             true => TimerHandle::fired_at_once(),
             false => TimerHandle::start(shared.clone(), timeout, summary.take(), location),
@@ -258,7 +261,8 @@ impl Wait {
         }
     }
 
-    /// The cancellation of a wait during which the workflow's cancellation was requested, where it ends by that.
+    /// Returns the cancellation by which a wait ends if the workflow's cancellation was requested meanwhile and the
+    /// order of this task says so.
     fn ended_by_request(&self) -> Option<Cancelled> {
         if self.after_request || !self.shared.core.borrow().conditions.end_by_request {
             return None;
@@ -282,7 +286,7 @@ impl Wait {
         Poll::Pending
     }
 
-    /// Answers and goes on in different turns. With `at_once` the first turn answers too.
+    /// Answers in one turn and goes on in another. With `at_once` the first turn answers too.
     fn apart(
         &mut self,
         mut condition: impl FnMut() -> bool,

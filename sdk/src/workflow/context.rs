@@ -1,4 +1,4 @@
-//! The context: thin, its verbs are in the files beside this one.
+//! The workflow context. It is thin: its methods are in the files beside this one.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,26 +8,26 @@ use super::info::WorkflowInfo;
 use super::shared::Shared;
 use crate::duration::time_from_proto;
 
-/// What a workflow's code can ask and do. Clones are the same context.
+/// The workflow's interface to Temporal. Clones are the same context.
 ///
-/// A workflow must get everything from its arguments, its messages and this context: the same history must always
-/// lead to the same commands. Clocks, random numbers, threads, files and sockets belong into activities; the
+/// Workflow code must get everything from its arguments, its messages and this context, because the same history must
+/// always lead to the same commands. Clocks, random numbers, threads, files and sockets belong in activities; the
 /// [crate's documentation](crate#what-a-workflow-must-not-do) says which of them are noticed.
 ///
 /// | to | use |
 /// | --- | --- |
 /// | run an activity | [`activity`](Self::activity) |
+/// | run a short activity in the worker itself | [`local_activity`](Self::local_activity) |
 /// | run another workflow as a child, reach any other | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
-/// | run a short one right here | [`local_activity`](Self::local_activity) |
 /// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
 /// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
 /// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
 /// | change the code of runs under way | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
-/// | be found in lists | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
-/// | hand over to a fresh run | [`continue_as_new`](Self::continue_as_new) |
+/// | set what lists of workflows show | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
+/// | continue in a fresh run | [`continue_as_new`](Self::continue_as_new) |
 /// | draw random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
-/// | tell people how things stand | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
+/// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
 /// | know about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
 ///
 /// ```
@@ -49,18 +49,18 @@ impl WorkflowContext {
         Self { shared }
     }
 
-    /// What this run is told about itself: ids, type, task queue, attempt, timeouts, memo, priority, headers.
+    /// Information about this run: ids, type, task queue, attempt, timeouts, memo, priority, headers.
     pub fn info(&self) -> &WorkflowInfo {
         self.shared.info.get().expect("a context is made after the run's start was read")
     }
 
-    /// The workflow's time: when the current workflow task started, or when a local activity ended after that. The
-    /// same on every replay.
+    /// The workflow's time: the start of the current workflow task, or the end of a local activity after that. It is
+    /// the same on every replay.
     pub fn now(&self) -> SystemTime {
         time_from_proto(&self.shared.core.borrow().machines.time)
     }
 
-    /// Whether the code runs again over what it did before. For logging only: never let it decide anything.
+    /// Returns true if the code is being replayed. For logging only: no decision may depend on it.
     pub fn is_replaying(&self) -> bool {
         self.shared.core.borrow().machines.replaying
     }
@@ -75,7 +75,7 @@ impl WorkflowContext {
         u64::try_from(self.shared.core.borrow().machines.history_size_bytes).unwrap_or_default()
     }
 
-    /// Whether no message handler is under way: wait for it before the workflow ends or continues as new.
+    /// Returns true if no message handler is under way. Wait for this before the workflow ends or continues as new.
     pub fn all_handlers_finished(&self) -> bool {
         self.shared.handlers_running.get() == 0
     }

@@ -17,20 +17,20 @@ use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::versioning::{ContinueAsNewVersioningBehavior, VersioningIntent};
 
-/// The next run, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
+/// The next run of this workflow, to be returned: `return ctx.continue_as_new(Player::run, args).into();`.
 #[must_use = "nothing happens unless it is returned: `return ctx.continue_as_new(..).into()`"]
 pub struct ContinueAsNew {
     attributes: Result<ContinueAsNewWorkflowExecutionCommandAttributes, String>,
-    /// Whether the next run's task queue is this run's.
+    /// True if the next run's task queue is this run's.
     own_queue: bool,
     versioning_intent: VersioningIntent,
 }
 
 impl WorkflowContext {
-    /// Prepares the next run, which takes the place of this one when it is returned.
+    /// Prepares the next run, which replaces this one when it is returned.
     ///
-    /// It keeps this run's id, timeouts, priority, retry policy, memo and search attributes unless the builder says
-    /// otherwise. (The server keeps the priority, the summary and the details; nothing can be changed about them here.)
+    /// The next run keeps this run's id, timeouts, priority, retry policy, memo and search attributes unless the
+    /// builder changes them. (The server keeps the priority, the summary and the details; they cannot be changed here.)
     /// Headers are not kept.
     ///
     /// ```
@@ -73,7 +73,7 @@ impl WorkflowContext {
 }
 
 impl ContinueAsNew {
-    /// The task queue of the next run. Default: this run's.
+    /// Sets the task queue of the next run. Default: this run's.
     pub fn task_queue(mut self, name: impl Into<String>) -> Self {
         if let Ok(attributes) = &mut self.attributes {
             let name = name.into();
@@ -83,23 +83,23 @@ impl ContinueAsNew {
         self
     }
 
-    /// The time limit of the next run. Default: this run's.
+    /// Limits the time of the next run. Default: this run's limit.
     pub fn run_timeout(self, timeout: Duration) -> Self {
         self.change(|attributes| attributes.workflow_run_timeout = Some(to_proto(timeout)))
     }
 
-    /// The time limit of the next run's workflow tasks. Default: this run's.
+    /// Limits the time of the next run's workflow tasks. Default: this run's limit.
     pub fn task_timeout(self, timeout: Duration) -> Self {
         self.change(|attributes| attributes.workflow_task_timeout = Some(to_proto(timeout)))
     }
 
-    /// The retry policy of the next run. Default: this run's.
+    /// Sets the retry policy of the next run. Default: this run's.
     pub fn retry_policy(self, policy: RetryPolicy) -> Self {
         self.change(|attributes| attributes.retry_policy = Some(policy.to_proto()))
     }
 
-    /// Sets a memo field of the next run, beside those of this run. A value that cannot be written fails the workflow
-    /// task.
+    /// Sets a memo field of the next run, in addition to those of this run. A value that cannot be written fails the
+    /// workflow task.
     pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         let key = key.into();
         match to_payload(value) {
@@ -115,23 +115,23 @@ impl ContinueAsNew {
         self
     }
 
-    /// Leaves this run's memo behind; what is set afterwards is the next run's whole memo.
+    /// Drops this run's memo. Fields that are set afterwards are the next run's whole memo.
     pub fn without_memo(self) -> Self {
         self.change(|attributes| attributes.memo = None)
     }
 
-    /// Changes search attributes of the next run, beside those of this run: what is unset is left behind.
+    /// Changes search attributes of the next run, in addition to those of this run. Unset attributes are not kept.
     pub fn search_attributes(self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
         let updates: Vec<SearchAttributeUpdate> = updates.into_iter().collect();
         self.change(|attributes| apply(&updates, attributes.search_attributes.get_or_insert_default()))
     }
 
-    /// Leaves this run's search attributes behind.
+    /// Drops this run's search attributes.
     pub fn without_search_attributes(self) -> Self {
         self.change(|attributes| attributes.search_attributes = None)
     }
 
-    /// Lets the next run begin later. Default: at once.
+    /// Delays the start of the next run. Default: no delay.
     pub fn start_delay(self, delay: Duration) -> Self {
         self.change(|attributes| attributes.backoff_start_interval = Some(to_proto(delay)))
     }
@@ -151,13 +151,13 @@ impl ContinueAsNew {
         }
     }
 
-    /// Which version of the program the next run begins on. Default: a pinned workflow stays on its version, another
-    /// one begins on the version that new workflows begin on.
+    /// Selects the version of the program on which the next run begins. Default: a pinned workflow stays on its
+    /// version, any other begins on the version of new workflows.
     pub fn initial_versioning_behavior(self, behavior: ContinueAsNewVersioningBehavior) -> Self {
         self.change(|attributes| attributes.initial_versioning_behavior = behavior.to_proto() as i32)
     }
 
-    /// Whether the next run goes to workers of this run's build, where build ids are used without deployments. Default:
+    /// Decides whether the next run goes to workers of this run's build, for build ids without deployments. Default:
     /// [`VersioningIntent::Unspecified`].
     pub fn versioning_intent(mut self, intent: VersioningIntent) -> Self {
         self.versioning_intent = intent;

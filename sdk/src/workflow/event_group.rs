@@ -1,4 +1,4 @@
-//! Event groups of the author's: commands that belong together, for people who look at the history.
+//! Event groups that the author defines: related commands, for people who look at the history.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use super::context::WorkflowContext;
 use super::shared::Shared;
 use crate::replay::event_groups::{CurrentGroups, LabelledGroup};
 
-/// A group of what belongs together in a workflow's history. Made by [`WorkflowContext::event_group`].
+/// A group of related events in a workflow's history. Made by [`WorkflowContext::event_group`].
 #[derive(Clone)]
 pub struct EventGroup {
     shared: Rc<Shared>,
@@ -17,12 +17,12 @@ pub struct EventGroup {
 }
 
 impl WorkflowContext {
-    /// Groups what a part of the workflow does, for people who look at its history (Temporal's event groups).
+    /// Groups a part of the workflow's events for people who look at its history (Temporal's event groups).
     ///
-    /// The events of what is begun in [`run`](EventGroup::run) carry the group; groups within groups carry both. What
-    /// signal and update handlers begin is grouped by its signal or update without that. The id is kept in the
-    /// history as plain text, so nothing secret belongs there; the same id is the same group. Nothing of it is
-    /// compared on replay: groups may be changed at any time.
+    /// The events of operations that begin in [`run`](EventGroup::run) carry the group. Groups can be nested: events
+    /// then carry all of them. Operations that signal and update handlers begin are grouped by their message even
+    /// without this. The id is kept in the history as plain text, so it must not contain secrets. Equal ids are one
+    /// group. A replay does not compare groups, so they may be changed at any time.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -44,13 +44,13 @@ impl WorkflowContext {
 }
 
 impl EventGroup {
-    /// What people are shown, 400 bytes at most. Default: the id.
+    /// Sets the text that people see, 400 bytes at most. Default: the id.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.group.label = Some(label.into());
         self
     }
 
-    /// Runs a future in this group: the events of what it begins carry it.
+    /// Runs a future in this group: the events of operations that it begins carry the group.
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         let groups = self.shared.core.borrow().machines.groups.with(self.group.clone());
         in_groups(self.shared.clone(), groups, future)
@@ -93,7 +93,8 @@ impl<F: Future> Future for Grouped<F> {
     }
 }
 
-/// While this lives, other groups are the current ones; also a panic that the author catches ends it.
+/// Guard during whose life other groups are the current ones. As a guard it also restores the outer groups after a
+/// panic that the author's code catches.
 struct Entered<'a> {
     shared: &'a Shared,
     outside: CurrentGroups,

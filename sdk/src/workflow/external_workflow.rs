@@ -1,4 +1,4 @@
-//! Other workflows, whoever started them: signals and requests to cancel.
+//! External workflows: signals and cancellation requests to workflows that this one need not have started.
 
 use std::future::Future;
 use std::panic::Location;
@@ -34,19 +34,19 @@ pub struct ExternalWorkflow {
     target: Target,
 }
 
-/// Whom a message is for.
+/// Recipient of a signal or a cancellation request.
 #[derive(Clone)]
 pub(super) struct Target {
     /// `None` for the sender's own.
     pub(super) namespace: Option<Box<str>>,
     pub(super) execution: WorkflowExecution,
-    /// Whether it must be a child of the sender.
+    /// True if the recipient must be a child of the sender.
     pub(super) child_only: bool,
 }
 
 /// A signal to another workflow. Awaiting it sends it and waits until the server has delivered it.
 ///
-/// Dropped or cancelled before it was sent it is taken back; afterwards it can only be waited for.
+/// A signal that is dropped or cancelled before it was sent is withdrawn. Afterwards it can only be awaited.
 #[must_use = "futures do nothing unless awaited"]
 pub struct SignalExternalWorkflow<S: SignalDefinition> {
     shared: Rc<Shared>,
@@ -59,7 +59,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
     sent: Option<DeliveryHandle>,
 }
 
-/// A request to another workflow to cancel itself. Awaiting it sends it and waits until the server has delivered it.
+/// A cancellation request to another workflow. Awaiting it sends it and waits until the server has delivered it.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CancelExternalWorkflow {
     shared: Rc<Shared>,
@@ -69,9 +69,10 @@ pub struct CancelExternalWorkflow {
     sent: Option<DeliveryHandle>,
 }
 
-/// A signal or a request to cancel that is on its way. Awaiting it waits until the server has delivered it.
+/// A signal or a cancellation request that is on its way. Awaiting it waits until the server has delivered it.
 ///
-/// A signal whose handle is dropped by the workflow task that sends it is taken back; a request to cancel stands.
+/// If its handle is dropped in the workflow task that sends it, a signal is withdrawn and a cancellation request is
+/// not.
 #[must_use = "dropping a signal's handle takes the signal back; `detach()` lets it go"]
 pub struct DeliveryHandle {
     shared: Rc<Shared>,
@@ -81,12 +82,12 @@ pub struct DeliveryHandle {
 
 enum Delivery {
     Running(OperationFuture),
-    /// Begun in a cancelled scope.
+    /// The call was made in a cancelled scope.
     Ended(Option<Box<ExternalWorkflowFailure>>),
 }
 
 impl WorkflowContext {
-    /// Another workflow, to be signalled or asked to cancel itself; nothing checks yet that it is there.
+    /// Refers to another workflow, to signal or cancel it. Does not check that the workflow exists.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -97,7 +98,7 @@ impl WorkflowContext {
     /// # async fn body(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     /// let stock = ctx.external_workflow("stock-7");
     /// match stock.signal(Stock::restock, 12).await {
-    ///     Err(error) if error.is_not_found() => {} // It has closed, or never was there.
+    ///     Err(error) if error.is_not_found() => {} // It has closed, or never existed.
     ///     sent => sent?,
     /// }
     /// stock.cancel().reason("out of season").await?;
@@ -111,20 +112,20 @@ impl WorkflowContext {
 }
 
 impl ExternalWorkflow {
-    /// Means this run of it and no other. Default: the latest run.
+    /// Selects one run of the workflow. Default: the latest run.
     pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
         self.target.execution.run_id = run_id.into();
         self
     }
 
-    /// Means a workflow of another namespace of the same server. Default: this workflow's own. A server may refuse
+    /// Selects a workflow in another namespace of the same server. Default: this workflow's own. A server may refuse
     /// commands across namespaces.
     pub fn with_namespace(mut self, namespace: impl Into<String>) -> Self {
         self.target.namespace = Some(namespace.into().into_boxed_str());
         self
     }
 
-    /// Its workflow id.
+    /// The workflow id.
     pub fn workflow_id(&self) -> &str {
         &self.target.execution.workflow_id
     }
@@ -139,7 +140,7 @@ impl ExternalWorkflow {
         SignalExternalWorkflow::new(self.shared.clone(), self.target.clone(), message, Location::caller())
     }
 
-    /// Asks it to cancel itself; `.reason(..)` says why. It decides when and how it ends.
+    /// Requests cancellation of the workflow; `.reason(..)` says why. The workflow decides when and how it ends.
     ///
     /// # Errors
     /// [`ExternalWorkflowFailure`]: there is no such workflow, or it has closed.
@@ -174,7 +175,7 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         self
     }
 
-    /// A short text about the signal for people who look at this workflow.
+    /// Sets a short text about the signal for people who look at this workflow.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
@@ -254,7 +255,7 @@ impl<S: SignalDefinition> Future for SignalExternalWorkflow<S> {
 }
 
 impl CancelExternalWorkflow {
-    /// Why, for the workflow that is asked.
+    /// Sets the reason that the other workflow sees.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
@@ -319,7 +320,7 @@ impl Future for CancelExternalWorkflow {
 }
 
 impl DeliveryHandle {
-    /// Whether it was delivered, or will not be, so that awaiting it does not wait.
+    /// Returns true if the message was delivered or will not be. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         match &self.state {
             Delivery::Running(operation) => operation.is_done(),
@@ -327,8 +328,8 @@ impl DeliveryHandle {
         }
     }
 
-    /// Lets it go on its way without anyone waiting for it. Await it instead before you return: what is sent in the task
-    /// in which this workflow ends is lost.
+    /// Drops the handle without withdrawing the message. Before you return, await the handle instead: a message that is
+    /// sent in the task in which this workflow ends is lost.
     pub fn detach(self) {
         if let Delivery::Running(operation) = self.state {
             operation.detach();

@@ -1,4 +1,4 @@
-//! Workflows that are functions: what a call returns, and how the function names its definition.
+//! Workflows that are functions: the return type of a call, and the way from the function to its definition.
 
 use std::fmt;
 use std::future::Future;
@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use super::WorkflowContext;
 use crate::definition::{ByFunction, Workflow, WorkflowDefinition, named_by_functions};
 
-/// A workflow function that was called directly, as any Rust function: its code, to be awaited. Nothing goes to the
-/// server.
+/// A workflow function that was called directly, like any Rust function. Awaiting it runs the function's code; nothing
+/// is sent to the server.
 ///
-/// `D` is the function's definition. It is how `client.start(process_order, ..)` learns from the function alone what
-/// to start.
+/// `D` is the function's definition, which tells `client.start(process_order, ..)` from the function alone what to
+/// start.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CalledWorkflow<'a, D, R> {
     code: Pin<Box<dyn Future<Output = R> + 'a>>,
@@ -21,7 +21,7 @@ pub struct CalledWorkflow<'a, D, R> {
 }
 
 impl<'a, D, R> CalledWorkflow<'a, D, R> {
-    /// Wraps the code. Called by what `#[workflow]` writes.
+    /// Wraps the code. Called by the output of `#[workflow]`.
     #[doc(hidden)]
     pub fn new(code: impl Future<Output = R> + 'a) -> Self {
         Self { code: Box::pin(code), definition: PhantomData }

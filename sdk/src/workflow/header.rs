@@ -1,22 +1,22 @@
-//! Headers of what a workflow begins: values that travel beside the arguments, for whoever looks at them.
+//! Headers of calls: values that travel beside the arguments.
 
 use abide_protos::temporal::api::common::v1::Header;
 use serde::Serialize;
 
 use crate::converter::{PayloadError, to_payload};
 
-/// The headers of one call; most have none.
+/// The headers of one call. Most calls have none.
 #[derive(Debug, Default)]
 pub(super) struct Headers(Option<Box<Header>>);
 
 impl Headers {
-    /// Adds one, or replaces the one of that name.
+    /// Adds a header, or replaces the one of that name.
     pub(super) fn set<T: Serialize + 'static>(
         &mut self,
         key: impl Into<String>,
         value: &T,
     ) -> Result<(), PayloadError> {
-        // Also on replay: what is prepared there may be sent later, when it is live.
+        // Serialized on replay too: a call that is prepared then may be sent later, when the run is live.
         let payload = to_payload(value)?;
         self.0.get_or_insert_default().fields.insert(key.into(), payload);
         Ok(())

@@ -1,4 +1,4 @@
-//! What the macros implement: a workflow's code behind one object, so that the runtime is not generic over it.
+//! Traits that the macros implement: a workflow's code behind one object, so that the runtime is not generic over it.
 
 use std::any::Any;
 use std::future::Future;
@@ -17,21 +17,21 @@ use crate::versioning::VersioningBehavior;
 /// A workflow's main routine, or the body of one of its async handlers.
 pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>>>>;
 
-/// A workflow type with its code: what a worker can be given. Written by `#[workflow]` and `#[workflow_methods]`.
+/// A workflow type with its code, which a worker can register. Implemented by `#[workflow]` and `#[workflow_methods]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is a workflow without code",
     label = "expected a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
 )]
 pub trait WorkflowImplementation: WorkflowDefinition {
-    /// Whether its runs move to newer versions of the program; `None` leaves it to the worker's default.
+    /// Versioning behavior of the workflow's runs; `None` for the worker's default.
     fn versioning_behavior(&self) -> Option<VersioningBehavior> {
         None
     }
 
-    /// Makes the state of a new run. The arguments are those of the start, for workflows that begin with them.
+    /// Creates the state of a new run. The arguments are those of the start, for workflows whose state depends on them.
     ///
     /// # Errors
-    /// When the arguments do not fit.
+    /// If the arguments do not fit.
     fn instantiate(
         &self,
         ctx: &WorkflowContext,
@@ -39,12 +39,12 @@ pub trait WorkflowImplementation: WorkflowDefinition {
     ) -> Result<Rc<dyn WorkflowInstance>, PayloadError>;
 }
 
-/// One run's state and code. Written by the macros.
+/// State and code of one run. Implemented by the macros.
 pub trait WorkflowInstance: Any {
     /// Starts the main routine.
     ///
     /// # Errors
-    /// When the arguments do not fit.
+    /// If the arguments do not fit.
     fn start_main_routine(
         self: Rc<Self>,
         ctx: WorkflowContext,
@@ -57,7 +57,7 @@ pub trait WorkflowInstance: Any {
         SignalDispatch::Unknown
     }
 
-    /// Hands an update to its handler; with `validate` its validator is asked first.
+    /// Hands an update to its handler. With `validate`, its validator runs first.
     fn update(
         self: Rc<Self>,
         ctx: WorkflowContext,
@@ -80,13 +80,13 @@ pub trait WorkflowInstance: Any {
         None
     }
 
-    /// The handlers this workflow has, for messages about unknown ones and for the metadata query.
+    /// Handlers of this workflow, for errors about unknown ones and for the metadata query.
     fn handlers(&self) -> &'static [HandlerInfo] {
         &[]
     }
 }
 
-/// What became of a signal.
+/// Outcome of handing over a signal.
 pub enum SignalDispatch {
     /// A synchronous handler ran.
     Done(Result<(), WorkflowError>),
@@ -98,11 +98,11 @@ pub enum SignalDispatch {
     Unknown,
 }
 
-/// What became of an update's request.
+/// Outcome of handing over an update.
 pub enum UpdateDispatch {
-    /// It is accepted. The handler begins when this is polled first, whether it is asynchronous or not.
+    /// The update is accepted. The handler begins with the first poll, also if it is synchronous.
     Accepted(RoutineFuture<Payload>),
-    /// Its validator refused it.
+    /// The validator rejected it.
     Rejected(WorkflowError),
     /// The arguments do not fit the handler.
     Undecodable(PayloadError),
@@ -113,39 +113,39 @@ pub enum UpdateDispatch {
 /// One message handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandlerInfo {
-    /// What kind of message it takes.
+    /// Kind of message that it handles.
     pub kind: HandlerKind,
-    /// Its name on the wire.
+    /// Name on the wire.
     pub name: &'static str,
-    /// What its documentation says; empty without any.
+    /// Text of its documentation; empty if there is none.
     pub description: &'static str,
-    /// What to do when the workflow ends before it does.
+    /// Action if the workflow ends before the handler does.
     pub unfinished_policy: UnfinishedPolicy,
-    /// Where it is, for messages.
+    /// Place in the source, for warnings and errors.
     pub location: &'static Location<'static>,
 }
 
-/// What to do when a workflow ends while one of its handlers has not: `#[signal(unfinished_policy = abandon)]`, and the
-/// same for `#[update]`. The handler is dropped in any case, and an update without its outcome fails for its caller.
+/// Action if a workflow ends before one of its handlers does: `#[signal(unfinished_policy = abandon)]`, and the same
+/// for `#[update]`. The handler is dropped in any case, and an update without its outcome fails for its caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnfinishedPolicy {
-    /// Warn in the worker's log (TMPRL1102), as work may have been lost. The default; in an attribute it is spelled
+    /// Logs a warning (TMPRL1102), because work may have been lost. The default. In an attribute it is spelled
     /// `warn_and_abandon`.
     #[default]
     WarnAndAbandon,
-    /// Say nothing.
+    /// Logs nothing.
     Abandon,
 }
 
-/// What kind of message a handler takes.
+/// Kind of message that a handler takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandlerKind {
-    /// A signal: no answer.
+    /// A signal: changes the workflow, has no result.
     Signal,
-    /// A query: an answer, no change.
+    /// A query: has a result, changes nothing.
     Query,
-    /// An update: a change, and an answer.
+    /// An update: changes the workflow, has a result.
     Update,
 }

@@ -1,4 +1,4 @@
-//! Which message the code that runs now is the handler of.
+//! The message whose handler is running now.
 
 use abide_protos::temporal::api::common::v1::Header;
 
@@ -7,37 +7,37 @@ use super::implementation::HandlerKind;
 use crate::converter::{PayloadError, from_payload};
 use crate::definition::PayloadValue;
 
-/// A signal, an update or a query, as long as its handler runs.
+/// A signal, an update or a query, for as long as its handler runs.
 #[derive(Debug)]
 pub(crate) struct InboundMessage {
     pub(crate) kind: HandlerKind,
-    /// Its name on the wire.
+    /// Name on the wire.
     pub(crate) name: String,
-    /// An update's id; empty for others.
+    /// Id of an update; empty for others.
     pub(crate) update_id: String,
-    /// The event that a signal arrived with; 0 for others.
+    /// Event of a signal; 0 for others.
     pub(crate) signal_event_id: i64,
     pub(crate) header: Option<Box<Header>>,
 }
 
-/// An update, as its handler can ask for it.
+/// An update, as its handler sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateInfo {
     /// The update's id: given by the caller, or made by the client. Unique within the workflow run.
     pub id: String,
-    /// Its name on the wire.
+    /// Name on the wire.
     pub name: String,
 }
 
 impl WorkflowContext {
-    /// The update whose handler or validator runs: in it, and in what it spawned. `None` elsewhere.
+    /// The update whose handler or validator is running, also in branches that the handler spawned. `None` elsewhere.
     ///
     /// ```
     /// # use abide::prelude::*;
     /// # struct Account { applied: State<Vec<String>>, balance: State<u64> }
     /// # impl Account {
-    /// // The handler of an update `deposit`. A caller that tries again after the workflow continued as new, with the
-    /// // same id, finds that it was done: `applied` was handed over.
+    /// // The handler of an update `deposit`. If a caller repeats it with the same id after the workflow continued as
+    /// // new, `applied` shows that it was done, because it was passed to the next run.
     /// fn deposit(&self, ctx: &WorkflowContext, amount: u64) -> u64 {
     ///     let id = ctx.current_update().map(|update| update.id).unwrap_or_default();
     ///     if !self.applied.with(|applied| applied.contains(&id)) {
@@ -54,12 +54,12 @@ impl WorkflowContext {
         Some(UpdateInfo { id: update.update_id.clone(), name: update.name.clone() })
     }
 
-    /// A header of the signal, update or query whose handler or validator runs: in it, and in what it spawned. `None` if there
-    /// is none of that name, and elsewhere. What came with the workflow's start is in its
-    /// [info](super::WorkflowInfo::header).
+    /// A header of the signal, update or query whose handler or validator is running, also in branches that the handler
+    /// spawned. `None` elsewhere, and if the message has no header of that name. The workflow's start has its headers
+    /// in its [info](super::WorkflowInfo::header).
     ///
     /// # Errors
-    /// When the header is not a `T`.
+    /// If the header is not a `T`.
     pub fn message_header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let message = self.shared.current_message.borrow();
         let header = message.as_ref().and_then(|message| message.header.as_ref());

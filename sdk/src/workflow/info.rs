@@ -1,4 +1,4 @@
-//! What a run is told about itself.
+//! Information about a run.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
 
-/// What a run is told about itself (Temporal's workflow info): what does not change while it runs.
+/// Information about a run that does not change while it runs (Temporal's workflow info).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkflowInfo {
@@ -25,9 +25,9 @@ pub struct WorkflowInfo {
     pub workflow_id: String,
     /// This run's id.
     pub run_id: String,
-    /// The first run of the chain of continue-as-new, retry and cron runs.
+    /// Id of the first run in the chain of continue-as-new, retry and cron runs.
     pub first_execution_run_id: String,
-    /// The run that this one continues; empty if it is the first.
+    /// Id of the run that this one continues; empty if it is the first.
     pub continued_run_id: String,
     /// The workflow type's name.
     pub workflow_type: String,
@@ -37,9 +37,9 @@ pub struct WorkflowInfo {
     pub task_queue: String,
     /// Attempt under the workflow's retry policy, from 1.
     pub attempt: u32,
-    /// When the run was started; its first workflow task may have come [later](Self::start_delay).
+    /// Start time of the run. Its first workflow task may have come [later](Self::start_delay).
     pub start_time: SystemTime,
-    /// Limit of the whole chain of runs; `None` if there is none.
+    /// Limit of all runs of the chain together; `None` if there is none.
     pub execution_timeout: Option<Duration>,
     /// Limit of this run; `None` if there is none.
     pub run_timeout: Option<Duration>,
@@ -47,14 +47,14 @@ pub struct WorkflowInfo {
     pub task_timeout: Option<Duration>,
     /// The cron schedule; empty if there is none.
     pub cron_schedule: String,
-    /// When the server tries a failed run again; `None` if it does not.
+    /// Policy by which the server retries a failed run; `None` if it does not.
     pub retry_policy: Option<RetryPolicy>,
     /// The workflow that this one is a child of; `None` if it has none.
     pub parent: Option<ParentInfo>,
     rare: Option<Box<Rare>>,
 }
 
-/// The workflow that a child belongs to.
+/// The parent of a child workflow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParentInfo {
@@ -62,7 +62,7 @@ pub struct ParentInfo {
     pub namespace: String,
     /// The parent's workflow id.
     pub workflow_id: String,
-    /// The parent's run.
+    /// The parent's run id.
     pub run_id: String,
 }
 
@@ -70,13 +70,13 @@ pub struct ParentInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RootInfo {
-    /// Its workflow id.
+    /// Workflow id of the root.
     pub workflow_id: String,
-    /// Its run.
+    /// Run id of the root.
     pub run_id: String,
 }
 
-/// What most runs do not have.
+/// Fields that most runs do not have.
 #[derive(Clone, Default, PartialEq)]
 struct Rare {
     memo: Option<Memo>,
@@ -91,7 +91,7 @@ struct Rare {
     expiration_time: Option<SystemTime>,
 }
 
-/// Shows no payloads: information about a run may stand in a log.
+/// Shows no payloads, because information about a run may end up in a log.
 impl fmt::Debug for Rare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rare")
@@ -156,7 +156,7 @@ impl WorkflowInfo {
     /// A field of the memo that the run was started with; `None` if there is none of that key.
     ///
     /// # Errors
-    /// When the field is not a `T`.
+    /// If the field is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         self.raw_memo().and_then(|memo| memo.fields.get(key)).map(from_payload).transpose()
     }
@@ -166,10 +166,10 @@ impl WorkflowInfo {
         key.read(self.raw_search_attributes()?)
     }
 
-    /// What the last successful run of a cron workflow returned; `None` if there was none.
+    /// Result of the last successful run of a cron workflow; `None` if there was none.
     ///
     /// # Errors
-    /// When the result is not a `T`.
+    /// If the result is not a `T`.
     pub fn last_completion_result<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
         let payloads = self.rare.as_ref().and_then(|rare| rare.last_completion_result.as_ref());
         if payloads.is_none_or(|payloads| payloads.payloads.is_empty()) {
@@ -178,22 +178,22 @@ impl WorkflowInfo {
         read_first(payloads).map(Some).map_err(|error| error.of("the last completion result"))
     }
 
-    /// Why the run before this one failed, if it is a retry or a cron run after a failure.
+    /// Failure of the run before this one, if this one is a retry or a cron run after a failure.
     pub fn last_failure(&self) -> Option<Failure> {
         self.rare.as_ref().and_then(|rare| rare.continued_failure.clone()).map(Failure::from_proto)
     }
 
-    /// The summary that the one who started the workflow gave it; `None` without one.
+    /// Summary that was given when the workflow was started; `None` without one.
     pub fn static_summary(&self) -> Option<String> {
         self.user_text(|metadata| metadata.summary.as_ref())
     }
 
-    /// The details that the one who started the workflow gave it; `None` without them.
+    /// Details that were given when the workflow was started; `None` without them.
     pub fn static_details(&self) -> Option<String> {
         self.user_text(|metadata| metadata.details.as_ref())
     }
 
-    /// How urgent the workflow's tasks are, as it was started.
+    /// Priority of the workflow's tasks, as set when it was started.
     pub fn priority(&self) -> Priority {
         self.rare.as_ref().map(|rare| rare.priority.clone()).unwrap_or_default()
     }
@@ -201,7 +201,7 @@ impl WorkflowInfo {
     /// A header that came with the start; `None` if there is none of that name.
     ///
     /// # Errors
-    /// When the header is not a `T`.
+    /// If the header is not a `T`.
     pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let header = self.rare.as_ref().and_then(|rare| rare.header.as_ref());
         header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()
@@ -213,21 +213,20 @@ impl WorkflowInfo {
         self.parent.is_some().then_some(root)
     }
 
-    /// How long the first workflow task waited: a start delay, the time to the next cron run, or the pause before a
-    /// retry. `None` if it did not wait.
+    /// Time for which the first workflow task waited: a start delay, the time to the next cron run, or the pause before
+    /// a retry. `None` if it did not wait.
     pub fn start_delay(&self) -> Option<Duration> {
         self.rare.as_ref().and_then(|rare| rare.start_delay)
     }
 
-    /// When the whole chain of runs is timed out; `None` without an
-    /// [execution timeout](Self::execution_timeout).
+    /// Time at which the whole chain of runs times out; `None` without an [execution timeout](Self::execution_timeout).
     pub fn expiration_time(&self) -> Option<SystemTime> {
         self.rare.as_ref().and_then(|rare| rare.expiration_time)
     }
 
     fn user_text(&self, text: impl FnOnce(&UserMetadata) -> Option<&Payload>) -> Option<String> {
         let metadata = self.rare.as_ref().and_then(|rare| rare.user_metadata.as_ref());
-        // Texts for people are not worth an error.
+        // A text for people is not worth an error.
         metadata.and_then(text).and_then(|payload| from_payload(payload).ok())
     }
 

@@ -35,7 +35,7 @@ use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
 /// A local activity call that lacks a timeout, so it cannot be awaited: add
 /// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
 /// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
-/// [`options`](Self::options) that have one, which is also the way where a timeout depends on something.
+/// [`options`](Self::options) that have one. Use shared options if the timeout depends on a condition.
 #[must_use = "a local activity call does nothing until it has a timeout and is awaited or started"]
 pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
     call: LocalActivityCall<D>,
@@ -53,16 +53,17 @@ pub struct LocalActivityCall<D: ActivityDefinition> {
 
 /// A local activity under way. Awaiting it waits for its outcome; dropping it cancels the local activity.
 ///
-/// Whoever awaits it also drives it on after a long back-off: one that nobody awaits makes no attempt after the first
-/// interval above the [threshold](LocalActivityCall::local_retry_threshold).
+/// The await also begins the next attempt after a long back-off. A local activity that nobody awaits makes no attempt
+/// after the first interval above the [threshold](LocalActivityCall::local_retry_threshold).
 #[must_use = "dropping a local activity's handle cancels it; `detach()` lets it go on"]
 pub struct LocalActivityHandle<D: ActivityDefinition> {
     shared: Rc<Shared>,
     request: Box<Request<D>>,
     state: HandleState,
-    /// The number of the attempt that was scheduled last, which is its id unless the author chose one.
+    /// Number of the last scheduled attempt. It is the attempt's id unless the author chose one.
     number: u32,
-    /// The scope it was begun in: timers and attempts after a back-off belong to it, whoever waits.
+    /// Scope in which the local activity began. Timers and attempts after a back-off belong to it, wherever the handle
+    /// is awaited.
     scope: Rc<Scope>,
 }
 
@@ -84,31 +85,31 @@ struct Request<D: ActivityDefinition> {
     location: &'static Location<'static>,
 }
 
-/// What can be said of a call before and after it has a timeout.
+/// Option methods of a call, with or without a timeout.
 macro_rules! call_options {
     ($this:ident => $call:expr) => {
         local_activity_options!($this => $call.request().options);
 
-        /// The activity's id within this workflow. Default: a number, counted up together with other activities.
+        /// Sets the activity's id within this workflow. Default: a number, counted up together with other activities.
         pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
             $call.request().activity_id = Some(id.into());
             $this
         }
 
-        /// A short text about this call for people who look at the workflow: it stands beside the marker.
+        /// Sets a short text about this call for people who look at the workflow. It is shown with the marker.
         pub fn summary(mut $this, summary: impl Into<String>) -> Self {
             $call.request().summary = Some(summary.into());
             $this
         }
 
-        /// Writes the arguments into the history, too: it holds only the outcome otherwise. Default: not written.
+        /// Writes the arguments to the history too, which otherwise holds only the outcome. Default: not written.
         pub fn include_arguments(mut $this) -> Self {
             $call.request().include_arguments = true;
             $this
         }
 
-        /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows; the history does not hold it.
-        /// A value that cannot be written fails the workflow task.
+        /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. The history does not hold
+        /// it. A value that cannot be written fails the workflow task.
         #[track_caller]
         pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
             let (request, key) = ($call.request(), key.into());
@@ -126,14 +127,13 @@ impl WorkflowContext {
     /// Runs an activity in the worker that has this workflow task:
     /// `ctx.local_activity(look_up, id).start_to_close_timeout(secs(2)).await?`.
     ///
-    /// It costs no round trip to the server and three events less than an [`activity`](Self::activity), but lasts only
-    /// as long as the workflow task: if the worker dies, or the task fails for another reason, it runs again. Use it
-    /// for what takes a few seconds at most and does no harm when it is repeated. The worker must have the activity
-    /// registered. There are no heartbeats, and it cannot complete asynchronously.
+    /// It saves a round trip to the server and three events compared to an [`activity`](Self::activity), but its
+    /// outcome is safe only once the workflow task has completed: if the worker dies, or the task fails for another
+    /// reason, it runs again. Use it for work that takes a few seconds at most and does no harm when it is repeated.
+    /// The worker must have the activity registered. It has no heartbeats and cannot complete asynchronously.
     ///
-    /// The workflow goes on with what the outcome is; other activities may run meanwhile. A workflow task that takes
-    /// longer than 0.8 of its timeout is completed and asked for again (a heartbeat), so that signals and queries
-    /// are served.
+    /// Other activities and the workflow's code may run meanwhile. A workflow task that takes longer than 0.8 of its
+    /// timeout is completed and requested again (a heartbeat), so that signals and queries are served.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -167,17 +167,18 @@ impl WorkflowContext {
 }
 
 impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
-    /// The limit of one attempt, from its start to its end.
+    /// Limits the time of one attempt, from its start to its end.
     pub fn start_to_close_timeout(self, timeout: Duration) -> LocalActivityCall<D> {
         self.call.start_to_close_timeout(timeout)
     }
 
-    /// The limit of all attempts together, with what lies between them.
+    /// Limits the time of all attempts together, including the time between them.
     pub fn schedule_to_close_timeout(self, timeout: Duration) -> LocalActivityCall<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Options shared by several calls; they have a timeout. What this call says itself counts more, before or after.
+    /// Uses options shared by several calls; they include a timeout. An option set at the call itself wins, before or
+    /// after.
     pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
         self.call.request().options.fill(options);
         self.call
@@ -185,7 +186,7 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
 
     call_options!(self => self.call);
 
-    /// Only for the compiler's words: no call without a timeout can be started.
+    /// Exists only for the compiler's error message: no call without a timeout can be started.
     #[doc(hidden)]
     pub fn start(self) -> LocalActivityHandle<D>
     where
@@ -195,7 +196,7 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
     }
 }
 
-/// Only for the compiler's words: no call without a timeout can be awaited.
+/// Exists only for the compiler's error message: no call without a timeout can be awaited.
 #[doc(hidden)]
 impl<D: ActivityDefinition> Future for LocalActivityWithoutTimeout<D>
 where
@@ -212,13 +213,13 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     local_activity_timeouts!(self => self.request().options);
     call_options!(self => self);
 
-    /// Options shared by several calls. What this call says itself counts more, before or after.
+    /// Uses options shared by several calls. An option set at the call itself wins, before or after.
     pub fn options(mut self, options: &LocalActivityOptions) -> Self {
         self.request().options.fill(options);
         self
     }
 
-    /// Begins now, to be awaited or cancelled later.
+    /// Begins the local activity now, to be awaited or cancelled later.
     pub fn start(mut self) -> LocalActivityHandle<D> {
         match self.handle.take() {
             Some(handle) => handle,
@@ -255,13 +256,13 @@ impl<D: ActivityDefinition> Future for LocalActivityCall<D> {
     }
 }
 
-// Nothing in them is pinned: they may be moved while they are polled, whatever the definition is.
+// No field is ever pinned, so they may move between polls, whatever the definition is.
 impl<D: ActivityDefinition> Unpin for LocalActivityCall<D> {}
 impl<D: ActivityDefinition> Unpin for LocalActivityHandle<D> {}
 
 impl<D: ActivityDefinition> LocalActivityHandle<D> {
-    /// Cancels the local activity the way its [`ActivityCancellationType`] says, or ends the wait for its next
-    /// attempt. Nothing happens if it has ended.
+    /// Cancels the local activity as its [`ActivityCancellationType`] says, or ends the wait for its next attempt. Does
+    /// nothing if the local activity has ended.
     pub fn cancel(&self) {
         match &self.state {
             HandleState::Running(operation) => operation.cancel(),
@@ -270,8 +271,8 @@ impl<D: ActivityDefinition> LocalActivityHandle<D> {
         }
     }
 
-    /// Whether the local activity has ended, so that awaiting it does not wait. It has not while it waits for its next
-    /// attempt.
+    /// Returns true if the local activity has ended. Awaiting the handle then does not wait. A local activity that
+    /// waits for its next attempt has not ended.
     pub fn is_done(&self) -> bool {
         match &self.state {
             HandleState::Running(operation) => operation.outcome_is(|outcome| !matches!(outcome, Outcome::BackOff(_))),
@@ -280,7 +281,7 @@ impl<D: ActivityDefinition> LocalActivityHandle<D> {
         }
     }
 
-    /// Lets the local activity go on without anyone waiting for it, up to the first long back-off.
+    /// Drops the handle without cancelling the local activity, which goes on up to the first long back-off.
     pub fn detach(self) {
         match self.state {
             HandleState::Running(operation) => operation.detach(),
@@ -347,7 +348,7 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
 }
 
 impl<D: ActivityDefinition> Request<D> {
-    /// Schedules an attempt (and those that follow without a timer), under a number of its own.
+    /// Schedules an attempt under a number of its own, and those that follow it without a timer.
     fn begin(
         &self,
         shared: &Rc<Shared>,
@@ -360,7 +361,7 @@ impl<D: ActivityDefinition> Request<D> {
             return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled(&reason))))), seq);
         }
         let operation = shared.begin_activity();
-        // One whose outcome the history holds is not run, so nothing is serialized for it.
+        // A local activity whose outcome is in the history is not run, so nothing is serialized for it.
         let recorded = shared.core.borrow().machines.local_activity_is_recorded(seq);
         let task = if recorded { None } else { self.task(shared, seq, attempt) };
         let marker_input = match &task {
@@ -431,7 +432,7 @@ impl<D: ActivityDefinition> Request<D> {
         self.activity_id.clone().unwrap_or_else(|| seq.to_string())
     }
 
-    /// What the author gets for the failure of the last attempt.
+    /// Wraps the failure of the last attempt for the author.
     fn failure(&self, shared: &Shared, seq: u32, last: FailureProto) -> ActivityFailure {
         // Some SDKs record the outer failure themselves.
         if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
@@ -462,7 +463,7 @@ impl<D: ActivityDefinition> Request<D> {
     }
 }
 
-/// What a local activity comes to that is begun in a cancelled scope, or cancelled between two attempts.
+/// Returns the failure of a local activity that begins in a cancelled scope, or is cancelled between two attempts.
 fn cancelled(reason: &str) -> FailureProto {
     let mut failure = FailureProto {
         message: "Activity cancelled".to_string(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::activity_options::{ActivityCancellationType, fill};
 use crate::retry_policy::RetryPolicy;
 
-/// Longer intervals between attempts become timers.
+/// Default of the longest interval between attempts that is waited for without a timer.
 pub(super) const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(60);
 
 /// Options for several local activity calls, with at least one of the two timeouts that a call needs.
@@ -29,17 +29,17 @@ pub struct LocalActivityOptions {
     pub(super) cancellation_type: Option<ActivityCancellationType>,
 }
 
-/// The two timeouts of which one is needed, for the options themselves and for a call that holds some.
+/// The two timeouts, of which one is required. For the options themselves and for a call that holds some.
 macro_rules! local_activity_timeouts {
     ($this:ident => $options:expr) => {
-        /// The limit of one attempt, from its start to its end. An attempt that takes longer is dropped where it
-        /// waits, and tried again. Default: the schedule-to-close timeout.
+        /// Limits the time of one attempt, from its start to its end. An attempt that takes longer is dropped at the
+        /// await at which it waits, and retried. Default: the schedule-to-close timeout.
         pub fn start_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.start_to_close_timeout = Some(timeout);
             $this
         }
 
-        /// The limit of all attempts together, with what lies between them. Default: none.
+        /// Limits the time of all attempts together, including the time between them. Default: none.
         pub fn schedule_to_close_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_close_timeout = Some(timeout);
             $this
@@ -48,31 +48,31 @@ macro_rules! local_activity_timeouts {
 }
 pub(super) use local_activity_timeouts;
 
-/// All other option methods, for the options themselves and for calls that hold some, with a timeout or without.
+/// The other option methods. For the options themselves and for a call that holds some, with or without a timeout.
 macro_rules! local_activity_options {
     ($this:ident => $options:expr) => {
-        /// How long an attempt may wait for a free slot of the worker. Default: none.
+        /// Limits the time that an attempt waits for a free slot of the worker. Default: none.
         pub fn schedule_to_start_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.schedule_to_start_timeout = Some(timeout);
             $this
         }
 
-        /// When the worker tries again. Default: 1 s after the first failure, doubling up to 100 s, no limit of
-        /// attempts.
+        /// Sets the policy by which the worker retries. Default: 1 s after the first failure, doubling up to 100 s,
+        /// unlimited attempts.
         pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
             $options.retry_policy = Some(policy);
             $this
         }
 
-        /// The longest interval between two attempts that the worker waits for by itself, with the workflow task
-        /// kept open. For a longer one the workflow waits by a timer, and the next attempt is a new local activity.
+        /// Sets the longest interval between two attempts for which the worker itself waits, with the workflow task
+        /// kept open. For a longer one the workflow waits with a timer, and the next attempt is a new local activity.
         /// Default: 60 s.
         pub fn local_retry_threshold(mut $this, threshold: std::time::Duration) -> Self {
             $options.local_retry_threshold = Some(threshold);
             $this
         }
 
-        /// What cancelling the local activity does. Default:
+        /// Sets the effect of cancelling the local activity. Default:
         /// [`ActivityCancellationType::WaitCancellationCompleted`](crate::workflow::ActivityCancellationType).
         pub fn cancellation_type(
             mut $this,
@@ -86,12 +86,12 @@ macro_rules! local_activity_options {
 pub(super) use local_activity_options;
 
 impl LocalActivityOptions {
-    /// Options whose attempts may take `timeout` each.
+    /// Creates options that limit each attempt to `timeout`.
     pub fn with_start_to_close_timeout(timeout: Duration) -> Self {
         Self::none().start_to_close_timeout(timeout)
     }
 
-    /// Options whose attempts may take `timeout` together.
+    /// Creates options that limit all attempts together to `timeout`.
     pub fn with_schedule_to_close_timeout(timeout: Duration) -> Self {
         Self::none().schedule_to_close_timeout(timeout)
     }
@@ -99,7 +99,7 @@ impl LocalActivityOptions {
     local_activity_timeouts!(self => self);
     local_activity_options!(self => self);
 
-    /// Options without a timeout, for a call that has not got one yet.
+    /// Creates options without a timeout, for a call that does not have one yet.
     pub(super) fn none() -> Self {
         Self {
             schedule_to_close_timeout: None,
@@ -111,7 +111,7 @@ impl LocalActivityOptions {
         }
     }
 
-    /// Takes over from `shared` options what these leave open.
+    /// Fills options that are not set here from `shared`.
     pub(super) fn fill(&mut self, shared: &Self) {
         fill(&mut self.schedule_to_close_timeout, &shared.schedule_to_close_timeout);
         fill(&mut self.schedule_to_start_timeout, &shared.schedule_to_start_timeout);

@@ -1,4 +1,4 @@
-//! Texts for people: a command's summary on the wire, and what the workflow says of its own state.
+//! Texts for people: the summary of a command, and the workflow's description of its own state.
 
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
@@ -6,8 +6,8 @@ use super::context::WorkflowContext;
 use crate::converter::to_payload;
 
 impl WorkflowContext {
-    /// Says in one or many lines how things stand, for people who look at the workflow: the web UI shows it and
-    /// understands Markdown. It stands in no event; whoever asks gets the latest text by a query.
+    /// Describes the workflow's current state in one or more lines, for people who look at the workflow. The web UI
+    /// shows the text as Markdown. It is in no event: readers get the latest text through a query.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -21,19 +21,20 @@ impl WorkflowContext {
         *self.shared.current_details.borrow_mut() = details.into().into_boxed_str();
     }
 
-    /// What [`set_current_details`](Self::set_current_details) was last given; empty before.
+    /// The last text given to [`set_current_details`](Self::set_current_details); empty before.
     pub fn current_details(&self) -> String {
         self.shared.current_details.borrow().to_string()
     }
 }
 
-/// A summary as the web UI shows it beside the event. A text always converts; one that did not would be left out.
+/// Converts a summary, which the web UI shows beside the event. A text always converts; one that did not would be left
+/// out.
 pub(crate) fn user_metadata(summary: Option<String>) -> Option<UserMetadata> {
     let summary = to_payload(&summary?).ok()?;
     Some(UserMetadata { summary: Some(summary), details: None })
 }
 
-/// As [`user_metadata`], with a longer text beside the summary.
+/// Like [`user_metadata`], with a longer text beside the summary.
 pub(crate) fn summary_and_details(summary: Option<String>, details: Option<String>) -> Option<UserMetadata> {
     let payload = |text: Option<String>| text.and_then(|text| to_payload(&text).ok());
     let (summary, details) = (payload(summary), payload(details));

@@ -1,7 +1,7 @@
-//! PURE. What workflow authors see: the context, and one file per verb.
+//! PURE. The API for workflow authors: the context, and one file per verb.
 //!
-//! [`WorkflowContext`] is where to begin. The traits whose names begin with `Workflow` or `Handler`, and
-//! [`SignalDispatch`] and [`UpdateDispatch`], are what the macros implement; nobody writes them by hand.
+//! Begin with [`WorkflowContext`]. The traits whose names begin with `Workflow` or `Handler`, and [`SignalDispatch`]
+//! and [`UpdateDispatch`], are for the macros: nobody implements them by hand.
 
 mod activity;
 mod activity_options;

@@ -26,16 +26,17 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, Waiting, cancelled_before_sent};
 
-/// What cancelling a Nexus operation does (Temporal's Nexus operation cancellation types).
+/// Effect of cancelling a Nexus operation (Temporal's Nexus operation cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NexusOperationCancellationType {
-    /// Asks the handler to stop and waits for what becomes of the operation.
+    /// Requests cancellation from the handler and waits for the operation's outcome.
     #[default]
     WaitCancellationCompleted,
-    /// Asks the handler to stop and yields the cancellation once the handler has taken note of it.
+    /// Requests cancellation from the handler and yields the cancellation once the handler has acknowledged the
+    /// request.
     WaitCancellationRequested,
-    /// Asks the handler to stop and yields the cancellation at once.
+    /// Requests cancellation from the handler and yields the cancellation at once.
     TryCancel,
     /// Lets the operation go on and yields the cancellation at once.
     Abandon,
@@ -99,7 +100,7 @@ impl WorkflowContext {
     ///
     /// The endpoint is a name that the server knows; it leads to the handler's namespace and task queue. An operation
     /// takes one input (`()` for none). Without a [timeout](NexusOperationCall::schedule_to_close_timeout) the server
-    /// tries for as long as the workflow runs. Nothing happens until the call is awaited or
+    /// retries for as long as the workflow runs. Nothing happens until the call is awaited or
     /// [started](NexusOperationCall::start).
     ///
     /// ```
@@ -126,30 +127,31 @@ impl WorkflowContext {
 }
 
 impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
-    /// The limit from the call to the end of the operation, retries included. Default: none but the workflow's own.
+    /// Limits the time from the call to the end of the operation, including retries. Default: the workflow's own limit.
     pub fn schedule_to_close_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.schedule_to_close_timeout = Some(timeout))
     }
 
-    /// How long the handler may take to start the operation, or to complete it at once. Default: none.
-    /// Needs server 1.31 or later.
+    /// Limits the time for the handler to start the operation, or to complete it at once. Default: none. Needs server
+    /// 1.31 or later.
     pub fn schedule_to_start_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.schedule_to_start_timeout = Some(timeout))
     }
 
-    /// How long the operation may go on after the handler has started it. Default: none.
-    /// Needs server 1.31 or later.
+    /// Limits the time from the start by the handler to the end of the operation. Default: none. Needs server 1.31 or
+    /// later.
     pub fn start_to_close_timeout(self, timeout: Duration) -> Self {
         self.with(|options| options.start_to_close_timeout = Some(timeout))
     }
 
-    /// What cancelling the operation does. Default: [`NexusOperationCancellationType::WaitCancellationCompleted`].
+    /// Sets the effect of cancelling the operation. Default:
+    /// [`NexusOperationCancellationType::WaitCancellationCompleted`].
     pub fn cancellation_type(self, cancellation_type: NexusOperationCancellationType) -> Self {
         self.with(|options| options.cancellation_type = cancellation_type)
     }
 
-    /// A header of the request to the handler. It is stored in the history as it is. Names are lower-case; others are
-    /// made so.
+    /// Adds a header to the request to the handler. The history stores it as plain text. The name is converted to lower
+    /// case.
     pub fn nexus_header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into().to_lowercase();
         self.with(|options| {
@@ -157,12 +159,12 @@ impl<I: PayloadValue, O: PayloadValue> NexusOperationCall<I, O> {
         })
     }
 
-    /// A short text about this call for people who look at the workflow.
+    /// Sets a short text about this call for people who look at the workflow.
     pub fn summary(self, summary: impl Into<String>) -> Self {
         self.with(|options| options.summary = Some(summary.into()))
     }
 
-    /// Calls the operation now; awaiting what this returns waits until the handler has started it.
+    /// Calls the operation now. Awaiting the result waits until the handler has started the operation.
     pub fn start(mut self) -> NexusOperationStart<O> {
         if let Some(handle) = self.handle.take() {
             return NexusOperationStart { started: None, handle: Some(handle) };
@@ -197,25 +199,25 @@ impl<I: PayloadValue, O: PayloadValue> Future for NexusOperationCall<I, O> {
     }
 }
 
-// Nothing in a call is ever pinned.
+// No field of a call is ever pinned.
 impl<I, O> Unpin for NexusOperationCall<I, O> {}
 
 impl<O> NexusOperationStart<O> {
-    /// Cancels the operation the way its [`NexusOperationCancellationType`] says.
+    /// Cancels the operation as its [`NexusOperationCancellationType`] says.
     pub fn cancel(&self) {
         if let Some(handle) = &self.handle {
             handle.cancel();
         }
     }
 
-    /// Whether the handler has started the operation, or it has ended, so that awaiting it does not wait.
+    /// Returns true if the handler has started the operation, or it has ended. Awaiting this value then does not wait.
     pub fn is_done(&self) -> bool {
         self.started.as_ref().is_some_and(OperationFuture::is_done)
             || self.handle.as_ref().is_none_or(NexusOperationHandle::is_done)
     }
 
-    /// Lets the operation start and go on without anyone waiting for it. One that goes out with the answer that ends the
-    /// workflow may never start: await the start before you return.
+    /// Drops this value without cancelling the operation, which starts and goes on. An operation that is sent with the
+    /// completion that ends the workflow may never start: await the start before you return.
     pub fn detach(mut self) {
         if let Some(handle) = self.handle.take() {
             handle.detach();
@@ -234,7 +236,7 @@ impl<O> Future for NexusOperationStart<O> {
         {
             handle.operation_token = Some(token);
         } else {
-            // An operation may end without a start of its own.
+            // An operation may end without a separate start.
             match std::task::ready!(handle.state.poll(cx)) {
                 Outcome::Failed(failure) => {
                     let failure = handle.shared.data_converter.read_failure(*failure);
@@ -250,19 +252,19 @@ impl<O> Future for NexusOperationStart<O> {
 }
 
 impl<O> NexusOperationHandle<O> {
-    /// The token under which the handler knows the operation; `None` if it completed at once.
+    /// Token by which the handler knows the operation; `None` if it completed at once.
     pub fn operation_token(&self) -> Option<&str> {
         self.operation_token.as_deref()
     }
 
-    /// Cancels the operation the way its [`NexusOperationCancellationType`] says. Nothing happens if it has ended.
+    /// Cancels the operation as its [`NexusOperationCancellationType`] says. Does nothing if the operation has ended.
     pub fn cancel(&self) {
         if let State::Running(operation) = &self.state {
             operation.cancel();
         }
     }
 
-    /// Whether the operation has ended, so that awaiting it does not wait.
+    /// Returns true if the operation has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         match &self.state {
             State::Running(operation) => operation.is_done(),
@@ -270,7 +272,7 @@ impl<O> NexusOperationHandle<O> {
         }
     }
 
-    /// Lets the operation go on without anyone waiting for it.
+    /// Drops the handle without cancelling the operation, which goes on.
     pub fn detach(self) {
         if let State::Running(operation) = self.state {
             operation.detach();
@@ -340,7 +342,7 @@ impl<I: PayloadValue, O> Request<I, O> {
             NexusOperationCancellationType::WaitCancellationCompleted => Input::WaitCompleted,
         };
         let endpoint = self.endpoint.clone();
-        // On replay nothing is sent, so nothing is serialized either.
+        // Nothing is sent on replay, so nothing is serialized.
         let body = if replaying { None } else { self.body(&shared) };
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };

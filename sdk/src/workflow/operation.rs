@@ -1,4 +1,4 @@
-//! What a workflow waits for: an operation under way, its outcome, and who is to be woken.
+//! Operations that a workflow waits for: their outcome, and the routine to wake.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use super::shared::Shared;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
 
-/// An operation that somebody waits for.
+/// An operation whose future is alive.
 #[derive(Debug)]
 pub(crate) struct Operation {
-    /// The machine that carries it out; of no use any more once the outcome is there.
+    /// Machine that carries out the operation. `None` once the outcome is there.
     pub(crate) machine: Option<Key>,
-    /// The scope it was begun in.
+    /// Scope in which the operation began.
     pub(crate) scope: Rc<Scope>,
-    /// Orders operations by their beginning.
+    /// Number in the order of beginning.
     pub(crate) number: u64,
     /// True for activities and local activities.
     pub(crate) is_activity: bool,
@@ -43,12 +43,12 @@ impl Operation {
         matches!(self.state, State::Pending(_))
     }
 
-    /// Whether somebody has asked for its outcome and waits.
+    /// Returns true if its future was polled and waits for the outcome.
     pub(crate) fn is_awaited(&self) -> bool {
         matches!(self.state, State::Pending(Some(_)))
     }
 
-    /// Gives the operation its outcome, unless it has one, and wakes who waits for it.
+    /// Gives the operation its outcome, unless it has one, and wakes the routine that waits for it.
     pub(crate) fn resolve(&mut self, outcome: Outcome) {
         if let State::Pending(waker) = &mut self.state {
             let waker = waker.take();
@@ -76,8 +76,8 @@ impl Operation {
     }
 }
 
-/// Lets an activity's cancellation say why. Neither the server nor a marker keeps the reason of the scope, so it is told
-/// when the outcome is handed over: a replay does the same.
+/// Adds the scope's reason to an activity's cancellation. Neither the server nor a marker keeps the reason, so it is
+/// added when the outcome is handed over, in the same way on replay.
 pub(super) fn tell_reason(failure: &mut FailureProto, reason: &str) {
     let cancellation = match &failure.failure_info {
         Some(FailureInfo::ActivityFailureInfo(_)) => failure.cause.as_deref_mut(),
@@ -88,12 +88,12 @@ pub(super) fn tell_reason(failure: &mut FailureProto, reason: &str) {
         && !reason.is_empty()
     {
         reason.clone_into(&mut cancellation.message);
-        // They would bring the old text back.
+        // Encoded attributes would restore the old text.
         cancellation.encoded_attributes = None;
     }
 }
 
-/// The future of an operation's outcome. Dropped before its end, it cancels the operation.
+/// The future of an operation's outcome. Dropping it before the end cancels the operation.
 pub(crate) struct OperationFuture {
     shared: Rc<Shared>,
     key: Option<Key>,
@@ -104,12 +104,12 @@ impl OperationFuture {
         Self { shared, key: Some(key) }
     }
 
-    /// Asks for cancellation; what comes of it is the outcome.
+    /// Requests cancellation. The outcome shows the effect.
     pub(crate) fn cancel(&self) {
         self.cancel_because("");
     }
 
-    /// As [`Self::cancel`], with a reason for who is asked to stop.
+    /// Like [`Self::cancel`], with a reason for the recipient of the request.
     pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
@@ -117,19 +117,19 @@ impl OperationFuture {
         }
     }
 
-    /// Why the scope it was begun in was cancelled; empty if it was not.
+    /// Reason for which the operation's scope was cancelled; empty if it was not.
     pub(crate) fn cancellation_reason(&self) -> Rc<str> {
         let core = self.shared.core.borrow();
         let operation = self.key.and_then(|key| core.operations.get(key));
         operation.and_then(|operation| operation.scope.cancelled()).unwrap_or_default()
     }
 
-    /// Whether the outcome is there, so that awaiting it does not wait.
+    /// Returns true if the outcome is there. Awaiting the future then does not wait.
     pub(crate) fn is_done(&self) -> bool {
         self.outcome_is(|_| true)
     }
 
-    /// Whether the outcome is there and such; one that was taken is.
+    /// Returns true if the outcome is there and `such` accepts it. True for an outcome that was taken.
     pub(crate) fn outcome_is(&self, such: impl FnOnce(&Outcome) -> bool) -> bool {
         let core = self.shared.core.borrow();
         match self.key.and_then(|key| core.operations.get(key)).map(|operation| &operation.state) {
@@ -139,7 +139,7 @@ impl OperationFuture {
         }
     }
 
-    /// Lets the operation go on without anyone waiting for it.
+    /// Lets the operation go on without its future.
     pub(crate) fn detach(mut self) {
         if let Some(key) = self.key.take() {
             self.shared.core.borrow_mut().detach_operation(key);
@@ -172,9 +172,9 @@ impl Future for OperationFuture {
 impl Drop for OperationFuture {
     fn drop(&mut self) {
         if let Some(key) = self.key.take()
-            // While a run is torn down its core may be borrowed or half gone; nothing is left to be cancelled then.
+            // While a run is torn down its core may be borrowed or half gone, and there is nothing left to cancel.
             && !self.shared.is_torn_down()
-            // A query or a validator that drops a handle must not change the workflow: the operation goes on, as if nothing was.
+            // A query or a validator that drops a handle must not change the workflow, so the operation goes on.
             && self.shared.read_only.get().is_none()
             && let Ok(mut core) = self.shared.core.try_borrow_mut()
         {

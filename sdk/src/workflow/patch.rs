@@ -5,14 +5,14 @@ use std::panic::Location;
 use super::context::WorkflowContext;
 
 impl WorkflowContext {
-    /// Whether this run takes the new path of a change (Temporal's `patched`).
+    /// Returns true if this run takes the new path of a change (Temporal's `patched`).
     ///
-    /// A run that has not passed this place yet takes the new path, and a marker in its history says so from then on;
-    /// a run that passed it before the change goes on with the old path. All calls with one `id` give one answer.
+    /// A run that has not passed this place yet takes the new path, and a marker records this in its history. A run
+    /// that passed it before the change keeps the old path. All calls with one `id` give one answer.
     ///
-    /// The life of a change: ask `patched`; when no run of the old path is left, say
-    /// [`deprecate_patch`](Self::deprecate_patch) in its place and keep the new path only; when no run that asked
-    /// `patched` is left, take the call away.
+    /// A change has three steps. Branch on `patched`. When no run of the old path is left, replace the call by
+    /// [`deprecate_patch`](Self::deprecate_patch) and keep only the new path. When no run that called `patched` is
+    /// left, remove the call.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -32,9 +32,10 @@ impl WorkflowContext {
         self.patch(id, false)
     }
 
-    /// Says that every run still under way has the new path of a change (Temporal's `deprecate_patch`).
+    /// Declares that every run still under way has the new path of a change (Temporal's `deprecate_patch`).
     ///
-    /// It decides nothing. Runs recorded with it replay where the call is gone, so the next release can drop it.
+    /// It has no effect on the code. Runs recorded with it can be replayed without the call, so the next release can
+    /// drop it.
     #[track_caller]
     pub fn deprecate_patch(&self, id: &str) {
         self.patch(id, true);

@@ -1,7 +1,8 @@
 //! Random numbers that are the same on every replay, and in every run that the official Rust SDK began.
 //!
-//! All come from the run's seed: a generator for the workflow's own code, and one for each named stream, so that a
-//! library's draws do not shift those of others. A reset and a continue-as-new have other seeds, and so other numbers.
+//! All come from the run's seed: one generator for the workflow's own code, and one for each named stream, so that the
+//! draws of a library do not shift those of others. A reset and a continue-as-new get other seeds, and so other
+//! numbers.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -16,11 +17,11 @@ use siphasher::sip::SipHasher13;
 use super::context::WorkflowContext;
 use super::shared::Shared;
 
-/// Where a run's random numbers come from.
+/// Source of a run's random numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Random {
     seed: u64,
-    /// Most workflows draw nothing.
+    /// `None` for most workflows, which draw nothing.
     generators: Option<Box<Generators>>,
 }
 
@@ -35,7 +36,7 @@ impl Random {
         self.seed
     }
 
-    /// Begins all sequences anew.
+    /// Restarts all sequences with another seed.
     pub(crate) fn reseed(&mut self, seed: u64) {
         *self = Self { seed, generators: None };
     }
@@ -53,7 +54,7 @@ impl Random {
     }
 }
 
-/// Part of the contract: the second key tells these seeds from whatever else is made of the run's.
+/// Part of the contract. The second key separates these seeds from other values that are derived from the run's seed.
 fn seed_of_stream(seed: u64, name: &str) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(seed, seed ^ u64::from_be_bytes(*b"temporal"));
     hasher.write(b"temporal-rust-workflow-random-stream\0");
@@ -64,8 +65,8 @@ fn seed_of_stream(seed: u64, name: &str) -> u64 {
 /// A source of random numbers that are the same on every replay. Made by [`WorkflowContext::rng`] and
 /// [`WorkflowContext::random_stream`].
 ///
-/// It is a generator for the crate `rand` (0.10, whose `rand_core` it implements): shuffling, ranges and
-/// distributions work with it. Not for secrets: whoever knows the run's id knows the numbers.
+/// It implements `rand_core` 0.10, so it works with the crate `rand` 0.10: shuffling, ranges and distributions. Not for
+/// secrets: anyone who knows the run's id can compute the numbers.
 #[derive(Clone)]
 pub struct WorkflowRng {
     shared: Rc<Shared>,
@@ -73,7 +74,7 @@ pub struct WorkflowRng {
 }
 
 impl WorkflowContext {
-    /// A random number that is the same on every replay.
+    /// Draws a random number that is the same on every replay.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -87,18 +88,18 @@ impl WorkflowContext {
         self.rng().random()
     }
 
-    /// The source that [`random`](Self::random) draws from.
+    /// The generator from which [`random`](Self::random) draws.
     pub fn rng(&self) -> WorkflowRng {
         WorkflowRng { shared: self.shared.clone(), stream: None }
     }
 
-    /// A source of its own for each name: drawing from one does not change what the others yield. For libraries whose
-    /// draws should not shift those of the workflows that use them.
+    /// Returns a generator of its own for each name: drawing from one does not change the numbers of the others. For
+    /// libraries whose draws should not shift those of the workflows that use them.
     pub fn random_stream(&self, name: impl AsRef<str>) -> WorkflowRng {
         WorkflowRng { shared: self.shared.clone(), stream: Some(name.as_ref().into()) }
     }
 
-    /// A random UUID (version 4) that is the same on every replay, in its usual text form.
+    /// Draws a random UUID (version 4) that is the same on every replay, in its usual text form.
     #[track_caller]
     pub fn uuid4(&self) -> String {
         const VERSION: u128 = 0xf << 76;
@@ -108,15 +109,15 @@ impl WorkflowContext {
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 
-    /// The seed of the run's random numbers, for generators of your own. The same in every SDK that shares Core's
-    /// contracts; changes when the run is a reset of another one.
+    /// Seed of the run's random numbers, for your own generators. It is the same in every SDK that shares Core's
+    /// contracts, and changes with a reset.
     pub fn random_seed(&self) -> u64 {
         self.shared.random.borrow().seed()
     }
 }
 
 impl WorkflowRng {
-    /// The next random number.
+    /// Draws the next random number.
     #[track_caller]
     pub fn random<T: RandomValue>(&mut self) -> T {
         self.draw(T::draw)
@@ -157,7 +158,7 @@ impl fmt::Debug for WorkflowRng {
 pub trait RandomValue: sealed::Draw {}
 
 mod sealed {
-    /// As the crate `rand` draws its standard distribution, which is what other SDKs' runs were recorded with.
+    /// Draws like the standard distribution of the crate `rand`, with which other SDKs recorded their runs.
     pub trait Draw: Sized {
         #[doc(hidden)]
         fn draw(generator: &mut super::Pcg64Mcg) -> Self;

@@ -1,4 +1,4 @@
-//! Search attributes and memo of the run: read, and changed while it runs.
+//! Search attributes and memo of the run: reading them, and changing them while the run goes on.
 
 use std::fmt;
 
@@ -19,14 +19,14 @@ use crate::replay::flags::CoreFlag;
 use crate::replay::machines::upsert_search_attributes::CHANGE_VERSION;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply, is_nothing};
 
-/// What a run has changed of its search attributes and its memo; most change nothing.
+/// Changes that a run made to its search attributes and its memo. Most runs make none.
 #[derive(Debug, Default)]
 pub(crate) struct Upserted {
     search_attributes: Option<SearchAttributesProto>,
     memo: Option<Memo>,
 }
 
-/// A change of the run's memo, to be awaited by nobody: it is sent when [`WorkflowContext::upsert_memo`] takes it.
+/// A change of the run's memo, sent by [`WorkflowContext::upsert_memo`].
 #[derive(Clone, Default)]
 pub struct MemoUpdate {
     fields: Memo,
@@ -41,7 +41,7 @@ impl fmt::Debug for MemoUpdate {
 }
 
 impl MemoUpdate {
-    /// A change of nothing yet.
+    /// Creates a change without fields.
     pub fn new() -> Self {
         Self::default()
     }
@@ -56,7 +56,7 @@ impl MemoUpdate {
         self
     }
 
-    /// Takes a field away.
+    /// Removes a field.
     pub fn remove(mut self, key: impl Into<String>) -> Self {
         let nothing = to_payload(&()).expect("nothing always converts");
         self.fields.fields.insert(key.into(), nothing);
@@ -65,17 +65,18 @@ impl MemoUpdate {
 }
 
 impl WorkflowContext {
-    /// A search attribute of this run, as it was started with or changed since; `None` if it is not set, or not of
-    /// the key's type.
+    /// A search attribute of this run, from its start or a later change; `None` if it is not set or does not have the
+    /// key's type.
     pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
         let core = self.shared.core.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
         key.read(changed.or_else(|| self.info().raw_search_attributes())?)
     }
 
-    /// Changes search attributes of this run: what is set replaces, what is unset goes (Temporal's upsert).
+    /// Changes search attributes of this run: replaces those that are set and removes those that are unset (Temporal's
+    /// upsert).
     ///
-    /// `TemporalChangeVersion` is the SDK's own (see [`patched`](Self::patched)) and stays as it is. Where nothing is
+    /// `TemporalChangeVersion` belongs to the SDK (see [`patched`](Self::patched)) and is not changed. If nothing is
     /// left to change, nothing is sent.
     ///
     /// ```
@@ -122,10 +123,10 @@ impl WorkflowContext {
         core.machines.upsert_search_attributes(Location::caller(), body);
     }
 
-    /// A field of this run's memo, as it was started with or changed since; `None` if there is none of that key.
+    /// A field of this run's memo, from its start or a later change; `None` if there is none of that key.
     ///
     /// # Errors
-    /// When the field is not a `T`.
+    /// If the field is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let core = self.shared.core.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
@@ -180,14 +181,14 @@ impl WorkflowContext {
         core.machines.modify_properties(Location::caller(), body);
     }
 
-    /// The memo as it is now, for the next run.
+    /// The memo at this moment, for the next run.
     pub(super) fn current_memo(&self) -> Option<Memo> {
         let core = self.shared.core.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
         changed.or_else(|| self.info().raw_memo()).cloned()
     }
 
-    /// The search attributes as they are now, for the next run. Its patches are its own.
+    /// The search attributes at this moment, for the next run. Patches are left out, because the next run has its own.
     pub(super) fn current_search_attributes(&self) -> Option<SearchAttributesProto> {
         let core = self.shared.core.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());

@@ -1,22 +1,23 @@
-//! `select!`, `join!` and `join_all` for workflow code: always the same order, so that a replay takes the same branch.
+//! `select!`, `join!` and `join_all` for workflow code. They always poll in the same order, so that a replay takes the
+//! same branch.
 //!
-//! Their own variables begin with `__abide_`, as those of the attribute macros do, and for the same reason: a constant
-//! of the user's named `outcome` would take a pattern of that name.
+//! Their variables begin with `__abide_`, like those of the attribute macros, because a pattern named `outcome` would
+//! match against a user's constant of that name.
 
-/// Waits for the first of several futures and runs its branch; the others are dropped.
+/// Waits for the first of several futures and runs its branch. The others are dropped.
 ///
-/// Branches are looked at from top to bottom, every time: if several futures are ready, the topmost wins. (`select!`
-/// of tokio and of futures picks one at random, so that a replay may take another branch than the first execution
-/// did: they must not be used in workflow code.)
+/// Branches are polled from top to bottom, every time: if several futures are ready, the topmost wins. (`select!` of
+/// tokio and of futures picks one at random, so that a replay may take another branch than the first execution did.
+/// They must not be used in workflow code.)
 ///
-/// The losing futures are dropped before the branch runs, which cancels what they stand for: a timer, an activity. To
-/// keep one going, make it before and pass `&mut` of it (pinned, if it is not `Unpin`; Abide's own futures are). A child
-/// whose policy is `Abandon` goes on all the same if the workflow returns before its next await: see
+/// The losing futures are dropped before the branch runs, which cancels their timers and activities. To keep a future,
+/// create it before the `select!` and pass `&mut` of it (pinned, if it is not `Unpin`; Abide's own futures are). A
+/// child with the policy `Abandon` goes on even when dropped, if the workflow returns before its next await: see
 /// [`ChildWorkflowHandle`](crate::workflow::ChildWorkflowHandle).
 ///
-/// A pattern must match whatever its future yields. Branches are separated by commas; after a block the comma may be
-/// left out. Anything that can be awaited can stand on the right of `=`. Inside a branch `?`, `.await`, `return` and
-/// `break` mean what they mean around the `select!`.
+/// A pattern must match every output of its future. Branches are separated by commas; after a block the comma may be
+/// left out. The right side of `=` may be anything that can be awaited. Inside a branch, `?`, `.await`, `return` and
+/// `break` mean the same as around the `select!`.
 ///
 /// ```
 /// # futures_util::future::FutureExt::now_or_never(async {
@@ -40,8 +41,8 @@ macro_rules! select {
     };
 }
 
-/// Awaits all futures of a collection at a time: [`join!`](crate::join) for as many as there are. Yields what they
-/// yield, in the order of the collection.
+/// Awaits all futures of a collection at the same time, like [`join!`](crate::join) for any number of futures. Yields
+/// their outputs in the order of the collection.
 ///
 /// ```
 /// # use abide::prelude::*;
@@ -72,7 +73,7 @@ macro_rules! __select {
         $crate::__select!(@read [$($read)* ($pattern, $future, $body)])
     };
     (@read [$(($pattern:pat, $future:expr, $body:expr))+]) => {{
-        // A statement of its own, so that the futures and what they borrow are gone before the branch runs.
+        // In its own statement, so that the futures and their borrows end before the branch runs.
         let __abide_outcome = $crate::__select!(@race $($future),+).await;
         $crate::__select!(@match __abide_outcome $(($pattern, $body))+)
     }};
@@ -100,7 +101,7 @@ macro_rules! __select {
 
 /// Waits for all of several futures and returns their outputs as a tuple, in the order they are written.
 ///
-/// They are looked at from the first to the last, every time.
+/// They are polled from the first to the last, every time.
 ///
 /// ```
 /// # futures_util::future::FutureExt::now_or_never(async {
@@ -116,7 +117,7 @@ macro_rules! join {
     };
 }
 
-/// Gives each future a name of its own, nests them in pairs, and flattens the pairs of outputs.
+/// Names each future, nests them in pairs, and flattens the pairs of outputs.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __join {
@@ -149,7 +150,7 @@ mod tests {
 
     use futures_util::FutureExt as _;
 
-    /// The output of a future that is ready at once.
+    /// Returns the output of a future that is ready at once.
     #[track_caller]
     fn now<T>(future: impl Future<Output = T>) -> T {
         future.now_or_never().expect("ready at once")

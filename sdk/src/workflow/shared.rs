@@ -1,4 +1,4 @@
-//! What a run's context, its operations and the runtime share.
+//! State shared by a run's context, its operations and the runtime.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -25,33 +25,33 @@ use crate::replay::machines::child_workflow::LetGo;
 use crate::replay::slab::{Key, Slab};
 use crate::replay::state_machines::StateMachines;
 
-/// One run's shared state. Authors' code runs only while `core` is not borrowed.
+/// Shared state of one run. Authors' code runs only while `core` is not borrowed.
 pub(crate) struct Shared {
     pub(crate) core: RefCell<Core>,
     pub(crate) info: OnceCell<WorkflowInfo>,
-    /// Where activities go by default.
+    /// Default task queue of activities.
     pub(crate) task_queue: Arc<str>,
-    /// How errors become failures, and failures errors.
+    /// Converts errors to failures, and failures to errors.
     pub(crate) data_converter: DataConverter,
-    /// The scope that every run has: a request to cancel the workflow cancels it.
+    /// Root scope of the run. A request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
-    /// The scope of the handlers of messages: a request to cancel the workflow is the main routine's affair.
+    /// Scope of message handlers. A request to cancel the workflow concerns only the main routine.
     pub(crate) handler_scope: Rc<Scope>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
-    /// Set while a query is answered or an update is validated: nothing may be begun.
+    /// Set while a query is answered or an update is validated: no operation may begin then.
     pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
-    /// The message whose handler runs, with all that it spawned; `None` in the main routine.
+    /// The message whose handler is running, also in branches that the handler spawned; `None` in the main routine.
     pub(crate) current_message: RefCell<Option<Rc<InboundMessage>>>,
-    /// Message handlers that have begun and not ended.
+    /// Number of message handlers that have begun and not ended.
     pub(crate) handlers_running: Cell<usize>,
-    /// Where the run's random numbers come from: Core's contract.
+    /// Source of the run's random numbers, which follow Core's contract.
     pub(crate) random: RefCell<Random>,
-    /// What people who look at the workflow are told about its state.
+    /// The workflow's description of its state, for people who look at it.
     pub(crate) current_details: RefCell<Box<str>>,
     torn_down: Cell<bool>,
-    /// The main routine has returned, or a handler has ended the run.
+    /// True if the main routine has returned, or a handler has ended the run.
     pub(crate) has_ended: Cell<bool>,
-    /// The workflow's struct; whoever runs it owns it.
+    /// The workflow's struct. Weak, because the routines own it.
     instance: OnceCell<Weak<dyn Any>>,
 }
 
@@ -62,22 +62,22 @@ pub(crate) struct Spawned {
     pub(crate) message: Option<Rc<InboundMessage>>,
 }
 
-/// The part that changes with every operation.
+/// The part of the state that changes with every operation.
 pub(crate) struct Core {
     pub(crate) machines: StateMachines,
     pub(crate) operations: Slab<Operation>,
     pub(crate) conditions: Conditions,
-    /// Branches that the code has spawned and the runtime has not taken in yet.
+    /// Branches that the code has spawned and the runtime has not taken over yet.
     pub(crate) spawned: VecDeque<Spawned>,
-    /// Woken for each of them, so that a branch waits for its turn behind what was woken before it.
+    /// Woken for each spawned branch, so that its turn comes after those of routines that were woken before it.
     pub(crate) spawn_waker: Waker,
-    /// Who waits for a scope's cancellation.
+    /// Futures that wait for the cancellation of a scope.
     pub(crate) cancel_waiters: CancelWaiters,
-    /// Why this workflow task has to fail; set by verbs that cannot go on.
+    /// Reason for which this workflow task has to fail, set by calls that cannot go on.
     pub(crate) task_failure: Option<String>,
-    /// What the code has changed of its search attributes and memo.
+    /// Changes that the code made to its search attributes and memo.
     pub(crate) upserted: Option<Box<Upserted>>,
-    /// Children that are to outlive this run, whose handles were dropped by the routine that is polled now.
+    /// Children that are to outlive this run, and whose handles were dropped by the routine that is polled now.
     let_go: Vec<LetGo>,
     operations_begun: u64,
 }
@@ -120,7 +120,7 @@ impl Shared {
         })
     }
 
-    /// Files a new operation in the current scope. `None` for its machine so far.
+    /// Adds an operation in the current scope. It has no machine yet.
     pub(crate) fn begin_operation(&self) -> Key {
         let scope = self.current_scope.borrow().clone();
         let mut core = self.core.borrow_mut();
@@ -129,7 +129,7 @@ impl Shared {
         core.operations.insert(Operation::new(scope, number))
     }
 
-    /// The same, for an activity.
+    /// Like [`Self::begin_operation`], for an activity.
     pub(crate) fn begin_activity(&self) -> Key {
         let key = self.begin_operation();
         if let Some(operation) = self.core.borrow_mut().operations.get_mut(key) {
@@ -143,12 +143,13 @@ impl Shared {
         self.info.get().map(|info| info.namespace.clone()).unwrap_or_default()
     }
 
-    /// Whether operations that begin now fail at once, and why.
+    /// Returns the reason if operations that begin now fail at once.
     pub(crate) fn cancelled_here(&self) -> Option<Rc<str>> {
         self.current_scope.borrow().cancelled()
     }
 
-    /// Cancels a scope: every pending operation in it, in the order of their beginning, and whoever waits for it.
+    /// Cancels every pending operation in a scope, in the order in which they began, and wakes the futures that wait
+    /// for the cancellation.
     pub(crate) fn cancel_scope(&self, scope: &Rc<Scope>, reason: &str) {
         if !scope.set_cancelled(reason) {
             return;
@@ -169,12 +170,12 @@ impl Shared {
         core.conditions.cancelled(scope);
     }
 
-    /// Makes these the event groups of what is issued from now on; yields those that were.
+    /// Sets the event groups of commands that are issued from now on. Returns the previous groups.
     pub(crate) fn swap_groups(&self, groups: CurrentGroups) -> CurrentGroups {
         std::mem::replace(&mut self.core.borrow_mut().machines.groups, groups)
     }
 
-    /// Notes the workflow's struct, once it is made.
+    /// Stores the workflow's struct, once it is created.
     pub(crate) fn set_instance(&self, instance: Weak<dyn Any>) {
         let _ = self.instance.set(instance);
     }
@@ -195,7 +196,7 @@ impl Shared {
         }
     }
 
-    /// Says that the code asked for something that only a statement of the main routine or a handler may.
+    /// Panics if the code that runs is a query handler or a validator, neither of which may change the workflow.
     #[track_caller]
     pub(crate) fn must_not_be_read_only(&self, what: &str) {
         match self.read_only.get() {
@@ -209,19 +210,19 @@ impl Shared {
         }
     }
 
-    /// Whether a timer of no length is a command in the task that runs.
+    /// Returns true if a timer of zero length is a command in the current task.
     pub(crate) fn zero_timer_is_command(&self) -> bool {
         let machines = &self.core.borrow().machines;
         machines.flags.zero_timer_is_command(machines.replaying)
     }
 
-    /// Whether a timeout of zero is a command in the task that runs.
+    /// Returns true if a timeout of zero is a command in the current task.
     pub(crate) fn zero_timeout_is_command(&self) -> bool {
         let machines = &self.core.borrow().machines;
         machines.flags.zero_timeout_is_command(machines.replaying)
     }
 
-    /// Fails the workflow task: for what the author's code cannot handle and a mended worker can.
+    /// Fails the workflow task, for an error that the author's code cannot handle and a corrected worker can.
     pub(crate) fn fail_task(&self, message: String, location: &Location<'_>) {
         self.core.borrow_mut().task_failure.get_or_insert_with(|| format!("{message} (at {location})"));
     }
@@ -243,9 +244,9 @@ impl Core {
         }
     }
 
-    /// Cancels an operation the way its kind and its options say.
+    /// Cancels an operation as its kind and its options say.
     ///
-    /// The reason is for who is asked to stop, if anybody is.
+    /// The reason goes to the recipient of the cancellation request, if there is one.
     pub(crate) fn cancel_operation_because(&mut self, key: Key, reason: &str) {
         let machine = self.operations.get(key).filter(|operation| operation.is_pending());
         if let Some(machine) = machine.and_then(|operation| operation.machine)
@@ -255,7 +256,7 @@ impl Core {
         }
     }
 
-    /// Cancels an operation whose outcome nobody wants any more.
+    /// Cancels an operation whose future was dropped.
     pub(crate) fn drop_operation(&mut self, key: Key) {
         if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
             match self.machines.let_go_of_child(machine) {
@@ -265,15 +266,15 @@ impl Core {
         }
     }
 
-    /// A routine was polled. If the run ends with that, the handles that it held were not dropped to cancel anything:
-    /// children that are to outlive the run go on.
+    /// Called after a routine was polled. If the run ends with that poll, the handles that the routine held were not
+    /// dropped to cancel anything, so children that are to outlive the run go on.
     pub(crate) fn settle_let_go(&mut self, run_ends: bool) {
         for let_go in self.let_go.drain(..) {
             self.machines.settle_let_go(let_go, run_ends);
         }
     }
 
-    /// Lets an operation go on although nobody waits for it.
+    /// Lets an operation go on without its future.
     pub(crate) fn detach_operation(&mut self, key: Key) {
         if let Some(machine) = self.operations.remove(key).and_then(|operation| operation.machine) {
             self.machines.detach(machine);

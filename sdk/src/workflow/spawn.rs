@@ -62,15 +62,15 @@ impl WorkflowContext {
         };
         let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
             true => Box::pin(branch),
-            // What a handler's branch begins belongs to the handler's message too.
+            // Operations of a handler's branch belong to the handler's message too.
             false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
         };
         core.spawned.push_back(Spawned { future, message });
         JoinHandle { slot }
     }
 
-    /// As [`spawn`](Self::spawn), for a method of the workflow's struct, or an async closure over it: the branch shares
-    /// the struct with the main routine and the handlers.
+    /// Like [`spawn`](Self::spawn), for a method of the workflow's struct, or an async closure over it. The branch
+    /// shares the struct with the main routine and the handlers.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -101,7 +101,7 @@ impl WorkflowContext {
     /// ```
     ///
     /// # Panics
-    /// When `W` is not the struct of this workflow, and in its `#[init]`, where there is none yet.
+    /// If `W` is not the struct of this workflow, and in its `#[init]`, where there is no struct yet.
     #[track_caller]
     pub fn spawn_method<W: 'static, T: 'static>(
         &self,
@@ -113,12 +113,12 @@ impl WorkflowContext {
 }
 
 impl<T> JoinHandle<T> {
-    /// Whether the branch has ended, so that awaiting it does not wait.
+    /// Returns true if the branch has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         self.slot.borrow().ended
     }
 
-    /// Lets the branch go on without anyone waiting for it, as dropping the handle does.
+    /// Lets the branch go on, as dropping the handle does.
     pub fn detach(self) {}
 }
 

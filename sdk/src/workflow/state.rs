@@ -6,13 +6,12 @@ use std::panic::Location;
 
 /// A field of a workflow that changes.
 ///
-/// The main routine and the handlers of a run share its state, so all of them take `&self`, and what changes is kept
-/// in a `State`. They run on one thread and take turns only at an `.await`: between two of them nobody else looks at
+/// The main routine and the handlers of a run share its state, so all of them take `&self`, and fields that change are
+/// kept in a `State`. They run on one thread and take turns only at an `.await`: between two awaits no other code sees
 /// the state, and no lock is needed.
 ///
-/// A borrow must not be held where the state is changed: neither across an `.await`, nor around a call that uses the
-/// same field. [`get`](Self::get), [`set`](Self::set) and [`update`](Self::update) borrow only for the moment of the
-/// call.
+/// A borrow must not be held while the state is changed: neither across an `.await`, nor around a call that uses the
+/// same field. [`get`](Self::get), [`set`](Self::set) and [`update`](Self::update) borrow only during the call.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -31,21 +30,22 @@ use std::panic::Location;
 /// ```
 ///
 /// # Panics
-/// Every method panics if the field is borrowed at that moment in a way that forbids it, and those that change it if a
-/// query handler or an update validator calls them; the text says where the method was called and what to do. In a workflow that fails the
-/// workflow task, not the workflow; in a query handler it fails the query.
+/// Every method panics if the field is borrowed at that moment in a way that forbids it. Methods that change the field
+/// also panic if a query handler or an update validator calls them. The message says where the method was called and
+/// what to do. In a workflow the panic fails the workflow task, not the workflow; in a query handler it fails the
+/// query.
 #[derive(Default)]
 pub struct State<T> {
     cell: RefCell<T>,
 }
 
 impl<T> State<T> {
-    /// A field with this value.
+    /// Creates a field with this value.
     pub const fn new(value: T) -> Self {
         Self { cell: RefCell::new(value) }
     }
 
-    /// A copy of the value.
+    /// Returns a copy of the value.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -70,11 +70,11 @@ impl<T> State<T> {
     #[track_caller]
     pub fn set(&self, value: T) {
         let old = std::mem::replace(&mut *self.exclusive(), value);
-        // In a statement of its own, after the borrow has ended: its destructor may look at this field.
+        // In its own statement, after the borrow has ended, because the value's destructor may read this field.
         drop(old);
     }
 
-    /// Changes the value in place, and returns what the closure returns.
+    /// Changes the value in place, and returns the closure's result.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -86,7 +86,7 @@ impl<T> State<T> {
         change(&mut self.exclusive())
     }
 
-    /// Looks at the value, and returns what the closure returns.
+    /// Reads the value, and returns the closure's result.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -125,7 +125,7 @@ impl<T> State<T> {
         self.shared()
     }
 
-    /// The value, when the field is no longer needed.
+    /// Returns the value, when the field is no longer needed.
     pub fn into_inner(self) -> T {
         self.cell.into_inner()
     }
@@ -133,7 +133,7 @@ impl<T> State<T> {
     #[track_caller]
     fn shared(&self) -> Ref<'_, T> {
         let caller = Location::caller();
-        // Not in a closure: a closure would be the place of the panic, instead of the caller.
+        // Not in a closure, whose location would replace the caller's in the panic.
         let Ok(guard) = self.cell.try_borrow() else {
             panic!(
                 "State<{}> is read at {caller} while it is being changed: \
@@ -170,7 +170,7 @@ impl<T> State<T> {
     }
 }
 
-/// Code that must not change the workflow: it does not run again on replay, so what it changed would be lost.
+/// Code that must not change the workflow: it does not run again on replay, so its changes would be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReadOnlyCode {
     Query,
@@ -182,7 +182,7 @@ thread_local! {
     static READ_ONLY: Cell<Option<ReadOnlyCode>> = const { Cell::new(None) };
 }
 
-/// While this lives, no `State` may be changed on this thread.
+/// Guard during whose life no `State` may be changed on this thread.
 pub(crate) struct ReadOnly {
     outer: Option<ReadOnlyCode>,
 }
@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// The message with which this code panics.
+    /// Returns the message with which `code` panics.
     fn panic_text(code: impl FnOnce()) -> String {
         let panic = catch_unwind(AssertUnwindSafe(code)).unwrap_err();
         panic.downcast_ref::<String>().unwrap().clone()

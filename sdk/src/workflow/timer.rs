@@ -1,4 +1,4 @@
-//! Timers: sleeping for as long as it takes, without a thread and across crashes.
+//! Timers: waiting for any length of time, without a thread and across crashes.
 
 use std::future::Future;
 use std::panic::Location;
@@ -37,15 +37,15 @@ pub struct TimerHandle {
 
 enum HandleState {
     Running(OperationFuture),
-    /// Ended before it began: in a cancelled scope, or of no length in a task that an older version recorded.
+    /// Ended before it began: in a cancelled scope, or with zero length in a task that an older version recorded.
     Ended(Result<(), Cancelled>),
 }
 
 impl WorkflowContext {
-    /// Sleeps for `duration` of the workflow's time, which goes on while no worker is there.
+    /// Sleeps for `duration` of the workflow's time, which goes on while no worker runs.
     ///
-    /// A timer of no length is a timer too: the server fires it at once, and code behind it runs in a later workflow task.
-    /// Yields [`Cancelled`] if the current scope is cancelled first. Starts when first awaited; see
+    /// A timer of zero length is a timer too: the server fires it at once, and the code after it runs in a later
+    /// workflow task. Yields [`Cancelled`] if the current scope is cancelled first. Starts when first awaited; see
     /// [`start`](TimerCall::start) for a timer that runs beside other work.
     ///
     /// ```
@@ -62,7 +62,7 @@ impl WorkflowContext {
 }
 
 impl TimerCall {
-    /// A short text about this timer for people who look at the workflow.
+    /// Sets a short text about this timer for people who look at the workflow.
     pub fn summary(mut self, summary: impl Into<String>) -> Self {
         self.summary = Some(summary.into());
         self
@@ -123,26 +123,26 @@ impl TimerHandle {
         Self { state: HandleState::Running(OperationFuture::new(shared, operation)) }
     }
 
-    /// What a task that an SDK without timers of no length recorded had in the place of one.
+    /// Replaces a timer of zero length in a task of an SDK that records no such timers.
     pub(crate) fn fired_at_once() -> Self {
         Self { state: HandleState::Ended(Ok(())) }
     }
 
-    /// Cancels the timer; awaiting it then yields [`Cancelled`]. Nothing happens if it has fired.
+    /// Cancels the timer. Awaiting it then yields [`Cancelled`]. Does nothing if the timer has fired.
     pub fn cancel(&self) {
         if let HandleState::Running(operation) = &self.state {
             operation.cancel();
         }
     }
 
-    /// Lets the timer go on without anyone waiting for it: its events stay in the history, and nothing follows from it.
+    /// Drops the handle without cancelling the timer. Its events are added to the history and have no other effect.
     pub fn detach(self) {
         if let HandleState::Running(operation) = self.state {
             operation.detach();
         }
     }
 
-    /// Whether it has fired or was cancelled, so that awaiting it does not wait.
+    /// Returns true if the timer has fired or was cancelled. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         match &self.state {
             HandleState::Running(operation) => operation.is_done(),
