@@ -1,15 +1,13 @@
-//! The default build id: what the linker wrote into the executable to tell it from others, so that other code is
-//! another build.
+//! The default build id: the linker's identifier in the running executable, so that different code has a different id.
 //!
 //! | executable | build id | as shown by |
 //! | --- | --- | --- |
 //! | ELF (Linux and most others) | the note `.note.gnu.build-id` | `readelf -n`, `file` |
 //! | Mach-O (macOS) | the load command `LC_UUID` | `dwarfdump --uuid` |
-//! | PE (Windows) | a checksum of the headers, which have the time of the link or a hash of the contents | |
-//! | any, if the linker wrote nothing of the kind | a checksum of the whole file | |
+//! | PE (Windows) | a checksum of the headers, which contain the link time or a hash of the contents | |
+//! | any, if the linker wrote no identifier | a checksum of the whole file | |
 //!
-//! All but the last read one block, whatever the size of the file: an executable with debug information has hundreds
-//! of megabytes.
+//! All but the last read one block, because an executable with debug information can be hundreds of megabytes long.
 
 use std::fmt::Write as _;
 use std::hash::Hasher;
@@ -18,16 +16,16 @@ use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// So much of the executable's beginning is looked at. Linkers write their id within the first page or two.
+/// Number of bytes read from the beginning of the executable. Linkers write their id within the first page or two.
 const HEAD: u64 = 64 * 1024;
-/// A shorter id was chosen by hand and may be the same for every build.
+/// Minimum length of a linker's id in bytes. A shorter one was chosen by hand and may be the same for every build.
 const SHORTEST_ID: usize = 8;
-/// The part of a PE file that surely has its headers.
+/// Number of bytes at the beginning of a PE file that always contain its headers.
 const PE_HEADERS: usize = 1024;
 
 static OF_THIS_EXECUTABLE: OnceLock<String> = OnceLock::new();
 
-/// The id of the running executable, looked up once in a process; empty if the file cannot be read.
+/// Returns the id of the running executable, read once per process; empty if the file cannot be read.
 pub(super) fn of_this_executable() -> &'static str {
     OF_THIS_EXECUTABLE.get_or_init(|| {
         std::env::current_exe().and_then(std::fs::File::open).and_then(build_id).unwrap_or_else(|error| {
@@ -46,7 +44,7 @@ fn build_id(mut executable: impl Read) -> io::Result<String> {
     }
 }
 
-/// What the linker wrote, by the format of the file.
+/// Returns the identifier that the linker wrote, according to the file's format.
 fn linker_id(head: &[u8]) -> Option<String> {
     if head.starts_with(b"\x7fELF") {
         return gnu_note(head).map(hex);
@@ -61,7 +59,7 @@ fn linker_id(head: &[u8]) -> Option<String> {
     None
 }
 
-/// The id in an ELF note: sizes of name and id, the type 3, the name `GNU`, the id.
+/// Returns the id in an ELF note: the sizes of name and id, the type 3, the name `GNU`, the id.
 fn gnu_note(head: &[u8]) -> Option<&[u8]> {
     let type_and_name = [&3u32.to_ne_bytes()[..], b"GNU\0"].concat();
     let note = head.windows(16).position(|note| note[..4] == 4u32.to_ne_bytes() && note[8..] == type_and_name)?;
@@ -69,7 +67,7 @@ fn gnu_note(head: &[u8]) -> Option<&[u8]> {
     head.get(note + 16..)?.get(..size).filter(|id| id.len() >= SHORTEST_ID)
 }
 
-/// The id in the load command 0x1b of a Mach-O file; each command says its size.
+/// Returns the id in the load command 0x1b of a Mach-O file. Each command starts with its type and size.
 fn mach_uuid(head: &[u8]) -> Option<&[u8]> {
     let commands = u32::from_le_bytes(array(head, 16)?);
     let mut at = 32_usize;
@@ -83,7 +81,7 @@ fn mach_uuid(head: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The time stamp in the COFF header, whose place the file's first bytes tell. Some linkers write zero.
+/// Returns the time stamp in the COFF header, which the file's first bytes point to. Some linkers write zero.
 fn pe_time_stamp(head: &[u8]) -> Option<u32> {
     let header = usize::try_from(u32::from_le_bytes(array(head, 0x3c)?)).ok()?;
     (array(head, header)? == *b"PE\0\0").then_some(())?;
@@ -96,7 +94,7 @@ fn array(bytes: &[u8], at: usize) -> Option<[u8; 4]> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -121,7 +119,7 @@ fn checksum(mut bytes: impl Read) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    /// A file whose id is in its head, and a megabyte of code behind it that must not be read.
+    /// A file whose id is at its beginning, followed by a megabyte of code that must not be read.
     struct Executable {
         head: io::Cursor<Vec<u8>>,
     }
@@ -143,7 +141,7 @@ mod tests {
     fn elf(id: &[u8]) -> Vec<u8> {
         let mut file = b"\x7fELF".to_vec();
         file.resize(0x380, 0);
-        // Another note of the same maker comes first.
+        // Another note with the same owner precedes it.
         for (kind, note) in [(5u32, &[1; 16][..]), (3, id)] {
             file.extend(4u32.to_ne_bytes());
             file.extend(u32::try_from(note.len()).unwrap().to_ne_bytes());
@@ -185,7 +183,7 @@ mod tests {
         assert_ne!(id_in_head(pe(7)), id_in_head(pe(8)));
     }
 
-    /// An executable that a linker made; `tests/executables/make` says how.
+    /// An executable made by a real linker; `tests/executables/make` describes how.
     macro_rules! linked {
         ($name:literal) => {
             include_bytes!(concat!("../../tests/executables/", $name, ".bin"))
@@ -194,7 +192,7 @@ mod tests {
 
     #[test]
     fn linked_executables_of_macos_have_the_uuid_that_tools_show() {
-        // As `llvm-objdump --macho --private-headers` shows them.
+        // The UUIDs that `llvm-objdump --macho --private-headers` shows.
         let uuids = [
             (&linked!("mach-o-arm64-one")[..], "4c4c44a055553144a1f2f2550ddac262"),
             (linked!("mach-o-x86_64-one"), "4c4c44ce55553144a154ae8ecb276dc0"),
@@ -213,7 +211,7 @@ mod tests {
         let id = |file: &[u8]| id_in_head(file.to_vec());
         assert_eq!(id(one), id(one));
         assert_ne!(id(one), id(two), "other code is another build");
-        // Linked without a time or a hash, it is read to its end.
+        // It is linked without a time or a hash, so the whole file is read.
         let gnu = &linked!("pe-gnu-one")[..];
         assert_eq!(pe_time_stamp(gnu), Some(0));
         assert_eq!(build_id(gnu).unwrap(), checksum(gnu).unwrap());

@@ -1,4 +1,4 @@
-//! Makes workers: what they poll, what they can run, how much at a time.
+//! The worker builder: task queue, registered workflows and activities, limits and timeouts.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::definition::{Workflow, WorkflowDefinition};
 use crate::runtime::{WorkflowErrorType, WorkflowRegistry};
 use crate::workflow::WorkflowImplementation;
 
-/// Makes a [`Worker`]; [`Worker::builder`] gives one.
+/// Builds a [`Worker`]. Created by [`Worker::builder`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -42,15 +42,15 @@ pub struct WorkerBuilder<State = NothingRegistered> {
     state: PhantomData<State>,
 }
 
-/// State of a [`WorkerBuilder`] that can run nothing yet.
+/// State of a [`WorkerBuilder`] with nothing registered yet.
 #[derive(Debug)]
 pub struct NothingRegistered;
 
-/// State of a [`WorkerBuilder`] that can run something.
+/// State of a [`WorkerBuilder`] with at least one workflow or activity registered.
 #[derive(Debug)]
 pub struct Registered;
 
-/// A state in which a [`WorkerBuilder`] can be built. A worker without anything to run does not compile:
+/// A state in which a [`WorkerBuilder`] can be built. A worker with nothing registered does not compile:
 ///
 /// ```compile_fail,E0277
 /// # use abide::client::Client;
@@ -98,15 +98,15 @@ impl<State> WorkerBuilder<State> {
         self.registered()
     }
 
-    /// Lets errors of these kinds fail the workflow, where they would fail its workflow task only: for all workflows of
-    /// this worker. Default: none, so that a workflow waits for its code to be mended.
+    /// Makes errors of these kinds fail the workflow instead of only its workflow task, for all workflows of this
+    /// worker. Default: none, so that a workflow waits until its code is fixed.
     pub fn workflow_failure_errors(mut self, errors: impl IntoIterator<Item = WorkflowErrorType>) -> Self {
         self.workflows.fail_workflow_on(None, errors);
         self
     }
 
-    /// As [`workflow_failure_errors`](Self::workflow_failure_errors), for one workflow type; errors given for all
-    /// workflows count besides.
+    /// Like [`workflow_failure_errors`](Self::workflow_failure_errors), for one workflow type, in addition to the
+    /// errors given for all workflows.
     pub fn workflow_failure_errors_of<Kind, W: Workflow<Kind>>(
         mut self,
         workflow: W,
@@ -116,177 +116,180 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// How many idle workflow runs are kept in memory, so that they need not be rebuilt from history; the one that was
-    /// not used for the longest time goes first. 0 keeps none. Default: 1000.
+    /// Maximum idle workflow runs in the cache, so that they need not be rebuilt from history. The least recently used
+    /// run is evicted first. 0 disables the cache. Default: 1000.
     pub fn max_cached_workflows(mut self, runs: usize) -> Self {
         self.options.max_cached_workflows = runs;
         self
     }
 
-    /// How many workflow tasks are in hand at a time, polls included. Default: 100.
+    /// Maximum concurrent workflow tasks, polls included. Default: 100.
     pub fn max_concurrent_workflow_tasks(mut self, tasks: usize) -> Self {
         self.options.max_concurrent_workflow_tasks = tasks;
         self
     }
 
-    /// How many activities run at a time, polls included. Default: 100.
+    /// Maximum concurrent activities, polls included. Default: 100.
     pub fn max_concurrent_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_activities = activities;
         self
     }
 
-    /// How many local activities run at a time; more of them wait. Default: 100.
+    /// Maximum concurrent local activities; further ones wait. Default: 100.
     pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_local_activities = activities;
         self
     }
 
-    /// How many of the activities that one workflow task schedules this worker may start at once, without the way over
-    /// the task queue. They take slots of `max_concurrent_activities`, and only such as are free. Default: 3.
+    /// Maximum eager activities per workflow task: activities that this worker starts at once, without going through
+    /// the task queue. They use only free slots of `max_concurrent_activities`. Default: 3.
     pub fn max_eager_activity_reservations_per_workflow_task(mut self, activities: usize) -> Self {
         self.options.max_eager_activity_reservations_per_workflow_task = activities;
         self
     }
 
-    /// Sends all activities over the task queue, so that any worker may get them. Default: some are started at
-    /// once, see [`max_eager_activity_reservations_per_workflow_task`](Self::max_eager_activity_reservations_per_workflow_task).
+    /// Disables eager activities: all activities go through the task queue, so that any worker can run them. Default:
+    /// enabled, see
+    /// [`max_eager_activity_reservations_per_workflow_task`](Self::max_eager_activity_reservations_per_workflow_task).
     pub fn disable_eager_activity_execution(mut self) -> Self {
         self.options.disable_eager_activity_execution = true;
         self
     }
 
-    /// How many polls for workflow tasks are open at a time: always as many, or as the server suggests. Never more than
-    /// `max_concurrent_workflow_tasks`. Default: a simple maximum of 5; [`PollerBehavior::autoscaling`] if the namespace
-    /// wants that by default (`poller_autoscaling_auto_enroll`).
+    /// Number of open polls for workflow tasks: fixed, or adjusted to the server's suggestions. It never exceeds
+    /// `max_concurrent_workflow_tasks`. Default: a simple maximum of 5, or [`PollerBehavior::autoscaling`] if the
+    /// namespace enables it by default (`poller_autoscaling_auto_enroll`).
     pub fn workflow_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
         self.options.workflow_task_pollers = Some(behavior);
         self
     }
 
-    /// As [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for activities; never more than
+    /// Like [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for activities; it never exceeds
     /// `max_concurrent_activities`.
     pub fn activity_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
         self.options.activity_task_pollers = Some(behavior);
         self
     }
 
-    /// Which part of the workflow task pollers looks for runs that are not cached here, above 0 and up to 1. For a simple
-    /// maximum of pollers. Default: 0.2.
+    /// Share of the workflow task pollers that poll the normal queue, for runs not cached here: above 0, at most 1.
+    /// Applies to a simple maximum of pollers. Default: 0.2.
     pub fn nonsticky_to_sticky_poll_ratio(mut self, ratio: f64) -> Self {
         self.options.nonsticky_to_sticky_poll_ratio = ratio;
         self
     }
 
-    /// How long the task of a cached run waits for this worker, before any worker may take it. Default: 10 s.
+    /// Time that a cached run's task waits for this worker before any worker may take it. Default: 10 s.
     pub fn sticky_queue_schedule_to_start_timeout(mut self, timeout: Duration) -> Self {
         self.options.sticky_queue_schedule_to_start_timeout = timeout;
         self
     }
 
-    /// How long activities may go on after [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown), before
-    /// they are told to stop. Those that do not stop within 10 s after that are dropped and fail. Default: 0.
+    /// Time that activities may continue after [`ShutdownHandle::shutdown`](super::ShutdownHandle::shutdown) before
+    /// they are cancelled. An activity that has not stopped 10 s after that is dropped, and its attempt fails. Default:
+    /// 0.
     pub fn graceful_shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.options.graceful_shutdown_timeout = timeout;
         self
     }
 
-    /// Longest time between two heartbeats that are sent to the server. Default: 60 s.
+    /// Maximum time between two heartbeats sent to the server. Default: 60 s.
     pub fn max_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
         self.options.max_heartbeat_throttle_interval = interval;
         self
     }
 
-    /// Time between two heartbeats that are sent for an activity without a heartbeat timeout; with one, it is 0.8 of
-    /// that. Default: 30 s.
+    /// Time between two heartbeats sent for an activity without a heartbeat timeout. With a heartbeat timeout, the
+    /// interval is 80 % of it. Default: 30 s.
     pub fn default_heartbeat_throttle_interval(mut self, interval: Duration) -> Self {
         self.options.default_heartbeat_throttle_interval = interval;
         self
     }
 
-    /// Time between two heartbeats of the worker itself, which tell the server what it polls, what it has in hand and
-    /// how it fares. Not sent where the namespace does not take them. Default: 60 s.
+    /// Interval of the worker's own heartbeats, which report its pollers, slots and status. Not sent if the namespace
+    /// does not support them. Default: 60 s.
     pub fn worker_heartbeat_interval(mut self, interval: Duration) -> Self {
         self.options.worker_heartbeat_interval = Some(interval);
         self
     }
 
-    /// Sends no heartbeats of the worker itself. Default: they are sent.
+    /// Disables the worker's own heartbeats. Default: enabled.
     pub fn disable_worker_heartbeats(mut self) -> Self {
         self.options.worker_heartbeat_interval = None;
         self
     }
 
-    /// How many activities this worker begins per second at most; above 0. Default: no limit.
+    /// Maximum activities that this worker starts per second; above 0. Default: no limit.
     pub fn max_activities_per_second(mut self, rate: f64) -> Self {
         self.options.max_activities_per_second = Some(rate);
         self
     }
 
-    /// How many activities per second the server hands out from the task queue at most, to all its workers together;
-    /// above 0. The server keeps what it was told last, by whichever worker polled. This worker then starts no activity
-    /// eagerly. Default: no limit.
+    /// Maximum activities per second that the server dispatches from the task queue, for all its workers together;
+    /// above 0. The server uses the value of the most recent poll, whichever worker sent it. Setting it disables eager
+    /// activities on this worker. Default: no limit.
     pub fn max_task_queue_activities_per_second(mut self, rate: f64) -> Self {
         self.options.max_task_queue_activities_per_second = Some(rate);
         self
     }
 
-    /// How long workflow code may go on without yielding, before its task fails. Default: 2 s.
+    /// Time that workflow code may run without yielding before its task fails. Default: 2 s.
     pub fn deadlock_detection_timeout(mut self, timeout: Duration) -> Self {
         self.options.deadlock_detection_timeout = timeout;
         self
     }
 
-    /// Turns deadlock detection off, to step through workflow code with a debugger. Default: it is on.
+    /// Disables deadlock detection, to step through workflow code in a debugger. Default: enabled.
     pub fn debug_mode(mut self) -> Self {
         self.options.debug_mode = true;
         self
     }
 
-    /// Sends payloads above the namespace's limit all the same: what then happens is up to the server, which by default
-    /// ends the workflow. Default: the workflow task or the activity attempt fails, and is tried again.
+    /// Sends payloads above the namespace's size limit instead of failing the task. The server then decides; by default
+    /// it terminates the workflow. Default: the workflow task or the activity attempt fails and is retried.
     pub fn disable_payload_error_limit(mut self) -> Self {
         self.options.disable_payload_error_limit = true;
         self
     }
 
-    /// How many threads run workflow code. Default: the parallelism that the system makes available.
+    /// Number of threads that run workflow code. Default: the available parallelism.
     pub fn worker_threads(mut self, threads: usize) -> Self {
         self.options.worker_threads = threads;
         self
     }
 
-    /// Who the worker is, as histories show it. Default: the client's identity, `pid@host`.
+    /// Identity of the worker, as shown in histories. Default: the client's identity, `pid@host`.
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.options.identity = Some(identity.into());
         self
     }
 
-    /// Which build of the code runs, as histories show it. With a [`deployment`](Self::deployment) its build id counts.
+    /// Identifier of the worker's code, as shown in histories. A [`deployment`](Self::deployment)'s build id takes
+    /// precedence.
     ///
-    /// Default: the id that the linker wrote into the executable (on Linux what `readelf -n` shows as its build ID, on
-    /// macOS its UUID), or a checksum where it wrote none; `in-process` on the embedded server in this process.
+    /// Default: the id that the linker wrote into the executable (on Linux the build ID that `readelf -n` shows, on
+    /// macOS the UUID), or a checksum if there is none; `in-process` on the embedded server in this process.
     pub fn build_id(mut self, build_id: impl Into<String>) -> Self {
         self.options.build_id = Some(build_id.into());
         self
     }
 
-    /// As which version of which program the worker takes tasks. Default: none, and no worker versioning.
+    /// Deployment version under which the worker takes tasks. Default: none, which disables worker versioning.
     pub fn deployment(mut self, deployment: DeploymentOptions) -> Self {
         self.options.deployment = Some(deployment);
         self
     }
 
-    /// Returns true if [`deployment`](Self::deployment) was called. Test environments set their own otherwise.
+    /// Returns true if [`deployment`](Self::deployment) was called. If not, test environments set their own.
     #[doc(hidden)]
     pub fn has_deployment(&self) -> bool {
         self.options.deployment.is_some()
     }
 
-    /// Makes the worker. It polls once [`Worker::run`] is awaited.
+    /// Builds the worker. It starts polling when [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// Returns an error if a name is registered twice, an option means nothing, or a workflow type and the worker do
-    /// not agree about worker versioning.
+    /// Returns an error if a name is registered twice, an option has an invalid value, or a workflow type's worker
+    /// versioning does not fit the worker's.
     pub fn build(self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,

@@ -1,7 +1,8 @@
-//! The data converter's work on a task, within the task's own time: a codec that never returns holds no slot for ever.
+//! Encoding and decoding with the data converter, limited by the task's own timeout: a codec that never returns does
+//! not hold a slot forever.
 //!
-//! Codecs work in tasks of their own. One that blocks its thread keeps that thread, which nothing can take back, but whoever
-//! waits for it goes on in time, on another thread of the runtime. A runtime of one thread stands still.
+//! Codecs run in tasks of their own. A codec that blocks its thread cannot be interrupted, but its caller continues in
+//! time on another thread of the runtime. A single-threaded runtime stands still.
 
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use tokio::time::{Instant, timeout_at};
 use super::activity_tasks::blocking;
 use crate::converter::{CodecError, CodecWork, CodedPayloads, DataConverter};
 
-/// Makes a message what goes to the server.
+/// Encodes a message in place for sending.
 ///
 /// # Errors
-/// Returns an error if a codec cannot encode it, or has not done so by the deadline.
+/// Returns an error if a codec fails, or has not finished by the deadline.
 pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,
@@ -28,10 +29,10 @@ pub(super) async fn encode_by<M: PayloadFields + Send + ?Sized>(
     converter.encode_with(message, |work| by(deadline, "encode", work)).await
 }
 
-/// Makes a message from the server what was meant.
+/// Decodes a received message in place.
 ///
 /// # Errors
-/// Returns an error if a codec cannot decode it, or has not done so by the deadline.
+/// Returns an error if a codec fails, or has not finished by the deadline.
 pub(super) async fn decode_by<M: PayloadFields + Send + ?Sized>(
     converter: &DataConverter,
     message: &mut M,
@@ -43,18 +44,18 @@ pub(super) async fn decode_by<M: PayloadFields + Send + ?Sized>(
     converter.decode_with(message, |work| by(deadline, "decode", work)).await
 }
 
-/// Lets the codecs work until the deadline.
+/// Runs the codecs until the deadline.
 async fn by(deadline: Instant, what: &'static str, work: CodecWork) -> CodedPayloads {
     let began = Instant::now();
-    // Dropped, it ends its task, if that ever waits again.
+    // Dropping the set aborts the task at its next `.await` that waits.
     let mut tasks = JoinSet::new();
     tasks.spawn(blocking::told_of(work, move |blocked| warn(what, blocked)));
-    // With a second task to do, tokio wakes another thread. Alone, the first would be next on this one, and if it blocked
-    // here while the others sleep, nobody would look at the clock.
+    // A second task makes tokio wake another thread. Without it, this thread would run the codec next; if that blocked
+    // while the other threads sleep, no thread would drive the timer and the deadline would pass unnoticed.
     Handle::current().spawn(std::future::ready(()));
     match timeout_at(deadline, tasks.join_next()).await {
         Ok(Some(Ok(coded))) => coded,
-        // No codec panics out of its work.
+        // Panics of codecs are caught within `work`.
         Ok(Some(Err(_)) | None) => Err(CodecError::runtime_ended()),
         Err(_) => Err(CodecError::never_returned(what, began.elapsed())),
     }

@@ -1,7 +1,7 @@
-//! Through which client a worker talks to its server, and what replaces it while the worker runs.
+//! The client through which a worker talks to its server, and its replacement while the worker runs.
 //!
-//! There is one place that knows the client of now. Calls ask it before each attempt; polls go over a [`Route`], which
-//! tells when it is not the way any more.
+//! Only this module knows the current client. Calls look it up before each attempt; polls use a [`Route`], which
+//! reports when its client has been replaced.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,8 +15,8 @@ use crate::client::eager::EagerWorker;
 use crate::client::rpc::Rpc;
 use crate::client::{Client, Connection, RpcError, call_over, deliver_over};
 
-/// Replaces the client of a worker while it runs: for credentials that change, or a cluster that has moved. Clones are
-/// of the same worker; [`Worker::client_handle`](super::Worker::client_handle) gives one.
+/// Replaces the client of a worker while it runs, for example for rotated credentials or a migrated cluster. Clones
+/// belong to the same worker. Returned by [`Worker::client_handle`](super::Worker::client_handle).
 ///
 /// ```no_run
 /// use abide::client::{Client, ClientOptions};
@@ -38,21 +38,22 @@ impl ClientHandle {
         Self { client }
     }
 
-    /// Has the worker talk through that client from now on, and returns at once.
+    /// Switches the worker to another client, and returns at once.
     ///
-    /// - New polls begin with the new client right away, even while the old one's server is away. Polls that are open
-    ///   are not cut, for they may bring a task: they end with the old client, within 70 s, and keep their slots so
-    ///   long.
-    /// - Everything else goes over the new client, with the next attempt of each call: answers to tasks (also of those
-    ///   that the old client brought), heartbeats of activities and of the worker, pages of history, and the notice of
-    ///   the worker's shutdown. So the new client must reach the same server, or one that has taken its namespace over.
-    /// - Eager starts by the new client may reach the worker, those by the old one no longer do.
+    /// - New polls use the new client right away, even while the old client's server is unavailable. Open polls are not
+    ///   cut, because they may bring a task: they end on the old client within 70 s, and hold their slots until then.
+    /// - All other calls use the new client from their next attempt: answers to tasks (including tasks that the old
+    ///   client polled), heartbeats of activities and of the worker, pages of history, and the notice of the worker's
+    ///   shutdown. So the new client must reach the same server, or one that has taken over its namespace.
+    /// - Workflows started eagerly by the new client can reach the worker; those started by the old client no longer
+    ///   do.
     ///
-    /// The worker keeps its identity, its data converter, and what it was told of the namespace when it started (limits, features). A
-    /// worker that has not started yet starts with the new client; with one that has ended, nothing happens.
+    /// The worker keeps its identity, its data converter, and the namespace's limits and features that it read when it
+    /// started. A worker that has not started yet starts with the new client. After the worker has ended, the call has
+    /// no effect.
     ///
     /// # Errors
-    /// Returns an error if the new client is of another namespace than the worker; then the old one stays.
+    /// Returns an error if the new client has another namespace than the worker; the worker then keeps the old client.
     pub fn replace_client(&self, client: &Client) -> Result<(), WorkerError> {
         self.client.replace(client.connection())
     }
@@ -64,15 +65,15 @@ impl fmt::Debug for ClientHandle {
     }
 }
 
-/// The client of now.
+/// The current client.
 pub(super) struct CurrentClient {
     connection: watch::Sender<Connection>,
     namespace: String,
-    /// The worker, once it may take the first tasks of workflows that are started by the client.
+    /// The worker that may take the first tasks of workflows started by the client.
     eager_worker: Mutex<Option<Weak<dyn EagerWorker>>>,
 }
 
-/// The way of polls: one client, until it is replaced.
+/// The client that polls use, until it is replaced.
 pub(super) struct Route {
     pub(super) connection: Connection,
     replacements: watch::Receiver<Connection>,
@@ -84,7 +85,7 @@ impl CurrentClient {
         Self { connection: watch::Sender::new(connection), namespace, eager_worker: Mutex::default() }
     }
 
-    /// The namespace, which no other client changes.
+    /// Returns the namespace, which stays the same for all clients.
     pub(super) fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -99,18 +100,18 @@ impl CurrentClient {
         Route { connection, replacements }
     }
 
-    /// What the server of now can do.
+    /// Returns the capabilities of the current server.
     pub(super) fn capabilities(&self) -> Capabilities {
         *self.connection.borrow().capabilities()
     }
 
-    /// As [`Connection::call`].
+    /// Like [`Connection::call`].
     pub(super) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
         call_over(|| self.now(), request).await
     }
 
-    /// Calls until the server has judged the request, that much time has passed, or the worker gives up. For calls that
-    /// would lose finished work.
+    /// Calls until the server has accepted or refused the request, the time has passed, or the worker gives up. For
+    /// calls whose loss would lose finished work.
     pub(super) async fn call_within<R: Rpc>(
         &self,
         request: R,
@@ -120,12 +121,12 @@ impl CurrentClient {
         deliver_over(|| self.now(), request, time, given_up).await
     }
 
-    /// As [`Connection::call_once`].
+    /// Like [`Connection::call_once`].
     pub(super) async fn call_once<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
         self.now().call_once(request).await
     }
 
-    /// Lets the worker take the first tasks of workflows that are started by the client.
+    /// Lets the worker take the first tasks of workflows started by the client.
     pub(super) fn set_eager_worker(&self, worker: Weak<dyn EagerWorker>) {
         let mut eager_worker = self.eager_worker.lock().unwrap_or_else(PoisonError::into_inner);
         self.now().eager_workers().add(Weak::clone(&worker));
@@ -140,7 +141,7 @@ impl CurrentClient {
                  `{expected}`, that of the worker; build a worker for each namespace"
             )));
         }
-        // Held until all is changed: of two replacements one comes after the other.
+        // Held until everything is changed, so that concurrent replacements do not mix.
         let eager_worker = self.eager_worker.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.connection.send_replace(connection.clone());
         if let Some(worker) = &*eager_worker {
@@ -159,10 +160,10 @@ impl fmt::Debug for CurrentClient {
 }
 
 impl Route {
-    /// Waits until this is not the way any more.
+    /// Waits until the client of this route has been replaced.
     pub(super) async fn replaced(&self) {
         if self.replacements.clone().changed().await.is_err() {
-            // The worker is gone, and with it what could replace a client.
+            // The worker is gone, so nothing can replace the client any more.
             std::future::pending::<()>().await;
         }
     }

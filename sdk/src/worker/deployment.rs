@@ -1,4 +1,4 @@
-//! Worker deployments: as which version of which program a worker takes tasks.
+//! Worker deployments: the program and version under which a worker takes tasks.
 
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::WorkerVersioningMode;
@@ -7,12 +7,11 @@ use super::error::WorkerError;
 use crate::runtime::WorkflowRegistry;
 use crate::versioning::{DeploymentVersion, VersioningBehavior};
 
-/// As which version of which program a worker takes tasks (Temporal's worker versioning).
+/// A worker's deployment version (Temporal's worker versioning).
 ///
-/// With [`use_worker_versioning`](Self::use_worker_versioning) the server hands a version's workers only the tasks of
-/// workflows that belong to that version; each workflow type then needs a [`VersioningBehavior`]. A new version gets
-/// no tasks before it is made the deployment's current or ramping one (`temporal worker deployment
-/// set-current-version`).
+/// With [`use_worker_versioning`](Self::use_worker_versioning) the server sends a version's workers only the tasks of
+/// workflows that belong to that version; each workflow type then needs a [`VersioningBehavior`]. A new version gets no
+/// tasks until it is the deployment's current or ramping version (`temporal worker deployment set-current-version`).
 ///
 /// ```no_run
 /// use abide::VersioningBehavior;
@@ -33,19 +32,19 @@ pub struct DeploymentOptions {
 }
 
 impl DeploymentOptions {
-    /// A build of a deployment. The deployment is the program, whatever its version; its name must not have a `.`.
+    /// Names a build of a deployment. The deployment is the program as a whole; its name must not contain a `.`.
     pub fn new(deployment_name: impl Into<String>, build_id: impl Into<String>) -> Self {
         let version = DeploymentVersion::new(deployment_name, build_id);
         Self { version, use_worker_versioning: false, default_versioning_behavior: None }
     }
 
-    /// Lets the server tell this version's tasks from those of others. Default: the version is only shown.
+    /// Enables worker versioning: the server routes tasks by version. Default: the version is only shown.
     pub fn use_worker_versioning(mut self) -> Self {
         self.use_worker_versioning = true;
         self
     }
 
-    /// What workflow types do that say nothing of their own. Default: none, so that each has to say it.
+    /// Behavior of workflow types that do not declare their own. Default: none, so each type must declare it.
     pub fn default_versioning_behavior(mut self, behavior: VersioningBehavior) -> Self {
         self.default_versioning_behavior = Some(behavior);
         self
@@ -55,7 +54,7 @@ impl DeploymentOptions {
         &self.version
     }
 
-    /// What completions of a workflow type say, which itself says this.
+    /// Returns the behavior to report in completions of a workflow type, given the type's own.
     pub(super) fn behavior(&self, own: Option<VersioningBehavior>) -> Option<VersioningBehavior> {
         if self.use_worker_versioning { own.or(self.default_versioning_behavior) } else { None }
     }
@@ -73,10 +72,10 @@ impl DeploymentOptions {
     }
 }
 
-/// Checks that workflow types say of their versioning what the worker needs to know, and no more.
+/// Checks that the workflow types declare the versioning behavior that the worker needs, and no more.
 ///
 /// # Errors
-/// Names the first mistake and how to mend it.
+/// Returns the first mistake and how to fix it.
 pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowRegistry) -> Result<(), WorkerError> {
     let versioned = options.is_some_and(|options| options.use_worker_versioning);
     if let Some(options) = options {

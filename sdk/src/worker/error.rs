@@ -1,4 +1,4 @@
-//! What building and running a worker yields when it does not succeed.
+//! The error of building and running a worker.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::client::RpcError;
 
 /// A worker could not be built, could not start, or had to end; or its client could not be replaced.
 ///
-/// Tasks that fail never end a worker; neither does a server that is away for a while.
+/// A failed task never ends a worker; neither does a server that is temporarily unavailable.
 pub struct WorkerError {
     message: String,
     cause: Option<RpcError>,
@@ -22,7 +22,7 @@ impl WorkerError {
         Self { message: format!("{context}: {cause}"), cause: Some(cause) }
     }
 
-    /// What the server said, if it was the server that refused.
+    /// Returns the server's error, if the server refused the worker.
     pub fn rpc_error(&self) -> Option<&RpcError> {
         self.cause.as_ref()
     }
@@ -45,5 +45,5 @@ impl fmt::Debug for WorkerError {
     }
 }
 
-/// The text of the cause is part of this error's own, so [`source`](Error::source) does not repeat it.
+/// The message includes the cause's, so [`source`](Error::source) does not return it.
 impl Error for WorkerError {}

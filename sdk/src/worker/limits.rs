@@ -1,7 +1,7 @@
-//! How large what a worker sends may be, and what is said of what is larger.
+//! Size limits for requests, and the errors for data that exceeds them.
 //!
-//! A server does not only refuse a command with too much data: it ends the workflow. So the worker looks first, and
-//! fails the task instead, which a deployment can mend. All of this decides and nothing sends.
+//! A server does not only refuse a command with too much data: it terminates the workflow. So the worker checks first
+//! and fails the task instead, which a deployment can fix. This module only decides; it sends nothing.
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::command::v1::{Command, command::Attributes};
@@ -17,14 +17,14 @@ use crate::bounded_text::cut_message;
 use crate::failure::{ApplicationFailure, application_failure, shell};
 
 const KIB: usize = 1024;
-/// How the bodies of update messages are named.
+/// The type name of the body of an update's response message.
 const RESPONSE: &str = "temporal.api.update.v1.Response";
 const REJECTION: &str = "temporal.api.update.v1.Rejection";
 
-/// What the server takes, and from where on it is worth a warning. All sizes are bytes on the wire.
+/// The server's limits, and the sizes that are worth a warning. All sizes are bytes on the wire.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// One field of payloads: an argument list, a result, the details of a heartbeat.
+    /// One payload field: an argument list, a result, the details of a heartbeat.
     pub(super) blob: Limit,
     /// All memo fields of one command together.
     pub(super) memo: Limit,
@@ -38,24 +38,24 @@ pub(super) struct Limit {
     error: usize,
 }
 
-/// Something is larger than it should be.
+/// A size above its limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Excess {
-    /// The server takes it; it makes histories large and replays slow.
+    /// The server accepts it, but it makes histories large and replays slow.
     Warning(String),
-    /// The server does not take it.
+    /// The server does not accept it.
     Error(String),
 }
 
-/// What is too large in a completion.
+/// The oversized parts of a completion.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Findings {
     pub(super) warnings: Vec<String>,
-    /// The first thing that the server does not take.
+    /// The first part that the server does not accept.
     pub(super) error: Option<TooLarge>,
 }
 
-/// Why a workflow task fails whose completion the server does not take.
+/// The reason for failing a workflow task whose completion the server would not accept.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLarge {
     pub(super) cause: WorkflowTaskFailedCause,
@@ -63,7 +63,7 @@ pub(super) struct TooLarge {
 }
 
 impl Limits {
-    /// The limits of a namespace; Temporal's defaults where it does not say.
+    /// Returns the limits of a namespace, or Temporal's defaults where it reports none.
     pub(super) fn of(namespace: Option<&namespace_info::Limits>) -> Self {
         let said = |limit: fn(&namespace_info::Limits) -> i64| {
             namespace.map(limit).and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0)
@@ -78,7 +78,7 @@ impl Limits {
         }
     }
 
-    /// Nothing is too large any more: the server decides.
+    /// Removes the error limits: the server decides.
     pub(super) fn without_errors(mut self) -> Self {
         self.blob.error = usize::MAX;
         self.memo.error = usize::MAX;
@@ -86,10 +86,10 @@ impl Limits {
         self
     }
 
-    /// Looks at every command and message of a completion, which has `size` bytes.
+    /// Checks every command and message of a completion whose size is `size` bytes.
     pub(super) fn check_completion(&self, request: &RespondWorkflowTaskCompletedRequest, size: usize) -> Findings {
         let mut findings = Findings::default();
-        // The common case: what is small as a whole is small in its parts.
+        // The common case: if the whole is small, so is each part.
         if size <= self.blob.warning.min(self.memo.warning) {
             return findings;
         }
@@ -116,9 +116,9 @@ impl Limits {
         findings
     }
 
-    /// Turns the outcomes of updates that the server does not take into failures that their callers can read; says which
-    /// these are. The workflow goes on: failing its task for them would block it, its queries included, until somebody
-    /// deploys other code.
+    /// Replaces outcomes of updates that the server would not accept by failures that their callers can read, and
+    /// describes these. The workflow continues: failing its task would block it, including its queries, until other
+    /// code is deployed.
     pub(super) fn check_update_outcomes(&self, messages: &mut [ProtocolMessage]) -> Vec<String> {
         let mut told = Vec::new();
         for message in messages {
@@ -153,7 +153,7 @@ impl Limits {
         told
     }
 
-    /// Turns an answer that the server does not take into a failure that its asker can read.
+    /// Replaces a query answer that the server would not accept by a failure that the caller can read.
     pub(super) fn check_query_result(&self, result: &mut WorkflowQueryResult) {
         let size = result.answer.as_ref().map_or(0, |answer| answer.encoded_len());
         if let Some(Excess::Error(text)) = self.blob.check(size, || "the query's answer has".to_string()) {
@@ -162,7 +162,7 @@ impl Limits {
     }
 }
 
-/// What the caller of an update gets in place of an outcome that is too large.
+/// Returns the failure that replaces an oversized outcome of an update.
 fn refusal(reported: Option<&FailureProto>, text: &str) -> FailureProto {
     match reported {
         Some(reported) => shell(reported, text),
@@ -173,7 +173,7 @@ fn refusal(reported: Option<&FailureProto>, text: &str) -> FailureProto {
     }
 }
 
-/// A query's failure, as it is answered.
+/// Returns the result of a failed query.
 pub(super) fn failed_query(mut error_message: String) -> WorkflowQueryResult {
     cut_message(&mut error_message);
     WorkflowQueryResult { result_type: QueryResultType::Failed as i32, error_message, ..Default::default() }
@@ -185,7 +185,7 @@ impl Limit {
         Self { warning: error, error }
     }
 
-    /// Judges a size; `what` begins the sentence that says so.
+    /// Checks a size; `what` begins the sentence that reports it.
     pub(super) fn check(self, size: usize, what: impl FnOnce() -> String) -> Option<Excess> {
         if size > self.error {
             return Some(Excess::Error(format!(
@@ -219,7 +219,7 @@ impl Findings {
     }
 }
 
-/// Shows every part of a command that the server measures by itself: its name, its size, whether it is a memo.
+/// Calls `see` for every part of a command that the server measures separately: name, size, and whether it is a memo.
 fn each_field(command: &Command, mut see: impl FnMut(&'static str, usize, bool)) {
     match &command.attributes {
         Some(Attributes::ScheduleActivityTaskCommandAttributes(it)) => see("input", size(&it.input), false),
@@ -252,7 +252,7 @@ fn size(message: &Option<impl abide_protos::prost::Message>) -> usize {
     message.as_ref().map_or(0, |message| message.encoded_len())
 }
 
-/// Bytes of an update's result; 0 of a message that has none.
+/// Returns the size of an update's result in bytes; 0 if the message has none.
 fn result_size(message: &ProtocolMessage) -> usize {
     let Some(body) = message.body.as_ref().filter(|body| body.type_url.ends_with(RESPONSE)) else {
         return 0;
@@ -279,7 +279,7 @@ mod tests {
         Limits::of(Some(&namespace))
     }
 
-    /// Payloads of that many bytes on the wire, a few more or less.
+    /// Returns payloads of about this many bytes on the wire.
     fn payloads(size: usize) -> Payloads {
         Payloads { payloads: vec![Payload { data: vec![0; size], ..Default::default() }] }
     }
@@ -370,7 +370,7 @@ mod tests {
         assert!(error.contains("update `u-1` has in its result"), "{error}");
     }
 
-    /// The body of an update's message, with a failure or a result of that size.
+    /// Returns the body of an update's message with this outcome.
     fn update(value: outcome::Value) -> ProtocolMessage {
         use abide_protos::temporal::api::update::v1::Outcome;
         let response = Response { outcome: Some(Outcome { value: Some(value) }), ..Default::default() };

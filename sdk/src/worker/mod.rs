@@ -1,7 +1,8 @@
-//! The worker: polls a task queue, and runs the workflows and activities that are registered with it.
+//! The worker: polls a task queue and runs the workflows and activities registered with it.
 //!
-//! It is the only part of Abide that starts threads and tasks. Workflow code runs on *lanes*, threads outside tokio,
-//! each with the runs whose id hashes to it; activities run on the tokio runtime that runs the worker. Tasks flow so:
+//! Only this part of Abide starts threads and tasks. Workflow code runs on *lanes*, threads outside tokio; each lane
+//! owns the runs whose id hashes to it. Activities run on the tokio runtime that runs the worker. Tasks flow as
+//! follows:
 //!
 //! ```text
 //! poller -- slot, poll --> lane -- verdict --> task: answer (and the next task, if the server sends one along)
@@ -51,10 +52,10 @@ use crate::client::Client;
 pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 
-/// Polls a task queue, and runs the workflows and activities that are registered with it.
+/// Polls a task queue and runs the workflows and activities registered with it.
 ///
-/// A worker may be stopped at any time, even killed: what it was doing goes on elsewhere, from the history that the
-/// server keeps. Run as many workers of the same task queue as you like, in as many processes.
+/// A worker may be stopped at any time, even killed: its work continues on other workers, from the history that the
+/// server keeps. Run any number of workers on the same task queue, in any number of processes.
 ///
 /// ```no_run
 /// use abide::client::{Client, ClientOptions};
@@ -76,44 +77,44 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Begins a worker of that task queue, in the client's namespace.
+    /// Returns a builder for a worker of this task queue, in the client's namespace.
     pub fn builder(client: &Client, task_queue: impl Into<String>) -> WorkerBuilder {
         WorkerBuilder::new(client, task_queue)
     }
 
-    /// What ends this worker from elsewhere.
+    /// Returns a handle that shuts this worker down from elsewhere.
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         ShutdownHandle::new(Arc::clone(&self.phases))
     }
 
-    /// What replaces the client of this worker while it runs.
+    /// Returns a handle that replaces this worker's client while it runs.
     pub fn client_handle(&self) -> ClientHandle {
         ClientHandle::new(Arc::clone(&self.client))
     }
 
     /// Runs until the worker is shut down through its [`shutdown_handle`](Self::shutdown_handle).
     ///
-    /// A server that cannot be reached is waited for, for ever. Must be awaited in a tokio runtime. Dropping the
-    /// future ends the worker at once, without waiting for what it has in hand.
+    /// If the server becomes unreachable, the worker waits for it indefinitely. Must be awaited in a tokio runtime.
+    /// Dropping the future ends the worker at once, without waiting for its tasks.
     ///
     /// # Errors
-    /// Returns an error if the namespace is not there, the server cannot be reached at the start, or it refuses polls
-    /// (no permission, no such namespace) for a minute.
+    /// Returns an error if the namespace does not exist, the server cannot be reached at the start, or it refuses polls
+    /// (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
         Running::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
     }
 
-    /// Runs until a future is done, then shuts down and gives back what it yielded.
+    /// Runs until a future completes, then shuts down and returns the future's output.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and when the worker is shut down before the future is done.
+    /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
     pub async fn run_until<F: Future>(self, future: F) -> Result<F::Output, WorkerError> {
         let value = Running::start(self).await?.until(future).await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }
 
-    /// Returns true if the worker was asked to end.
+    /// Returns true if the worker was asked to shut down.
     pub fn is_shutting_down(&self) -> bool {
         self.phases.has_reached(Phase::Draining)
     }

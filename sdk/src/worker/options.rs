@@ -1,4 +1,4 @@
-//! What can be set on a worker, with Temporal's names and Core's defaults.
+//! The options of a worker, with Temporal's names and Core's defaults.
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -8,7 +8,7 @@ use super::deployment::DeploymentOptions;
 use super::error::WorkerError;
 use super::polling::PollerBehavior;
 
-/// Set through [`WorkerBuilder`](super::WorkerBuilder), whose methods say what each one means.
+/// A worker's options, set and documented by [`WorkerBuilder`](super::WorkerBuilder)'s methods.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) max_cached_workflows: usize,
@@ -17,7 +17,7 @@ pub(super) struct Options {
     pub(super) max_concurrent_local_activities: usize,
     pub(super) max_eager_activity_reservations_per_workflow_task: usize,
     pub(super) disable_eager_activity_execution: bool,
-    /// Set once the worker starts: what is left open is decided with the namespace.
+    /// Always set once the worker has started: the default depends on the namespace.
     pub(super) workflow_task_pollers: Option<PollerBehavior>,
     pub(super) activity_task_pollers: Option<PollerBehavior>,
     pub(super) nonsticky_to_sticky_poll_ratio: f64,
@@ -67,10 +67,10 @@ impl Default for Options {
     }
 }
 
-/// How many pollers there are where the author does not say.
+/// The default pollers, if the namespace does not enable autoscaling.
 const DEFAULT_POLLERS: PollerBehavior = PollerBehavior::SimpleMaximum(5);
 
-/// How many pollers poll which kind of workflow task queue.
+/// The pollers of the two workflow task queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkflowPollers {
     pub(super) normal: PollerBehavior,
@@ -79,10 +79,10 @@ pub(super) struct WorkflowPollers {
 }
 
 impl Options {
-    /// Checks the values that mean nothing.
+    /// Checks the options' values.
     ///
     /// # Errors
-    /// Names the first such value and what is expected.
+    /// Returns the first invalid value and what is expected.
     pub(super) fn check(&self) -> Result<(), WorkerError> {
         let positive = [
             ("max_concurrent_workflow_tasks", self.max_concurrent_workflow_tasks),
@@ -135,7 +135,7 @@ impl Options {
         Ok(())
     }
 
-    /// Decides what the author left open about pollers. A namespace may want them to be scaled by default.
+    /// Sets the pollers that the author left open. A namespace may enable autoscaling by default.
     pub(super) fn with_pollers(mut self, autoscaling_by_default: bool) -> Self {
         let default = if autoscaling_by_default { PollerBehavior::autoscaling() } else { DEFAULT_POLLERS };
         self.workflow_task_pollers.get_or_insert(default);
@@ -143,8 +143,8 @@ impl Options {
         self
     }
 
-    /// Splits the pollers between the two queues. Never more pollers than slots: idle polls could hold all of them
-    /// and keep the other queue waiting.
+    /// Splits the pollers between the two queues. There are never more pollers than slots: idle polls could otherwise
+    /// hold all slots and starve the other queue.
     pub(super) fn workflow_pollers(&self) -> WorkflowPollers {
         let slots = self.max_concurrent_workflow_tasks;
         let all = self.workflow_task_pollers.unwrap_or(DEFAULT_POLLERS).at_most(slots);
@@ -152,7 +152,7 @@ impl Options {
             return WorkflowPollers { normal: all, sticky: None };
         }
         let PollerBehavior::SimpleMaximum(all) = all else {
-            // One slot is left for a first poll of the other queue, whatever the scale.
+            // One slot is reserved for a first poll of the other queue, at any scale.
             let each = all.at_most(slots.saturating_sub(1));
             return WorkflowPollers { normal: each, sticky: Some(each) };
         };

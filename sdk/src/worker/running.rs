@@ -1,4 +1,4 @@
-//! A worker from its start to its end: checks the namespace, starts pollers, and ends them in order.
+//! A worker from start to end: checks the namespace, starts pollers, and shuts down in order.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};
@@ -30,22 +30,23 @@ use super::{Worker, build_id};
 use crate::client::eager::EagerWorker;
 use crate::client::worker_commands::CommandedWorker;
 
-/// How long the server may take to end the polls of a worker that shuts down.
+/// Maximum time for the server to end the polls of a worker that shuts down.
 const POLLS_END: Duration = Duration::from_secs(5);
-/// How long the last polls may still bring a task before they are cut. One that does prolongs that, up to `POLLS_END`.
+/// Time that the last polls may still bring a task before they are cut. Each task restarts it, up to `POLLS_END` in
+/// all.
 const LAST_TASKS: Duration = Duration::from_secs(1);
-/// The same for cached runs, whose polls go on meanwhile: what waits in their queue comes at once.
+/// The same for cached runs, whose polls continue in the meantime: tasks waiting in their queue come at once.
 const LAST_STICKY_TASKS: Duration = Duration::from_millis(250);
-/// How long the polls for cached runs may take to end, once the server knows that they are nobody's any more.
+/// Maximum time for the polls for cached runs to end after the server was told to send these tasks elsewhere.
 const STICKY_POLLS_END: Duration = Duration::from_millis(500);
-/// How long workflow tasks in hand may take at the end: as long as the server waits for them by default.
+/// Maximum time for open workflow tasks at the end: the server's default workflow task timeout.
 const WORKFLOW_TASKS_END: Duration = Duration::from_secs(10);
-/// How long activities that were told to stop may take.
+/// Maximum time for cancelled activities to stop.
 const ACTIVITIES_END: Duration = Duration::from_secs(10);
-/// How long it may take to report the activities that were dropped.
+/// Maximum time to report the activities that were dropped.
 const REPORTS_END: Duration = Duration::from_secs(5);
 
-/// A worker that polls.
+/// A worker that is polling.
 pub(super) struct Running {
     shared: Arc<Shared>,
     workflows: Option<Arc<WorkflowWorker>>,
@@ -57,7 +58,7 @@ pub(super) struct Running {
     _guard: Guard,
 }
 
-/// Ends what runs detached when a worker's future is dropped.
+/// Ends detached tasks when the worker's future is dropped.
 struct Guard(Arc<Phases>);
 
 impl Drop for Guard {
@@ -67,10 +68,10 @@ impl Drop for Guard {
 }
 
 impl Running {
-    /// Checks that the namespace is there, and begins to poll.
+    /// Checks that the namespace exists, and starts polling.
     ///
     /// # Errors
-    /// Returns an error if the namespace is not there, the server cannot be reached, or the system gives no thread.
+    /// Returns an error if the namespace does not exist, the server cannot be reached, or a thread cannot be started.
     pub(super) async fn start(mut worker: Worker) -> Result<Self, WorkerError> {
         worker.activities = watched(&worker.client.now(), worker.activities);
         let guard = Guard(Arc::clone(&worker.phases));
@@ -139,7 +140,7 @@ impl Running {
         let source = move || ActivityTaskSource { worker: Arc::clone(&worker), route: worker.route() };
         self.start_pollers(source, self.shared.options.activity_pollers(), activities.slots(), outage);
         if let Some(workflows) = &self.workflows {
-            // Set once: a worker starts its activities once.
+            // Cannot be set already: a worker starts its activities once.
             let _ = workflows.activities.set(Arc::clone(&activities));
         }
         if !self.shared.control_task_queue.is_empty() {
@@ -184,8 +185,8 @@ impl Running {
         self.pollers.spawn(pollers.run());
     }
 
-    /// Works until the future is done, the worker is shut down, or a poller gives up; then ends in order. `None` if
-    /// it was shut down first.
+    /// Works until the future completes, the worker is shut down, or a poller gives up; then shuts down in order.
+    /// Returns `None` if the worker was shut down first.
     ///
     /// # Errors
     /// Returns an error if a poller gave up.
@@ -202,20 +203,22 @@ impl Running {
         }
     }
 
-    /// Ends in order. Returns why the pollers ended, if they ended by themselves.
+    /// Shuts down in order. Returns the pollers' error if they ended by themselves.
     async fn end(mut self) -> Option<WorkerError> {
         let mut failure = None;
         let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
         phases.advance(Phase::Draining);
         tracing::info!(task_queue, "the worker shuts down");
-        // A poll that is cut, here or by the server, may lose a task that was just handed out.
+        // A poll that is cut, here or by the server, may lose a task that was just handed out. So wait for the last
+        // ones.
         self.last_tasks().await;
         phases.advance(Phase::Leaving);
         self.tell_server().await;
         if self.shared.server_ends_polls {
             let _ = timeout(POLLS_END, join_all(&mut self.pollers, &mut failure)).await;
         } else if timeout(STICKY_POLLS_END, self.polls.none_open(PollKind::StickyWorkflow)).await.is_err() {
-            // Other servers end only the polls for cached runs. One that came later stands for a worker that is there.
+            // Some servers end only the polls for cached runs. A poll that arrived later would look like a worker that
+            // is there.
             phases.advance(Phase::PollsCut);
             self.tell_server().await;
         }
@@ -228,7 +231,7 @@ impl Running {
         failure
     }
 
-    /// Waits until the last polls have brought nothing for a while, or none is left.
+    /// Waits until the last polls have brought nothing for a while, or none is open.
     async fn last_tasks(&self) {
         if self.shared.polls_end_between_tasks {
             return;
@@ -238,14 +241,14 @@ impl Running {
                 self.polls.quiet(PollKind::Workflow, LAST_TASKS),
                 self.polls.quiet(PollKind::Activity, LAST_TASKS),
             );
-            // Last: with each answer to another task one run less comes back.
+            // These come last: with each answer to another task, one run fewer comes back to this worker.
             self.polls.quiet(PollKind::StickyWorkflow, LAST_STICKY_TASKS).await;
         };
         let _ = timeout(POLLS_END, quiet).await;
     }
 
-    /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Once: if it does not
-    /// hear of it, timeouts do the same.
+    /// Tells the server to hand out no more tasks, and to send those of cached runs elsewhere. Tried only once: without
+    /// it, timeouts have the same effect.
     async fn tell_server(&self) {
         let shared = &self.shared;
         let mut types = Vec::new();
@@ -275,7 +278,7 @@ impl Running {
 
     async fn workflow_tasks_end(&self) {
         let Some(workflows) = &self.workflows else { return };
-        // Tasks that wait for local activities are in hand as well.
+        // Tasks that wait for local activities count too.
         if timeout(self.shared.options.graceful_shutdown_timeout, workflows.slots.all_free()).await.is_ok() {
             return;
         }
@@ -320,10 +323,11 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
     let identity = options.identity.clone().unwrap_or_else(|| worker.client.now().identity().to_string());
     let deployed = options.deployment.as_ref().map(|deployment| deployment.version().build_id.clone());
     let build_id = deployed.filter(|build_id| !build_id.is_empty()).or_else(|| options.build_id.clone());
-    // A server in this process knows no other build: a test need not look, and records the same from build to build.
+    // A fixed id for the embedded server: tests need not read the executable, and histories do not change with each
+    // build.
     let default = || if worker.client.now().is_in_process() { "in-process" } else { build_id::of_this_executable() };
     let build_id = build_id.unwrap_or_else(|| default().to_string());
-    // So far all commands are for activities.
+    // So far all commands concern activities.
     let takes_commands = capabilities.worker_commands && worker.activities.names().next().is_some();
     let commands = Arc::clone(worker.client.now().worker_commands());
     let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));
@@ -347,7 +351,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
     }
 }
 
-/// Waits for the first poller that gave up; for ever if none does.
+/// Waits for the first poller that gives up; forever if none does.
 async fn gave_up(pollers: &mut JoinSet<Result<(), WorkerError>>) -> WorkerError {
     while let Some(ended) = pollers.join_next().await {
         match ended {

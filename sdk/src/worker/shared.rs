@@ -1,4 +1,4 @@
-//! What all parts of a running worker know: its server, its names, its limits.
+//! State that all parts of a running worker share: its server, its names, its limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,40 +19,41 @@ use crate::client::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
 use crate::versioning::DeploymentVersion;
 
-/// What all parts of a running worker know.
+/// State that all parts of a running worker share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) client: Arc<CurrentClient>,
-    /// That of the client the worker started with, whichever comes after it: cached runs have it too.
+    /// The converter of the client that the worker started with. Later clients do not replace it: cached runs use it
+    /// too.
     pub(super) data_converter: DataConverter,
     pub(super) task_queue: String,
     pub(super) identity: String,
     pub(super) build_id: String,
-    /// Tells this worker's polls from those of other workers with the same identity.
+    /// Distinguishes this worker's polls from those of other workers with the same identity.
     pub(super) instance_key: String,
-    /// The commands to the workers of the connection with which this one began: whichever client takes over, it goes on
-    /// to share them.
+    /// The server's commands, shared with the other workers of the first client's connection. The worker keeps sharing
+    /// them after its client is replaced.
     pub(super) commands: Arc<WorkerCommands>,
-    /// The queue on which they come; empty if the server sends none.
+    /// The task queue for commands; empty if the server sends none.
     pub(super) control_task_queue: String,
     pub(super) options: Options,
     pub(super) phases: Arc<Phases>,
     pub(super) limits: Limits,
-    /// True if the namespace takes the completion of a workflow task in pages.
+    /// True if the namespace accepts the completion of a workflow task in pages.
     pub(super) paginates_completions: bool,
-    /// True if the namespace takes heartbeats of workers.
+    /// True if the namespace supports worker heartbeats.
     pub(super) takes_worker_heartbeats: bool,
     /// True if the namespace suggests numbers of polls.
     pub(super) suggests_pollers: bool,
     /// True if the server ends polls itself when it is told that a worker shuts down.
     pub(super) server_ends_polls: bool,
-    /// True if it never loses a task by that: the embedded one. A real one may have handed a task out to a poll that it
-    /// ends at the same moment.
+    /// True if the server never loses a task when it ends polls, like the embedded server. A real server may have
+    /// handed a task to a poll that it ends at the same moment.
     pub(super) polls_end_between_tasks: bool,
 }
 
 impl Shared {
-    /// What becomes of values and errors between this program and the server.
+    /// Returns the converter of values and errors between this program and the server.
     pub(super) fn data_converter(&self) -> &DataConverter {
         &self.data_converter
     }
@@ -61,7 +62,7 @@ impl Shared {
         self.client.namespace().to_string()
     }
 
-    /// Calls until the server has answered, that much time has passed, or the worker has ended.
+    /// Calls until the server has answered, the time has passed, or the worker has ended.
     pub(super) async fn call_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
         self.client.call_within(request, time, || self.phases.has_reached(Phase::Aborting)).await
     }
@@ -70,27 +71,27 @@ impl Shared {
         TaskQueue { name: self.task_queue.clone(), kind: TaskQueueKind::Normal as i32, normal_name: String::new() }
     }
 
-    /// The build id on a poll; it stands in the events of the tasks that are started.
+    /// Returns the build id to send with polls; it appears in the events of the started tasks.
     pub(super) fn version_capabilities(&self) -> Option<WorkerVersionCapabilities> {
-        // A deployment says more, and the server takes one or the other.
+        // A deployment includes the build id, and the server accepts only one of the two.
         self.options
             .deployment
             .is_none()
             .then(|| WorkerVersionCapabilities { build_id: self.build_id.clone(), ..Default::default() })
     }
 
-    /// The deployment, on polls and on answers.
+    /// Returns the deployment to send with polls and answers.
     pub(super) fn deployment_options(&self) -> Option<WorkerDeploymentOptions> {
         self.options.deployment.as_ref().map(DeploymentOptions::to_proto)
     }
 
-    /// What workflow code is told; a worker of no deployment has a build id only.
+    /// Returns the version that workflow code sees. Without a deployment it has only a build id.
     pub(super) fn deployment_version(&self) -> Option<DeploymentVersion> {
         let name = self.options.deployment.as_ref().map_or("", |options| options.version().deployment_name.as_str());
         (!self.build_id.is_empty()).then(|| DeploymentVersion::new(name, self.build_id.as_str()))
     }
 
-    /// The build id on an answer.
+    /// Returns the build id to send with answers.
     pub(super) fn version_stamp(&self) -> Option<WorkerVersionStamp> {
         Some(WorkerVersionStamp { build_id: self.build_id.clone(), use_versioning: false })
     }

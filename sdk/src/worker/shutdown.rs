@@ -1,28 +1,28 @@
-//! The phases of a worker's end, in one place: everything that waits in a worker also waits for one of them.
+//! The phases of a worker's shutdown in one place. Every wait in a worker also waits for one of them.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// How far the end of a worker has come. Phases only advance.
+/// Progress of a worker's shutdown. Phases only advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// Polls and works.
     Running,
-    /// Begins no further poll, but of the queue of cached runs; polls in flight may still bring a task.
+    /// Starts no more polls, except of the sticky queue; open polls may still bring a task.
     Draining,
-    /// Begins no further poll of that queue either.
+    /// Starts no more polls of the sticky queue either.
     Leaving,
-    /// Drops the polls in flight.
+    /// Drops open polls.
     PollsCut,
-    /// Tells activities to stop: their graceful period is over.
+    /// Cancels activities: their graceful shutdown timeout is over.
     ActivitiesCancelled,
-    /// Waits for nothing any more: activities are dropped, calls are not tried again.
+    /// Waits for nothing: activities are dropped, calls are not retried.
     Aborting,
 }
 
-/// Where the phase is kept.
+/// The current phase.
 #[derive(Debug)]
 pub(super) struct Phases {
     phase: watch::Sender<Phase>,
@@ -33,7 +33,7 @@ impl Phases {
         Self { phase: watch::Sender::new(Phase::Running) }
     }
 
-    /// Goes on to a phase, unless it is already reached.
+    /// Advances to a phase, unless it is already reached.
     pub(super) fn advance(&self, to: Phase) {
         self.phase.send_if_modified(|phase| {
             let further = *phase < to;
@@ -50,12 +50,12 @@ impl Phases {
 
     /// Waits until a phase is reached.
     pub(super) async fn reached(&self, phase: Phase) {
-        // The sender is `self`: it cannot be gone while this waits.
+        // The sender is `self`, so it outlives this wait.
         let _ = self.phase.subscribe().wait_for(|now| *now >= phase).await;
     }
 }
 
-/// Ends a worker from elsewhere: from a signal handler, or when a test is done. Clones end the same worker.
+/// Shuts a worker down from elsewhere: from a signal handler, or at the end of a test. Clones control the same worker.
 ///
 /// ```no_run
 /// # async fn end(worker: abide::worker::Worker) -> Result<(), abide::worker::WorkerError> {
@@ -77,13 +77,13 @@ impl ShutdownHandle {
         Self { phases }
     }
 
-    /// Asks the worker to end, and returns at once. [`Worker::run`](super::Worker::run) returns when it has ended:
-    /// polling stops, workflow tasks in hand are answered, and activities get the graceful period.
+    /// Asks the worker to shut down, and returns at once. The worker stops polling, answers its open workflow tasks,
+    /// and gives activities the graceful shutdown timeout; then [`Worker::run`](super::Worker::run) returns.
     pub fn shutdown(&self) {
         self.phases.advance(Phase::Draining);
     }
 
-    /// Returns true if the worker was asked to end.
+    /// Returns true if the worker was asked to shut down.
     pub fn is_shutting_down(&self) -> bool {
         self.phases.has_reached(Phase::Draining)
     }

@@ -1,5 +1,5 @@
-//! Lets the embedded server see whose activity code makes a request: it wraps the activities of every worker of a
-//! connection.
+//! Wraps the activities of a connection's workers, so that the embedded server can see which activity's code makes a
+//! request.
 
 use crate::activity::ActivityRegistry;
 use crate::client::Connection;
@@ -12,7 +12,7 @@ pub fn watch_activities(connection: &Connection, watch: ActivityWatch) {
     connection.attach(watch);
 }
 
-/// The activities as a worker of this connection runs them.
+/// Returns the activities, wrapped if this connection has a watch.
 pub(super) fn watched(connection: &Connection, activities: ActivityRegistry) -> ActivityRegistry {
     match connection.attached::<ActivityWatch>() {
         Some(watch) => watch(activities),

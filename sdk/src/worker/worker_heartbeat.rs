@@ -1,7 +1,7 @@
-//! The worker's own heartbeat: every minute it tells the server what it polls, what it has in hand and how it fares.
+//! The worker's own heartbeat: every minute it reports its pollers, slots and status to the server.
 //!
-//! Tools show it; nothing depends on it. So an error is logged once and otherwise ignored. The use of the host's CPU and
-//! memory is not told.
+//! Tools show it, and nothing depends on it. So an error is logged once and otherwise ignored. CPU and memory use of
+//! the host are not reported.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use super::workflow_tasks::WorkflowWorker;
 use crate::client::host_name;
 use crate::duration::{time_to_proto, to_proto};
 
-/// What the heartbeats of one worker tell.
+/// The state behind the heartbeats of one worker.
 pub(super) struct WorkerHeartbeats {
     pub(super) shared: Arc<Shared>,
     pub(super) workflows: Option<Arc<WorkflowWorker>>,
@@ -31,7 +31,7 @@ pub(super) struct WorkerHeartbeats {
     pub(super) before: Mutex<Before>,
 }
 
-/// What the heartbeat before told: the next one tells the difference as well.
+/// Values of the previous heartbeat; the next one also reports the difference.
 #[derive(Default)]
 pub(super) struct Before {
     at: Option<SystemTime>,
@@ -40,7 +40,7 @@ pub(super) struct Before {
     local_activity: Ended,
 }
 
-/// How many tasks have ended, and how many of them failed.
+/// Number of tasks that have ended, and of those that failed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ended {
     pub(super) all: i32,
@@ -48,7 +48,7 @@ pub(super) struct Ended {
 }
 
 impl WorkerHeartbeats {
-    /// Sends one once polling has begun, and one after each interval until the worker shuts down.
+    /// Sends a heartbeat once polling has begun, then one per interval until the worker shuts down.
     pub(super) async fn run(self: Arc<Self>, interval: Duration) {
         let draining = self.shared.phases.reached(Phase::Draining);
         let sending = async {
@@ -79,7 +79,7 @@ impl WorkerHeartbeats {
         }
     }
 
-    /// How the worker fares now.
+    /// Returns the current heartbeat.
     #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
     pub(super) fn now(&self, status: WorkerStatus) -> WorkerHeartbeat {
         let shared = &self.shared;
@@ -133,7 +133,7 @@ impl WorkerHeartbeats {
     }
 }
 
-/// Slots that an open poll holds are not in use: no task is in hand there.
+/// Slots held by open polls do not count as used: they have no task yet.
 fn slots_info(slots: &Slots, polling: i32, before: &mut Ended) -> WorkerSlotsInfo {
     let ended = slots.ended();
     let last = std::mem::replace(before, ended);

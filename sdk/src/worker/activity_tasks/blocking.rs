@@ -1,7 +1,7 @@
-//! Notices activities and payload codecs that block the async runtime: they wait or compute for long without an `.await`,
-//! and everything else on their thread (heartbeats, polls, other activities) stands still.
+//! Detects activities and payload codecs that block the async runtime: they wait or compute for a long time without an
+//! `.await`, and everything else on their thread (heartbeats, polls, other activities) stands still.
 //!
-//! Each poll is measured when it ends, which needs no thread and no timer. Code that never comes back is not noticed.
+//! Each poll is measured when it ends, which needs no thread and no timer. Code that never returns is not detected.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use crate::activity::ActivityInfo;
 
-/// A poll takes microseconds. Load alone does not make it a second.
+/// A poll normally takes microseconds. Load alone does not stretch it to a second.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// The code of one attempt. If it blocks, the log says so, once.
+/// Wraps the code of one attempt. The first time that it blocks is logged.
 pub(crate) async fn noticed<F: Future>(code: F, info: &ActivityInfo) -> F::Output {
     told_of(code, |blocked| warn(info, blocked)).await
 }
 
-/// Any code; the first time that it blocks for long is told.
+/// Wraps any code. The first time that it blocks is passed to `tell`.
 pub(crate) async fn told_of<F: Future>(code: F, tell: impl FnOnce(Duration)) -> F::Output {
     #[expect(clippy::disallowed_methods, reason = "a thread is blocked in real time")]
     let began = Instant::now();
     measured(code, || began.elapsed(), tell).await
 }
 
-/// Runs `code`, and reports the first of its polls that takes long.
+/// Runs `code` and reports the first of its polls that takes too long.
 async fn measured<F: Future>(code: F, now: impl Fn() -> Duration, report: impl FnOnce(Duration)) -> F::Output {
     let (mut code, mut report) = (pin!(code), Some(report));
     poll_fn(|context| {
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the reports for code whose polls take this many milliseconds, with the same time between two polls.
+    /// Returns the reports for code whose polls take this many milliseconds, with the given time between polls.
     fn reported(polls: &[u64], between: u64) -> Vec<u128> {
         let (clock, reports) = (Cell::new(0), RefCell::new(Vec::new()));
         let code = async {

@@ -1,7 +1,9 @@
-//! Commands of the server to this process: so far one, which tells an attempt of an activity to stop.
+//! Commands from the server to this process. So far there is one: cancel an attempt of an activity.
 //!
-//! Without them an activity learns of its cancellation from the answer to a heartbeat, and one that never heartbeats
-//! not at all. They come as Nexus tasks on a queue that all workers of a connection share. One of them polls it, for
+//! Without commands an activity learns of its cancellation from the answer to a heartbeat, so one that never heartbeats
+//! does not learn of it. Commands come as Nexus tasks on a queue shared by all workers of a connection. One worker
+//! polls it for all; when that worker ends, the next one takes over. Nothing depends on commands: an error is logged
+//! and never ends a worker.
 //! all; when it ends, the next one goes on. Nothing depends on it: an error is logged and never ends a worker.
 
 use std::sync::Arc;
@@ -35,10 +37,10 @@ use crate::worker::shared::Shared;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
-/// How long the server waits for the answer to a command.
+/// Time that the server waits for the answer to a command.
 const TASK_TIME: Duration = Duration::from_secs(10);
 
-/// What cannot be done as the server asks, in the words of Nexus. None of it would go better the next time.
+/// A request that cannot be carried out, in Nexus terms. Retrying would not help.
 #[derive(Debug, PartialEq)]
 struct Refusal {
     error_type: &'static str,
@@ -51,7 +53,7 @@ impl CommandedWorker for ActivityWorker {
     }
 }
 
-/// Takes commands when it is this worker's turn, until it is dropped.
+/// Takes commands when it is this worker's turn, until dropped.
 pub(crate) async fn poll(shared: Arc<Shared>) {
     let _turn = shared.commands.turn().await;
     let mut backoff = Backoff::new(RetrySchedule::POLL);
@@ -60,7 +62,7 @@ pub(crate) async fn poll(shared: Arc<Shared>) {
     loop {
         let began = Instant::now();
         let route = shared.client.route();
-        // A poll that is cut because another client has taken over may lose a command: the server sends it again.
+        // Cutting this poll when the client is replaced may lose a command, but the server sends it again.
         let next = tokio::select! {
             biased;
             () = route.replaced() => continue,
@@ -85,7 +87,7 @@ pub(crate) async fn poll(shared: Arc<Shared>) {
             tracing::warn!("the server says that it sends commands to workers, but has no queue for them: {error}");
             return;
         }
-        // While a server is away, the pollers of tasks say so.
+        // While a server is unavailable, the task pollers log it.
         if !error.is_unavailable() && !error.is_deadline_exceeded() && !std::mem::replace(&mut reported, true) {
             tracing::warn!("commands of the server to its workers cannot be taken; this is tried again: {error}");
         }
@@ -103,8 +105,8 @@ async fn next_task(shared: &Shared, connection: &Connection) -> Result<PollNexus
         kind: TaskQueueKind::WorkerCommands as i32,
         normal_name: String::new(),
     };
-    // Nothing of this worker's version: the queue has none. Nor its key, with which the server would end the poll as
-    // soon as it shuts down; its activities are still to be cancelled then.
+    // The request names neither this worker's version, because the queue has none, nor its key, with which the server
+    // would end the poll as soon as the worker shuts down. Its activities must still be cancellable then.
     let request = PollNexusTaskQueueRequest {
         namespace: shared.namespace(),
         task_queue: Some(queue),
@@ -140,14 +142,14 @@ async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(),
         }
     };
     match answered {
-        // It was given up meanwhile.
+        // The server has stopped waiting for the answer.
         Err(error) if error.is_not_found() => Ok(()),
         answered => answered,
     }
 }
 
-/// Does what the server asks for. An attempt that is not in hand has ended, which is as good as done, or is still on its
-/// way here and is told when it begins: success in either case. After a refusal the server would not ask again.
+/// Carries out the server's request. An unknown attempt either has ended, or is still on its way here and is cancelled
+/// when it starts. Both count as success, because the server does not repeat a command after a refusal.
 fn execute(request: Request, workers: &WorkerCommands) -> Result<ExecuteCommandsResponse, Refusal> {
     let asked = asked(request)?;
     let mut results = Vec::with_capacity(asked.commands.len());

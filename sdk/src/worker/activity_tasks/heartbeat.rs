@@ -1,7 +1,7 @@
-//! The heartbeats of one attempt: the first goes out at once, later ones are throttled, the latest details win.
+//! The heartbeats of one attempt: the first is sent at once, later ones are throttled, and the latest details win.
 //!
-//! Nothing is spawned for an attempt that does not heartbeat. What the server answers to a heartbeat (cancelled,
-//! paused, reset, gone) becomes the attempt's cancellation.
+//! Nothing is spawned for an attempt that does not heartbeat. If the server answers that the activity was cancelled,
+//! paused, reset or removed, the attempt is cancelled.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,22 +24,22 @@ use crate::worker::limits::{Excess, Limit};
 use crate::worker::polling::sleep;
 use crate::worker::shared::Shared;
 
-/// Part of the heartbeat timeout after which the next heartbeat is sent.
+/// Share of the heartbeat timeout after which the next heartbeat is sent.
 const THROTTLE_RATIO: f64 = 0.8;
 
-/// How long to wait between two heartbeats of an attempt.
+/// Returns the time between two heartbeats of an attempt.
 pub(crate) fn throttle_interval(heartbeat_timeout: Option<Duration>, default: Duration, maximum: Duration) -> Duration {
     heartbeat_timeout.map_or(default, |timeout| timeout.mul_f64(THROTTLE_RATIO)).min(maximum)
 }
 
-/// Where heartbeats are delivered: a server, or a list in tests.
+/// The destination of heartbeats: a server, or a list in tests.
 pub(crate) trait HeartbeatTarget: Send + Sync + 'static {
     fn record(
         &self,
         details: Vec<Payload>,
     ) -> impl Future<Output = Result<RecordActivityTaskHeartbeatResponse, RpcError>> + Send;
 
-    /// What details are on the wire.
+    /// Encodes details for the wire.
     ///
     /// # Errors
     /// Returns an error if a codec cannot encode them.
@@ -47,13 +47,13 @@ pub(crate) trait HeartbeatTarget: Send + Sync + 'static {
         async { Ok(details) }
     }
 
-    /// Returns true if they are the same on the wire.
+    /// Returns true if details are sent unencoded.
     fn is_plain(&self) -> bool {
         true
     }
 }
 
-/// Why details cannot be delivered: the type of the failure that says so, and its text.
+/// The error type and message of the failure for details that cannot be delivered.
 type Refusal = (&'static str, String);
 
 /// The heartbeats of one attempt.
@@ -68,9 +68,9 @@ pub(crate) struct Heartbeats<T> {
 }
 
 struct State {
-    /// The last ones that were recorded; `None` if there was no heartbeat, which is not the same as an empty one.
+    /// The last recorded details; `None` if there was no heartbeat, which differs from an empty one.
     latest: Option<Vec<Payload>>,
-    /// How many were recorded, and the number of the last one that the server has or does not want.
+    /// Number of recorded details, and the number of the last that the server has or no longer needs.
     recorded: u64,
     settled: u64,
     last_delivered: Instant,
@@ -97,9 +97,9 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         Arc::new(Self { target, interval, limit, cancellation, runtime, state, refused: Notify::new() })
     }
 
-    /// Records progress; delivers it now or when the interval has passed.
+    /// Records progress, and delivers it now or when the interval has passed.
     pub(crate) fn record(self: &Arc<Self>, details: Vec<Payload>) {
-        // What counts is the size on the wire: encoded details are measured when they are delivered.
+        // The limit applies to the size on the wire, so encoded details are measured when they are delivered.
         let checked = if self.target.is_plain() { self.check(&details) } else { Ok(()) };
         let mut state = self.lock();
         if state.ended {
@@ -117,12 +117,12 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         }
     }
 
-    /// When the server last heard of the attempt.
+    /// Returns the time of the last delivered heartbeat.
     pub(crate) fn last_delivered(&self) -> Instant {
         self.lock().last_delivered
     }
 
-    /// Waits until details were recorded that cannot be delivered, and says why.
+    /// Waits for recorded details that cannot be delivered. Returns the reason.
     pub(crate) async fn refused(&self) -> Refusal {
         loop {
             if let Some(refusal) = self.lock().refusal.take() {
@@ -132,7 +132,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         }
     }
 
-    /// Ends delivery with the attempt. Gives back the latest details.
+    /// Ends delivery with the attempt. Returns the latest details.
     pub(crate) fn end(&self) -> Option<Vec<Payload>> {
         let mut state = self.lock();
         state.ended = true;
@@ -142,11 +142,11 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         state.latest.clone()
     }
 
-    /// Delivers details that were recorded last, in an attempt that has ended: also those whose delivery was under way
-    /// then, or has failed before.
+    /// Delivers the last details of an attempt that has ended, including details whose delivery was in progress or had
+    /// failed.
     pub(crate) async fn flush(&self) {
         let Some((_, details)) = self.lock().unsettled() else { return };
-        // Nobody is left to be told that they cannot be delivered.
+        // The attempt has ended, so a refusal has no receiver.
         if let Ok(details) = self.encoded(details).await
             && let Err(error) = self.target.record(details).await
         {
@@ -157,7 +157,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     fn check(&self, details: &[Payload]) -> Result<(), Refusal> {
         match self.limit.check(size(details), || "the heartbeat's details have".to_string()) {
             Some(Excess::Error(text)) => return Err(("PayloadsTooLarge", text)),
-            // An activity may record much and often: it is not warned each time.
+            // Not a warning, because an activity may record often.
             Some(Excess::Warning(text)) => tracing::debug!("{text}"),
             None => {}
         }
@@ -177,13 +177,13 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
         self.refused.notify_one();
     }
 
-    /// Delivers until nothing new was recorded for an interval. What could not be delivered is tried again, unless newer
-    /// details have come.
+    /// Delivers until no details were recorded for an interval. A failed delivery is retried, unless newer details have
+    /// come.
     async fn deliver(self: Arc<Self>) {
         while let Some((number, details)) = self.next_unsettled() {
             let details = match self.encoded(details).await {
                 Ok(details) => details,
-                // The attempt is about to fail, and nothing more is delivered.
+                // The attempt is about to fail, so nothing more is delivered.
                 Err(refusal) => return self.refuse(&mut self.lock(), refusal),
             };
             match self.target.record(details).await {
@@ -223,7 +223,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
 }
 
 impl State {
-    /// The last details, with their number, unless the server has them or does not want them.
+    /// Returns the last details and their number, unless the server has them or no longer needs them.
     fn unsettled(&self) -> Option<(u64, Vec<Payload>)> {
         let details = self.latest.as_ref().filter(|_| self.settled < self.recorded)?;
         Some((self.recorded, details.clone()))
@@ -242,7 +242,7 @@ fn cancel_reason(response: &RecordActivityTaskHeartbeatResponse) -> Option<Activ
     }
 }
 
-/// What an attempt's context talks to.
+/// The heartbeat sink of an attempt's context.
 pub(crate) struct HeartbeatSink<T>(pub(crate) Arc<Heartbeats<T>>);
 
 impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
@@ -251,7 +251,7 @@ impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
     }
 }
 
-/// The attempt on the server.
+/// An attempt as known to the server.
 pub(crate) struct ServerTarget {
     pub(crate) shared: Arc<Shared>,
     pub(crate) task_token: Vec<u8>,
@@ -284,7 +284,7 @@ mod tests {
 
     use super::*;
 
-    /// Notes when which details came, and answers as it is told.
+    /// Records the time and details of each heartbeat, and answers as configured.
     struct Target {
         began: Instant,
         log: Arc<Mutex<Vec<(u64, u8)>>>,
@@ -317,7 +317,7 @@ mod tests {
     }
 
     async fn pass(seconds: u64) {
-        // Paused time jumps to the next timer: everything due before is done.
+        // Paused time jumps to the next timer, so everything that is due earlier is done first.
         sleep(Duration::from_secs(seconds)).await;
     }
 
@@ -339,7 +339,7 @@ mod tests {
         }
         pass(60).await;
         assert_eq!(*case.log.lock().unwrap(), [(0, 0), (8, 8), (16, 17), (24, 19)]);
-        // After a quiet interval the next one goes out at once again.
+        // After a quiet interval the next heartbeat is sent at once again.
         case.heartbeats.record(details(99));
         pass(1).await;
         assert_eq!(case.log.lock().unwrap().last(), Some(&(78, 99)));
@@ -400,7 +400,7 @@ mod tests {
         }
     }
 
-    /// Encodes for ten seconds.
+    /// A target whose codec takes ten seconds.
     struct SlowCodec(Target);
 
     impl HeartbeatTarget for SlowCodec {

@@ -1,7 +1,7 @@
-//! Activity tasks: each attempt runs in a task of its own, from the poll to its answer.
+//! Activity tasks: each attempt runs in a task of its own, from the poll to the answer.
 //!
-//! What an attempt can do wrong (panic, unreadable arguments, an unknown type, a result that is too large) fails that
-//! attempt and nothing else. Everything kept for an attempt is freed when it ends.
+//! A fault of an attempt (a panic, unreadable arguments, an unknown type, an oversized result) fails only that attempt.
+//! All state of an attempt is freed when it ends.
 
 pub(super) mod blocking;
 pub(super) mod cancel_commands;
@@ -50,33 +50,33 @@ use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
-/// How much later than the server this worker takes an attempt as timed out.
+/// Time after the server's deadline at which this worker considers an attempt timed out.
 const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
-/// How long the last heartbeat of an attempt that has ended is tried to be delivered even when the attempt's time is up.
+/// Minimum time for delivering the last heartbeat of an attempt that has ended, even past the attempt's deadline.
 const FLUSH_AT_LEAST: Duration = Duration::from_secs(1);
-/// How long an attempt without any timeout is tried to be answered.
+/// Maximum time for answering an attempt without any timeout.
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
-/// No longer timeout is believed: the clock cannot count as far as a message can.
+/// Longest accepted timeout: an `Instant` cannot represent every duration that a message can.
 pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Everything a worker does for activities.
+/// The activity side of a worker.
 pub(super) struct ActivityWorker {
     shared: Arc<Shared>,
     registry: ActivityRegistry,
     slots: Arc<Slots>,
     rate: Rate,
-    /// The attempts that a command may tell to stop.
+    /// The attempts that a command may cancel.
     attempts: Arc<Attempts>,
     runtime: Handle,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 pub(super) enum Outcome {
     Completed(Payload),
     Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
-    /// Nothing to tell: the result comes from elsewhere, or nobody waits for it.
+    /// Nothing to report: the result comes from elsewhere, or nothing waits for it.
     Silent {
         flush: bool,
     },
@@ -99,12 +99,12 @@ impl ActivityWorker {
         &self.attempts
     }
 
-    /// The way of polls, until another client takes over.
+    /// Returns the route for polls.
     pub(super) fn route(&self) -> Route {
         self.shared.client.route()
     }
 
-    /// A slot for an activity that is scheduled now, if this worker knows it and could start it at once.
+    /// Returns a slot for an activity that is being scheduled, if this worker knows its type and has a free slot.
     pub(super) fn reserve(&self, activity_type: &str) -> Option<Slot> {
         self.registry.get(activity_type)?;
         self.slots.try_take()
@@ -113,17 +113,17 @@ impl ActivityWorker {
     /// Starts an attempt.
     pub(super) fn start(self: &Arc<Self>, task: PollActivityTaskQueueResponse, slot: Slot) {
         let cancellation = ActivityCancellation::new();
-        // Not first when it runs: a command may come as soon as the task has.
+        // Registered before the attempt is spawned, because a command may arrive as soon as the task has.
         let takes_commands = !self.shared.control_task_queue.is_empty();
         let in_hand = takes_commands.then(|| self.attempts.add(&task.task_token, &cancellation));
-        // Or even sooner.
+        // A command may also have arrived before the task.
         if takes_commands && self.shared.commands.is_cancelled_early(&task.task_token) {
             cancellation.cancel(ActivityCancelReason::Cancelled);
         }
         self.runtime.spawn(Arc::clone(self).attempt(task, slot, cancellation, in_hand));
     }
 
-    /// Runs an attempt and answers it; its slot is given back at the end.
+    /// Runs an attempt and answers it; its slot is freed at the end.
     async fn attempt(
         self: Arc<Self>,
         mut task: PollActivityTaskQueueResponse,
@@ -155,9 +155,9 @@ impl ActivityWorker {
             (Err(error), _) => Outcome::Failed(failure(CODEC_ERROR, &error.to_string())),
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
-                // Starting the activity may panic as well as running it.
+                // Starting the activity may panic, as running it may.
                 let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
-                // The failure converter is the author's code as well.
+                // The failure converter is user code, too.
                 let ended = async { attempt_outcome(running.await, &cancellation, converter) };
                 self.watched(blocking::noticed(ended, context.info()), &watch, &cancellation).await
             }
@@ -183,13 +183,13 @@ impl ActivityWorker {
         drop((in_hand, slot));
     }
 
-    /// Runs the code until it ends, telling it when it should stop.
+    /// Runs the code until it ends, and cancels it when it should stop.
     async fn watched<F>(&self, running: F, watch: &Watch<'_>, cancellation: &ActivityCancellation) -> Outcome
     where
         F: Future<Output = Outcome>,
     {
         let mut running = pin!(running);
-        // The common case first: code that does not wait needs no timers.
+        // The common case: code that does not wait needs no timers.
         if let Some(outcome) = running.as_mut().now_or_never() {
             return outcome;
         }
@@ -257,7 +257,7 @@ impl ActivityWorker {
         };
         match answered {
             Ok(()) => {}
-            // It has timed out, was completed from elsewhere, or its workflow is closed.
+            // The attempt has timed out, was completed from elsewhere, or its workflow is closed.
             Err(error) if error.is_not_found() => tracing::debug!("an activity is not awaited any more: {error}"),
             Err(error) => {
                 let task_queue = self.shared.task_queue.as_str();
@@ -288,7 +288,7 @@ impl ActivityWorker {
         };
         match self.send(request, deadline).await {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
-                // Better a failure that somebody reads than an attempt that silently times out.
+                // A failure that can be read is better than an attempt that times out without a reason.
                 let text = format!("the server did not take the activity's result: {error}");
                 let failure = failure("ResultRefused", &text);
                 let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
@@ -319,14 +319,14 @@ impl ActivityWorker {
         self.send(request, deadline).await
     }
 
-    /// Sends until the server has it or has given the attempt up.
+    /// Sends until the server has accepted the answer or has given the attempt up.
     async fn send<R: Rpc>(&self, request: R, deadline: Instant) -> Result<(), RpcError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
         self.shared.call_within(request, left).await.map(drop)
     }
 }
 
-/// Delivers the last details of an attempt that has ended, for as long as they are of use.
+/// Delivers the last details of an attempt that has ended, for as long as they are useful.
 async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant) {
     let end = deadline.max(Instant::now() + FLUSH_AT_LEAST);
     if timeout_at(end, heartbeats.flush()).await.is_err() {
@@ -334,7 +334,7 @@ async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant) {
     }
 }
 
-/// When an attempt has been given up by the server, as far as can be told from here.
+/// Estimates the time at which the server gives an attempt up.
 struct Watch<'a> {
     deadline: Instant,
     heartbeat_timeout: Option<Duration>,
@@ -349,7 +349,7 @@ impl Watch<'_> {
     }
 }
 
-/// What the code's end means.
+/// Converts the end of the code to an outcome.
 pub(super) fn attempt_outcome(
     ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
     cancellation: &ActivityCancellation,
@@ -366,7 +366,7 @@ pub(super) fn attempt_outcome(
     }
 }
 
-/// No activity of that name is registered. Retryable: a mended worker may be next.
+/// Returns the failure for an unregistered activity type. Retryable, because the next worker may know it.
 pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
     let known: Vec<_> = registry.names().collect();
     let text = format!(
@@ -377,7 +377,7 @@ pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, que
     failure("NotFoundError", &text)
 }
 
-/// Says that an attempt failed, loudly unless its author expected it.
+/// Logs a failed attempt; as a warning unless its author expected the failure.
 pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
     let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
     let benign = match &failure.failure_info {
@@ -391,7 +391,7 @@ pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
     }
 }
 
-/// What an attempt that did not succeed tells the server.
+/// Returns the outcome of an attempt that did not succeed.
 fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, converter: &DataConverter) -> Outcome {
     match error.into_kind() {
         ActivityErrorKind::Error { error, type_name } => {
@@ -400,7 +400,7 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, convert
         ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
         ActivityErrorKind::Cancelled { details } => match cancelled {
             Some(ActivityCancelReason::Cancelled) => Outcome::Cancelled(details),
-            // The server does not wait for this attempt any more.
+            // The server no longer waits for this attempt.
             Some(ActivityCancelReason::NotFound | ActivityCancelReason::TimedOut) => Outcome::Silent { flush: false },
             Some(ActivityCancelReason::WorkerShutdown) => Outcome::Failed(worker_shutdown()),
             Some(ActivityCancelReason::Paused) => Outcome::Failed(failure("ActivityPaused", "the activity was paused")),
@@ -421,7 +421,8 @@ pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
     Box::new(application_failure(&ApplicationFailure::new(text).error_type(error_type), None))
 }
 
-/// The server takes no other failure as an activity's own: what came from elsewhere becomes the cause.
+/// Wraps failures of other kinds as the cause of an application failure. The server accepts no other kind from an
+/// activity.
 fn as_application_failure(failure: Box<FailureProto>) -> Box<FailureProto> {
     if matches!(failure.failure_info, Some(FailureInfo::ApplicationFailureInfo(_))) {
         return failure;
@@ -439,15 +440,14 @@ fn payloads(payloads: Vec<Payload>) -> Option<Payloads> {
     (!payloads.is_empty()).then_some(Payloads { payloads })
 }
 
-/// What an attempt is told about itself, its arguments, and the progress of earlier attempts.
-/// How long the server gives an attempt; it writes "none" as zero.
+/// Returns the time that the server gives an attempt; the server encodes "none" as zero.
 fn timeout_of(task: &PollActivityTaskQueueResponse) -> Option<Duration> {
     let timeout = |proto: &Option<_>| presence::duration(proto.as_ref());
     timeout(&task.start_to_close_timeout).or_else(|| timeout(&task.schedule_to_close_timeout))
 }
 
 fn unpack(task: PollActivityTaskQueueResponse, task_queue: &str) -> (ActivityInfo, Vec<Payload>, Vec<Payload>) {
-    // The server writes "none" as zero.
+    // The server encodes "none" as zero.
     let timeout = |proto: Option<_>| presence::duration(proto.as_ref());
     let execution = task.workflow_execution.unwrap_or_default();
     let info = ActivityInfo {

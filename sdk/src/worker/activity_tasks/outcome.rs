@@ -1,6 +1,6 @@
-//! What becomes of an attempt's outcome on its way to the server: encoded by the data converter, and measured as it is
-//! sent. What cannot be sent becomes a failure that says so; the attempt may be repeated, so it is not said that the
-//! next one fails in the same way.
+//! Converts an attempt's outcome to the form that is sent: encoded by the data converter and checked against the size
+//! limit. An outcome that cannot be sent becomes a failure with the reason. The failure does not claim that a retry
+//! would fail too, since it may not.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -18,11 +18,11 @@ use crate::failure::{application_failure, shell};
 use crate::worker::coding::encode_by;
 use crate::worker::limits::{Excess, Limit};
 
-/// The error type of what a codec could not encode or decode.
+/// The error type for values that a codec could not encode or decode.
 pub(crate) const CODEC_ERROR: &str = "PayloadCodecError";
-/// The minimum time for a codec to encode a failure that the worker itself makes.
+/// Minimum time for encoding a failure that the worker itself makes.
 const AT_LEAST: Duration = Duration::from_millis(100);
-/// The error type of what the server does not take.
+/// The error type for values that the server would not accept.
 const TOO_LARGE: &str = "PayloadsTooLarge";
 
 impl PayloadFields for Outcome {
@@ -36,7 +36,7 @@ impl PayloadFields for Outcome {
     }
 }
 
-/// What goes to the server in place of an outcome; and the failure that it became, if it could not go.
+/// Encodes an outcome for sending. Also returns the failure that replaced it, if it could not be sent.
 pub(crate) async fn encoded(
     outcome: Outcome,
     converter: &DataConverter,
@@ -49,7 +49,7 @@ pub(crate) async fn encoded(
     };
     let mut outcome = outcome;
     let refused = match encode_by(converter, &mut outcome, deadline).await {
-        // The message may be what the codec was to hide.
+        // The failure's plain message may be what the codec was to hide.
         Err(error) => instead(reported.as_deref(), CODEC_ERROR, &error.to_string()),
         Ok(()) => match too_large(&outcome, limit) {
             None => return (outcome, None),
@@ -67,7 +67,7 @@ pub(crate) async fn encoded(
     (Outcome::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
 }
 
-/// The failure that goes in place of an outcome. If that was a failure, it is retried, or not, as that one would be.
+/// Returns the failure that replaces an outcome. If the outcome was a failure, it is retried under the same conditions.
 fn instead(reported: Option<&FailureProto>, error_type: &str, text: &str) -> Box<FailureProto> {
     match reported {
         Some(reported) => Box::new(shell(reported, text)),
@@ -79,15 +79,14 @@ fn with_message(text: &str, message: &str) -> String {
     if message.is_empty() { text.to_string() } else { format!("{text}. It goes without details and causes: {message}") }
 }
 
-/// A failure of the worker's own, as it goes to the server. It has no payloads of the user's: if its text cannot be
-/// encoded, it goes as it is.
+/// Encodes a failure of the worker's own. It contains no user payloads, so it is sent unencoded if the codec fails.
 pub(crate) async fn encoded_failure(
     failure: Box<FailureProto>,
     converter: &DataConverter,
     deadline: Instant,
 ) -> Box<FailureProto> {
     let mut encoded = failure.clone();
-    // The reason may be that the time is up.
+    // The reason for the failure may be that the deadline has passed.
     let deadline = deadline.max(Instant::now() + AT_LEAST);
     match encode_by(converter, &mut *encoded, deadline).await {
         Ok(()) => encoded,
@@ -95,7 +94,7 @@ pub(crate) async fn encoded_failure(
     }
 }
 
-/// The details of the last heartbeat, as they go to the server beside a failure; `None` if they cannot go.
+/// Encodes the details of the last heartbeat, which are sent beside a failure; `None` if they cannot be sent.
 pub(crate) async fn encoded_details(
     mut details: Vec<Payload>,
     converter: &DataConverter,
@@ -111,7 +110,7 @@ pub(crate) async fn encoded_details(
     None
 }
 
-/// The outcome, or, if it is too large for the server, the failure that says so.
+/// Returns the outcome, or the failure that reports that it is too large for the server.
 pub(crate) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
     match (too_large(&outcome, limit), &outcome) {
         (None, _) => Ok(outcome),
@@ -122,7 +121,7 @@ pub(crate) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Bo
     }
 }
 
-/// What is too large about an outcome.
+/// Describes the oversized part of an outcome.
 fn too_large(outcome: &Outcome, limit: Limit) -> Option<String> {
     let (size, what) = match outcome {
         Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
@@ -139,7 +138,7 @@ fn too_large(outcome: &Outcome, limit: Limit) -> Option<String> {
     }
 }
 
-/// The failure that stands for an error of an activity. A failure converter that panics is no reason to lose the error.
+/// Converts an activity's error to a failure. If the failure converter panics, the error is not lost.
 pub(crate) fn failure_of(
     error: &(dyn std::error::Error + 'static),
     type_name: Option<&str>,

@@ -1,6 +1,6 @@
-//! A rate: how many activities a worker begins per second at most.
+//! The rate limit: the maximum activities that a worker starts per second.
 //!
-//! A poll begins only when the next activity may begin. Several polls that waited side by side may bring their tasks
+//! A poll starts only when the next activity may start. Several polls that wait at the same time may bring their tasks
 //! at the same moment; then each task waits for its turn.
 
 use std::sync::{Mutex, PoisonError};
@@ -8,25 +8,25 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Spreads beginnings evenly; without a limit it does nothing.
+/// Spreads starts evenly; without a limit it does nothing.
 #[derive(Debug)]
 pub(crate) struct Rate {
     interval: Option<Duration>,
-    /// When the next one may begin.
+    /// Earliest time of the next start.
     next: Mutex<Option<Instant>>,
 }
 
 impl Rate {
-    /// So many per second, which is above 0; `None` for no limit.
+    /// Limits to this many per second, which is above 0; `None` means no limit.
     pub(crate) fn new(per_second: Option<f64>) -> Self {
-        // A rate so small that its interval cannot be told is as good as one a year.
+        // The interval of a very small rate does not fit a `Duration`, so it is limited to a year.
         let longest = Duration::from_secs(365 * 24 * 3600);
         let interval =
             per_second.map(|rate| Duration::try_from_secs_f64(rate.recip()).map_or(longest, |one| one.min(longest)));
         Self { interval, next: Mutex::new(None) }
     }
 
-    /// Waits until one may begin. Takes no turn: nothing may come of a poll.
+    /// Waits until an activity may start. Takes no turn, because a poll may bring no task.
     pub(crate) async fn allows(&self) {
         loop {
             let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +37,7 @@ impl Rate {
         }
     }
 
-    /// Takes the next turn, and says when it is; `None` if that is now.
+    /// Takes the next turn and returns its time; `None` if it is now.
     pub(crate) fn take_turn(&self) -> Option<Instant> {
         let interval = self.interval?;
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,17 @@
-//! The attempts of activities that a worker runs, by task token: a command of the server names the one it is for.
+//! The activity attempts that a worker runs, by the task token that a server's command names.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::activity::{ActivityCancelReason, ActivityCancellation};
 
-/// The attempts in hand.
+/// The running attempts.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     by_token: Mutex<HashMap<Arc<[u8]>, ActivityCancellation>>,
 }
 
-/// An attempt that can be told to stop by its token until this is dropped.
+/// A registration of an attempt, which can be cancelled by its token until this is dropped.
 #[derive(Debug)]
 pub(crate) struct InHand {
     attempts: Arc<Attempts>,
@@ -25,10 +25,10 @@ impl Attempts {
         InHand { attempts: Arc::clone(self), task_token }
     }
 
-    /// Tells an attempt to stop, as the answer to a heartbeat would. `false` if it is not in hand.
+    /// Cancels an attempt, as the answer to a heartbeat would. Returns `false` if it is not registered.
     pub(crate) fn cancel(&self, task_token: &[u8]) -> bool {
         let cancellation = self.lock().get(task_token).cloned();
-        // Whoever waits for it is woken without the lock.
+        // Cancelled outside the lock, because this wakes the waiting code.
         cancellation.map(|cancellation| cancellation.cancel(ActivityCancelReason::Cancelled)).is_some()
     }
 

@@ -1,18 +1,18 @@
-//! One lane's idle runs, the least recently used one first to go.
+//! The idle runs of one lane, evicted in least-recently-used order.
 //!
-//! A run that has a task in hand is taken out, so it cannot be evicted. All operations are O(1): the runs stand in a
-//! list that is linked through the indexes of a vector.
+//! A run is taken out of the cache while it works on a task, so it cannot be evicted then. All operations are O(1): the
+//! runs form a list that is linked through the indexes of a vector.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 const NONE: usize = usize::MAX;
 
-/// Idle runs by run id, in the order in which they were last used.
+/// Idle runs by run id, in the order of their last use.
 pub(crate) struct RunCache<R> {
     by_id: HashMap<Rc<str>, usize>,
     entries: Vec<Entry<R>>,
-    /// First of the free entries, linked through `newer`.
+    /// First free entry, linked through `newer`.
     free: usize,
     oldest: usize,
     newest: usize,
@@ -34,13 +34,13 @@ impl<R> RunCache<R> {
         self.by_id.len()
     }
 
-    /// Takes a run out, to work on it.
+    /// Takes a run out to work on it.
     pub(crate) fn take(&mut self, run_id: &str) -> Option<R> {
         let index = self.by_id.remove(run_id)?;
         self.remove(index).map(|(_, run)| run)
     }
 
-    /// Puts a run in as the one used last. A run that was there under the same id is given back.
+    /// Puts a run in as the most recently used. Returns the run that was there under the same id.
     pub(crate) fn put(&mut self, run_id: &str, run: R) -> Option<R> {
         let replaced = self.take(run_id);
         let id: Rc<str> = run_id.into();
@@ -55,7 +55,7 @@ impl<R> RunCache<R> {
         replaced
     }
 
-    /// Takes out the run that was not used for the longest time, with its id.
+    /// Takes out the least recently used run, with its id.
     pub(crate) fn evict(&mut self) -> Option<(Rc<str>, R)> {
         let index = self.oldest;
         let (id, _) = self.entries.get(index)?.run.as_ref()?;
@@ -77,7 +77,7 @@ impl<R> RunCache<R> {
         }
     }
 
-    /// Unlinks an entry and puts it among the free ones.
+    /// Unlinks an entry and adds it to the free list.
     fn remove(&mut self, index: usize) -> Option<(Rc<str>, R)> {
         let Entry { run, older, newer } =
             std::mem::replace(&mut self.entries[index], Entry { run: None, older: NONE, newer: self.free });

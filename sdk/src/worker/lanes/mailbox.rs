@@ -1,8 +1,8 @@
-//! A lane's mailbox: what is sent to its thread, and the task the thread has in hand.
+//! The mailbox of a lane: the messages for its thread, and the task that the thread works on.
 //!
 //! The mailbox outlives its thread. When workflow code does not return, the watchdog takes the task out of the mailbox
-//! and counts the epoch up: a new thread takes over what is queued, and the old one, should it ever return, sees that
-//! it is not wanted any more.
+//! and increments the epoch. A new thread then takes over the queued messages; if the old thread ever returns, it sees
+//! the newer epoch and ends.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,20 +17,20 @@ use crate::replay::{
 use crate::worker::local_activities::TaskClock;
 use crate::worker::polling::Slot;
 
-/// Whose task it is and how to answer it: stays with the task until it is answered.
+/// The identity of a workflow task and what answering it takes. Stays with the task until it is answered.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     pub(crate) task_token: Vec<u8>,
     pub(crate) workflow_id: String,
     pub(crate) run_id: String,
     pub(crate) workflow_type: String,
-    /// From 1.
+    /// Starts at 1.
     pub(crate) attempt: i32,
-    /// When it came.
+    /// Time of arrival.
     pub(crate) received: tokio::time::Instant,
-    /// When the server gives the task up.
+    /// Time at which the server times the task out.
     pub(crate) deadline: tokio::time::Instant,
-    /// When a task that waits for local activities is completed and asked for again.
+    /// Time at which a task that waits for local activities is completed and a new one requested.
     pub(crate) heartbeat_at: tokio::time::Instant,
     pub(crate) clock: TaskClock,
     /// True if the whole task is a query.
@@ -38,65 +38,65 @@ pub(crate) struct Ticket {
     /// Id of the task's WorkflowTaskStarted event.
     pub(crate) started_event_id: i64,
     /// The polled events, kept while the history is fetched from its beginning: the server does not store the last
-    /// ones of a repeated or speculative task.
+    /// events of a repeated or speculative task.
     pub(crate) polled_events: Vec<HistoryEvent>,
-    /// Id of the last event that was fetched.
+    /// Id of the last fetched event.
     pub(crate) fetched_up_to: i64,
-    /// Given back when the task is answered.
+    /// Freed when the task is answered.
     pub(crate) slot: Slot,
 }
 
-/// What is sent to a lane.
+/// A message to a lane.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A task for a run of this lane.
     Task(Box<Ticket>, Box<WorkflowTask>),
-    /// The history that a run asked for.
+    /// The history that a run requested.
     Page(Box<Ticket>, HistoryPage),
-    /// The history that a run asked for cannot be had: forget the run.
+    /// The history that a run requested cannot be fetched: forget the run.
     NoPage { run_id: String },
-    /// A local activity has ended that a run waits for.
+    /// A local activity of a waiting task has ended.
     LocalActivityResolved(Box<Ticket>, Box<LocalActivityResolution>),
-    /// A task that waits for local activities has to be completed and asked for again.
+    /// A task that waits for local activities must be completed and a new one requested.
     HeartbeatDue(Box<Ticket>),
-    /// The next task of a run with local activities will come by a poll.
+    /// The next task of a run with local activities comes by a poll, not with the answer.
     NoTaskAlong { run_id: String },
-    /// Forget an idle run: the server did not take its answer.
+    /// Forget an idle run: the server did not accept its answer.
     Evict { run_id: String },
-    /// The server has forgotten the task that was started at event `dropped`: the one that was started at
-    /// `last_started_event_id` is the last of an idle run again.
+    /// The server has dropped the task that was started at event `dropped`: the last task of an idle run is again the
+    /// one that was started at `last_started_event_id`.
     TakeBackTask { run_id: String, dropped: i64, last_started_event_id: i64 },
-    /// Forget one idle run: the lanes together have too many.
+    /// Evict one idle run: the lanes together hold too many.
     Shed,
 }
 
-/// What a lane says about a task.
+/// A lane's result for a task.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Complete(Box<WorkflowTaskCompletion>),
     Fail(Box<WorkflowTaskFailure>),
     Answer(Box<WorkflowQueryResult>),
-    /// The run goes on when it gets this page.
+    /// The run continues when it gets this page.
     NeedHistory {
         next_page_token: Vec<u8>,
     },
-    /// The task stays open: run these and tell what they come to.
+    /// The task stays open: run these local activities and report their results.
     LocalActivities {
         start: Vec<LocalActivityTask>,
         cancel: Vec<u32>,
     },
-    /// The run is not cached here and the task brings only the end of its history: send it again with the whole.
+    /// The run is not cached here and the task has only the end of its history: send it again with the whole history.
     CacheMiss(Box<WorkflowTask>),
     /// The run was lost while its history was fetched.
     Lost,
 }
 
-/// What a lane's thread does with code of a workflow, which may block it.
+/// The workflow code that a lane's thread runs, which may block it.
 #[derive(Debug)]
 pub(crate) enum Busy {
     /// Works on a task.
     Task(Box<Ticket>),
-    /// Drops a run: destructors are code of the workflow as well.
+    /// Drops a run: destructors are workflow code too.
     Dropping { run_id: String },
 }
 
@@ -121,7 +121,7 @@ struct State {
     /// Tasks for runs that wait for a page.
     parked: Vec<Message>,
     in_hand: Option<InHand>,
-    /// Counts the threads this lane has had.
+    /// Number of threads this lane has had.
     epoch: u64,
     thread_waits: bool,
     closed: bool,
@@ -130,9 +130,9 @@ struct State {
 #[derive(Debug)]
 struct InHand {
     busy: Busy,
-    /// When the watchdog looked last, or when it began.
+    /// Time of the watchdog's last check, or of the beginning.
     seen: Instant,
-    /// For how long it has had a thread, as far as the watchdog can tell.
+    /// Running time so far, as far as the watchdog can tell.
     spent: Duration,
 }
 
@@ -150,7 +150,7 @@ impl Lane {
         self.wake(&state);
     }
 
-    /// Ends the lane: its thread finishes what it has in hand, what is queued is dropped.
+    /// Ends the lane: its thread finishes its current task, queued messages are dropped.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -159,7 +159,7 @@ impl Lane {
         self.wake(&state);
     }
 
-    /// The next message for the thread of that epoch; `None` when the thread has to end.
+    /// Returns the next message for the thread of that epoch; `None` when the thread must end.
     pub(crate) fn next(&self, epoch: u64) -> Option<Message> {
         let mut state = self.lock();
         loop {
@@ -175,12 +175,12 @@ impl Lane {
         }
     }
 
-    /// Notes that workflow code begins to work on a task.
+    /// Records that workflow code starts to work on a task.
     pub(crate) fn begin(&self, ticket: Box<Ticket>) {
         self.lock().in_hand = Some(InHand::begin(Busy::Task(ticket)));
     }
 
-    /// Notes that it has returned. `None` if it took too long: the task is answered, the thread has to end.
+    /// Records that it has returned. `None` if it took too long: the task is already answered and the thread must end.
     pub(crate) fn end(&self, epoch: u64) -> Option<Box<Ticket>> {
         let mut state = self.lock();
         if state.epoch != epoch {
@@ -192,12 +192,12 @@ impl Lane {
         }
     }
 
-    /// Notes that a run is dropped now.
+    /// Records that a run is being dropped.
     pub(crate) fn begin_dropping(&self, run_id: &str) {
         self.lock().in_hand = Some(InHand::begin(Busy::Dropping { run_id: run_id.to_string() }));
     }
 
-    /// Notes that it is dropped. `false` if that took too long: the thread has to end.
+    /// Records that it was dropped. `false` if that took too long: the thread must end.
     pub(crate) fn end_dropping(&self, epoch: u64) -> bool {
         let mut state = self.lock();
         let is_current = state.epoch == epoch;
@@ -207,21 +207,22 @@ impl Lane {
         is_current
     }
 
-    /// Keeps a task until [`unpark`](Self::unpark): its run waits for a page.
+    /// Keeps a task until [`unpark`](Self::unpark), because its run waits for a page.
     pub(crate) fn park(&self, message: Message) {
         self.lock().parked.push(message);
     }
 
-    /// Queues the parked tasks, in front of all others.
+    /// Queues the parked tasks in front of all others.
     pub(crate) fn unpark(&self) {
         self.lock().unpark();
     }
 
-    /// Takes away what the thread has in hand if code of the workflow has not returned for so long. The thread is abandoned then; the lane
-    /// needs a new one, of the epoch that is given back.
+    /// Takes away the thread's current task if its workflow code has run for longer than `limit`. The thread is then
+    /// abandoned; the lane needs a new one, with the returned epoch.
     ///
-    /// To be asked at least once in each `tick`. What lies between two questions counts as no more than that: if it took
-    /// longer, the process was stopped or the machine suspended, or had no time for the watchdog and so none for the code.
+    /// Must be called at least once per `tick`. The time between two calls counts as at most one tick: if it was
+    /// longer, the process was stopped, the machine was suspended, or the watchdog got no CPU time, and neither did the
+    /// code.
     pub(crate) fn abandon_if_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
         let mut state = self.lock();
         let in_hand = state.in_hand.as_mut()?;
@@ -237,7 +238,7 @@ impl Lane {
     }
 
     fn wake(&self, state: &State) {
-        // A thread that does not wait looks at the queue before it does.
+        // A thread that is not waiting looks at the queue before it waits.
         if state.thread_waits {
             self.ready.notify_one();
         }

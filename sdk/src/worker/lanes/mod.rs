@@ -1,7 +1,7 @@
-//! All lanes of a worker: which run lives where, how many runs are cached, and what happens when one is stuck.
+//! The lanes of a worker: they map runs to threads, bound the number of cached runs, and replace stuck threads.
 //!
-//! A run belongs to the lane that its run id hashes to. The cache's limit holds for all lanes together: a lane may
-//! hold more than its share while others hold less; when the total is too high, a lane above its share evicts.
+//! A run belongs to the lane that its run id hashes to. The cache limit applies to all lanes together: one lane may
+//! hold more than its share while others hold less. If the total is too high, a lane above its share evicts.
 
 mod cache;
 mod mailbox;
@@ -18,7 +18,7 @@ use self::thread::LaneThread;
 pub(super) use self::thread::{Run, panic_message, task_failure};
 use crate::replay::WorkflowTask;
 
-/// Where verdicts go. Called on lanes: must not block.
+/// Receives verdicts. Called on lanes, so it must not block.
 pub(super) type Sink = Box<dyn Fn(Box<Ticket>, Verdict) + Send + Sync>;
 
 /// The lanes of one worker. Dropping it ends their threads.
@@ -26,20 +26,20 @@ pub(super) struct Lanes<R: Run> {
     shared: Arc<Shared<R>>,
 }
 
-/// What the lanes' threads have in common.
+/// State that the lanes' threads share.
 pub(super) struct Shared<R: Run> {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) factory: R::Factory,
     pub(super) sink: Sink,
-    /// How many idle runs all lanes together may keep; 0 to keep none.
+    /// Maximum idle runs of all lanes together; 0 keeps none.
     pub(super) capacity: usize,
     cached: Vec<AtomicUsize>,
-    /// Tasks whose run was cached, and tasks whose run should have been but was not.
+    /// Tasks whose run was cached, and tasks whose run should have been cached but was not.
     cache_hits: AtomicUsize,
     cache_misses: AtomicUsize,
     abandoned: Mutex<Vec<Abandoned>>,
     abandoned_count: AtomicUsize,
-    /// Lanes (with the epoch of the thread they need) for which the system gave no thread yet.
+    /// Lanes whose thread could not be started yet, with the epoch it needs.
     without_thread: Mutex<Vec<(usize, u64)>>,
 }
 
@@ -54,7 +54,7 @@ impl<R: Run> Lanes<R> {
     /// Starts the threads.
     ///
     /// # Errors
-    /// Returns an error if the system does not give a thread.
+    /// Returns an error if a thread cannot be started.
     pub(super) fn start(count: usize, capacity: usize, factory: R::Factory, sink: Sink) -> io::Result<Self> {
         let count = count.max(1);
         let lanes = Self {
@@ -82,7 +82,7 @@ impl<R: Run> Lanes<R> {
         self.lane_of(run_id).send(message);
     }
 
-    /// Sends a task to its run; the task of a run that is stuck fails at once.
+    /// Sends a task to its run. If the run is stuck, the task fails at once.
     pub(super) fn send_task(&self, ticket: Box<Ticket>, task: Box<WorkflowTask>) {
         if self.abandoned() > 0 && self.shared.is_stuck(&ticket.run_id) {
             let text = format!("{} The thread it blocks has still not come back.", deadlock_text(&ticket, None));
@@ -92,17 +92,17 @@ impl<R: Run> Lanes<R> {
         lane.send(Message::Task(ticket, task));
     }
 
-    /// How many runs are cached and idle now.
+    /// Returns the number of cached idle runs.
     pub(super) fn cached(&self) -> usize {
         self.shared.cached_total()
     }
 
-    /// How many tasks found their run in the cache, and how many should have but did not.
+    /// Returns the number of tasks that found their run in the cache, and of those that should have but did not.
     pub(super) fn cache_hits_and_misses(&self) -> (usize, usize) {
         (self.shared.cache_hits.load(Ordering::Relaxed), self.shared.cache_misses.load(Ordering::Relaxed))
     }
 
-    /// How many threads are stuck in workflow code now.
+    /// Returns the number of threads that are stuck in workflow code.
     pub(super) fn abandoned(&self) -> usize {
         self.shared.abandoned_count.load(Ordering::Relaxed)
     }
@@ -110,7 +110,7 @@ impl<R: Run> Lanes<R> {
     /// Fails the tasks whose code has not returned within the limit, and replaces their lanes' threads.
     ///
     /// # Errors
-    /// Returns an error if the system does not give a thread; the next call asks for it again.
+    /// Returns an error if a thread cannot be started; the next call tries again.
     pub(super) fn replace_stuck(&self, now: Instant, tick: Duration, limit: Duration) -> io::Result<()> {
         let mut without_thread = self.shared.without_thread.lock().unwrap_or_else(PoisonError::into_inner);
         for index in 0..self.shared.lanes.len() {
@@ -137,7 +137,7 @@ impl<R: Run> Lanes<R> {
 
     fn start_thread(&self, index: usize, epoch: u64) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        // Detached: a thread that is stuck in workflow code cannot be waited for.
+        // Detached: joining a thread that is stuck in workflow code would block.
         std::thread::Builder::new()
             .name(format!("abide-lane-{index}"))
             .spawn(move || LaneThread::new(shared, index, epoch).run())
@@ -146,7 +146,7 @@ impl<R: Run> Lanes<R> {
 
     fn lane_of(&self, run_id: &str) -> &Arc<Lane> {
         let lanes = &self.shared.lanes;
-        // FNV-1a: run ids are random already, and the same lane has to be found every time.
+        // FNV-1a is enough, because run ids are random already. The result must be the same every time.
         let hash = run_id
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -161,18 +161,19 @@ impl<R: Run> Drop for Lanes<R> {
 }
 
 impl<R: Run> Shared<R> {
-    /// A lane tells how many idle runs it has now.
+    /// Updates a lane's number of idle runs.
     pub(super) fn cached_changed(&self, lane: usize, count: usize) {
         self.cached[lane].store(count, Ordering::Relaxed);
     }
 
-    /// A task came for a run of an earlier task.
+    /// Counts a task for a run that had an earlier task.
     pub(super) fn count_cache_use(&self, was_cached: bool) {
         let count = if was_cached { &self.cache_hits } else { &self.cache_misses };
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns true if that lane should evict a run. If others are more to blame, one of them is told instead.
+    /// Returns true if that lane should evict a run. If another lane is further above its share, that lane is told
+    /// instead.
     pub(super) fn should_evict(&self, lane: usize) -> bool {
         if self.cached_total() <= self.capacity {
             return false;
@@ -182,7 +183,7 @@ impl<R: Run> Shared<R> {
         if above(&lane) {
             return true;
         }
-        // The total is above the sum of all shares, so some lane is above its own.
+        // The total is above the sum of all shares, so at least one lane is above its own.
         if let Some(other) =
             (0..self.lanes.len()).filter(above).max_by_key(|other| self.cached[*other].load(Ordering::Relaxed))
         {
@@ -191,20 +192,20 @@ impl<R: Run> Shared<R> {
         false
     }
 
-    /// A thread has ended: if it was abandoned, its run may be tried again.
+    /// Handles the end of a thread: if it was abandoned, its run may be tried again.
     pub(super) fn thread_ended(&self, lane: usize, epoch: u64) {
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
         abandoned.retain(|thread| (thread.lane, thread.epoch) != (lane, epoch));
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
     }
 
-    /// Abandons a lane's thread if it is stuck: what it has in hand, and the epoch of the thread that is needed.
+    /// Abandons a lane's thread if it is stuck. Returns what it works on and the epoch of the replacement thread.
     fn abandon_if_stuck(&self, lane: usize, now: Instant, tick: Duration, limit: Duration) -> Option<(Busy, u64)> {
-        // Held from the start: the thread may come back at this very moment, and must find itself in the list, or it
-        // would stay there for ever.
+        // Locked before the check: the thread may return at this very moment and look for its entry. If the entry came
+        // later, it would never be removed.
         let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
         let (busy, epoch) = self.lanes[lane].abandon_if_stuck(now, tick, limit)?;
-        // The new thread begins with an empty cache.
+        // The new thread starts with an empty cache.
         self.cached_changed(lane, 0);
         abandoned.push(Abandoned { lane, epoch: epoch - 1, run_id: busy.run_id().to_string() });
         self.abandoned_count.store(abandoned.len(), Ordering::Relaxed);
@@ -216,7 +217,7 @@ impl<R: Run> Shared<R> {
         abandoned.iter().any(|thread| thread.run_id == run_id)
     }
 
-    /// Lanes are few; runs are never walked.
+    /// Sums over the lanes, which are few, never over the runs.
     fn cached_total(&self) -> usize {
         self.cached.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
@@ -247,7 +248,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// What the runs of one test share: how many are alive, and a gate that stops those of type `block`.
+    /// State shared by the runs of one test: the number of live runs, and a gate that stops those of type `block`.
     #[derive(Default)]
     struct World {
         alive: AtomicUsize,
@@ -271,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A run that does what its workflow type says.
+    /// A run that behaves as its workflow type says.
     struct Actor {
         world: Arc<World>,
         workflow_type: String,
@@ -350,7 +351,7 @@ mod tests {
             Self { world, lanes, verdicts }
         }
 
-        /// A first task of a run.
+        /// Sends the first task of a run.
         fn first(&self, run_id: &str, workflow_type: &str) {
             self.send(
                 run_id,
@@ -359,7 +360,7 @@ mod tests {
             );
         }
 
-        /// A later task, with the events since the one that was started at event `previous`.
+        /// Sends a later task, with the events after the task that was started at event `previous`.
         fn later(&self, run_id: &str, previous: i64) {
             let history = history(previous + 1, previous + 4);
             let started_event_id = previous + 4;
@@ -374,7 +375,7 @@ mod tests {
             self.lanes.send_task(ticket(run_id, workflow_type), Box::new(task));
         }
 
-        /// The next verdict, as text: `run id: what`.
+        /// Returns the next verdict as text: `run id: what`.
         fn next(&self) -> String {
             let (ticket, verdict) =
                 self.verdicts.recv_timeout(PATIENCE).expect("a lane says something about each task");
@@ -405,7 +406,7 @@ mod tests {
             self.world.alive.load(Ordering::SeqCst)
         }
 
-        /// Lets the watchdog look, as if more time than the limit had passed.
+        /// Lets the watchdog check as if more time than the limit had passed.
         fn time_passes(&self) {
             let limit = Duration::from_secs(2);
             self.lanes.replace_stuck(now() + limit, limit, limit).unwrap();
@@ -480,7 +481,7 @@ mod tests {
         case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.alive(), 1);
-        // The next task brings the whole history, since the server knows of no cache.
+        // The next task has the whole history, because the server knows of no cache.
         case.send("a", "local", whole_history(3));
         assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
         assert_eq!(case.alive(), 1, "the same run goes on");
@@ -677,7 +678,7 @@ mod tests {
         assert_eq!(case.next(), "a: cache miss with 4 events");
         case.send("a", "plain", whole_history(3));
         assert_eq!(case.next(), "a: complete");
-        // Evicted twice, and once more when nobody is there.
+        // Evicted twice, then once more when no run is there.
         for _ in 0..2 {
             case.lanes.send("a", Message::Evict { run_id: "a".into() });
         }
@@ -741,7 +742,7 @@ mod tests {
         let case = Case::new(1, 1);
         case.first("a", "cling");
         assert_eq!(case.next(), "a: complete");
-        // There is no place for both: `a` is dropped, after the answer.
+        // There is room for one run only: `a` is dropped, after the answer.
         case.first("b", "plain");
         assert_eq!(case.next(), "b: complete");
         case.wait_until("the thread that drops `a` is replaced", |case| {
@@ -764,7 +765,7 @@ mod tests {
         let case = Case::new(1, 1);
         case.first("a", "cling");
         assert_eq!(case.next(), "a: complete");
-        // The whole history again: the cached run is of no use.
+        // The whole history comes again, so the cached run is useless.
         case.first("a", "plain");
         case.wait_until("the thread that drops the run is replaced", |case| {
             case.time_passes();

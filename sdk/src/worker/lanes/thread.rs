@@ -1,6 +1,6 @@
-//! A lane's thread: owns its cached runs and works on one task after the other.
+//! The thread of a lane: owns the lane's cached runs and works on one task after another.
 //!
-//! It knows no clock, no server and no tokio: a message comes in, a verdict goes out.
+//! It uses no clock, no server and no tokio: a message comes in, a verdict goes out.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -17,9 +17,9 @@ use crate::bounded_text::message as bounded;
 use crate::failure::{ApplicationFailure, application_failure};
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 
-/// A run as a lane sees it. [`LocalRun`](crate::worker::local_activities::LocalRun) in earnest, something smaller in tests.
+/// A run as a lane sees it: [`LocalRun`](crate::worker::local_activities::LocalRun), or a simpler type in tests.
 pub(crate) trait Run: Sized + 'static {
-    /// What all runs are made from.
+    /// Shared input from which all runs are made.
     type Factory: Send + Sync + 'static;
 
     fn new(factory: &Self::Factory, ticket: &Ticket) -> Self;
@@ -34,13 +34,14 @@ pub(crate) struct LaneThread<R: Run> {
     index: usize,
     epoch: u64,
     idle: RunCache<Box<R>>,
-    /// Runs that wait for a page of their history: never evicted.
+    /// Runs that wait for a page of their history; never evicted.
     waiting_for_history: HashMap<String, Box<R>>,
-    /// Runs whose task waits for local activities: never evicted.
+    /// Runs whose task waits for local activities; never evicted.
     open: HashMap<String, Box<R>>,
-    /// Runs with local activities between one task and the next: not evicted while the next one may come along.
+    /// Runs with local activities between two workflow tasks; not evicted while the next task may come with the answer.
     heartbeating: HashMap<String, Box<R>>,
-    /// True if the run that is worked on now is one of those: a query does not make it idle.
+    /// True if the current run comes from `heartbeating`. It then returns there after a query, instead of becoming
+    /// idle.
     is_between_tasks: bool,
 }
 
@@ -52,7 +53,7 @@ impl<R: Run> LaneThread<R> {
         Self { shared, lane, index, epoch, idle, waiting_for_history, open, heartbeating, is_between_tasks }
     }
 
-    /// Works until the lane is closed, or until this thread was abandoned.
+    /// Works until the lane is closed or this thread is abandoned.
     pub(crate) fn run(mut self) {
         while let Some(message) = self.lane.next(self.epoch) {
             if self.take(message).is_break() {
@@ -60,7 +61,8 @@ impl<R: Run> LaneThread<R> {
             }
         }
         let (shared, index, epoch) = (Arc::clone(&self.shared), self.index, self.epoch);
-        // Runs are dropped before the thread counts as gone: their code may be what is stuck.
+        // The runs are dropped first. Their destructors may be the code that is stuck; if the thread counted as ended
+        // before, the run would be tried again while its old code still runs.
         drop_quietly(self);
         shared.thread_ended(index, epoch);
     }
@@ -96,7 +98,7 @@ impl<R: Run> LaneThread<R> {
                 if let Some(run) = self.heartbeating.get_mut(&run_id) {
                     run.take_back_task(dropped, last_started_event_id);
                 } else if let Some(mut run) = self.idle.take(&run_id) {
-                    // A run that has gone on since was rebuilt from a history without that task.
+                    // Has no effect on a run that was rebuilt since, from a history without that task.
                     run.take_back_task(dropped, last_started_event_id);
                     self.idle.put(&run_id, run);
                 }
@@ -113,7 +115,8 @@ impl<R: Run> LaneThread<R> {
             return ControlFlow::Continue(());
         }
         if let Some(given_up) = self.open.remove(&ticket.run_id) {
-            // The server has given an open task up if it sends another one. Queries that waited for it come after it.
+            // The server sends another task only after it has timed the open one out. Queries that waited for that task
+            // follow this one.
             ticket = self.drop_for(ticket, given_up)?;
             self.lane.unpark();
         }
@@ -148,24 +151,24 @@ impl<R: Run> LaneThread<R> {
             return ControlFlow::Continue(());
         };
         let flow = self.work(run, ticket, Input::HistoryPage(page));
-        // Those whose run waits for the next page are parked again.
+        // Tasks whose run waits for another page are parked again.
         self.lane.unpark();
         flow
     }
 
-    /// Goes on with a task that waited for local activities.
+    /// Continues a task that waited for local activities.
     fn reopen(&mut self, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
         let Some(run) = self.open.remove(&ticket.run_id) else {
             (self.shared.sink)(ticket, Verdict::Lost);
             return ControlFlow::Continue(());
         };
         let flow = self.work(run, ticket, input);
-        // A query that came meanwhile is parked again if the task is still open.
+        // A query that arrived in the meantime is parked again if the task is still open.
         self.lane.unpark();
         flow
     }
 
-    /// Lets workflow code run, and passes its verdict on.
+    /// Runs workflow code and passes its verdict on.
     fn work(&mut self, mut run: Box<R>, ticket: Box<Ticket>, input: Input) -> ControlFlow<()> {
         let is_between_tasks = std::mem::take(&mut self.is_between_tasks);
         self.lane.begin(ticket);
@@ -175,7 +178,8 @@ impl<R: Run> LaneThread<R> {
             return ControlFlow::Break(());
         };
         let (verdict, not_kept) = match output {
-            // Accepted, the run is over; refused, it has to be rebuilt: it is of no use either way.
+            // The run is useless either way: if the server accepts the completion, it is closed; if not, it must be
+            // rebuilt.
             Ok(Output::Complete(completion)) if completion.closes_workflow => {
                 (Verdict::Complete(completion), Some(run))
             }
@@ -205,13 +209,13 @@ impl<R: Run> LaneThread<R> {
             }
         };
         let run_id = if not_kept.is_some() { ticket.run_id.clone() } else { String::new() };
-        // First the answer: what follows may block.
+        // The answer goes first, because dropping a run may block.
         (self.shared.sink)(ticket, verdict);
         self.drop_run(&run_id, not_kept)?;
         self.trim()
     }
 
-    /// Keeps a run for its next task, out of reach of eviction if it goes on by itself.
+    /// Keeps a run for its next task. One that continues by itself (`goes_on`) is kept out of reach of eviction.
     fn keep_or_hold(&mut self, run_id: &str, run: Box<R>, goes_on: bool) -> Option<Box<R>> {
         if !goes_on {
             return self.keep(run_id, run);
@@ -219,7 +223,7 @@ impl<R: Run> LaneThread<R> {
         self.heartbeating.insert(run_id.to_string(), run)
     }
 
-    /// Keeps a run for its next task; gives back what there is no place for.
+    /// Keeps a run for its next task. Returns the run that there is no room for.
     fn keep(&mut self, run_id: &str, run: Box<R>) -> Option<Box<R>> {
         if self.shared.capacity == 0 {
             return Some(run);
@@ -229,7 +233,7 @@ impl<R: Run> LaneThread<R> {
         replaced
     }
 
-    /// Evicts while the lanes together hold too many runs, as long as that is this lane's part.
+    /// Evicts runs while the lanes together hold too many and this lane is above its share.
     fn trim(&mut self) -> ControlFlow<()> {
         while self.shared.should_evict(self.index) {
             let Some((run_id, run)) = self.idle.evict() else { break };
@@ -239,7 +243,7 @@ impl<R: Run> LaneThread<R> {
         ControlFlow::Continue(())
     }
 
-    /// Drops a run while the watchdog looks. Breaks if it took too long and this thread was replaced.
+    /// Drops a run under the watchdog. Breaks if it took too long and this thread was replaced.
     fn drop_run(&self, run_id: &str, run: Option<Box<R>>) -> ControlFlow<()> {
         let Some(run) = run else { return ControlFlow::Continue(()) };
         self.lane.begin_dropping(run_id);
@@ -247,7 +251,7 @@ impl<R: Run> LaneThread<R> {
         if self.lane.end_dropping(self.epoch) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// Drops a run before the task goes on that has come for it: the task fails if that takes too long.
+    /// Drops a run before its next task continues. If that takes too long, the task fails and this breaks.
     fn drop_for(&self, ticket: Box<Ticket>, run: Box<R>) -> ControlFlow<(), Box<Ticket>> {
         self.lane.begin(ticket);
         drop_quietly(run);
@@ -255,14 +259,15 @@ impl<R: Run> LaneThread<R> {
     }
 }
 
-/// Returns true if a cached run has seen exactly what lies before the task.
+/// Returns true if a cached run has seen exactly the events before the task.
 fn continues<R: Run>(run: &R, task: &WorkflowTask, was_heartbeating: bool) -> bool {
     match task.history.events.first() {
-        // The whole history came along: the run may have seen things that the server never stored. One whose task was
-        // just completed and asked for again has not; a worker without a cache gets the whole history every time.
+        // A task with the whole history means that the server does not rely on the cache: the run may have seen events
+        // that were never stored. An exception is a run whose task was just completed with a request for a new one:
+        // without a sticky queue, the server sends the whole history every time.
         Some(first) if first.event_id == 1 && !was_heartbeating => false,
         Some(_) => run.last_processed_started_event_id() == task.previous_started_event_id,
-        // Only a query comes without events, and it asks for the state as it is.
+        // Only a query comes without events. It reads the state as it is.
         None => task.query.is_some(),
     }
 }
@@ -271,7 +276,7 @@ fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
     task.history.events.first().is_some_and(|first| first.event_id == 1)
 }
 
-/// A failed task for what is neither a workflow's failure nor nondeterminism.
+/// Returns a task failure that is neither a workflow failure nor nondeterminism.
 pub(crate) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
     Box::new(WorkflowTaskFailure {
         cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
@@ -280,13 +285,13 @@ pub(crate) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
     })
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
-/// Drops something of a workflow's; a panic in its destructor must not end the lane.
+/// Drops a value of a workflow, catching panics: a destructor must not end the lane.
 fn drop_quietly<T>(dropped: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
         tracing::error!("dropping a workflow's state panicked: {}", panic_message(&*panic));

@@ -1,7 +1,7 @@
-//! One local activity from its start to its end: waits for a slot, tries, tries again, and says what it came to.
+//! One local activity from start to end: waits for a slot, runs attempts, and returns the result.
 //!
-//! A failure, a panic and a start-to-close timeout are tried again as the retry policy says; the other timeouts and a
-//! cancellation are final. Intervals above the threshold are left to a timer of the workflow's.
+//! A failure, a panic and a start-to-close timeout are retried according to the retry policy; the other timeouts and a
+//! cancellation are final. Retry intervals above the threshold are left to a workflow timer.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -30,16 +30,16 @@ use crate::worker::activity_tasks::{LONGEST_TIMEOUT, Outcome, attempt_outcome, f
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 
-/// Whose local activity it is.
+/// The owner of a local activity.
 pub(crate) struct Owner {
-    /// Which instance of the run.
+    /// The instance of the run.
     pub(crate) instance: u64,
     pub(crate) run_id: String,
     pub(crate) workflow_id: String,
     pub(crate) workflow_type: String,
 }
 
-/// The server's time, as far as a workflow task tells: it began then. A worker's own clock may be wrong.
+/// The server's time, derived from the start of the workflow task. The worker's own clock may be wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TaskClock {
     began: SystemTime,
@@ -47,7 +47,7 @@ pub(crate) struct TaskClock {
 }
 
 impl TaskClock {
-    /// The clock of a task that came in at `at`.
+    /// Returns the clock of a task that arrived at `at`.
     pub(crate) fn new(began: SystemTime, at: Instant) -> Self {
         Self { began, at }
     }
@@ -57,7 +57,7 @@ impl TaskClock {
     }
 }
 
-/// One local activity with all its attempts that lie within a workflow task, or a row of heartbeats.
+/// A local activity with all attempts that fall within one workflow task or a series of heartbeats.
 pub(crate) struct Attempts {
     host: Arc<LocalActivities>,
     owner: Owner,
@@ -65,11 +65,11 @@ pub(crate) struct Attempts {
     cancellation: ActivityCancellation,
     clock: TaskClock,
     attempt: u32,
-    /// When all attempts together have taken too long.
+    /// Deadline of all attempts together (schedule-to-close).
     close_deadline: Option<Instant>,
 }
 
-/// Why waiting ended early.
+/// The reason for ending a wait early.
 enum Interrupted {
     Cancelled,
     TimedOut(TimeoutType),
@@ -92,7 +92,7 @@ impl Attempts {
         Self { host, owner, task, cancellation, clock, attempt, close_deadline }
     }
 
-    /// What it came to; `None` if the worker is gone.
+    /// Runs to the end and returns the result; `None` if the worker is gone.
     pub(crate) async fn run(mut self) -> Option<LocalActivityResolution> {
         let scheduled = Instant::now();
         loop {
@@ -129,10 +129,10 @@ impl Attempts {
         }
     }
 
-    /// Waits for a slot, for as long as it may.
+    /// Waits for a slot until the schedule-to-start deadline.
     async fn slot(&self, scheduled: Instant) -> Result<Slot, Interrupted> {
         let to_start = self.task.schedule_to_start_timeout.map(|limit| scheduled + limit.min(LONGEST_TIMEOUT));
-        // Only the first attempt waits to be started.
+        // The schedule-to-start timeout applies to the first attempt only.
         let to_start = to_start.filter(|_| self.attempt == self.task.attempt);
         tokio::select! {
             biased;
@@ -150,7 +150,7 @@ impl Attempts {
         }
     }
 
-    /// Waits until there is no use in waiting.
+    /// Waits for a reason to stop waiting.
     async fn interruption(&self) -> Interrupted {
         tokio::select! {
             biased;
@@ -163,7 +163,7 @@ impl Attempts {
     /// Runs the code once; `None` if the worker is gone.
     async fn attempt(&self) -> Option<Outcome> {
         let (limit, converter) = (self.host.shared.limits.blob, self.host.shared.data_converter());
-        // What the marker of it takes on the wire is measured with the completion of its workflow task.
+        // The size of the marker on the wire is checked with the completion of its workflow task.
         let outcome_of = |ended, cancellation: &_| {
             within_limit(attempt_outcome(ended, cancellation, converter), limit).unwrap_or_else(Outcome::Failed)
         };
@@ -171,7 +171,7 @@ impl Attempts {
             let queue = &self.host.shared.task_queue;
             return Some(Outcome::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
         };
-        // Each attempt has a cancellation of its own: what timed out may be tried again.
+        // Each attempt has its own cancellation, because an attempt that timed out may be retried.
         let cancellation = ActivityCancellation::new();
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (given, input) = (context.clone(), self.task.input.clone());
@@ -202,7 +202,7 @@ impl Attempts {
         outcome
     }
 
-    /// The time until the next attempt; `None` if there is none.
+    /// Returns the time until the next attempt; `None` if there is none.
     fn delay(&self, failure: &FailureProto) -> Option<Duration> {
         if self.cancellation.reason().is_some() {
             return None;
@@ -262,14 +262,14 @@ impl Attempts {
             schedule_to_close_timeout: task.schedule_to_close_timeout,
             heartbeat_timeout: None,
             retry_policy: Some(task.retry_policy.clone()),
-            // The server does not queue a local activity.
+            // The server does not queue local activities.
             priority: Priority::new(),
             header: task.header.clone().unwrap_or_default(),
         }
     }
 }
 
-/// The server knows nothing of a local activity that could be alive.
+/// The heartbeats of a local activity, which do nothing: the server does not know about it.
 struct NoHeartbeats;
 
 impl ActivityOutbound for NoHeartbeats {
@@ -296,7 +296,7 @@ fn cancelled(details: Vec<Payload>) -> Box<FailureProto> {
 fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {
     let info = TimeoutFailureInfo { timeout_type: timeout_type as i32, ..Default::default() };
     Box::new(FailureProto {
-        // The server's words for those that it runs.
+        // The message that the server uses for its activities.
         message: format!("activity {timeout_type:?} timeout"),
         source: SOURCE.to_string(),
         failure_info: Some(FailureInfo::TimeoutFailureInfo(info)),
@@ -304,7 +304,7 @@ fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {
     })
 }
 
-/// It wants to complete later, but nobody could find it then.
+/// Returns the failure for asynchronous completion: no client could find a local activity to complete it.
 fn not_here() -> Box<FailureProto> {
     let text = "a local activity cannot complete asynchronously: run it as an activity";
     let mut failure = failure("WillCompleteAsync", text);

@@ -1,11 +1,11 @@
-//! Local activities between the runs that ask for them and the tokio runtime that runs them.
+//! Local activities, between the runs that request them and the tokio runtime that runs them.
 //!
-//! While a workflow task waits for local activities, its ticket is kept here. What they come to goes to the task's
-//! lane one by one, each with the ticket; so does the word that most of the task's time is over. The ticket is either
-//! here or with the lane, so a heartbeat and an outcome never meet.
+//! While a workflow task waits for local activities, its ticket is kept here. Results go to the task's lane one by one,
+//! each with the ticket; so does the notice that most of the task's time is over. The ticket is either here or with the
+//! lane, so a heartbeat and a result never compete.
 //!
-//! Local activities belong to one instance of a run ([`Lease`]): a run that was forgotten and is rebuilt asks for them
-//! again, and what the old ones come to reaches nobody.
+//! Local activities belong to one instance of a run ([`Lease`]). A run that was evicted and rebuilt requests them
+//! again, and the results of the old ones are dropped.
 
 mod attempt_loop;
 mod run;
@@ -39,7 +39,7 @@ pub(super) struct LocalActivities {
     post: OnceLock<Post>,
     runs: Mutex<HashMap<String, OfRun>>,
     instances: AtomicU64,
-    /// True if none is begun any more, and those that run were told to stop.
+    /// True once no more are started and the running ones were cancelled.
     stopping: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ struct OfRun {
     ticket: Option<Box<Ticket>>,
     running: BTreeMap<u32, Running>,
     ended: VecDeque<LocalActivityResolution>,
-    /// Set for the heartbeat of the task at hand.
+    /// Heartbeat timer of the current task.
     alarm: Option<(Instant, AbortHandle)>,
     nonfirst_attempts: u32,
 }
@@ -61,7 +61,7 @@ struct Running {
     task: AbortHandle,
 }
 
-/// One instance of a run's claim on its local activities. Dropped, it cancels them.
+/// The claim of one instance of a run on its local activities. Cancels them when dropped.
 pub(super) struct Lease {
     host: Arc<LocalActivities>,
     run_id: String,
@@ -84,12 +84,12 @@ impl LocalActivities {
         })
     }
 
-    /// Says how lanes are reached. Called once, before any task is accepted.
+    /// Sets the way to the lanes. Called once, before any task is accepted.
     pub(super) fn connect(&self, post: impl Fn(&str, Message) + Send + Sync + 'static) {
         let _ = self.post.set(Box::new(post));
     }
 
-    /// A claim of a new instance of that run. An older instance's local activities are of no use any more.
+    /// Creates a claim for a new instance of that run, and cancels the local activities of an older instance.
     pub(super) fn lease(this: &Arc<Self>, run_id: &str) -> Lease {
         let instance = this.instances.fetch_add(1, Ordering::Relaxed) + 1;
         let of_run = OfRun { instance, ..OfRun::default() };
@@ -98,14 +98,15 @@ impl LocalActivities {
         Lease { host: Arc::clone(this), run_id: run_id.to_string(), instance }
     }
 
-    /// Takes a task that waits: begins local activities, cancels others, and keeps the ticket until there is something
-    /// to tell. Called on lanes.
+    /// Takes a waiting task: starts and cancels local activities, and keeps the ticket until there is a result. Called
+    /// on lanes.
     pub(super) fn wait(self: &Arc<Self>, ticket: Box<Ticket>, start: Vec<LocalActivityTask>, cancel: &[u32]) {
-        // Deadlines are told by tokio's clock, which a test may have paused; outside of the runtime it is another one.
+        // Deadlines use tokio's clock, which a test may have paused. Outside the runtime, a different clock would be
+        // read.
         let _on_its_clock = self.runtime.enter();
         let run_id = ticket.run_id.clone();
         let mut runs = self.lock();
-        // Without a claim the run was lost; its ticket goes with it, and the server sends the task again.
+        // Without a claim the run was lost. Its ticket is dropped with it, and the server sends the task again.
         let Some(of_run) = runs.get_mut(&run_id) else { return };
         if !self.stopping.load(Ordering::Acquire) {
             for task in start {
@@ -153,7 +154,7 @@ impl LocalActivities {
         }
     }
 
-    /// One has ended. While the worker stops, only successes count: the others are tried again elsewhere.
+    /// Handles the end of a local activity. While the worker stops, only successes count: others are retried elsewhere.
     fn ended(&self, run_id: &str, instance: u64, resolution: LocalActivityResolution) {
         let mut runs = self.lock();
         let Some(of_run) = runs.get_mut(run_id).filter(|of_run| of_run.instance == instance) else { return };
@@ -168,7 +169,7 @@ impl LocalActivities {
         self.tell(run_id);
     }
 
-    /// Tells the lane what there is to tell, if the ticket is here.
+    /// Sends the next result or heartbeat to the lane, if the ticket is here.
     fn tell(&self, run_id: &str) {
         let stopping = self.stopping.load(Ordering::Acquire);
         let mut runs = self.lock();
@@ -188,15 +189,15 @@ impl LocalActivities {
         }
     }
 
-    /// Counts an attempt that is not the first of its local activity: the server meters those.
+    /// Counts an attempt other than the first of its local activity, because the server meters these.
     pub(super) fn count_nonfirst_attempt(&self, owner: &Owner) {
         if let Some(of_run) = self.lock().get_mut(&owner.run_id).filter(|of_run| of_run.instance == owner.instance) {
             of_run.nonfirst_attempts += 1;
         }
     }
 
-    /// Begins no further ones, and tells those that run to stop. Tasks that waited for them are completed as far as
-    /// they came.
+    /// Starts no more local activities and cancels the running ones. Tasks that waited for them are completed with the
+    /// results so far.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         for running in self.lock().values().flat_map(|of_run| of_run.running.values()) {
@@ -205,7 +206,7 @@ impl LocalActivities {
         self.tell_all();
     }
 
-    /// Drops those that still run.
+    /// Drops the running local activities.
     pub(super) fn abort(&self) {
         for running in self.lock().values_mut().flat_map(|of_run| std::mem::take(&mut of_run.running)) {
             running.1.task.abort();
@@ -234,7 +235,7 @@ impl OfRun {
         }
     }
 
-    /// Nobody waits for any of them any more.
+    /// Cancels all of them: no run waits for them any more.
     fn cancel(self) {
         if let Some((_, alarm)) = &self.alarm {
             alarm.abort();
@@ -246,21 +247,21 @@ impl OfRun {
 }
 
 impl Lease {
-    /// Cancels some, by number.
+    /// Cancels local activities by sequence number.
     pub(super) fn cancel(&self, seqs: &[u32]) {
         if let Some(of_run) = self.host.lock().get(&self.run_id).filter(|of_run| of_run.instance == self.instance) {
             of_run.cancel_these(seqs);
         }
     }
 
-    /// How many attempts were not the first of their local activity, since this was asked the last time.
+    /// Returns the number of non-first attempts since the last call.
     pub(super) fn take_nonfirst_attempts(&self) -> u32 {
         let mut runs = self.host.lock();
         let of_run = runs.get_mut(&self.run_id).filter(|of_run| of_run.instance == self.instance);
         of_run.map(|of_run| std::mem::take(&mut of_run.nonfirst_attempts)).unwrap_or_default()
     }
 
-    /// Gives the claim up; those that were abandoned go on.
+    /// Gives up the claim; abandoned local activities continue.
     pub(super) fn end(self) {
         if let Some(of_run) = self.take()
             && let Some((_, alarm)) = of_run.alarm
@@ -269,7 +270,7 @@ impl Lease {
         }
     }
 
-    /// What is there of this instance, and of no other.
+    /// Removes and returns the state, if it belongs to this instance.
     fn take(&self) -> Option<OfRun> {
         let mut runs = self.host.lock();
         let is_this = runs.get(&self.run_id).is_some_and(|of_run| of_run.instance == self.instance);

@@ -1,4 +1,5 @@
-//! A cached run with its local activities: what the run asks for is passed on, and ends when the run is forgotten.
+//! A cached run with its local activities: starts those that the run requests, and cancels them when the run is
+//! dropped.
 
 use std::sync::Arc;
 
@@ -8,16 +9,16 @@ use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 use crate::worker::lanes::Run;
 use crate::worker::lanes::Ticket;
 
-/// What all runs of a worker are made from.
+/// Shared input from which all runs of a worker are made.
 pub(crate) struct RunFactory {
     pub(crate) registry: Arc<WorkflowRegistry>,
     pub(crate) options: Arc<RunOptions>,
     pub(crate) local_activities: Arc<LocalActivities>,
 }
 
-/// A run, and its claim on local activities while some are under way.
+/// A run, with its claim on local activities while some are in progress.
 ///
-/// Dropped, it cancels them: nobody could take in what they come to.
+/// Dropping it cancels them, because their results could not be delivered.
 pub(crate) struct LocalRun {
     run: WorkflowRun,
     local_activities: Arc<LocalActivities>,
@@ -53,7 +54,7 @@ impl Run for LocalRun {
                 }
             }
             Output::Fail(_) => self.lease = None,
-            // The run begins again, and asks for its local activities again, under the same numbers.
+            // The run starts over and requests its local activities again, with the same sequence numbers.
             Output::NeedHistory { next_page_token } if next_page_token.is_empty() => self.lease = None,
             Output::AnswerQuery(_) | Output::NeedHistory { .. } | Output::Idle => {}
         }
@@ -95,7 +96,7 @@ mod tests {
     use crate::worker::running::shared;
     use crate::{ActivityContext, ActivityError, WorkflowContext, WorkflowError, activity, workflow};
 
-    /// A server that knows no method.
+    /// A server that implements no method.
     #[derive(Clone)]
     struct Mute;
 
@@ -113,7 +114,7 @@ mod tests {
         }
     }
 
-    /// What the local activity has seen.
+    /// Cancellations that the local activity has seen.
     static SEEN: Mutex<Vec<Option<ActivityCancelReason>>> = Mutex::new(Vec::new());
 
     #[activity]
@@ -149,7 +150,7 @@ mod tests {
         })
     }
 
-    /// A task that brings this history.
+    /// Returns a task with this history.
     fn task(history: &str, started_event_id: i64) -> Input {
         let history = page(history);
         Input::WorkflowTask(Box::new(WorkflowTask { started_event_id, history, ..WorkflowTask::default() }))
@@ -159,7 +160,7 @@ mod tests {
         HistoryPage { events: parse_history(history).unwrap(), next_page_token: Vec::new() }
     }
 
-    /// Lets local activities run until they have seen so much.
+    /// Runs local activities until they have recorded `count` entries.
     async fn seen(count: usize) -> Vec<Option<ActivityCancelReason>> {
         for _ in 0..10_000 {
             if SEEN.lock().unwrap().len() >= count {
@@ -198,7 +199,7 @@ mod tests {
         let renewed = run.handle(Input::HeartbeatDue);
         assert!(matches!(renewed, Output::Complete(completion) if completion.force_create_new_workflow_task));
 
-        // The next task does not join what the run has seen: it asks for everything, and forgets what it had.
+        // The next task does not continue from the run's state: the run requests the whole history and starts over.
         const REST: &str = "4 WorkflowTaskCompleted\n5 WorkflowTaskScheduled\n6 WorkflowTaskStarted";
         let hole = run.handle(task("8 WorkflowTaskScheduled\n9 WorkflowTaskStarted", 9));
         assert!(matches!(hole, Output::NeedHistory { next_page_token } if next_page_token.is_empty()));

@@ -1,8 +1,8 @@
-//! How many polls of one kind a worker has open: as many as it is told, or as many as the server asks for.
+//! The number of open polls of one kind: fixed, or adjusted to the server's suggestions.
 
 use crate::worker::error::WorkerError;
 
-/// How many polls of one kind a worker has open at a time.
+/// Number of open polls of one kind that a worker keeps.
 ///
 /// ```no_run
 /// use abide::worker::{PollerBehavior, Worker, WorkerError};
@@ -19,24 +19,24 @@ use crate::worker::error::WorkerError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PollerBehavior {
-    /// So many, as long as there are free slots. For workflow tasks they are split between the two queues by
+    /// A fixed number, as long as slots are free. For workflow tasks the polls are split between the two queues by
     /// `nonsticky_to_sticky_poll_ratio`.
     SimpleMaximum(usize),
-    /// As many as the server suggests with its answers: more while tasks wait, fewer while polls come back empty. Half
-    /// as many after an answer that the server is overloaded. For workflow tasks, the queue of new runs and the sticky
-    /// queue are scaled separately, each within these bounds.
+    /// Follows the server's suggestions: more polls while tasks wait, fewer while polls come back empty, half as many
+    /// after the server reports that it is overloaded. For workflow tasks, the normal and the sticky queue are scaled
+    /// separately, each within these bounds.
     Autoscaling {
-        /// Never fewer, as long as there are free slots; 1 or more.
+        /// Minimum, as long as slots are free; at least 1.
         minimum: usize,
-        /// Never more; `minimum` or more.
+        /// Maximum; at least `minimum`.
         maximum: usize,
-        /// How many at the beginning.
+        /// Number of polls at the start.
         initial: usize,
     },
 }
 
 impl PollerBehavior {
-    /// [`Autoscaling`](Self::Autoscaling) with Temporal's defaults: from 1 to 100 polls, 5 at the beginning.
+    /// [`Autoscaling`](Self::Autoscaling) with Temporal's defaults: 1 to 100 polls, 5 at the start.
     pub const fn autoscaling() -> Self {
         Self::Autoscaling { minimum: 1, maximum: 100, initial: 5 }
     }
@@ -46,7 +46,7 @@ impl PollerBehavior {
         matches!(self, Self::Autoscaling { .. })
     }
 
-    /// Checks the numbers of the option of that name.
+    /// Checks the values; `option` is the name for the error message.
     pub(crate) fn check(self, option: &str) -> Result<(), WorkerError> {
         match self {
             Self::SimpleMaximum(0) => Err(WorkerError::new(format!("`{option}` is 0: expected 1 or more"))),
@@ -63,7 +63,7 @@ impl PollerBehavior {
         }
     }
 
-    /// The same with at most `polls` of them.
+    /// Returns the same behavior with at most `polls` polls.
     pub(crate) fn at_most(self, polls: usize) -> Self {
         match self {
             Self::SimpleMaximum(maximum) => Self::SimpleMaximum(maximum.min(polls)),
@@ -75,7 +75,7 @@ impl PollerBehavior {
         }
     }
 
-    /// How many polls are open at the beginning.
+    /// Returns the number of polls at the start.
     pub(crate) const fn initial(self) -> usize {
         match self {
             Self::SimpleMaximum(maximum) => maximum,

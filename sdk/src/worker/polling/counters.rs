@@ -1,4 +1,4 @@
-//! What a worker's own heartbeat tells of its pollers: how many polls are open, and when one was answered last.
+//! Poll counters for the worker's own heartbeat: the number of open polls and the time of the last answer.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::poller::sleep;
 use crate::duration::time_to_proto;
 
-/// What is polled.
+/// The kind of task that is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PollKind {
     Workflow,
@@ -31,12 +31,12 @@ pub(crate) struct Polls {
 struct OfKind {
     open: AtomicI32,
     ended: Notify,
-    /// Tasks that polls have brought.
+    /// Number of tasks that polls have brought.
     tasks: AtomicU64,
     last_answer: Mutex<Option<SystemTime>>,
 }
 
-/// A poll that is open until this is dropped.
+/// An open poll; closed when dropped.
 pub(crate) struct OpenPoll<'a>(&'a OfKind);
 
 impl Polls {
@@ -47,17 +47,18 @@ impl Polls {
         OpenPoll(of_kind)
     }
 
-    /// Waits until a first poll has begun. For one waiter.
+    /// Waits until the first poll has started. For a single waiter.
     pub(crate) async fn begun(&self) {
         self.begun.notified().await;
     }
 
-    /// Notes that a poll has brought a task.
+    /// Counts a task that a poll has brought.
     pub(crate) fn brought_task(&self, kind: PollKind) {
         self.of_kind(kind).tasks.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until polls of that kind have brought nothing for so long, or none is open. For one waiter of a kind.
+    /// Waits until polls of that kind have brought nothing for this long, or none is open. For a single waiter per
+    /// kind.
     pub(crate) async fn quiet(&self, kind: PollKind, for_so_long: Duration) {
         let tasks = || self.of_kind(kind).tasks.load(Ordering::Relaxed);
         let bring_nothing = async {
@@ -72,7 +73,7 @@ impl Polls {
         }
     }
 
-    /// Waits until no poll of that kind is open. For one waiter.
+    /// Waits until no poll of that kind is open. For a single waiter.
     pub(crate) async fn none_open(&self, kind: PollKind) {
         while self.open(kind) > 0 {
             self.of_kind(kind).ended.notified().await;
@@ -102,7 +103,7 @@ impl Polls {
 }
 
 impl OpenPoll<'_> {
-    /// The server has answered it.
+    /// Records that the server has answered.
     #[expect(clippy::disallowed_methods, reason = "the server is told the time of this machine")]
     pub(crate) fn answered(self) {
         *self.0.last_answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());

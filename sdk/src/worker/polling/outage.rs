@@ -1,4 +1,4 @@
-//! Says once that the server has gone, once more if it stays away, and once that it is back, however many pollers notice.
+//! Logs an outage of the server once at its start, once if it lasts, and once at its end, for all pollers together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::client::RpcError;
 
-/// A server that comes and goes is reported at most this often; one that stays away, so much later once more.
+/// Minimum time between two reports of outages; also the time after which a lasting outage is reported again.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Whether the server is there, as all pollers of a worker see it.
+/// Availability of the server, shared by all pollers of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     away: AtomicBool,
@@ -21,15 +21,15 @@ pub(crate) struct Outage {
 #[derive(Debug, Default)]
 struct State {
     since: Option<Instant>,
-    /// True if this outage was logged, so that its end is, too.
+    /// True if this outage was logged, so that its end is logged too.
     logged: bool,
-    /// True if it was said that the outage lasts.
+    /// True if it was logged that the outage lasts.
     logged_again: bool,
     last_logged: Option<Instant>,
 }
 
 impl Outage {
-    /// A poll failed. Returns whether that was worth a line.
+    /// Records a failed poll. Returns true if that was logged.
     pub(crate) fn began(&self, task_queue: &str, error: &RpcError) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -52,7 +52,7 @@ impl Outage {
         true
     }
 
-    /// A call succeeded. Returns whether that was worth a line.
+    /// Records a successful call. Returns true if that was logged.
     pub(crate) fn ended(&self, task_queue: &str) -> bool {
         if !self.away.load(Ordering::Relaxed) {
             return false;

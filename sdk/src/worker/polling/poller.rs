@@ -1,7 +1,8 @@
 //! One poller: takes a slot, polls, hands the task over, and polls again.
 //!
-//! A server that is away is waited for, for ever. One that refuses (no such namespace, no permission) is given a
-//! minute, because a new namespace or a rotated key takes its time to be known everywhere; then the worker ends.
+//! If the server is unavailable, the poller waits for it indefinitely. If the server refuses polls (unknown namespace,
+//! missing permission), the poller tries for a minute, because a new namespace or a rotated key takes time to become
+//! known everywhere; then the worker ends.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,47 +21,47 @@ use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use crate::worker::error::WorkerError;
 use crate::worker::shutdown::{Phase, Phases};
 
-/// How long a server may refuse polls before the worker ends.
+/// Time for which a server may refuse polls before the worker ends.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where a poller gets tasks, and where they go.
+/// The source of a poller's tasks, which also receives them.
 pub(crate) trait TaskSource: Send + Sync + 'static {
-    /// What a poll answers: a task, or nothing yet.
+    /// Answer to a poll: a task, or nothing yet.
     type Response: Send;
 
-    /// Polls once, until there is a task or the server says that there is none; within that time, if one is given.
+    /// Polls once, until there is a task or the server reports that there is none; for at most `within`, if given.
     fn poll(&self, within: Option<Duration>) -> impl Future<Output = Result<Self::Response, RpcError>> + Send;
 
-    /// Whether there is a task in an answer, and what the server suggests about the number of polls.
+    /// Tells if an answer has a task, and returns the server's suggestion for the number of polls.
     fn brought(&self, response: &Self::Response) -> Polled;
 
-    /// Takes what a poll answered; an empty answer gives its slot back. Must not wait.
+    /// Takes the answer to a poll; an empty answer frees its slot. Must not block.
     fn accept(&self, response: Self::Response, slot: Slot);
 
-    /// Fails a task that cannot be read: nothing but its token is known.
+    /// Fails a task that cannot be read. Only its token is known.
     fn refuse(&self, task_token: Vec<u8>, error: &RpcError) -> impl Future<Output = ()> + Send;
 
     /// Waits until another client has taken over.
     fn replaced(&self) -> impl Future<Output = ()> + Send;
 
-    /// Waits while no task is wanted.
+    /// Waits while no tasks are wanted.
     fn wanted(&self) -> impl Future<Output = ()> + Send;
 
-    /// Returns true if the server answers at all.
+    /// Makes a short call to find out if the server answers at all.
     fn probe(&self) -> impl Future<Output = Result<(), RpcError>> + Send;
 
-    /// Returns true if the same poll may succeed a little later.
+    /// Returns true if the same poll may soon succeed.
     fn is_transient(&self, error: &RpcError) -> bool;
 
-    /// Which kind of task is polled.
+    /// Returns the kind of task.
     fn kind(&self) -> PollKind;
 
-    /// From when on no poll is begun.
+    /// Returns the phase from which on no poll is started.
     fn last_poll(&self) -> Phase {
         Phase::Draining
     }
 
-    /// What is polled, for messages.
+    /// Returns the polled task queue, for messages.
     fn task_queue(&self) -> &str;
 }
 
@@ -71,7 +72,7 @@ pub(crate) struct Poller<S> {
     pub(crate) outage: Arc<Outage>,
     pub(crate) polls: Arc<Polls>,
     pub(crate) wanted: Arc<WantedPolls>,
-    /// Which of the pollers it is, from 0: with fewer polls wanted it rests.
+    /// Number of this poller, from 0. It rests while fewer polls are wanted.
     pub(crate) index: usize,
 }
 
@@ -95,15 +96,15 @@ impl<S: TaskSource> Poller<S> {
                 turn = self.turn() => turn,
             };
             if rested {
-                // Others have polled meanwhile: what happened before says nothing about now.
+                // Other pollers have polled in the meantime, so earlier errors say nothing about the current state.
                 backoff.reset();
                 refused_since = None;
             }
             let (poll, began) = (self.polls.begin(self.source.kind()), Instant::now());
-            // Not cut by another client: the poll may bring a task.
+            // Not cut when the client is replaced, because the poll may bring a task.
             let polled = tokio::select! {
                 biased;
-                // First: what has come already is not thrown away.
+                // Polled first, so that a task that has already arrived is not lost.
                 polled = self.source.poll(self.wanted.poll_timeout()) => polled,
                 () = &mut cut => return Ok(()),
             };
@@ -131,7 +132,7 @@ impl<S: TaskSource> Poller<S> {
                     tokio::select! {
                         biased;
                         () = &mut draining => return Ok(()),
-                        // Whatever is wrong with the old client's server is not worth a word any more.
+                        // Errors of the old client's server do not matter any more.
                         () = &mut replaced => return Ok(()),
                         failed = self.failed(&error, &mut backoff, &mut refused_since) => failed?,
                     }
@@ -140,14 +141,14 @@ impl<S: TaskSource> Poller<S> {
         }
     }
 
-    /// Waits until this poller may poll, and for a slot. Tells whether it had to rest because fewer polls were wanted.
+    /// Waits for this poller's turn and for a slot. Returns true if it had to rest because fewer polls were wanted.
     async fn turn(&self) -> (Slot, bool) {
         let rested = self.wanted.wants(self.index).await;
         self.source.wanted().await;
         (self.slots.take().await, rested)
     }
 
-    /// Waits, after a poll that was answered at once and without a task, until the next one is worth its call.
+    /// Waits after an empty answer that came at once, to avoid calling in a tight loop.
     async fn pause(&self, brought: Polled, took: Duration, empty: &mut EmptyAnswers) {
         if let Polled::Answer { has_task: true, .. } = brought {
             return empty.reset();
@@ -156,7 +157,7 @@ impl<S: TaskSource> Poller<S> {
         if wait.is_zero() {
             return;
         }
-        // One poller of the kind says it.
+        // Only one poller of each kind logs it.
         if self.index == 0 && empty.is_worth_a_line() {
             let task_queue = self.source.task_queue();
             tracing::warn!(
@@ -168,7 +169,7 @@ impl<S: TaskSource> Poller<S> {
         sleep(wait).await;
     }
 
-    /// Waits, after a poll that failed, until the next one is worth trying.
+    /// Waits after a failed poll until the next one is worth trying.
     async fn failed(
         &self,
         error: &RpcError,
@@ -185,7 +186,7 @@ impl<S: TaskSource> Poller<S> {
         Ok(())
     }
 
-    /// The server is there, and nothing is wrong with polling: one task fails, and the next one is polled.
+    /// Handles an unreadable task: the task fails, and polling goes on.
     async fn unreadable(&self, task_token: Vec<u8>, error: &RpcError, backoff: &mut Backoff) {
         let task_queue = self.source.task_queue();
         self.outage.ended(task_queue);
@@ -193,7 +194,7 @@ impl<S: TaskSource> Poller<S> {
         if !task_token.is_empty() {
             self.source.refuse(task_token, error).await;
         }
-        // The server may hand it out again at once.
+        // The server may hand the task out again at once.
         if let Some(wait) = backoff.next(error, Duration::ZERO) {
             sleep(wait).await;
         }
@@ -215,8 +216,8 @@ impl<S: TaskSource> Poller<S> {
         ))
     }
 
-    /// Waits until the next poll is worth trying. A long poll would not tell for a minute that the server is back, so
-    /// a short call asks.
+    /// Waits until the next poll is worth trying. A long poll would not show for a minute that the server is back, so a
+    /// short call is used.
     async fn wait_for_server(&self, error: &RpcError, backoff: &mut Backoff) {
         self.outage.began(self.source.task_queue(), error);
         let mut error = error.clone();
@@ -232,7 +233,7 @@ impl<S: TaskSource> Poller<S> {
                     return;
                 }
                 Err(still) if still.is_unavailable() => error = still,
-                // It answers: whatever is wrong, the poll will tell.
+                // The server answers, so the next poll will show any other error.
                 Err(_) => return,
             }
         }
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
     use crate::worker::polling::behavior::PollerBehavior;
 
-    /// A server as a list of answers; when they are used up, its polls last for ever.
+    /// A server with scripted answers; after the last one, its polls never end.
     struct Script {
         answers: Arc<Mutex<Vec<Result<&'static str, RpcError>>>>,
         log: Arc<Mutex<Vec<(u64, String)>>>,
@@ -371,7 +372,7 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_secs(120), running.as_mut()).await.is_err());
         let polls = texts(&log).iter().filter(|text| *text == "poll").count();
         assert!((15..=25).contains(&polls), "{polls} polls in two minutes");
-        // Nor does it hold the worker's end up.
+        // The waiting poller does not delay shutdown either.
         phases.advance(Phase::Draining);
         tokio::time::timeout(Duration::from_millis(1), running).await.unwrap().unwrap();
     }
@@ -398,7 +399,7 @@ mod tests {
         let (poller, _, phases) = poller(1, vec![]);
         let mut running = pin!(poller.run());
         phases.advance(Phase::Draining);
-        // The poll has not begun yet: draining ends the poller before it does.
+        // The poll has not started yet: draining ends the poller first.
         running.as_mut().await.unwrap();
     }
 

@@ -1,8 +1,8 @@
-//! The pollers of one kind: as many as are wanted now, and new ones when the worker's client is replaced.
+//! The pollers of one kind: keeps the wanted number running, and starts new ones when the worker's client is replaced.
 //!
-//! Pollers are numbered from 0. Those whose number is not below the one that the [scaler](super::scaler) wants rest
-//! until it wants them again. A poller belongs to one client; when another one takes over, it finishes the poll that it
-//! has open (which may bring a task) and ends, while its successor polls already.
+//! Pollers are numbered from 0. Those with a number at or above the [scaler](super::scaler)'s target rest until it
+//! rises again. A poller belongs to one client. When the client is replaced, the poller finishes its open poll (which
+//! may bring a task) and ends, while its successor already polls.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use super::slots::Slots;
 use crate::worker::error::WorkerError;
 use crate::worker::shutdown::{Phase, Phases};
 
-/// The pollers of one kind. `source` makes the source for the client of now.
+/// The pollers of one kind. `source` makes the task source for the current client.
 pub(crate) struct Pollers<F> {
     pub(crate) source: F,
     pub(crate) slots: Arc<Slots>,
@@ -31,9 +31,9 @@ pub(crate) struct Pollers<F> {
     pub(crate) wanted: Arc<WantedPolls>,
 }
 
-/// How many polls of one kind are wanted.
+/// The wanted number of polls of one kind.
 pub(crate) struct WantedPolls {
-    /// `None`: always the same number.
+    /// `None` if the number is fixed.
     scaler: Option<Mutex<PollScaler>>,
     number: watch::Sender<usize>,
     began: Instant,
@@ -43,7 +43,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
     /// Polls until the worker shuts down.
     ///
     /// # Errors
-    /// Returns an error if the server refuses polls for more than a minute: then the worker shuts down because of that.
+    /// Returns an error if the server refuses polls for more than a minute. The worker then shuts down for that reason.
     pub(crate) async fn run(self) -> Result<(), WorkerError> {
         let mut draining = pin!(self.phases.reached((self.source)().last_poll()));
         let mut wanted = self.wanted.number.subscribe();
@@ -63,11 +63,11 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
                     () = &mut draining => return all_end(pollers, Ok(())).await,
                     () = &mut replaced => continue 'client,
                     Some(ended) = pollers.join_next() => if let Err(error) = end_of(ended) {
-                        // The polls that are open may still bring a task.
+                        // Open polls may still bring a task.
                         self.phases.advance(Phase::Draining);
                         return all_end(pollers, Err(error)).await;
                     },
-                    // The sender is `self`'s own.
+                    // The sender belongs to `self`.
                     _ = wanted.changed() => {}
                 }
             }
@@ -88,7 +88,7 @@ impl<S: TaskSource, F: Fn() -> S + Send + Sync> Pollers<F> {
 }
 
 impl WantedPolls {
-    /// `server_suggests`: whether the server says that it suggests numbers of polls.
+    /// Creates the target; `server_suggests` is true if the server announces suggestions.
     pub(crate) fn new(behavior: PollerBehavior, server_suggests: bool) -> Arc<Self> {
         let scaler = match behavior {
             PollerBehavior::SimpleMaximum(_) => None,
@@ -99,26 +99,26 @@ impl WantedPolls {
         Arc::new(Self { scaler, number: watch::Sender::new(behavior.initial()), began: Instant::now() })
     }
 
-    /// Waits until the poller of that number may poll. Returns whether it had to wait.
+    /// Waits until the poller with this number may poll. Returns true if it had to wait.
     pub(crate) async fn wants(&self, index: usize) -> bool {
         if index < *self.number.borrow() {
             return false;
         }
-        // The sender is `self`: it cannot be gone while this waits.
+        // The sender is `self`, so it outlives this wait.
         let _ = self.number.subscribe().wait_for(|number| index < *number).await;
         true
     }
 
-    /// Takes what a poll brought.
+    /// Updates the target with the result of a poll.
     pub(crate) fn polled(&self, polled: Polled) {
         let Some(scaler) = &self.scaler else { return };
         let mut scaler = scaler.lock().unwrap_or_else(PoisonError::into_inner);
         let number = scaler.polled(polled, self.began.elapsed());
-        // Still locked: of two numbers the later one stays.
+        // Sent under the lock, so that the later of two numbers wins.
         self.number.send_if_modified(|before| std::mem::replace(before, number) != number);
     }
 
-    /// How long the next poll may take, if not as long as any.
+    /// Returns the maximum time for the next poll, if there is one.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let scaler = self.scaler.as_ref()?;
         scaler.lock().unwrap_or_else(PoisonError::into_inner).poll_timeout(self.began.elapsed())
@@ -131,7 +131,7 @@ fn end_of(ended: Ended) -> Result<(), WorkerError> {
     ended.unwrap_or_else(|error| Err(poller_panicked(&error)))
 }
 
-/// Waits for all of them; the first error stays.
+/// Waits for all pollers; keeps the first error.
 async fn all_end(
     mut pollers: JoinSet<Result<(), WorkerError>>,
     mut result: Result<(), WorkerError>,

@@ -1,28 +1,28 @@
-//! How many polls of one kind should be open: a pure machine that is told what polls brought, and when.
+//! The scaler of one kind of poll: a pure state machine from poll results and times to the number of polls.
 //!
 //! ```text
 //! an answer, the server suggests fewer      fewer, at once
-//! an answer, the server suggests more       more, unless tasks come in no faster although more were asked for before
-//! an answer without task and suggestion     one fewer   (*)
+//! an answer, the server suggests more       more, unless the last increase did not make tasks arrive faster
+//! an answer without task or suggestion      one fewer   (*)
 //! RESOURCE_EXHAUSTED                        half as many (*)
-//! any other error                           as many: it passes, or the poller gives up
+//! any other error                           unchanged: it passes, or the poller gives up
 //! ```
 //!
-//! (*) Only if the server is known to make suggestions. Another one would never ask for more again.
+//! (*) Only if the server is known to make suggestions. Another server would never ask for more again.
 //!
 //! The number stays within its bounds, whatever the server suggests.
 
 use std::time::Duration;
 
-/// Whether tasks come in faster is looked at so often.
+/// Length of the periods whose task counts are compared.
 const PERIOD: Duration = Duration::from_millis(100);
-/// How long a poll may take while tasks come in: many may be open when the burst is over.
+/// Maximum poll time while tasks arrive, because many polls may be open when the burst is over.
 const POLL_DURING_BURST: Duration = Duration::from_secs(11);
 
-/// What a poll brought.
+/// Result of a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polled {
-    /// An answer; the suggestion is by how many polls there should be more, or fewer.
+    /// An answer. The suggestion is the change in the number of polls.
     Answer { has_task: bool, suggestion: Option<i32> },
     /// The server is overloaded.
     ResourceExhausted,
@@ -38,21 +38,22 @@ pub(crate) struct PollScaler {
     target: usize,
     /// True if the server is known to make suggestions.
     server_suggests: bool,
-    /// The period that `tasks` is counted in.
+    /// Index of the current period.
     period: u128,
-    /// Tasks of the present period, of the one before it, and of the one before that.
+    /// Number of tasks in the current period and the two before it.
     tasks: [u64; 3],
 }
 
 impl PollScaler {
-    /// `server_suggests`: whether the server says that it makes suggestions. If it makes one, it is believed as well.
+    /// Creates a scaler; `server_suggests` is true if the server announces suggestions. A suggestion is followed either
+    /// way.
     pub(crate) fn new(minimum: usize, maximum: usize, initial: usize, server_suggests: bool) -> Self {
         let maximum = maximum.max(minimum);
         let target = initial.clamp(minimum, maximum);
         Self { minimum, maximum, target, server_suggests, period: 0, tasks: [0; 3] }
     }
 
-    /// Takes what a poll brought at a time, counted from whenever; returns how many polls should be open from now on.
+    /// Processes a poll result; `now` may count from any origin. Returns the number of polls that should be open.
     pub(crate) fn polled(&mut self, polled: Polled, now: Duration) -> usize {
         self.advance(now);
         let target = match polled {
@@ -73,14 +74,14 @@ impl PollScaler {
         self.target
     }
 
-    /// How long the next poll may take, if not as long as any.
+    /// Returns the maximum time for the next poll, if there is one.
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         self.advance(now);
         (self.tasks[0] > 1).then_some(POLL_DURING_BURST)
     }
 
-    /// More polls help if tasks came in faster by a tenth from one period to the next. If they did not, the worker is
-    /// the bottleneck. Truncated: with fewer than ten in a period, as many as before will do.
+    /// Returns true if the task rate grew by a tenth from one period to the next. If it did not, the worker is the
+    /// bottleneck. The division truncates: with fewer than ten tasks in a period, an equal number is enough.
     fn more_would_help(&self) -> bool {
         let [_, last, before] = self.tasks;
         last >= before.saturating_mul(11) / 10
@@ -116,12 +117,12 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A scaler from 1 to 10, with 5 at the beginning.
+    /// Returns a scaler from 1 to 10 polls that starts with 5.
     fn scaler(server_suggests: bool) -> PollScaler {
         PollScaler::new(1, 10, 5, server_suggests)
     }
 
-    /// The numbers after each of these, all at once.
+    /// Returns the number of polls after each of these results, all at the same time.
     fn targets(mut scaler: PollScaler, polled: &[Polled]) -> Vec<usize> {
         polled.iter().map(|polled| scaler.polled(*polled, Duration::ZERO)).collect()
     }
@@ -164,10 +165,10 @@ mod tests {
         in_period(0, 20);
         in_period(1, 21);
         let empty_but = |change| Polled::Answer { has_task: false, suggestion: Some(change) };
-        // Before came 20 and 21: less than a tenth more.
+        // The two periods before had 20 and 21 tasks: an increase of less than a tenth.
         assert_eq!(scaler.polled(empty_but(1), millis(210)), 5);
         assert_eq!(scaler.polled(empty_but(-1), millis(210)), 4, "fewer is always done");
-        // Before came 21 and none.
+        // The two periods before had 21 tasks and none.
         assert_eq!(scaler.polled(empty_but(1), millis(310)), 4);
         assert_eq!(scaler.polled(empty_but(1), millis(410)), 5, "nothing has come in for a while");
         scaler.polled(TASK, millis(510));

@@ -1,7 +1,7 @@
-//! Slots: how many tasks of one kind a worker has in hand at most.
+//! Slots: limit the number of concurrent tasks of one kind.
 //!
-//! A slot is taken before a poll begins and given back when the task it brought is answered, so polls never run ahead
-//! of what can be worked on.
+//! A slot is taken before a poll starts and freed when the task it brought is answered, so a worker never polls more
+//! tasks than it can work on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -10,17 +10,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::worker::worker_heartbeat::Ended;
 
-/// The slots for one kind of task. Waiters are served in the order they came, so no poller starves another.
+/// The slots for one kind of task. Waiters are served in order, so no poller starves another.
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
     total: u32,
-    /// Tasks that have ended, and those of them that failed; they wrap around.
+    /// Number of ended and of failed tasks; both wrap around.
     ended: AtomicI32,
     failed: AtomicI32,
 }
 
-/// The right to have one task in hand; dropping it gives it back.
+/// The right to work on one task; freed when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
@@ -35,7 +35,7 @@ impl Slot {
 
 impl Slots {
     pub(crate) fn new(total: u32) -> Self {
-        // A semaphore holds fewer permits than a `u32` can count on 32-bit targets only.
+        // On 32-bit targets, a semaphore has fewer permits than a `u32` can count.
         let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let total = u32::try_from(permits).unwrap_or(u32::MAX);
         Self { free: Arc::new(Semaphore::new(permits)), total, ended: AtomicI32::new(0), failed: AtomicI32::new(0) }
@@ -43,16 +43,16 @@ impl Slots {
 
     /// Waits for a free slot.
     pub(crate) async fn take(&self) -> Slot {
-        // The semaphore is never closed; if it were, working without a limit would be better than not at all.
+        // The semaphore is never closed. If it were, working without a limit would be better than not at all.
         Slot { _permit: Arc::clone(&self.free).acquire_owned().await.ok() }
     }
 
-    /// A slot, if one is free now and nobody waits for it.
+    /// Returns a slot if one is free now and nothing waits for it.
     pub(crate) fn try_take(&self) -> Option<Slot> {
         Some(Slot { _permit: Some(Arc::clone(&self.free).try_acquire_owned().ok()?) })
     }
 
-    /// Waits until no task is in hand any more.
+    /// Waits until all slots are free.
     pub(crate) async fn all_free(&self) {
         drop(self.free.acquire_many(self.total).await);
     }
@@ -63,7 +63,7 @@ impl Slots {
         self.failed.fetch_add(i32::from(failed), Ordering::Relaxed);
     }
 
-    /// The tasks that have ended so far.
+    /// Returns the counts of ended tasks.
     pub(crate) fn ended(&self) -> Ended {
         Ended { all: self.ended.load(Ordering::Relaxed), failed: self.failed.load(Ordering::Relaxed) }
     }
@@ -72,7 +72,7 @@ impl Slots {
         self.total as usize
     }
 
-    /// How many tasks (and polls) hold a slot now.
+    /// Returns the number of slots held by tasks and polls.
     pub(crate) fn taken(&self) -> usize {
         (self.total as usize).saturating_sub(self.free.available_permits())
     }

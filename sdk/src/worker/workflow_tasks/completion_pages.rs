@@ -1,8 +1,8 @@
-//! Completions that are larger than one message may be, in pages.
+//! Splits a completion that exceeds the message size limit into pages.
 //!
-//! A namespace that can do this takes the commands of one workflow task in several requests: it keeps all pages but the
-//! last, which carries everything else, and completes the task with it. What it keeps can get lost; then it says so,
-//! and all pages are sent again.
+//! A namespace with this feature accepts the commands of one workflow task in several requests: it stores all pages but
+//! the last, which has everything else and completes the task. The stored pages can get lost; then the server reports
+//! it, and all pages are sent again.
 
 use std::future::Future;
 
@@ -15,17 +15,17 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::client::RpcError;
 
-/// Bytes of a request from which on it is split: a server takes 4 MB, and the transport adds to it.
+/// Request size in bytes above which it is split: a server accepts 4 MB, and the transport adds overhead.
 pub(crate) const MAX_PAGE: usize = 3584 * 1024;
-/// Pages under way at a time.
+/// Maximum concurrent page requests.
 const IN_PARALLEL: usize = 3;
-/// How often all pages are sent again before the task is given up, to be repeated as a whole.
+/// Maximum resends of all pages before the task is abandoned, to be repeated as a whole.
 const RESENDS: u32 = 3;
-/// Bytes of a field's tag and length, at most.
+/// Maximum bytes of a field's tag and length.
 const OVERHEAD: usize = 6;
 
-/// Splits a request so that no page is larger than `max`, except where one command is. A request that is small enough,
-/// or whose only command is too large, stays as it is.
+/// Splits a request so that no page is larger than `max`, unless a single command is. A request that is small enough,
+/// or whose only command is too large, stays unchanged.
 pub(crate) fn split(
     mut request: RespondWorkflowTaskCompletedRequest,
     max: usize,
@@ -34,7 +34,7 @@ pub(crate) fn split(
         return vec![request];
     }
     let commands = std::mem::take(&mut request.commands);
-    // Everything but the commands belongs to the last page; the others only say whose they are.
+    // Everything but the commands belongs to the last page; the others only identify the task.
     let intermediate = RespondWorkflowTaskCompletedRequest {
         messages: Vec::new(),
         query_results: Default::default(),
@@ -57,10 +57,10 @@ pub(crate) fn split(
     pages
 }
 
-/// Sends pages with `send`: the last one after all others have arrived. The first page that fails ends it.
+/// Sends pages with `send`, the last one after all others have arrived. Stops at the first error.
 ///
 /// # Errors
-/// Returns an error if a page could not be delivered, or the server lost them again and again.
+/// Returns an error if a page could not be delivered, or the server keeps losing them.
 pub(crate) async fn deliver<F: Future<Output = Result<RespondWorkflowTaskCompletedResponse, RpcError>>>(
     pages: &[RespondWorkflowTaskCompletedRequest],
     send: impl Fn(RespondWorkflowTaskCompletedRequest) -> F,
@@ -84,7 +84,7 @@ async fn deliver_once<F: Future<Output = Result<RespondWorkflowTaskCompletedResp
     let Some((last, intermediate)) = pages.split_last() else {
         return Ok(RespondWorkflowTaskCompletedResponse::default());
     };
-    // Dropping the stream at the first error drops the pages that are under way.
+    // Dropping the stream at the first error cancels the pages in flight.
     stream::iter(0..intermediate.len())
         .map(|number| send(intermediate[number].clone()))
         .buffer_unordered(IN_PARALLEL)
@@ -93,7 +93,7 @@ async fn deliver_once<F: Future<Output = Result<RespondWorkflowTaskCompletedResp
     send(last.clone()).await
 }
 
-/// Fills one page after the other, in order.
+/// Groups commands into pages, in order.
 fn group(commands: Vec<Command>, room: usize) -> Vec<Vec<Command>> {
     let mut groups: Vec<Vec<Command>> = Vec::new();
     let mut left = 0;
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Pages as text: the sizes of their commands in hundreds, `+` for messages, `..` for pages before the last.
+    /// Shows pages as text: command sizes in hundreds, `+` for messages, `..` for pages before the last.
     fn pages(sizes: &[usize], message: usize) -> String {
         let original = request(sizes, message);
         let pages = split(original.clone(), 1000);

@@ -1,16 +1,18 @@
-//! Eager activities: those that the worker starts at once, with the answer to the completion that schedules them.
+//! Eager activities: the server returns them in the answer to the completion that schedules them, and this worker
+//! starts them at once.
 //!
-//! It saves the way over the task queue. A slot is reserved for each one before the completion is sent, because the
-//! server starts what is asked for; the slots of activities that it did not start are free again when it has answered.
+//! This saves the round trip through the task queue. A slot is reserved for each one before the completion is sent,
+//! because the server starts as many as requested. Slots for activities that the server did not start are freed after
+//! its answer.
 
 use abide_protos::temporal::api::command::v1::{
     Command, ScheduleActivityTaskCommandAttributes as ScheduleActivity, command::Attributes,
 };
 
-/// Keeps the request for eager execution on the first activities that get a slot, and takes it off all others.
+/// Keeps the request for eager execution on the first activities that get a slot, and removes it from all others.
 ///
-/// The core asks for it wherever it can be: on activities of the workflow's own task queue. `slot` gives one for an
-/// activity that this worker could start now.
+/// The core sets it wherever it is possible: on activities of the workflow's own task queue. `slot` returns a slot for
+/// an activity that this worker could start now.
 pub(crate) fn reserve<S>(
     commands: &mut [Command],
     limit: usize,
@@ -43,7 +45,8 @@ mod tests {
         Command { attributes: Some(attributes), ..Default::default() }
     }
 
-    /// Which of the activities `a` to `e` are asked for, with so many free slots; `c` is not of this queue.
+    /// Returns which of the activities `a` to `e` are requested eagerly, with this many free slots; `c` is on another
+    /// queue.
     fn asked_for(limit: usize, mut free: usize) -> String {
         let mut commands = ["a", "b", "c", "d", "e"].map(|id| activity(id, id != "c")).to_vec();
         commands.insert(1, Command::default());

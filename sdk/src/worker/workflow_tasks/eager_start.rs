@@ -1,4 +1,4 @@
-//! Eager starts, the worker's side: first workflow tasks that come with the answer to a start of the same process.
+//! Eager workflow starts, worker side: first workflow tasks that come with the answer to a start from the same process.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ impl EagerWorker for WorkflowWorker {
         }
         let slot = self.slots.try_take()?;
         let deployment_options = self.shared.deployment_options();
-        // Whoever waits for the server's answer keeps no worker alive. The task of a worker that is gone times out.
+        // The caller that waits for the server's answer must not keep the worker alive. If the worker is gone, the task
+        // times out.
         let worker = Arc::downgrade(&self);
         let hand_over = Box::new(move |task| {
             if let Some(worker) = worker.upgrade() {

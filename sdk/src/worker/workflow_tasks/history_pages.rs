@@ -1,4 +1,4 @@
-//! Pages of history that a task did not bring along.
+//! Fetches the pages of history that did not come with a workflow task.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ use crate::worker::coding::decode_by;
 use crate::worker::lanes::task_failure;
 use crate::worker::lanes::{Message, Ticket};
 
-/// A server may send a page without events that is not the last, but not for ever.
+/// Maximum pages without events in a row. A server may send a few before the last page, but not forever.
 const MOST_EMPTY_PAGES: usize = 100;
 
-/// Why there is no page.
+/// The reason for a missing page.
 enum NoPage {
     NotFetched(RpcError),
     NotDecoded(CodecError),
-    /// The server goes on to send pages without events.
+    /// The server sent only pages without events.
     OnlyEmptyOnes,
 }
 
 impl WorkflowWorker {
-    /// Fetches the page that a run asked for, and sends it to its lane.
+    /// Fetches the page that a run requested, and sends it to the run's lane.
     pub(crate) async fn fetch_page(self: Arc<Self>, mut ticket: Box<Ticket>, next_page_token: Vec<u8>) {
         match self.page(&mut ticket, next_page_token).await {
             Ok(page) => {
@@ -43,7 +43,7 @@ impl WorkflowWorker {
         }
     }
 
-    /// Sends a task, whose run is not cached, to its lane again with the history from its beginning.
+    /// Sends a task whose run is not cached to its lane again, with the history from its beginning.
     pub(crate) async fn fetch_from_the_beginning(
         self: Arc<Self>,
         mut ticket: Box<Ticket>,
@@ -64,7 +64,7 @@ impl WorkflowWorker {
         }
     }
 
-    /// One page; an empty token asks for the first.
+    /// Fetches one page; an empty token requests the first.
     async fn page(&self, ticket: &mut Ticket, mut next_page_token: Vec<u8>) -> Result<HistoryPage, NoPage> {
         for _ in 0..MOST_EMPTY_PAGES {
             let request = GetWorkflowExecutionHistoryRequest {
@@ -96,7 +96,8 @@ impl WorkflowWorker {
         Err(NoPage::OnlyEmptyOnes)
     }
 
-    /// A page that cannot be fetched is left to the task's timeout; one that cannot be read fails the task.
+    /// Handles a missing page: if it cannot be fetched, the task is left to time out; if it cannot be read, the task
+    /// fails.
     async fn without_page(&self, ticket: &Ticket, no_page: &NoPage) {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         match no_page {
@@ -143,7 +144,7 @@ mod tests {
         let mut stored = events(&[1, 2, 3, 4]);
         append_newer(&mut stored, events(&[3, 4, 5, 6]), 4);
         assert_eq!(stored, events(&[1, 2, 3, 4, 5, 6]));
-        // The last page may be empty; what came before it is not repeated.
+        // The last page may be empty; earlier events are not repeated.
         let mut last_page = events(&[]);
         append_newer(&mut last_page, events(&[3, 4, 5]), 4);
         assert_eq!(last_page, events(&[5]));

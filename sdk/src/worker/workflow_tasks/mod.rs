@@ -1,7 +1,7 @@
 //! Workflow tasks between the server and the lanes: polled tasks go to their lane, verdicts become answers.
 //!
-//! A poller only hands over; what a lane says is performed in a task of its own, spawned from the lane. So a task costs
-//! one message to the lane and one spawn, and no poller waits for workflow code.
+//! A poller only hands tasks over. Each verdict is carried out in a task of its own, spawned from the lane. So a
+//! workflow task costs one message to the lane and one spawn, and no poller waits for workflow code.
 
 mod completion_pages;
 mod eager_activities;
@@ -47,28 +47,28 @@ use crate::replay::{HistoryPage, WorkflowTask};
 use crate::runtime::{RunOptions, WorkflowRegistry};
 use crate::versioning::VersioningBehavior;
 
-/// How long the server waits for an answer where a task's history does not say.
+/// Workflow task timeout if the task's history does not contain it.
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Part of a task's timeout after which it is completed and asked for again, while local activities go on.
+/// Share of a task's timeout after which it is completed with a request for a new one, while local activities continue.
 const HEARTBEAT_RATIO: f64 = 0.8;
-/// With so many threads stuck in workflow code, no further workflow tasks are polled.
+/// Number of threads stuck in workflow code at which polling for workflow tasks stops.
 const MAX_ABANDONED_THREADS: usize = 8;
 
-/// Everything a worker does for workflows.
+/// The workflow side of a worker.
 pub(super) struct WorkflowWorker {
     pub(super) shared: Arc<Shared>,
     pub(super) slots: Arc<Slots>,
-    /// The queue on which the server hands the tasks of cached runs to this worker; `None` without a cache.
+    /// The sticky queue: receives the tasks of runs cached on this worker. `None` without a cache.
     pub(super) sticky_queue: Option<String>,
     pub(super) registry: Arc<WorkflowRegistry>,
-    /// What the workflow types say of their versioning; empty without worker versioning.
+    /// Declared versioning behaviors by workflow type; empty without worker versioning.
     behaviors: BTreeMap<String, VersioningBehavior>,
     pub(super) local_activities: Arc<LocalActivities>,
     lanes: OnceLock<Lanes<LocalRun>>,
-    /// Where eager activities are started; not set if this worker runs no activities.
+    /// Starts eager activities; not set if this worker runs no activities.
     pub(super) activities: OnceLock<Arc<ActivityWorker>>,
     runtime: Handle,
-    /// Whether workflow tasks are polled: not while too many threads are stuck.
+    /// True while workflow tasks are polled: false when too many threads are stuck.
     wanted: watch::Sender<bool>,
 }
 
@@ -76,7 +76,7 @@ impl WorkflowWorker {
     /// Starts the lanes. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the system does not give a thread.
+    /// Returns an error if a thread cannot be started.
     pub(super) fn start(
         shared: Arc<Shared>,
         registry: WorkflowRegistry,
@@ -112,7 +112,7 @@ impl WorkflowWorker {
             runtime: Handle::current(),
             wanted: watch::Sender::new(true),
         });
-        // Lanes that outlive their worker (a stuck one may) have nobody to tell.
+        // Weak, because lanes may outlive their worker if one is stuck.
         let weak = Arc::downgrade(&worker);
         let of_sink = Weak::clone(&weak);
         let sink = Box::new(move |ticket, verdict| {
@@ -128,12 +128,12 @@ impl WorkflowWorker {
         let factory = RunFactory { registry, options: Arc::new(run_options), local_activities };
         let lanes = Lanes::start(threads, capacity, factory, sink)
             .map_err(|error| WorkerError::new(format!("the system gives no thread for workflows: {error}")))?;
-        // Set once, right after it was made: nobody could have been before.
+        // Cannot be set already: the worker was just made.
         let _ = worker.lanes.set(lanes);
         Ok(worker)
     }
 
-    /// What the completions of a workflow type say of its versioning.
+    /// Returns the versioning behavior to report in completions of a workflow type.
     pub(super) fn versioning_behavior(&self, workflow_type: &str) -> i32 {
         self.behaviors.get(workflow_type).map_or(0, |behavior| behavior.to_proto() as i32)
     }
@@ -142,8 +142,8 @@ impl WorkflowWorker {
         self.lanes.get().expect("`start` sets the lanes before it returns")
     }
 
-    /// Sends a polled task to its lane; what a codec has encoded is decoded before, and neither poller nor lane waits
-    /// for that.
+    /// Sends a polled task to its lane, decoded first if there is a codec. Neither the poller nor the lane waits for
+    /// decoding.
     pub(super) fn accept(self: &Arc<Self>, response: PollWorkflowTaskQueueResponse, slot: Slot) {
         if response.task_token.is_empty() {
             return;
@@ -165,7 +165,7 @@ impl WorkflowWorker {
         match decoded {
             Ok(()) => self.lanes().send_task(ticket, task),
             Err(error) => {
-                // What is cached has not seen these events: the next task brings them again, with all others.
+                // A cached run has not seen these events; the next task has them again, with the rest of the history.
                 self.evict(&ticket);
                 self.fail(&ticket, *task_failure(&error.to_string())).await;
             }
@@ -173,13 +173,14 @@ impl WorkflowWorker {
     }
 
     fn take_verdict(self: Arc<Self>, ticket: Box<Ticket>, verdict: Verdict) {
-        // At once: what they come to must not overtake the ticket.
+        // Done on the lane, not in a spawned task: results must not overtake the ticket.
         if let Verdict::LocalActivities { start, cancel } = verdict {
             return self.local_activities.wait(ticket, start, &cancel);
         }
         let runtime = self.runtime.clone();
-        // The lane's heap holds what lives as long as the runs. The large future of the answer, which lives for one
-        // call, is made by the thread that polls it: between runs it would leave holes that nothing fits into.
+        // The future of the answer is large and lives for one call, so it is created on the thread that polls it.
+        // Created here, on the lane, it would leave holes in the heap between the long-lived runs that nothing fits
+        // into.
         runtime.spawn(async move { Box::pin(self.perform(ticket, verdict)).await });
     }
 
@@ -190,13 +191,13 @@ impl WorkflowWorker {
             Verdict::Answer(answer) => self.answer_query(&ticket, *answer).await,
             Verdict::NeedHistory { next_page_token } => Box::pin(self.fetch_page(ticket, next_page_token)).await,
             Verdict::CacheMiss(task) => Box::pin(self.fetch_from_the_beginning(ticket, task)).await,
-            // Taken care of before anything is spawned.
+            // Handled before anything is spawned.
             Verdict::LocalActivities { start, cancel } => self.local_activities.wait(ticket, start, &cancel),
             Verdict::Lost => self.fail_lost(&ticket).await,
         }
     }
 
-    /// Watches for workflow code that does not return, until polls are cut. Runs for ever; dropped with the worker.
+    /// Watches for workflow code that does not return, until polls are cut. Never returns; dropped with the worker.
     pub(super) async fn watch_for_deadlocks(self: Arc<Self>) {
         let limit = self.shared.options.deadlock_detection_timeout;
         let tick = limit / 4;
@@ -231,7 +232,7 @@ impl WorkflowWorker {
 /// One of the two queues on which workflow tasks are polled.
 pub(super) struct WorkflowTaskSource {
     pub(super) worker: Arc<WorkflowWorker>,
-    /// The sticky queue's name; `None` for the normal queue.
+    /// Name of the sticky queue; `None` for the normal queue.
     pub(super) sticky_queue: Option<String>,
     pub(super) route: Route,
 }
@@ -293,7 +294,7 @@ impl TaskSource for WorkflowTaskSource {
         if self.sticky_queue.is_some() { PollKind::StickyWorkflow } else { PollKind::Workflow }
     }
 
-    /// Tasks of cached runs come to this worker until the server is told otherwise: by an answer, or by the worker's end.
+    /// Tasks of cached runs come to this worker until an answer or the worker's shutdown sends them elsewhere.
     fn last_poll(&self) -> Phase {
         if self.sticky_queue.is_some() { Phase::Leaving } else { Phase::Draining }
     }
@@ -307,7 +308,7 @@ pub(super) fn sticky_queue(name: &str, normal_name: &str) -> TaskQueue {
     TaskQueue { name: name.to_string(), kind: TaskQueueKind::Sticky as i32, normal_name: normal_name.to_string() }
 }
 
-/// Splits a polled task into what workflow code needs and what its answer needs.
+/// Splits a polled task into the part for workflow code and the part for its answer.
 fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant) -> (Box<Ticket>, Box<WorkflowTask>) {
     let execution = response.workflow_execution.unwrap_or_default();
     let events = response.history.map(|history| history.events).unwrap_or_default();
@@ -343,10 +344,10 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant
     (Box::new(ticket), Box::new(task))
 }
 
-/// How long the server waits for the answer to the task that these events end with.
+/// Returns the timeout of the task that these events end with.
 fn task_timeout(events: &[HistoryEvent]) -> Duration {
-    // The task's own Scheduled event stands before its Started event, with what came between; on the first page of a
-    // long history another task of the run has to do, whose timeout is the same.
+    // The task's own Scheduled event precedes its Started event, with other events between them. The first page of a
+    // long history may lack it; then any other task of the run is used, which has the same timeout.
     let scheduled = events.iter().rev().find_map(|event| match &event.attributes {
         Some(history_event::Attributes::WorkflowTaskScheduledEventAttributes(scheduled)) => Some(scheduled),
         _ => None,
@@ -355,7 +356,7 @@ fn task_timeout(events: &[HistoryEvent]) -> Duration {
     timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(DEFAULT_TASK_TIMEOUT)
 }
 
-/// When the task that these events end with began. Where they do not tell, this machine's clock has to do.
+/// Returns the start time of the task that these events end with; if they do not contain it, this machine's time.
 #[expect(clippy::disallowed_methods, reason = "the polled events may not reach up to the task's beginning")]
 fn task_started(events: &[HistoryEvent]) -> SystemTime {
     let started = events.last().filter(|event| event.event_type() == EventType::WorkflowTaskStarted);
@@ -364,9 +365,9 @@ fn task_started(events: &[HistoryEvent]) -> SystemTime {
 }
 
 impl WorkflowWorker {
-    /// Returns true if a new task for the same run may come along with the answer to a completion.
+    /// Returns true if the server may send the run's next task along with the answer to a completion.
     ///
-    /// The next task of a run with local activities may come for as long as they may go on.
+    /// A run with local activities takes its next task for as long as local activities may continue.
     pub(super) fn takes_another_task(&self, local_activities_go_on: bool) -> bool {
         if local_activities_go_on {
             return !self.local_activities.is_stopping();
@@ -374,7 +375,7 @@ impl WorkflowWorker {
         self.sticky_queue.is_some() && !self.shared.phases.has_reached(Phase::Draining) && self.is_wanted()
     }
 
-    /// Returns true if workflow tasks are wanted: not while too many threads are stuck.
+    /// Returns true if workflow tasks are wanted: false while too many threads are stuck.
     pub(super) fn is_wanted(&self) -> bool {
         *self.wanted.borrow()
     }

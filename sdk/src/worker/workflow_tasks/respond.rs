@@ -1,7 +1,7 @@
 //! Answers to workflow tasks: completions, failures, and the results of queries.
 //!
-//! An answer is sent until the server has it or the task's own deadline has passed. An answer that the server does not
-//! take is never fatal: the run is forgotten, and rebuilt from history when its next task comes.
+//! An answer is sent until the server has it or the task's deadline has passed. An answer that the server refuses is
+//! never fatal: the run is evicted, and rebuilt from history when its next task comes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use crate::worker::limits::{TooLarge, failed_query};
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 
-/// Answers are sent for so long even when the task's deadline is nearer: the clocks of two machines differ.
+/// Minimum time for sending an answer, even past the task's deadline: the clocks of two machines differ.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl WorkflowWorker {
@@ -87,11 +87,11 @@ impl WorkflowWorker {
         }
     }
 
-    /// Reserves slots for the activities that are to start at once. None in a worker that shuts down.
+    /// Reserves slots for eager activities; none if the worker is shutting down.
     fn reserve_eager(&self, commands: &mut [Command]) -> Vec<Slot> {
         let options = &self.shared.options;
         let ending = self.shared.phases.has_reached(Phase::Draining);
-        // What is started eagerly does not pass the task queue, where the server keeps its rate.
+        // Eager activities bypass the task queue, where the server applies its rate limit.
         let has_rate = options.max_task_queue_activities_per_second.is_some();
         let eager = !(ending || has_rate || options.disable_eager_activity_execution);
         let activities = self.activities.get().filter(|_| eager);
@@ -100,7 +100,7 @@ impl WorkflowWorker {
         })
     }
 
-    /// Starts the activities that the server has started. Slots that are left over are given back.
+    /// Starts the eager activities that the server returned. Unused slots are freed.
     fn start_eager(&self, tasks: Vec<PollActivityTaskQueueResponse>, slots: Vec<Slot>) {
         let Some(activities) = self.activities.get() else { return };
         if tasks.len() > slots.len() {
@@ -119,14 +119,15 @@ impl WorkflowWorker {
         if size <= completion_pages::MAX_PAGE || !self.shared.paginates_completions {
             return send(request).await;
         }
-        // A future with pages in it is large, and rare.
+        // Boxed, because a future with pages is large and rare.
         Box::pin(async {
             completion_pages::deliver(&completion_pages::split(request, completion_pages::MAX_PAGE), send).await
         })
         .await
     }
 
-    /// Tells the server that the task failed: once. Later attempts are left to time out, which slows them down.
+    /// Reports the failed task to the server, for the first attempt only. Later attempts are left to time out, which
+    /// slows down retries.
     pub(crate) async fn fail(&self, ticket: &Ticket, failure: WorkflowTaskFailure) {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         let (attempt, message) = (ticket.attempt, &failure.failure.message);
@@ -149,7 +150,7 @@ impl WorkflowWorker {
         self.send_failure(ticket, ticket.task_token.clone(), failure).await;
     }
 
-    /// A run that waited for history was lost with its lane. The server sends the task again at once.
+    /// Fails a task whose run waited for history and was lost with its lane. The server sends the task again at once.
     pub(crate) async fn fail_lost(&self, ticket: &Ticket) {
         let text = "the thread that worked on this run was replaced, because other workflow code blocked it";
         self.fail(ticket, *task_failure(text)).await;
@@ -169,12 +170,12 @@ impl WorkflowWorker {
         if let Err(error) = &answered
             && error.is_message_too_large()
         {
-            // Better a failure that somebody reads than a caller who waits in vain.
+            // A failure that can be read is better than a caller that waits in vain.
             let failed = failed_query(format!("the server did not take the query's result: {error}"));
             answered = self.send_answer(ticket, failed).await;
         }
         if let Err(error) = answered {
-            // Who asked has a timeout of its own, and may be gone.
+            // The caller of the query has its own timeout and may be gone.
             let (workflow_id, run_id) = (&ticket.workflow_id, &ticket.run_id);
             tracing::warn!(workflow_id, run_id, "the answer to a query could not be delivered: {error}");
         }
@@ -200,7 +201,7 @@ impl WorkflowWorker {
         completion: WorkflowTaskCompletion,
     ) -> RespondWorkflowTaskCompletedRequest {
         let shared = &self.shared;
-        // The next task of a worker that leaves has to go elsewhere, unless it comes along with this answer.
+        // A worker that shuts down sends the next task elsewhere, unless it comes with this answer.
         let stays = completion.force_create_new_workflow_task || !shared.phases.has_reached(Phase::Draining);
         let sticky_attributes = self.sticky_queue.as_ref().filter(|_| stays).map(|name| StickyExecutionAttributes {
             worker_task_queue: Some(sticky_queue(name, &shared.task_queue)),
@@ -230,7 +231,7 @@ impl WorkflowWorker {
         }
     }
 
-    /// Says what the server would not only refuse, but terminate the workflow for. What it takes with a sigh is logged.
+    /// Returns the oversized part for which the server would terminate the workflow. Sizes worth a warning are logged.
     fn too_large(
         &self,
         ticket: &Ticket,
@@ -249,14 +250,14 @@ impl WorkflowWorker {
         self.evict(ticket);
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         if error.is_not_found() {
-            // The task has timed out, or the workflow was closed meanwhile.
+            // The task has timed out, or the workflow was closed in the meantime.
             tracing::debug!(workflow_id, run_id, "a workflow task is not awaited any more: {error}");
         } else if error.is_message_too_large() {
             let text = format!("{error}; the workflow task's commands have too much data together");
             let cause = WorkflowTaskFailedCause::GrpcMessageTooLarge;
             self.fail_with(ticket, ticket.task_token.clone(), cause, &text).await;
         } else if error.message().contains("UnhandledCommand") {
-            // News came while the workflow was about to close: the next task brings them.
+            // New events arrived while the workflow was about to close; the next task has them.
             tracing::debug!(workflow_id, run_id, "the workflow task is repeated with new events: {error}");
         } else {
             tracing::warn!(
@@ -317,7 +318,7 @@ impl WorkflowWorker {
         }
     }
 
-    /// Fails a task of which nothing but the token could be read.
+    /// Fails a task of which only the token could be read.
     pub(crate) async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
         let WorkflowTaskFailure { cause, failure, .. } = *task_failure(&format!("the task cannot be read: {error}"));
         let request = self.failure_request(task_token, cause as i32, failure);
@@ -326,26 +327,26 @@ impl WorkflowWorker {
         }
     }
 
-    /// The server forgot a speculative task: the run has seen two events that were never stored.
+    /// Takes back a speculative task that the server dropped: the run has seen two events that were never stored.
     fn take_back(&self, ticket: &Ticket, last_started_event_id: i64) {
         let (run_id, dropped) = (ticket.run_id.clone(), ticket.started_event_id);
         self.lanes().send(&ticket.run_id, Message::TakeBackTask { run_id, dropped, last_started_event_id });
     }
 
-    /// Forgets the run, if it is cached: what it did is not what history will say.
+    /// Evicts the run if it is cached, because its state differs from the history.
     pub(crate) fn evict(&self, ticket: &Ticket) {
         self.lanes().send(&ticket.run_id, Message::Evict { run_id: ticket.run_id.clone() });
     }
 }
 
-/// Where the text of a query's failure is encoded, it does not stand beside it either.
+/// If the failure of a query is encoded, removes its plain text beside it, too.
 fn hide_message(result: &mut WorkflowQueryResult) {
     if let Some(failure) = result.failure.as_ref().filter(|failure| failure.encoded_attributes.is_some()) {
         result.error_message.clone_from(&failure.message);
     }
 }
 
-/// How long an answer to the task is still of use.
+/// Returns the time for which an answer to the task is still useful.
 pub(crate) fn time_left(ticket: &Ticket) -> Duration {
     ticket.deadline.saturating_duration_since(Instant::now()).max(AT_LEAST)
 }

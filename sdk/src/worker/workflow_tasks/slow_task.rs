@@ -1,15 +1,15 @@
-//! Says which workflow tasks take long: longer than five seconds, or than the environment says.
+//! Warns of slow workflow tasks: longer than five seconds, or than an environment variable says.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::worker::lanes::Ticket;
 
-/// Whole seconds.
+/// The value is in whole seconds.
 const VARIABLE: &str = "TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS";
 const DEFAULT_THRESHOLD: Duration = Duration::from_secs(5);
 
-/// Warns of a task that was answered just now, if it came long ago. The time that local activities took counts.
+/// Warns if the task that was just answered took too long, including the time of its local activities.
 pub(crate) fn warn_if_slow(ticket: &Ticket) {
     static THRESHOLD: OnceLock<Duration> = OnceLock::new();
     let threshold = *THRESHOLD.get_or_init(|| threshold(std::env::var(VARIABLE).ok().as_deref()));
@@ -21,7 +21,7 @@ pub(crate) fn warn_if_slow(ticket: &Ticket) {
     tracing::warn!(workflow_type, workflow_id, run_id, event_id, attempt, workflow_task_duration, "{text}");
 }
 
-/// As other SDKs say it.
+/// The text that other SDKs use.
 fn warning(run_id: &str, event_id: i64, attempt: i32, taken: Duration, threshold: Duration) -> Option<String> {
     (taken > threshold).then(|| {
         let seconds = threshold.as_secs();
