@@ -74,7 +74,15 @@ struct WatchedActivity {
 impl RegisteredActivity for WatchedActivity {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
         let code = |ctx: ActivityContext| Counting::new(ctx.clone(), self.activity.run(ctx, input));
-        Box::pin(Attributed::new(Arc::clone(&self.host), ctx, code))
+        let attempt = Attributed::new(Arc::clone(&self.host), ctx.clone(), code);
+        let host = Arc::clone(&self.host);
+        Box::pin(async move {
+            let ended = attempt.await;
+            if !ctx.info().is_local && ended.as_ref().is_err_and(ActivityError::completes_async) {
+                host.attempt_left_open(ctx.info());
+            }
+            ended
+        })
     }
 }
 

@@ -456,6 +456,12 @@ impl Host {
         self.changed.notify_one();
     }
 
+    /// An attempt's code has ended, and somebody else is to complete it.
+    pub(crate) fn attempt_left_open(&self, info: &ActivityInfo) {
+        let attempt = i32::try_from(info.attempt).unwrap_or(i32::MAX);
+        self.call(|engine| engine.attempt_left_open(&info.run_id, &info.activity_id, attempt));
+    }
+
     /// The activities whose code runs at this moment.
     pub(crate) fn running_now(&self) -> Vec<String> {
         self.lock().attempts.running_now()

@@ -334,6 +334,54 @@ async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_activity_that_nobody_completes_is_named_with_the_call_that_does() -> Outcome {
+    let env = environment().await?;
+    env.set_patience(millis(200));
+    let worker = env.worker("pay").workflow(pay).mock(charge, |_| Err(ActivityError::will_complete_async()));
+    let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
+    says(&text, &["activity `charge` (id 1), whose attempt 1 has ended with `ActivityError::will_complete_async()`"]);
+    says(&text, &["nobody completes", "`env.client().async_activity(task_token).complete(&result)`"]);
+    says(&text, &["`.async_activity_by_id(\"order-7\", \"\", \"1\")`", "env.advance(..)"]);
+    assert!(!text.contains("does not end"), "{text}");
+    waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
+    Ok(())
+}
+
+#[workflow]
+#[derive(Default)]
+struct Vote {
+    closed: State<bool>,
+}
+
+#[workflow_methods]
+impl Vote {
+    #[run]
+    async fn run(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.closed.get()).await?;
+        Ok(())
+    }
+
+    #[update]
+    async fn count_votes(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+        ctx.wait_until(|| self.closed.get()).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_update_without_an_end_is_called_by_its_handlers_name() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("votes").workflow(Vote::run);
+    let counted = async {
+        let vote = env.client().start(Vote::run, ()).id("vote-7").task_queue("votes").await.unwrap();
+        vote.update(Vote::count_votes, ()).id("count-1").await
+    };
+    let text = end_of(&env, worker, counted).await;
+    says(&text, &["Awaited: the outcome of update `count_votes` (id count-1) of workflow `vote-7` (Vote)"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_test_that_awaits_nothing_of_the_server_is_told_that_time_does_not_pass() -> Outcome {
     let env = environment().await?;
     env.set_patience(millis(200));

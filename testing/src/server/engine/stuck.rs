@@ -36,7 +36,9 @@ impl Engine {
             Waiter::History { execution, .. } => (*execution, "the next event".to_owned()),
             Waiter::Query(_) => return Some("the answer to a query".to_owned()),
             Waiter::Update(waiting) => {
-                (waiting.at.execution, format!("the outcome of update `{}`", waiting.at.update_id))
+                let (execution, id) = (waiting.at.execution, &waiting.at.update_id);
+                let handler = self.execution(execution).state.updates.handler_of(id).unwrap_or_default();
+                (execution, format!("the outcome of update `{handler}` (id {id})"))
             }
         };
         Some(format!("{what} of {}", name_of(self.execution(execution))))
@@ -157,6 +159,14 @@ impl Engine {
             let failures = activity.attempt - 1;
             let last = activity.last_failure.as_deref().map_or("", |failure| &failure.message);
             format!("waits for {name}, which has failed {failures} times: \"{last}\"")
+        } else if activity.started.as_ref().is_some_and(|started| started.left_open) {
+            format!(
+                "waits for {name}, whose attempt {} has ended with `ActivityError::will_complete_async()`, and which \
+                 nobody completes. Complete it through the client: `env.client().async_activity(task_token)\
+                 .complete(&result)`, or `.async_activity_by_id(\"{}\", \"\", \"{}\")`; or `env.advance(..)` the clock to \
+                 its timeout",
+                activity.attempt, execution.workflow_id, activity.activity_id
+            )
         } else if activity.started.is_some() {
             format!(
                 "waits for {name}, whose attempt {} runs and does not end. Let its code end; if it sleeps with tokio, let \

@@ -57,6 +57,8 @@ pub(crate) struct Started {
     pub(crate) identity: String,
     /// Where its worker takes commands; empty if it takes none.
     pub(crate) control_task_queue: String,
+    /// Its code has ended and somebody else is to complete it, as far as code in this process is concerned.
+    pub(crate) left_open: bool,
 }
 
 /// The deadlines that are set for an activity.
@@ -246,7 +248,7 @@ impl Transaction<'_> {
             self.remove_deadline(key);
         }
         activity.last_worker_identity.clone_from(&identity);
-        activity.started = Some(Started { time: now, request_id, identity, control_task_queue });
+        activity.started = Some(Started { time: now, request_id, identity, control_task_queue, left_open: false });
         let mut set = |timeout: Option<Duration>, kind| {
             let deadline = Deadline::ActivityTimeout(id, scheduled_event_id, kind);
             timeout.map(|timeout| self.set_deadline_of_running_work(now.plus(timeout), deadline))

@@ -44,6 +44,21 @@ impl Engine {
         self.transact(id, |transaction| transaction.renew_heartbeat_deadline(scheduled_event_id));
     }
 
+    /// Code in this process has ended, and somebody else is to complete its attempt.
+    pub(crate) fn attempt_left_open(&mut self, run_id: &str, activity_id: &str, attempt: i32) {
+        let Some(id) = self.by_run_id.get(run_id).copied() else { return };
+        let Some(activity) = self.execution(id).activity_by_id(activity_id).filter(|one| one.attempt == attempt) else {
+            return;
+        };
+        let scheduled_event_id = activity.scheduled_event_id;
+        self.transact(id, |transaction| {
+            let activity = transaction.state().activities.get_mut(&scheduled_event_id);
+            if let Some(started) = activity.and_then(|activity| activity.started.as_mut()) {
+                started.left_open = true;
+            }
+        });
+    }
+
     /// The pending activity with that id.
     pub(crate) fn activity_by_id(
         &self,

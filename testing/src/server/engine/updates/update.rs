@@ -85,6 +85,12 @@ impl Updates {
         self.completed.contains_key(id)
     }
 
+    /// The name of the handler of an update that is under way.
+    pub(crate) fn handler_of(&self, id: &str) -> Option<&str> {
+        let update = self.open.iter().find(|update| update.id == id)?;
+        update.request.input.as_ref().map(|input| &*input.name)
+    }
+
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Update> {
         self.open.iter_mut().find(|update| update.id == id)
     }
