@@ -18,5 +18,6 @@ mod turns;
 mod workflow_run;
 
 pub use order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
+pub use panics::catch_panic;
 pub use registry::{WorkflowErrorType, WorkflowRegistry};
 pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

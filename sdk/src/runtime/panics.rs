@@ -53,6 +53,14 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     })
 }
 
+/// Executes a part of a workflow's code, for test environments; of a panic it returns the place and the message.
+///
+/// # Errors
+/// When the code panics.
+pub fn catch_panic<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch(code).map_err(|panic| format!("at {}: {}", panic.location, panic.message))
+}
+
 /// Keeps the panic if workflow code is executed on this thread.
 fn keep(info: &PanicHookInfo<'_>) -> bool {
     CAUGHT.with_borrow_mut(|caught| match caught {

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use abide::activity::{Activities, ActivityFuture, ActivityImplementation, ActivityRegistry};
 use abide::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
+use abide::runtime::catch_panic;
 use abide::workflow::{RoutineFuture, WorkflowImplementation, WorkflowInstance};
 use abide::{
     ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, WorkflowContext,
@@ -136,17 +137,19 @@ impl<D: ActivityDefinition, F: 'static> ActivityDefinition for MockOf<D, F> {
 pub(crate) struct MockChild<D, F> {
     definition: D,
     code: Arc<F>,
+    host: Arc<Host>,
 }
 
 impl<D, F> MockChild<D, F> {
-    pub(crate) fn new(definition: D, code: F) -> Self {
-        Self { definition, code: Arc::new(code) }
+    pub(crate) fn new(definition: D, code: F, host: Arc<Host>) -> Self {
+        Self { definition, code: Arc::new(code), host }
     }
 }
 
 impl<D: Clone, F> Clone for MockChild<D, F> {
     fn clone(&self) -> Self {
-        Self { definition: self.definition.clone(), code: Arc::clone(&self.code) }
+        let (code, host) = (Arc::clone(&self.code), Arc::clone(&self.host));
+        Self { definition: self.definition.clone(), code, host }
     }
 }
 
@@ -195,6 +198,13 @@ where
         args: &mut PayloadReader<'_>,
     ) -> Result<RoutineFuture<Payload>, PayloadError> {
         let args = D::read_args(args)?;
-        Ok(Box::pin(async move { Ok(to_payload(&(self.code)(args)?)?) }))
+        Ok(Box::pin(async move {
+            let result = catch_panic(|| (self.code)(args)).unwrap_or_else(|panic| {
+                let text = format!("the mock of workflow `{}` panicked {panic}", self.definition.name());
+                self.host.end_test(text.clone());
+                Err(ApplicationFailure::new(text).error_type("Panic").non_retryable().into())
+            });
+            Ok(to_payload(&result?)?)
+        }))
     }
 }

@@ -142,6 +142,8 @@ impl TestWorker {
     /// Puts a closure in the place of a workflow that others start as their child. It runs as a workflow of the server:
     /// with a history of its own, and with the options that its parent gave it. Do not add the workflow itself as well.
     ///
+    /// A panic in it, a failed `assert!` for one, ends the test with its message.
+    ///
     /// ```
     /// use abide::prelude::*;
     /// use abide_testing::TestWorkflowEnvironment;
@@ -171,8 +173,9 @@ impl TestWorker {
         W: Workflow<Kind>,
         F: Fn(ChildArgsOf<W, Kind>) -> Result<ChildOutputOf<W, Kind>, WorkflowError> + Send + Sync + 'static,
     {
+        let host = Arc::clone(&self.host);
         // Not replayed: it is not the workflow that is tested.
-        self.any_workflow(MockChild::new(workflow.definition(), code))
+        self.any_workflow(MockChild::new(workflow.definition(), code, host))
     }
 
     /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`, before or after its workflows and

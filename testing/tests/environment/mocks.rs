@@ -1,10 +1,12 @@
 //! Mocks that see their attempt, heartbeat and wait, mocked children, and messages at a virtual time.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
 use abide::activity::ActivityCancelReason;
 use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
+use futures_util::FutureExt as _;
 
 use super::Outcome;
 
@@ -113,6 +115,23 @@ async fn a_mocked_child_is_a_workflow_that_ends_at_once() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_failed_assertion_in_the_mock_of_a_child_fails_the_test() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let line = line!() + 2;
+    let worker = env.worker("shop").workflow(sell).mock_child(ship, |order| {
+        assert_eq!(order, "boat", "the wrong order");
+        Ok(order)
+    });
+    // The parent takes the child's failure for an answer, and ends well.
+    let run = env.run(worker, env.client().execute(sell, "book".into()).task_queue("shop"));
+    let panic = AssertUnwindSafe(run).catch_unwind().await.expect_err("the mock panics");
+    let text = panic.downcast_ref::<String>().expect("a panic with text");
+    let begins = format!("the mock of workflow `ship` panicked at {}:{line}:", file!());
+    assert!(text.starts_with(&begins) && text.contains("the wrong order") && text.contains("\"book\""), "{text}");
+    Ok(())
+}
+
 #[workflow]
 #[derive(Default)]
 struct Diary {
@@ -152,7 +171,6 @@ async fn messages_arrive_at_their_virtual_times() -> Outcome {
 
 #[tokio::test]
 async fn what_goes_wrong_at_a_virtual_time_fails_the_test() -> Outcome {
-    use futures_util::FutureExt as _;
     for panics in [false, true] {
         let env = TestWorkflowEnvironment::start().await?;
         let nobody = env.client().handle(Diary::run, "nobody");
@@ -162,7 +180,7 @@ async fn what_goes_wrong_at_a_virtual_time_fails_the_test() -> Outcome {
         });
         let worker = env.worker("diaries").workflow(Diary::run);
         let run = env.run(worker, env.client().execute(Diary::run, ()).task_queue("diaries"));
-        let panic = std::panic::AssertUnwindSafe(run).catch_unwind().await.expect_err("it goes wrong");
+        let panic = AssertUnwindSafe(run).catch_unwind().await.expect_err("it goes wrong");
         let text = panic.downcast_ref::<String>().expect("a panic with text");
         let why = if panics { "on purpose" } else { "nobody" };
         assert!(text.contains("what the test does at 86400s") && text.contains(why), "{text}");
