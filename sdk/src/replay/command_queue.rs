@@ -1,7 +1,6 @@
 //! Commands in the order in which the code issued them: sent at the tip, matched with events on replay.
 
 use std::collections::VecDeque;
-use std::panic::Location;
 use std::rc::Rc;
 
 use abide_protos::temporal::api::command::v1::Command;
@@ -11,6 +10,7 @@ use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
 use super::event_groups::EventGroups;
 use super::slab::Key;
+use super::workflow_task::Statement;
 
 /// Why a request to cancel is there that nobody asked for in so many words.
 pub(crate) const DROPPED: &str = ", because its handle was dropped";
@@ -22,7 +22,7 @@ pub(crate) struct PendingCommand {
     /// The machine that issued it.
     pub(crate) machine: Key,
     /// The statement of the workflow that issued it; closing commands come from no statement.
-    pub(crate) location: Option<&'static Location<'static>>,
+    pub(crate) location: Statement,
     /// What to send; `None` on replay, where nothing is sent, and once it was sent.
     pub(crate) body: Option<Box<CommandBody>>,
     /// Why it is there, for messages.
@@ -67,7 +67,7 @@ impl CommandQueue {
         &mut self,
         command_type: CommandType,
         machine: Key,
-        location: Option<&'static Location<'static>>,
+        location: Statement,
         body: Option<Box<CommandBody>>,
     ) -> CommandId {
         let id = CommandId(self.first + self.commands.len() as u64);
@@ -155,19 +155,21 @@ impl CommandQueue {
         self.commands.pop_front()
     }
 
-    /// Ends a task: puts the commands it issued into the order in which the server will see them, and hands them out.
+    /// Ends a task: puts the commands it issued into the order in which the server will see them, and hands them out,
+    /// each with the statement that issued it.
     ///
     /// Only the first closing command counts. With `move_closing` it goes to the end and all others are kept; without
     /// (histories of old SDKs) everything after it is dropped.
-    pub(crate) fn finish_task(&mut self, move_closing: bool) -> Vec<Command> {
+    pub(crate) fn finish_task(&mut self, move_closing: bool) -> (Vec<Command>, Vec<Statement>) {
         let issued = self.commands.iter().position(|command| command.state == CommandState::Issued);
-        let Some(start) = issued else { return Vec::new() };
+        let Some(start) = issued else { return Default::default() };
         self.order_closing(start, move_closing);
-        let mut commands = Vec::new();
+        let (mut commands, mut statements) = (Vec::new(), Vec::new());
         for command in self.commands.range_mut(start..) {
             if command.state == CommandState::Issued {
                 command.state = CommandState::Sent;
                 if let Some(body) = command.body.take() {
+                    statements.push(command.location);
                     commands.push(Command {
                         command_type: command.command_type as i32,
                         user_metadata: body.user_metadata,
@@ -177,7 +179,7 @@ impl CommandQueue {
                 }
             }
         }
-        commands
+        (commands, statements)
     }
 
     fn order_closing(&mut self, start: usize, move_closing: bool) {
@@ -242,7 +244,7 @@ mod tests {
             Some(Attributes::StartTimerCommandAttributes(timer)) => timer.timer_id,
             other => panic!("{other:?}"),
         };
-        queue.finish_task(move_closing).into_iter().map(index).collect::<Vec<_>>().join(" ")
+        queue.finish_task(move_closing).0.into_iter().map(index).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

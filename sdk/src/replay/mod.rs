@@ -22,6 +22,6 @@ pub(crate) mod state_machines;
 
 pub use nondeterminism::{Nondeterminism, NondeterminismKind};
 pub use workflow_task::{
-    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
-    WorkflowTaskCompletion, WorkflowTaskFailure,
+    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, Statement,
+    WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure,
 };

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use abide_protos::Timestamp;
+use abide_protos::temporal::api::command::v1::Command;
 use abide_protos::temporal::api::enums::v1::{CommandType, EventType, WorkflowTaskFailedCause};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 use abide_protos::temporal::api::history::v1::{
@@ -29,6 +30,7 @@ use super::machines::{
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
 use super::slab::{Key, Slab};
+use super::workflow_task::Statement;
 use crate::history::{command_type_name, event_type_name};
 use crate::versioning::DeploymentVersion;
 
@@ -336,7 +338,7 @@ impl StateMachines {
     }
 
     /// Ends a task: see [`CommandQueue::finish_task`].
-    pub(crate) fn finish_task(&mut self) -> Vec<abide_protos::temporal::api::command::v1::Command> {
+    pub(crate) fn finish_task(&mut self) -> (Vec<Command>, Vec<Statement>) {
         let move_closing = self.flags.uses(super::flags::CoreFlag::MoveTerminalCommands, self.replaying);
         self.commands.finish_task(move_closing)
     }

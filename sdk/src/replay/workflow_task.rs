@@ -1,6 +1,7 @@
 //! What goes into a run and what comes out: plain values, so that the same inputs always give the same outputs.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::time::Duration;
 
 use abide_protos::Timestamp;
@@ -145,11 +146,16 @@ pub enum Output {
     Idle,
 }
 
+/// A statement of the workflow, where there is one.
+pub type Statement = Option<&'static Location<'static>>;
+
 /// What a completed workflow task tells the server.
 #[derive(Debug, Default)]
 pub struct WorkflowTaskCompletion {
     /// In the order in which their events will stand in the history.
     pub commands: Vec<Command>,
+    /// The statement of each command, for reports. Empty if none is known.
+    pub statements: Vec<Statement>,
     /// Protocol messages (update acceptances, rejections, responses).
     pub messages: Vec<Message>,
     /// Answers to [`WorkflowTask::queries`], by id.

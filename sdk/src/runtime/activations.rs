@@ -64,7 +64,7 @@ impl WorkflowRun {
             self.task = Some(task);
             return Ok(Output::RunLocalActivities { start, cancel });
         }
-        let commands = core.machines.finish_task();
+        let (commands, statements) = core.machines.finish_task();
         let messages = core.machines.take_messages(&commands);
         let cancel_local_activities = core.machines.take_local_activity_cancels();
         let sdk_metadata = core.machines.flags.to_record();
@@ -75,6 +75,7 @@ impl WorkflowRun {
         let queries = std::mem::take(&mut task.queries);
         Ok(Output::Complete(Box::new(WorkflowTaskCompletion {
             commands,
+            statements,
             messages,
             query_results: answer_all(queries, self.instance.as_ref(), self.shared()),
             sdk_metadata,

@@ -1,13 +1,16 @@
-//! A worker's log names activities and payload codecs that block.
+//! A worker's log names activities and payload codecs that block, attempts that fail, and commands that the server refuses.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use abide::SearchAttributeKey;
 use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
 use abide_testing::TestWorkflowEnvironment;
+use futures_util::FutureExt as _;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -133,5 +136,47 @@ async fn so_is_a_payload_codec() -> Outcome {
     let lines = log.lines_with("the payload codec has blocked a thread of the async runtime");
     let [line] = &*lines else { panic!("{lines:#?}") };
     assert!(line.contains("WARN") && line.contains("when it had payloads to decode"), "{line}");
+    Ok(())
+}
+
+#[activity]
+async fn fails_once(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    if ctx.info().attempt == 1 {
+        return Err(ApplicationFailure::new("no film").into());
+    }
+    Ok(ctx.info().attempt)
+}
+
+const CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("CustomerId");
+
+/// The line on which [`develops`] asks for something that the server refuses.
+const REFUSED: u32 = line!() + 6;
+
+#[workflow]
+async fn develops(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    let attempts = ctx.activity(fails_once, ()).start_to_close_timeout(mins(1)).await?;
+    let timer = ctx.timer(days(1)).start();
+    ctx.upsert_search_attributes([CUSTOMER.set("Ada")]);
+    timer.await?;
+    Ok(attempts)
+}
+
+#[tokio::test]
+async fn failed_attempts_and_refused_commands_are_logged_with_attempt_and_line() -> Outcome {
+    let log = Log::default();
+    let _kept = log.kept();
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("images").workflow(develops).activities(fails_once);
+    let run = env.run(worker, env.client().execute(develops, ()).id("film-7").task_queue("images"));
+    AssertUnwindSafe(run).catch_unwind().await.expect_err("the search attribute is not registered");
+    let lines = log.lines_with("an activity failed: no film");
+    let [line] = &*lines else { panic!("{lines:#?}") };
+    assert!(line.starts_with("WARN") && line.contains(" activity_id=\"1\" attempt=1 "), "{line}");
+    let lines = log.lines_with("the server did not take a workflow task's completion: ");
+    let line = lines.first().expect("a refusal");
+    let place = format!("; the command is issued at {}:{REFUSED}:", file!());
+    for part in ["WARN", "film-7", " attempt=1", "BadSearchAttributes: ", &place] {
+        assert!(line.contains(part), "`{part}` is not in: {line}");
+    }
     Ok(())
 }

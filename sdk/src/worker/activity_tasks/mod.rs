@@ -369,25 +369,42 @@ pub(super) fn attempt_outcome(
 /// Returns the failure for an unregistered activity type. Retryable, because the next worker may know it.
 pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
     let known: Vec<_> = registry.names().collect();
+    let known = if known.is_empty() { "it knows none".into() } else { format!("it knows: {}", known.join(", ")) };
     let text = format!(
-        "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; it knows: {}. \
-         Register it with `.activities(..)`, or schedule it on a task queue whose workers have it",
-        known.join(", ")
+        "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; {known}. \
+         Register it with `.activities(..)`, or schedule it on a task queue whose workers have it"
     );
     failure("NotFoundError", &text)
 }
 
 /// Logs a failed attempt; as a warning unless its author expected the failure.
 pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
-    let (activity_type, workflow_id, run_id) = (&info.activity_type, &info.workflow_id, &info.run_id);
+    let (activity_type, activity_id, attempt) = (&info.activity_type, &info.activity_id, info.attempt);
+    let (workflow_id, run_id) = (&info.workflow_id, &info.run_id);
     let benign = match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => info.category() == ApplicationErrorCategory::Benign,
         _ => false,
     };
     if benign {
-        tracing::debug!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+        tracing::debug!(
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id,
+            run_id,
+            "an activity failed: {}",
+            failure.message
+        );
     } else {
-        tracing::warn!(activity_type, workflow_id, run_id, info.attempt, "an activity failed: {}", failure.message);
+        tracing::warn!(
+            activity_type,
+            activity_id,
+            attempt,
+            workflow_id,
+            run_id,
+            "an activity failed: {}",
+            failure.message
+        );
     }
 }
 

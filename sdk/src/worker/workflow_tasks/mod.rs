@@ -7,6 +7,7 @@ mod completion_pages;
 mod eager_activities;
 mod eager_start;
 mod history_pages;
+mod refused;
 mod respond;
 mod slow_task;
 

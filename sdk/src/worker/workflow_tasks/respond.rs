@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::completion_pages;
 use super::eager_activities;
+use super::refused::{self, Issued};
 use super::slow_task::warn_if_slow;
 use super::{WorkflowWorker, sticky_queue};
 use crate::client::RpcError;
@@ -43,6 +44,7 @@ impl WorkflowWorker {
         let heartbeat = completion.force_create_new_workflow_task;
         let mut completion = completion;
         let eager_slots = self.reserve_eager(&mut completion.commands);
+        let statements = refused::statements(&completion);
         let mut request = self.completion_request(&ticket, *completion);
         let deadline = Instant::now() + time_left(&ticket);
         if let Err(error) = encode_by(self.shared.data_converter(), &mut request, deadline).await {
@@ -83,7 +85,7 @@ impl WorkflowWorker {
                     self.lanes().send(&ticket.run_id, Message::NoTaskAlong { run_id: ticket.run_id.clone() });
                 }
             }
-            Err(error) => self.completion_refused(&ticket, &error).await,
+            Err(error) => self.completion_refused(&ticket, &error, &statements).await,
         }
     }
 
@@ -246,7 +248,7 @@ impl WorkflowWorker {
         findings.error
     }
 
-    async fn completion_refused(&self, ticket: &Ticket, error: &RpcError) {
+    async fn completion_refused(&self, ticket: &Ticket, error: &RpcError, statements: &[Issued]) {
         self.evict(ticket);
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         if error.is_not_found() {
@@ -264,7 +266,9 @@ impl WorkflowWorker {
                 workflow_id,
                 run_id,
                 workflow_type,
-                "the server did not take a workflow task's completion: {error}"
+                attempt = ticket.attempt,
+                "the server did not take a workflow task's completion: {error}{}",
+                refused::named(statements, error.message())
             );
         }
     }
