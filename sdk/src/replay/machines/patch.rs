@@ -82,6 +82,8 @@ impl PatchMachine {
 #[derive(Debug, Default)]
 pub(crate) struct Patches {
     answers: BTreeMap<Box<str>, bool>,
+    /// The latest id that code has asked for and no marker so far holds, and the statement.
+    latest_unmarked: Option<(Box<str>, &'static Location<'static>)>,
     /// Markers that the look-ahead has found, and whether an upsert of `TemporalChangeVersion` follows.
     found: BTreeMap<Box<str>, bool>,
     /// The ids of all patches that this code has taken: as with Core, not those that are only passed over.
@@ -112,6 +114,7 @@ impl StateMachines {
         let answer = !replaying || found.is_some();
         patches.answers.insert(id.into(), answer);
         if !answer {
+            patches.latest_unmarked = Some((id.into(), location));
             return false;
         }
         patches.marked.insert(id.into());
@@ -188,8 +191,15 @@ impl StateMachines {
                 Some(Machine::Patch(patch)) => Some(patch.id.clone()),
                 _ => None,
             };
-            let asked = self.patches.as_ref().is_some_and(|patches| patches.answers.contains_key(&*data.id));
-            let produced = self.front_command();
+            let patches = self.patches.as_ref();
+            let asked = patches.is_some_and(|patches| patches.answers.contains_key(&*data.id));
+            let unmarked = patches.and_then(|patches| patches.latest_unmarked.clone());
+            let unmarked = unmarked.filter(|_| !asked && renamed.is_none());
+            let renamed = renamed.or_else(|| unmarked.as_ref().map(|(id, _)| id.clone()));
+            let produced = match unmarked {
+                Some((id, location)) => Some((format!("asks for patch `{id}`, which no marker holds"), Some(location))),
+                None => self.front_command(),
+            };
             let mut error = Nondeterminism::new(NondeterminismKind::PatchRemoved, id, "MarkerRecorded", recorded);
             error = error.with_next_step(next_step(&data.id, asked, renamed.as_deref()));
             if let Some((produced, location)) = produced {

@@ -63,6 +63,29 @@ fn marked(deprecated: bool) -> String {
     ))
 }
 
+/// The patch under another id.
+async fn renamed(ctx: WorkflowContext) -> Result<(), WorkflowError> {
+    match ctx.patched("q") {
+        true => ctx.activity(new, ()).start_to_close_timeout(secs(1)).await?,
+        false => ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?,
+    }
+    Ok(())
+}
+
+#[test]
+fn the_report_of_a_renamed_patch_names_the_line_and_both_ids() {
+    check_recorded(
+        renamed,
+        &marked(false),
+        expect![[r#"
+        Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+          code now: asks for patch `q`, which no marker holds
+          at:       patches.rs `match ctx.patched("q") {`
+          next:     the code asks for `q` here: if that is the same patch, give it its old id `p` back; else put the call of `p` back until no run that recorded the marker is left."#]],
+    );
+}
+
 #[test]
 fn a_new_run_takes_the_new_path_and_says_so_before_anything_else() {
     check(
