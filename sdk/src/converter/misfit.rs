@@ -129,12 +129,12 @@ impl serde::de::Error for Misfit {
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
         let found = counted("a name of", found.chars().count(), "character");
-        Self::new(format!("expected one of the variants {}, found {found}", names(expected)))
+        Self::new(format!("expected {}, found {found}", one_of("variants", expected)))
     }
 
     fn unknown_field(found: &str, expected: &'static [&'static str]) -> Self {
         let found = counted("a name of", found.chars().count(), "character");
-        Self::new(format!("expected one of the fields {}, found {found}", names(expected)))
+        Self::new(format!("expected {}, found {found}", one_of("fields", expected)))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -144,6 +144,10 @@ impl serde::de::Error for Misfit {
     fn duplicate_field(field: &'static str) -> Self {
         Self::new(format!("the field `{field}` is there twice"))
     }
+}
+
+fn one_of(what: &str, declared: &[&str]) -> String {
+    if declared.is_empty() { format!("no {what}") } else { format!("one of the {what} {}", names(declared)) }
 }
 
 fn names(declared: &[&str]) -> String {

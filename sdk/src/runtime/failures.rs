@@ -124,14 +124,12 @@ pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>) -> TaskError
 }
 
 pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_queue: &str) -> TaskError {
-    let mut known: Vec<&str> = registry.names().collect();
-    if known.is_empty() {
-        known.push("(none)");
-    }
+    let known: Vec<&str> = registry.names().collect();
+    let known =
+        if known.is_empty() { "no workflow is registered".into() } else { format!("registered: {}", known.join(", ")) };
     let name = short(name);
     TaskError::WorkerFailure(format!(
-        "workflow type `{name}` is not registered with this worker (task queue `{task_queue}`); registered: {}. \
-         Add it with `.workflow({name})`, or start the workflow on the task queue of a worker that has it",
-        known.join(", ")
+        "workflow type `{name}` is not registered with this worker (task queue `{task_queue}`); {known}. \
+         Add it with `.workflow({name})`, or start the workflow on the task queue of a worker that has it"
     ))
 }

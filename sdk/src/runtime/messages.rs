@@ -12,7 +12,7 @@ use abide_protos::temporal::api::update::v1::outcome;
 
 use super::failures::TaskError;
 use super::panics;
-use super::queries::handler_names;
+use super::queries::known_handlers;
 use super::read_only::read_only;
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
@@ -143,8 +143,8 @@ pub(super) fn dispatch_update(
             to_failure(&ApplicationFailure::new(message).error_type("PayloadError"))
         }
         UpdateDispatch::Unknown => {
-            let known = handler_names(&**instance, HandlerKind::Update);
-            let message = format!("unknown update `{}`; this workflow's updates: {known}", short(request.name()));
+            let known = known_handlers(&**instance, HandlerKind::Update, "updates");
+            let message = format!("unknown update `{}`; {known}", short(request.name()));
             to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
     };

@@ -74,14 +74,18 @@ pub(crate) fn query_failed(error: &TaskError) -> Output {
 
 fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
     let name = short(name);
-    format!("unknown query `{name}`; this workflow's queries: {}", handler_names(instance, HandlerKind::Query))
+    format!("unknown query `{name}`; {}", known_handlers(instance, HandlerKind::Query, "queries"))
 }
 
-/// The names of a workflow's handlers of one kind, for messages about an unknown one.
-pub(super) fn handler_names(instance: &dyn WorkflowInstance, kind: HandlerKind) -> String {
+/// Names a workflow's handlers of one kind, for messages about an unknown one.
+pub(super) fn known_handlers(instance: &dyn WorkflowInstance, kind: HandlerKind, kinds: &str) -> String {
     let known = instance.handlers().iter().filter(|handler| handler.kind == kind);
     let known: Vec<&str> = known.map(|handler| handler.name).collect();
-    if known.is_empty() { "(none)".into() } else { known.join(", ") }
+    if known.is_empty() {
+        format!("this workflow has no {kinds}")
+    } else {
+        format!("this workflow's {kinds}: {}", known.join(", "))
+    }
 }
 
 fn failed(mut message: String) -> WorkflowQueryResult {

@@ -21,6 +21,17 @@ struct Card {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[test]
+fn a_field_where_there_is_none_is_told_so() {
+    let payload = crate::converter::to_payload(&BTreeMap::from([("number", 7)])).unwrap();
+    let error = from_payload::<Nothing>(&payload).unwrap_err().to_string();
+    assert!(error.contains("expected no fields, found a name of 6 characters"), "{error}");
+}
+
+#[derive(Debug, Deserialize)]
 #[expect(dead_code, reason = "only read")]
 struct Owner {
     names: Vec<String>,

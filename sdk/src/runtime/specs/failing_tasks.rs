@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
+use super::harness::{FIRST_TASK, after_first_task, check, check_workflow, new_run, task, text};
 use crate::duration::secs;
+use crate::replay::Input;
+use crate::replay::text::parse_history;
+use crate::runtime::WorkflowRegistry;
 use crate::{ActivityError, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 
 /// JSON has no maps whose keys are pairs.
@@ -151,6 +155,14 @@ fn arguments_that_do_not_fit_fail_the_task() {
         let history = format!("1 WorkflowExecutionStarted {input}\n2 WorkflowTaskScheduled\n3 WorkflowTaskStarted");
         check_workflow(Fragile::run, &history, None, expected);
     }
+}
+
+#[test]
+fn an_unknown_workflow_type_of_a_worker_without_any_says_so() {
+    let history = "1 WorkflowExecutionStarted type=other\n2 WorkflowTaskScheduled\n3 WorkflowTaskStarted";
+    let mut run = new_run(&Arc::new(WorkflowRegistry::default()), None);
+    let told = text(&run.handle(Input::WorkflowTask(Box::new(task(&parse_history(history).unwrap())))));
+    assert!(told.contains("(task queue `queue`); no workflow is registered. Add it with `.workflow(other)`"), "{told}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, registry, task, text};
+use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, registry, run_of, task, text};
 use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::parse_history;
@@ -151,6 +151,13 @@ const ANSWERED: &str = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8
 fn a_query_alone_is_answered_after_a_replay() {
     check_alone(&after_first_task(ANSWERED), "total", expect!["answer 107"]);
     check_alone(&after_first_task("5 TimerStarted"), "total", expect!["answer 7"]);
+}
+
+#[test]
+fn a_query_of_a_workflow_without_any_says_so() {
+    let mut run = run_of(|ctx| async move { Ok(ctx.timer(secs(1)).await?) });
+    let answer = text(&run.handle(alone(&after_first_task("5 TimerStarted"), "nosuch")));
+    assert_eq!(answer, "failed: unknown query `nosuch`; this workflow has no queries");
 }
 
 #[test]
