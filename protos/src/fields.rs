@@ -417,6 +417,11 @@ pub fn duration_text(seconds: i64, nanos: i64) -> String {
     format!("{sign}{whole}.{}s", fraction.trim_end_matches('0'))
 }
 
+/// As [`duration_text`]. For a measured duration, round it first.
+pub fn std_duration_text(duration: std::time::Duration) -> String {
+    duration_text(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), duration.subsec_nanos().into())
+}
+
 /// Seconds and nanoseconds of `5s`, `1.5s`, `20ms`, `3m`, `2h`, `1d`.
 ///
 /// # Errors
@@ -475,6 +480,7 @@ mod tests {
             assert_eq!(duration_text(seconds, nanos.into()), text);
             assert_eq!(parse_duration(text), Ok((seconds, nanos)), "{text}");
         }
+        assert_eq!(std_duration_text(std::time::Duration::from_millis(172_800_000)), "2d");
         for text in ["", "5", "s", "5 s", "five s", "5y", "1.x5s"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }

@@ -35,6 +35,20 @@ pub const fn days(n: u64) -> Duration {
     Duration::from_secs(n.saturating_mul(86_400))
 }
 
+/// For messages: `90s`, `2d`.
+#[cfg(feature = "worker")]
+pub(crate) fn text(duration: Duration) -> String {
+    abide_protos::fields::std_duration_text(duration)
+}
+
+/// For messages, of a duration that was measured: in whole seconds from ten on, and in tenths below.
+#[cfg(feature = "client")]
+pub(crate) fn measured_text(duration: Duration) -> String {
+    let unit = if duration < Duration::from_secs(10) { 100 } else { 1000 };
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX) / unit * unit;
+    abide_protos::fields::std_duration_text(Duration::from_millis(millis))
+}
+
 pub(crate) fn to_proto(duration: Duration) -> DurationProto {
     DurationProto {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
@@ -115,6 +129,14 @@ mod tests {
         assert_eq!(time(i64::MIN, i32::MIN), time(FIRST, 0));
         let latest = time(i64::MAX, i32::MAX).checked_add(duration(i64::MAX, i32::MAX));
         assert!(latest.is_some(), "any two can be added");
+    }
+
+    #[cfg(feature = "worker")]
+    #[test]
+    fn messages_tell_durations_in_whole_units_and_measured_ones_rounded() {
+        assert_eq!((text(days(2)), text(millis(90_500))), ("2d".into(), "90.5s".into()));
+        let measured = [1_234_567, 9_999_999, 12_345_678, 120_999_999].map(Duration::from_micros).map(measured_text);
+        assert_eq!(measured, ["1.2s", "9.9s", "12s", "2m"]);
     }
 
     #[test]

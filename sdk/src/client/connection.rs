@@ -34,6 +34,7 @@ use super::rpc::{EncodedCodec, Rpc};
 use super::rpc_error::RpcError;
 use super::worker_commands::WorkerCommands;
 use crate::converter::DataConverter;
+use crate::duration::measured_text;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server answers a long poll after 60 s at the latest.
@@ -288,7 +289,8 @@ async fn repeat<R: Rpc>(
         let Some(wait) = backoff.next(&error, started.elapsed()).filter(|_| !given_up()) else { return Err(error) };
         tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
         if started.elapsed() > QUIET_FOR && !std::mem::replace(&mut told, true) {
-            tracing::warn!("a call has failed for {:.0?} and is tried again all the same: {error}", started.elapsed());
+            let lasts = measured_text(started.elapsed());
+            tracing::warn!("a call has failed for {lasts} and is tried again all the same: {error}");
         }
         sleep(wait).await;
         if given_up() {

@@ -80,8 +80,9 @@ impl CodecError {
     /// A codec has not returned in the time that there was.
     #[cfg(feature = "worker")]
     pub(crate) fn never_returned(what: &str, waited: std::time::Duration) -> Self {
+        let waited = crate::duration::measured_text(waited);
         let text = format!(
-            "the payload codec has not returned within {waited:.1?}, when the task's time was up: expected that it can \
+            "the payload codec has not returned within {waited}, when the task's time was up: expected that it can \
              {what} the payloads of a task in much less; look at what it waits for"
         );
         Self { text }

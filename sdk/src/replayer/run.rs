@@ -14,6 +14,7 @@ use super::WorkflowReplayer;
 use super::outcome::{ReplayError, Replayed, RunOutcome};
 use crate::History;
 use crate::converter::DataConverter;
+use crate::duration;
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
@@ -65,9 +66,9 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         // The thread cannot be stopped; it is left behind.
         Err(RecvTimeoutError::Timeout) => Err(ReplayError::TaskFailed {
             message: format!(
-                "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {:?}; look for a loop \
+                "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {}; look for a loop \
                  without an await, or a call that blocks",
-                replayer.deadlock_limit
+                duration::text(replayer.deadlock_limit)
             ),
         }),
     }

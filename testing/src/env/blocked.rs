@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use abide_protos::fields::std_duration_text;
 use tokio::runtime::Handle;
 
 use crate::server::host::Host;
@@ -51,9 +52,10 @@ fn told(host: &Host, limit: Duration) -> String {
     let running = host.running_now();
     let by = if running.is_empty() { "code of the test".to_owned() } else { running.join(", ") };
     format!(
-        "the runtime of the test has stood still for {limit:?}: its thread is blocked by {by}. No timer, no timeout and no \
+        "the runtime of the test has stood still for {}: its thread is blocked by {by}. No timer, no timeout and no \
          other activity can go on meanwhile, and nothing can end the test. Let the code `.await` instead of blocking, or \
-         run what blocks in `tokio::task::spawn_blocking` and await that"
+         run what blocks in `tokio::task::spawn_blocking` and await that",
+        std_duration_text(limit)
     )
 }
 

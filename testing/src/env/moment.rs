@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use abide_protos::fields::std_duration_text;
+
 use super::mock::{Guard, panicked};
 use crate::server::host::Host;
 use crate::server::transport::spawn;
@@ -34,7 +36,7 @@ where
     F: Future<Output: MomentOutcome> + Send + 'static,
 {
     let failed = Arc::clone(host);
-    let name = format!("what the test does at {elapsed:?}");
+    let name = format!("what the test does at {}", std_duration_text(elapsed));
     let done = host.at(started + elapsed, async move {
         let why = match Guard(Box::pin(what)).await {
             Ok(outcome) => outcome.error().map(|error| format!("{name} failed: {error}")),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use abide_protos::fields::std_duration_text;
 use tokio::sync::oneshot;
 
 use super::attempts::{AttemptId, Attempts};
@@ -208,9 +209,9 @@ impl Flow {
         let why = match hopeless {
             Some(why) => why,
             None if many || self.skips >= SKIP_LIMIT => {
-                let skips = self.skips;
+                let (skips, taken) = (self.skips, std_duration_text(Duration::from_secs(taken.as_secs())));
                 format!(
-                    "time was skipped {skips} times in {taken:.0?}, and what is awaited has not come: it never ends by \
+                    "time was skipped {skips} times in {taken}, and what is awaited has not come: it never ends by \
                      itself. A workflow sets one timer after another, or starts anew, or an activity is tried again and \
                      again (if it does end, `env.set_patience(..)` gives it longer)"
                 )

@@ -16,6 +16,7 @@ use self::mailbox::{Busy, Lane};
 pub(super) use self::mailbox::{Message, Ticket, Verdict};
 use self::thread::LaneThread;
 pub(super) use self::thread::{Run, panic_message, task_failure};
+use crate::duration;
 use crate::replay::WorkflowTask;
 
 /// Receives verdicts. Called on lanes, so it must not block.
@@ -124,7 +125,8 @@ impl<R: Run> Lanes<R> {
                 Busy::Dropping { run_id } => tracing::error!(
                     run_id,
                     "[TMPRL1101] Potential deadlock: a destructor (`Drop`) of the workflow's state did not return within \
-                     {limit:?}. Its thread is replaced. Destructors in workflows must not block"
+                     {}. Its thread is replaced. Destructors in workflows must not block",
+                    duration::text(limit)
                 ),
             }
         }
@@ -224,7 +226,7 @@ impl<R: Run> Shared<R> {
 }
 
 fn deadlock_text(ticket: &Ticket, limit: Option<Duration>) -> String {
-    let limit = limit.map(|limit| format!(" within {limit:?}")).unwrap_or_default();
+    let limit = limit.map(|limit| format!(" within {}", duration::text(limit))).unwrap_or_default();
     format!(
         "[TMPRL1101] Potential deadlock: the code of workflow `{}` (id `{}`, run id `{}`) did not yield{limit}. \
          Workflow code must not block or compute for long: do that in an activity, and wait only for what the context offers. \

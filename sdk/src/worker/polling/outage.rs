@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::RpcError;
+use crate::duration::measured_text;
 
 /// Minimum time between two reports of outages; also the time after which a lasting outage is reported again.
 const QUIET: Duration = Duration::from_secs(60);
@@ -45,7 +46,11 @@ impl Outage {
         if std::mem::replace(&mut state.logged, true) {
             state.logged_again = true;
             let lasts = state.since.map(|since| now - since).unwrap_or_default();
-            tracing::warn!(task_queue, "polling has failed for {lasts:.0?} and is tried again all the same: {error}");
+            tracing::warn!(
+                task_queue,
+                "polling has failed for {} and is tried again all the same: {error}",
+                measured_text(lasts)
+            );
         } else {
             tracing::warn!(task_queue, "polling fails and is tried again until the server is back: {error}");
         }
@@ -64,7 +69,7 @@ impl Outage {
         if !std::mem::take(&mut state.logged) {
             return false;
         }
-        tracing::info!(task_queue, "the server is back after {:.1?}", Instant::now() - since);
+        tracing::info!(task_queue, "the server is back after {}", measured_text(Instant::now() - since));
         true
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use abide_protos::fields::std_duration_text;
+
 use super::Engine;
 use super::activities::Activity;
 use super::busy::{Hold, UnderWay, Waiting, activity_queue};
@@ -138,8 +140,8 @@ impl Engine {
             lines.push(format!("waits: {one}"));
         }
         if let Some(timer) = state.timers.values().map(|timer| timer.expires).min() {
-            let left = timer.since(self.now.time);
-            lines.push(format!("waits for a timer that fires in {left:?}"));
+            let left = std_duration_text(timer.since(self.now.time));
+            lines.push(format!("waits for a timer that fires in {left}"));
         }
         if lines.is_empty() {
             lines.push(
