@@ -1,6 +1,6 @@
-//! Finds fields that are assigned to through `&self`.
+//! Finds assignments to fields through `&self`.
 //!
-//! The compiler would advise `&mut self`, which no method of ours can take.
+//! The compiler would suggest `&mut self`, which these methods cannot have.
 
 use proc_macro2::{Delimiter, Punct, Spacing, TokenStream, TokenTree};
 use quote::quote;
@@ -8,7 +8,7 @@ use quote::quote;
 use crate::diagnostics::Diagnostics;
 use crate::methods::Method;
 
-/// Reports the assignments in these methods' bodies, and leaves such bodies out, so that each is reported once.
+/// Reports assignments in the methods' bodies, and omits these bodies from the output, so that each is reported once.
 pub(crate) fn report<'a>(methods: impl Iterator<Item = &'a mut Method>, diagnostics: &mut Diagnostics) {
     for method in methods.filter(|method| !method.is_broken) {
         let mut found = Vec::new();
@@ -38,7 +38,7 @@ pub(crate) fn report<'a>(methods: impl Iterator<Item = &'a mut Method>, diagnost
     }
 }
 
-/// Collects each place that begins with `self` and is assigned to, and whether it is a mere field.
+/// Collects each assigned place that begins with `self`, and whether it is a plain field.
 fn find(tokens: TokenStream, found: &mut Vec<(TokenStream, bool)>) {
     let tokens: Vec<_> = tokens.into_iter().collect();
     for (index, token) in tokens.iter().enumerate() {
@@ -52,7 +52,7 @@ fn find(tokens: TokenStream, found: &mut Vec<(TokenStream, bool)>) {
                     found.push((tokens[index..index + length].iter().cloned().collect(), is_field));
                 }
             }
-            // A macro may give its tokens any meaning.
+            // The tokens of a macro may mean anything.
             TokenTree::Group(group)
                 if !(index > 0 && is_punct(&tokens[index - 1], '!') && is_macro(&tokens, index)) =>
             {

@@ -1,4 +1,4 @@
-//! Reads the options that stand in an attribute: `#[activity(name = "..")]`.
+//! Reads the options of an attribute: `#[activity(name = "..")]`.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -7,23 +7,23 @@ use syn::{Attribute, Lit, LitStr, Meta, Token};
 
 use crate::diagnostics::Diagnostics;
 
-/// What can be said in our attributes.
+/// The options of our attributes.
 #[derive(Default)]
 pub(crate) struct Options {
-    /// `name = ".."`: the name on the wire.
+    /// `name = ".."`: name on the wire.
     pub(crate) name: Option<LitStr>,
     /// `versioning_behavior = ..`, for workflows.
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
-    /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with what was written.
+    /// `unfinished_policy = abandon`: the variant of `UnfinishedPolicy`, with the source token.
     pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
-    /// `definition = Name`, for functions: the name of the definition's type.
+    /// `definition = Name`, for functions: name of the definition's type.
     pub(crate) definition: Option<Ident>,
 }
 
-/// Whether a workflow moves to newer versions of its program.
+/// The versioning behavior of a workflow.
 pub(crate) struct VersioningBehavior {
     key: Ident,
-    /// The variant's name.
+    /// Name of the variant.
     pub(crate) variant: Ident,
 }
 
@@ -31,7 +31,7 @@ const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
 const POLICIES: [(&str, &str); 2] = [("abandon", "Abandon"), ("warn_and_abandon", "WarnAndAbandon")];
 
 impl Options {
-    /// Reads what stands between the parentheses.
+    /// Reads the tokens between the parentheses.
     pub(crate) fn parse(tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self::default();
         let parser = |input: ParseStream<'_>| {
@@ -117,7 +117,7 @@ impl Options {
     }
 }
 
-/// Reports an option where it means nothing.
+/// Reports an option that has no meaning here.
 pub(crate) fn no_unfinished_policy(options: &Options, diagnostics: &mut Diagnostics) {
     if let Some((written, _)) = &options.unfinished_policy {
         diagnostics.error(written, "only handlers of signals and updates have an `unfinished_policy`");
@@ -125,7 +125,7 @@ pub(crate) fn no_unfinished_policy(options: &Options, diagnostics: &mut Diagnost
 }
 
 impl Options {
-    /// Reports what only `#[workflow]` takes.
+    /// Reports options that only `#[workflow]` has.
     pub(crate) fn only_for_workflows(&mut self, diagnostics: &mut Diagnostics) {
         if let Some(behavior) = self.versioning_behavior.take() {
             diagnostics.error(
@@ -135,7 +135,7 @@ impl Options {
         }
     }
 
-    /// Reports what only functions take.
+    /// Reports options that only functions have.
     pub(crate) fn only_for_functions(&mut self, diagnostics: &mut Diagnostics) {
         if let Some(definition) = self.definition.take() {
             let text = "only the definition of a function has a type to name: here the definition is a constant";
@@ -175,14 +175,14 @@ impl Options {
     }
 }
 
-/// Reports options on an attribute that has none.
+/// Reports options of an attribute that has none.
 pub(crate) fn no_options(tokens: &TokenStream, attribute: &str, diagnostics: &mut Diagnostics) {
     if !tokens.is_empty() {
         diagnostics.error(tokens, format!("`#[{attribute}]` takes no options"));
     }
 }
 
-/// Whether an attribute is `#[word]` or `#[abide::word]`, with or without options.
+/// Returns true if an attribute is `#[word]` or `#[abide::word]`, with or without options.
 pub(crate) fn is_ours(attribute: &Attribute, word: &str) -> bool {
     let path = attribute.path();
     let qualified = path.segments.len() == 2 && path.segments[0].ident == "abide";

@@ -1,4 +1,4 @@
-//! Collects mistakes, so that one compilation reports them all.
+//! Collects mistakes, so that one compilation reports all of them.
 
 use std::fmt::Display;
 
@@ -17,28 +17,28 @@ impl Diagnostics {
         self.errors.push(syn::Error::new_spanned(at, message));
     }
 
-    /// Reports a mistake at a place that has no tokens of its own.
+    /// Reports a mistake at a position without tokens of its own.
     pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
         self.errors.push(syn::Error::new(at, message));
     }
 
-    /// Reports what the parser said.
+    /// Reports an error of the parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         self.errors.push(error);
     }
 
-    /// How many mistakes were found: compare before and after a step to know whether it found any.
+    /// Returns the number of mistakes. Compare before and after a step to see if it found any.
     pub(crate) fn count(&self) -> usize {
         self.errors.len()
     }
 
-    /// One `compile_error!` for each mistake, at its place.
+    /// Returns a `compile_error!` for each mistake, at its position.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.errors.into_iter().map(syn::Error::into_compile_error).collect()
     }
 }
 
-/// The part of an item to point at when the whole item is the mistake.
+/// Returns the part of an item to point at if the whole item is the mistake.
 pub(crate) fn keyword(item: &syn::Item) -> TokenStream {
     match item {
         syn::Item::Struct(item) => item.struct_token.to_token_stream(),

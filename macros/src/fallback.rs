@@ -1,7 +1,7 @@
-//! What stands in for a definition with mistakes: a marker of the same name whose types are as near as can be.
+//! Stubs for definitions with mistakes: a marker with the same name and the best known types.
 //!
-//! The program cannot be compiled anyway; this keeps one mistake from being reported again wherever the definition
-//! is used, and lets an IDE go on helping there.
+//! The program does not compile anyway, but the stub keeps one mistake from being reported again wherever the
+//! definition is used, and keeps IDE support working there.
 
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -11,12 +11,12 @@ use crate::item::{Function, ImplBlock};
 use crate::signature::{Callable, owned_type};
 use crate::types::{find_borrow, find_impl, without_self};
 
-/// The body of every stand-in.
+/// Returns the body of every stub.
 pub(crate) fn body() -> TokenStream {
     quote!(::core::unreachable!("this program has compile errors"))
 }
 
-/// `impl Arguments` with types that are as near as can be, and no code.
+/// Generates `impl Arguments` with the best known types, without code.
 pub(crate) fn arguments(
     marker: &TokenStream,
     callable: &Callable,
@@ -49,7 +49,7 @@ pub(crate) fn arguments(
     }
 }
 
-/// Types of the arguments that are as near as can be.
+/// Returns the best known types of the arguments.
 pub(crate) fn arg_types(callable: &Callable, sig: &Signature, self_ty: Option<&Type>) -> Vec<TokenStream> {
     let guess = |ty: &Type| {
         let ty = owned_type(ty);
@@ -58,7 +58,7 @@ pub(crate) fn arg_types(callable: &Callable, sig: &Signature, self_ty: Option<&T
     callable.args.iter().map(guess).collect()
 }
 
-/// Returns true if the type after the arrow can be asked what the definition returns.
+/// Returns true if the return type is usable as the definition's result type.
 pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
     matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
 }
@@ -68,13 +68,13 @@ fn is_usable(ty: &Type, sig: &Signature) -> bool {
     sig.generics.params.is_empty() && find_borrow(tokens.clone()).is_none() && find_impl(tokens).is_none()
 }
 
-/// The code of a function whose definition is only a stand-in: so that the compiler still checks it.
+/// Generates an uncalled function with the body of a stubbed definition, so that the compiler still checks it.
 pub(crate) fn uncalled(ident: &Ident, sig: &Signature, body: &Group) -> TokenStream {
     let sig = Signature { ident: ident.clone(), ..sig.clone() };
     quote!(#[allow(unused)] #sig #body)
 }
 
-/// An impl block as it was, without our attributes: what is left when the block itself cannot be expanded.
+/// Returns an impl block without our attributes, for a block that cannot be expanded.
 pub(crate) fn block<'a>(block: &ImplBlock, functions: impl Iterator<Item = &'a Function>) -> TokenStream {
     let ImplBlock { attrs, generics, of_trait, self_ty, members } = block;
     let (params, where_clause) = (generics, &generics.where_clause);

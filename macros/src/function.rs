@@ -1,9 +1,9 @@
-//! Functions that become definitions: the part that activities and workflows share.
+//! Functions that become definitions: the part shared by activities and workflows.
 //!
-//! The function stays a function of its name, whose return type carries the definition: a constant or a unit struct of
-//! that name would be a pattern, so that `let charge = ..` and `fn pay(charge: Charge)` would be compared with it. The
-//! definition itself is a struct, named `ChargeActivity` after the function: the function's own name is left to
-//! modules, since `mod charge; use charge::charge;` is what people write. The body moves to a hidden function.
+//! The function keeps its name, and its return type carries the definition. A constant or a unit struct of that name
+//! would be a pattern, so that `let charge = ..` and `fn pay(charge: Charge)` would be compared with it. The definition
+//! itself is a struct named after the function, such as `ChargeActivity`. It does not have the function's own name,
+//! because modules often do: `mod charge; use charge::charge;`. The body moves to a hidden function.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -18,18 +18,18 @@ use crate::signature::Callable;
 pub(crate) struct DefinedFunction<'a> {
     pub(crate) function: &'a Function,
     pub(crate) callable: &'a Callable,
-    /// True if it has mistakes: then it is only a stand-in.
+    /// True if it has mistakes, so that it becomes a stub.
     pub(crate) is_broken: bool,
-    /// `CalledActivity` or `CalledWorkflow`: what a call returns.
+    /// `CalledActivity` or `CalledWorkflow`: the return type of a call.
     pub(crate) called: &'static str,
-    /// The name of the definition's type.
+    /// Name of the definition's type.
     pub(crate) marker: Ident,
-    /// The function that has the body.
+    /// Name of the function with the body.
     pub(crate) code: Ident,
 }
 
 impl<'a> DefinedFunction<'a> {
-    /// `kind` is `Activity` or `Workflow`; `given` is the author's name for the definition's type.
+    /// `kind` is `Activity` or `Workflow`; `given` is the name for the definition's type, if the author set it.
     pub(crate) fn of(
         function: &'a Function,
         callable: &'a Callable,
@@ -49,13 +49,13 @@ impl<'a> DefinedFunction<'a> {
         }
     }
 
-    /// The definition, as what methods have for one.
+    /// Returns the definition, in the form used for methods.
     pub(crate) fn marker(&self) -> Marker<'_> {
         let (ident, code) = (&self.marker, &self.code);
         Marker { ty: quote!(#ident), callable: self.callable, self_ty: None, body: quote!(#code) }
     }
 
-    /// `impl Arguments`.
+    /// Generates `impl Arguments`.
     pub(crate) fn arguments(&self) -> TokenStream {
         let marker = self.marker();
         if self.is_broken {
@@ -64,7 +64,7 @@ impl<'a> DefinedFunction<'a> {
         marker.arguments()
     }
 
-    /// Writes what takes the place of the function: the function as callers see it, and its definition's type.
+    /// Generates the function as callers see it, and the definition's type.
     pub(crate) fn items(&self) -> TokenStream {
         let SortedAttrs { cfgs, shown, .. } = SortedAttrs::of(&self.function.attrs);
         let (vis, ident, marker) = (&self.function.vis, &self.function.sig.ident, &self.marker);
@@ -94,7 +94,7 @@ impl<'a> DefinedFunction<'a> {
         }
     }
 
-    /// The code, and the call of it that the function above makes.
+    /// Generates the hidden function, and the visible function's call of it.
     pub(crate) fn code(&self) -> TokenStream {
         let (marker, code, body) = (&self.marker, &self.code, &self.function.body);
         let (types, names, context_type) = (self.types(), self.callable.arg_names(), self.callable.context_type());
@@ -105,7 +105,7 @@ impl<'a> DefinedFunction<'a> {
         } else {
             let attrs = SortedAttrs::of(&self.function.attrs).body;
             let sig = Signature { ident: code.clone(), ..self.function.sig.clone() };
-            // At the function's name, because that is where a future that is not `Send` is reported.
+            // Spanned at the function's name, where the compiler reports a future that is not `Send`.
             let span = at(&self.callable.ident);
             let call = quote_spanned!(span=> #code(#(#context,)* #(#names),*));
             let future = if self.callable.is_async { call } else { quote_spanned!(span=> async move { #call }) };
@@ -125,7 +125,7 @@ impl<'a> DefinedFunction<'a> {
         }
     }
 
-    /// What a call returns: a future of what the author's function returns.
+    /// Returns the type of a call: a future of the author's return type.
     fn returned(&self) -> TokenStream {
         let (called, marker) = (format_ident!("{}", self.called), &self.marker);
         let lifetime = if self.callable.has_context { quote!('_) } else { quote!('static) };
@@ -143,8 +143,8 @@ impl<'a> DefinedFunction<'a> {
         }
     }
 
-    /// The names of the context, if there is one, and of the arguments: those that the author gave, for readers of
-    /// the documentation, where they are mere names.
+    /// Returns the names of the context, if there is one, and of the arguments, as the author wrote them. Generated
+    /// documentation shows simple names as they are.
     fn parameters(&self) -> (Vec<Ident>, Vec<Ident>) {
         let written = self.function.sig.inputs.iter().filter_map(|input| match input {
             FnArg::Typed(arg) => Some(arg),

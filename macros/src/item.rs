@@ -1,7 +1,6 @@
-//! Functions and impl blocks as they were written, with bodies left unread.
+//! Functions and impl blocks as written, with bodies left unparsed.
 //!
-//! A body is passed on token by token: a half-written one is the compiler's business, not ours, and compiling is
-//! faster.
+//! A body is passed on token by token: mistakes in it are the compiler's business, and this compiles faster.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
@@ -30,19 +29,19 @@ pub(crate) struct ImplBlock {
     pub(crate) members: Vec<Member>,
 }
 
-/// What stands in an impl block.
+/// A member of an impl block.
 pub(crate) enum Member {
     Function(Box<Function>),
     Other(Box<ImplItem>),
 }
 
-/// Which attributes go where when one item becomes several.
+/// The attributes of one item, sorted for the items it becomes.
 pub(crate) struct SortedAttrs {
-    /// `cfg`: on everything.
+    /// `cfg`, for all items.
     pub(crate) cfgs: Vec<Attribute>,
-    /// Documentation, deprecation and `allow`: on what users see.
+    /// Documentation, deprecation and `allow`, for the items that users see.
     pub(crate) shown: Vec<Attribute>,
-    /// All but documentation and deprecation: on the function that has the body.
+    /// All but documentation and deprecation, for the function with the body.
     pub(crate) body: Vec<Attribute>,
 }
 
@@ -62,7 +61,7 @@ impl SortedAttrs {
 }
 
 impl SortedAttrs {
-    /// The text of the documentation comments, line by line.
+    /// Returns the text of the documentation comments, line by line.
     pub(crate) fn documentation(attrs: &[Attribute]) -> String {
         let lines = attrs.iter().filter(|attr| attr.path().is_ident("doc")).filter_map(|attr| match &attr.meta {
             Meta::NameValue(MetaNameValue { value: Expr::Lit(ExprLit { lit: Lit::Str(line), .. }), .. }) => {
@@ -76,7 +75,7 @@ impl SortedAttrs {
 }
 
 impl Function {
-    /// Returns true if a function begins here, after attributes and visibility.
+    /// Returns true if a function starts here, after attributes and visibility.
     pub(crate) fn begins(input: ParseStream<'_>) -> bool {
         let ahead = input.fork();
         while ahead.peek(Token![const]) || ahead.peek(Token![async]) || ahead.peek(Token![unsafe]) {
@@ -100,7 +99,7 @@ impl Function {
     }
 }
 
-/// The block itself. A `$body:block` of a macro comes as an invisible group around it.
+/// Returns the block itself. A macro's `$body:block` has an invisible group around it.
 fn block_of(tree: &TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = tree else { return None };
     match group.delimiter() {
@@ -114,7 +113,7 @@ fn block_of(tree: &TokenTree) -> Option<Group> {
     }
 }
 
-/// The type itself. A `$ty:ty` of a macro comes as an invisible group around it.
+/// Returns the type itself. A macro's `$ty:ty` has an invisible group around it.
 fn ungrouped(ty: Type) -> Type {
     match ty {
         Type::Group(group) => ungrouped(*group.elem),

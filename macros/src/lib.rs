@@ -1,12 +1,12 @@
-//! The attribute macros of Abide. Use them through the crate `abide`, which re-exports them all.
+//! The attribute macros of Abide. Use them through the crate `abide`, which re-exports all of them.
 //!
-//! Each macro goes the same way, one file for each step: the attributes are read (`attr`), the item becomes a small
-//! model (`model`), every rule is checked with a message at the token that breaks it (`validate`), and the model is
-//! written out as Rust (`expand`). All mistakes are reported at once, and what is broken is still expanded to a stub
-//! of the same name (`fallback`), so that the rest of the program is checked and an IDE keeps working.
+//! Each macro works in the same steps, one file each: read the attributes (`attr`), build a small model of the item
+//! (`model`), check every rule with a message at the token that breaks it (`validate`), and generate Rust code from the
+//! model (`expand`). All mistakes are reported at once, and a broken item still expands to a stub of the same name
+//! (`fallback`), so that the rest of the program is checked and an IDE keeps working.
 //!
-//! The output names only `::core`, `::abide::__private` and what the user wrote. Its own variables begin with `__abide_`:
-//! a constant of the user's takes every pattern of its name, so that one named `args` would turn `let args = ..` into a
+//! The output refers only to `::core`, `::abide::__private` and the user's code. Its own variables begin with
+//! `__abide_`: if the user had a constant named `args`, `let args = ..` would be a comparison with it.
 //! comparison with it.
 
 mod activity;

@@ -1,4 +1,5 @@
-//! Writes what every definition has: the arguments it takes; and for those of methods, that they can still be called.
+//! Generates the code that every definition has (its arguments), and for definitions of methods, that they can be
+//! called.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,19 +9,19 @@ use syn::spanned::Spanned;
 use crate::signature::Callable;
 use crate::types::without_self;
 
-/// A definition's type, and what its code is.
+/// A definition's type, and its code.
 pub(crate) struct Marker<'a> {
     /// The type: `CheckInventoryActivity`, or `Payments_charge<Payments>`.
     pub(crate) ty: TokenStream,
     pub(crate) callable: &'a Callable,
     /// The type of the impl block, for methods.
     pub(crate) self_ty: Option<&'a Type>,
-    /// The function that has the body.
+    /// The function with the body.
     pub(crate) body: TokenStream,
 }
 
 impl Marker<'_> {
-    /// `impl Arguments`: one payload for each argument.
+    /// Generates `impl Arguments`: one payload for each argument.
     pub(crate) fn arguments(&self) -> TokenStream {
         let ty = &self.ty;
         let types = self.callable.arg_types(self.self_ty);
@@ -31,7 +32,7 @@ impl Marker<'_> {
             _ => quote!((#(#types),*)),
         };
         let args = quote_spanned!(self.types_place()=> type Args = #args;);
-        // Spanned at the argument's type, so that a type that cannot travel is reported there.
+        // Spanned at the argument's type, where the compiler reports a type that cannot be serialized.
         let writes = types.iter().zip(&names).zip(&self.callable.args).map(
             |((ty, name), written)| quote_spanned!(at(written)=> (::abide::__private::travel::<#ty>().write)(__abide_to, #name)?;),
         );
@@ -68,7 +69,7 @@ impl Marker<'_> {
         }
     }
 
-    /// `impl Deref` to a function pointer, which makes `Payments::charge(&payments, payment)` a call.
+    /// Generates `impl Deref` to a function pointer, which makes `Payments::charge(&payments, payment)` a call.
     pub(crate) fn deref(&self) -> TokenStream {
         let Shape { host, context, for_any, output, .. } = self.shape();
         let (ty, types, names) = (&self.ty, self.callable.arg_types(self.self_ty), self.callable.arg_names());
@@ -93,7 +94,7 @@ impl Marker<'_> {
         }
     }
 
-    /// Where a private type in the public definition of a workflow is reported.
+    /// Returns the position at which a private type in a workflow's public definition is reported.
     fn types_place(&self) -> Span {
         match self.callable.args.as_slice() {
             [] => at(&self.callable.output),
@@ -102,7 +103,7 @@ impl Marker<'_> {
         }
     }
 
-    /// The same call as a method of a trait: how it is declared, and what it does.
+    /// Returns the same call as a trait method: its declaration and its implementation.
     pub(crate) fn trait_method(&self) -> (TokenStream, TokenStream) {
         let Shape { host, context, lifetime, output, .. } = self.shape();
         let (ident, types, names) =
@@ -116,7 +117,8 @@ impl Marker<'_> {
         (declaration, call)
     }
 
-    /// The function as seen from outside: borrowing its host and context, and returning a boxed future if it is async.
+    /// Returns the function as seen from outside: it borrows host and context, and returns a boxed future if it is
+    /// async.
     fn shape(&self) -> Shape {
         let host = self.callable.has_receiver.then_some(self.self_ty).flatten().map(|ty| quote!(&'a #ty));
         let context = self.callable.has_context.then(|| self.callable.context_type()).map(|ty| quote!(&'a #ty));
@@ -136,7 +138,7 @@ impl Marker<'_> {
     fn boxed(&self, params: TokenStream) -> TokenStream {
         let body = &self.body;
         if self.callable.is_async {
-            // At the function's name, because that is where a future that is not `Send` is reported.
+            // Spanned at the function's name, where the compiler reports a future that is not `Send`.
             quote_spanned!(at(&self.callable.ident)=> ::abide::__private::Box::pin(#body(#params)))
         } else {
             quote!(#body(#params))
@@ -148,15 +150,15 @@ impl Marker<'_> {
 struct Shape {
     host: Option<TokenStream>,
     context: Option<TokenStream>,
-    /// `for<'a>`, if there is something to borrow.
+    /// `for<'a>`, if anything is borrowed.
     for_any: TokenStream,
-    /// `<'a>`, if there is something to borrow.
+    /// `<'a>`, if anything is borrowed.
     lifetime: TokenStream,
     output: TokenStream,
 }
 
 impl Callable {
-    /// The context's type.
+    /// Returns the context's type.
     pub(crate) fn context_type(&self) -> TokenStream {
         let name = format_ident!("{}", self.role.context());
         quote!(::abide::__private::#name)
@@ -172,7 +174,7 @@ impl Callable {
     }
 }
 
-/// Where the compiler shall report what is wrong with something the user wrote.
+/// Returns the span at which the compiler reports a mistake in the user's code.
 pub(crate) fn at(tokens: &impl Spanned) -> Span {
     tokens.span().resolved_at(Span::call_site())
 }

@@ -1,10 +1,10 @@
-//! What impl blocks of activities and of workflows share.
+//! The shared part of impl blocks of activities and workflows.
 //!
-//! An inherent method and an inherent constant cannot have the same name, but a *trait* method and an inherent
-//! constant can. So the definition becomes the constant that `Payments::charge` finds, a hidden trait has the method
-//! that `payments.charge(..)` finds, and the body stays in the block, behind a hidden name that both call. (The trait's
-//! method returns a boxed future: an `async fn` there would warn of private types where nobody can allow it.)
-//! Everything else in the block stays as it is.
+//! An inherent method and an inherent constant cannot have the same name, but a *trait* method and an inherent constant
+//! can. So the definition becomes the constant `Payments::charge`, a hidden trait has the method `payments.charge(..)`,
+//! and the body stays in the block with a hidden name, called by both. (The trait's method returns a boxed future: an
+//! `async fn` there would warn about private types, and users could not allow the warning.) Everything else in the
+//! block stays unchanged.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -23,32 +23,32 @@ pub(crate) struct Method {
     /// The method, without our attributes.
     pub(crate) function: Function,
     pub(crate) callable: Callable,
-    /// The name on the wire.
+    /// Name on the wire.
     pub(crate) name: LitStr,
-    /// The variant of `UnfinishedPolicy` that was asked for.
+    /// The requested variant of `UnfinishedPolicy`.
     pub(crate) unfinished_policy: Option<&'static str>,
-    /// True if it has mistakes: then it is only a stand-in.
+    /// True if it has mistakes, so that it becomes a stub.
     pub(crate) is_broken: bool,
 }
 
 /// The names that the expansion of a block uses.
 pub(crate) struct Names<'a> {
     pub(crate) self_ty: &'a Type,
-    /// The last part of the type's path.
+    /// Last segment of the type's path.
     pub(crate) type_ident: Ident,
     /// The hidden trait.
     pub(crate) trait_ident: Ident,
 }
 
 impl Method {
-    /// The name under which the body stays in the impl block.
+    /// Returns the name of the body in the impl block.
     fn body_ident(&self) -> Ident {
         format_ident!("__{}", self.callable.name(), span = self.callable.ident.span())
     }
 }
 
 impl<'a> Names<'a> {
-    /// The names for a block on this type; `kind` tells apart the traits of several blocks.
+    /// Returns the names for a block on this type; `kind` distinguishes the traits of several blocks.
     pub(crate) fn of(self_ty: &'a Type, kind: &str) -> Option<Self> {
         let Type::Path(path) = self_ty else { return None };
         let type_ident = path.path.segments.last()?.ident.unraw();
@@ -56,24 +56,24 @@ impl<'a> Names<'a> {
         Some(Self { self_ty, type_ident, trait_ident })
     }
 
-    /// The name of the struct behind a method's constant.
+    /// Returns the name of the struct behind a method's constant.
     pub(crate) fn marker_struct(&self, method: &Method) -> Ident {
         format_ident!("{}_{}", self.type_ident, method.callable.ident.unraw(), span = method.callable.ident.span())
     }
 
-    /// The type of a method's constant.
+    /// Returns the type of a method's constant.
     pub(crate) fn marker_type(&self, method: &Method) -> TokenStream {
         let (marker, self_ty) = (self.marker_struct(method), self.self_ty);
         quote!(#marker<#self_ty>)
     }
 
-    /// The path of the function that has a method's body.
+    /// Returns the path of the function with a method's body.
     pub(crate) fn body(&self, method: &Method) -> TokenStream {
         let (self_ty, ident) = (self.self_ty, method.body_ident());
         quote!(<#self_ty>::#ident)
     }
 
-    /// The marker of a method.
+    /// Returns the marker of a method.
     pub(crate) fn marker<'m>(&'m self, method: &'m Method) -> Marker<'m> {
         Marker {
             ty: self.marker_type(method),
@@ -119,11 +119,11 @@ pub(crate) fn not_an_impl_block(item: &TokenStream, error: syn::Error, attribute
     }
 }
 
-/// Reports methods of one role that have the same name on the wire, and marks all but the first.
+/// Reports methods of one role with the same name on the wire, and marks all but the first as broken.
 pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagnostics: &mut Diagnostics) {
     let mut seen = Vec::new();
     for method in methods.iter_mut().filter(|method| method.callable.role == role) {
-        // Methods for different configurations may share a name: only one of them is compiled.
+        // Methods under different `cfg`s may share a name, since only one of them is compiled.
         if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
             continue;
         }
@@ -136,8 +136,7 @@ pub(crate) fn unique_names(noun: &str, role: Role, methods: &mut [Method], diagn
     }
 }
 
-/// Reports definitions that are functions of a name that the block has already, and takes them out: they cannot be
-/// expanded beside each other.
+/// Reports definitions whose function name the block has already, and removes them, because both could not be expanded.
 pub(crate) fn unique_functions(block: &ImplBlock, methods: &mut Vec<Method>, diagnostics: &mut Diagnostics) {
     let others = block.members.iter().filter_map(|member| match member {
         Member::Function(function) if SortedAttrs::of(&function.attrs).cfgs.is_empty() => Some(&function.sig.ident),
@@ -165,7 +164,7 @@ pub(crate) fn unique_functions(block: &ImplBlock, methods: &mut Vec<Method>, dia
     });
 }
 
-/// The block without its definitions, and the hidden trait with their code.
+/// Generates the block without its definitions, and the hidden trait with their code.
 pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Method]) -> TokenStream {
     let Names { self_ty, trait_ident, .. } = names;
     let attrs = &block.attrs;
@@ -217,7 +216,7 @@ pub(crate) fn expand_block(block: &ImplBlock, names: &Names<'_>, methods: &[&Met
     }
 }
 
-/// The struct behind a method's constant, the constant, and what every definition has.
+/// Generates the struct behind a method's constant, the constant, and the impls of every definition.
 pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
     let self_ty = names.self_ty;
     let marker = names.marker(method);
@@ -230,10 +229,10 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
     } else {
         (marker.arguments(), marker.deref())
     };
-    // A private method's types may be private. The main routine's definition, though, is as public as the workflow.
+    // A private method's types may be private. The main routine's definition, however, is as public as the workflow.
     let marker_vis = if method.callable.role == Role::Run { quote!(pub) } else { quote!(#vis) };
-    // The parameter carries the visibility of the user's type: without it, a public method of a private type would
-    // leak that type.
+    // The type parameter carries the visibility of the user's type: without it, a public method of a private type would
+    // expose that type.
     let constant = quote_spanned!(at(ident)=> #vis const #ident: #ty = #name(::core::marker::PhantomData););
     with_cfgs(
         &cfgs,
@@ -275,7 +274,7 @@ pub(crate) fn expand_marker(names: &Names<'_>, method: &Method) -> TokenStream {
     )
 }
 
-/// Puts `cfg` attributes on each of several items.
+/// Adds `cfg` attributes to each of several items.
 pub(crate) fn with_cfgs(cfgs: &[Attribute], items: impl IntoIterator<Item = TokenStream>) -> TokenStream {
     items.into_iter().filter(|item| !item.is_empty()).map(|item| quote!(#(#cfgs)* #item)).collect()
 }

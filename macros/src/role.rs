@@ -1,6 +1,6 @@
-//! What a function or method is to us, and the words and rules that go with it.
+//! The roles of functions and methods, with their names and rules.
 
-/// What a function or method is to us. A new kind of handler is a new variant here and a file under `workflow/`.
+/// The role of a function or method. A new kind of handler is a new variant here and a file in `workflow/`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
     ActivityFunction,
@@ -14,7 +14,7 @@ pub(crate) enum Role {
     Init,
 }
 
-/// Whether `self` may or must be there.
+/// The rule for `self`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Receiver {
     Never,
@@ -22,7 +22,7 @@ pub(crate) enum Receiver {
     Required,
 }
 
-/// Whether the function may or must be async.
+/// The rule for `async`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asyncness {
     Never,
@@ -31,7 +31,7 @@ pub(crate) enum Asyncness {
 }
 
 impl Role {
-    /// The role in a sentence, with its article.
+    /// Returns the name of the role with its article, for messages.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::ActivityFunction | Self::ActivityMethod => "an activity",
@@ -45,7 +45,7 @@ impl Role {
         }
     }
 
-    /// The type whose reference may be the first parameter.
+    /// Returns the type whose reference may be the first parameter.
     pub(crate) fn context(self) -> &'static str {
         match self {
             Self::ActivityFunction | Self::ActivityMethod => "ActivityContext",
@@ -69,7 +69,7 @@ impl Role {
         }
     }
 
-    /// What it must return, for the message when it returns nothing; `None` if nothing is fine.
+    /// Returns the required return type, for the message if there is none; `None` if none is required.
     pub(crate) fn returns(self) -> Option<&'static str> {
         match self {
             Self::ActivityFunction | Self::ActivityMethod => Some("returns `Result<T, ActivityError>`"),
@@ -81,7 +81,7 @@ impl Role {
         }
     }
 
-    /// Returns true if the code is called on a worker's async threads, so that its futures must be `Send`.
+    /// Returns true if the code runs on a worker's async threads, so that its futures must be `Send`.
     pub(crate) fn is_activity(self) -> bool {
         matches!(self, Self::ActivityFunction | Self::ActivityMethod)
     }

@@ -1,4 +1,4 @@
-//! The model of a function that runs behind a definition, and the rules for its signature.
+//! The model of a function behind a definition, and the rules for its signature.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -9,10 +9,10 @@ use crate::diagnostics::Diagnostics;
 use crate::role::{Asyncness, Receiver, Role};
 use crate::types::{find_borrow, find_impl, without_self};
 
-/// How many arguments a function may have: the traits by which it names its definition are written for as many.
+/// Maximum arguments of a function, limited by the traits through which functions name their definition.
 const MAX_ARGUMENTS: usize = 12;
 
-/// A function that runs behind a definition.
+/// A function behind a definition.
 #[derive(Clone)]
 pub(crate) struct Callable {
     pub(crate) role: Role,
@@ -22,14 +22,14 @@ pub(crate) struct Callable {
     pub(crate) has_receiver: bool,
     /// True if it takes a context.
     pub(crate) has_context: bool,
-    /// The types of the arguments that travel.
+    /// The types of the serialized arguments.
     pub(crate) args: Vec<Type>,
-    /// The type after the arrow; `()` if there is none.
+    /// The return type; `()` if there is none.
     pub(crate) output: Type,
 }
 
 impl Callable {
-    /// Reads a signature. Nothing is checked here.
+    /// Reads a signature without checking it.
     pub(crate) fn of(sig: &Signature, role: Role) -> Self {
         let mut has_receiver = false;
         let mut has_context = false;
@@ -56,27 +56,27 @@ impl Callable {
         }
     }
 
-    /// The function's name as it is spoken, without `r#`.
+    /// Returns the function's name without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
 
-    /// The name on the wire if none is given.
+    /// Returns the default name on the wire.
     pub(crate) fn default_name(&self) -> LitStr {
         LitStr::new(&self.name(), self.ident.span())
     }
 
-    /// `__abide_arg0`, `__abide_arg1`, ..: one for each argument that travels.
+    /// Returns `__abide_arg0`, `__abide_arg1`, ..: one name for each serialized argument.
     pub(crate) fn arg_names(&self) -> Vec<Ident> {
         (0..self.args.len()).map(|index| format_ident!("__abide_arg{}", index)).collect()
     }
 
-    /// The types of the arguments, meaningful outside the impl block.
+    /// Returns the types of the arguments, valid outside the impl block.
     pub(crate) fn arg_types(&self, self_ty: Option<&Type>) -> Vec<TokenStream> {
         self.args.iter().map(|ty| without_self(ty, self_ty)).collect()
     }
 
-    /// The pattern that takes `Arguments::Args` apart into [`arg_names`](Self::arg_names).
+    /// Returns the pattern that splits `Arguments::Args` into [`arg_names`](Self::arg_names).
     pub(crate) fn args_pattern(&self) -> TokenStream {
         let names = self.arg_names();
         match names.as_slice() {
@@ -86,7 +86,7 @@ impl Callable {
     }
 }
 
-/// Checks everything that can be checked on a signature.
+/// Checks all rules for a signature.
 pub(crate) fn validate(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     validate_qualifiers(sig, role, diagnostics);
     validate_receiver(sig, role, diagnostics);
@@ -223,7 +223,7 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     let ReturnType::Type(_, ty) = &sig.output else {
         if let Some(returns) = role.returns() {
             let message = format!("{} {returns}", role.noun());
-            // After the parameters is where the arrow is missing.
+            // Reported after the parameters, where the arrow is missing.
             diagnostics.error_at(sig.paren_token.span.close(), message);
         }
         return;
@@ -238,9 +238,9 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Whether a first parameter is meant as the context: `&..Context`, or any reference called `ctx` or `context`.
+/// Returns true if a first parameter is meant as the context: `&..Context`, or any reference named `ctx` or `context`.
 ///
-/// Arguments are never references, so nothing that works is taken away, and an alias of the type works too.
+/// Arguments are never references, so no valid signature is excluded, and aliases of the type work, too.
 fn is_context(arg: &PatType, role: Role) -> bool {
     let Type::Reference(reference) = &*arg.ty else { return false };
     match last_segment(&reference.elem).as_deref() {
@@ -251,7 +251,7 @@ fn is_context(arg: &PatType, role: Role) -> bool {
     }
 }
 
-/// The last name in a type's path, references stripped.
+/// Returns the last name in a type's path, without references.
 fn last_segment(ty: &Type) -> Option<String> {
     match ty {
         Type::Reference(reference) => last_segment(&reference.elem),
@@ -260,7 +260,7 @@ fn last_segment(ty: &Type) -> Option<String> {
     }
 }
 
-/// The type to take instead of a reference; anything else stays as it is.
+/// Returns the type to use instead of a reference; other types stay unchanged.
 pub(crate) fn owned_type(ty: &Type) -> Type {
     let Type::Reference(reference) = ty else { return ty.clone() };
     match &*reference.elem {
@@ -273,7 +273,7 @@ pub(crate) fn owned_type(ty: &Type) -> Type {
     }
 }
 
-/// A type as rustfmt would write it, for messages.
+/// Returns a type formatted like rustfmt does, for messages.
 fn source(ty: &Type) -> String {
     let tokens = ty.to_token_stream().to_string();
     tokens.replace(" < ", "<").replace(" >", ">").replace(" :: ", "::").replace(" ,", ",")

@@ -1,10 +1,10 @@
-//! Small questions about types, answered on their tokens.
+//! Simple checks on the tokens of types.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Type;
 
-/// The first token that borrows: an `&`, or a lifetime other than `'static`.
+/// Returns the first token that borrows: an `&`, or a lifetime other than `'static`.
 pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -25,7 +25,7 @@ pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
     None
 }
 
-/// The first `impl` in a type.
+/// Returns the first `impl` in a type.
 pub(crate) fn find_impl(tokens: TokenStream) -> Option<TokenTree> {
     tokens.into_iter().find_map(|token| match &token {
         TokenTree::Ident(ident) if *ident == "impl" => Some(token),
@@ -34,7 +34,7 @@ pub(crate) fn find_impl(tokens: TokenStream) -> Option<TokenTree> {
     })
 }
 
-/// Writes a type so that it means the same outside its impl block: `Self` becomes the type's name.
+/// Returns a type that is valid outside its impl block: `Self` becomes the type's name.
 pub(crate) fn without_self(ty: &Type, self_ty: Option<&Type>) -> TokenStream {
     match self_ty {
         Some(self_ty) => replace_self(ty.to_token_stream(), self_ty),

@@ -1,7 +1,7 @@
-//! What the macros' output names. Not for direct use: it may change in any version.
+//! Support for the macros' output. Not for direct use: it may change in any version.
 //!
-//! Besides re-exports these are the questions that only the type system can answer, whatever alias a type is spelled
-//! with: what a function returns, whether a query returns a `Result`, whether a struct is a workflow.
+//! Besides re-exports, these types answer questions that only the type system can, since a type may be spelled with an
+//! alias: what a function returns, if a query returns a `Result`, if a struct is a workflow.
 
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -33,37 +33,37 @@ pub use crate::workflow::{
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 
-/// Encodes and decodes one argument.
+/// Serializes and deserializes one argument.
 pub struct Travel<T> {
-    /// Writes the argument.
+    /// Serializes the argument.
     pub write: fn(&mut PayloadWriter, &T) -> Result<(), PayloadError>,
-    /// Reads the argument.
+    /// Deserializes the argument.
     pub read: fn(&mut PayloadReader<'_>) -> Result<T, PayloadError>,
 }
 
-/// One function for both ways, so that a type that cannot travel is reported once.
+/// Returns both functions at once, so that an unsuitable type is reported only once.
 pub const fn travel<T: PayloadValue>() -> Travel<T> {
     Travel { write: |to, arg| to.push(arg), read: |from| from.next() }
 }
 
-/// Reads the arguments of a definition. Payloads beyond them are ignored, as in other SDKs: a caller may follow another
-/// version of the definition, and callers in some languages write `null` for no arguments.
+/// Reads the arguments of a definition. Extra payloads are ignored, as in other SDKs: a caller may use another version
+/// of the definition, and some SDKs send `null` for no arguments.
 pub fn read_all_args<D: Arguments>(from: &mut PayloadReader<'_>) -> Result<D::Args, PayloadError> {
     D::read_args(from)
 }
 
-/// Called by the `source` of an error with `#[derive(ApplicationError)]`: says which failure it stands for, if it is asked.
+/// Offers the failure of an error with `#[derive(ApplicationError)]`; called by its `source`.
 pub fn offer<E: ApplicationError>(error: &E) {
     crate::failure::offer(|| Failure::from(error.to_application_failure()).into_proto());
 }
 
-/// As [`Into`], with words of ours for the type in a signature that has no way into `T`.
+/// Like [`Into`], with a better compiler message for a type that cannot become `T`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become the error of an activity or a workflow",
     label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`"
 )]
 pub trait IntoErrorOf<T> {
-    /// As [`Into::into`].
+    /// Like [`Into::into`].
     fn into_error(self) -> T;
 }
 
@@ -74,17 +74,17 @@ impl<E: Into<T>, T> IntoErrorOf<T> for E {
     }
 }
 
-/// What an activity may return.
+/// A valid return type of an activity.
 #[diagnostic::on_unimplemented(
     message = "an activity returns `Result<T, ActivityError>`, not `{Self}`",
     label = "expected `Result<T, ActivityError>`",
     note = "any error type that turns into an `ActivityError` will do"
 )]
 pub trait ActivityReturn {
-    /// What it returns when it succeeds.
+    /// The type of the activity's result.
     type Output: PayloadValue;
 
-    /// The same with our error.
+    /// Converts the error to [`ActivityError`].
     fn into_activity_result(self) -> Result<Self::Output, ActivityError>;
 }
 
@@ -96,17 +96,17 @@ impl<T: PayloadValue, E: IntoErrorOf<ActivityError>> ActivityReturn for Result<T
     }
 }
 
-/// What a workflow may return.
+/// A valid return type of a workflow.
 #[diagnostic::on_unimplemented(
     message = "a workflow returns `Result<T, WorkflowError>`, not `{Self}`",
     label = "expected `Result<T, WorkflowError>`",
     note = "any error type that turns into a `WorkflowError` will do"
 )]
 pub trait WorkflowReturn {
-    /// What it returns when it completes.
+    /// The type of the workflow's result.
     type Output: PayloadValue;
 
-    /// The same as it goes to the server.
+    /// Serializes the result and converts the error.
     fn into_workflow_result(self) -> Result<Payload, WorkflowError>;
 }
 
@@ -115,20 +115,20 @@ impl<T: PayloadValue, E: IntoErrorOf<WorkflowError>> WorkflowReturn for Result<T
 
     fn into_workflow_result(self) -> Result<Payload, WorkflowError> {
         let output = self.map_err(to_error)?;
-        // Mended code can go on from here: the workflow itself has not failed.
+        // Fails only the workflow task, so that the workflow can continue with corrected code.
         to_payload(&output)
             .map_err(|error| WorkflowError::task_failure(format!("the workflow's result cannot be written: {error}")))
     }
 }
 
-/// What a signal handler may return.
+/// A valid return type of a signal handler.
 #[diagnostic::on_unimplemented(
     message = "a signal handler returns nothing or `Result<(), WorkflowError>`, not `{Self}`",
     label = "expected `()` or `Result<(), WorkflowError>`",
     note = "nobody waits for a signal: an answer has nowhere to go"
 )]
 pub trait SignalReturn {
-    /// Both forms as one.
+    /// Converts both forms to a result.
     fn into_signal_result(self) -> Result<(), WorkflowError>;
 }
 
@@ -144,14 +144,14 @@ impl<E: IntoErrorOf<WorkflowError>> SignalReturn for Result<(), E> {
     }
 }
 
-/// What an update's validator may return.
+/// A valid return type of an update's validator.
 #[diagnostic::on_unimplemented(
     message = "an update's validator returns `Result<(), WorkflowError>`, not `{Self}`",
     label = "expected `Result<(), WorkflowError>`",
     note = "`Ok(())` accepts the update, an error rejects it"
 )]
 pub trait ValidatorReturn {
-    /// The same with our error.
+    /// Converts the error to [`WorkflowError`].
     fn into_validation(self) -> Result<(), WorkflowError>;
 }
 
@@ -161,37 +161,38 @@ impl<E: IntoErrorOf<WorkflowError>> ValidatorReturn for Result<(), E> {
     }
 }
 
-/// Asks whether a query's or an update's return type `R` is a `Result`: `Returns::<R>::IS_RESULT`.
+/// Tells if a query's or an update's return type `R` is a `Result`: `Returns::<R>::IS_RESULT`.
 ///
-/// An inherent constant is found before a trait's, and there is one for `Result` only. So the answer depends on the
-/// type, not on its spelling. It needs [`IsNoResult`] in scope.
+/// The compiler prefers an inherent constant to a trait's, and only `Result` has an inherent one. So the answer depends
+/// on the type, not on its spelling. Needs [`IsNoResult`] in scope.
 pub struct Returns<R>(PhantomData<R>);
 
 impl<T, E> Returns<Result<T, E>> {
-    /// It is.
+    /// True for a `Result`.
     pub const IS_RESULT: bool = true;
 }
 
 /// The answer of [`Returns`] for all other types.
 pub trait IsNoResult {
-    /// It is not.
+    /// False for all other types.
     const IS_RESULT: bool = false;
 }
 
 impl<R> IsNoResult for Returns<R> {}
 
-/// A query's or an update's return type, once it is known whether it is a `Result`.
+/// Marks a return type of a query or an update as a `Result` or not.
 pub struct Answer<const IS_RESULT: bool>;
 
-/// What a query or an update that returns `R` answers.
+/// The answer of a query or an update that returns `R`.
 pub trait AnswerOf<R> {
-    /// The answer.
+    /// The type of the answer.
     type Output: PayloadValue;
 
-    /// The answer as it goes to the caller.
+    /// Serializes the answer for the caller.
     fn into_answer(returned: R) -> Result<Payload, WorkflowError>;
 
-    /// The same for an update: what cannot be written fails the workflow task, as mended code can go on from there.
+    /// Like [`into_answer`](Self::into_answer), for an update. A value that cannot be serialized fails the workflow
+    /// task, so that the workflow can continue with corrected code.
     fn into_update_result(returned: R) -> Result<Payload, WorkflowError>;
 }
 
@@ -230,11 +231,11 @@ fn update_result<T: PayloadValue>(output: &T) -> Result<Payload, WorkflowError> 
     label = "put `#[workflow]` on the definition of `{Self}`"
 )]
 pub trait WorkflowStruct: 'static {
-    /// The workflow type's name on the wire.
+    /// Name of the workflow type.
     const NAME: &'static str;
-    /// Whether that name was given, and is not just the struct's.
+    /// True if that name was given explicitly, and is not just the struct's.
     const IS_NAMED: bool;
-    /// Whether its runs move to newer versions of the program.
+    /// Versioning behavior of the workflow type.
     const VERSIONING_BEHAVIOR: Option<VersioningBehavior>;
 }
 
@@ -245,23 +246,23 @@ pub trait WorkflowStruct: 'static {
 )]
 pub trait WorkflowMethods {}
 
-/// Asks whether a workflow struct has code.
+/// Fails to compile if a workflow struct has no code.
 pub const fn assert_workflow_methods<T: WorkflowMethods>() {}
 
-/// A new workflow state. The compiler shows this function's name where a struct has no `Default`.
+/// Creates a workflow state. The compiler shows this function's name if a struct has no `Default`.
 pub fn a_workflow_starts_from_its_default_or_init<T: Default>() -> T {
     T::default()
 }
 
-/// Which of two futures was ready.
+/// The result of the first of two futures.
 pub enum Either<A, B> {
-    /// The first.
+    /// The first future's.
     First(A),
-    /// The second.
+    /// The second future's.
     Second(B),
 }
 
-/// Waits for the first of two futures that is ready; if both are, for the one that stands first.
+/// Waits for the first of two futures to complete; if both are ready, the first one wins.
 pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Output, B::Output> {
     let mut first = pin!(first);
     let mut second = pin!(second);
@@ -274,12 +275,12 @@ pub async fn either<A: Future, B: Future>(first: A, second: B) -> Either<A::Outp
     .await
 }
 
-/// Waits for both of two futures.
+/// Waits for both futures.
 pub fn both<A: Future, B: Future>(first: A, second: B) -> impl Future<Output = (A::Output, B::Output)> {
     futures_util::future::join(first, second)
 }
 
-/// As [`Into::into`]. An error that is made here says nothing of where its author made it.
+/// Like [`Into::into`]. An error made here does not record where its author made it.
 fn to_error<E: IntoErrorOf<WorkflowError>>(error: E) -> WorkflowError {
     error.into_error()
 }

@@ -1,27 +1,27 @@
-//! Texts that go to the server or into a log, cut to a length that both can bear.
+//! Limits the length of texts that go to the server or into logs.
 
 use std::borrow::Cow;
 
-/// Bytes of one message: of a failure and each of its causes, of a query's error, of a line of a log.
+/// Maximum bytes of a message: of a failure and each of its causes, of a query's error, of a log line.
 pub(crate) const MESSAGE: usize = 8 * 1024;
-/// Bytes of one name in a message: of a type, a field, an encoding.
+/// Maximum bytes of a name within a message: of a type, a field, an encoding.
 const NAME: usize = 200;
-/// Bytes for the sentence at the end of a text that was cut.
+/// Bytes reserved for the sentence at the end of a text that was cut.
 const SUFFIX: usize = 50;
 
-/// A message as it may go out: its beginning, and how much is left out.
+/// Returns a message cut to the limit, with the number of bytes left out.
 pub(crate) fn message(text: &str) -> Cow<'_, str> {
     cut(text, MESSAGE)
 }
 
-/// As [`message`], in place: nothing is copied where nothing is cut.
+/// Like [`message`], in place: nothing is copied if nothing is cut.
 pub(crate) fn cut_message(text: &mut String) {
     if text.len() > MESSAGE {
         *text = message(text).into_owned();
     }
 }
 
-/// A name from the wire, or of a type, as it may stand in a message.
+/// Returns the name of a type, or a name from the wire, cut for use in a message.
 pub(crate) fn name(text: &str) -> Cow<'_, str> {
     cut(text, NAME)
 }
@@ -30,7 +30,7 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return Cow::Borrowed(text);
     }
-    // With its end it is no longer than allowed, so that it is not cut again further on.
+    // The result including its last sentence stays within the limit, so that it is not cut again later.
     let mut end = most - SUFFIX;
     while !text.is_char_boundary(end) {
         end -= 1;

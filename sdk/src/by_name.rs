@@ -1,4 +1,4 @@
-//! Definitions by name: for workflows, activities and messages whose code is elsewhere, or in another language.
+//! Definitions by name, for workflows, activities and messages whose code is elsewhere or in another language.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,9 +10,9 @@ use crate::definition::{
     WorkflowDefinition,
 };
 
-/// What goes in and what comes out, as the type of a function: `fn(u64) -> String`, `fn(String)`, `fn(u8, bool) -> ()`.
+/// Argument and result types, written as a function type: `fn(u64) -> String`, `fn(String)`, `fn(u8, bool) -> ()`.
 ///
-/// Arguments and result are payload values: `fn(..)` types with up to 12 of them implement this.
+/// Arguments and result are payload values: implemented by `fn(..)` types with up to 12 arguments.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say what goes in and comes out",
     label = "expected the type of a function, such as `fn(u64) -> String`",
@@ -21,23 +21,23 @@ use crate::definition::{
 pub trait Signature: 'static {
     /// `()`, the only argument, or a tuple of all arguments.
     type Args: Send + 'static;
-    /// What comes out.
+    /// The result type.
     type Output: PayloadValue;
 
-    /// Writes one payload for each argument.
+    /// Serializes the arguments, one payload each.
     ///
     /// # Errors
     /// Returns an error if serde refuses an argument.
     fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
 
-    /// Reads the arguments back.
+    /// Deserializes the arguments.
     ///
     /// # Errors
-    /// Returns an error if a payload is missing, or does not fit its argument.
+    /// Returns an error if a payload is missing or does not fit its argument.
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 
-/// Writes `Signature` for functions of some arguments.
+/// Implements `Signature` for functions with these arguments.
 macro_rules! signatures {
     ($(($($Arg:ident $arg:ident),*))*) => {$(
         impl<Output: PayloadValue, $($Arg: PayloadValue),*> Signature for fn($($Arg),*) -> Output {
@@ -78,7 +78,7 @@ signatures! {
     (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l)
 }
 
-/// Writes a definition that is a name and a signature.
+/// Defines a type that is a name and a signature.
 macro_rules! by_name {
     ($(#[$docs:meta])* $Type:ident: $Definition:ident { $($item:tt)* }) => {
         $(#[$docs])*
@@ -88,19 +88,18 @@ macro_rules! by_name {
         }
 
         impl<S: Signature> $Type<S> {
-            /// The one of this name on the wire.
+            /// Creates the definition with this name.
             pub const fn new(name: &'static str) -> Self {
                 Self { name: Cow::Borrowed(name), signature: PhantomData }
             }
 
-            /// The one of this name on the wire, where the name is known only at run time: read from a configuration,
-            /// say, or put together.
+            /// Creates the definition with a name known only at run time, for example from a configuration.
             pub fn named(name: impl Into<String>) -> Self {
                 Self { name: Cow::Owned(name.into()), signature: PhantomData }
             }
         }
 
-        // In the compiler's lists of definitions they would stand before the author's own.
+        // Otherwise the compiler would list them before the author's own definitions.
         #[diagnostic::do_not_recommend]
         impl<S: Signature> Arguments for $Type<S> {
             type Args = S::Args;
@@ -123,7 +122,7 @@ macro_rules! by_name {
             }
         }
 
-        // Written out, because derived ones would ask the same of the signature.
+        // Written by hand, because derived ones would require the same traits of the signature.
         impl<S> Clone for $Type<S> {
             fn clone(&self) -> Self {
                 Self { name: self.name.clone(), signature: PhantomData }
@@ -139,7 +138,7 @@ macro_rules! by_name {
 }
 
 by_name! {
-    /// An activity by its name, for one whose code is elsewhere: with the types at the call, or in a constant.
+    /// An activity by name, for code that is elsewhere. The types are given at the call or in a constant.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -159,7 +158,7 @@ by_name! {
 }
 
 by_name! {
-    /// A workflow by its name, for one whose code is elsewhere: to start it, run it as a child, or continue as it.
+    /// A workflow by name, for code that is elsewhere: to start it, run it as a child, or continue as it.
     ///
     /// ```no_run
     /// # use abide::prelude::*;
@@ -188,13 +187,13 @@ by_name! {
 }
 
 by_name! {
-    /// A signal by its name, whatever workflow handles it: `SignalType::<fn(String)>::new("submit")`. For an example see
+    /// A signal by name, of any workflow: `SignalType::<fn(String)>::new("submit")`. For an example see
     /// [`WorkflowType`].
     SignalType: SignalDefinition { type Workflow = (); }
 }
 
 by_name! {
-    /// A query by its name, whatever workflow answers it: `QueryType::<fn() -> u32>::new("health")`. For an example see
+    /// A query by name, of any workflow: `QueryType::<fn() -> u32>::new("health")`. For an example see
     /// [`WorkflowType`].
     QueryType: QueryDefinition {
         type Workflow = ();
@@ -203,7 +202,7 @@ by_name! {
 }
 
 by_name! {
-    /// An update by its name, whatever workflow handles it: `UpdateType::<fn(String) -> usize>::new("add")`.
+    /// An update by name, of any workflow: `UpdateType::<fn(String) -> usize>::new("add")`.
     ///
     /// ```no_run
     /// # use abide::prelude::*;

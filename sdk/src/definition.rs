@@ -1,13 +1,13 @@
-//! What clients, workflows and workers agree on: the definitions of workflows, activities and their messages.
+//! Definitions of workflows, activities and their messages, shared by clients, workflows and workers.
 //!
-//! A definition is a small value (a *marker*) that names the thing on the wire and says how its arguments and its
-//! result travel. The attribute macros write these implementations; `ctx.activity(..)`, `client.start(..)` and
-//! `handle.signal(..)` are given what names a definition, so a wrong argument is a type error at the call.
+//! A definition is a small value (a *marker*) with the name on the wire and the types of arguments and result. The
+//! attribute macros generate these implementations. `ctx.activity(..)`, `client.start(..)` and `handle.signal(..)` take
+//! a value that names a definition, so a wrong argument is a type error at the call.
 //!
-//! Definitions of methods (`Payments::charge`, `Player::submit`) are given by value. A function with `#[activity]` or
-//! `#[workflow]` stays a function, whose return type carries its definition: a constant or unit struct of the
-//! function's name would be a *pattern* of that name, and `let charge = ..` would be compared with it. [`Activity`] and
-//! [`Workflow`] take both.
+//! Definitions of methods (`Payments::charge`, `Player::submit`) are values. A function with `#[activity]` or
+//! `#[workflow]` stays a function, whose return type carries its definition: a constant or unit struct with the
+//! function's name would be a *pattern* with that name, and `let charge = ..` would be compared with it. [`Activity`]
+//! and [`Workflow`] accept both.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -17,9 +17,9 @@ use serde::de::DeserializeOwned;
 
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 
-/// A value that can travel in a Temporal payload: anything that serde can write and read.
+/// A value that can be sent in a Temporal payload: anything that serde can serialize and deserialize.
 ///
-/// Implemented for every type that has `Serialize`, `Deserialize`, is `Send` and borrows nothing.
+/// Implemented for every type that has `Serialize` and `Deserialize`, is `Send`, and borrows nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between workflows, activities and clients",
     label = "this type is not a payload value",
@@ -27,25 +27,25 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 )]
 pub trait PayloadValue: Serialize + DeserializeOwned + Send + 'static {}
 
-// Without it, the compiler would tell of serde's traits, each for itself, and not what is said above.
+// Without it, the compiler would report serde's traits one by one, instead of the message above.
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> PayloadValue for T {}
 
-/// How the arguments of a definition travel: one payload each, in order.
+/// Serialization of a definition's arguments: one payload each, in order.
 ///
 /// `Args` is `()` for none, the argument itself for one, and a tuple for several.
 pub trait Arguments {
     /// `()`, the only argument, or a tuple of all arguments.
     type Args: Send + 'static;
 
-    /// Writes one payload for each argument.
+    /// Serializes the arguments, one payload each.
     ///
     /// # Errors
     /// Returns an error if serde refuses an argument.
     fn write_args(args: &Self::Args, to: &mut PayloadWriter) -> Result<(), PayloadError>;
 
-    /// Reads the arguments back. Payloads beyond them are ignored; an argument without a payload reads as JSON's `null`,
-    /// which is `None` where the argument is an `Option`.
+    /// Deserializes the arguments. Extra payloads are ignored; a missing one reads as JSON `null`, which is `None` for
+    /// an `Option`.
     ///
     /// # Errors
     /// Returns an error if a payload does not fit its argument, or is missing and the argument cannot be read from
@@ -53,9 +53,9 @@ pub trait Arguments {
     fn read_args(from: &mut PayloadReader<'_>) -> Result<Self::Args, PayloadError>;
 }
 
-/// What can be named as an activity: a function with `#[activity]`, or a value that is an [`ActivityDefinition`].
+/// Names an activity: a function with `#[activity]`, or a value that is an [`ActivityDefinition`].
 ///
-/// `Kind` tells the two apart, and the compiler finds it. Code that passes an activity on is generic over it:
+/// `Kind` distinguishes the two and is inferred. Code that passes an activity on is generic over it:
 ///
 /// ```
 /// # use abide::prelude::*;
@@ -76,34 +76,34 @@ pub trait Arguments {
     label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`"
 )]
 pub trait Activity<Kind> {
-    /// What it stands for.
+    /// The activity's definition.
     type Definition: ActivityDefinition;
 
-    /// What it stands for, as a value.
+    /// Returns the definition.
     fn definition(self) -> Self::Definition;
 }
 
-/// What can be named as a workflow: a function with `#[workflow]`, or a value that is a [`WorkflowDefinition`].
+/// Names a workflow: a function with `#[workflow]`, or a value that is a [`WorkflowDefinition`].
 ///
-/// `Kind` tells the two apart, and the compiler finds it, as that of an [`Activity`].
+/// `Kind` distinguishes the two and is inferred, as for an [`Activity`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
     label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
 )]
 pub trait Workflow<Kind> {
-    /// What it stands for.
+    /// The workflow's definition.
     type Definition: WorkflowDefinition;
 
-    /// What it stands for, as a value.
+    /// Returns the definition.
     fn definition(self) -> Self::Definition;
 }
 
-/// The kind of what is a definition itself.
+/// The kind of values that are definitions themselves.
 #[derive(Debug)]
 pub struct ByValue;
 
-/// The kind of functions whose return type carries the definition `D`: by their context (`()` without one), their
-/// arguments and what they return.
+/// The kind of functions whose return type carries the definition `D`, by context (`()` without one), arguments and
+/// return type.
 #[derive(Debug)]
 pub struct ByFunction<Context, Args, D, R>(PhantomData<(Context, Args, D, R)>);
 
@@ -125,8 +125,8 @@ impl<D: WorkflowDefinition> Workflow<ByValue> for D {
     }
 }
 
-/// Lets functions that return `$Called` name the definition in that type: with a context or without, and up to 12
-/// arguments, which are those of the definition. (`MAX_ARGUMENTS` of the macros is the same number.)
+/// Lets functions that return `$Called` name the definition in that type, with or without a context, with up to 12
+/// arguments, which must be the definition's. (`MAX_ARGUMENTS` of the macros has the same value.)
 macro_rules! named_by_functions {
     ($Named:ident, $Definition:ident, $Context:ident, $Called:ident) => {
         named_by_functions! { $Named, $Definition, $Context, $Called:
@@ -168,31 +168,31 @@ macro_rules! named_by_functions {
 }
 pub(crate) use named_by_functions;
 
-/// A workflow type: what a client starts and a parent runs as a child.
+/// A workflow type, which clients start and workflows run as a child.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the definition of a workflow",
     label = "expected a definition: `Type::run`, or `function.definition()` of a function with `#[workflow]`",
     note = "`impl Workflow<Kind>` takes functions too"
 )]
 pub trait WorkflowDefinition: Arguments + Clone + Send + Sync + 'static {
-    /// What the workflow returns when it completes.
+    /// The type of the workflow's result.
     type Output: PayloadValue;
 
-    /// The workflow type's name on the wire.
+    /// Returns the name of the workflow type.
     fn name(&self) -> Cow<'static, str>;
 }
 
-/// An activity type: what a workflow schedules with `ctx.activity(..)`.
+/// An activity type, which workflows schedule with `ctx.activity(..)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the definition of an activity",
     label = "expected a definition: `Type::method`, or `function.definition()` of a function with `#[activity]`",
     note = "`impl Activity<Kind>` takes functions too"
 )]
 pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
-    /// What the activity returns when it completes.
+    /// The type of the activity's result.
     type Output: PayloadValue;
 
-    /// The activity type's name on the wire.
+    /// Returns the name of the activity type.
     fn name(&self) -> Cow<'static, str>;
 }
 
@@ -205,7 +205,7 @@ pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
     type Workflow: 'static;
 
-    /// The signal's name on the wire.
+    /// Returns the name of the signal.
     fn name(&self) -> Cow<'static, str>;
 }
 
@@ -217,10 +217,10 @@ pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
 pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that answers it.
     type Workflow: 'static;
-    /// The answer.
+    /// The type of the answer.
     type Output: PayloadValue;
 
-    /// The query's name on the wire.
+    /// Returns the name of the query.
     fn name(&self) -> Cow<'static, str>;
 }
 
@@ -232,9 +232,9 @@ pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
 pub trait UpdateDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
     type Workflow: 'static;
-    /// What the update gives back when it completes.
+    /// The type of the update's result.
     type Output: PayloadValue;
 
-    /// The update's name on the wire.
+    /// Returns the name of the update.
     fn name(&self) -> Cow<'static, str>;
 }

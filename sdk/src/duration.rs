@@ -1,36 +1,36 @@
-//! Durations and times: short constructors for authors, conversions for the wire.
+//! Durations and times: short constructors, and conversions from and to protobuf.
 
 use std::time::{Duration, SystemTime};
 
 use abide_protos::{Duration as DurationProto, Timestamp};
 
-/// Seconds of the longest duration that protobuf allows: ten thousand years.
+/// The longest duration in protobuf, in seconds: ten thousand years.
 const LONGEST: u64 = 315_576_000_000;
-/// The first and the last second that protobuf allows a time to be: the years 1 to 9999.
+/// The first and last second of a protobuf timestamp, in the years 1 to 9999.
 const FIRST: i64 = -62_135_596_800;
 const LAST: i64 = 253_402_300_799;
 
-/// A duration of `n` milliseconds.
+/// Returns a duration of `n` milliseconds.
 pub const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// A duration of `n` seconds.
+/// Returns a duration of `n` seconds.
 pub const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// A duration of `n` minutes.
+/// Returns a duration of `n` minutes.
 pub const fn mins(n: u64) -> Duration {
     Duration::from_secs(n.saturating_mul(60))
 }
 
-/// A duration of `n` hours.
+/// Returns a duration of `n` hours.
 pub const fn hours(n: u64) -> Duration {
     Duration::from_secs(n.saturating_mul(3600))
 }
 
-/// A duration of `n` days of 24 hours.
+/// Returns a duration of `n` days of 24 hours.
 pub const fn days(n: u64) -> Duration {
     Duration::from_secs(n.saturating_mul(86_400))
 }
@@ -56,8 +56,8 @@ pub(crate) fn to_proto(duration: Duration) -> DurationProto {
     }
 }
 
-/// A negative duration reads as zero: no API that is read here means anything by one. One that is longer than protobuf
-/// allows reads as the longest, so that it can be added to any time that is read here.
+/// Converts a duration. A negative one becomes zero, because it has no meaning in this API. One above protobuf's
+/// maximum becomes the maximum, so that it can be added to any converted time.
 pub(crate) fn from_proto(proto: &DurationProto) -> Duration {
     let seconds = u64::try_from(proto.seconds).unwrap_or_default().min(LONGEST);
     Duration::new(seconds, nanos(proto.nanos))
@@ -65,17 +65,17 @@ pub(crate) fn from_proto(proto: &DurationProto) -> Duration {
 
 #[cfg(feature = "worker")]
 pub(crate) fn time_to_proto(time: SystemTime) -> Timestamp {
-    // No clock that is read here stands before 1970.
+    // No relevant clock is before 1970.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let proto = to_proto(since);
     Timestamp { seconds: proto.seconds, nanos: proto.nanos }
 }
 
-/// A time outside of the years that protobuf allows reads as the first or the last of them.
+/// Converts a time. One outside protobuf's range becomes the first or the last of the range.
 pub(crate) fn time_from_proto(proto: &Timestamp) -> SystemTime {
     let seconds = proto.seconds.clamp(FIRST, LAST);
     let since = Duration::from_secs(seconds.unsigned_abs());
-    // Not every system's clock knows the year 1.
+    // Not every system's clock can represent the year 1.
     let base = match seconds {
         ..0 => SystemTime::UNIX_EPOCH.checked_sub(since),
         0.. => SystemTime::UNIX_EPOCH.checked_add(since),
@@ -87,7 +87,7 @@ fn nanos(nanos: i32) -> u32 {
     u32::try_from(nanos).unwrap_or_default().min(999_999_999)
 }
 
-/// Times and durations of the wire as property tests make them up: the ends of their range more often than others.
+/// Random times and durations for property tests, with a bias to the ends of the range.
 #[cfg(test)]
 pub(crate) mod extremes {
     use abide_protos::{Duration, Timestamp};
@@ -101,12 +101,12 @@ pub(crate) mod extremes {
         prop_oneof![Just(i32::MIN), Just(i32::MAX), Just(-1), Just(1_000_000_000), Just(0), any::<i32>()]
     }
 
-    /// Any time, the ends of the range more often than others.
+    /// Any time, with a bias to the ends of the range.
     pub(crate) fn time() -> impl Strategy<Value = Timestamp> {
         (extreme_seconds(), extreme_nanos()).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
     }
 
-    /// Any duration, likewise.
+    /// Any duration, with a bias to the ends of the range.
     pub(crate) fn duration() -> impl Strategy<Value = Duration> {
         (extreme_seconds(), extreme_nanos()).prop_map(|(seconds, nanos)| Duration { seconds, nanos })
     }

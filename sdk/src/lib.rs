@@ -9,7 +9,7 @@
 #![doc = include_str!("../docs/4-testing.md")]
 #![doc = include_str!("../docs/5-production.md")]
 
-// The macros' output names `::abide`, in this crate's own tests too.
+// The macros' output refers to `::abide`, in this crate's own tests, too.
 #[cfg(test)]
 extern crate self as abide;
 
@@ -29,7 +29,7 @@ mod workflow_id_reuse_policy;
 
 pub mod activity;
 pub mod converter;
-// The core's own types, for tools that drive it (the benches): they hold messages of the wire and may change.
+// The core's own types, for tools that drive it (the benches). They contain protobuf messages and may change.
 #[doc(hidden)]
 pub mod replay;
 #[doc(hidden)]
@@ -72,13 +72,13 @@ pub use versioning::{
 };
 pub use workflow::{State, WorkflowContext};
 
-/// Everything a program usually needs: `use abide::prelude::*;`.
+/// The items that most programs need: `use abide::prelude::*;`.
 ///
 /// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`ActivityOptions`](crate::workflow::ActivityOptions),
-/// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client, [`Worker`](crate::worker::Worker), and `secs(5)` and its like. The
-/// modules' other types are named by their path.
+/// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client,
+/// [`Worker`](crate::worker::Worker), and durations such as `secs(5)`. All other types are named by their path.
 pub mod prelude {
-    // From the macros' crate, because `activity` and `workflow` are modules of this one too.
+    // From the macro crate, because `activity` and `workflow` are modules of this crate, too.
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
 
     #[cfg(feature = "client")]
@@ -92,7 +92,7 @@ pub mod prelude {
     };
 }
 
-// For the macros' output alone.
+// Only for the macros' output.
 #[doc(hidden)]
 pub mod __private;
 
@@ -101,8 +101,8 @@ pub mod __private;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// Compiles and runs the examples of the macros: as tests of their own crate they would need this one as a part of a
-/// compiler plug-in, with all its dependencies.
+/// Compiles and runs the macros' examples. As tests of their own crate they would need this crate as a dependency of a
+/// procedural macro, with all its dependencies.
 #[cfg(doctest)]
 mod macros {
     #[doc = include_str!("../../macros/docs/activity.md")]

@@ -1,13 +1,13 @@
-//! Nexus operations as workflows call them: what a caller and a handler agree on.
+//! Nexus operations as workflows call them: the names and types that caller and handler agree on.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// An operation of a Nexus service: its names on the wire, and what goes in and comes out.
+/// An operation of a Nexus service: its names on the wire, its input and its output.
 ///
-/// Nexus operations are how a workflow calls what another team, namespace or language offers behind an *endpoint*. A
-/// constant for each is all that a caller needs; the handler may be written with any SDK.
+/// With Nexus operations, a workflow calls a service of another team, namespace or language behind an *endpoint*. The
+/// caller needs only a constant for each operation; the handler may use any SDK.
 ///
 /// ```
 /// # use abide::prelude::*;
@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 /// }
 /// ```
 ///
-/// It travels as one payload each way: `()` for an operation that takes or returns nothing.
+/// Input and output are one payload each: `()` for an operation without input or output.
 pub struct NexusOperation<Input, Output> {
     service: Cow<'static, str>,
     name: Cow<'static, str>,
@@ -29,33 +29,33 @@ pub struct NexusOperation<Input, Output> {
 }
 
 impl<Input, Output> NexusOperation<Input, Output> {
-    /// The operation `name` of `service`, both as the handler names them.
+    /// Creates the operation `name` of `service`, both as the handler names them.
     pub const fn new(service: &'static str, name: &'static str) -> Self {
         Self { service: Cow::Borrowed(service), name: Cow::Borrowed(name), types: PhantomData }
     }
 
-    /// The operation `name` of `service`, where the names are known only at run time.
+    /// Creates the operation `name` of `service` with names known only at run time.
     pub fn named(service: impl Into<String>, name: impl Into<String>) -> Self {
         Self { service: Cow::Owned(service.into()), name: Cow::Owned(name.into()), types: PhantomData }
     }
 
-    /// The service's name.
+    /// Returns the name of the service.
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// The operation's name.
+    /// Returns the name of the operation.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The names of service and operation, to keep.
+    /// Returns owned names of service and operation.
     pub(crate) fn names(&self) -> (Cow<'static, str>, Cow<'static, str>) {
         (self.service.clone(), self.name.clone())
     }
 }
 
-// Written out, because derived ones would ask the same of what goes in and comes out.
+// Written by hand, because derived ones would require the same traits of input and output.
 impl<Input, Output> Clone for NexusOperation<Input, Output> {
     fn clone(&self) -> Self {
         Self { service: self.service.clone(), name: self.name.clone(), types: PhantomData }

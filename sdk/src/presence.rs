@@ -1,8 +1,8 @@
-//! What counts as absent on the wire.
+//! Tells if an optional message is present.
 //!
-//! Servers, old ones most of all, send an optional message also where they have nothing to say: executions without an id,
-//! durations of zero, times before all time. Whoever turns such a message into an `Option` asks here, so that `Some`
-//! means that there is something.
+//! Servers, old ones in particular, send optional messages even if they have no content: executions without an id,
+//! durations of zero, times before the epoch. Code that converts such a message to an `Option` uses these functions, so
+//! that `Some` means that there is content.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,22 +11,22 @@ use abide_protos::{Duration as DurationProto, Timestamp};
 
 use crate::duration::{from_proto, time_from_proto};
 
-/// An execution that names a workflow.
+/// Returns an execution that names a workflow.
 pub(crate) fn execution(execution: Option<&WorkflowExecution>) -> Option<&WorkflowExecution> {
     execution.filter(|execution| !execution.workflow_id.is_empty())
 }
 
-/// A message that differs from the empty one.
+/// Returns a message that differs from the empty one.
 pub(crate) fn message<M: Default + PartialEq>(message: Option<M>) -> Option<M> {
     message.filter(|message| *message != M::default())
 }
 
-/// A duration that lasts. None of those that are read with this means anything by zero.
+/// Returns a duration above zero. Zero means unset for all durations read with this.
 pub(crate) fn duration(duration: Option<&DurationProto>) -> Option<Duration> {
     duration.map(from_proto).filter(|duration| !duration.is_zero())
 }
 
-/// A time after the epoch: Go's zero time is in the year 1, and an unset number is the epoch itself.
+/// Returns a time after the epoch: Go's zero time is in the year 1, and an unset number is the epoch itself.
 pub(crate) fn time(time: Option<&Timestamp>) -> Option<SystemTime> {
     time.filter(|time| (time.seconds, time.nanos) > (0, 0)).map(time_from_proto)
 }

@@ -1,32 +1,32 @@
-//! Which of several waiting tasks a task queue hands out first.
+//! The priority of tasks that wait in a task queue.
 
 use abide_protos::temporal::api::common::v1::Priority as PriorityProto;
 
-/// Which of several waiting tasks a task queue hands out first (Temporal's `Priority`, with its fairness).
+/// Priority of a task in its task queue, with fairness (Temporal's `Priority`).
 ///
-/// A task queue with a backlog hands out tasks of a smaller [`priority_key`](Self::priority_key) first. Among tasks
-/// of the same priority it shares its throughput between the fairness keys, by their weights. What is left unset is
-/// inherited: an activity or a child takes it from its workflow, a workflow takes the server's default.
+/// If tasks are waiting, a task queue dispatches those with a smaller [`priority_key`](Self::priority_key) first. Among
+/// tasks of the same priority it shares its throughput between the fairness keys, by their weights. Unset values are
+/// inherited: an activity or a child workflow inherits from its workflow, a workflow from the server's default.
 ///
 /// ```
 /// use abide::Priority;
-/// // Before everything else; one customer's tasks do not crowd out another's.
+/// The highest priority; tasks of one customer do not crowd out those of another.
 /// let priority = Priority::new().priority_key(1).fairness_key("customer-17").fairness_weight(2.0);
 /// assert_eq!(priority.priority_key, Some(1));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Priority {
-    /// From 1, the most urgent, to the server's lowest priority (5 unless configured). Unset: inherited, or 3.
+    /// Priority from 1, the most urgent, to the server's lowest (5 unless configured). Unset: inherited, or 3.
     pub priority_key: Option<u32>,
-    /// Who the task is for, in 64 bytes at most; tasks of different keys take turns. Unset: inherited, or one for all.
+    /// Fairness key, at most 64 bytes; tasks with different keys take turns. Unset: inherited, or one key for all.
     pub fairness_key: Option<String>,
-    /// How large a share this key gets beside other keys, from 0.001 to 1000. Unset: inherited, or 1.0.
+    /// Weight of the fairness key relative to others, from 0.001 to 1000. Unset: inherited, or 1.0.
     pub fairness_weight: Option<f32>,
 }
 
 impl Priority {
-    /// A priority that leaves everything to what is inherited.
+    /// Creates a priority in which everything is inherited.
     pub fn new() -> Self {
         Self::default()
     }
@@ -37,13 +37,13 @@ impl Priority {
         self
     }
 
-    /// Sets who the task is for, in 64 bytes at most. Default: inherited.
+    /// Sets the fairness key, at most 64 bytes. Default: inherited.
     pub fn fairness_key(mut self, key: impl Into<String>) -> Self {
         self.fairness_key = Some(key.into());
         self
     }
 
-    /// Sets how large a share the fairness key gets, from 0.001 to 1000. Default: inherited.
+    /// Sets the weight of the fairness key, from 0.001 to 1000. Default: inherited.
     pub fn fairness_weight(mut self, weight: f32) -> Self {
         self.fairness_weight = Some(weight);
         self
@@ -57,7 +57,7 @@ impl Priority {
         }
     }
 
-    /// On the wire zero and the empty text mean unset.
+    /// Converts from protobuf, where zero and the empty text mean unset.
     pub(crate) fn from_proto(proto: &PriorityProto) -> Self {
         Self {
             priority_key: u32::try_from(proto.priority_key).ok().filter(|key| *key != 0),

@@ -1,4 +1,4 @@
-//! When and how often a failed activity or workflow is tried again.
+//! The retry policy of failed activities and workflows.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::presence;
 const DEFAULT_INITIAL_INTERVAL: Duration = Duration::from_secs(1);
 #[cfg(any(test, feature = "worker"))]
 const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
-/// The maximum interval is so many times the initial one.
+/// Default maximum interval as a multiple of the initial interval.
 #[cfg(any(test, feature = "worker"))]
 const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 
-/// When and how often a failed activity or workflow is tried again (Temporal's `RetryPolicy`).
+/// Retry policy of a failed activity or workflow (Temporal's `RetryPolicy`).
 ///
-/// What is left unset is filled in by the server: 1 s initial interval, coefficient 2.0, a maximum interval of 100
-/// times the initial one, no limit of attempts.
+/// The server fills in unset values: 1 s initial interval, coefficient 2.0, a maximum interval of 100 times the initial
+/// one, unlimited attempts.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -36,7 +36,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// A policy that leaves everything to the server's defaults.
+    /// Creates a policy in which everything has the server's defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -59,19 +59,20 @@ impl RetryPolicy {
         self
     }
 
-    /// How many attempts there may be in all; 1 means no retry, 0 means no limit. Default: 0.
+    /// Maximum attempts in total; 1 means no retries, 0 means unlimited. Default: 0.
     pub fn maximum_attempts(mut self, attempts: u32) -> Self {
         self.maximum_attempts = i32::try_from(attempts).unwrap_or(i32::MAX);
         self
     }
 
-    /// Adds a failure type (see [`ApplicationFailure`](crate::ApplicationFailure)) that is not tried again.
+    /// Adds a failure type (see [`ApplicationFailure`](crate::ApplicationFailure)) that is not retried.
     pub fn non_retryable_error_type(mut self, error_type: impl Into<String>) -> Self {
         self.non_retryable_error_types.push(error_type.into());
         self
     }
 
-    /// The time from the end of that attempt (from 1) to the beginning of the next one; `None` if there is no next one.
+    /// Returns the time from the end of that attempt (from 1) to the start of the next one; `None` if there is no next
+    /// one.
     #[cfg(any(test, feature = "worker"))]
     pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
         if self.maximum_attempts > 0 && i64::from(attempt) >= i64::from(self.maximum_attempts) {
@@ -85,7 +86,7 @@ impl RetryPolicy {
         Some(delay.min(maximum))
     }
 
-    /// Returns true if failures of that type are tried again.
+    /// Returns true if failures of that type are retried.
     pub(crate) fn retries_type(&self, error_type: &str) -> bool {
         !self.non_retryable_error_types.iter().any(|listed| listed == error_type)
     }
@@ -100,7 +101,7 @@ impl RetryPolicy {
         }
     }
 
-    /// On the wire zero means the default, and a policy that says nothing is none.
+    /// Converts from protobuf, where zero means the default. An empty policy is `None`.
     pub(crate) fn from_proto(proto: Option<&RetryPolicyProto>) -> Option<Self> {
         let proto = proto.filter(|proto| **proto != RetryPolicyProto::default())?;
         Some(Self {

@@ -1,4 +1,4 @@
-//! Search attributes: indexed fields by which workflows are listed, each with a type that the server knows.
+//! Search attributes: indexed, typed fields for listing workflows.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,10 +11,10 @@ use abide_protos::temporal::api::common::v1::{Payload, SearchAttributes as Searc
 use crate::converter::{PayloadError, from_payload, to_payload};
 use crate::duration::time_from_proto;
 
-/// What the metadata of a search attribute's payload calls its type.
+/// The metadata key for the type of a search attribute.
 const TYPE: &str = "type";
 
-/// The name and the type of a search attribute. Make one constant for each attribute that your workflows use.
+/// Name and type of a search attribute. Define one constant for each attribute that your workflows use.
 ///
 /// The attribute must be registered with the server under this name and type
 /// (`temporal operator search-attribute create`).
@@ -37,25 +37,25 @@ pub struct SearchAttributeKey<T> {
     value: PhantomData<fn() -> T>,
 }
 
-/// One change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
+/// A change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
 #[derive(Clone, Debug)]
 pub struct SearchAttributeUpdate {
     pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Payload,
 }
 
-/// A type that a search attribute's values can have.
+/// A type of search attribute values.
 pub trait SearchAttributeValue: sealed::Value {}
 
 impl<T: sealed::Value> SearchAttributeValue for T {}
 
 impl SearchAttributeKey<String> {
-    /// A word or an id, found by equality (type `Keyword`).
+    /// A word or an id, compared as a whole (type `Keyword`).
     pub const fn keyword(name: &'static str) -> Self {
         Self::new(name, "Keyword")
     }
 
-    /// A text, found by its words (type `Text`).
+    /// A text, searched by its words (type `Text`).
     pub const fn text(name: &'static str) -> Self {
         Self::new(name, "Text")
     }
@@ -83,14 +83,14 @@ impl SearchAttributeKey<f64> {
 }
 
 impl SearchAttributeKey<bool> {
-    /// A yes or no (type `Bool`).
+    /// A boolean (type `Bool`).
     pub const fn bool(name: &'static str) -> Self {
         Self::new(name, "Bool")
     }
 }
 
 impl SearchAttributeKey<SystemTime> {
-    /// A time, exact to a nanosecond (type `Datetime`).
+    /// A time, with nanosecond precision (type `Datetime`).
     pub const fn datetime(name: &'static str) -> Self {
         Self::new(name, "Datetime")
     }
@@ -101,7 +101,7 @@ impl<T> SearchAttributeKey<T> {
         Self { name: Cow::Borrowed(name), type_name, value: PhantomData }
     }
 
-    /// An attribute of the same type under another name, which may be known only at run time.
+    /// Returns an attribute of the same type with another name, which may be known only at run time.
     ///
     /// ```
     /// # use abide::SearchAttributeKey;
@@ -113,17 +113,17 @@ impl<T> SearchAttributeKey<T> {
         Self { name: Cow::Owned(name.into()), type_name: self.type_name, value: PhantomData }
     }
 
-    /// The attribute's name.
+    /// Returns the name of the attribute.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of the attribute's type, as servers write it: `Keyword`, `Int`.
+    /// Returns the name of the attribute's type, as servers spell it: `Keyword`, `Int`.
     pub fn type_name(&self) -> &'static str {
         self.type_name
     }
 
-    /// Takes the value away.
+    /// Removes the attribute's value.
     pub fn unset(&self) -> SearchAttributeUpdate {
         self.update(to_payload(&()))
     }
@@ -136,12 +136,12 @@ impl<T> SearchAttributeKey<T> {
 }
 
 impl<T: SearchAttributeValue> SearchAttributeKey<T> {
-    /// Gives the attribute a value.
+    /// Sets the attribute's value.
     pub fn set(&self, value: impl Into<T>) -> SearchAttributeUpdate {
         self.update(value.into().write())
     }
 
-    /// The attribute's value among others; `None` if it is not there, or not of this type.
+    /// Returns the attribute's value; `None` if it is not set, or has another type.
     pub(crate) fn read(&self, all: &SearchAttributesProto) -> Option<T> {
         T::read(all.indexed_fields.get(&*self.name)?)
     }
@@ -159,7 +159,7 @@ impl<T> fmt::Debug for SearchAttributeKey<T> {
     }
 }
 
-/// Changes attributes: what is set replaces, what is unset goes.
+/// Applies changes to attributes.
 pub(crate) fn apply(updates: &[SearchAttributeUpdate], to: &mut SearchAttributesProto) {
     for update in updates {
         if is_nothing(&update.payload) {
@@ -170,7 +170,7 @@ pub(crate) fn apply(updates: &[SearchAttributeUpdate], to: &mut SearchAttributes
     }
 }
 
-/// Returns true if a payload stands for no value (encoding `binary/null`).
+/// Returns true if a payload represents no value (encoding `binary/null`).
 pub(crate) fn is_nothing(payload: &Payload) -> bool {
     payload.metadata.get("encoding").is_some_and(|encoding| encoding == b"binary/null")
 }
@@ -178,7 +178,7 @@ pub(crate) fn is_nothing(payload: &Payload) -> bool {
 mod sealed {
     use super::{Payload, PayloadError, SystemTime, Timestamp, from_payload, time_from_proto, to_payload};
 
-    /// Only the seven types that the server knows.
+    /// Implemented only for the seven types that the server knows.
     pub trait Value: Sized {
         fn write(&self) -> Result<Payload, PayloadError>;
         fn read(payload: &Payload) -> Option<Self>;
@@ -192,7 +192,7 @@ mod sealed {
                 }
 
                 fn read(payload: &Payload) -> Option<Self> {
-                    // The server gives a single value back as a list of one now and then.
+                    // The server sometimes returns a single value as a list with one element.
                     from_payload(payload).ok().or_else(|| from_payload::<Vec<$type>>(payload).ok()?.pop())
                 }
             }

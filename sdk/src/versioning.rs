@@ -1,39 +1,39 @@
-//! Worker deployments: which version of a program runs a workflow, and whether the workflow moves to newer ones.
+//! Worker deployments: the version of a program that runs a workflow, and the workflow's move to newer versions.
 
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentVersion;
 use abide_protos::temporal::api::enums::v1;
 use abide_protos::temporal::api::workflow::v1 as workflow;
 
-/// One version of a program: a deployment and a build of it (Temporal's worker deployment version).
+/// A version of a program: a deployment and one of its builds (Temporal's worker deployment version).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct DeploymentVersion {
-    /// The deployment: the program, whatever its version. Empty for a worker that takes part in no versioning.
+    /// Name of the deployment, which is the program as a whole. Empty for a worker without a deployment.
     pub deployment_name: String,
-    /// The build of it.
+    /// Build id of this version.
     pub build_id: String,
 }
 
-/// Whether a workflow moves to a newer version of its program while it runs (Temporal's `VersioningBehavior`).
+/// Behavior of a running workflow when a newer version of its program is deployed (Temporal's `VersioningBehavior`).
 ///
-/// Given to a workflow type with `#[workflow(versioning_behavior = pinned)]`.
+/// Set for a workflow type with `#[workflow(versioning_behavior = pinned)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersioningBehavior {
-    /// It stays on the version it began with: its code may be changed without patches.
+    /// The workflow stays on the version it started with: its code may be changed without patches.
     Pinned,
-    /// It moves to the current version with its next workflow task: its code has to stay compatible.
+    /// The workflow moves to the current version with its next workflow task: its code must stay compatible.
     AutoUpgrade,
 }
 
-/// Which version the next run of a [continue-as-new](crate::WorkflowContext::continue_as_new) begins on, whatever its
-/// [`VersioningBehavior`] is afterwards. Without one a pinned workflow stays on its version.
+/// Version on which the next run of a [continue-as-new](crate::WorkflowContext::continue_as_new) starts, whatever its
+/// [`VersioningBehavior`] is afterwards. If unset, a pinned workflow stays on its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContinueAsNewVersioningBehavior {
-    /// The version that new workflows of the task queue begin on.
+    /// The version on which new workflows of the task queue start.
     AutoUpgrade,
-    /// The version that is being ramped up; the current one if there is none.
+    /// The ramping version; the current one if there is none.
     UseRampingVersion,
 }
 
@@ -42,27 +42,27 @@ pub enum ContinueAsNewVersioningBehavior {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersioningOverride {
-    /// This version, until the end.
+    /// This version, until the workflow closes.
     Pinned(DeploymentVersion),
     /// The current version at each workflow task.
     AutoUpgrade,
 }
 
-/// Whether what a workflow begins (an activity, a child, its next run) goes to workers of the same build (Temporal's
+/// Routes the activities, children and next run of a workflow to workers with a compatible build, or not (Temporal's
 /// versioning intent).
 ///
-/// It concerns task queues whose workers are told apart by build ids alone, the server's way before
-/// [worker deployments](DeploymentVersion); with deployments it means nothing.
+/// It applies to task queues whose workers are distinguished only by build ids, the predecessor of [worker
+/// deployments](DeploymentVersion); with deployments it has no effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersioningIntent {
-    /// As [`Compatible`](Self::Compatible) where the task queue is the workflow's own, as [`Default`](Self::Default)
-    /// where it is another: there build ids mean something else.
+    /// [`Compatible`](Self::Compatible) on the workflow's own task queue, [`Default`](Self::Default) on another one,
+    /// where build ids have a different meaning.
     #[default]
     Unspecified,
     /// To workers whose build is compatible with the one that runs this workflow.
     Compatible,
-    /// To workers of the task queue's default build.
+    /// To workers with the task queue's default build.
     Default,
 }
 
@@ -78,7 +78,7 @@ impl VersioningIntent {
 }
 
 impl DeploymentVersion {
-    /// A build of a deployment.
+    /// Creates the version for a build of a deployment.
     pub fn new(deployment_name: impl Into<String>, build_id: impl Into<String>) -> Self {
         Self { deployment_name: deployment_name.into(), build_id: build_id.into() }
     }

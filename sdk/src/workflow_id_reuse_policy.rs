@@ -1,20 +1,20 @@
-//! Whether a workflow id may be used again: the same choice for clients and for parents of child workflows.
+//! The policy for reusing workflow ids, shared by clients and by parents of child workflows.
 
 use abide_protos::temporal::api::enums::v1 as enums;
 
-/// Whether a workflow id may be used again after its workflow has closed (Temporal's `WorkflowIdReusePolicy`).
+/// Policy for reusing a workflow id after its workflow has closed (Temporal's `WorkflowIdReusePolicy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkflowIdReusePolicy {
-    /// Yes.
+    /// The id may always be reused.
     #[default]
     AllowDuplicate,
-    /// Only if the last run failed, timed out, was cancelled or terminated.
+    /// The id may be reused only if the last run failed, timed out, or was cancelled or terminated.
     AllowDuplicateFailedOnly,
-    /// No.
+    /// The id may not be reused.
     RejectDuplicate,
-    /// Yes, and a workflow that is running is terminated. For child workflows, which have no conflict policy; a client
-    /// had better say so by its conflict policy.
+    /// The id may always be reused, and a running workflow is terminated. For child workflows, which have no conflict
+    /// policy; clients should use the conflict policy instead.
     TerminateIfRunning,
 }
 

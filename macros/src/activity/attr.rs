@@ -5,7 +5,7 @@ use syn::Attribute;
 use crate::attr::{Options, is_ours, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 
-/// Takes `#[activity]` off a method; `None` if it has none.
+/// Removes `#[activity]` from a method; `None` if it has none.
 pub(crate) fn take_activity(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<Options> {
     let (ours, others): (Vec<_>, Vec<_>) =
         std::mem::take(attrs).into_iter().partition(|attr| is_ours(attr, "activity"));

@@ -1,4 +1,4 @@
-//! Writes activities out as Rust.
+//! Generates the Rust code of activities.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -13,11 +13,11 @@ use crate::methods::{Method, Names, expand_block, expand_marker, with_cfgs};
 use crate::signature::Callable;
 use crate::types::without_self;
 
-/// A function stays one, and its return type carries the definition.
+/// The function stays a function, and its return type carries the definition.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
     let ActivityFunction { function, callable, name, definition: given } = model;
     if function.sig.receiver().is_some() {
-        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        // A method outside a block with our attribute: no struct can be defined there, so the method stays unchanged.
         return quote!(#function);
     }
     let defined = DefinedFunction::of(function, callable, is_broken, "Activity", given.as_ref());
@@ -40,7 +40,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
     }
 }
 
-/// Each activity becomes a constant of the type; registering the value registers them all.
+/// Each activity becomes a constant of the type; registering the value registers all of them.
 pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
     let Some(names) = Names::of(&model.block.self_ty, "Activities") else { return plain(model) };
     let self_ty = names.self_ty;
@@ -71,7 +71,7 @@ pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
     }
 }
 
-/// The block as it was, without our attributes: what is left when the block itself cannot be expanded.
+/// Returns the block without our attributes, for a block that cannot be expanded.
 pub(crate) fn plain(model: &ActivityMethods) -> TokenStream {
     fallback::block(&model.block, model.methods.iter().map(|method| &method.function))
 }
@@ -114,7 +114,7 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
 }
 
 fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable, call: &TokenStream) -> TokenStream {
-    // At the return type, as in the definition: the compiler reports what is wrong with it once.
+    // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let method = quote_spanned! {at(&callable.output)=>
         fn call(
             &self,
@@ -136,7 +136,7 @@ fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable,
     }
 }
 
-/// The attempt's future. A function that is not async runs when it is polled first.
+/// Generates the attempt's future. A function that is not async runs at the first poll.
 fn call(callable: &Callable, body: &TokenStream, self_ty: Option<&Type>) -> TokenStream {
     let pattern = callable.args_pattern();
     let call = callable.call(body, &quote!(&*__abide_host));
@@ -144,7 +144,7 @@ fn call(callable: &Callable, body: &TokenStream, self_ty: Option<&Type>) -> Toke
     let result = quote_spanned! {at(&callable.output)=>
         <#output as ::abide::__private::ActivityReturn>::into_activity_result(#call)
     };
-    // At the function's name, because that is where a future that is not `Send` is reported.
+    // Spanned at the function's name, where the compiler reports a future that is not `Send`.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = __abide_args;
         ::abide::__private::Box::pin(async move { #result })

@@ -12,7 +12,7 @@ use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock};
 use crate::methods::not_an_impl_block;
 
-/// `#[activity]` on a function.
+/// Expands `#[activity]` on a function.
 pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut options = Options::parse(options, &mut diagnostics);
@@ -34,7 +34,7 @@ pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     quote::quote!(#errors #output)
 }
 
-/// `#[activities]` on an impl block.
+/// Expands `#[activities]` on an impl block.
 pub(crate) fn methods(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     no_options(&options, "activities", &mut diagnostics);

@@ -1,4 +1,4 @@
-//! The model of activities: what the attributes and the signatures say, before anything is checked.
+//! The model of activities: the content of attributes and signatures, unchecked.
 
 use syn::{Ident, LitStr};
 
@@ -14,9 +14,9 @@ use crate::signature::Callable;
 pub(crate) struct ActivityFunction {
     pub(crate) function: Function,
     pub(crate) callable: Callable,
-    /// The name on the wire.
+    /// Name on the wire.
     pub(crate) name: LitStr,
-    /// The name of the definition's type, if it was given.
+    /// Name of the definition's type, if given.
     pub(crate) definition: Option<Ident>,
 }
 

@@ -1,4 +1,4 @@
-//! Every rule for activities, one message each, at the token that breaks it.
+//! The rules for activities, each with a message at the token that breaks it.
 
 use proc_macro2::TokenStream;
 
@@ -13,7 +13,7 @@ pub(crate) fn function(model: &ActivityFunction, diagnostics: &mut Diagnostics) 
     signature::validate(&model.function.sig, Role::ActivityFunction, diagnostics);
 }
 
-/// Marks the methods with mistakes; `false` if the block itself cannot be expanded.
+/// Marks the methods with mistakes. Returns `false` if the block itself cannot be expanded.
 pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics) -> bool {
     let before = diagnostics.count();
     validate_block(&model.block, "activities", diagnostics);

@@ -1,4 +1,5 @@
-//! Reads `#[error("..", non_retryable, ..)]` on variants and structs, and `#[error(error_type_prefix = "..")]` on enums.
+//! Reads `#[error("..", non_retryable, ..)]` on variants and structs, and `#[error(error_type_prefix = "..")]` on
+//! enums.
 
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -12,7 +13,7 @@ const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, and behind
 const EXPECTED_ON_ENUM: &str = "an enum itself takes `#[error(error_type_prefix = \"..\")]` only: the messages stand on its \
      variants";
 
-/// The `error_type_prefix` of an enum: it stands before the names of the variants, where they are error types.
+/// Returns the `error_type_prefix` of an enum, which is prepended to variant names used as error types.
 pub(crate) fn prefix_of(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Option<LitStr> {
     let mut ours = attributes.iter().filter(|attribute| attribute.path().is_ident("error"));
     let prefix = ours
@@ -42,7 +43,7 @@ fn parse_prefix(input: ParseStream<'_>) -> syn::Result<LitStr> {
     Ok(prefix)
 }
 
-/// The `#[error(..)]` attribute of one variant or struct.
+/// The `#[error(..)]` attribute of a variant or struct.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) message: Option<LitStr>,
@@ -53,7 +54,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the one `#[error(..)]` among these; without any there is no message.
+    /// Reads the `#[error(..)]` attribute; without one there is no message.
     pub(crate) fn of(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self::default();
         let mut ours = attributes.iter().filter(|attribute| attribute.path().is_ident("error"));

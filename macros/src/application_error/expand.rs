@@ -1,4 +1,4 @@
-//! Writes `Display`, `Error` and `ApplicationError`.
+//! Generates the impls of `Display`, `Error` and `ApplicationError`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -12,7 +12,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     let shown = model.variants.iter().map(show);
     let written = model.variants.iter().map(write);
     let read = model.variants.iter().map(read);
-    // An enum without variants has no value to match, but is reported already.
+    // An enum without variants has no value to match. It is reported elsewhere.
     let nothing = model.variants.is_empty().then(|| quote!(_ => ::core::unreachable!(),));
     quote! {
         #[automatically_derived]
@@ -49,7 +49,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
     }
 }
 
-/// `Self::Declined { card: __abide_card }`
+/// Returns the variant's pattern, for example `Self::Declined { card: __abide_card }`.
 fn pattern(variant: &Variant) -> TokenStream {
     let path = &variant.path;
     let fields = variant.fields.iter().map(|field| {
@@ -66,14 +66,14 @@ fn show(variant: &Variant) -> TokenStream {
             let message = with_variables(message, &variant.fields);
             quote!(#pattern => ::core::write!(__abide_formatter, #message),)
         }
-        // Reported already.
+        // Reported elsewhere.
         Some(_) | None => quote!(#pattern => ::core::result::Result::Ok(()),),
     }
 }
 
 fn write(variant: &Variant) -> TokenStream {
     let (pattern, error_type) = (pattern(variant), variant.error_type());
-    // Spanned at the field's type, so that a type that cannot travel is reported there.
+    // Spanned at the field's type, where the compiler reports a type that cannot be serialized.
     let writes = variant.fields.iter().map(|field| {
         let (variable, ty) = (&field.variable, &field.ty);
         quote_spanned!(at(ty)=> (::abide::__private::travel::<#ty>().write)(__abide_to, #variable)?;)

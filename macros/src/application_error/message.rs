@@ -1,10 +1,10 @@
-//! The message as a format string: its placeholders name fields, which are variables of other names in the output.
+//! The message as a format string: its placeholders name fields, whose variables have other names in the output.
 
 use syn::LitStr;
 
 use super::model::Field;
 
-/// The same message with `{card}` and `{0:?}` as `{__abide_card}` and `{__abide_0:?}`. A constant in it stays as it is.
+/// Returns the message with `{card}` and `{0:?}` as `{__abide_card}` and `{__abide_0:?}`. Constants stay unchanged.
 pub(crate) fn with_variables(message: &LitStr, fields: &[Field]) -> LitStr {
     let result =
         with_placeholders(&message.value(), |name| match fields.iter().find(|field| field.name == name.trim()) {
@@ -16,7 +16,8 @@ pub(crate) fn with_variables(message: &LitStr, fields: &[Field]) -> LitStr {
 
 /// Returns the names in braces that are neither a field nor, by their spelling, a constant.
 ///
-/// Left alone, it would be any function, activity or variable of that name, and the compiler's words would be about that.
+/// If they were left in place, they could refer to any function, activity or variable of that name, and the compiler's
+/// message would be about that.
 pub(crate) fn unknown_names(message: &LitStr, fields: &[Field]) -> Vec<String> {
     let mut unknown = Vec::new();
     with_placeholders(&message.value(), |name| {
@@ -30,7 +31,7 @@ pub(crate) fn unknown_names(message: &LitStr, fields: &[Field]) -> Vec<String> {
     unknown
 }
 
-/// The message with each name in braces replaced.
+/// Returns the message with each name in braces replaced.
 fn with_placeholders(text: &str, mut replace: impl FnMut(&str) -> String) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;

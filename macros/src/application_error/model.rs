@@ -1,4 +1,4 @@
-//! An error type as the derive sees it: what each of its values is called, says and holds.
+//! The model of an error type: name, message and fields of each variant.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -10,32 +10,33 @@ use crate::diagnostics::Diagnostics;
 
 pub(crate) struct Model {
     pub(crate) ident: Ident,
-    /// The variants of an enum, or the struct alone.
+    /// The variants of an enum, or just the struct.
     pub(crate) variants: Vec<Variant>,
 }
 
 pub(crate) struct Variant {
     pub(crate) ident: Ident,
-    /// Its path in patterns and expressions: `Self::Declined`, or `Self`.
+    /// Path in patterns and expressions: `Self::Declined`, or `Self`.
     pub(crate) path: TokenStream,
     pub(crate) fields: Vec<Field>,
     pub(crate) options: Options,
-    /// The enum's prefix for names that serve as error types.
+    /// The enum's prefix for variant names used as error types.
     prefix: String,
 }
 
 pub(crate) struct Field {
     pub(crate) member: Member,
-    /// The name of the field in the message: its own, or its number.
+    /// Name of the field in the message: its own, or its number.
     pub(crate) name: String,
-    /// The variable that holds it. Not the field's own name: an activity of that name would make it a comparison.
+    /// The variable for the field. It has another name than the field, because a pattern with the name of an activity
+    /// would compare with it.
     pub(crate) variable: Ident,
     pub(crate) ty: Type,
     pub(crate) attrs: Vec<Attribute>,
 }
 
 impl Model {
-    /// `None` for what cannot be expanded at all.
+    /// Reads the type; `None` if it cannot be expanded at all.
     pub(crate) fn of(input: &DeriveInput, diagnostics: &mut Diagnostics) -> Option<Self> {
         if !input.generics.params.is_empty() {
             diagnostics.error(&input.generics, "an `ApplicationError` cannot be generic: it is read back by its name");
@@ -82,7 +83,7 @@ impl Variant {
         }
     }
 
-    /// The type that tells it apart: as it was written, or its name behind the enum's prefix.
+    /// Returns the error type: the given one, or the variant's name with the enum's prefix.
     pub(crate) fn error_type(&self) -> String {
         match &self.options.error_type {
             Some(error_type) => error_type.value(),

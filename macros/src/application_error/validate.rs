@@ -1,4 +1,4 @@
-//! Every rule for application errors, one message each, at the token that breaks it.
+//! The rules for application errors, each with a message at the token that breaks it.
 
 use super::message::unknown_names;
 use super::model::{Model, Variant};
@@ -44,7 +44,7 @@ fn message(variant: &Variant, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// thiserror's attributes for causes.
+/// Reports thiserror's attributes for causes.
 fn causes(variant: &Variant, diagnostics: &mut Diagnostics) {
     let attributes = variant.fields.iter().flat_map(|field| &field.attrs);
     for attribute in

@@ -17,13 +17,13 @@ const ROLES: [(&str, Role); 6] = [
     ("init", Role::Init),
 ];
 
-/// Attributes that people will try, and what to say then.
+/// Attributes that users are likely to try, with the advice to give.
 const ELSEWHERE: [(&str, &str); 2] = [
     ("activity", "activities live in an impl block of their own, with `#[activities]`, on a type of their own"),
     ("workflow", "`#[workflow]` goes on the struct: the method that runs has `#[run]`"),
 ];
 
-/// What our attribute on a method says.
+/// The content of our attribute on a method.
 pub(crate) struct Marked {
     pub(crate) role: Role,
     pub(crate) options: Options,
@@ -31,7 +31,7 @@ pub(crate) struct Marked {
     pub(crate) validates: Option<Ident>,
 }
 
-/// Takes our attributes off a method; `None` if it has none.
+/// Removes our attributes from a method; `None` if it has none.
 pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostics) -> Option<Marked> {
     let mut found: Option<(&str, Marked)> = None;
     let mut others = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostic
     found.map(|(_, marked)| marked)
 }
 
-/// The method that stands in `#[update_validator(method)]`.
+/// Returns the method named in `#[update_validator(method)]`.
 fn validated(attr: &Attribute, diagnostics: &mut Diagnostics) -> Option<Ident> {
     let named = match &attr.meta {
         Meta::List(list) => syn::parse2::<Ident>(list.tokens.clone()).ok(),

@@ -1,4 +1,4 @@
-//! Writes workflow functions and workflow structs out as Rust.
+//! Generates the Rust code of workflow functions and workflow structs.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -14,12 +14,12 @@ use crate::marker::{Marker, at};
 use crate::signature::Callable;
 use crate::types::without_self;
 
-/// A function stays one, and its return type carries the definition, which is the instance too: a run has no other
-/// state.
+/// The function stays a function, and its return type carries the definition. The definition is also the instance,
+/// because a run has no other state.
 pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream {
     let WorkflowFunction { function, callable, name, versioning_behavior, definition: given } = model;
     if function.sig.receiver().is_some() {
-        // A method outside of a block of ours: a struct cannot stand there, so it stays what it is.
+        // A method outside a block with our attribute: no struct can be defined there, so the method stays unchanged.
         return quote!(#function);
     }
     let defined = DefinedFunction::of(function, callable, is_broken, "Workflow", given.as_ref());
@@ -53,7 +53,7 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
     }
 }
 
-/// A struct stays as it is; its name on the wire is noted for the impl block.
+/// The struct stays unchanged; its name on the wire is recorded for the impl block.
 pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
     let WorkflowStruct { item, name, versioning_behavior } = model;
     let behavior = behavior(versioning_behavior.as_ref());
@@ -83,7 +83,7 @@ pub(crate) fn structure(model: &WorkflowStruct) -> TokenStream {
     }
 }
 
-/// What the workflow returns: `()` where that cannot be asked.
+/// Returns the workflow's result type: `()` if it is unusable.
 pub(crate) fn output(callable: &Callable, sig: &Signature, is_broken: bool, self_ty: Option<&Type>) -> TokenStream {
     if is_broken && !fallback::has_usable_output(callable, sig) {
         return quote!(());
@@ -92,7 +92,7 @@ pub(crate) fn output(callable: &Callable, sig: &Signature, is_broken: bool, self
     quote_spanned!(at(&callable.output)=> <#output as ::abide::__private::WorkflowReturn>::Output)
 }
 
-/// `impl WorkflowDefinition`.
+/// Generates `impl WorkflowDefinition`.
 pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: TokenStream) -> TokenStream {
     let output = quote_spanned!(at(&output)=> type Output = #output;);
     quote! {
@@ -107,7 +107,7 @@ pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: Token
     }
 }
 
-/// The versioning behaviour that was given, as a value.
+/// Returns the given versioning behavior as an expression.
 fn behavior(given: Option<&VersioningBehavior>) -> TokenStream {
     match given.map(|given| &given.variant) {
         Some(variant) => {
@@ -117,7 +117,7 @@ fn behavior(given: Option<&VersioningBehavior>) -> TokenStream {
     }
 }
 
-/// `impl WorkflowImplementation`.
+/// Generates `impl WorkflowImplementation`.
 pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, instantiate: &TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
@@ -141,7 +141,7 @@ pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, insta
     }
 }
 
-/// `WorkflowInstance::start_main_routine` around this code.
+/// Generates `WorkflowInstance::start_main_routine` around this code.
 pub(crate) fn run_method(code: &TokenStream) -> TokenStream {
     quote! {
         fn start_main_routine(
@@ -162,7 +162,7 @@ pub(crate) fn run(marker: &Marker<'_>) -> TokenStream {
     let (ty, pattern) = (&marker.ty, marker.callable.args_pattern());
     let call = marker.callable.call(&marker.body, &quote!(&*self));
     let output = without_self(&marker.callable.output, marker.self_ty);
-    // At the return type, as in the definition: the compiler reports what is wrong with it once.
+    // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let result = quote_spanned! {at(&marker.callable.output)=>
         <#output as ::abide::__private::WorkflowReturn>::into_workflow_result(#call)
     };

@@ -1,4 +1,4 @@
-//! Writes the impl block of a workflow struct out as Rust.
+//! Generates the Rust code of a workflow struct's impl block.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -47,7 +47,7 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
     }
 }
 
-/// The block as it was, without our attributes.
+/// Returns the block without our attributes.
 pub(crate) fn plain(model: &WorkflowMethods) -> TokenStream {
     fallback::block(&model.block, model.methods.iter().map(|method| &method.function))
 }
@@ -65,7 +65,7 @@ fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -
     vec![expand::definition(&ty, &name, output), expand::implementation(&ty, &behavior, &instantiate)]
 }
 
-/// A new state: from the `#[init]` constructor if there is one, else from `Default`.
+/// Creates the state: with the `#[init]` constructor if there is one, otherwise with `Default`.
 fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> TokenStream {
     let self_ty = names.self_ty;
     let state = match model.inits.first() {
@@ -73,7 +73,7 @@ fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> Toke
         Some(init) => {
             let (ty, pattern, ident) = (names.marker_type(run), run.callable.args_pattern(), &init.callable.ident);
             let ctx = init.callable.has_context.then(|| quote!(__abide_ctx,));
-            // At their types, because that is where arguments of other types than `#[run]`'s are reported.
+            // Spanned at their types, where the compiler reports argument types that differ from those of `#[run]`.
             let mut args = init.callable.arg_names();
             args.iter_mut().zip(&init.callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
             quote_spanned! {at(ident)=>
@@ -91,7 +91,7 @@ fn instantiate(names: &Names<'_>, run: &Method, model: &WorkflowMethods) -> Toke
     }
 }
 
-/// The name may stand at the struct or at `#[run]`; only together do the two macros know.
+/// Reports a name given both at the struct and at `#[run]`. Each of the two macros knows only one of them.
 fn named_twice(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
     let self_ty = names.self_ty;
     model.run_name.as_ref().map(|name| {
@@ -126,7 +126,7 @@ fn update_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
     answering_definition("UpdateDefinition", names, method)
 }
 
-/// A definition with an answer, which is read from the return type.
+/// Generates a definition with an answer, whose type comes from the return type.
 fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
     let definition = quote::format_ident!("{definition}");
     let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
@@ -150,7 +150,7 @@ fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) ->
     }]
 }
 
-/// How a query's or an update's return type is read, as a value or as a `Result`, and that type.
+/// Returns the conversion of a query's or an update's return type (a value or a `Result`), and that type.
 fn answer(names: &Names<'_>, method: &Method) -> (TokenStream, TokenStream) {
     let output = without_self(&method.callable.output, Some(names.self_ty));
     let answer = quote_spanned! {at(&method.callable.output)=>
@@ -162,7 +162,7 @@ fn answer(names: &Names<'_>, method: &Method) -> (TokenStream, TokenStream) {
     (answer, output)
 }
 
-/// `impl WorkflowInstance`: a match over the names on the wire for each kind of message.
+/// Generates `impl WorkflowInstance`: for each kind of message, a match over the names on the wire.
 fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
     let self_ty = names.self_ty;
     let run = model.with_role(Role::Run).next()?;
@@ -233,7 +233,7 @@ fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
     let call = method.callable.call(&names.body(method), &quote!(&*self));
     let output = without_self(&method.callable.output, Some(names.self_ty));
-    // At the return type, because that is where a type that a signal cannot return is reported.
+    // Spanned at the return type, where the compiler reports a type that a signal cannot return.
     let result = quote_spanned! {at(&method.callable.output)=>
         <#output as ::abide::__private::SignalReturn>::into_signal_result(#call)
     };
@@ -269,7 +269,7 @@ fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     }
 }
 
-/// The arguments are read once, and the validator looks at them before the handler gets them.
+/// The arguments are read once, and the validator gets them before the handler.
 fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) -> TokenStream {
     let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
     let pattern = method.callable.args_pattern();
@@ -280,7 +280,7 @@ fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) ->
         let SortedAttrs { cfgs, .. } = SortedAttrs::of(&validator.function.attrs);
         let (ident, callable) = (&validator.callable.ident, &validator.callable);
         let ctx = callable.has_context.then(|| quote!(&__abide_ctx,));
-        // At their types, because that is where arguments of other types than the update's are reported.
+        // Spanned at their types, where the compiler reports argument types that differ from the update's.
         let mut args = callable.arg_names();
         args.iter_mut().zip(&callable.args).for_each(|(arg, ty)| arg.set_span(at(ty)));
         let args = args.iter().zip(&callable.args).map(|(arg, ty)| quote_spanned!(at(ty)=> &#arg));

@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostics;
 use crate::item::ImplBlock;
 use crate::methods::not_an_impl_block;
 
-/// `#[workflow]` on a function or a struct.
+/// Expands `#[workflow]` on a function or a struct.
 pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut options = Options::parse(options, &mut diagnostics);
@@ -40,7 +40,7 @@ pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     quote::quote!(#errors #output)
 }
 
-/// `#[workflow_methods]` on an impl block.
+/// Expands `#[workflow_methods]` on an impl block.
 pub(crate) fn methods(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     no_options(&options, "workflow_methods", &mut diagnostics);

@@ -1,4 +1,4 @@
-//! The model of workflows: what the attributes and the signatures say, before anything is checked.
+//! The model of workflows: the content of attributes and signatures, unchecked.
 
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, ItemStruct, LitStr, Token, Visibility};
@@ -11,7 +11,7 @@ use crate::methods::Method;
 use crate::role::Role;
 use crate::signature::Callable;
 
-/// What `#[workflow]` can stand on.
+/// An item that `#[workflow]` can be applied to.
 pub(crate) enum WorkflowItem {
     Function(Box<Function>),
     Struct(Box<ItemStruct>),
@@ -21,17 +21,17 @@ pub(crate) enum WorkflowItem {
 pub(crate) struct WorkflowFunction {
     pub(crate) function: Function,
     pub(crate) callable: Callable,
-    /// The workflow type's name on the wire.
+    /// Name of the workflow type.
     pub(crate) name: LitStr,
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
-    /// The name of the definition's type, if it was given.
+    /// Name of the definition's type, if given.
     pub(crate) definition: Option<Ident>,
 }
 
 /// A struct with `#[workflow]`.
 pub(crate) struct WorkflowStruct {
     pub(crate) item: ItemStruct,
-    /// The workflow type's name on the wire, if it was given.
+    /// Name of the workflow type, if given.
     pub(crate) name: Option<LitStr>,
     pub(crate) versioning_behavior: Option<VersioningBehavior>,
 }
@@ -52,7 +52,7 @@ pub(crate) struct WorkflowMethods {
 /// A method with `#[update_validator(..)]`.
 pub(crate) struct Validator {
     pub(crate) method: Method,
-    /// The update's method; `None` if that was not to be read.
+    /// The update's method; `None` if it could not be read.
     pub(crate) validates: Option<Ident>,
 }
 
@@ -123,13 +123,13 @@ impl WorkflowMethods {
         model
     }
 
-    /// The sound validator of an update.
+    /// Returns the valid validator of an update.
     pub(crate) fn validator_of(&self, update: &Method) -> Option<&Method> {
         let validator = self.validators.iter().find(|one| one.validates.as_ref() == Some(&update.callable.ident));
         validator.map(|validator| &validator.method).filter(|method| !method.is_broken)
     }
 
-    /// The methods of one role.
+    /// Returns the methods of one role.
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Method> {
         self.methods.iter().filter(move |method| method.callable.role == role)
     }

@@ -1,4 +1,4 @@
-//! Every rule for workflows, one message each, at the token that breaks it.
+//! The rules for workflows, each with a message at the token that breaks it.
 
 use proc_macro2::TokenStream;
 
@@ -22,7 +22,7 @@ pub(crate) fn structure(model: &WorkflowStruct, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Marks the methods with mistakes; `false` if the block itself cannot be expanded.
+/// Marks the methods with mistakes. Returns `false` if the block itself cannot be expanded.
 pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) -> bool {
     let before = diagnostics.count();
     validate_block(&model.block, "workflow_methods", diagnostics);
@@ -78,7 +78,7 @@ fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Each validator belongs to one update, and takes what that takes.
+/// Checks that each validator belongs to one update and has the same arguments.
 fn validators_fit(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
     let updates: Vec<_> = model.with_role(Role::Update).map(|update| &update.callable).cloned().collect();
     let mut seen = Vec::new();

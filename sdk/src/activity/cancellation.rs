@@ -1,16 +1,16 @@
-//! An attempt's cancellation: asked for once, seen by everyone who waits for it.
+//! An attempt's cancellation: requested once, seen by every waiter.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-/// Why an attempt should stop.
+/// The reason for cancelling an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ActivityCancelReason {
-    /// The workflow asked for it.
+    /// The workflow requested cancellation.
     Cancelled,
-    /// The attempt took too long, or its heartbeats did not come in time.
+    /// The attempt exceeded a timeout, such as its heartbeat timeout.
     TimedOut,
     /// The server no longer knows the attempt: its workflow is closed, or another attempt has begun.
     NotFound,
@@ -18,11 +18,11 @@ pub enum ActivityCancelReason {
     Paused,
     /// An operator reset the activity.
     Reset,
-    /// The worker shuts down and its graceful period is over.
+    /// The worker is shutting down and its graceful shutdown timeout is over.
     WorkerShutdown,
 }
 
-/// An attempt's cancellation. Clones are the same cancellation.
+/// An attempt's cancellation. Clones share the same state.
 #[derive(Clone, Debug, Default)]
 pub struct ActivityCancellation {
     state: Arc<Mutex<State>>,
@@ -35,12 +35,12 @@ struct State {
 }
 
 impl ActivityCancellation {
-    /// A cancellation that nobody has asked for yet.
+    /// Creates a cancellation that has not been requested.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for it. Only the first reason counts.
+    /// Requests cancellation. Only the first reason counts.
     pub fn cancel(&self, reason: ActivityCancelReason) {
         let wakers = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl ActivityCancellation {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Why it was asked for; `None` if it was not.
+    /// Returns the reason; `None` if cancellation was not requested.
     pub fn reason(&self) -> Option<ActivityCancelReason> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).reason
     }
@@ -63,7 +63,7 @@ impl ActivityCancellation {
         state.wakers.iter().any(|known| known.will_wake(waker))
     }
 
-    /// Waits until it is asked for.
+    /// Waits until cancellation is requested.
     pub async fn cancelled(&self) -> ActivityCancelReason {
         poll_fn(|cx| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

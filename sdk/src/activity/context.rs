@@ -1,4 +1,4 @@
-//! What an activity's code can ask and tell while it runs.
+//! The context of an activity attempt: its info, heartbeats and cancellation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::info::ActivityInfo;
 use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
 
-/// What an activity's code can ask and tell while it runs. Clones are the same context.
+/// The context of a running activity attempt: its info, heartbeats and cancellation. Clones are the same context.
 ///
-/// An activity that takes long should call [`heartbeat`](Self::heartbeat): only so does the server notice that its
-/// worker died. A request to cancel it arrives with the answer to a heartbeat too; without one only where the server
-/// sends commands to workers, which not every server does.
+/// Long-running activities should call [`heartbeat`](Self::heartbeat): otherwise the server cannot tell that the worker
+/// died. Cancellation requests also arrive with the answer to a heartbeat; without heartbeats only if the server sends
+/// commands to workers, which not every server does.
 #[derive(Clone)]
 pub struct ActivityContext {
     inner: Arc<Inner>,
@@ -29,19 +29,19 @@ struct Inner {
     outbound: Box<dyn ActivityOutbound>,
 }
 
-/// Where an attempt's heartbeats go.
+/// The destination of an attempt's heartbeats.
 pub trait ActivityOutbound: Send + Sync {
-    /// Records that the attempt is alive, and its progress. Must return at once.
+    /// Records a heartbeat with the attempt's progress. Must return at once.
     fn heartbeat(&self, details: Vec<Payload>);
 }
 
 impl ActivityContext {
-    /// A context for an attempt that is run by the caller: a worker, or whoever stands in for one.
+    /// Creates a context for an attempt that the caller runs, such as a worker or a test.
     pub fn new(info: ActivityInfo, cancellation: ActivityCancellation, outbound: Box<dyn ActivityOutbound>) -> Self {
         Self::with_heartbeat_details(info, Vec::new(), cancellation, outbound)
     }
 
-    /// As [`new`](Self::new), with the progress that an earlier attempt reported last.
+    /// Like [`new`](Self::new), with the last progress reported by an earlier attempt.
     pub fn with_heartbeat_details(
         info: ActivityInfo,
         heartbeat_details: Vec<Payload>,
@@ -51,14 +51,15 @@ impl ActivityContext {
         Self { inner: Arc::new(Inner { info, heartbeat_details, cancellation, outbound }) }
     }
 
-    /// What is known about this attempt.
+    /// Returns information about this attempt.
     pub fn info(&self) -> &ActivityInfo {
         &self.inner.info
     }
 
-    /// Tells the server that the attempt is alive, with its progress for the next attempt to resume from.
+    /// Reports that the attempt is alive, with its progress, from which the next attempt can resume.
     ///
-    /// Returns at once; calls in quick succession are throttled to 0.8 of the heartbeat timeout and the latest wins.
+    /// Returns at once. Frequent calls are throttled to one per 80 % of the heartbeat timeout; the latest progress
+    /// wins.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -82,7 +83,7 @@ impl ActivityContext {
         Ok(())
     }
 
-    /// The progress that an earlier attempt reported last; `None` if none did.
+    /// Returns the last progress reported by an earlier attempt; `None` if there is none.
     ///
     /// # Errors
     /// Returns an error if the progress is not a `T`.
@@ -99,7 +100,7 @@ impl ActivityContext {
         self.inner.cancellation.reason().is_some()
     }
 
-    /// Waits until the attempt should stop, and says why.
+    /// Waits until the attempt should stop, and returns the reason.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -115,8 +116,8 @@ impl ActivityContext {
         self.inner.cancellation.cancelled().await
     }
 
-    /// This context, with somebody who hears of each heartbeat as it is made: test environments, which have to know of
-    /// those of code that does not let them be delivered.
+    /// Returns this context with an observer, which is called for each heartbeat as it is made. Test environments use
+    /// it to notice heartbeats of code that keeps them from being delivered.
     #[doc(hidden)]
     #[must_use]
     pub fn heard_by(&self, hears: impl Fn() + Send + Sync + 'static) -> Self {
@@ -125,8 +126,8 @@ impl ActivityContext {
         Self::with_heartbeat_details(info.clone(), heartbeat_details.clone(), cancellation.clone(), outbound)
     }
 
-    /// Returns true if this waker is woken when the attempt should stop. Test environments use it to find out if the code
-    /// waits only for its cancellation.
+    /// Returns true if this waker is woken when the attempt should stop. Test environments use it to find out if the
+    /// code waits only for its cancellation.
     #[doc(hidden)]
     pub fn cancellation_wakes(&self, waker: &Waker) -> bool {
         self.inner.cancellation.wakes(waker)

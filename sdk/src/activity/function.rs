@@ -1,4 +1,4 @@
-//! Activities that are functions: what a call returns, and how the function names its definition.
+//! Activity functions: the return type of a call, and how the function names its definition.
 
 use std::fmt;
 use std::future::Future;
@@ -9,11 +9,10 @@ use std::task::{Context, Poll};
 use super::ActivityContext;
 use crate::definition::{Activity, ActivityDefinition, ByFunction, named_by_functions};
 
-/// An activity function that was called directly, as any Rust function: its code, to be awaited. Nothing goes to the
-/// server. (Also if the function is not async: its code runs when it is polled first, as that of an attempt does.)
+/// A direct call of an activity function, like that of any Rust function: a future of its code. Nothing is sent to the
+/// server. Even if the function is not async, its code runs at the first poll, as in an attempt.
 ///
-/// `D` is the function's definition. It is how `ctx.activity(charge, ..)` learns from the function alone what to
-/// schedule.
+/// `D` is the function's definition, from which `ctx.activity(charge, ..)` learns what to schedule.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CalledActivity<'a, D, R> {
     code: Pin<Box<dyn Future<Output = R> + Send + 'a>>,
@@ -21,7 +20,7 @@ pub struct CalledActivity<'a, D, R> {
 }
 
 impl<'a, D, R> CalledActivity<'a, D, R> {
-    /// Wraps the code. Called by what `#[activity]` writes.
+    /// Wraps the code. Called by the output of `#[activity]`.
     #[doc(hidden)]
     pub fn new(code: impl Future<Output = R> + Send + 'a) -> Self {
         Self { code: Box::pin(code), definition: PhantomData }

@@ -1,4 +1,4 @@
-//! What an activity attempt is told about itself.
+//! Information about an activity attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,52 +10,52 @@ use crate::definition::PayloadValue;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 
-/// What an activity attempt is told about itself (Temporal's activity info).
+/// Information about an activity attempt (Temporal's activity info).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ActivityInfo {
-    /// The activity's id within its workflow.
+    /// Activity id within its workflow.
     pub activity_id: String,
-    /// The activity type's name.
+    /// Name of the activity type.
     pub activity_type: String,
-    /// Attempt, from 1.
+    /// Attempt number, from 1.
     pub attempt: u32,
-    /// True if it is a local activity: run by the worker that has the workflow task, without heartbeats.
+    /// True for a local activity: it runs on the worker that has the workflow task, without heartbeats.
     pub is_local: bool,
-    /// Opaque key of this attempt, for whoever completes it later (see
-    /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)); a local activity has none.
+    /// Opaque token of this attempt, for completing it later (see
+    /// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)); empty for a local activity.
     pub task_token: Vec<u8>,
-    /// The task queue it was polled from.
+    /// Task queue that the attempt was polled from.
     pub task_queue: String,
-    /// The namespace it belongs to.
+    /// Namespace of the activity.
     pub namespace: String,
-    /// The workflow that scheduled it.
+    /// Workflow id of the workflow that scheduled the activity.
     pub workflow_id: String,
-    /// That workflow's run.
+    /// Run id of that workflow.
     pub run_id: String,
-    /// That workflow's type.
+    /// Workflow type of that workflow.
     pub workflow_type: String,
-    /// When the first attempt was scheduled.
+    /// Time at which the first attempt was scheduled.
     pub scheduled_time: Option<SystemTime>,
-    /// When this attempt was scheduled.
+    /// Time at which this attempt was scheduled.
     pub current_attempt_scheduled_time: Option<SystemTime>,
-    /// When this attempt was handed to the worker.
+    /// Time at which this attempt was sent to the worker.
     pub started_time: Option<SystemTime>,
-    /// Limit of one attempt; `None` if there is none.
+    /// Time limit of one attempt; `None` if there is none.
     pub start_to_close_timeout: Option<Duration>,
-    /// Limit of all attempts together; `None` if there is none.
+    /// Time limit of all attempts together; `None` if there is none.
     pub schedule_to_close_timeout: Option<Duration>,
-    /// Longest time between two heartbeats; `None` if none are expected.
+    /// Maximum time between two heartbeats; `None` if none are expected.
     pub heartbeat_timeout: Option<Duration>,
-    /// When the server tries again.
+    /// Retry policy that the server applies.
     pub retry_policy: Option<RetryPolicy>,
-    /// How urgent the activity is.
+    /// Priority of the activity.
     pub priority: Priority,
     pub(crate) header: Header,
 }
 
 impl ActivityInfo {
-    /// Info for an activity that runs outside a worker, in a test: attempt 1, everything else empty.
+    /// Returns info for an activity that runs outside a worker, in a test: attempt 1, everything else empty.
     pub fn for_test(activity_type: impl Into<String>) -> Self {
         Self {
             activity_id: "test".into(),
@@ -93,7 +93,7 @@ impl ActivityInfo {
         Ok(())
     }
 
-    /// A header that the workflow gave this activity; `None` if there is none of that name.
+    /// Returns a header that the workflow set for this activity; `None` if there is none with this name.
     ///
     /// # Errors
     /// Returns an error if the header is not a `T`.

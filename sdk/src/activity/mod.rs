@@ -1,6 +1,6 @@
-//! Activities: the code that touches the world, and what it is told about its attempt.
+//! Activities: code with side effects, and its access to the attempt that runs it.
 //!
-//! Nothing here knows how an attempt is run: [`ActivityContext`] talks to whoever runs it (a worker, a test) through
+//! This module does not know how an attempt is run: [`ActivityContext`] talks to its host (a worker, a test) through
 //! [`ActivityOutbound`].
 
 mod cancellation;

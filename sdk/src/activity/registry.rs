@@ -1,4 +1,4 @@
-//! The activities a worker can run, by name.
+//! The activities of a worker, by name.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,25 +19,24 @@ pub type ActivityFuture<T> = Pin<Box<dyn Future<Output = Result<T, ActivityError
 
 /// An activity type with its code. Written by `#[activity]` and `#[activities]`.
 pub trait ActivityImplementation: ActivityDefinition {
-    /// What the code is called on: the struct of an `#[activities]` block, `()` for a function.
+    /// The `self` of the code: the struct of an `#[activities]` block, `()` for a function.
     type Host: Send + Sync + 'static;
 
     /// Starts an attempt.
     fn call(&self, host: Arc<Self::Host>, ctx: ActivityContext, args: Self::Args) -> ActivityFuture<Self::Output>;
 }
 
-/// Something that brings activities along: a function with `#[activity]`, or a value whose impl block has
-/// `#[activities]`.
+/// Provides one or more activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` brings no activities along",
     label = "expected a function with `#[activity]`, or a value of a type whose impl block has `#[activities]`"
 )]
 pub trait Activities<Kind = ByValue>: Send + Sync + 'static {
-    /// Puts all of them into the registry.
+    /// Adds all of them to the registry.
     fn register(self, registry: &mut ActivityRegistry);
 }
 
-/// The kind of [`Activities`] that are one [`Activity`] of that kind, and need no value to be called on.
+/// The kind of [`Activities`] that are a single [`Activity`] of kind `Kind`, and need no `self`.
 #[derive(Debug)]
 pub struct SingleActivity<Kind>(PhantomData<fn() -> Kind>);
 
@@ -52,28 +51,28 @@ where
     }
 }
 
-/// The activities a worker can run, by name.
+/// The activities of a worker, by name.
 #[derive(Clone, Default)]
 pub struct ActivityRegistry {
     activities: BTreeMap<Cow<'static, str>, Arc<dyn RegisteredActivity>>,
-    /// Stands in for what is not there.
+    /// Runs activities without a registration.
     fallback: Option<Arc<dyn RegisteredActivity>>,
     duplicates: Vec<Cow<'static, str>>,
 }
 
-/// One activity with its host, ready to run payloads.
+/// An activity with its host, which runs on payloads.
 pub trait RegisteredActivity: Send + Sync {
-    /// Reads the arguments, runs the code, writes the result.
+    /// Deserializes the arguments, runs the code, and serializes the result.
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload>;
 }
 
 impl ActivityRegistry {
-    /// Adds one activity. Called by what the macros write.
+    /// Adds an activity. Called by the output of the macros.
     pub fn add<A: ActivityImplementation>(&mut self, activity: A, host: Arc<A::Host>) {
         self.insert(activity.name(), Arc::new(Hosted { activity, host }));
     }
 
-    /// Adds one activity that is ready to run payloads: one of another registry, or something around it.
+    /// Adds an activity that runs on payloads: one from another registry, or a wrapper around it.
     pub fn insert(&mut self, name: impl Into<Cow<'static, str>>, activity: Arc<dyn RegisteredActivity>) {
         let name = name.into();
         if self.activities.insert(name.clone(), activity).is_some() {
@@ -81,7 +80,8 @@ impl ActivityRegistry {
         }
     }
 
-    /// Lets something run in the place of every activity that is not there. Its context tells which one is meant.
+    /// Sets the implementation that runs activities without a registration. Its context names the requested activity
+    /// type.
     pub fn set_fallback(&mut self, fallback: Arc<dyn RegisteredActivity>) {
         self.fallback = Some(fallback);
     }
@@ -91,17 +91,17 @@ impl ActivityRegistry {
         self.fallback.clone()
     }
 
-    /// The activity of that name, or what stands in for it.
+    /// Returns the activity of that name, or else the fallback.
     pub fn get(&self, name: &str) -> Option<Arc<dyn RegisteredActivity>> {
         self.activities.get(name).or(self.fallback.as_ref()).cloned()
     }
 
-    /// All names, sorted.
+    /// Returns all names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.activities.keys().map(AsRef::as_ref)
     }
 
-    /// Names that were added more than once.
+    /// Returns the names that were added more than once.
     pub fn duplicates(&self) -> impl Iterator<Item = &str> {
         self.duplicates.iter().map(AsRef::as_ref)
     }
@@ -126,7 +126,7 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
                 Box::pin(async move { Ok(to_payload(&attempt.await?)?) })
             }
             Err(error) => {
-                // Another attempt gets the same payloads, but maybe from a worker with mended code: retryable.
+                // Retryable: another attempt gets the same payloads, but maybe on a worker with corrected code.
                 let text = format!("activity {}: {error}", self.activity.name());
                 let failure = ApplicationFailure::new(text).error_type("InvalidArguments");
                 Box::pin(async move { Err(failure.into()) })

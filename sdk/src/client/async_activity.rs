@@ -1,4 +1,4 @@
-//! Activities whose attempt ended with `will_complete_async`: their outcome is reported from elsewhere.
+//! Asynchronous activity completion: reports the result of an attempt that ended with `will_complete_async`.
 
 use std::fmt;
 
@@ -17,8 +17,9 @@ use super::rpc_error::RpcError;
 use crate::converter::to_payload;
 use crate::failure::ApplicationFailure;
 
-/// An activity attempt that ended with [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async)
-/// and whose outcome is reported from here (Temporal's asynchronous activity completion).
+/// Reports the result of an activity attempt that ended with
+/// [`ActivityError::will_complete_async`](crate::ActivityError::will_complete_async) (Temporal's asynchronous activity
+/// completion).
 ///
 /// ```no_run
 /// use abide::prelude::*;
@@ -42,19 +43,19 @@ pub struct AsyncActivityHandle {
     attempt: Attempt,
 }
 
-/// How an attempt is named.
+/// The identification of an attempt.
 #[derive(Clone)]
 enum Attempt {
     Token(Vec<u8>),
     Id { workflow_id: String, run_id: String, activity_id: String },
 }
 
-/// What the server answers to a heartbeat.
+/// The server's answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AsyncActivityHeartbeat {
-    /// The workflow wants the activity to stop: end it with
-    /// [`report_cancelled`](AsyncActivityHandle::report_cancelled), or as you like.
+    /// The workflow requested cancellation: end the activity with
+    /// [`report_cancelled`](AsyncActivityHandle::report_cancelled), or in any other way.
     pub cancel_requested: bool,
     /// An operator paused the activity.
     pub paused: bool,
@@ -63,14 +64,14 @@ pub struct AsyncActivityHeartbeat {
 }
 
 impl Client {
-    /// The activity attempt with that [task token](crate::ActivityInfo::task_token), to report its outcome. Nothing is
-    /// asked yet.
+    /// Returns a handle to the activity attempt with that [task token](crate::ActivityInfo::task_token), to report its
+    /// result. Makes no call yet.
     pub fn async_activity(&self, task_token: impl Into<Vec<u8>>) -> AsyncActivityHandle {
         AsyncActivityHandle { connection: self.connection().clone(), attempt: Attempt::Token(task_token.into()) }
     }
 
-    /// The activity with that id in a workflow, to report its outcome: whichever attempt is open then. An empty
-    /// `run_id` means the run that is open. Nothing is asked yet.
+    /// Returns a handle to the activity with that id in a workflow, to report the result of the attempt that is open at
+    /// the time. An empty `run_id` selects the open run. Makes no call yet.
     pub fn async_activity_by_id(
         &self,
         workflow_id: impl Into<String>,
@@ -84,10 +85,10 @@ impl Client {
 }
 
 impl AsyncActivityHandle {
-    /// Completes the activity. The result must be of the activity's own type: nobody checks that here.
+    /// Completes the activity. The result must have the activity's output type, which is not checked here.
     ///
     /// # Errors
-    /// [`AsyncActivityError`]: nobody waits for the activity, serde refuses the result, or the call did not succeed.
+    /// [`AsyncActivityError`]: the activity is not waiting for a result, serde refuses the result, or the call failed.
     pub async fn complete<T: Serialize + 'static>(&self, result: &T) -> Result<(), AsyncActivityError> {
         let result = one(to_payload(result)?);
         let (identity, namespace) = self.who();
@@ -118,10 +119,10 @@ impl AsyncActivityHandle {
         self.checked(answered)
     }
 
-    /// Fails the attempt; it is tried again as its retry policy and the failure say.
+    /// Fails the attempt. The activity is retried according to its retry policy and the failure.
     ///
     /// # Errors
-    /// As [`complete`](Self::complete).
+    /// See [`complete`](Self::complete).
     pub async fn fail(&self, failure: ApplicationFailure) -> Result<(), AsyncActivityError> {
         let failure = Some(self.connection.data_converter().to_failure(&failure, None));
         let (identity, namespace) = self.who();
@@ -147,11 +148,11 @@ impl AsyncActivityHandle {
         self.checked(answered)
     }
 
-    /// Reports the activity as cancelled, with a detail for the workflow. The server takes that only if its
-    /// cancellation was requested.
+    /// Reports the activity as cancelled, with a detail for the workflow. The server accepts this only if cancellation
+    /// was requested.
     ///
     /// # Errors
-    /// As [`complete`](Self::complete).
+    /// See [`complete`](Self::complete).
     pub async fn report_cancelled<T: Serialize + 'static>(&self, detail: &T) -> Result<(), AsyncActivityError> {
         let details = one(to_payload(detail)?);
         let (identity, namespace) = self.who();
@@ -182,11 +183,11 @@ impl AsyncActivityHandle {
         self.checked(answered)
     }
 
-    /// Tells the server that the activity is alive, with its progress, and learns whether it should stop. Sent at once,
-    /// every time: nothing is throttled here.
+    /// Reports that the activity is alive, with its progress, and returns requests to stop. Every heartbeat is sent at
+    /// once, without throttling.
     ///
     /// # Errors
-    /// As [`complete`](Self::complete).
+    /// See [`complete`](Self::complete).
     pub async fn heartbeat<T: Serialize + 'static>(
         &self,
         progress: &T,
@@ -223,7 +224,7 @@ impl AsyncActivityHandle {
         Ok(AsyncActivityHeartbeat { cancel_requested, paused, reset })
     }
 
-    /// Identity and namespace.
+    /// Returns identity and namespace.
     fn who(&self) -> (String, String) {
         (self.connection.identity().to_string(), self.connection.namespace().to_string())
     }

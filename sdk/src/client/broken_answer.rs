@@ -1,7 +1,7 @@
-//! Answers that are not the server's: a proxy's page instead of gRPC, or gRPC that was damaged on its way.
+//! Detects answers that do not come from a Temporal server: a proxy's page instead of gRPC, or damaged gRPC.
 //!
-//! They say nothing about what was asked for. The transport tells the first kind by the answer's headers, before its
-//! body is taken for frames of gRPC. The second kind only the decoder notices, which says so in words alone.
+//! They say nothing about the request. The first kind is recognized by the answer's headers, before its body is parsed
+//! as gRPC frames. The second kind only the decoder notices, and only its message tells.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ use tonic::Code;
 use tonic::codegen::http::header::CONTENT_TYPE;
 use tonic::codegen::http::{Response, StatusCode};
 
-/// The beginnings of what tonic says (as INTERNAL) of a response that it cannot read. A test makes it say each of them.
+/// Beginnings of tonic's messages (status INTERNAL) for an unreadable response. A test provokes each of them.
 const UNREADABLE: [&str; 5] = [
     "protocol error: received message with invalid compression flag",
     "protocol error: received message with compressed-flag but no grpc-encoding",
@@ -19,7 +19,7 @@ const UNREADABLE: [&str; 5] = [
     "Missing response message",
 ];
 
-/// Something that does not speak gRPC has answered.
+/// An answer that is not gRPC.
 #[derive(Debug)]
 pub(super) struct NotGrpc {
     status: StatusCode,
@@ -27,7 +27,7 @@ pub(super) struct NotGrpc {
 }
 
 impl NotGrpc {
-    /// Looks at an answer's headers. A status of gRPC in them counts, whatever else they say.
+    /// Checks an answer's headers. If they have a gRPC status, it counts, whatever else they say.
     pub(super) fn check<B>(response: Response<B>) -> Result<Response<B>, NotGrpc> {
         let headers = response.headers();
         let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -38,12 +38,12 @@ impl NotGrpc {
         Err(Self { status: response.status(), content_type: content_type.map(std::borrow::Cow::into_owned) })
     }
 
-    /// The code for a call that was answered so: the same request may go through a little later, unless it is too large.
+    /// Returns the code for such an answer: the request may be retried, unless it is too large.
     pub(super) fn code(&self) -> Code {
         if self.status == StatusCode::PAYLOAD_TOO_LARGE { Code::ResourceExhausted } else { Code::Unavailable }
     }
 
-    /// The one among an error's sources.
+    /// Finds such an answer among an error's sources.
     pub(super) fn among_sources(error: &dyn Error) -> Option<&NotGrpc> {
         let mut source = error.source();
         while let Some(error) = source {
@@ -72,7 +72,7 @@ impl fmt::Display for NotGrpc {
 
 impl Error for NotGrpc {}
 
-/// Returns true if that is the decoder's word on a response that it could not read.
+/// Returns true if the decoder reports an unreadable response.
 pub(super) fn is_unreadable(code: Code, message: &str) -> bool {
     code == Code::Internal && UNREADABLE.iter().any(|beginning| message.starts_with(beginning))
 }

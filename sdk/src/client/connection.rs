@@ -1,7 +1,8 @@
-//! The way to a Temporal server: over gRPC, or to a service in the same process.
+//! The connection to a Temporal server: over gRPC, or to a service in the same process.
 //!
-//! One connection is shared by clients and workers. It reconnects by itself; calls are retried as [`retry`](super::retry)
-//! says. Small messages travel as they are: gzip costs a worker most of its CPU, so only large requests are compressed.
+//! Clients and workers share a connection. It reconnects by itself; calls are retried according to
+//! [`retry`](super::retry). Only large requests are compressed: gzip on all messages would cost a worker most of its
+//! CPU time.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -37,15 +38,15 @@ use crate::converter::DataConverter;
 use crate::duration::measured_text;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The server answers a long poll after 60 s at the latest.
+/// The server answers a long poll after at most 60 s.
 pub(crate) const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(70);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A call that is tried again for longer is worth a line in the log.
+/// Time after which a call that is still being retried is logged.
 const QUIET_FOR: Duration = Duration::from_secs(10);
 const SYSTEM_INFO_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RESPONSE_BYTES: usize = 128 * 1024 * 1024;
-/// Requests from this size on are compressed. Below it, a loopback or a data centre's network is faster than gzip;
-/// above it, payloads are usually JSON, which shrinks several times.
+/// Request size in bytes from which on requests are compressed. Smaller ones travel faster over loopback or a data
+/// centre's network than gzip compresses them; larger ones are usually JSON, which compresses well.
 const COMPRESS_FROM_BYTES: usize = 32 * 1024;
 
 type HttpRequest = http::Request<tonic::body::Body>;
@@ -54,7 +55,7 @@ type HttpFuture = Pin<Box<dyn Future<Output = Result<HttpResponse, StdError>> + 
 
 /// A connection to a Temporal server, cheap to clone.
 ///
-/// [`Client::connect`](super::Client::connect) makes one.
+/// Made by [`Client::connect`](super::Client::connect).
 #[derive(Clone)]
 pub struct Connection {
     inner: Arc<Inner>,
@@ -62,7 +63,7 @@ pub struct Connection {
 
 struct Inner {
     transport: Transport,
-    /// True if the server is shown a certificate of the client.
+    /// True if the client presents a TLS certificate to the server.
     shows_certificate: bool,
     metadata: MetadataMap,
     address: String,
@@ -70,21 +71,21 @@ struct Inner {
     identity: String,
     capabilities: Capabilities,
     data_converter: DataConverter,
-    /// The workers that may take the first tasks of workflows that are started over this connection.
+    /// The workers that may take the first tasks of workflows started over this connection.
     eager_workers: EagerWorkers,
-    /// The commands that the server sends to the workers of this connection.
+    /// The commands that the server sends to this connection's workers.
     worker_commands: Arc<WorkerCommands>,
-    /// Set when the server or a proxy turned out not to read gzip.
+    /// True once the server or a proxy has refused gzip.
     compression_refused: AtomicBool,
-    /// A value that the worker layer keeps with the connection. The client does not know what it is.
+    /// A value that the worker layer keeps with the connection; opaque to the client.
     attached: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Connection {
-    /// Connects, and asks the server what it can do.
+    /// Connects and reads the server's capabilities.
     ///
     /// # Errors
-    /// Returns an error if an option means nothing, or no Temporal server answers at the address.
+    /// Returns an error if an option is invalid, or no Temporal server answers at the address.
     pub(crate) async fn connect(options: &ClientOptions) -> Result<Self, ConnectError> {
         let (address, tls) = options.endpoint()?;
         let shows_certificate = tls.as_ref().is_some_and(|tls| tls.client_identity.is_some());
@@ -106,10 +107,10 @@ impl Connection {
         inner.with_capabilities().await
     }
 
-    /// Connects to a service in this process: the embedded server of `abide-testing`.
+    /// Connects to a service in this process, such as the embedded server of `abide-testing`.
     ///
     /// # Errors
-    /// Returns an error if an option means nothing, or the service does not answer as a Temporal server does.
+    /// Returns an error if an option is invalid, or the service does not answer as a Temporal server does.
     #[doc(hidden)]
     pub async fn in_process<S>(service: S, options: &ClientOptions) -> Result<Self, ConnectError>
     where
@@ -134,64 +135,64 @@ impl Connection {
         inner.with_capabilities().await
     }
 
-    /// Keeps a value of the worker layer with the connection. The first one stays.
+    /// Keeps a value of the worker layer with the connection. If there is one already, it stays.
     #[cfg(feature = "worker")]
     pub(crate) fn attach<T: Any + Send + Sync>(&self, value: T) {
         let _ = self.inner.attached.set(Box::new(value));
     }
 
-    /// The value that was attached, if it is of this type.
+    /// Returns the attached value, if it has this type.
     #[cfg(feature = "worker")]
     pub(crate) fn attached<T: Any>(&self) -> Option<&T> {
         self.inner.attached.get()?.downcast_ref()
     }
 
-    /// Returns true if the server is the embedded one, in this process.
+    /// Returns true if the server runs in this process.
     #[cfg(feature = "worker")]
     pub(crate) fn is_in_process(&self) -> bool {
         matches!(self.inner.transport, Transport::InProcess(_))
     }
 
-    /// The namespace of the client.
+    /// Returns the client's namespace.
     pub fn namespace(&self) -> &str {
         &self.inner.namespace
     }
 
-    /// Who the client is, as histories show it.
+    /// Returns the client's identity, as shown in histories.
     pub fn identity(&self) -> &str {
         &self.inner.identity
     }
 
-    /// What becomes of values and errors between this program and the server.
+    /// Returns the converter of values and errors between this program and the server.
     pub fn data_converter(&self) -> &DataConverter {
         &self.inner.data_converter
     }
 
-    /// What the server can do. A server that does not say can do nothing that is asked for here.
+    /// Returns the server's capabilities. A server that does not report any counts as having none.
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
     }
 
-    /// The workers that may take the first tasks of workflows that are started over this connection.
+    /// Returns the workers that may take the first tasks of workflows started over this connection.
     pub(crate) fn eager_workers(&self) -> &EagerWorkers {
         &self.inner.eager_workers
     }
 
-    /// As [`call`](Self::call), for messages with payloads: the request is encoded and the answer decoded by the data
-    /// converter.
+    /// Like [`call`](Self::call), for messages with payloads: the data converter encodes the request and decodes the
+    /// answer.
     pub(crate) async fn call_coded<R: Rpc>(&self, mut request: R) -> Result<R::Response, RpcError> {
         self.encode(&mut request).await?;
-        // Boxed: callers would have the request in their future twice.
+        // Boxed, because the caller's future would otherwise contain the request twice.
         let answered = Box::pin(self.call(request)).await;
         self.decoded(R::NAME, answered).await
     }
 
-    /// Makes a request what goes to the server.
+    /// Encodes a request in place for sending.
     pub(crate) async fn encode<R: Rpc>(&self, request: &mut R) -> Result<(), RpcError> {
         self.data_converter().encode(request).await.map_err(|error| RpcError::codec(R::NAME, &error))
     }
 
-    /// Makes what the server answered what was meant, also if that is an error.
+    /// Decodes the server's answer, including an error.
     pub(crate) async fn decoded<M: PayloadFields + Send>(
         &self,
         rpc: &'static str,
@@ -205,46 +206,46 @@ impl Connection {
         decoded.unwrap_or_else(|error| Err(RpcError::codec(rpc, &error)))
     }
 
-    /// The commands that the server sends to the workers of this connection.
+    /// Returns the commands that the server sends to this connection's workers.
     pub(crate) fn worker_commands(&self) -> &Arc<WorkerCommands> {
         &self.inner.worker_commands
     }
 
-    /// Calls, and tries again for up to 10 s where that can help. For calls that somebody waits for.
+    /// Calls, with retries for up to 10 s where they can help. For calls with a waiting caller.
     pub(crate) async fn call<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
         call_over(|| self.clone(), request).await
     }
 
-    /// Calls once, without another attempt.
+    /// Calls once, without retries.
     pub(crate) async fn call_once<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
         self.inner.attempt::<R>(request.encode_to_vec().into(), CALL_TIMEOUT).await
     }
 
-    /// Calls once a method that the server answers when there is something to say, within 70 s.
+    /// Makes one long poll, which the server answers within 70 s at the latest.
     ///
-    /// The caller loops: it knows what an empty answer means, and whether to go on after an error
+    /// The caller loops: it interprets an empty answer and decides whether to retry after an error
     /// ([`is_transient`](Self::is_transient), with a [`Backoff`]).
     pub(crate) async fn long_poll<R: Rpc>(&self, request: R) -> Result<R::Response, RpcError> {
         self.long_poll_within(request, LONG_POLL_TIMEOUT).await
     }
 
-    /// As [`long_poll`](Self::long_poll), answered sooner: a little before that much time has passed.
+    /// Like [`long_poll`](Self::long_poll), answered a little before `time` has passed.
     pub(crate) async fn long_poll_within<R: Rpc>(&self, request: R, time: Duration) -> Result<R::Response, RpcError> {
         self.inner.attempt::<R>(request.encode_to_vec().into(), time).await
     }
 
-    /// Returns true if the same call may succeed a little later.
+    /// Returns true if a retry may soon succeed.
     pub(crate) fn is_transient(&self, error: &RpcError) -> bool {
-        // A server that tells its own bugs from passing trouble reports the latter under other codes.
+        // A server that distinguishes bugs from temporary errors reports the latter under other codes.
         error.is_transient(!self.inner.capabilities.internal_error_differentiation)
     }
 }
 
-/// Calls, and tries again for up to 10 s where that can help. Each attempt asks for the connection anew: another one may
-/// have taken over meanwhile.
+/// Calls, with retries for up to 10 s where they can help. Each attempt asks for the connection again, because it may
+/// have been replaced.
 ///
 /// # Errors
-/// Those that another attempt would not help against, and the last one when the schedule gives up.
+/// Returns an error that a retry would not help against, or the last error when the schedule ends.
 pub(crate) async fn call_over<R: Rpc>(
     connection: impl Fn() -> Connection,
     request: R,
@@ -252,11 +253,11 @@ pub(crate) async fn call_over<R: Rpc>(
     repeat(connection, request, RetrySchedule::CALL, Connection::is_transient, || false).await
 }
 
-/// Calls until the server has judged the request, that much time has passed, or the caller has given up. For calls that
-/// would lose finished work, and that can be made twice: the server knows a task by its token.
+/// Calls until the server has accepted or refused the request, the time has passed, or the caller gives up. For calls
+/// whose loss would lose finished work. They may be repeated, because the server identifies a task by its token.
 ///
 /// # Errors
-/// The server's own verdict, and the last error otherwise.
+/// Returns the server's refusal, otherwise the last error.
 pub(crate) async fn deliver_over<R: Rpc>(
     connection: impl Fn() -> Connection,
     request: R,
@@ -314,7 +315,7 @@ impl Inner {
         let request = Bytes::new();
         self.capabilities = match self.attempt::<GetSystemInfoRequest>(request, SYSTEM_INFO_TIMEOUT).await {
             Ok(response) => response.capabilities.unwrap_or_default(),
-            // Old servers do not know the method.
+            // Old servers do not have this method.
             Err(error) if error.is_unimplemented() => Capabilities::default(),
             Err(error) => return Err(ConnectError::unreachable(&self.address, self.shows_certificate, error)),
         };
@@ -336,7 +337,7 @@ impl Inner {
     async fn send<R: Rpc>(&self, encoded: Bytes, timeout: Duration, compress: bool) -> Result<R::Response, RpcError> {
         let mut grpc = Grpc::new(self.transport.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
         if compress {
-            // Responses are compressed only where the request was: servers take the request's encoding for both.
+            // Responses are compressed only if the request was: servers use the request's encoding for both.
             grpc = grpc.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
         }
         let codec = EncodedCodec::<R::Response>::new(encoded.len());
@@ -354,7 +355,7 @@ impl Inner {
     }
 }
 
-/// Waits in a client's call; workflow code never comes here.
+/// Waits within a client call; workflow code never gets here.
 #[expect(clippy::disallowed_methods, reason = "retries of calls wait in real time, outside workflow code")]
 pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
@@ -407,7 +408,7 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
     })
 }
 
-/// Without one nothing would be trusted, and every server refused as if it were an impostor.
+/// A PEM text without a certificate would trust none, and every server would be rejected as untrusted.
 #[cfg(feature = "tls")]
 fn has_certificate(pem: &[u8]) -> bool {
     let text = String::from_utf8_lossy(pem);
@@ -421,12 +422,12 @@ fn with_tls(_: Endpoint, _: TlsOptions) -> Result<Endpoint, ConnectError> {
     Err(ConnectError::invalid("TLS is asked for, but this program was built without it; enable abide's feature `tls`"))
 }
 
-/// The headers of every call.
+/// Returns the headers of every call.
 fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     let mut metadata = MetadataMap::new();
     metadata.insert("client-name", MetadataValue::from_static("abide"));
     metadata.insert("client-version", MetadataValue::from_static(env!("CARGO_PKG_VERSION")));
-    // Without this the server shows a retried or repeated run as one that continued as new.
+    // Without this header, the server reports a retried or repeated run as continued as new.
     metadata.insert("supported-features", MetadataValue::from_static("follows-next-run-id"));
     metadata.insert("temporal-namespace", header_value("the namespace", &options.namespace)?);
     for (name, value) in &options.rpc_metadata {
@@ -445,26 +446,26 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     Ok(metadata)
 }
 
-/// The value itself is not shown in the error: it may be a secret.
+/// The error does not show the value, because it may be a secret.
 fn header_value(what: &str, value: &str) -> Result<MetadataValue<Ascii>, ConnectError> {
     value.parse().map_err(|_| {
         ConnectError::invalid(format!("{what} has characters that a header cannot hold; expected visible ASCII"))
     })
 }
 
-/// `pid@hostname`, as other SDKs have it.
+/// Returns `pid@hostname`, as in other SDKs.
 fn default_identity() -> String {
     let host = host_name();
     format!("{}@{}", std::process::id(), if host.is_empty() { "unknown-host" } else { &host })
 }
 
-/// This machine's name; empty if it does not say.
+/// Returns this machine's name; empty if unknown.
 pub(crate) fn host_name() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/etc/hostname")).unwrap_or_default();
     host.trim().to_string()
 }
 
-/// Where requests go.
+/// The destination of requests.
 #[derive(Clone)]
 enum Transport {
     Channel(Channel),
@@ -510,7 +511,7 @@ impl Service<HttpRequest> for Transport {
     }
 }
 
-/// A call under way; over gRPC without another box around it.
+/// A call in progress. The gRPC variant needs no extra box.
 enum TransportFuture {
     Channel(ResponseFuture),
     InProcess(HttpFuture),

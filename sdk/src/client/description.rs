@@ -1,4 +1,4 @@
-//! What the server tells about a workflow when it is described or listed.
+//! Descriptions of workflows, as returned by describing and listing them.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::presence;
 use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
 
-/// One run of a workflow as visibility knows it (Temporal's `WorkflowExecutionInfo`).
+/// One run of a workflow, as stored in visibility (Temporal's `WorkflowExecutionInfo`).
 #[derive(Clone, PartialEq)]
 pub struct WorkflowExecutionInfo {
     proto: Box<InfoProto>,
@@ -28,81 +28,81 @@ impl WorkflowExecutionInfo {
         Self { proto: Box::new(proto) }
     }
 
-    /// The workflow's id.
+    /// Returns the workflow id.
     pub fn workflow_id(&self) -> &str {
         self.proto.execution.as_ref().map_or("", |execution| &execution.workflow_id)
     }
 
-    /// The run's id.
+    /// Returns the run id.
     pub fn run_id(&self) -> &str {
         self.proto.execution.as_ref().map_or("", |execution| &execution.run_id)
     }
 
-    /// The first run of the chain; empty if the server does not say.
+    /// Returns the run id of the first run of the chain; empty if the server does not report it.
     pub fn first_execution_run_id(&self) -> &str {
         &self.proto.first_run_id
     }
 
-    /// The workflow type's name.
+    /// Returns the name of the workflow type.
     pub fn workflow_type(&self) -> &str {
         self.proto.r#type.as_ref().map_or("", |kind| &kind.name)
     }
 
-    /// The task queue of its workflow tasks.
+    /// Returns the task queue of the workflow tasks.
     pub fn task_queue(&self) -> &str {
         &self.proto.task_queue
     }
 
-    /// The state it is in.
+    /// Returns the status.
     pub fn status(&self) -> WorkflowExecutionStatus {
         WorkflowExecutionStatus::from_proto(self.proto.status)
     }
 
-    /// When the run was started.
+    /// Returns the time at which the run was started.
     pub fn start_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.start_time.as_ref())
     }
 
-    /// When its first workflow task could begin: the start, and the delay by start delay, retry or cron.
+    /// Returns the earliest time of the first workflow task: the start time plus any start delay, retry or cron delay.
     pub fn execution_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.execution_time.as_ref())
     }
 
-    /// When it closed; `None` while it is open.
+    /// Returns the time at which the run closed; `None` while it is open.
     pub fn close_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.close_time.as_ref())
     }
 
-    /// How many events the history has; in lists only for closed runs.
+    /// Returns the number of history events; in lists only for closed runs.
     pub fn history_length(&self) -> u64 {
         u64::try_from(self.proto.history_length).unwrap_or_default()
     }
 
-    /// How large the history is, in bytes; in lists only for closed runs.
+    /// Returns the history size in bytes; in lists only for closed runs.
     pub fn history_size_bytes(&self) -> u64 {
         u64::try_from(self.proto.history_size_bytes).unwrap_or_default()
     }
 
-    /// Workflow id and run id of the parent, if it is a child workflow.
+    /// Returns workflow id and run id of the parent, if this is a child workflow.
     pub fn parent(&self) -> Option<(&str, &str)> {
         presence::execution(self.proto.parent_execution.as_ref()).map(ids)
     }
 
-    /// Workflow id and run id of the root of its tree of parents, if the server says.
+    /// Returns workflow id and run id of the root of the tree of parents, if the server reports it.
     pub fn root(&self) -> Option<(&str, &str)> {
         presence::execution(self.proto.root_execution.as_ref()).map(ids)
     }
 
-    /// A value of the memo; `None` if there is none of that key.
+    /// Returns a memo value; `None` if the key is missing.
     ///
     /// # Errors
-    /// Returns an error if the value is there and is not a `T`.
+    /// Returns an error if the value is present and not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let fields = self.proto.memo.as_ref().map(|memo| &memo.fields);
         fields.and_then(|fields| fields.get(key)).map(from_payload).transpose()
     }
 
-    /// A search attribute; `None` if it is not set, or not of the key's type.
+    /// Returns a search attribute; `None` if it is not set, or has another type than the key.
     pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
         key.read(self.proto.search_attributes.as_ref()?)
     }
@@ -123,7 +123,7 @@ impl fmt::Debug for WorkflowExecutionInfo {
     }
 }
 
-/// All that the server tells about one run of a workflow.
+/// The server's full description of one run of a workflow.
 #[derive(Clone, Debug)]
 pub struct WorkflowDescription {
     info: WorkflowExecutionInfo,
@@ -145,51 +145,51 @@ impl WorkflowDescription {
         }
     }
 
-    /// What lists show too: ids, type, times, memo.
+    /// Returns the part that lists contain, too: ids, type, times, memo.
     pub fn info(&self) -> &WorkflowExecutionInfo {
         &self.info
     }
 
-    /// The state it is in.
+    /// Returns the status.
     pub fn status(&self) -> WorkflowExecutionStatus {
         self.info.status()
     }
 
-    /// The activities that have not ended.
+    /// Returns the activities that have not ended.
     pub fn pending_activities(&self) -> &[PendingActivity] {
         &self.pending_activities
     }
 
-    /// How many child workflows are running.
+    /// Returns the number of running child workflows.
     pub fn pending_children(&self) -> usize {
         self.pending_children
     }
 
-    /// Which attempt its pending workflow task is in; more than 1 means that workflow tasks fail. `None` if there is
-    /// no workflow task now.
+    /// Returns the attempt number of the pending workflow task; more than 1 means that workflow tasks fail. `None` if
+    /// no workflow task is pending.
     pub fn workflow_task_attempt(&self) -> Option<u32> {
         self.workflow_task_attempt
     }
 
-    /// Returns true if its cancellation was requested.
+    /// Returns true if cancellation of the workflow was requested.
     pub fn is_cancel_requested(&self) -> bool {
         self.cancel_requested
     }
 }
 
-/// What a pending activity is doing (Temporal's `PendingActivityState`).
+/// State of a pending activity (Temporal's `PendingActivityState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PendingActivityState {
-    /// It waits for a worker, or for its next attempt.
+    /// Waiting for a worker, or for the next attempt.
     Scheduled,
-    /// An attempt runs.
+    /// An attempt is running.
     Started,
-    /// An attempt runs, and its cancellation was requested.
+    /// An attempt is running, and its cancellation was requested.
     CancelRequested,
-    /// It is paused, or will be after the attempt that runs.
+    /// Paused, or to be paused after the running attempt.
     Paused,
-    /// Not known to this version.
+    /// A state that this version does not know.
     Unknown,
 }
 
@@ -204,17 +204,17 @@ impl PendingActivity {
         Self { proto: Box::new(proto) }
     }
 
-    /// Its id within the workflow.
+    /// Returns the activity id within the workflow.
     pub fn activity_id(&self) -> &str {
         &self.proto.activity_id
     }
 
-    /// The activity type's name.
+    /// Returns the name of the activity type.
     pub fn activity_type(&self) -> &str {
         self.proto.activity_type.as_ref().map_or("", |kind| &kind.name)
     }
 
-    /// What it is doing.
+    /// Returns the state.
     pub fn state(&self) -> PendingActivityState {
         match PendingActivityStateProto::try_from(self.proto.state) {
             Ok(PendingActivityStateProto::Scheduled) => PendingActivityState::Scheduled,
@@ -227,50 +227,50 @@ impl PendingActivity {
         }
     }
 
-    /// Which attempt this is, from 1.
+    /// Returns the attempt number, from 1.
     pub fn attempt(&self) -> u32 {
         u32::try_from(self.proto.attempt).unwrap_or_default()
     }
 
-    /// How many attempts there may be; `None` for no limit.
+    /// Returns the maximum attempts; `None` for no limit.
     pub fn maximum_attempts(&self) -> Option<u32> {
         u32::try_from(self.proto.maximum_attempts).ok().filter(|attempts| *attempts > 0)
     }
 
-    /// What the last attempt failed with.
+    /// Returns the failure of the last attempt.
     pub fn last_failure(&self) -> Option<Failure> {
         presence::message(self.proto.last_failure.clone()).map(Failure::from_proto)
     }
 
-    /// Who ran the last attempt; empty if there was none.
+    /// Returns the identity of the worker that ran the last attempt; empty if there was none.
     pub fn last_worker_identity(&self) -> &str {
         &self.proto.last_worker_identity
     }
 
-    /// When the attempt that runs was started.
+    /// Returns the start time of the running attempt.
     pub fn last_started_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.last_started_time.as_ref())
     }
 
-    /// When the last heartbeat came.
+    /// Returns the time of the last heartbeat.
     pub fn last_heartbeat_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.last_heartbeat_time.as_ref())
     }
 
-    /// When the next attempt is due; `None` while one runs.
+    /// Returns the time of the next attempt; `None` while one is running.
     pub fn next_attempt_schedule_time(&self) -> Option<SystemTime> {
         presence::time(self.proto.next_attempt_schedule_time.as_ref())
     }
 
-    /// How long the wait for the next attempt is in all; `None` while one runs.
+    /// Returns the full interval before the next attempt; `None` while one is running.
     pub fn current_retry_interval(&self) -> Option<Duration> {
         presence::duration(self.proto.current_retry_interval.as_ref())
     }
 
-    /// One detail of the last heartbeat, counted from 0; `None` if there are fewer.
+    /// Returns a detail of the last heartbeat by index; `None` if there are fewer.
     ///
     /// # Errors
-    /// Returns an error if the detail is there and is not a `T`.
+    /// Returns an error if the detail is present and not a `T`.
     pub fn heartbeat_detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         let details = self.proto.heartbeat_details.as_ref();
         match details.and_then(|details| details.payloads.get(index)) {
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use crate::duration::extremes::{duration, time};
 
-    /// As older servers answer: optional messages are there, and empty.
+    /// Older servers answer with optional messages that are present but empty.
     #[test]
     fn what_is_there_and_says_nothing_is_none() {
         let info = WorkflowExecutionInfo::from_proto(InfoProto {
@@ -337,7 +337,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Times and durations at the ends of their range, wherever an answer has one.
+        /// Uses times and durations at the ends of their range wherever an answer has one.
         #[test]
         fn no_time_and_no_duration_of_a_description_panics(time in time(), duration in duration(), number in any::<i64>()) {
             let small = i32::try_from(number >> 32).unwrap();
@@ -392,7 +392,7 @@ mod tests {
                 activity.last_heartbeat_time(),
                 activity.next_attempt_schedule_time(),
             ];
-            // As a caller who wants to know when an attempt began would ask.
+            // Callers compute durations from these times.
             for time in times.into_iter().flatten() {
                 prop_assert!(time.duration_since(SystemTime::UNIX_EPOCH).is_ok() || time < SystemTime::UNIX_EPOCH);
             }

@@ -1,22 +1,23 @@
-//! Eager starts: the first workflow task of a run comes with the answer to its start, to a worker of the same connection.
+//! Eager starts: the first workflow task of a run comes with the answer to its start, for a worker of the same
+//! connection.
 //!
-//! It saves the way over the task queue. The client only knows that there are workers that may take such a task; what a
-//! worker is, the layer above says. Workers are held weakly: a client keeps none alive.
+//! This saves the round trip through the task queue. The client only knows that some workers may take such a task; the
+//! layer above defines workers. References to workers are weak, so a client keeps none alive.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-/// A worker that may take first tasks.
+/// A worker that may take first workflow tasks.
 pub(crate) trait EagerWorker: Send + Sync {
-    /// A slot for the first task of such a workflow; `None` if this worker would not take it now.
+    /// Reserves a slot for the first task of such a workflow; `None` if this worker would not take it now.
     fn reserve(self: Arc<Self>, task_queue: &str, workflow_type: &str) -> Option<Reservation>;
 }
 
-/// A worker's free slot. Dropped, it is given back.
+/// A reserved slot of a worker; freed when dropped.
 pub(crate) struct Reservation {
-    /// The deployment of the worker, which the server must know.
+    /// The worker's deployment, which the server needs to know.
     pub(crate) deployment_options: Option<WorkerDeploymentOptions>,
     /// Takes the task, with the slot.
     pub(crate) hand_over: Box<dyn FnOnce(PollWorkflowTaskQueueResponse) + Send>,
@@ -29,21 +30,21 @@ pub(crate) struct EagerWorkers {
 }
 
 impl EagerWorkers {
-    /// Makes a worker known that has begun to poll.
+    /// Adds a worker that has started to poll.
     pub(crate) fn add(&self, worker: Weak<dyn EagerWorker>) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.retain(|known| known.strong_count() > 0);
         workers.push(worker);
     }
 
-    /// Forgets a worker that polls over another connection now.
+    /// Removes a worker that now polls over another connection.
     pub(crate) fn remove(&self, worker: &Weak<dyn EagerWorker>) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        // The addresses of the workers alone: each may have several vtables.
+        // Compares only the addresses of the workers, because one worker may have several vtables.
         workers.retain(|known| !std::ptr::addr_eq(known.as_ptr(), worker.as_ptr()));
     }
 
-    /// A slot of the first worker that gives one.
+    /// Reserves a slot of the first worker that has one.
     pub(super) fn reserve(&self, task_queue: &str, workflow_type: &str) -> Option<Reservation> {
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         workers.iter().filter_map(Weak::upgrade).find_map(|worker| worker.reserve(task_queue, workflow_type))

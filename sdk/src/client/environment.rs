@@ -1,4 +1,4 @@
-//! The environment variables that Temporal's tools and SDKs share, read into client options.
+//! Reads client options from the environment variables that Temporal's tools and SDKs share.
 
 use std::io;
 
@@ -8,9 +8,9 @@ use super::options::{ClientOptions, TlsChoice, TlsOptions};
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
-/// Reads the options. `variable` and `read_file` are the environment, so that tests need no real one.
+/// Reads the options. `variable` and `read_file` access the environment, so that tests can replace it.
 pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<ClientOptions, ConnectError> {
-    // An empty variable counts as none: that is how shells and containers unset them.
+    // An empty variable counts as unset, because that is how shells and containers unset them.
     let variable = &|name: &str| variable(name).filter(|value| !value.is_empty());
     let mut options = variable("TEMPORAL_ADDRESS").map_or_else(ClientOptions::default, ClientOptions::new);
     if let Some(namespace) = variable("TEMPORAL_NAMESPACE") {
@@ -18,11 +18,11 @@ pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Cl
     }
     options.tls = tls(variable, read_file)?;
     if let Some(key) = variable("TEMPORAL_API_KEY") {
-        // Who switches TLS off beside a key has asked for it.
+        // With an explicit `false` beside the key, the key may be sent unencrypted.
         let is_off = options.tls == TlsChoice::Off;
         options = if is_off { options.api_key_without_tls(key) } else { options.api_key(key) };
     }
-    // Contradictions are better reported here, where the variables are still in sight.
+    // Contradictions are reported here, where the error can name the variables.
     options.endpoint().map(|_| options)
 }
 

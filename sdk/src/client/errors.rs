@@ -1,4 +1,4 @@
-//! What calls of the client yield when they do not succeed. Enums where callers branch, otherwise [`RpcError`].
+//! Errors of client calls: enums where callers branch, otherwise [`RpcError`].
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::rpc_error::RpcError;
 use crate::converter::PayloadError;
 use crate::failure::{Failure, TemporalFailure};
 
-/// The client could not be connected: no server answered, or an option means nothing.
+/// The client could not be connected: no server answered, or an option is invalid.
 pub struct ConnectError {
     message: String,
     cause: Option<RpcError>,
@@ -46,18 +46,19 @@ impl ConnectError {
         self.cause.as_ref().is_some_and(|cause| cause.is_unavailable() || cause.is_deadline_exceeded())
     }
 
-    /// What the server said, if the options are right and the call did not succeed.
+    /// Returns the error of the call, if the options are valid and the call failed.
     pub fn rpc_error(&self) -> Option<&RpcError> {
         self.cause.as_ref()
     }
 }
 
-/// What happened, where it was TLS that failed: what the transport says of it names the alert, not the remedy.
+/// Describes a failed TLS connection. The transport's message names the TLS alert, but not what to do about it.
 fn tls_refusal(address: &str, shows_certificate: bool, said: &str) -> Option<String> {
     let is_https = address.starts_with("https://");
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let alert = has(&["received fatal alert"]);
-    // The alert of a server that wants a certificate comes after the handshake, and may be lost with its connection.
+    // A server that requires a client certificate sends its alert after the handshake, so it may be lost with the
+    // connection.
     let hung_up = has(&[
         "connection closed",
         "connection reset",
@@ -110,46 +111,46 @@ impl fmt::Debug for ConnectError {
     }
 }
 
-/// The text of the cause is part of this error's own, so [`source`](Error::source) does not repeat it.
+/// The message includes the cause's, so [`source`](Error::source) does not return it.
 impl Error for ConnectError {}
 
 /// A workflow could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A workflow with that id is running, or the id's reuse policy forbids another one.
+    /// A workflow with that id is running, or the id reuse policy forbids another one.
     #[error(
         "workflow `{workflow_id}` is there already (run {run_id}: {message}); choose another id, set \
          `id_conflict_policy` or `id_reuse_policy`, or take what is there with `client.handle(..)`"
     )]
     AlreadyStarted {
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// The run that is there; empty if the server does not say.
+        /// Run id of the existing run; empty if the server does not report it.
         run_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// No task queue was named.
+    /// The task queue is not set.
     #[error(
         "workflow type `{workflow_type}` was started without a task queue; add `.task_queue(\"..\")`, the one its workers poll"
     )]
     MissingTaskQueue {
-        /// The workflow type's name.
+        /// Name of the workflow type.
         workflow_type: String,
     },
-    /// A signal and an update were to be sent with the start: the server takes one of them.
+    /// The start has both a signal and an update; the server accepts only one of them.
     #[error(
         "a start brings a signal or an update, not both (update `{update}`); send the signal with the workflow's handle"
     )]
     SignalAndUpdate {
-        /// The update's name.
+        /// Name of the update.
         update: String,
     },
-    /// An argument or a memo value cannot be written.
+    /// An argument or a memo value cannot be serialized.
     #[error("{0}")]
     Payload(#[from] PayloadError),
-    /// The call did not succeed.
+    /// The call failed.
     #[error("{0}")]
     Rpc(RpcError),
 }
@@ -167,22 +168,22 @@ impl StartError {
     }
 }
 
-/// The outcome of an activity could not be reported.
+/// The result of an activity could not be reported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AsyncActivityError {
-    /// Nobody waits for it: it has ended or timed out, another attempt has begun, or its workflow is closed.
+    /// The attempt is not open: it has ended or timed out, another attempt has begun, or its workflow is closed.
     #[error("{activity} is not awaited ({message}): it has ended or timed out, or its workflow is closed")]
     NotFound {
-        /// Which activity was meant.
+        /// The activity's token or ids, as text.
         activity: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// A value cannot be written.
+    /// A value cannot be serialized.
     #[error("asynchronous activity: {0}")]
     Payload(#[from] PayloadError),
-    /// The call did not succeed.
+    /// The call failed.
     #[error("{0}")]
     Rpc(RpcError),
 }
@@ -205,17 +206,17 @@ pub enum SignalError {
         "signal `{signal}` found no running workflow `{workflow_id}` ({message}); to start it where it is not there, use `client.start(..).with_signal(..)`"
     )]
     NotFound {
-        /// The signal's name.
+        /// Name of the signal.
         signal: String,
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// An argument cannot be written.
+    /// An argument cannot be serialized.
     #[error("{0}")]
     Payload(#[from] PayloadError),
-    /// The call did not succeed.
+    /// The call failed.
     #[error("{0}")]
     Rpc(RpcError),
 }
@@ -234,41 +235,41 @@ impl SignalError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
-    /// The workflow is in a state that the reject condition excludes.
+    /// The workflow's status is excluded by the reject condition.
     #[error("query `{query}` was rejected: the workflow is {status}")]
     Rejected {
-        /// The query's name.
+        /// Name of the query.
         query: String,
-        /// The workflow's state.
+        /// Status of the workflow.
         status: WorkflowExecutionStatus,
     },
-    /// The handler failed, or there is none.
+    /// The handler failed, or the workflow has none for this query.
     #[error("query failed: {0}")]
     Failed(Failure),
-    /// The workflow cannot answer yet, or not any more, because none of its workflow tasks completes.
+    /// The workflow cannot answer, because it has not completed a workflow task yet or its workflow tasks fail.
     #[error(
         "query `{query}` cannot be answered now: {message}; look at the workflow's history for failed workflow tasks"
     )]
     NotReady {
-        /// The query's name.
+        /// Name of the query.
         query: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// There is no workflow with that id.
+    /// No workflow has that id.
     #[error("query `{query}` found no workflow `{workflow_id}`: {message}")]
     NotFound {
-        /// The query's name.
+        /// Name of the query.
         query: String,
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// An argument cannot be written, or the answer cannot be read.
+    /// An argument cannot be serialized, or the answer cannot be deserialized.
     #[error("{0}")]
     Payload(#[from] PayloadError),
-    /// The call did not succeed. A timeout usually means that no worker polls the workflow's task queue.
+    /// The call failed. A timeout usually means that no worker polls the workflow's task queue.
     #[error("{error}{hint}", error = .0, hint = timeout_hint(.0))]
     Rpc(RpcError),
 }
@@ -280,7 +281,7 @@ fn timeout_hint(error: &RpcError) -> &'static str {
 impl QueryError {
     pub(super) fn from_rpc(query: &str, workflow_id: &str, error: RpcError) -> Self {
         if let Some(detail) = error.detail::<QueryFailedFailure>() {
-            // Servers before failures in queries send the worker's text only.
+            // Older servers send only the worker's text instead of a failure.
             let failure = detail.failure.unwrap_or_default();
             let message = if failure.message.is_empty() { error.message().to_string() } else { failure.message };
             return Self::Failed(Failure::from_proto(FailureProto { message, ..failure }));
@@ -308,51 +309,51 @@ impl TemporalFailure for QueryError {
     }
 }
 
-/// An update did not give its result.
+/// An update has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateError {
-    /// Its validator rejected it, or its handler failed; the failure's type and message say which. Nothing of a rejected
-    /// update is in the workflow's history.
+    /// The validator rejected the update, or its handler failed; the failure's type and message tell which. A rejected
+    /// update leaves nothing in the workflow's history.
     #[error("update failed: {0}")]
     Failed(Failure),
-    /// The workflow accepted the update and ended before its handler did.
+    /// The workflow accepted the update and closed before the handler completed.
     #[error("workflow `{workflow_id}` ended before its update `{update}` had completed: {message}")]
     WorkflowClosed {
-        /// The update's name.
+        /// Name of the update.
         update: String,
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// No workflow with that id is running, it ended before it accepted the update, or it has no update with that id.
+    /// No workflow with that id is running, it closed before it accepted the update, or it has no update with that id.
     #[error(
         "update `{update}` of workflow `{workflow_id}` was not found, or its workflow is not running ({message}); to \
          start the workflow where it is not there, use `client.start(..).with_update(..)`"
     )]
     NotFound {
-        /// The update's name.
+        /// Name of the update.
         update: String,
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// The workflow takes no updates now, because its workflow tasks fail.
+    /// The workflow accepts no updates now, because its workflow tasks fail.
     #[error(
         "workflow takes no update `{update}` now: {message}; look at the workflow's history for failed workflow tasks"
     )]
     NotReady {
-        /// The update's name.
+        /// Name of the update.
         update: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// An argument cannot be written, or the result cannot be read.
+    /// An argument cannot be serialized, or the result cannot be deserialized.
     #[error("{0}")]
     Payload(#[from] PayloadError),
-    /// The call did not succeed.
+    /// The call failed.
     #[error("{0}")]
     Rpc(RpcError),
 }
@@ -372,7 +373,7 @@ impl UpdateError {
 
     pub(super) fn from_failure(update: &str, workflow_id: &str, failure: FailureProto) -> Self {
         let failure = Failure::from_proto(failure);
-        // The server's own words for an update that nobody can complete any more.
+        // The server's error type for an update that can no longer complete.
         if failure.source_name() == "Server" && failure.error_type() == Some("AcceptedUpdateCompletedWorkflow") {
             let (workflow_id, message) = (workflow_id.to_string(), failure.message().to_string());
             return Self::WorkflowClosed { update: update.to_string(), workflow_id, message };
@@ -380,7 +381,7 @@ impl UpdateError {
         Self::Failed(failure)
     }
 
-    /// The failure of the validator or the handler, if that is why.
+    /// Returns the failure of the validator or the handler, if that is the reason.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) => Some(failure),
@@ -395,12 +396,12 @@ impl TemporalFailure for UpdateError {
     }
 }
 
-/// A workflow was not started with an update. If the workflow was started and the update was not accepted, the error
-/// is the update's.
+/// A workflow was not started with an update. If the workflow was started but the update was not accepted, the error is
+/// the update's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateWithStartError {
-    /// The workflow could not be started, nor its update be sent.
+    /// The workflow could not be started, or the update could not be sent.
     #[error("{0}")]
     Start(#[from] StartError),
     /// The update was not accepted.

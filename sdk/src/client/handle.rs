@@ -1,4 +1,4 @@
-//! A handle of one workflow: its result, its messages, its end.
+//! The handle of a workflow: its result, its messages, its cancellation and termination.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -22,10 +22,10 @@ use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow}
 use crate::History;
 use crate::definition::{QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
 
-/// A workflow that was started, here or elsewhere.
+/// A handle to a workflow, started by this client or elsewhere.
 ///
-/// A handle stands for a workflow id: messages go to the run that is open when they arrive. Made with a run id
-/// ([`with_run_id`](Self::with_run_id)), it stands for that run alone.
+/// A handle refers to a workflow id: messages go to the run that is open when they arrive. A handle with a run id
+/// ([`with_run_id`](Self::with_run_id)) refers to that run only.
 ///
 /// ```no_run
 /// use abide::client::WorkflowFailedError;
@@ -52,11 +52,11 @@ pub struct WorkflowHandle<W: WorkflowDefinition> {
 
 #[derive(Clone, Debug)]
 enum Run {
-    /// Whichever run is open, or was the last.
+    /// The open run, or else the last one.
     Current,
-    /// This run alone.
+    /// This run only.
     Only(String),
-    /// The chain of runs that this client started or met: the run, and the first one of its chain (may be empty).
+    /// The chain of runs that this client started or found: the run, and the first run of its chain (may be empty).
     Started { run_id: String, first_execution_run_id: String },
 }
 
@@ -75,18 +75,18 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         Self { connection, workflow, workflow_id, run: Run::Started { run_id, first_execution_run_id } }
     }
 
-    /// The same workflow, but only this run of it.
+    /// Restricts the handle to this run of the workflow.
     pub fn with_run_id(mut self, run_id: impl Into<String>) -> Self {
         self.run = Run::Only(run_id.into());
         self
     }
 
-    /// The workflow's id.
+    /// Returns the workflow id.
     pub fn workflow_id(&self) -> &str {
         &self.workflow_id
     }
 
-    /// The run that was started or named; `None` for a handle made from a workflow id alone.
+    /// Returns the run that was started or named; `None` for a handle made from a workflow id only.
     pub fn run_id(&self) -> Option<&str> {
         match &self.run {
             Run::Current => None,
@@ -94,39 +94,39 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// The first run of the chain that was started; `None` if it is not known.
+    /// Returns the first run of the chain that was started; `None` if it is not known.
     pub fn first_execution_run_id(&self) -> Option<&str> {
         Some(self.chain()).filter(|first| !first.is_empty())
     }
 
-    /// Waits until the workflow has closed, and gives its result. `.without_following_runs()` looks at one run only.
+    /// Waits until the workflow has closed, and returns its result. `.without_following_runs()` restricts this to one
+    /// run.
     ///
     /// # Errors
-    /// [`WorkflowFailedError`](super::WorkflowFailedError): the workflow ended in another way, or is not there.
+    /// [`WorkflowFailedError`](super::WorkflowFailedError): the workflow closed without a result, or does not exist.
     pub fn result(&self) -> GetResult<W> {
         let execution = self.execution(self.run_id().unwrap_or_default());
         GetResult { connection: self.connection.clone(), execution, follow_runs: true, workflow: PhantomData }
     }
 
-    /// Sends a signal. It has arrived when this returns; the workflow handles it with its next workflow task.
+    /// Sends a signal. When this returns, the server has it; the workflow handles it in its next workflow task.
     ///
     /// # Errors
-    /// [`SignalError`](super::SignalError): the workflow is not running, or an argument cannot be written.
+    /// [`SignalError`](super::SignalError): the workflow is not running, or an argument cannot be serialized.
     pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalWorkflow<S> {
         SignalWorkflow::new(self.connection.clone(), self.execution(self.pinned()), signal, &args)
     }
 
-    /// Asks the workflow, also one that has closed. A worker must be there to answer, within the 30 seconds that a call
-    /// may take.
+    /// Queries the workflow, which may be open or closed. A worker must answer within the call timeout of 30 seconds.
     ///
     /// # Errors
-    /// [`QueryError`](super::QueryError): the handler failed, there is none, or no worker answered in time.
+    /// [`QueryError`](super::QueryError): the handler failed or does not exist, or no worker answered in time.
     pub fn query<Q: QueryDefinition>(&self, query: Q, args: Q::Args) -> QueryWorkflow<Q> {
         QueryWorkflow::new(self.connection.clone(), self.execution(self.pinned()), query, &args)
     }
 
-    /// Sends an update and waits for its result, as long as that takes: the workflow's validator may reject it, then its
-    /// handler runs. Dropping the wait does not stop the update.
+    /// Sends an update and waits for its result without a time limit: the workflow's validator may reject it, otherwise
+    /// its handler runs. Dropping the future does not stop the update.
     ///
     /// ```no_run
     /// # use abide::client::{UpdateError, WorkflowHandle};
@@ -142,23 +142,23 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     /// ```
     ///
     /// # Errors
-    /// [`UpdateError`](super::UpdateError): it was rejected or failed, or the workflow is not running.
+    /// [`UpdateError`](super::UpdateError): the update was rejected or failed, or the workflow is not running.
     pub fn update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilCompleted> {
         self.new_update(update, &args)
     }
 
-    /// Sends an update and waits until the workflow has accepted it, that is until a worker's validator has let it
-    /// through; the result is for [`UpdateHandle::result`]. A rejected update gives a handle too, whose result is the
-    /// rejection. The wait has no limit, as that for a result has none: while no worker is there it goes on. Put
-    /// `tokio::time::timeout` around it where that is too long.
+    /// Sends an update and waits until the workflow has accepted it, that is, until its validator has passed on a
+    /// worker. The result comes from [`UpdateHandle::result`]. A rejected update also returns a handle, whose result is
+    /// the rejection. The wait has no time limit and continues while no worker is there; use `tokio::time::timeout` to
+    /// limit it.
     ///
     /// # Errors
-    /// [`UpdateError`](super::UpdateError): the workflow is not running, or an argument cannot be written.
+    /// [`UpdateError`](super::UpdateError): the workflow is not running, or an argument cannot be serialized.
     pub fn start_update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilAccepted> {
         self.new_update(update, &args)
     }
 
-    /// A handle of the update with that id. Nothing is asked yet: the update need not be there.
+    /// Returns a handle to the update with that id. Makes no call, so the update need not exist.
     pub fn update_handle<U: UpdateDefinition>(&self, update: U, update_id: impl Into<String>) -> UpdateHandle<U> {
         let execution = self.execution(self.pinned());
         UpdateHandle::new(self.connection.clone(), update, execution, update_id.into(), None)
@@ -169,10 +169,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         UpdateWorkflow::new(self.connection.clone(), execution, chain, update, args)
     }
 
-    /// Asks the workflow to cancel itself; `.reason(..)` says why. The workflow decides when and how it ends.
+    /// Requests cancellation of the workflow; `.reason(..)` sets the reason. The workflow decides when and how it ends.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow does not exist.
     pub fn cancel(&self) -> CancelWorkflow {
         CancelWorkflow {
             connection: self.connection.clone(),
@@ -187,7 +187,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// Ends the workflow at once, without asking it; `.reason(..)` says why. Its code gets no chance to clean up.
+    /// Terminates the workflow at once; `.reason(..)` sets the reason. Its code gets no chance to clean up.
     ///
     /// # Errors
     /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not running.
@@ -204,10 +204,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// What the server knows about the workflow: its state, times, memo, pending activities.
+    /// Returns the server's description of the workflow: its status, times, memo, pending activities.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow does not exist.
     pub async fn describe(&self) -> Result<WorkflowDescription, RpcError> {
         let request = DescribeWorkflowExecutionRequest {
             namespace: self.connection.namespace().to_string(),
@@ -216,11 +216,11 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         self.connection.call_coded(request).await.map(WorkflowDescription::from_proto)
     }
 
-    /// The history of the run, as far as it is: of the one that was started or named, otherwise of the last one. Its
-    /// payloads are as the server holds them: no codec has decoded them.
+    /// Returns the history so far: of the run that was started or named, otherwise of the last run. Payloads are as
+    /// stored on the server, not decoded by a codec.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow is not there.
+    /// [`RpcError`]; [`is_not_found`](RpcError::is_not_found) if the workflow does not exist.
     pub async fn fetch_history(&self) -> Result<History, RpcError> {
         let history = History::from_events(self.fetch_events().await?);
         Ok(match self.run_id() {
@@ -248,7 +248,7 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// The run that messages are for; empty for whichever is open.
+    /// Returns the run that messages are for; empty for the open run.
     fn pinned(&self) -> &str {
         match &self.run {
             Run::Only(run_id) => run_id,
@@ -256,7 +256,8 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
         }
     }
 
-    /// Keeps a cancellation or termination from hitting a later workflow that has the same id; empty if not known.
+    /// Returns the first run of the chain, so that a cancellation or termination does not hit a later workflow with the
+    /// same id; empty if not known.
     fn chain(&self) -> &str {
         match &self.run {
             Run::Started { first_execution_run_id, .. } => first_execution_run_id,
@@ -286,7 +287,7 @@ impl<W: WorkflowDefinition> fmt::Debug for WorkflowHandle<W> {
     }
 }
 
-/// A cancellation about to be requested: `.await` it.
+/// A request to cancel a workflow, sent when awaited.
 #[must_use = "the cancellation is requested when this is awaited"]
 #[derive(Debug)]
 pub struct CancelWorkflow {
@@ -295,7 +296,7 @@ pub struct CancelWorkflow {
 }
 
 impl CancelWorkflow {
-    /// Why; the workflow and its history see it.
+    /// Sets the reason, which the workflow and its history show.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.request.reason = reason.into();
         self
@@ -311,7 +312,7 @@ impl IntoFuture for CancelWorkflow {
     }
 }
 
-/// A termination about to be asked for: `.await` it.
+/// A request to terminate a workflow, sent when awaited.
 #[must_use = "the workflow is terminated when this is awaited"]
 #[derive(Debug)]
 pub struct TerminateWorkflow {
@@ -320,7 +321,7 @@ pub struct TerminateWorkflow {
 }
 
 impl TerminateWorkflow {
-    /// Why; the workflow's history and the errors of those who wait for it say so.
+    /// Sets the reason, which the workflow's history and the errors of waiting callers show.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.request.reason = reason.into();
         self

@@ -1,11 +1,11 @@
-//! Headers of what a client sends: values that travel beside the arguments, for whoever looks at them.
+//! Headers that a client sends: values that travel beside the arguments, for interceptors and other observers.
 
 use abide_protos::temporal::api::common::v1::Header;
 use serde::Serialize;
 
 use crate::converter::{PayloadError, to_payload};
 
-/// Adds one, or replaces the one of that name.
+/// Adds a header, or replaces the one with that name.
 pub(super) fn set_header<T: Serialize + 'static>(
     header: &mut Option<Header>,
     key: impl Into<String>,

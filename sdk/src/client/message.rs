@@ -1,4 +1,4 @@
-//! Signals and queries, as builders that are awaited.
+//! Signals and queries, as builders to be awaited.
 
 use std::future::IntoFuture;
 
@@ -16,7 +16,7 @@ use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadWriter, read_first};
 use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
 
-/// A signal about to be sent: `.await` it.
+/// A signal, sent when awaited.
 #[must_use = "the signal is sent when this is awaited"]
 pub struct SignalWorkflow<S: SignalDefinition> {
     connection: Connection,
@@ -32,13 +32,13 @@ impl<S: SignalDefinition> SignalWorkflow<S> {
         Self { connection, execution, signal, input: written::<S>(args), header: None, request_id: None }
     }
 
-    /// Makes repeated signals one: the server ignores a second one with the same request id. Default: a random UUID.
+    /// Sets the request id. The server ignores a repeated signal with the same id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
     }
 
-    /// Gives the signal a header, which its handler [can read](crate::WorkflowContext::message_header).
+    /// Adds a header, which the signal's handler [can read](crate::WorkflowContext::message_header).
     pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);
@@ -74,7 +74,7 @@ impl<S: SignalDefinition> IntoFuture for SignalWorkflow<S> {
     }
 }
 
-/// A query about to be asked: `.await` it.
+/// A query, sent when awaited.
 #[must_use = "the query is asked when this is awaited"]
 pub struct QueryWorkflow<Q: QueryDefinition> {
     connection: Connection,
@@ -90,13 +90,13 @@ impl<Q: QueryDefinition> QueryWorkflow<Q> {
         Self { connection, execution, query, input: written::<Q>(args), header: None, reject_condition: None }
     }
 
-    /// Rejects the query when the workflow is in such a state. Default: it is answered in every state.
+    /// Rejects the query if the workflow has such a status. Default: the query is answered in every status.
     pub fn reject_condition(mut self, condition: QueryRejectCondition) -> Self {
         self.reject_condition = Some(condition);
         self
     }
 
-    /// Gives the query a header, which its handler [can read](crate::WorkflowContext::message_header).
+    /// Adds a header, which the query's handler [can read](crate::WorkflowContext::message_header).
     pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);

@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! Everything that is called gives a builder: set what the defaults do not say, then `.await` it.
+//! Calls return builders: set the options that differ from the defaults, then `.await` the builder.
 
 #![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
 
@@ -84,27 +84,27 @@ impl Client {
     /// Connects to the server.
     ///
     /// # Errors
-    /// Returns an error if an option means nothing, or no Temporal server answers at the address.
+    /// Returns an error if an option is invalid, or no Temporal server answers at the address.
     pub async fn connect(options: ClientOptions) -> Result<Self, ConnectError> {
         Ok(Self { connection: Connection::connect(&options).await? })
     }
 
-    /// A client over a connection that is there already.
+    /// Creates a client that uses an existing connection.
     pub fn from_connection(connection: Connection) -> Self {
         Self { connection }
     }
 
-    /// The connection, to share it with a worker or another client.
+    /// Returns the connection, to share it with a worker or another client.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Starts a workflow; awaited, it gives a handle as soon as the server has accepted the start.
+    /// Starts a workflow. Awaiting it returns a handle as soon as the server has accepted the start.
     ///
-    /// The only option that must be set is the task queue.
+    /// The task queue is the only required option.
     ///
     /// # Errors
-    /// [`StartError`]: a workflow with that id is there already, or the call did not succeed.
+    /// [`StartError`]: a workflow with that id exists already, or the call failed.
     pub fn start<Kind, W: Workflow<Kind>>(
         &self,
         workflow: W,
@@ -113,10 +113,10 @@ impl Client {
         StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
     }
 
-    /// Starts a workflow; awaited, it gives the workflow's result.
+    /// Starts a workflow. Awaiting it returns the workflow's result.
     ///
     /// # Errors
-    /// [`WorkflowFailedError`]: the workflow could not be started, or ended without a result.
+    /// [`WorkflowFailedError`]: the workflow could not be started, or closed without a result.
     pub fn execute<Kind, W: Workflow<Kind>>(
         &self,
         workflow: W,
@@ -125,7 +125,7 @@ impl Client {
         StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
     }
 
-    /// A handle of the workflow with that id. Nothing is asked yet: the workflow need not be there.
+    /// Returns a handle to the workflow with that id. Makes no call, so the workflow need not exist.
     pub fn handle<Kind, W: Workflow<Kind>>(
         &self,
         workflow: W,
@@ -134,15 +134,15 @@ impl Client {
         WorkflowHandle::current(self.connection.clone(), workflow.definition(), workflow_id.into())
     }
 
-    /// The workflows that match a query of Temporal's visibility; all for an empty query.
+    /// Lists the workflows that match a visibility query; all for an empty query.
     pub fn list(&self, query: impl Into<String>) -> WorkflowList {
         WorkflowList::new(self.connection.clone(), query.into())
     }
 
-    /// How many workflows match a query of Temporal's visibility; in groups if it has a `GROUP BY`.
+    /// Counts the workflows that match a visibility query; in groups if it has a `GROUP BY`.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is wrong.
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is invalid.
     pub async fn count(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
         let namespace = self.connection.namespace().to_string();
         let request = CountWorkflowExecutionsRequest { namespace, query: query.into() };

@@ -1,4 +1,4 @@
-//! What a client needs to know to connect.
+//! The options for connecting a client.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::environment;
 use super::errors::ConnectError;
 use crate::converter::DataConverter;
 
-/// Where the server is, and who the client is.
+/// The server's address and the client's settings.
 ///
 /// The default is a server without TLS at `http://localhost:7233`, namespace `default`.
 ///
@@ -22,17 +22,17 @@ pub struct ClientOptions {
     pub(super) namespace: String,
     pub(super) identity: Option<String>,
     pub(super) api_key: Option<String>,
-    /// True if it was said that the key may be sent for everybody on the way to read.
+    /// True if the API key may be sent unencrypted.
     pub(super) api_key_without_tls: bool,
     pub(super) tls: TlsChoice,
     pub(super) rpc_metadata: Vec<(String, String)>,
     pub(super) data_converter: DataConverter,
 }
 
-/// Whether the connection is encrypted.
+/// The choice of encryption.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TlsChoice {
-    /// By the address's scheme; without one, TLS if there is an API key.
+    /// Decided by the address's scheme; without one, TLS if there is an API key.
     Auto,
     Off,
     On(TlsOptions),
@@ -45,7 +45,7 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// Options for the server at that address: `host:port`, `http://host:port` or `https://host:port`.
+    /// Creates options for the server at that address: `host:port`, `http://host:port` or `https://host:port`.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
@@ -59,51 +59,50 @@ impl ClientOptions {
         }
     }
 
-    /// Options from the environment variables that Temporal's tools and SDKs share.
+    /// Reads options from the environment variables that Temporal's tools and SDKs share.
     ///
     /// | variable | meaning |
     /// | --- | --- |
     /// | `TEMPORAL_ADDRESS` | `host:port`, with or without `http://` or `https://` |
     /// | `TEMPORAL_NAMESPACE` | the namespace |
-    /// | `TEMPORAL_API_KEY` | sent as a bearer token; switches TLS on |
-    /// | `TEMPORAL_TLS` | `true` or `false`; `false` beside an API key says that the key may be sent unencrypted |
+    /// | `TEMPORAL_API_KEY` | sent as a bearer token; enables TLS |
+    /// | `TEMPORAL_TLS` | `true` or `false`; `false` with an API key allows sending the key unencrypted |
     /// | `TEMPORAL_TLS_SERVER_CA_CERT_PATH` or `_DATA` | PEM file or text of the certificates to trust |
     /// | `TEMPORAL_TLS_CLIENT_CERT_PATH` or `_DATA` | PEM file or text of the client's certificate |
     /// | `TEMPORAL_TLS_CLIENT_KEY_PATH` or `_DATA` | PEM file or text of the client's key |
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
     ///
     /// # Errors
-    /// Returns an error if a variable has a value that means nothing, two contradict each other, or a file cannot be
-    /// read.
+    /// Returns an error if a variable has an invalid value, two contradict each other, or a file cannot be read.
     pub fn from_env() -> Result<Self, ConnectError> {
         environment::read(&|name| std::env::var(name).ok(), &|path| std::fs::read(Path::new(path)))
     }
 
-    /// The namespace. Default: `default`.
+    /// Sets the namespace. Default: `default`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
     }
 
-    /// Who the client is, as histories show it. Default: `pid@hostname`.
+    /// Sets the client's identity, as shown in histories. Default: `pid@hostname`.
     pub fn identity(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into());
         self
     }
 
-    /// Sends an API key as a bearer token with every call. Switches TLS on.
+    /// Sends an API key as a bearer token with every call. Enables TLS.
     ///
-    /// Without TLS everybody on the way could read the key, so an address that says `http://`, or
-    /// [`plaintext`](Self::plaintext), is refused beside it; [`api_key_without_tls`](Self::api_key_without_tls) is for
-    /// servers on this machine and behind proxies that encrypt.
+    /// Without TLS the key could be read on the network, so an address with `http://`, or
+    /// [`plaintext`](Self::plaintext), is refused with a key. Use [`api_key_without_tls`](Self::api_key_without_tls)
+    /// for servers on this machine and behind proxies that encrypt.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self.api_key_without_tls = false;
         self
     }
 
-    /// Sends an API key as a bearer token with every call, also over a connection that is **not encrypted**: everybody on
-    /// the way to the server can read it. Switches TLS neither on nor off.
+    /// Sends an API key as a bearer token with every call, even over a connection that is **not encrypted**, where it
+    /// can be read on the network. Does not change the TLS setting.
     pub fn api_key_without_tls(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self.api_key_without_tls = true;
@@ -116,28 +115,28 @@ impl ClientOptions {
         self
     }
 
-    /// Does not encrypt the connection. Refused beside an [API key](Self::api_key), unless that was given with
+    /// Disables encryption. Refused with an [API key](Self::api_key), unless the key was set with
     /// [`api_key_without_tls`](Self::api_key_without_tls).
     pub fn plaintext(mut self) -> Self {
         self.tls = TlsChoice::Off;
         self
     }
 
-    /// Adds metadata to every call: a header of gRPC, not of Temporal. Names are lower case; those that begin with `grpc-`
-    /// are the protocol's own.
+    /// Adds metadata to every call, as a gRPC header, not a Temporal header. Names are lower case; the prefix `grpc-`
+    /// is reserved for the protocol.
     pub fn rpc_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.rpc_metadata.push((name.into(), value.into()));
         self
     }
 
-    /// What becomes of values and errors between this program and the server: payload codecs, a failure converter. The
-    /// client's workers use it as well. Default: payloads travel as they are.
+    /// Sets the converter of values and errors between this program and the server: payload codecs, a failure
+    /// converter. The client's workers use it, too. Default: payloads are sent unencoded.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.data_converter = converter;
         self
     }
 
-    /// The address with its scheme, and the TLS settings if the connection is to be encrypted.
+    /// Returns the address with its scheme, and the TLS settings if the connection is encrypted.
     pub(super) fn endpoint(&self) -> Result<(String, Option<TlsOptions>), ConnectError> {
         let (scheme, host) = match self.address.split_once("://") {
             Some((scheme @ ("http" | "https"), host)) => (Some(scheme), host),
@@ -174,7 +173,7 @@ impl ClientOptions {
     }
 }
 
-/// Secrets are not shown.
+/// Does not show secrets.
 impl fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientOptions")
@@ -189,7 +188,7 @@ impl fmt::Debug for ClientOptions {
     }
 }
 
-/// How the connection is encrypted. The server's certificate is always verified.
+/// TLS settings of the connection. The server's certificate is always verified.
 #[derive(Clone, Default, PartialEq)]
 pub struct TlsOptions {
     pub(super) server_ca_cert: Option<Vec<u8>>,
@@ -198,7 +197,7 @@ pub struct TlsOptions {
 }
 
 impl TlsOptions {
-    /// Trusts the certificates that the operating system trusts.
+    /// Trusts the operating system's certificates.
     pub fn new() -> Self {
         Self::default()
     }
@@ -209,20 +208,20 @@ impl TlsOptions {
         self
     }
 
-    /// Shows the server this certificate, and proves it with the key (both PEM).
+    /// Presents this client certificate to the server, with its private key (both PEM).
     pub fn client_identity(mut self, cert_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
         self.client_identity = Some((cert_pem.into(), key_pem.into()));
         self
     }
 
-    /// The name that the server's certificate must have. Default: the address's host.
+    /// Sets the name that the server's certificate must have. Default: the address's host.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 }
 
-/// Keys are not shown.
+/// Does not show keys.
 impl fmt::Debug for TlsOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsOptions")

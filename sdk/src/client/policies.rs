@@ -1,4 +1,4 @@
-//! Choices that a caller makes about workflow ids and queries, and the states a workflow can be in.
+//! Policies for workflow ids and queries, and the status of a workflow.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use abide_protos::temporal::api::enums::v1 as enums;
 
 pub use crate::workflow_id_reuse_policy::WorkflowIdReusePolicy;
 
-/// What happens when a workflow with the id is running (Temporal's `WorkflowIdConflictPolicy`).
+/// Policy for starting a workflow whose id is in use by a running one (Temporal's `WorkflowIdConflictPolicy`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkflowIdConflictPolicy {
     /// The start fails.
     #[default]
     Fail,
-    /// The start gives a handle of the workflow that is running.
+    /// The start returns a handle to the running workflow.
     UseExisting,
-    /// The workflow that is running is terminated, and a new one starts.
+    /// The running workflow is terminated, and a new one starts.
     TerminateExisting,
 }
 
@@ -29,13 +29,13 @@ impl WorkflowIdConflictPolicy {
     }
 }
 
-/// When a query is rejected instead of answered (Temporal's `QueryRejectCondition`).
+/// Condition for rejecting a query instead of answering it (Temporal's `QueryRejectCondition`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum QueryRejectCondition {
-    /// When the workflow is not open.
+    /// The workflow is not open.
     NotOpen,
-    /// When the workflow is closed in any other way than by completing.
+    /// The workflow is closed in any other way than by completing.
     NotCompletedCleanly,
 }
 
@@ -48,27 +48,27 @@ impl QueryRejectCondition {
     }
 }
 
-/// The state of a workflow's run (Temporal's `WorkflowExecutionStatus`).
+/// Status of a workflow run (Temporal's `WorkflowExecutionStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkflowExecutionStatus {
-    /// It is open.
+    /// The run is open.
     Running,
-    /// It is open, and paused.
+    /// The run is open and paused.
     Paused,
-    /// It returned a result.
+    /// The run returned a result.
     Completed,
-    /// It failed.
+    /// The run failed.
     Failed,
-    /// It was cancelled.
+    /// The run was cancelled.
     Cancelled,
-    /// It was terminated.
+    /// The run was terminated.
     Terminated,
-    /// The next run took over.
+    /// The run continued as new.
     ContinuedAsNew,
-    /// It ran longer than it may.
+    /// The run exceeded a timeout.
     TimedOut,
-    /// Not known to this version.
+    /// A status that this version does not know.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Waiting for a workflow's result: long polls for the event that closes a run, and the way from run to run.
+//! Waiting for a workflow's result: long polls for the event that closes a run, and following the chain of runs.
 
 use std::future::IntoFuture;
 use std::marker::PhantomData;
@@ -25,61 +25,61 @@ use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
 use crate::failure::{Failure, RetryState, TemporalFailure};
 
-/// A workflow has no result: it ended in another way, or could not be asked.
+/// A workflow has no result: it closed without one, or the call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkflowFailedError {
-    /// It failed. [`Failure::cause`] leads to what failed inside, for instance an activity.
+    /// The workflow failed. [`Failure::cause`] leads to the cause, for example a failed activity.
     #[error("the workflow failed: {0}")]
     Failed(Failure),
-    /// It was cancelled. [`Failure::detail`] reads what it left behind.
+    /// The workflow was cancelled. [`Failure::detail`] reads its details.
     #[error("the workflow was cancelled")]
     Cancelled(Failure),
-    /// It was terminated.
+    /// The workflow was terminated.
     #[error("the workflow was terminated{}", after_colon(.reason))]
     Terminated {
-        /// Why, in the words of the one who did it; may be empty.
+        /// The reason given with the termination; may be empty.
         reason: String,
     },
-    /// It ran longer than its run timeout or its execution timeout.
+    /// The workflow exceeded its run timeout or its execution timeout.
     #[error(
         "the workflow timed out; see its history for what it waited for, or give it a longer run or execution timeout"
     )]
     TimedOut,
-    /// The run was followed by another one, and only this one was asked for
+    /// The run was followed by another one, and only this run was requested
     /// ([`without_following_runs`](GetResult::without_following_runs)).
     #[error(
         "the run continued as new in run {new_run_id}; ask that run for its result, or leave out `without_following_runs()`"
     )]
     ContinuedAsNew {
-        /// The next run.
+        /// The run id of the next run.
         new_run_id: String,
     },
-    /// There is no such workflow or run; after its retention time a closed one is deleted.
+    /// No such workflow or run exists; a closed one is deleted after its retention time.
     #[error("there is no workflow `{workflow_id}`: {message}; check the id and the namespace")]
     NotFound {
-        /// The workflow's id.
+        /// Workflow id.
         workflow_id: String,
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
-    /// It ended with a result that does not fit, or that a codec cannot decode.
+    /// The workflow closed with a result that has another type, or that a codec cannot decode.
     #[error("the workflow has ended, but what it ended with cannot be read: {0}")]
     Payload(#[from] PayloadError),
-    /// It ended in a way that this version does not know.
+    /// The workflow closed in a way that this version does not know.
     #[error(
         "the workflow ended with event {event_id} of type {event_type}, which this version does not know; update abide"
     )]
     UnknownEnd {
-        /// The id of the event.
+        /// Id of the event.
         event_id: i64,
-        /// The number of the event's type.
+        /// Number of the event type.
         event_type: i32,
     },
-    /// It could not be started (only from `client.execute(..)`).
+    /// The workflow could not be started (only from `client.execute(..)`).
     #[error("{0}")]
     NotStarted(StartError),
-    /// The server could not be asked; the workflow itself goes on.
+    /// The call failed; the workflow itself continues.
     #[error("{0}; the workflow itself goes on")]
     Rpc(RpcError),
 }
@@ -89,7 +89,7 @@ fn after_colon(text: &str) -> String {
 }
 
 impl WorkflowFailedError {
-    /// What the workflow failed with, or the cancellation it ended by.
+    /// Returns the failure of the workflow, or its cancellation.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Failed(failure) | Self::Cancelled(failure) => Some(failure),
@@ -107,7 +107,7 @@ impl WorkflowFailedError {
         matches!(self, Self::Terminated { .. })
     }
 
-    /// Whether the workflow failed because an activity or a child workflow was not retried any more for lack of time.
+    /// Returns true if the workflow failed because an activity or a child workflow ran out of time for retries.
     pub fn is_retry_timeout(&self) -> bool {
         let mut next = self.failure().cloned();
         while let Some(failure) = next {
@@ -120,7 +120,7 @@ impl WorkflowFailedError {
     }
 }
 
-/// Cancelled, timed out or terminated is only what ended so itself, not what failed because something in it did.
+/// The predicates cover the workflow itself, not a failure whose cause was cancelled, timed out or terminated.
 impl TemporalFailure for WorkflowFailedError {
     fn to_failure(&self) -> Option<Failure> {
         let (message, info) = match self {
@@ -151,7 +151,7 @@ impl TemporalFailure for WorkflowFailedError {
     }
 }
 
-/// A wait for a workflow's result: `.await` it.
+/// A wait for a workflow's result, started when awaited.
 #[must_use = "the result is asked for when this is awaited"]
 pub struct GetResult<W: WorkflowDefinition> {
     pub(super) connection: Connection,
@@ -161,8 +161,8 @@ pub struct GetResult<W: WorkflowDefinition> {
 }
 
 impl<W: WorkflowDefinition> GetResult<W> {
-    /// Asks for the outcome of this run alone. Default: the wait goes on with the next run when a run continues as new,
-    /// is retried, or runs by cron.
+    /// Waits for the result of this run only. Default: if a run continues as new, is retried, or repeats by cron, the
+    /// wait continues with the next run.
     pub fn without_following_runs(mut self) -> Self {
         self.follow_runs = false;
         self
@@ -205,9 +205,9 @@ impl<W: WorkflowDefinition> IntoFuture for GetResult<W> {
     }
 }
 
-/// The event that closes the run; waits for it as long as it takes.
+/// Waits for the event that closes the run, without a time limit.
 ///
-/// The wait outlives an outage of the server of up to a minute, as the workflow does.
+/// The wait survives server outages of up to a minute.
 async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> Result<HistoryEvent, RpcError> {
     const LONGEST_OUTAGE: RetrySchedule = RetrySchedule::within(secs(60));
     let mut next_page_token = Vec::new();
@@ -233,7 +233,7 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
                 }
                 sleep(empty.next(began.elapsed())).await;
             }
-            // A deadline that passes is a long poll without an event, through a proxy that cut it.
+            // A passed deadline counts as a long poll without an event, for example one cut by a proxy.
             Err(error) if error.is_deadline_exceeded() || connection.is_transient(&error) => {
                 let (since, backoff) = outage.get_or_insert_with(|| (Instant::now(), Backoff::new(LONGEST_OUTAGE)));
                 let Some(wait) = backoff.next(&error, since.elapsed()) else { return Err(error) };
@@ -244,7 +244,7 @@ async fn close_event(connection: &Connection, execution: &WorkflowExecution) -> 
     }
 }
 
-/// How a run ended, for one who waits for the result.
+/// The end of a run, as a caller that waits for the result sees it.
 #[derive(Debug)]
 enum Closed {
     Completed(Option<Payloads>),

@@ -1,4 +1,4 @@
-//! When a call is tried again: the numbers of Temporal's Core, as a pure schedule.
+//! The retry schedules of calls, with the values of Temporal's Core, as pure functions.
 //!
 //! | for | first | factor | at most | ends |
 //! | --- | --- | --- | --- | --- |
@@ -8,8 +8,8 @@
 //! | polls that are answered at once with nothing | 100 ms | 2 | 10 s | never |
 //! | any, RESOURCE_EXHAUSTED | 1 s | 2 | 10 s | as the call |
 //!
-//! Every interval is spread by 20 % to either side, so that clients which lost the same server do not come back at
-//! the same moment.
+//! Every interval is spread by 20 % in both directions, so that clients that lost the same server do not return at the
+//! same moment.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::rpc_error::RpcError;
 
 const JITTER: f64 = 0.2;
 
-/// How intervals grow, and when to give up.
+/// Growth and limits of retry intervals.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetrySchedule {
     initial: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// For calls that somebody waits for.
+    /// For calls with a waiting caller.
     pub(crate) const CALL: Self = Self {
         initial: Duration::from_millis(100),
         factor: 1.7,
@@ -37,7 +37,7 @@ impl RetrySchedule {
         maximum_elapsed: Duration::from_secs(10),
     };
 
-    /// For polls: a worker goes on when its server comes back, however long that takes.
+    /// For polls: a worker waits for its server indefinitely.
     pub(crate) const POLL: Self = Self {
         initial: Duration::from_millis(200),
         factor: 2.0,
@@ -46,28 +46,28 @@ impl RetrySchedule {
         maximum_elapsed: Duration::MAX,
     };
 
-    /// For calls that would lose finished work: as often as there is time.
+    /// For calls whose loss would lose finished work: retried as long as there is time.
     pub(crate) const fn within(time: Duration) -> Self {
         Self { maximum_attempts: u32::MAX, maximum_elapsed: time, ..Self::CALL }
     }
 
-    /// For long polls that bring nothing, and that at once.
+    /// For long polls that return empty at once.
     const EMPTY: Self = Self { initial: Duration::from_millis(100), ..Self::POLL };
 
     const EXHAUSTED: Self =
         Self { initial: Duration::from_secs(1), factor: 2.0, maximum: Duration::from_secs(10), ..Self::CALL };
 
-    /// The interval after so many failed attempts (1 or more), before jitter.
+    /// Returns the interval after this many failed attempts (at least 1), before jitter.
     fn interval(&self, failed: u32) -> Duration {
         let exponent = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
-        // The cap comes before the conversion: the power overflows to infinity, and `min` takes that well.
+        // Capped before the conversion, because the power may overflow to infinity, which `min` handles.
         Duration::from_secs_f64(
             (self.initial.as_secs_f64() * self.factor.powi(exponent)).min(self.maximum.as_secs_f64()),
         )
     }
 }
 
-/// The attempts of one call, or of one poller.
+/// The attempts of one call or one poller.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     schedule: RetrySchedule,
@@ -84,14 +84,15 @@ impl Backoff {
         Self { schedule, failed: 0, random: seed }
     }
 
-    /// Starts over, after an attempt that succeeded.
+    /// Starts over, after a successful attempt.
     pub(crate) fn reset(&mut self) {
         self.failed = 0;
     }
 
-    /// How long to wait before the next attempt; `None` to give up. `elapsed` counts from the first attempt's start.
+    /// Returns the wait before the next attempt; `None` to give up. `elapsed` counts from the start of the first
+    /// attempt.
     ///
-    /// Whether the error is worth another attempt is for the caller to ask ([`RpcError::is_transient`]).
+    /// The caller decides if the error is worth a retry ([`RpcError::is_transient`]).
     pub(crate) fn next(&mut self, error: &RpcError, elapsed: Duration) -> Option<Duration> {
         let intervals = if error.is_resource_exhausted() { RetrySchedule::EXHAUSTED } else { self.schedule };
         self.next_by(intervals, elapsed)
@@ -103,11 +104,11 @@ impl Backoff {
         if left.is_zero() || self.failed >= self.schedule.maximum_attempts {
             return None;
         }
-        // The last attempt comes at the end of the time that is left, never after it.
+        // The last attempt comes at the end of the remaining time, never after it.
         Some(intervals.interval(self.failed).mul_f64(1.0 - JITTER + 2.0 * JITTER * self.unit()).min(left))
     }
 
-    /// The next number of splitmix64, as a fraction of 1.
+    /// Returns the next number of splitmix64, as a fraction of 1.
     fn unit(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
@@ -117,7 +118,7 @@ impl Backoff {
     }
 }
 
-/// Slows a loop of long polls down whose server, or a proxy before it, answers at once and with nothing.
+/// Slows down long polls that the server, or a proxy in front of it, answers empty and at once.
 #[derive(Debug)]
 pub(crate) struct EmptyAnswers {
     backoff: Backoff,
@@ -132,17 +133,17 @@ impl EmptyAnswers {
         Self { backoff: Backoff::new(RetrySchedule::EMPTY), reported: false }
     }
 
-    /// Starts over, after an answer that brought something.
+    /// Starts over, after an answer with content.
     pub(crate) fn reset(&mut self) {
         self.backoff.reset();
     }
 
-    /// Returns true if waits have become so long that it is worth a line in the log; once.
+    /// Returns true, once, when the waits have become long enough for a line in the log.
     pub(crate) fn is_worth_a_line(&mut self) -> bool {
         self.backoff.failed >= 7 && !std::mem::replace(&mut self.reported, true)
     }
 
-    /// How long to wait after an answer with nothing that took so long.
+    /// Returns the wait after an empty answer that took this long.
     pub(crate) fn next(&mut self, took: Duration) -> Duration {
         if took > Self::AT_ONCE {
             self.reset();

@@ -1,7 +1,7 @@
-//! The calls of Temporal's workflow service as types: a request knows its method and its response.
+//! The methods of Temporal's workflow service as types: a request knows its method and its response.
 //!
-//! A request is encoded once, before the first attempt: every retry sends the same bytes again without cloning a
-//! message, and the size of the bytes decides about compression without being computed twice.
+//! A request is encoded once, before the first attempt. Retries send the same bytes without cloning the message, and
+//! the number of bytes also decides about compression.
 
 use std::marker::PhantomData;
 
@@ -17,11 +17,11 @@ use super::undecodable::undecodable;
 
 /// The request of one unary method.
 pub(crate) trait Rpc: Message + PayloadFields {
-    /// What the method answers.
+    /// The method's response.
     type Response: Message + Name + PayloadFields + Default + Send + Sync + 'static;
-    /// The method's name, as errors show it.
+    /// The method's name, as shown in errors.
     const NAME: &'static str;
-    /// The method's path in gRPC.
+    /// The method's gRPC path.
     const PATH: &'static str;
 }
 
@@ -72,7 +72,7 @@ rpcs! {
     "UpdateWorkflowExecution": UpdateWorkflowExecutionRequest => UpdateWorkflowExecutionResponse,
 }
 
-/// Sends bytes that are encoded already, and decodes the response.
+/// Sends encoded bytes, and decodes the response.
 pub(super) struct EncodedCodec<Response> {
     request_size: usize,
     response: PhantomData<fn() -> Response>,
@@ -113,7 +113,7 @@ impl Encoder for BytesEncoder {
         Ok(())
     }
 
-    /// One buffer that fits: the frame header of gRPC is 5 bytes.
+    /// A buffer of exactly the right size: the gRPC frame header has 5 bytes.
     fn buffer_settings(&self) -> BufferSettings {
         BufferSettings::new(self.request_size + 5, 32 * 1024)
     }
@@ -126,7 +126,7 @@ impl<Response: Message + Name + Default> Decoder for MessageDecoder<Response> {
     type Error = Status;
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Response>, Status> {
-        // Nothing is copied: the buffer gives its bytes away.
+        // Takes the buffer's bytes without copying.
         let bytes = from.copy_to_bytes(from.remaining());
         deep_failures::decode(&bytes).map(Some).map_err(|error| undecodable(&bytes, &error))
     }

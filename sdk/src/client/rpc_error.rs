@@ -1,4 +1,4 @@
-//! A call to the server that did not succeed.
+//! The error of a call to the server.
 
 use std::error::Error;
 use std::fmt;
@@ -13,9 +13,9 @@ use super::broken_answer::{NotGrpc, is_unreadable};
 use crate::bounded_text::cut_message;
 use crate::converter::{CodecError, DataConverter};
 
-/// A call to the Temporal server did not succeed.
+/// A call to the Temporal server failed.
 ///
-/// Calls are retried where that can help; this is what was left after the last attempt.
+/// Calls are retried where that can help; this is the error of the last attempt.
 #[derive(Clone)]
 pub struct RpcError {
     inner: Box<Inner>,
@@ -27,20 +27,20 @@ struct Inner {
     code: Code,
     message: String,
     details: StatusDetails,
-    /// Whether it is no answer of the server's: a codec of ours could not encode or decode payloads.
+    /// True if a codec of this program could not encode or decode payloads; the error is not the server's.
     is_codec_failure: bool,
 }
 
 impl RpcError {
     pub(super) fn from_status(rpc: &'static str, status: &Status) -> Self {
         let code = match status.code() {
-            // The transport reports a deadline of ours that passed as CANCELLED with this text.
+            // The transport reports an expired client-side deadline as CANCELLED with this text.
             Code::Cancelled if status.message() == "Timeout expired" => Code::DeadlineExceeded,
-            // A status with a source was made here, by a connection that broke: it says nothing about the call.
+            // A status with a source was made on this side, by a broken connection: it says nothing about the call.
             Code::Cancelled | Code::Internal | Code::Unknown if status.source().is_some() => {
                 NotGrpc::among_sources(status).map_or(Code::Unavailable, NotGrpc::code)
             }
-            // And so was this one, by the decoder.
+            // This one was made by the decoder.
             code if is_unreadable(code, status.message()) => Code::Unavailable,
             code => code,
         };
@@ -50,7 +50,7 @@ impl RpcError {
         }
         // A proxy may answer with a whole page.
         cut_message(&mut message);
-        // Details that cannot be read are no reason to lose the error itself.
+        // If the details cannot be read, the error itself must not be lost.
         let details = StatusDetails::decode(status.details()).unwrap_or_default();
         Self { inner: Box::new(Inner { rpc, code, message, details, is_codec_failure: false }) }
     }
@@ -66,12 +66,12 @@ impl RpcError {
         Self::from_status("Test", &Status::new(code, message))
     }
 
-    /// Of a poll whose answer has this token, and then something that is no message.
+    /// Returns the error of a poll whose answer has this token, followed by invalid bytes.
     #[cfg(test)]
     pub(crate) fn undecodable_for_test(task_token: &[u8]) -> Self {
         use abide_protos::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse as Task;
         let mut bytes = Task { task_token: task_token.to_vec(), ..Task::default() }.encode_to_vec();
-        // A history that is two bytes long, of an event that says to be longer.
+        // A history of two bytes, with an event that claims to be longer.
         bytes.extend([0x42, 0x02, 0x0a, 0x7f]);
         let error = abide_protos::deep_failures::decode::<Task>(&bytes).expect_err("it is none");
         Self::from_status("PollWorkflowTaskQueue", &super::undecodable::undecodable(&bytes.into(), &error))
@@ -88,17 +88,17 @@ impl RpcError {
         error
     }
 
-    /// The method of the workflow service that was called, such as `StartWorkflowExecution`.
+    /// Returns the method of the workflow service, such as `StartWorkflowExecution`.
     pub fn rpc(&self) -> &str {
         self.inner.rpc
     }
 
-    /// What the server (or the transport) said.
+    /// Returns the message of the server or the transport.
     pub fn message(&self) -> &str {
         &self.inner.message
     }
 
-    /// The gRPC status code by name, such as `NOT_FOUND`.
+    /// Returns the name of the gRPC status code, such as `NOT_FOUND`.
     pub fn code(&self) -> &'static str {
         match self.inner.code {
             Code::Ok => "OK",
@@ -121,82 +121,82 @@ impl RpcError {
         }
     }
 
-    /// Whether what was asked for is not there: the workflow, the run, the task, or the namespace.
+    /// Returns true if the workflow, the run, the task, or the namespace does not exist.
     pub fn is_not_found(&self) -> bool {
         self.inner.code == Code::NotFound
     }
 
-    /// Returns true if the client's namespace is not there.
+    /// Returns true if the client's namespace does not exist.
     pub fn is_namespace_not_found(&self) -> bool {
         self.detail::<details::NamespaceNotFoundFailure>().is_some()
     }
 
-    /// Returns true if what was to be made is there already.
+    /// Returns true if the thing to create exists already.
     pub fn is_already_exists(&self) -> bool {
         self.inner.code == Code::AlreadyExists
     }
 
-    /// Whether the server could not be reached, or is not ready.
+    /// Returns true if the server could not be reached or is not ready.
     pub fn is_unavailable(&self) -> bool {
         self.inner.code == Code::Unavailable
     }
 
-    /// Returns true if no answer came in time.
+    /// Returns true if the deadline passed without an answer.
     pub fn is_deadline_exceeded(&self) -> bool {
         self.inner.code == Code::DeadlineExceeded
     }
 
-    /// Returns true if the server refused the request as wrong.
+    /// Returns true if the server refused the request as invalid.
     pub fn is_invalid_argument(&self) -> bool {
         self.inner.code == Code::InvalidArgument
     }
 
-    /// Returns true if the server is not in the state for the request, for instance a query before the first workflow
+    /// Returns true if the server's state does not permit the request, for example a query before the first workflow
     /// task.
     pub fn is_failed_precondition(&self) -> bool {
         self.inner.code == Code::FailedPrecondition
     }
 
-    /// Whether a rate limit or another limit was hit.
+    /// Returns true if a rate limit or another limit was exceeded.
     pub fn is_resource_exhausted(&self) -> bool {
         self.inner.code == Code::ResourceExhausted
     }
 
-    /// Returns true if the server does not know the method.
+    /// Returns true if the server does not have the method.
     pub fn is_unimplemented(&self) -> bool {
         self.inner.code == Code::Unimplemented
     }
 
-    /// Whether the caller may not do this, or is not known.
+    /// Returns true if the caller lacks permission or is not authenticated.
     pub fn is_permission_denied(&self) -> bool {
         matches!(self.inner.code, Code::PermissionDenied | Code::Unauthenticated)
     }
 
-    /// Whether a message was larger than the server or this client takes. Never retried: it would be as large again.
+    /// Returns true if a message exceeded the size limit of the server or this client. Not retried, since its size
+    /// stays the same.
     pub fn is_message_too_large(&self) -> bool {
         matches!(self.inner.code, Code::ResourceExhausted | Code::OutOfRange)
             && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
     }
 
-    /// Returns true if the server has lost the pages of a workflow task's completion that it had taken. One page alone
-    /// is of no use then: all have to be sent again.
+    /// Returns true if the server has lost pages of a workflow task's completion. All pages must then be sent again.
     pub(crate) fn is_completion_buffer_lost(&self) -> bool {
         self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()
     }
 
-    /// Returns true if it was no answer of the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not
-    /// encode the request, or could not decode the answer.
+    /// Returns true if the error is not the server's: a [`PayloadCodec`](crate::converter::PayloadCodec) could not
+    /// encode the request or decode the answer.
     pub fn is_codec_failure(&self) -> bool {
         self.inner.is_codec_failure
     }
 
-    /// Of a response that is no message of the API: the task that it may have brought.
+    /// Returns what is known of the task in a response that cannot be decoded.
     #[cfg(feature = "worker")]
     pub(crate) fn undecodable_task(&self) -> Option<super::undecodable::TaskHead> {
         super::undecodable::task_head(&self.inner.details)
     }
 
-    /// Returns true if the same call may succeed a little later.
+    /// Returns true if a retry may soon succeed.
     pub(crate) fn is_transient(&self, internal_is_transient: bool) -> bool {
         match self.inner.code {
             _ if self.inner.is_codec_failure => false,
@@ -208,12 +208,12 @@ impl RpcError {
         }
     }
 
-    /// Returns true if the server itself has judged the request, and would say the same again.
+    /// Returns true if the server itself has refused the request, and would do so again.
     ///
-    /// With these codes a Temporal server refuses what it has read: the task or its namespace is gone, the request is
-    /// wrong or too large, the method is unknown. All others come from what lies before the work itself: a network, a
-    /// proxy, a server that is overloaded, moves, ends or fails (INTERNAL and UNKNOWN are what its own panics and the
-    /// errors of its database become), or the right to call at all, which rotated keys regain.
+    /// A Temporal server uses these codes for requests that it has read: the task or its namespace does not exist, the
+    /// request is invalid or too large, the method is unknown. All other codes come from outside the request: a
+    /// network, a proxy, a server that is overloaded, moving, shutting down or failing (INTERNAL and UNKNOWN are its
+    /// panics and database errors), or missing permission, which rotated keys restore.
     pub(crate) fn is_verdict(&self) -> bool {
         match self.inner.code {
             _ if self.inner.is_codec_failure => true,
@@ -224,7 +224,7 @@ impl RpcError {
             | Code::Unimplemented => true,
             Code::ResourceExhausted => self.is_message_too_large(),
             Code::Aborted => self.is_completion_buffer_lost(),
-            // A message that was too large to read here came after the verdict, or is none.
+            // The server may have accepted the request: only its response was too large to read here.
             Code::OutOfRange => false,
             Code::Ok
             | Code::Cancelled
@@ -238,13 +238,13 @@ impl RpcError {
         }
     }
 
-    /// Whether the server or a proxy cannot read a compressed request.
+    /// Returns true if the server or a proxy cannot read a compressed request.
     pub(super) fn is_compression_refused(&self) -> bool {
         let message = self.inner.message.to_ascii_lowercase();
         self.is_unimplemented() && (message.contains("compress") || message.contains("grpc-encoding"))
     }
 
-    /// One of several operations that were called for together; `None` if nothing was wrong with it.
+    /// Returns the error of one operation of a multi-operation call; `None` if that operation was fine.
     pub(super) fn of_operation(&self, status: OperationStatus) -> Option<Self> {
         let OperationStatus { code: number, message, details } = status;
         let code = Code::from_i32(number);
@@ -255,7 +255,7 @@ impl RpcError {
         })
     }
 
-    /// Decodes the failure with which a query handler has answered, if there is one among the details.
+    /// Decodes the failure of a query handler, if the details contain one.
     pub(super) async fn decode_details(&mut self, converter: &DataConverter) -> Result<(), CodecError> {
         let Some(mut failed) = self.detail::<details::QueryFailedFailure>() else { return Ok(()) };
         converter.decode_all(&mut failed).await?;
@@ -267,7 +267,7 @@ impl RpcError {
         Ok(())
     }
 
-    /// The first detail of that message type.
+    /// Returns the first detail of that message type.
     pub(crate) fn detail<D: Message + Name + Default>(&self) -> Option<D> {
         let name = D::full_name();
         let any = self.inner.details.details.iter().find(|any| any.type_url.rsplit('/').next() == Some(&name))?;
@@ -275,7 +275,7 @@ impl RpcError {
     }
 }
 
-/// The text of the innermost source, which for a transport error is the one that says something.
+/// Returns the message of the innermost source, which is the meaningful one for a transport error.
 fn root_cause(status: &Status) -> Option<String> {
     let mut source = status.source()?;
     while let Some(next) = source.source() {

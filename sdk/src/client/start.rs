@@ -1,4 +1,4 @@
-//! Starting workflows: one builder for start, execute and signal-with-start; update-with-start goes on from it.
+//! Starting workflows: one builder for start, execute and signal-with-start; update-with-start builds on it.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -31,18 +31,19 @@ use crate::duration::to_proto;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::{Priority, RetryPolicy, VersioningOverride};
 
-/// A call of the client under way.
+/// A client call in progress.
 pub type ClientFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A start that gives a handle once the server has accepted it: what [`Client::start`](super::Client::start) makes.
+/// Awaiting the start returns a handle once the server has accepted it; made by
+/// [`Client::start`](super::Client::start).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilStarted;
 
-/// A start that gives the result: what [`Client::execute`](super::Client::execute) makes.
+/// Awaiting the start returns the workflow's result; made by [`Client::execute`](super::Client::execute).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilClosed;
 
-/// A workflow about to be started: set options, then `.await` it.
+/// A workflow start: set options, then `.await` it.
 #[must_use = "a workflow is started when this is awaited"]
 pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     connection: Connection,
@@ -76,72 +77,73 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         start
     }
 
-    /// The workflow's id, which tells what it is for (an order's number, for instance). Default: a random UUID.
+    /// Sets the workflow id, usually a business id such as an order number. Default: a random UUID.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.request.workflow_id = id.into();
         self
     }
 
-    /// The task queue that the workflow's workers poll. Required.
+    /// Sets the task queue that the workflow's workers poll. Required.
     pub fn task_queue(mut self, name: impl Into<String>) -> Self {
         let kind = TaskQueueKind::Normal as i32;
         self.request.task_queue = Some(TaskQueue { name: name.into(), kind, ..Default::default() });
         self
     }
 
-    /// How long the workflow may take with all its runs: retries, cron and continue-as-new. Default: no limit.
+    /// Limits the time of the workflow with all its runs: retries, cron and continue-as-new. Default: no limit.
     pub fn execution_timeout(mut self, timeout: Duration) -> Self {
         self.request.workflow_execution_timeout = Some(to_proto(timeout));
         self
     }
 
-    /// How long one run may take. Default: the execution timeout.
+    /// Limits the time of one run. Default: the execution timeout.
     pub fn run_timeout(mut self, timeout: Duration) -> Self {
         self.request.workflow_run_timeout = Some(to_proto(timeout));
         self
     }
 
-    /// How long a worker may take for one workflow task before another worker gets it. Default: 10 s, at most 120 s.
+    /// Limits the time of one workflow task before another worker gets it. Default: 10 s, at most 120 s.
     pub fn task_timeout(mut self, timeout: Duration) -> Self {
         self.request.workflow_task_timeout = Some(to_proto(timeout));
         self
     }
 
-    /// Starts the workflow again when it fails or times out. Default: it is not started again.
+    /// Starts the workflow again when it fails or times out. Default: no retries.
     pub fn retry_policy(mut self, policy: RetryPolicy) -> Self {
         self.request.retry_policy = Some(policy.to_proto());
         self
     }
 
-    /// Whether the id may be used again after its workflow has closed. Default: yes.
+    /// Policy for reusing the id of a closed workflow. Default: reuse is allowed.
     pub fn id_reuse_policy(mut self, policy: WorkflowIdReusePolicy) -> Self {
         self.request.workflow_id_reuse_policy = policy.to_proto();
         self
     }
 
-    /// What happens when a workflow with the id is running. Default: the start fails; with a signal
-    /// ([`with_signal`](Self::with_signal)), the running workflow gets it.
+    /// Policy for an id that a running workflow uses. Default: the start fails; with a signal
+    /// ([`with_signal`](Self::with_signal)), the running workflow gets the signal.
     pub fn id_conflict_policy(mut self, policy: WorkflowIdConflictPolicy) -> Self {
         self.request.workflow_id_conflict_policy = policy.to_proto();
         self
     }
 
-    /// How long the first workflow task waits. Default: not at all.
+    /// Delays the first workflow task. Default: no delay.
     pub fn start_delay(mut self, delay: Duration) -> Self {
         self.request.workflow_start_delay = Some(to_proto(delay));
         self
     }
 
-    /// Runs the workflow again and again, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
-    /// The first run waits for its time too; each is told the last result
-    /// ([`last_completion_result`](crate::workflow::WorkflowInfo::last_completion_result)) and whether the one before
-    /// failed. Cancellation, termination, continue-as-new and the [execution timeout](Self::execution_timeout) end it.
+    /// Repeats the workflow by a cron expression in UTC such as `0 3 * * *`, `@daily` or `@every 90s`. The first run
+    /// waits for its time, too. Each run gets the last result
+    /// ([`last_completion_result`](crate::workflow::WorkflowInfo::last_completion_result)) and the failure of the
+    /// previous run, if it failed. Cancellation, termination, continue-as-new and the [execution
+    /// timeout](Self::execution_timeout) end the repetition.
     pub fn cron_schedule(mut self, schedule: impl Into<String>) -> Self {
         self.request.cron_schedule = schedule.into();
         self
     }
 
-    /// Adds a value that [`describe`](WorkflowHandle::describe) and lists show.
+    /// Adds a memo value, shown by [`describe`](WorkflowHandle::describe) and in lists.
     pub fn memo<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         match to_payload(value) {
             Ok(payload) => {
@@ -152,15 +154,15 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// Sets search attributes, by which lists find the workflow; the server must know their names and types.
+    /// Sets search attributes for visibility queries; their names and types must be registered on the server.
     pub fn search_attributes(mut self, values: impl IntoIterator<Item = SearchAttributeUpdate>) -> Self {
         let values: Vec<SearchAttributeUpdate> = values.into_iter().collect();
         apply(&values, self.request.search_attributes.get_or_insert_default());
         self
     }
 
-    /// Gives the workflow a header, which its [info](crate::workflow::WorkflowInfo::header) shows. With
-    /// [`with_signal`](Self::with_signal) the signal has it as well.
+    /// Adds a header, shown by the workflow's [info](crate::workflow::WorkflowInfo::header). With
+    /// [`with_signal`](Self::with_signal) the signal has it, too.
     pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.request.header, key, value) {
             self.unwritable = Some(error);
@@ -168,52 +170,52 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self
     }
 
-    /// One line on what this run is for, in Markdown, as the web UI shows it in lists. Default: none.
+    /// Sets a one-line summary of this run in Markdown, which the web UI shows in lists. Default: none.
     pub fn static_summary(mut self, summary: impl Into<String>) -> Self {
         let summary = self.text(summary.into());
         self.request.user_metadata.get_or_insert_with(UserMetadata::default).summary = summary;
         self
     }
 
-    /// More on what this run is for, in Markdown and several lines, as the web UI shows it. Default: none.
+    /// Sets details of this run in Markdown, of one or more lines, which the web UI shows. Default: none.
     pub fn static_details(mut self, details: impl Into<String>) -> Self {
         let details = self.text(details.into());
         self.request.user_metadata.get_or_insert_with(UserMetadata::default).details = details;
         self
     }
 
-    /// Which of the tasks that wait in its task queue come first, and who takes turns with whom. Its activities and
-    /// children inherit it. Default: the server's.
+    /// Sets the priority and fairness of the workflow's tasks in its task queue. Activities and child workflows inherit
+    /// it. Default: the server's.
     pub fn priority(mut self, priority: Priority) -> Self {
         self.request.priority = Some(priority.to_proto());
         self
     }
 
-    /// Sets the worker deployment version that runs the workflow. Default: worker versioning decides.
+    /// Sets the worker deployment version that runs the workflow. Default: decided by worker versioning.
     pub fn versioning_override(mut self, versioning: VersioningOverride) -> Self {
         self.request.versioning_override = Some(versioning.to_proto());
         self
     }
 
-    /// Makes repeated starts one: the server ignores a second start with the same request id. Default: a random UUID.
+    /// Sets the request id. The server ignores a repeated start with the same id. Default: a random UUID.
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.request_id = id.into();
         self
     }
 
-    /// Lets the server send the first workflow task along with its answer, if a worker of this process can take it
-    /// (Temporal's `request_eager_execution`): the workflow begins without the way over the task queue.
+    /// Requests an eager start (Temporal's `request_eager_execution`): the server sends the first workflow task with
+    /// its answer if a worker of this process can take it, without going through the task queue.
     ///
-    /// The worker must have been made from this client or another client of the same [`Connection`], poll the task
-    /// queue, know the workflow and have a free slot for a workflow task. Otherwise, and with a start delay, a cron
-    /// schedule, a signal or an update, the workflow is started as any other. Default: it is not asked for.
+    /// The worker must use this client or another client of the same [`Connection`], poll the task queue, have the
+    /// workflow registered, and have a free slot for a workflow task. Otherwise, or with a start delay, a cron
+    /// schedule, a signal or an update, the workflow starts normally. Default: not requested.
     pub fn request_eager_start(mut self) -> Self {
         self.eager = true;
         self
     }
 
-    /// Sends a signal along (signal-with-start): a workflow that is running gets it, otherwise one is started and
-    /// gets it before anything else.
+    /// Sends a signal with the start (signal-with-start): a running workflow gets the signal; otherwise a new one is
+    /// started and gets it before anything else.
     pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
         let name = signal.name().into_owned();
         let input = self.written("signal", &name, |to| S::write_args(&args, to));
@@ -225,7 +227,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         to_payload(&text).map_err(|error| self.unwritable = Some(error)).ok()
     }
 
-    /// Writes arguments; an error waits for the call to be awaited.
+    /// Serializes arguments; an error is returned when the call is awaited.
     fn written(
         &mut self,
         of: &str,
@@ -246,7 +248,7 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
         self.signal.is_some()
     }
 
-    /// What is sent, complete with its ids; an error if something that it needs is missing or cannot be written.
+    /// Returns the complete request, or an error if something is missing or cannot be serialized.
     pub(super) fn checked(mut self) -> Result<(Connection, W, StartWorkflowExecutionRequest), StartError> {
         if let Some(error) = self.unwritable {
             return Err(StartError::Payload(error));
@@ -278,18 +280,19 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
             }
         };
         let (run_id, first, started) = started.map_err(|error| StartError::from_rpc(&workflow_id, error))?;
-        // Servers that do not tell the first run of the chain tell at least that this run is the first.
+        // Servers that do not report the first run of the chain still report that this run started the workflow.
         let first = if first.is_empty() && started { run_id.clone() } else { first };
         Ok(WorkflowHandle::started(connection, workflow, workflow_id, run_id, first))
     }
 }
 
 impl<W: WorkflowDefinition> StartWorkflow<W, UntilStarted> {
-    /// Sends an update along (update-with-start): a workflow that is running gets it, otherwise one is started and gets
-    /// it with its first workflow task. Awaited, it gives handles of both once the update is accepted.
+    /// Sends an update with the start (update-with-start): a running workflow gets the update; otherwise a new one is
+    /// started and gets it with its first workflow task. Awaiting it returns handles to both once the update is
+    /// accepted.
     ///
-    /// The conflict policy's default is [`UseExisting`](WorkflowIdConflictPolicy::UseExisting) here. A start delay, a
-    /// cron schedule and a signal do not go with an update; the server refuses the first two.
+    /// The default conflict policy is [`UseExisting`](WorkflowIdConflictPolicy::UseExisting) here. A start delay, a
+    /// cron schedule and a signal cannot be combined with an update; the server refuses the first two.
     ///
     /// ```no_run
     /// # use abide::client::{Client, UpdateError};
@@ -324,7 +327,8 @@ impl<W: WorkflowDefinition> IntoFuture for StartWorkflow<W, UntilClosed> {
     }
 }
 
-/// A slot of a worker in this process for the workflow's first task, where the server sends that along.
+/// Reserves a slot of a worker in this process for the workflow's first task, if the server may send it with its
+/// answer.
 fn reserve(connection: &Connection, request: &StartWorkflowExecutionRequest) -> Option<Reservation> {
     let begins_later = request.workflow_start_delay.is_some() || !request.cron_schedule.is_empty();
     if begins_later || !connection.capabilities().eager_workflow_start {
@@ -335,7 +339,7 @@ fn reserve(connection: &Connection, request: &StartWorkflowExecutionRequest) -> 
     connection.eager_workers().reserve(&task_queue.name, &workflow_type.name)
 }
 
-/// Starts the workflow, and hands its first task over if the server sent it along.
+/// Starts the workflow, and hands over its first task if the server sent it.
 async fn start(
     connection: &Connection,
     mut request: StartWorkflowExecutionRequest,
@@ -346,7 +350,7 @@ async fn start(
         request.eager_worker_deployment_options.clone_from(&reservation.deployment_options);
     }
     connection.encode(&mut request).await?;
-    // The task that may come with the answer is decoded by the worker that takes it.
+    // The worker that takes the task decodes it.
     let mut response = connection.call(request).await?;
     if let (Some(task), Some(reservation)) = (response.eager_workflow_task.take(), reservation) {
         (reservation.hand_over)(task);

@@ -1,7 +1,7 @@
-//! Updates: sent to a running workflow, waited for, found again by their id.
+//! Updates: sending them to a running workflow, waiting for them, finding them again by their id.
 //!
-//! An update has its id before it is sent, so that it can be sent again: the server takes two requests with one id for
-//! one update. Waiting is polling: the server answers after 20 s at the latest with how far the update is.
+//! An update has its id before it is sent, so that it can be sent again: the server treats two requests with one id as
+//! one update. Waiting means polling: the server answers within 20 s with the update's stage.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -29,16 +29,16 @@ use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
 use crate::definition::UpdateDefinition;
 
-/// An update that gives a handle once the workflow has accepted it: what
-/// [`start_update`](super::WorkflowHandle::start_update) makes.
+/// Awaiting the update returns a handle once the workflow has accepted it; made by
+/// [`start_update`](super::WorkflowHandle::start_update).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilAccepted;
 
-/// An update that gives its result: what [`update`](super::WorkflowHandle::update) makes.
+/// Awaiting the update returns its result; made by [`update`](super::WorkflowHandle::update).
 #[derive(Clone, Copy, Debug)]
 pub struct UntilCompleted;
 
-/// An update about to be sent: `.await` it.
+/// An update, sent when awaited.
 #[must_use = "the update is sent when this is awaited"]
 pub struct UpdateWorkflow<U: UpdateDefinition, Until = UntilCompleted> {
     connection: Connection,
@@ -64,15 +64,14 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
         Self { connection, execution, first_execution_run_id, update, input, header, id, until }
     }
 
-    /// The update's id. A second update of the same workflow with the same id is the same update: it runs once, and
-    /// both callers get its result. Default: a random UUID.
+    /// Sets the update id. A second update of the workflow with the same id is the same update: it runs once, and both
+    /// callers get its result. Default: a random UUID.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Gives the update a header, which its handler and its validator
-    /// [can read](crate::WorkflowContext::message_header).
+    /// Adds a header, which the update's handler and validator [can read](crate::WorkflowContext::message_header).
     pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.header, key, value) {
             self.input = Err(error);
@@ -92,7 +91,8 @@ impl<U: UpdateDefinition, Until> UpdateWorkflow<U, Until> {
             wait_policy: Some(wait_policy(wait)),
             request: Some(update_request(&self.connection, &id, input)),
         };
-        // Without a stage the server's time was up and nothing has happened: the update is the same if sent again.
+        // A missing stage means that the server's time was up and nothing has happened. Sending the update again is
+        // harmless.
         let sent = until_answered(&self.connection, &request, |response| {
             is_accepted(response.stage, response.outcome.as_ref())
         });
@@ -128,7 +128,7 @@ impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilCompleted> {
     }
 }
 
-/// An update that was sent, here or elsewhere.
+/// A handle to an update, sent by this client or elsewhere.
 ///
 /// ```no_run
 /// # use abide::client::{UpdateError, WorkflowHandle};
@@ -161,25 +161,25 @@ impl<U: UpdateDefinition> UpdateHandle<U> {
         Self { connection, update, execution, id, outcome }
     }
 
-    /// The update's id.
+    /// Returns the update id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The id of the workflow that it was sent to.
+    /// Returns the id of the workflow that the update was sent to.
     pub fn workflow_id(&self) -> &str {
         &self.execution.workflow_id
     }
 
-    /// The run that has it; `None` for a handle made from ids alone.
+    /// Returns the run that has the update; `None` for a handle made from ids only.
     pub fn run_id(&self) -> Option<&str> {
         Some(self.execution.run_id.as_str()).filter(|run_id| !run_id.is_empty())
     }
 
-    /// Waits until the update has completed, however long that takes, and gives its result.
+    /// Waits until the update has completed, without a time limit, and returns its result.
     ///
     /// # Errors
-    /// [`UpdateError`]: it was rejected or failed, its workflow ended before, or there is no such update.
+    /// [`UpdateError`]: the update was rejected or failed, its workflow closed before, or it does not exist.
     pub async fn result(&self) -> Result<U::Output, UpdateError> {
         let name = self.update.name();
         let outcome = match &self.outcome {
@@ -248,13 +248,13 @@ pub(super) fn update_request(connection: &Connection, id: &str, input: Input) ->
     }
 }
 
-/// Returns true if an update has come so far that its caller need not send it again.
+/// Returns true if an update has reached a stage where its caller need not send it again.
 pub(super) fn is_accepted(stage: i32, outcome: Option<&Outcome>) -> bool {
     stage >= Stage::Accepted as i32 || outcome.is_some()
 }
 
-/// Long polls until one brings the answer. They outlive an outage of the server of up to a minute, as the workflow does;
-/// a server that takes no more updates is tried for as long as with other calls.
+/// Long polls until one returns the answer. The polls survive server outages of up to a minute. If the server accepts
+/// no more updates, they are retried as long as other calls.
 pub(super) async fn until_answered<R: Rpc + Clone>(
     connection: &Connection,
     request: &R,

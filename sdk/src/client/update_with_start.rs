@@ -1,4 +1,4 @@
-//! Update-with-start: one call that starts a workflow, unless it is there already, and sends it an update.
+//! Update-with-start: one call that starts a workflow, unless it exists already, and sends it an update.
 
 use std::future::IntoFuture;
 
@@ -27,9 +27,9 @@ use super::update::{UpdateHandle, is_accepted, until_answered, update_request, w
 use crate::converter::PayloadError;
 use crate::definition::{UpdateDefinition, WorkflowDefinition};
 
-/// A workflow about to be started with an update: `.await` it for handles of both.
+/// A workflow start with an update. Awaiting it returns handles to both.
 ///
-/// [`StartWorkflow::with_update`] makes it; the options of the start are set before.
+/// Made by [`StartWorkflow::with_update`], after the options of the start are set.
 #[must_use = "nothing is started until this is awaited"]
 pub struct UpdateWithStart<W: WorkflowDefinition, U: UpdateDefinition> {
     start: StartWorkflow<W, UntilStarted>,
@@ -48,14 +48,15 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> UpdateWithStart<W, U> {
         Self { start, update, input, update_header: None, update_id: None }
     }
 
-    /// The update's id. If the workflow has had an update with that id, it is that one. Default: a random UUID.
+    /// Sets the update id. If the workflow already has an update with that id, it is that update. Default: a random
+    /// UUID.
     pub fn update_id(mut self, id: impl Into<String>) -> Self {
         self.update_id = Some(id.into());
         self
     }
 
-    /// Gives the update a header, which its handler and its validator
-    /// [can read](crate::WorkflowContext::message_header). That of the start is [another](StartWorkflow::header).
+    /// Adds a header, which the update's handler and validator [can read](crate::WorkflowContext::message_header). The
+    /// start has [its own](StartWorkflow::header).
     pub fn update_header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Self {
         if let Err(error) = set_header(&mut self.update_header, key, value) {
             self.input = Err(error);
@@ -108,7 +109,7 @@ impl<W: WorkflowDefinition, U: UpdateDefinition> IntoFuture for UpdateWithStart<
     }
 }
 
-/// Sends both until the update is accepted: the ids make repetitions harmless.
+/// Sends both until the update is accepted; the ids make repetitions harmless.
 async fn execute(
     connection: &Connection,
     start: StartWorkflowExecutionRequest,
@@ -127,7 +128,7 @@ async fn execute(
     response.await.map(parts)
 }
 
-/// What became of the start, and what of the update.
+/// Returns the responses of the start and of the update.
 fn parts(response: ExecuteMultiOperationResponse) -> (StartWorkflowExecutionResponse, UpdateWorkflowExecutionResponse) {
     let (mut started, mut updated) = Default::default();
     for response in response.responses {
@@ -140,7 +141,7 @@ fn parts(response: ExecuteMultiOperationResponse) -> (StartWorkflowExecutionResp
     (started, updated)
 }
 
-/// The error of the operation that was refused; the other one was merely not carried out.
+/// Returns the error of the operation that was refused; the other operation was only not carried out.
 fn from_rpc(update: &str, workflow_id: &str, error: RpcError) -> UpdateWithStartError {
     let statuses = error.detail::<MultiOperationExecutionFailure>().map(|detail| detail.statuses).unwrap_or_default();
     let mut operations = statuses.into_iter().map(|status| error.of_operation(status));

@@ -1,4 +1,4 @@
-//! Lists and counts of workflows, by query.
+//! Lists and counts of workflows by visibility query.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -40,16 +40,16 @@ impl WorkflowList {
         Self { connection, request, fetched: VecDeque::new(), is_last_page: false }
     }
 
-    /// How many workflows are fetched with one call. Default: what the server chooses (1000).
+    /// Sets the number of workflows to fetch per call. Default: the server's (1000).
     pub fn page_size(mut self, size: u32) -> Self {
         self.request.page_size = i32::try_from(size).unwrap_or(i32::MAX);
         self
     }
 
-    /// The next workflow; `None` after the last.
+    /// Returns the next workflow; `None` after the last.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is wrong.
+    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is invalid.
     pub async fn next(&mut self) -> Result<Option<WorkflowExecutionInfo>, RpcError> {
         while self.fetched.is_empty() && !self.is_last_page {
             let page = self.connection.call_coded(self.request.clone()).await?;
@@ -67,7 +67,7 @@ impl fmt::Debug for WorkflowList {
     }
 }
 
-/// How many workflows match a query.
+/// The number of workflows that match a query.
 #[derive(Clone, Debug)]
 pub struct WorkflowCount {
     count: u64,
@@ -83,18 +83,18 @@ impl WorkflowCount {
         Self { count: u64::try_from(proto.count).unwrap_or_default(), groups: groups.collect() }
     }
 
-    /// All of them. The server may count approximately.
+    /// Returns the total. The server may count approximately.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The counts by group, if the query has a `GROUP BY`.
+    /// Returns the counts by group, if the query has a `GROUP BY`.
     pub fn groups(&self) -> &[WorkflowCountGroup] {
         &self.groups
     }
 }
 
-/// How many workflows are in one group of a query with `GROUP BY`.
+/// The number of workflows in one group of a query with `GROUP BY`.
 #[derive(Clone, Debug)]
 pub struct WorkflowCountGroup {
     count: u64,
@@ -102,15 +102,15 @@ pub struct WorkflowCountGroup {
 }
 
 impl WorkflowCountGroup {
-    /// How many are in the group.
+    /// Returns the number of workflows in the group.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The value that the group has in common, by the position of its attribute in `GROUP BY`.
+    /// Returns the value that the group shares, by the position of its attribute in `GROUP BY`.
     ///
     /// # Errors
-    /// Returns an error if the value is there and is not a `T`.
+    /// Returns an error if the value is present and not a `T`.
     pub fn value<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         self.values.get(index).map(from_payload).transpose()
     }

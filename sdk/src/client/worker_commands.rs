@@ -1,10 +1,10 @@
-//! Where the server sends commands to this process: one queue for all workers of a connection, polled by one of them.
+//! The server's commands to this process: one queue for all workers of a connection, polled by one of them.
 //!
-//! The client only knows that there are workers that may take a command; what they do, the layer above says. Workers are
-//! held weakly: a client keeps none alive.
+//! The client only knows that some workers take commands; the layer above defines what they do. References to workers
+//! are weak, so a client keeps none alive.
 //!
-//! A command and the answer to a poll travel at the same time: "cancel the attempt with this token" may be here before the
-//! attempt. It is kept until the attempt asks for it.
+//! A command and the answer to a poll travel at the same time, so "cancel the attempt with this token" may arrive
+//! before the attempt. It is kept until the attempt asks for it.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Turn, MutexGuard as HeldTurn};
 
-/// How many cancellations without an attempt are kept. Most of them never find one: their attempt has just ended.
+/// Maximum kept cancellations without an attempt. Most of them never find one, because their attempt has just ended.
 const EARLY_LIMIT: usize = 1000;
 
-/// A worker that takes commands.
+/// A worker that accepts commands.
 pub(crate) trait CommandedWorker: Send + Sync {
-    /// Tells the attempt with that token to stop, if this worker runs it.
+    /// Cancels the attempt with that token. Returns true if this worker runs it.
     fn cancel_activity(&self, task_token: &[u8]) -> bool;
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct WorkerCommands {
     turn: Turn<()>,
 }
 
-/// The latest cancellations for which there was no attempt, by task token.
+/// The latest cancellations that found no attempt, by task token.
 #[derive(Default)]
 struct Early {
     tokens: HashSet<Arc<[u8]>>,
@@ -43,33 +43,33 @@ impl WorkerCommands {
         Self { grouping_key, workers: Mutex::default(), early: Mutex::default(), turn: Turn::default() }
     }
 
-    /// What the workers of this connection have in common, and no others.
+    /// Returns the key that groups the workers of this connection.
     pub(crate) fn grouping_key(&self) -> &str {
         &self.grouping_key
     }
 
-    /// The queue on which commands come.
+    /// Returns the queue on which commands arrive.
     pub(crate) fn task_queue(&self, namespace: &str) -> String {
         format!("temporal-sys/worker-commands/{namespace}/{}", self.grouping_key)
     }
 
-    /// Makes a worker known that has begun to run activities.
+    /// Adds a worker that has started to run activities.
     pub(crate) fn add(&self, worker: Weak<dyn CommandedWorker>) {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.retain(|known| known.strong_count() > 0);
         workers.push(worker);
     }
 
-    /// Waits until nobody else polls the queue; it is the caller's to poll until the guard is dropped.
+    /// Waits until no other worker polls the queue. The caller may poll it until the guard is dropped.
     pub(crate) async fn turn(&self) -> HeldTurn<'_, ()> {
         self.turn.lock().await
     }
 
-    /// Tells the attempt with that token to stop, whichever worker runs it. `false` if none does: then it is kept for the
-    /// attempt, in case that is still on its way.
+    /// Cancels the attempt with that token, whichever worker runs it. Returns `false` if none does; the command is then
+    /// kept in case the attempt is still on its way.
     pub(crate) fn cancel_activity(&self, task_token: &[u8]) -> bool {
-        // Kept before the attempt is looked for, and an attempt can be found before it asks what is kept: however the
-        // two run into each other, one of them sees the other.
+        // Kept before the attempt is looked for, while an attempt registers before it asks for kept commands. So in
+        // every interleaving at least one of them sees the other.
         self.early().keep(task_token);
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = workers.iter().filter_map(Weak::upgrade).any(|worker: Arc<_>| worker.cancel_activity(task_token));
@@ -81,7 +81,8 @@ impl WorkerCommands {
         found
     }
 
-    /// Returns true if an attempt is to stop that begins now. Must be asked once the attempt can be found by its token.
+    /// Returns true if a starting attempt was already cancelled. Must be called after the attempt is registered by its
+    /// token.
     pub(crate) fn is_cancelled_early(&self, task_token: &[u8]) -> bool {
         self.early().take(task_token)
     }
@@ -101,7 +102,7 @@ impl Early {
         self.order.push_back(task_token);
     }
 
-    /// Forgets the oldest ones where there are too many.
+    /// Removes the oldest entries while there are too many.
     fn trim(&mut self) {
         while self.order.len() > EARLY_LIMIT {
             if let Some(oldest) = self.order.pop_front() {
@@ -131,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// A worker that does something when it is told to cancel an attempt, and says whether it runs that.
+    /// A worker that runs a closure for each cancellation.
     struct Told<F>(F);
 
     impl<F: Fn(&[u8]) -> bool + Send + Sync> CommandedWorker for Told<F> {
@@ -178,7 +179,7 @@ mod tests {
     fn b060_an_attempt_that_begins_while_it_is_looked_for_sees_its_cancellation() {
         let commands = Arc::new(WorkerCommands::new());
         let asked = Arc::downgrade(&commands);
-        // It was looked for just before it could be found, and asks at once.
+        // The attempt is looked up just before it registers, and asks right after.
         let worker: Arc<dyn CommandedWorker> = Arc::new(Told(move |token: &[u8]| {
             assert!(asked.upgrade().is_some_and(|commands| commands.is_cancelled_early(token)));
             false

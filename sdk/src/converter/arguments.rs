@@ -1,4 +1,4 @@
-//! Several values, several payloads: the arguments of a workflow, an activity or a message.
+//! Argument lists: one payload for each argument of a workflow, an activity or a message.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 
 use super::payload::{PayloadError, from_payload, to_payload};
 
-/// Collects the payloads of a list of arguments.
+/// Collects the payloads of an argument list.
 #[derive(Default)]
 pub struct PayloadWriter {
     payloads: Vec<Payload>,
 }
 
 impl PayloadWriter {
-    /// A writer that holds nothing yet.
+    /// Creates an empty writer.
     pub fn new() -> Self {
         Self::default()
     }
@@ -29,22 +29,23 @@ impl PayloadWriter {
         Ok(())
     }
 
-    /// The payloads written so far; no argument at all is no `Payloads` on the wire.
+    /// Returns the payloads written so far. Without arguments there is no `Payloads` message.
     pub(crate) fn finish(self) -> Option<Payloads> {
         (!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads })
     }
 }
 
-/// Shows no values.
+/// Does not show values.
 impl fmt::Debug for PayloadWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PayloadWriter({} payloads)", self.payloads.len())
     }
 }
 
-/// Reads the one value that something ended with, was answered with, or kept. None at all reads as `()` and as `None`.
+/// Reads a single value: a result, an answer, or stored data. A missing payload reads as `()` and as `None`.
 ///
-/// The error says what was expected and found; whose value it is, the caller adds with [`PayloadError::of`].
+/// The error describes what was expected and found; the caller adds what the value belongs to with
+/// [`PayloadError::of`].
 pub(crate) fn read_one<T: DeserializeOwned + 'static>(payload: Option<&Payload>) -> Result<T, PayloadError> {
     match payload.filter(|payload| !payload.metadata.is_empty() || !payload.data.is_empty()) {
         Some(payload) => from_payload(payload),
@@ -53,12 +54,12 @@ pub(crate) fn read_one<T: DeserializeOwned + 'static>(payload: Option<&Payload>)
     }
 }
 
-/// As [`read_one`], of a list that holds it.
+/// Like [`read_one`], for the first payload of a list.
 pub(crate) fn read_first<T: DeserializeOwned + 'static>(payloads: Option<&Payloads>) -> Result<T, PayloadError> {
     read_one(payloads.and_then(|payloads| payloads.payloads.first()))
 }
 
-/// Hands out a list of payloads as arguments. Payloads that nobody asks for are ignored.
+/// Reads a list of payloads as arguments. Extra payloads are ignored.
 pub struct PayloadReader<'a> {
     payloads: &'a [Payload],
     read: usize,
@@ -73,7 +74,7 @@ impl<'a> PayloadReader<'a> {
         Self::new(payloads.map_or(&[], |payloads| &payloads.payloads))
     }
 
-    /// Reads the next argument; a missing one reads as `None` where `T` is an `Option`, and as `()`.
+    /// Reads the next argument. A missing one reads as `None` if `T` is an `Option`, and as `()`.
     ///
     /// # Errors
     /// Returns an error if the payload is missing or does not fit `T`.
@@ -95,7 +96,7 @@ impl<'a> PayloadReader<'a> {
     }
 }
 
-/// Shows no values.
+/// Does not show values.
 impl fmt::Debug for PayloadReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PayloadReader({} of {} payloads read)", self.read.min(self.payloads.len()), self.payloads.len())

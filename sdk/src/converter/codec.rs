@@ -1,4 +1,4 @@
-//! Payload codecs: what is done to payloads on their way to and from the server, such as encryption.
+//! Payload codecs: transform payloads on their way to and from the server, for example by encryption.
 
 use std::error::Error;
 use std::fmt;
@@ -11,20 +11,21 @@ use futures_util::FutureExt as _;
 use super::RawPayload;
 use crate::bounded_text::message;
 
-/// What a codec yields: as many payloads as it was given, or why it cannot.
+/// A codec's result: as many payloads as it was given, or an error.
 pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 
-/// Changes payloads on their way to and from the server: encrypts, compresses, stores them elsewhere (Temporal's
-/// `PayloadCodec`).
+/// Transforms payloads on their way to and from the server: encrypts them, compresses them, or stores them elsewhere
+/// (Temporal's `PayloadCodec`).
 ///
-/// The server, its UI and its histories see what [`encode`](Self::encode) makes of payloads; workflows, activities and
-/// clients see what [`decode`](Self::decode) makes of that again. A codec gets all payloads of a message at once, and
-/// gives back one for each, in the same order. It may wait (for a key service, for instance): it runs beside workflow
-/// code and beside polling, so it slows down nothing but the message at hand.
+/// The server, its UI and its histories see the output of [`encode`](Self::encode); workflows, activities and clients
+/// see the output of [`decode`](Self::decode). A codec gets all payloads of a message at once, and returns one for
+/// each, in the same order. It may wait, for example for a key service: it runs outside workflow code and outside
+/// polling, so it delays only the current message.
 ///
-/// `decode` must pass on what it did not encode, so that workflows that were started before the codec was there can
-/// still be read; the metadata `encoding` is the place to tell by. An error fails what needed the payloads, never the
-/// worker: a workflow task and an activity's attempt are tried again by the server, a client's call returns it.
+/// `decode` must return payloads that it did not encode unchanged, so that workflows started before the codec was
+/// introduced remain readable; the metadata `encoding` is the way to tell them apart. An error fails the operation that
+/// needed the payloads, never the worker: the server retries a workflow task or an activity attempt, a client's call
+/// returns the error.
 ///
 /// ```
 /// use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
@@ -60,13 +61,13 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 /// # let _ = data_converter;
 /// ```
 pub trait PayloadCodec: Send + Sync + 'static {
-    /// What goes to the server in place of these payloads.
+    /// Encodes payloads for the server.
     ///
-    /// Must not block its thread, just as [`decode`](Self::decode): not with `std::thread::sleep`, a lock that somebody
-    /// holds for long, or network without an `.await`. Every task of a worker may wait behind it on that thread.
+    /// Like [`decode`](Self::decode), this must not block its thread with `std::thread::sleep`, a lock held for long,
+    /// or network calls without `.await`. Otherwise, all of a worker's tasks on that thread may have to wait.
     fn encode(&self, payloads: Vec<RawPayload>) -> impl Future<Output = CodecResult> + Send;
 
-    /// What these payloads from the server were.
+    /// Decodes payloads from the server.
     fn decode(&self, payloads: Vec<RawPayload>) -> impl Future<Output = CodecResult> + Send;
 }
 
@@ -77,7 +78,7 @@ pub(crate) struct CodecError {
 }
 
 impl CodecError {
-    /// A codec has not returned in the time that there was.
+    /// Returns the error for a codec that has not returned in time.
     #[cfg(feature = "worker")]
     pub(crate) fn never_returned(what: &str, waited: std::time::Duration) -> Self {
         let waited = crate::duration::measured_text(waited);
@@ -101,7 +102,7 @@ impl fmt::Display for CodecError {
     }
 }
 
-/// To the server, or from it.
+/// The direction: to the server, or from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Direction {
     Encode,
@@ -110,7 +111,7 @@ pub(super) enum Direction {
 
 type Coded<'a> = Pin<Box<dyn Future<Output = CodecResult> + Send + 'a>>;
 
-/// Any codec.
+/// Object-safe form of [`PayloadCodec`].
 pub(super) trait AnyCodec: Send + Sync {
     fn run(&self, direction: Direction, payloads: Vec<RawPayload>) -> Coded<'_>;
 }
@@ -124,7 +125,7 @@ impl<C: PayloadCodec> AnyCodec for C {
     }
 }
 
-/// Lets a codec do its work, and holds it to its contract.
+/// Runs a codec and checks that it keeps its contract.
 pub(super) async fn run_codec(
     codec: &dyn AnyCodec,
     direction: Direction,
@@ -135,7 +136,7 @@ pub(super) async fn run_codec(
         Direction::Encode => "encode",
         Direction::Decode => "decode",
     };
-    // Before its first wait, too, a codec may panic; it must not take with it who waits for the payloads.
+    // A codec may panic before its first wait, too. The panic must not reach the code that waits for the payloads.
     let coded = AssertUnwindSafe(async { codec.run(direction, payloads).await }).catch_unwind().await;
     let text = match coded {
         Ok(Ok(coded)) if coded.len() == given => return Ok(coded),
@@ -146,6 +147,6 @@ pub(super) async fn run_codec(
         Ok(Err(error)) => format!("the payload codec failed to {what} {given} payloads: {error}"),
         Err(_) => format!("the payload codec panicked when it had {given} payloads to {what}"),
     };
-    // What the codec itself says, too, goes into logs and to the server.
+    // The codec's own message goes into logs and to the server, too, so it is cut.
     Err(CodecError { text: message(&text).into_owned() })
 }

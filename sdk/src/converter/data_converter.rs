@@ -1,4 +1,4 @@
-//! The data converter: what becomes of values and errors between user code and the server.
+//! The data converter: converts values and errors between user code and the server.
 
 use std::error::Error;
 use std::fmt;
@@ -13,11 +13,11 @@ use super::codec::{AnyCodec, CodecError, Direction, PayloadCodec, run_codec};
 use super::payload::RawPayload;
 use crate::failure::{Failure, FailureConverter, converted_failure, encode_common_attributes};
 
-/// What becomes of values and errors between user code and the server (Temporal's `DataConverter`): payload codecs,
-/// and a failure converter.
+/// Converts values and errors between user code and the server (Temporal's `DataConverter`), with payload codecs and a
+/// failure converter.
 ///
-/// It is set once, in [`ClientOptions`](crate::ClientOptions): the client's workers use it as well. Give it also to the
-/// [`WorkflowReplayer`](crate::WorkflowReplayer) that reads their histories. A clone is the same converter.
+/// It is set once, in [`ClientOptions`](crate::ClientOptions), and the client's workers use it, too. Also give it to
+/// the [`WorkflowReplayer`](crate::WorkflowReplayer) that reads their histories. A clone is the same converter.
 ///
 /// ```
 /// # use abide::converter::{CodecResult, PayloadCodec, RawPayload};
@@ -36,7 +36,7 @@ use crate::failure::{Failure, FailureConverter, converted_failure, encode_common
 /// ```
 #[derive(Clone, Default)]
 pub struct DataConverter {
-    /// None for the default converter: there is nothing to do, and nothing is looked for.
+    /// `None` for the default converter, which does nothing and need not search messages for payloads.
     inner: Option<Arc<Inner>>,
 }
 
@@ -48,42 +48,43 @@ struct Inner {
     failures: Option<Arc<dyn FailureConverter>>,
 }
 
-/// The codecs' work on the payloads of one message. It holds nothing of the message, so it can be done elsewhere.
+/// The codecs' work on the payloads of one message. It owns the payloads, so it can run elsewhere.
 pub(crate) type CodecWork = Pin<Box<dyn Future<Output = CodedPayloads> + Send>>;
 
 /// The outcome of encoding or decoding payloads.
 pub(crate) type CodedPayloads = Result<Vec<RawPayload>, CodecError>;
 
 impl DataConverter {
-    /// The default: payloads travel as they are, and errors become failures as [`Failure`] says.
+    /// Creates the default converter: payloads are sent unencoded, and errors become failures as described at
+    /// [`Failure`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a codec. With several, what the first one encodes is given to the second, and so on; decoding goes the
-    /// other way.
+    /// Adds a codec. With several codecs, the output of the first is the input of the second, and so on; decoding runs
+    /// in reverse order.
     ///
-    /// Every payload goes through the codecs, except for search attributes, which the server reads, and
+    /// Codecs transform all payloads except search attributes, which the server reads, and
     /// [headers](Self::encode_headers).
     pub fn codec(self, codec: impl PayloadCodec) -> Self {
         self.changed(|inner| inner.codecs.push(Arc::new(codec)))
     }
 
-    /// Lets headers go through the codecs as well. Default: they do not, as in other SDKs, whose interceptors
-    /// and workers read them plain.
+    /// Applies the codecs to headers, too. Default: not applied, as in other SDKs, whose interceptors and workers read
+    /// headers unencoded.
     pub fn encode_headers(self) -> Self {
         self.changed(|inner| inner.headers = true)
     }
 
-    /// Moves the messages and stack traces of failures into a payload (`encoded_attributes`), which the codecs see; in
-    /// their place stands `Encoded failure`. Default: they stay where they are, for everybody to read.
+    /// Moves the messages and stack traces of failures into a payload (`encoded_attributes`), which the codecs
+    /// transform; the message becomes `Encoded failure`. Default: they stay readable in the failure.
     ///
-    /// Failures that were written so are always read, whether this is set or not.
+    /// Such failures are always read, with or without this setting.
     pub fn encode_common_attributes(self) -> Self {
         self.changed(|inner| inner.common_attributes = true)
     }
 
-    /// Makes failures of errors, in place of the default conversion.
+    /// Sets the conversion of errors to failures, instead of the default conversion.
     pub fn failure_converter(self, converter: impl FailureConverter) -> Self {
         self.changed(|inner| inner.failures = Some(Arc::new(converter)))
     }
@@ -94,12 +95,12 @@ impl DataConverter {
         Self { inner: Some(Arc::new(inner)) }
     }
 
-    /// The failure that stands for an error of user code.
+    /// Converts an error of user code to a failure.
     pub(crate) fn to_failure(&self, error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
         converted_failure(self.failures(), error, type_name)
     }
 
-    /// What user code gets for a failure that was recorded.
+    /// Converts a recorded failure for user code.
     pub(crate) fn read_failure(&self, failure: FailureProto) -> FailureProto {
         match self.failures() {
             Some(converter) => converter.read_failure(Failure::from_proto(failure)).into_proto(),
@@ -124,10 +125,10 @@ impl DataConverter {
         self.encode_with(message, |work| work).await
     }
 
-    /// As [`encode`](Self::encode); `run` does the codecs' work.
+    /// Like [`encode`](Self::encode); `run` runs the codecs.
     ///
     /// # Errors
-    /// Returns an error if a codec cannot encode it, or `run` does not let it.
+    /// Returns an error if a codec cannot encode it, or `run` returns one.
     pub(crate) async fn encode_with<M, F>(
         &self,
         message: &mut M,
@@ -142,7 +143,7 @@ impl DataConverter {
             return Ok(());
         }
         each_failure(message, |failure| encode_common_attributes(failure, inner.common_attributes));
-        // Boxed, because every call and every task has this future in it, and most have no codec.
+        // Boxed, because this future is part of every call and every task, and most have no codec.
         Box::pin(inner.code(message, Direction::Encode, run)).await
     }
 
@@ -154,10 +155,10 @@ impl DataConverter {
         self.decode_with(message, |work| work).await
     }
 
-    /// As [`decode`](Self::decode); `run` does the codecs' work.
+    /// Like [`decode`](Self::decode); `run` runs the codecs.
     ///
     /// # Errors
-    /// Returns an error if a codec cannot decode it, or `run` does not let it.
+    /// Returns an error if a codec cannot decode it, or `run` returns one.
     pub(crate) async fn decode_with<M, F>(
         &self,
         message: &mut M,
@@ -171,8 +172,8 @@ impl DataConverter {
         Box::pin(inner.code(message, Direction::Decode, run)).await
     }
 
-    /// As [`decode`](Self::decode), and lets the author's failure converter see the failures: for clients. Workers let
-    /// it see them where workflow code does, because a local activity's failure has never been on the wire.
+    /// Like [`decode`](Self::decode), then applies the user's failure converter: for clients. Workers apply it where
+    /// workflow code receives failures, because a local activity's failure has never been on the wire.
     ///
     /// # Errors
     /// Returns an error if a codec cannot decode it.
@@ -261,7 +262,7 @@ impl fmt::Debug for DataConverter {
     }
 }
 
-/// Shows every failure in a message that is not the cause of another one, also those in protocol messages.
+/// Visits every failure in a message that is not the cause of another one, including those in protocol messages.
 fn each_failure<M: PayloadFields + ?Sized>(message: &mut M, mut see: impl FnMut(&mut FailureProto)) {
     let mut fields = Fields::failures();
     message.payload_fields(&mut fields);
@@ -285,7 +286,7 @@ mod tests {
     use super::super::{CodecResult, to_payload};
     use super::*;
 
-    /// Writes a letter behind every payload, and takes it away again.
+    /// Appends a letter to every payload, and removes it again.
     struct Letter(u8);
 
     impl PayloadCodec for Letter {
@@ -369,7 +370,7 @@ mod tests {
         assert_eq!(failure.to_string(), "outer: inner");
         assert_eq!(failure.root_cause().stack_trace(), "at x");
 
-        // Passed on, they are not shown either, whatever this program's own failures are.
+        // When passed on, they are not shown either, whatever this program's own failures are.
         let mut message =
             RespondActivityTaskFailedRequest { failure: Some(failure.into_proto()), ..Default::default() };
         DataConverter::new().codec(Letter(b'x')).encode(&mut message).await.unwrap();

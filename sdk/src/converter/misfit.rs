@@ -1,8 +1,8 @@
-//! Why a JSON value does not fit a type, without a word of the value: what is said of it goes to the server and into
-//! logs, which a codec may have been set to keep the value from.
+//! Explains why a JSON value does not fit a type, without showing the value. The explanation goes to the server and
+//! into logs, from which a codec may be meant to hide the value.
 //!
-//! serde's own messages quote what they found. So a value that was refused is read once more, by a deserializer whose
-//! error keeps the position and the shape only. It is asked after an error, never on the way of a value that fits.
+//! serde's own messages quote the value. So a refused value is deserialized again, by a deserializer whose error keeps
+//! only the position and the shape. This happens only after an error, never for a value that fits.
 
 mod access;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::access::At;
 use crate::bounded_text::name;
 
-/// What [`from_payload`](super::from_payload) says of JSON that is no `T`, after the words "expected `T`, ".
+/// Describes JSON that is not a `T`; [`from_payload`](super::from_payload) puts it after "expected `T`, ".
 pub(super) fn found<T: DeserializeOwned>(data: &[u8]) -> String {
     let value: Value = match serde_json::from_slice(data) {
         Ok(value) => value,
@@ -31,7 +31,7 @@ pub(super) fn found<T: DeserializeOwned>(data: &[u8]) -> String {
             let path: String = misfit.steps.iter().rev().map(String::as_str).collect();
             format!("{whole}; at `{}`: {}", name(path.trim_start_matches('.')), misfit.text)
         }
-        // A field that is there twice, or a number that no `Value` holds.
+        // A duplicate field, or a number that does not fit a `Value`.
         Ok(_) => format!("{whole}, which serde refuses"),
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn payload_shape(encoding: Option<&str>, data: &[u8]) -> String {
     }
 }
 
-/// What kind of value it is, and how large.
+/// Describes the kind and size of a value.
 fn shape(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
@@ -67,13 +67,13 @@ fn counted(what: &str, count: usize, unit: &str) -> String {
     format!("{what} {count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Where and why a value was refused.
+/// The position and reason of a refusal.
 #[derive(Debug)]
 struct Misfit {
     text: String,
-    /// True if the text is about nothing but the kind of value.
+    /// True if the text concerns only the kind of value.
     is_type: bool,
-    /// From the inside to the outside. Keys of maps are values: only fields that the type declares have names here.
+    /// From the inside out. Keys of maps are values: only fields that the type declares are named here.
     steps: Vec<String>,
 }
 
@@ -96,15 +96,15 @@ impl fmt::Display for Misfit {
 
 impl std::error::Error for Misfit {}
 
-/// What is said in place of a type's own words.
+/// Replaces the message of a type's own check.
 pub(super) const OWN_CHECK: &str = "the type's own check refuses it (what it says may repeat the value, so it is left \
                                     out: `serde_json::from_str` shows it)";
 
-/// Returns true if a text that did not come from serde's visitors is known to name types only.
+/// Returns true if a text that does not come from serde's visitors is known to contain only type names.
 fn names_types_only(text: &str) -> bool {
     let is_name = |name: &str| name.chars().all(|char| char.is_alphanumeric() || char == '_');
     let untagged = text.strip_prefix("data did not match any variant of untagged enum ");
-    // The second is said by `Protobuf`.
+    // The second text comes from `Protobuf`.
     untagged.is_some_and(is_name) || text.starts_with("the message `") && text.ends_with("` is expected in binary form")
 }
 
@@ -173,7 +173,7 @@ fn unexpected(found: Unexpected<'_>) -> String {
         Unexpected::NewtypeVariant => "a variant with a value".into(),
         Unexpected::TupleVariant => "a variant with values".into(),
         Unexpected::StructVariant => "a variant with fields".into(),
-        // Made up by a type's own code, with any text.
+        // Made by a type's own code, with any text.
         Unexpected::Other(_) => "something else".into(),
     }
 }

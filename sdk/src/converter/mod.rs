@@ -1,22 +1,22 @@
-//! Payload conversion: Rust values to Temporal payloads and back, the same bytes as other SDKs write.
+//! Payload conversion between Rust values and Temporal payloads, byte-compatible with other SDKs.
 //!
 //! | value | encoding |
 //! | --- | --- |
 //! | `()`, `None` | `binary/null` |
 //! | `Vec<u8>` | `binary/plain` |
-//! | [`RawPayload`] | as it is |
+//! | [`RawPayload`] | unchanged |
 //! | [`Protobuf`] | `binary/protobuf`, with `messageType` |
 //! | [`ProtobufJson`] | `json/protobuf`, with `messageType` |
-//! | all else | `json/plain`, written by serde |
+//! | all others | `json/plain`, through serde |
 //!
-//! An argument that the caller left out reads as `None`, and as `()`; so does `binary/null`. A payload of encoding
-//! `json/protobuf` is also read by any serde type with the same fields.
+//! A missing argument reads as `None` and as `()`; so does `binary/null`. Any serde type with the same fields can read
+//! a `json/protobuf` payload, too.
 //!
-//! What does not fit its type is described by the type, the position and the kind of value: an error never repeats the
-//! value itself, which a codec may keep from the server and from logs.
+//! A value that does not fit is described by type, position and kind of value. An error never shows the value itself,
+//! which a codec may hide from the server and from logs.
 //!
-//! What becomes of payloads between here and the server is up to a [`DataConverter`]: a [`PayloadCodec`] in it encrypts
-//! them, for instance.
+//! A [`DataConverter`] transforms payloads on their way to and from the server, for example with a [`PayloadCodec`]
+//! that encrypts them.
 
 mod arguments;
 #[cfg_attr(not(feature = "client"), allow(dead_code, reason = "codecs run where messages come and go"))]

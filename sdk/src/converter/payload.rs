@@ -1,4 +1,4 @@
-//! One value, one payload.
+//! Conversion of a single value to a single payload and back.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -20,36 +20,36 @@ const BINARY_NULL: &[u8] = b"binary/null";
 const BINARY_PLAIN: &[u8] = b"binary/plain";
 pub(super) const BINARY_PROTOBUF: &[u8] = b"binary/protobuf";
 pub(super) const JSON_PROTOBUF: &[u8] = b"json/protobuf";
-/// Begins what is said of a message in binary form that stands in a JSON value.
+/// Beginning of the error for a binary message within a JSON value.
 pub(super) const NO_PART_OF_JSON: &str = "in binary form a message cannot be a part of a JSON value";
 
-/// A payload that is passed on as it is, without conversion.
+/// A payload that is passed on unchanged, without conversion.
 ///
-/// Use it as an argument or a result type to forward what another program wrote, whatever its encoding. Its `Debug` form
-/// shows the encoding and the size, not the data: it may stand in a log.
+/// Use it as an argument or a result type to forward data of another program, whatever its encoding. Its `Debug` form
+/// shows the encoding and the size, but not the data, so it may be logged.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawPayload {
-    /// Metadata by key; `encoding` says how `data` is written.
+    /// Metadata by key; `encoding` names the format of `data`.
     pub metadata: std::collections::BTreeMap<String, Vec<u8>>,
     /// The bytes, in the encoding that `metadata` names.
     pub data: Vec<u8>,
 }
 
 impl RawPayload {
-    /// The metadata `encoding`, if it is there and is text.
+    /// Returns the metadata `encoding`, if it is present and valid text.
     pub fn encoding(&self) -> Option<&str> {
         self.metadata.get(ENCODING).and_then(|encoding| std::str::from_utf8(encoding).ok())
     }
 
-    /// The whole payload with its metadata, as a protobuf message: what a codec encrypts or compresses.
+    /// Returns the whole payload with its metadata as a protobuf message, for a codec to encrypt or compress.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.clone().into_proto().encode_to_vec()
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes), or a codec of another SDK, has written.
+    /// Reads the output of [`to_bytes`](Self::to_bytes), or of another SDK's codec.
     ///
     /// # Errors
-    /// Returns an error if the bytes are no payload.
+    /// Returns an error if the bytes are not a payload.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PayloadError> {
         let read = Payload::decode(bytes).map_err(|error| {
             PayloadError::new(format!("expected a payload as a protobuf message, found {} bytes: {error}", bytes.len()))
@@ -69,9 +69,9 @@ impl fmt::Debug for RawPayload {
     }
 }
 
-/// A payload could not be written or read.
+/// A payload could not be serialized or deserialized.
 ///
-/// The text says which argument or field, what was expected and what kind of value was found. It never repeats the
+/// The message contains the argument or field, the expected type and the kind of value found. It never contains the
 /// value.
 #[derive(Debug, Clone)]
 pub struct PayloadError {
@@ -87,7 +87,7 @@ impl PayloadError {
         self.of(format_args!("argument {}", index + 1))
     }
 
-    /// Says first whose value it is about.
+    /// Prefixes the message with what the value belongs to.
     pub(crate) fn of(self, what: impl fmt::Display) -> Self {
         Self { message: format!("{what}: {}", self.message) }
     }
@@ -101,10 +101,10 @@ impl fmt::Display for PayloadError {
 
 impl std::error::Error for PayloadError {}
 
-/// Writes a value as a payload.
+/// Serializes a value to a payload.
 ///
 /// # Errors
-/// Returns an error if serde refuses the value (a map with keys that are no strings, for instance).
+/// Returns an error if serde refuses the value (for example a map whose keys are not strings).
 #[doc(hidden)]
 pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadError> {
     let any: &dyn Any = value;
@@ -126,10 +126,10 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
     if json == b"null" { Ok(payload(BINARY_NULL, Vec::new())) } else { Ok(payload(JSON_PLAIN, json)) }
 }
 
-/// Reads a value from a payload.
+/// Deserializes a value from a payload.
 ///
 /// # Errors
-/// Returns an error if the encoding is unknown, or the data is not such a value.
+/// Returns an error if the encoding is unknown, or the data does not fit the type.
 #[doc(hidden)]
 pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
     let mut slot: Option<T> = None;
@@ -175,19 +175,19 @@ pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<
     }
 }
 
-/// Reads a message into a value that takes one; `None` if this is another value.
+/// Reads a protobuf message into a value that accepts one; `None` for any other type.
 fn message<T: DeserializeOwned>(payload: &Payload) -> Option<Result<T, PayloadError>> {
     let read = from_whole(payload)?;
     Some(read.map_err(|text| PayloadError::new(format!("expected `{}`: {text}", type_name::<T>()))))
 }
 
 fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
-    // The error itself quotes the value.
+    // serde's error is dropped, because it quotes the value.
     serde_json::from_slice(data)
         .map_err(|_| PayloadError::new(format!("expected `{}`, {}", type_name::<T>(), misfit::found::<T>(data))))
 }
 
-/// Why serde does not write a value: a type's own words may repeat it.
+/// Explains why serde cannot serialize a value. A type's own message may repeat the value, so it is replaced.
 pub(super) fn unwritable(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if error.is_data() && !text.starts_with(NO_PART_OF_JSON) {
@@ -202,7 +202,7 @@ fn type_name<T>() -> String {
     name(std::any::type_name::<T>()).into_owned()
 }
 
-/// Metadata of another program, as it may stand in a message.
+/// Returns metadata of another program, cut for use in a message.
 pub(super) fn label(bytes: &[u8]) -> String {
     name(&String::from_utf8_lossy(bytes)).into_owned()
 }

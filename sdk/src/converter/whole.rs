@@ -1,9 +1,9 @@
-//! Values that bring their payload with them, through serde.
+//! Serde values that carry a whole payload.
 //!
-//! Every value is a serde value; most become JSON. A wrapper such as `Protobuf` has its own encoding and metadata, and
-//! serde has no word for that. So it hands its finished payload to the serializer below, under a name that no other
-//! type uses; any other value makes that serializer fail at its first call, and is written as JSON then. Reading goes
-//! the same way back.
+//! Every value is a serde value, and most become JSON. A wrapper such as `Protobuf` has its own encoding and metadata,
+//! which serde cannot express. So it passes its finished payload to the serializer below, under a name that no other
+//! type uses. Any other value makes that serializer fail at its first call, and is then serialized as JSON. Reading
+//! works the same way in reverse.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,25 +17,25 @@ use serde::{Deserializer, Serialize, Serializer, forward_to_deserialize_any};
 
 const NAME: &str = "$abide::converter::Payload";
 
-/// The payload that a value brings with it, if it does.
+/// Returns the payload that a value carries, if it does.
 pub(super) fn payload_of<T: Serialize>(value: &T) -> Option<Payload> {
     let bytes = value.serialize(Catcher { named: false }).ok()?;
     Payload::decode(bytes.as_slice()).ok()
 }
 
-/// Reads a value that takes a whole payload; `None` if it is no such value.
+/// Reads a value that accepts a whole payload; `None` for any other type.
 pub(super) fn from_whole<T: DeserializeOwned>(payload: &Payload) -> Option<Result<T, String>> {
     let taken = Cell::new(false);
     let read = T::deserialize(Giver { payload, taken: &taken });
     taken.get().then(|| read.map_err(|error| error.0))
 }
 
-/// Hands a payload to the serializer. Only of use where that is not human readable: JSON has no place for it.
+/// Passes a payload to the serializer. Works only if that is not human-readable, because JSON cannot contain a payload.
 pub(super) fn write<S: Serializer>(serializer: S, payload: &Payload) -> Result<S::Ok, S::Error> {
     serializer.serialize_newtype_struct(NAME, &Bytes(payload.encode_to_vec()))
 }
 
-/// Takes a payload from the deserializer; the other half of [`write`].
+/// Takes a payload from the deserializer; the counterpart of [`write`].
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
     deserializer.deserialize_newtype_struct(NAME, PayloadVisitor)
 }
@@ -66,12 +66,12 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     }
 }
 
-/// Serializes nothing but the bytes of a payload under its name.
+/// Serializes only a payload's bytes under its name.
 struct Catcher {
     named: bool,
 }
 
-/// The value is another one. There is nothing to say about it.
+/// The error for any other value. It carries no message.
 #[derive(Debug)]
 struct NotWhole;
 
@@ -171,13 +171,13 @@ impl Serializer for Catcher {
     }
 }
 
-/// Gives its payload to a value that asks for it by name, and notes that it was taken.
+/// Gives its payload to a value that requests it by name, and records that it was taken.
 struct Giver<'a> {
     payload: &'a Payload,
     taken: &'a Cell<bool>,
 }
 
-/// Why a value refused the payload.
+/// The error of a value that refused the payload.
 #[derive(Debug)]
 struct Refused(String);
 
@@ -192,7 +192,8 @@ impl std::error::Error for Refused {}
 impl serde::de::Error for Refused {
     fn custom<T: fmt::Display>(text: T) -> Self {
         let text = text.to_string();
-        // Said by `Protobuf` and `ProtobufJson`; a type around them may have a check of its own, with words of its own.
+        // These texts come from `Protobuf` and `ProtobufJson`. A type around them may have its own check with its own
+        // message.
         let is_ours = ["the message `", "expected the message `", "found "].iter().any(|begin| text.starts_with(begin));
         Self(if is_ours { text } else { OWN_CHECK.to_string() })
     }

@@ -1,4 +1,4 @@
-//! What an activity function returns when it does not succeed.
+//! The error of an activity function.
 
 use std::error::Error;
 use std::fmt;
@@ -14,12 +14,12 @@ use super::operation::Cancelled;
 use super::recorded::Failure;
 use crate::converter::{PayloadError, to_payload};
 
-/// Why an activity attempt does not succeed: it fails, or reports that it was cancelled.
+/// The error of an activity attempt: it fails, or reports that it was cancelled.
 ///
-/// `?` turns any error into a retryable failure with its text as the message and the last part of its Rust type as
-/// the type; an [`ApplicationError`](crate::ApplicationError) and an [`ApplicationFailure`](crate::ApplicationFailure)
-/// keep their type, details and retryability. Boxed errors (`Box<dyn Error + Send + Sync>`, `anyhow::Error`) and texts
-/// are [taken too](crate::IntoFailure).
+/// `?` converts any error to a retryable failure, with its text as the message and the last part of its Rust type as
+/// the error type. An [`ApplicationError`](crate::ApplicationError) and an
+/// [`ApplicationFailure`](crate::ApplicationFailure) keep their type, details and retryability. Boxed errors (`Box<dyn
+/// Error + Send + Sync>`, `anyhow::Error`) and texts are [accepted, too](crate::IntoFailure).
 pub struct ActivityError {
     kind: Box<ActivityErrorKind>,
 }
@@ -29,12 +29,12 @@ pub(crate) enum ActivityErrorKind {
     Error { error: Box<dyn Error + Send + Sync>, type_name: &'static str },
     /// Reports the attempt as cancelled, with details.
     Cancelled { details: Vec<Payload> },
-    /// The result comes later, by token or id.
+    /// The result is reported later, by token or id.
     WillCompleteAsync,
 }
 
 impl ActivityError {
-    /// Reports the activity as cancelled. Counts only if cancellation was requested; otherwise it is a failure.
+    /// Reports the activity as cancelled. If cancellation was not requested, it counts as a failure.
     pub fn cancelled() -> Self {
         Self { kind: Box::new(ActivityErrorKind::Cancelled { details: Vec::new() }) }
     }
@@ -47,8 +47,8 @@ impl ActivityError {
         Ok(Self { kind: Box::new(ActivityErrorKind::Cancelled { details: vec![to_payload(detail)?] }) })
     }
 
-    /// Ends this attempt without a result: somebody reports it later, by
-    /// [task token](crate::ActivityInfo::task_token) or by id.
+    /// Ends this attempt without a result, which is reported later by [task token](crate::ActivityInfo::task_token) or
+    /// by id.
     ///
     /// `Client::async_activity` and `Client::async_activity_by_id` report it. Until then the attempt counts as running,
     /// and its timeouts apply.
@@ -56,7 +56,7 @@ impl ActivityError {
         Self { kind: Box::new(ActivityErrorKind::WillCompleteAsync) }
     }
 
-    /// What it becomes without a failure converter.
+    /// Returns the failure that is recorded without a failure converter.
     pub(super) fn recorded(&self) -> Option<Failure> {
         let error: &(dyn Error + 'static) = match &*self.kind {
             ActivityErrorKind::Error { error, type_name } => {
@@ -72,17 +72,17 @@ impl ActivityError {
         *self.kind
     }
 
-    /// Returns true if it reports the activity as cancelled.
+    /// Returns true if this reports the activity as cancelled.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.kind, ActivityErrorKind::Cancelled { .. })
     }
 
-    /// Returns true if somebody else reports the result, later ([`will_complete_async`](Self::will_complete_async)).
+    /// Returns true if the result is reported later ([`will_complete_async`](Self::will_complete_async)).
     pub fn completes_async(&self) -> bool {
         matches!(*self.kind, ActivityErrorKind::WillCompleteAsync)
     }
 
-    /// The error as `E`, if that is what was turned into this one.
+    /// Returns the error as `E`, if this was made from an `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &*self.kind {
             ActivityErrorKind::Error { error, .. } => error.downcast_ref(),
@@ -94,7 +94,8 @@ impl ActivityError {
 impl<E: IntoFailure> From<E> for ActivityError {
     fn from(error: E) -> Self {
         let (error, type_name) = (error.boxed(), type_name_of::<E>());
-        // Also behind a wrapper. A recorded cancellation is somebody else's.
+        // A cancellation counts inside a wrapper, too, but not in a recorded failure, where something else was
+        // cancelled.
         if !error.is::<Failure>()
             && let Some(FailureInfo::CanceledFailureInfo(info)) = offered(&*error).and_then(|cause| cause.failure_info)
         {

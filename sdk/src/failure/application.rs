@@ -1,4 +1,4 @@
-//! A failure made by application code.
+//! Failures made by application code.
 
 use std::error::Error;
 use std::fmt;
@@ -34,7 +34,7 @@ pub struct ApplicationFailure {
     pub(crate) cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// How much noise an application failure makes (Temporal's `ApplicationErrorCategory`).
+/// Category of an application failure, for logs and metrics (Temporal's `ApplicationErrorCategory`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorCategory {
@@ -46,7 +46,7 @@ pub enum ErrorCategory {
 }
 
 impl ApplicationFailure {
-    /// A retryable failure with this message and no type.
+    /// Creates a retryable failure with this message and no error type.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -59,19 +59,19 @@ impl ApplicationFailure {
         }
     }
 
-    /// The type that retry policies and callers tell failures apart by.
+    /// Sets the error type, by which retry policies and callers distinguish failures.
     pub fn error_type(mut self, error_type: impl Into<String>) -> Self {
         self.error_type = error_type.into();
         self
     }
 
-    /// Says that trying again cannot help.
+    /// Excludes the failure from retries.
     pub fn non_retryable(mut self) -> Self {
         self.non_retryable = true;
         self
     }
 
-    /// Appends a detail that callers can read with [`Failure::detail`](crate::Failure::detail).
+    /// Appends a detail, which callers read with [`Failure::detail`](crate::Failure::detail).
     ///
     /// ```
     /// # fn hint() -> Result<abide::ApplicationFailure, abide::converter::PayloadError> {
@@ -86,26 +86,26 @@ impl ApplicationFailure {
         Ok(self)
     }
 
-    /// The time until the next attempt, in place of what the retry policy says.
+    /// Sets the time until the next attempt, instead of the retry policy's interval.
     pub fn next_retry_delay(mut self, delay: Duration) -> Self {
         self.next_retry_delay = Some(delay);
         self
     }
 
-    /// How much noise the failure makes. Default: as any failure.
+    /// Sets the category. Default: [`Unspecified`](ErrorCategory::Unspecified).
     pub fn category(mut self, category: ErrorCategory) -> Self {
         self.category = category;
         self
     }
 
-    /// The error that caused this one; its chain of sources becomes the chain of causes. A failure holds 50 links: of a
-    /// longer chain the beginning and the root are kept, and one between them tells how many are left out.
+    /// Sets the error that caused this one; its chain of sources becomes the chain of causes. A failure holds 50 links:
+    /// a longer chain keeps its beginning and its root, with one link between them that tells how many are omitted.
     pub fn cause(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Without the cause, which is a source of its own.
+    /// Converts without the cause, which is a source of its own.
     fn to_proto(&self) -> FailureProto {
         let info = ApplicationFailureInfo {
             r#type: self.error_type.clone(),
@@ -126,7 +126,7 @@ impl ApplicationFailure {
     }
 }
 
-/// Shows how many details there are, not what they hold: it may stand in a log.
+/// Shows the number of details but not their values, so it may be logged.
 impl fmt::Debug for ApplicationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApplicationFailure")

@@ -1,4 +1,4 @@
-//! Errors of an author's own that keep their type and their fields on the way to the caller.
+//! User-defined errors that keep their type and fields on the way to the caller.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::application::ApplicationFailure;
 use super::recorded::Failure;
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 
-/// An error of the author's own that its caller gets back as what it was. Derive it:
+/// A user-defined error that callers get back with its type and fields. Derive it:
 ///
 /// ```
 /// use abide::prelude::*;
@@ -37,39 +37,39 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 /// }
 /// ```
 ///
-/// The derive also writes `Display` and `Error` (so thiserror is not needed beside it): the text in `#[error(..)]` is
-/// the message, in which `{card}`, or `{0}` where the fields have no names, stands for a field. What may follow it:
+/// The derive also implements `Display` and `Error`, so thiserror is not needed. The text in `#[error(..)]` is the
+/// message; `{card}`, or `{0}` for unnamed fields, inserts a field. Options may follow:
 ///
 /// | option | of [`ApplicationFailure`] |
 /// | --- | --- |
 /// | `non_retryable` | [`non_retryable`](ApplicationFailure::non_retryable) |
-/// | `error_type = ".."` | [`error_type`](ApplicationFailure::error_type); default: the variant's name, behind the enum's prefix if it has one |
+/// | `error_type = ".."` | [`error_type`](ApplicationFailure::error_type); default: the variant's name, with the enum's prefix if it has one |
 /// | `next_retry_delay = mins(1)` | [`next_retry_delay`](ApplicationFailure::next_retry_delay) |
 /// | `benign` | [`category`](ApplicationFailure::category): expected, not logged as a warning |
 ///
-/// The fields travel as the failure's details, one each, in their order, so they are payload values. A new field at the
-/// end must be an `Option` to be read from failures without it. A struct is one such error.
+/// The fields are sent as the failure's details, one each, in order, so they must be payload values. A field added at
+/// the end must be an `Option`, so that failures without it can be read. A struct is a single such error.
 ///
-/// Any code tells such errors apart by their type's name, also a retry policy
-/// ([`non_retryable_error_type`](crate::RetryPolicy::non_retryable_error_type)) and workers of other languages.
+/// All code distinguishes such errors by the name of their error type, including retry policies
+/// ([`non_retryable_error_type`](crate::RetryPolicy::non_retryable_error_type)) and workers in other languages.
 ///
-/// The enum's own name does not travel. Where two enums have a variant of one name with fields that fit, each reads the
-/// other's failures as its own: put `#[error(error_type_prefix = "Payment")]` on the enum, and the types are
-/// `PaymentDeclined` and `PaymentBusy`. A type that was written with `error_type` stays as it is.
+/// The enum's own name is not sent. If two enums have a variant with the same name and compatible fields, each reads
+/// the other's failures as its own. To avoid that, put `#[error(error_type_prefix = "Payment")]` on the enum: the error
+/// types become `PaymentDeclined` and `PaymentBusy`. A type set with `error_type` stays unchanged.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no error that its caller gets back as what it was",
     label = "put `#[derive(abide::ApplicationError)]` on the definition of `{Self}`",
     note = "the derive takes thiserror's place: it writes `Display` and `Error`, too, from the same `#[error(\"..\")]`"
 )]
 pub trait ApplicationError: Error + Send + Sync + Sized + 'static {
-    /// The failure that stands for it.
+    /// Converts the error to a failure.
     fn to_application_failure(&self) -> ApplicationFailure;
 
-    /// Reads it back; `None` if the failure is of another type, or its details do not fit.
+    /// Converts a failure back; `None` if it has another type, or its details do not fit.
     fn from_application_failure(failure: &Failure) -> Option<Self>;
 }
 
-/// For the derive's output: a failure with the error's text and its fields.
+/// For the derive's output: returns a failure with the error's text and its fields.
 pub fn failure_with_details(
     error: &dyn fmt::Display,
     error_type: &str,
@@ -82,7 +82,7 @@ pub fn failure_with_details(
             failure.details = writer.finish().map(|details| details.payloads).unwrap_or_default();
             failure
         }
-        // An error that is on its way cannot fail: it goes on without its details.
+        // The conversion cannot return an error, so the failure goes without its details.
         Err(unwritable) => ApplicationFailure::new(format!("{error} (its details cannot be written: {unwritable})"))
             .error_type(error_type),
     }

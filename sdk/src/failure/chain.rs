@@ -1,8 +1,8 @@
-//! Chains of causes, as long as they may be when they are written.
+//! Limits the length of chains of causes that are written.
 //!
-//! Every cause is one more level of nesting on the wire, and protobuf libraries read 100 levels, those of the enclosing
-//! messages included: a failure that nests deeper is taken by the server, and then nobody can read its history. So the
-//! middle of a long chain is left out. Nothing here recurses: a chain may be of any length.
+//! Every cause is one more level of nesting on the wire, and protobuf libraries read 100 levels, including the
+//! enclosing messages. The server accepts a failure that is nested deeper, but then nobody can read its history. So the
+//! middle of a long chain is omitted. No code here recurses, because a chain may have any length.
 
 use std::error::Error;
 
@@ -12,13 +12,13 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
 use crate::bounded_text::{MESSAGE, cut_message};
 
-/// Failures in a chain that is written. What encloses it takes some 15 levels (an eager workflow task with its history
-/// in the answer to several operations, payloads with their metadata), and every workflow above this one adds two.
+/// Maximum failures in a written chain. The enclosing messages take about 15 levels (an eager workflow task with its
+/// history in the answer to several operations, payloads with their metadata), and every parent workflow adds two.
 pub(super) const MAX: usize = 50;
-/// Sources of an error that are looked at. An error that is its own source has no end.
+/// Maximum sources of an error that are visited. An error that is its own source has no end.
 const MAX_SOURCES: usize = 200_000;
 
-/// The failure as it may be written: its texts and its chain of causes have an end.
+/// Returns the failure with texts and chain of causes cut to their limits.
 pub(crate) fn bounded(failure: FailureProto) -> FailureProto {
     if is_bounded(&failure) {
         return failure;
@@ -26,8 +26,8 @@ pub(crate) fn bounded(failure: FailureProto) -> FailureProto {
     linked(unlinked(failure))
 }
 
-/// What can be said of a failure that cannot go: that, with all that decides what becomes of it (type, retryability,
-/// category, next delay, kind of timeout), without payloads and causes.
+/// Returns a replacement for a failure that cannot be sent: `message`, with everything that determines its handling
+/// (type, retryability, category, next delay, kind of timeout), without payloads and causes.
 #[cfg(feature = "worker")]
 pub(crate) fn shell(failure: &FailureProto, message: &str) -> FailureProto {
     let mut info = failure.failure_info.clone();
@@ -36,7 +36,7 @@ pub(crate) fn shell(failure: &FailureProto, message: &str) -> FailureProto {
         Some(FailureInfo::CanceledFailureInfo(info)) => info.details = None,
         Some(FailureInfo::TimeoutFailureInfo(info)) => info.last_heartbeat_details = None,
         Some(FailureInfo::ResetWorkflowFailureInfo(info)) => info.last_heartbeat_details = None,
-        // No payloads.
+        // These have no payloads.
         Some(
             FailureInfo::TerminatedFailureInfo(_)
             | FailureInfo::ServerFailureInfo(_)
@@ -53,7 +53,7 @@ pub(crate) fn shell(failure: &FailureProto, message: &str) -> FailureProto {
     shell
 }
 
-/// An error and its sources, from the outside to the inside.
+/// Returns an error and its sources, from the outside in.
 pub(super) fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut all = vec![error];
     let mut next = error.source();
@@ -64,7 +64,7 @@ pub(super) fn sources<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Erro
     all
 }
 
-/// The failures of a chain, one by one.
+/// Splits a chain into its failures.
 pub(super) fn unlinked(failure: FailureProto) -> Vec<FailureProto> {
     let mut links = Vec::new();
     let mut next = Some(Box::new(failure));
@@ -75,7 +75,7 @@ pub(super) fn unlinked(failure: FailureProto) -> Vec<FailureProto> {
     links
 }
 
-/// One failure with the others as its causes; of a long chain, the beginning and the root.
+/// Links failures as a chain of causes. A long chain keeps only its beginning and its root.
 pub(super) fn linked(mut links: Vec<FailureProto>) -> FailureProto {
     if links.len() > MAX {
         let root = links.pop();
@@ -120,7 +120,7 @@ fn error_type(failure: &FailureProto) -> &str {
     }
 }
 
-/// How many causes a failure is: one that stands for some that were left out before counts as those.
+/// Returns the number of causes that a failure represents: more than one if it replaces causes omitted before.
 fn stands_for(failure: &FailureProto) -> usize {
     let count = || failure.message.split(' ').next()?.parse().ok();
     if error_type(failure) == LEFT_OUT { count().unwrap_or(1) } else { 1 }
@@ -136,7 +136,7 @@ mod tests {
     use super::super::{ApplicationFailure, Failure, application_failure};
     use super::*;
 
-    /// One of `length` errors, each the source of the one before it.
+    /// One of `length` errors, each the source of the previous one.
     #[derive(Debug)]
     struct Link {
         number: usize,
@@ -233,7 +233,7 @@ mod tests {
         for _ in 1..MAX + 2 * 10 {
             failure = ApplicationFailure::new("and on").cause(failure).into();
         }
-        // What other SDKs wrap around it, on the way through ten workflows, they do not cut.
+        // Other SDKs do not cut what they wrap around it on the way through ten workflows.
         let mut failure = failure.into_proto();
         for _ in 0..20 {
             failure = FailureProto { message: "a parent".into(), cause: Some(Box::new(failure)), ..Default::default() };

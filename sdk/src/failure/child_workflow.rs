@@ -1,4 +1,4 @@
-//! What a child workflow yields when it does not complete.
+//! The error of a child workflow.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use super::offer::offer;
 use super::recorded::{Failure, FailureKind, RetryState};
 use super::temporal_failure::TemporalFailure;
 
-/// A child workflow was not started, or did not complete: it failed, timed out, was cancelled or terminated (Temporal's
+/// A child workflow was not started or did not complete: it failed, timed out, was cancelled or terminated (Temporal's
 /// `ChildWorkflowExecutionFailure`).
 ///
-/// [`cause`](Self::cause) is what the child ended with.
+/// [`cause`](Self::cause) is the failure that the child closed with.
 ///
 /// ```
 /// # fn look(error: abide::ChildWorkflowFailure) {
@@ -33,58 +33,58 @@ impl ChildWorkflowFailure {
         Self { failure: Failure::from_proto(proto) }
     }
 
-    /// The child's workflow type.
+    /// Returns the child's workflow type.
     pub fn workflow_type(&self) -> &str {
         self.info().and_then(|info| info.workflow_type.as_ref()).map_or("", |workflow_type| &workflow_type.name)
     }
 
-    /// The child's workflow id.
+    /// Returns the child's workflow id.
     pub fn workflow_id(&self) -> &str {
         self.info().and_then(|info| info.workflow_execution.as_ref()).map_or("", |execution| &execution.workflow_id)
     }
 
-    /// The id of the child's first run; empty if it was not started.
+    /// Returns the id of the child's first run; empty if it was not started.
     pub fn run_id(&self) -> &str {
         self.info().and_then(|info| info.workflow_execution.as_ref()).map_or("", |execution| &execution.run_id)
     }
 
-    /// Whether it was not started because a workflow with its id is running, or has run and the
-    /// [reuse policy](crate::workflow::WorkflowIdReusePolicy) does not allow another.
+    /// Returns true if the child was not started because a workflow with its id is running, or has run and the [reuse
+    /// policy](crate::workflow::WorkflowIdReusePolicy) does not allow another one.
     pub fn is_already_started(&self) -> bool {
         self.was_not_started_because("WorkflowAlreadyExists")
     }
 
-    /// Returns true if it was not started because its namespace does not exist.
+    /// Returns true if the child was not started because its namespace does not exist.
     pub fn is_namespace_not_found(&self) -> bool {
         self.was_not_started_because("NamespaceNotFound")
     }
 
-    /// Whether it was cancelled, or its start was.
+    /// Returns true if the child or its start was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.failure.is_cancelled()
     }
 
-    /// Returns true if somebody terminated it.
+    /// Returns true if the child was terminated.
     pub fn is_terminated(&self) -> bool {
         self.is_caused_by(FailureKind::Terminated)
     }
 
-    /// The type of the application failure that the child ended with, if it did.
+    /// Returns the error type of the application failure that the child closed with, if it did.
     pub fn error_type(&self) -> Option<String> {
         TemporalFailure::error_type(&self.failure)
     }
 
-    /// Why there was no further run.
+    /// Returns the reason that there was no further run.
     pub fn retry_state(&self) -> RetryState {
         self.failure.retry_state().unwrap_or(RetryState::Unknown)
     }
 
-    /// What the child ended with, or why it was not started.
+    /// Returns the failure that the child closed with, or the reason that it was not started.
     pub fn cause(&self) -> Option<Failure> {
         self.failure.cause()
     }
 
-    /// The whole failure with its chain of causes.
+    /// Returns the whole failure with its chain of causes.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }
@@ -100,7 +100,7 @@ impl ChildWorkflowFailure {
         self.cause().is_some_and(|cause| cause.kind() == kind)
     }
 
-    /// A child that was started may fail with an error type of the same name: that one has a started event.
+    /// A started child may fail with an error type of the same name, so the failure must have no started event.
     fn was_not_started_because(&self, cause: &str) -> bool {
         self.info().is_some_and(|info| info.started_event_id == 0) && self.error_type().as_deref() == Some(cause)
     }

@@ -1,4 +1,4 @@
-//! Failure converters: an author's own way from errors to failures and back.
+//! Failure converters: user-defined conversions from errors to failures and back.
 
 use std::error::Error;
 
@@ -8,14 +8,14 @@ use super::chain::bounded;
 use super::encode::application_failure;
 use super::recorded::Failure;
 
-/// An author's own way from errors to failures and back (Temporal's `FailureConverter`).
+/// User-defined conversion from errors to failures and back (Temporal's `FailureConverter`).
 ///
-/// It is asked wherever user code fails: for errors of workflows and activities, a panic of an activity, errors of
-/// query handlers, update validators and update handlers, and activities that are failed from elsewhere. It is set with
+/// It converts all failures of user code: errors of workflows and activities, panics of activities, errors of query
+/// handlers, update validators and update handlers, and activities that are failed from outside. Set it with
 /// [`DataConverter::failure_converter`](crate::converter::DataConverter::failure_converter).
 ///
-/// Workflows ask it too: it must not block, and must answer the same on every replay. If it panics in a workflow, the
-/// workflow task fails; in an activity, the default conversion is taken.
+/// It also runs within workflow tasks, so it must not block, and must return the same on every replay. If it panics in
+/// a workflow, the workflow task fails; in an activity, the default conversion is used.
 ///
 /// ```
 /// use abide::converter::DataConverter;
@@ -46,19 +46,19 @@ use super::recorded::Failure;
 /// # let _ = data_converter;
 /// ```
 pub trait FailureConverter: Send + Sync + 'static {
-    /// The failure that stands for an error. Default: [`RaisedError::default_failure`].
+    /// Converts an error to a failure. Default: [`RaisedError::default_failure`].
     fn to_failure(&self, error: RaisedError<'_>) -> Failure {
         error.default_failure()
     }
 
-    /// What workflow code and clients get for a failure that was recorded, before it is wrapped into the error of the
-    /// call: the failure of an activity with all its causes, for instance. Default: the failure as it is.
+    /// Converts a recorded failure for workflow code and clients, before it is wrapped in the call's error: for example
+    /// the failure of an activity with all its causes. Default: unchanged.
     fn read_failure(&self, failure: Failure) -> Failure {
         failure
     }
 }
 
-/// An error that user code has raised, for a [`FailureConverter`].
+/// An error raised by user code, for a [`FailureConverter`].
 #[derive(Clone, Copy, Debug)]
 pub struct RaisedError<'a> {
     error: &'a (dyn Error + 'static),
@@ -66,24 +66,24 @@ pub struct RaisedError<'a> {
 }
 
 impl<'a> RaisedError<'a> {
-    /// The error itself.
+    /// Returns the error itself.
     pub fn error(&self) -> &'a (dyn Error + 'static) {
         self.error
     }
 
-    /// The error as `E`, if it is one.
+    /// Returns the error as `E`, if it is one.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&'a E> {
         self.error.downcast_ref()
     }
 
-    /// What it becomes without a failure converter: its text is the message, its Rust type's last part the error type,
-    /// its sources are the causes. Errors that Abide makes keep what they are.
+    /// Returns the failure that is recorded without a failure converter: the error's text is the message, the last part
+    /// of its Rust type is the error type, its sources are the causes. Errors made by Abide keep their kind.
     pub fn default_failure(&self) -> Failure {
         Failure::from_proto(application_failure(self.error, self.type_name))
     }
 }
 
-/// The failure that stands for an error, by the author's converter if there is one.
+/// Converts an error to a failure, with the user's converter if there is one.
 pub(crate) fn converted_failure(
     converter: Option<&dyn FailureConverter>,
     error: &(dyn Error + 'static),

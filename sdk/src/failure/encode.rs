@@ -1,4 +1,4 @@
-//! Rust errors to Temporal failures.
+//! Conversion of Rust errors to Temporal failures.
 
 use std::error::Error;
 
@@ -10,11 +10,10 @@ use super::SOURCE;
 use super::chain::{MAX, linked, sources, unlinked};
 use super::offer::offered;
 
-/// The failure that stands for an error and its sources, bounded. `type_name` is the error's Rust type, where it is
-/// known.
+/// Converts an error and its sources to a failure, cut to the limits. `type_name` is the error's Rust type, if known.
 pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
     let all = sources(error);
-    // Of a long chain only the ends are written: nothing is made of what lies between them.
+    // For a long chain only both ends are converted, not what lies between them.
     let beginning = if all.len() > MAX { MAX - 2 } else { all.len() };
     let mut links: Vec<FailureProto> = Vec::with_capacity(MAX);
     for (index, error) in all.iter().enumerate() {
@@ -27,7 +26,7 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
         let failure = one_failure(*error, type_name.filter(|_| index == 0));
         let has_causes = failure.cause.is_some();
         links.extend(unlinked(failure));
-        // What was recorded has its own causes.
+        // A recorded failure has its own causes.
         if has_causes {
             break;
         }
@@ -35,7 +34,7 @@ pub(crate) fn application_failure(error: &(dyn Error + 'static), type_name: Opti
     linked(links)
 }
 
-/// The failure that stands for one error, without its sources.
+/// Converts one error to a failure, without its sources.
 fn one_failure(error: &(dyn Error + 'static), type_name: Option<&str>) -> FailureProto {
     if let Some(failure) = offered(error) {
         return *failure;
@@ -52,7 +51,7 @@ fn one_failure(error: &(dyn Error + 'static), type_name: Option<&str>) -> Failur
     }
 }
 
-/// `Error` for `std::io::error::Error<T>`: the last segment of the path, without generic arguments.
+/// Returns `Error` for `std::io::error::Error<T>`: the last segment of the path, without generic arguments.
 pub(crate) fn short_type_name(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or(type_name);
     path.rsplit("::").next().unwrap_or(path)

@@ -1,4 +1,4 @@
-//! What a signal or a request to cancel yields when it does not reach another workflow.
+//! The error of a signal or cancellation request to another workflow.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use super::offer::offer;
 use super::recorded::Failure;
 
-/// A signal, or a request to cancel, did not reach another workflow.
+/// A signal or a cancellation request did not reach another workflow.
 ///
 /// ```
 /// # fn look(error: abide::ExternalWorkflowFailure) {
@@ -27,22 +27,22 @@ impl ExternalWorkflowFailure {
         Self { failure: Failure::from_proto(proto), workflow_id: workflow_id.into() }
     }
 
-    /// The workflow that was meant.
+    /// Returns the id of the target workflow.
     pub fn workflow_id(&self) -> &str {
         &self.workflow_id
     }
 
-    /// Whether there is no such workflow, or it has closed.
+    /// Returns true if the workflow does not exist or is closed.
     pub fn is_not_found(&self) -> bool {
         self.failure.error_type() == Some("ExternalWorkflowExecutionNotFound")
     }
 
-    /// Returns true if its namespace does not exist.
+    /// Returns true if the target's namespace does not exist.
     pub fn is_namespace_not_found(&self) -> bool {
         self.failure.error_type() == Some("NamespaceNotFound")
     }
 
-    /// Returns true if the workflow has got as many signals as the server allows.
+    /// Returns true if the workflow has received the maximum number of signals.
     pub fn is_signal_limit_exceeded(&self) -> bool {
         self.failure.error_type() == Some("SignalCountLimitExceeded")
     }
@@ -52,7 +52,7 @@ impl ExternalWorkflowFailure {
         self.failure.is_cancelled()
     }
 
-    /// The whole failure.
+    /// Returns the whole failure.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }

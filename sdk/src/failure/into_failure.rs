@@ -1,4 +1,4 @@
-//! What `?` takes in activities and workflows.
+//! Conversions by `?` in activities and workflows.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -6,16 +6,16 @@ use std::error::Error;
 
 type BoxedError = Box<dyn Error + Send + Sync>;
 
-/// What `?` turns into the error of an activity or a workflow: any error that is `Send + Sync`, a boxed one
+/// A type that `?` converts to the error of an activity or a workflow: any error that is `Send + Sync`, a boxed error
 /// (`Box<dyn Error + Send + Sync>`, `anyhow::Error`), or a text.
 ///
-/// Implemented for all of them; nobody implements it by hand.
+/// Implemented for all of them; there is no need to implement it by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become the error of an activity or a workflow",
     label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`"
 )]
 pub trait IntoFailure: 'static {
-    /// As a boxed error.
+    /// Converts to a boxed error.
     #[doc(hidden)]
     fn boxed(self) -> BoxedError;
 }
@@ -27,7 +27,7 @@ impl<E: Into<BoxedError> + 'static> IntoFailure for E {
     }
 }
 
-/// The type to name in the failure; empty where the type says nothing of the error.
+/// Returns the type name for the failure; empty if the type does not describe the error.
 pub(super) fn type_name_of<E: 'static>() -> &'static str {
     let unnamed = [
         TypeId::of::<BoxedError>(),

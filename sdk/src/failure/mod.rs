@@ -1,10 +1,10 @@
-//! Failures: what went wrong, as Temporal records it, and the errors that workflow and activity code returns.
+//! Failures as Temporal records them, and the errors that workflow and activity code returns.
 //!
-//! [`Failure`] is one recorded failure with its chain of causes. [`ApplicationFailure`] is how authors make one, and
-//! [`ApplicationError`] makes an enum of theirs travel as one. [`ActivityError`] and [`WorkflowError`] are what activity
-//! and workflow functions return: `?` turns any error into one of them; a [`FailureConverter`] is an author's own way to
-//! do that. [`ActivityFailure`], [`Cancelled`] and their like are what operations in a workflow yield;
-//! [`TemporalFailure`] is what can be asked of all of them.
+//! [`Failure`] is a recorded failure with its chain of causes. User code makes one with [`ApplicationFailure`], or from
+//! its own error type with [`ApplicationError`]. Activity and workflow functions return [`ActivityError`] and
+//! [`WorkflowError`]: `?` converts any error to them, with a [`FailureConverter`] if there is one. [`ActivityFailure`],
+//! [`Cancelled`] and similar types are the errors of operations in a workflow; [`TemporalFailure`] has the methods that
+//! all of them share.
 
 mod activity_error;
 mod application;
@@ -45,5 +45,5 @@ pub(crate) use encode::application_failure;
 pub(crate) use offer::offer;
 pub(crate) use workflow_error::WorkflowErrorKind;
 
-/// What `source` says in failures that are made here.
+/// The `source` of failures made by this crate.
 pub(crate) const SOURCE: &str = "AbideSDK";

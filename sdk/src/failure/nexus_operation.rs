@@ -1,4 +1,4 @@
-//! What a Nexus operation yields when it does not complete.
+//! The error of a Nexus operation.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use super::offer::offer;
 use super::recorded::{Failure, TimeoutType};
 use super::temporal_failure::TemporalFailure;
 
-/// A Nexus operation did not complete: it failed, timed out, was cancelled, or its handler refused it (Temporal's
+/// A Nexus operation did not complete: it failed, timed out, was cancelled, or was refused by its handler (Temporal's
 /// `NexusOperationFailure`).
 ///
-/// [`cause`](Self::cause) is what happened.
+/// [`cause`](Self::cause) is the failure that the operation ended with.
 ///
 /// ```
 /// # use abide::NexusHandlerErrorType;
@@ -31,38 +31,38 @@ pub struct NexusOperationFailure {
     failure: Failure,
 }
 
-/// Which kind of error a Nexus handler answered with: the handler error types that Nexus defines.
+/// Error type of a Nexus handler, as defined by Nexus.
 ///
-/// The server tries again by itself after the errors that may pass ([`Internal`](Self::Internal),
+/// The server itself retries after errors that may be temporary ([`Internal`](Self::Internal),
 /// [`Unavailable`](Self::Unavailable), [`ResourceExhausted`](Self::ResourceExhausted),
 /// [`RequestTimeout`](Self::RequestTimeout), [`UpstreamTimeout`](Self::UpstreamTimeout)) unless the handler says
 /// otherwise, so a workflow sees the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NexusHandlerErrorType {
-    /// `BAD_REQUEST`: the handler cannot use the request, for instance its input.
+    /// `BAD_REQUEST`: the request is invalid, for example its input.
     BadRequest,
-    /// `UNAUTHENTICATED`: the caller is not known.
+    /// `UNAUTHENTICATED`: the caller is not authenticated.
     Unauthenticated,
-    /// `UNAUTHORIZED`: the caller may not do this.
+    /// `UNAUTHORIZED`: the caller lacks permission.
     Unauthorized,
-    /// `NOT_FOUND`: there is no such service, operation or resource.
+    /// `NOT_FOUND`: no such service, operation or resource exists.
     NotFound,
     /// `REQUEST_TIMEOUT`: the handler gave up on the request.
     RequestTimeout,
-    /// `CONFLICT`: the request does not fit the state of what it is for.
+    /// `CONFLICT`: the request conflicts with the state of its target.
     Conflict,
-    /// `RESOURCE_EXHAUSTED`: too much is asked of the handler.
+    /// `RESOURCE_EXHAUSTED`: the handler is overloaded, or a quota is used up.
     ResourceExhausted,
-    /// `INTERNAL`: the handler went wrong.
+    /// `INTERNAL`: the handler has an internal error.
     Internal,
-    /// `NOT_IMPLEMENTED`: the handler cannot do this.
+    /// `NOT_IMPLEMENTED`: the handler does not support the request.
     NotImplemented,
-    /// `UNAVAILABLE`: the handler cannot do this now.
+    /// `UNAVAILABLE`: the handler is not available now.
     Unavailable,
-    /// `UPSTREAM_TIMEOUT`: the handler waited too long for somebody else.
+    /// `UPSTREAM_TIMEOUT`: the handler waited too long for another service.
     UpstreamTimeout,
-    /// Not known to this version.
+    /// An error type that this version does not know.
     Unknown,
 }
 
@@ -71,27 +71,27 @@ impl NexusOperationFailure {
         Self { failure: Failure::from_proto(proto) }
     }
 
-    /// The endpoint that was called.
+    /// Returns the endpoint that was called.
     pub fn endpoint(&self) -> &str {
         self.info().map_or("", |info| &info.endpoint)
     }
 
-    /// The service's name.
+    /// Returns the name of the service.
     pub fn service(&self) -> &str {
         self.info().map_or("", |info| &info.service)
     }
 
-    /// The operation's name.
+    /// Returns the name of the operation.
     pub fn operation(&self) -> &str {
         self.info().map_or("", |info| &info.operation)
     }
 
-    /// The token under which the handler knows the operation; `None` if it ended before it was started.
+    /// Returns the handler's token for the operation; `None` if it ended before it was started.
     pub fn operation_token(&self) -> Option<&str> {
         self.info().map(|info| info.operation_token.as_str()).filter(|token| !token.is_empty())
     }
 
-    /// What happened.
+    /// Returns the failure that the operation ended with.
     pub fn cause(&self) -> Option<Failure> {
         self.failure.cause()
     }
@@ -101,22 +101,23 @@ impl NexusOperationFailure {
         self.failure.is_cancelled()
     }
 
-    /// Which timeout passed, if one did.
+    /// Returns the type of the timeout, if the operation timed out.
     pub fn timeout_type(&self) -> Option<TimeoutType> {
         self.cause().and_then(|cause| cause.timeout_type())
     }
 
-    /// Which kind of error the handler answered with, if it did: the operation was not begun, or cannot be cancelled.
+    /// Returns the handler's error type, if the handler answered with an error: the operation was not started, or
+    /// cannot be cancelled.
     pub fn handler_error_type(&self) -> Option<NexusHandlerErrorType> {
         self.cause().and_then(|cause| cause.nexus_handler_error_type())
     }
 
-    /// The type of the application failure that the operation ended with, if it did.
+    /// Returns the error type of the application failure that the operation ended with, if it did.
     pub fn error_type(&self) -> Option<String> {
         TemporalFailure::error_type(&self.failure)
     }
 
-    /// The whole failure with its chain of causes.
+    /// Returns the whole failure with its chain of causes.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }

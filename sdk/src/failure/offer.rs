@@ -1,9 +1,9 @@
-//! How an error says which failure it stands for, also behind a box or a wrapper that shows it as itself.
+//! Lets an error provide its failure, even inside a box or a transparent wrapper.
 //!
-//! `Error` has no method for that, and a `dyn Error` can only be compared with types that are known here. So the
-//! errors that stand for a failure answer through [`Error::source`]: while an error is asked, their `source` leaves
-//! the failure behind. A wrapper whose `source` is the wrapped one's (thiserror's `transparent`, an `anyhow::Error`
-//! that was made a box) passes the question on.
+//! `Error` has no method for that, and a `dyn Error` can be compared only with types known here. So errors with a
+//! failure answer through [`Error::source`]: while an error is asked, its `source` stores the failure here. A wrapper
+//! whose `source` calls the wrapped error's (thiserror's `transparent`, a boxed `anyhow::Error`) passes the question
+//! on.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -19,11 +19,11 @@ enum Question {
 }
 
 thread_local! {
-    /// What the error that is looked at on this thread is asked.
+    /// The state of the question on this thread.
     static QUESTION: Cell<Question> = const { Cell::new(Question::NotAsked) };
 }
 
-/// The failure that an error stands for; `None` if it is any other error.
+/// Returns the failure that an error provides; `None` for any other error.
 pub(crate) fn offered(error: &(dyn Error + 'static)) -> Option<Box<FailureProto>> {
     let asking = Asking { outer: QUESTION.replace(Question::Asked) };
     let _ = error.source();
@@ -35,10 +35,10 @@ pub(crate) fn offered(error: &(dyn Error + 'static)) -> Option<Box<FailureProto>
     }
 }
 
-/// Called by the `source` of an error that stands for a failure. The first answer counts.
+/// Stores a failure; called by the `source` of an error that provides one. The first answer counts.
 pub(crate) fn offer(failure: impl FnOnce() -> FailureProto) {
     match QUESTION.take() {
-        // Not asked while it answers: it may ask its own causes.
+        // The question is suspended meanwhile, because the error may ask its own causes.
         Question::Asked => {
             let failure = Box::new(failure());
             QUESTION.set(Question::Answered(failure));
@@ -47,7 +47,7 @@ pub(crate) fn offer(failure: impl FnOnce() -> FailureProto) {
     }
 }
 
-/// Puts the outer question back, also if an author's `source` panics.
+/// Restores the outer question, even if a user's `source` panics.
 struct Asking {
     outer: Question,
 }

@@ -1,4 +1,4 @@
-//! What operations in a workflow yield when they do not succeed.
+//! The errors of operations in a workflow.
 
 use std::fmt;
 
@@ -21,19 +21,19 @@ pub struct Cancelled {
 }
 
 impl Cancelled {
-    /// A cancellation for this reason, which may be empty: to end a run as cancelled where its code finds out by itself
-    /// that it was asked to stop, and for tests.
+    /// Creates a cancellation with this reason, which may be empty: for code that finds out by itself that it was asked
+    /// to stop and ends the run as cancelled, and for tests.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), details: Vec::new() }
     }
 
-    /// Why, in the words of the one who asked; may be empty.
+    /// Returns the reason given with the request; may be empty.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Adds a value that the run's last event will carry, if the run ends as cancelled with this: what was done, what
-    /// was left.
+    /// Adds a value to the run's closing event, if the run ends as cancelled with this: for example what was done and
+    /// what was left.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -52,7 +52,7 @@ impl Cancelled {
     }
 }
 
-/// Shows how many details there are, not what they hold: it may stand in a log.
+/// Shows the number of details but not their values, so it may be logged.
 impl fmt::Debug for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cancelled").field("reason", &self.reason).field("details", &self.details.len()).finish()
@@ -80,9 +80,9 @@ impl std::error::Error for Cancelled {
     }
 }
 
-/// An activity ended unsuccessfully: it failed, timed out or was cancelled (Temporal's `ActivityFailure`).
+/// An activity did not complete: it failed, timed out or was cancelled (Temporal's `ActivityFailure`).
 ///
-/// [`cause`](Self::cause) is what happened in the last attempt.
+/// [`cause`](Self::cause) is the failure of the last attempt.
 ///
 /// ```
 /// # fn look(error: abide::ActivityFailure) {
@@ -105,7 +105,7 @@ impl ActivityFailure {
         Self { failure: Failure::from_proto(proto) }
     }
 
-    /// The activity type's name.
+    /// Returns the name of the activity type.
     pub fn activity_type(&self) -> &str {
         match &self.failure.as_proto().failure_info {
             Some(FailureInfo::ActivityFailureInfo(info)) => info.activity_type.as_ref().map_or("", |t| &t.name),
@@ -113,7 +113,7 @@ impl ActivityFailure {
         }
     }
 
-    /// The activity's id within its workflow.
+    /// Returns the activity id within the workflow.
     pub fn activity_id(&self) -> &str {
         match &self.failure.as_proto().failure_info {
             Some(FailureInfo::ActivityFailureInfo(info)) => &info.activity_id,
@@ -121,12 +121,12 @@ impl ActivityFailure {
         }
     }
 
-    /// Why there was no further attempt.
+    /// Returns the reason that there was no further attempt.
     pub fn retry_state(&self) -> RetryState {
         self.failure.retry_state().unwrap_or(RetryState::Unknown)
     }
 
-    /// What happened in the last attempt.
+    /// Returns the failure of the last attempt.
     pub fn cause(&self) -> Option<Failure> {
         self.failure.cause()
     }
@@ -136,17 +136,17 @@ impl ActivityFailure {
         self.failure.is_cancelled()
     }
 
-    /// Which timeout passed, if one did.
+    /// Returns the type of the timeout, if the activity timed out.
     pub fn timeout_type(&self) -> Option<TimeoutType> {
         self.cause().and_then(|cause| cause.timeout_type())
     }
 
-    /// The type of the application failure that the last attempt ended with, if it did.
+    /// Returns the error type of the application failure that the last attempt ended with, if it did.
     pub fn error_type(&self) -> Option<String> {
         TemporalFailure::error_type(&self.failure)
     }
 
-    /// The whole failure with its chain of causes.
+    /// Returns the whole failure with its chain of causes.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }

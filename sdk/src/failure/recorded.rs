@@ -1,4 +1,4 @@
-//! A failure as Temporal records it: a message, a kind, and a chain of causes.
+//! Recorded failures: a message, a kind, and a chain of causes.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::offer::offer;
 use crate::converter::{PayloadError, read_one};
 use crate::definition::PayloadValue;
 
-/// A failure as Temporal records it: a message, a kind, and a chain of causes (Temporal's `Failure`).
+/// A recorded failure: a message, a kind, and a chain of causes (Temporal's `Failure`).
 ///
 /// ```
 /// # fn look(failure: &abide::Failure) {
@@ -29,13 +29,13 @@ pub struct Failure {
     proto: Box<FailureProto>,
 }
 
-/// What kind of failure a [`Failure`] is.
+/// Kind of a [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureKind {
     /// Made by application code; see [`Failure::error_type`] and [`Failure::is_non_retryable`].
     Application,
-    /// A timeout passed; see [`Failure::timeout_type`].
+    /// A timeout; see [`Failure::timeout_type`].
     Timeout,
     /// The operation was cancelled.
     Cancelled,
@@ -45,45 +45,45 @@ pub enum FailureKind {
     Server,
     /// The workflow was reset while the activity ran.
     ResetWorkflow,
-    /// An activity ended unsuccessfully; the cause says why.
+    /// An activity did not complete; the cause says why.
     Activity,
-    /// A child workflow ended unsuccessfully; the cause says why.
+    /// A child workflow did not complete; the cause says why.
     ChildWorkflow,
-    /// A Nexus operation ended unsuccessfully; the cause says why.
+    /// A Nexus operation did not complete; the cause says why.
     NexusOperation,
     /// A Nexus handler failed.
     NexusHandler,
-    /// The failure says nothing of its kind.
+    /// The failure has no kind.
     Unknown,
 }
 
-/// Which timeout passed (Temporal's `TimeoutType`).
+/// Type of a timeout (Temporal's `TimeoutType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeoutType {
-    /// An attempt took longer than it may.
+    /// An attempt took too long.
     StartToClose,
     /// The task waited too long for a worker.
     ScheduleToStart,
-    /// All attempts together took longer than they may.
+    /// All attempts together took too long.
     ScheduleToClose,
-    /// No heartbeat came in time.
+    /// A heartbeat did not arrive in time.
     Heartbeat,
-    /// Not known to this version.
+    /// A type that this version does not know.
     Unknown,
 }
 
-/// Why there was no further attempt (Temporal's `RetryState`).
+/// Reason that there was no further attempt (Temporal's `RetryState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryState {
     /// Another attempt follows.
     InProgress,
-    /// The failure must not be retried.
+    /// The failure is not retryable.
     NonRetryableFailure,
-    /// No further attempt would have ended in time.
+    /// Another attempt would not have ended in time.
     Timeout,
-    /// All attempts that the policy allows were made.
+    /// The policy's maximum attempts were made.
     MaximumAttemptsReached,
     /// There is no retry policy.
     RetryPolicyNotSet,
@@ -91,7 +91,7 @@ pub enum RetryState {
     InternalServerError,
     /// Cancellation was requested.
     CancelRequested,
-    /// Not known to this version.
+    /// A reason that this version does not know.
     Unknown,
 }
 
@@ -109,37 +109,37 @@ impl Failure {
         *self.proto
     }
 
-    /// The same failure with another message: for a [`FailureConverter`](crate::FailureConverter).
+    /// Returns the failure with another message, for a [`FailureConverter`](crate::FailureConverter).
     pub fn with_message(mut self, message: impl Into<String>) -> Self {
         self.proto.message = message.into();
-        // They would bring the old one back.
+        // They would restore the old message.
         self.proto.encoded_attributes = None;
         self
     }
 
-    /// The same failure with another stack trace: for a [`FailureConverter`](crate::FailureConverter).
+    /// Returns the failure with another stack trace, for a [`FailureConverter`](crate::FailureConverter).
     pub fn with_stack_trace(mut self, stack_trace: impl Into<String>) -> Self {
         self.proto.stack_trace = stack_trace.into();
         self.proto.encoded_attributes = None;
         self
     }
 
-    /// What happened, in the words of the one who made the failure.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.proto.message
     }
 
-    /// Which SDK or server made the failure; empty if it does not say.
+    /// Returns the SDK or server that made the failure; empty if it does not say.
     pub fn source_name(&self) -> &str {
         &self.proto.source
     }
 
-    /// The stack trace, empty if none was captured.
+    /// Returns the stack trace; empty if none was captured.
     pub fn stack_trace(&self) -> &str {
         &self.proto.stack_trace
     }
 
-    /// What kind of failure this is.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> FailureKind {
         match &self.proto.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(_)) => FailureKind::Application,
@@ -156,12 +156,12 @@ impl Failure {
         }
     }
 
-    /// The failure that caused this one.
+    /// Returns the failure that caused this one.
     pub fn cause(&self) -> Option<Failure> {
         cause_of(&self.proto).map(|cause| Failure { proto: cause.clone() })
     }
 
-    /// The last failure of the chain of causes; this one if it has no cause.
+    /// Returns the last failure of the chain of causes; this one if it has no cause.
     pub fn root_cause(&self) -> Failure {
         let mut proto = &self.proto;
         while let Some(cause) = cause_of(proto) {
@@ -170,7 +170,7 @@ impl Failure {
         Failure { proto: proto.clone() }
     }
 
-    /// The type of an application failure, as its maker named it.
+    /// Returns the error type of an application failure.
     pub fn error_type(&self) -> Option<&str> {
         match &self.proto.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&info.r#type),
@@ -178,7 +178,7 @@ impl Failure {
         }
     }
 
-    /// Returns true if an application failure says that it must not be retried.
+    /// Returns true if this is an application failure that must not be retried.
     pub fn is_non_retryable(&self) -> bool {
         match &self.proto.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(info)) => info.non_retryable,
@@ -187,7 +187,7 @@ impl Failure {
         }
     }
 
-    /// Which timeout passed, if this is a timeout.
+    /// Returns the type of the timeout, if this is a timeout.
     pub fn timeout_type(&self) -> Option<TimeoutType> {
         match &self.proto.failure_info {
             Some(FailureInfo::TimeoutFailureInfo(info)) => Some(TimeoutType::from_proto(info.timeout_type)),
@@ -195,7 +195,7 @@ impl Failure {
         }
     }
 
-    /// Which kind of error a Nexus handler answered with, if this is one.
+    /// Returns the error type of a Nexus handler, if this is its failure.
     pub fn nexus_handler_error_type(&self) -> Option<NexusHandlerErrorType> {
         match &self.proto.failure_info {
             Some(FailureInfo::NexusHandlerFailureInfo(info)) => Some(NexusHandlerErrorType::from_name(&info.r#type)),
@@ -203,7 +203,7 @@ impl Failure {
         }
     }
 
-    /// Why there was no further attempt, if this is an activity's or a child workflow's failure.
+    /// Returns the reason that there was no further attempt, if this is an activity's or a child workflow's failure.
     pub fn retry_state(&self) -> Option<RetryState> {
         match &self.proto.failure_info {
             Some(FailureInfo::ActivityFailureInfo(info)) => Some(RetryState::from_proto(info.retry_state)),
@@ -214,7 +214,7 @@ impl Failure {
         }
     }
 
-    /// Whether this is a cancellation, or an activity or child workflow that ended by one.
+    /// Returns true if this is a cancellation, or an activity or child workflow that ended by one.
     pub fn is_cancelled(&self) -> bool {
         match self.kind() {
             FailureKind::Cancelled => true,
@@ -225,10 +225,10 @@ impl Failure {
         }
     }
 
-    /// One detail of an application failure or a cancellation, counted from 0; `None` if there are fewer.
+    /// Returns a detail of an application failure or a cancellation by index; `None` if there are fewer.
     ///
     /// # Errors
-    /// Returns an error if the detail is there and is not a `T`.
+    /// Returns an error if the detail is present and not a `T`.
     pub fn detail<T: PayloadValue>(&self, index: usize) -> Result<Option<T>, PayloadError> {
         match self.details().and_then(|details| details.payloads.get(index)) {
             Some(payload) => {
@@ -249,20 +249,20 @@ impl Failure {
     }
 }
 
-/// As activities and workflows fail with it.
+/// The conversion that activities and workflows use when they fail with it.
 impl From<ApplicationFailure> for Failure {
     fn from(failure: ApplicationFailure) -> Self {
         Self::from_proto(application_failure(&failure, None))
     }
 }
 
-/// A cause that says nothing is none.
+/// Returns the cause, unless it is empty.
 #[expect(clippy::borrowed_box, reason = "what holds a cause clones its box, and not twice")]
 fn cause_of(failure: &FailureProto) -> Option<&Box<FailureProto>> {
     failure.cause.as_ref().filter(|cause| ***cause != FailureProto::default())
 }
 
-/// The message, and each cause after a colon. A cause that only repeats what was said last is left out.
+/// Shows the message and each cause after a colon. A cause that only repeats the previous text is omitted.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut next = Some(&self.proto);
@@ -276,7 +276,7 @@ impl fmt::Display for Failure {
             let is_repeated = said.is_some_and(|(message, last_type)| {
                 proto.message == message && [Some(""), Some(last_type), None].contains(&error_type)
             });
-            // Core's own cancellations say nothing beside their kind.
+            // Core's own cancellations have no text besides their kind.
             if is_repeated || (proto.message.is_empty() && error_type.is_none()) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What can be asked of any failure, whatever it is the failure of.
+//! The common interface of all failures.
 
 use super::activity_error::ActivityError;
 use super::application::ApplicationFailure;
@@ -11,8 +11,8 @@ use super::operation::{ActivityFailure, Cancelled};
 use super::recorded::{Failure, FailureKind};
 use super::workflow_error::WorkflowError;
 
-/// What can be asked of every failure: those that operations of a workflow yield, those that a client gets, and the
-/// errors that activities and workflows return.
+/// The common interface of failures: errors of operations in a workflow, errors that a client gets, and errors that
+/// activities and workflows return.
 ///
 /// ```
 /// use abide::TemporalFailure;
@@ -30,33 +30,33 @@ use super::workflow_error::WorkflowError;
 /// # assert_eq!(advice(&abide::ApplicationFailure::new("no").error_type("No")), "no (No)");
 /// ```
 pub trait TemporalFailure {
-    /// The failure with its chain of causes, as Temporal records it; `None` if there is none to record: a call of the
-    /// client that did not reach the server, a workflow that continues as new.
+    /// Returns the failure with its chain of causes, as Temporal records it; `None` if there is none: a client's call
+    /// that did not reach the server, a workflow that continues as new.
     fn to_failure(&self) -> Option<Failure>;
 
-    /// What happened, in the words of the one who made the failure. The failures of activities, child workflows and
-    /// Nexus operations only say whose failure it is, so theirs is that of the cause.
+    /// Returns the message. Failures of activities, child workflows and Nexus operations only name what failed, so
+    /// their cause's message is returned.
     fn message(&self) -> String {
         self.to_failure().map_or_else(String::new, |failure| what_happened(failure).message().to_string())
     }
 
-    /// The type of the application failure, if this is one, or an activity, child workflow or Nexus operation ended with
-    /// one.
+    /// Returns the error type of the application failure, if this is one, or an activity, child workflow or Nexus
+    /// operation that ended with one.
     fn error_type(&self) -> Option<String> {
         self.to_failure().and_then(|failure| what_happened(failure).error_type().map(str::to_string))
     }
 
-    /// The failure that caused this one.
+    /// Returns the failure that caused this one.
     fn cause(&self) -> Option<Failure> {
         self.to_failure()?.cause()
     }
 
-    /// Whether this is a cancellation, or an activity, child workflow or Nexus operation that ended by one.
+    /// Returns true if this is a cancellation, or an activity, child workflow or Nexus operation that ended by one.
     fn is_cancelled(&self) -> bool {
         self.to_failure().is_some_and(|failure| failure.is_cancelled())
     }
 
-    /// Whether this is a timeout, or an activity, child workflow or Nexus operation that ended by one.
+    /// Returns true if this is a timeout, or an activity, child workflow or Nexus operation that ended by one.
     fn is_timeout(&self) -> bool {
         self.to_failure().is_some_and(|failure| {
             let ended_by = if is_wrapper(&failure) { failure.cause() } else { Some(failure) };
@@ -64,8 +64,8 @@ pub trait TemporalFailure {
         })
     }
 
-    /// The author's own error `E`, if it is in the chain of causes: the first that has one of its types and whose
-    /// details fit. See [`ApplicationError`].
+    /// Returns the user-defined error `E`, if it is in the chain of causes: the first failure that has one of its error
+    /// types and fitting details. See [`ApplicationError`].
     fn application_error<E: ApplicationError>(&self) -> Option<E>
     where
         Self: Sized,
@@ -81,7 +81,7 @@ pub trait TemporalFailure {
     }
 }
 
-/// The first failure that says more than whose failure it is.
+/// Returns the first failure that says more than what failed.
 fn what_happened(failure: Failure) -> Failure {
     match failure.cause() {
         Some(cause) if is_wrapper(&failure) => what_happened(cause),

@@ -1,4 +1,4 @@
-//! What a workflow function returns when it does not complete.
+//! The error of a workflow function.
 
 use std::error::Error;
 use std::fmt;
@@ -12,28 +12,29 @@ use super::into_failure::{IntoFailure, type_name_of};
 use super::offer::offered;
 use super::recorded::{Failure, FailureKind};
 
-/// Why a workflow function does not complete: it fails, is cancelled, or continues as new.
+/// The error of a workflow function: the workflow fails, is cancelled, or continues as new.
 ///
-/// `?` turns any error into one. A [`Cancelled`](crate::Cancelled) (also inside an
-/// [`ActivityFailure`](crate::ActivityFailure) or its like) ends the run as *cancelled* if its cancellation was
-/// requested; an [`ApplicationError`](crate::ApplicationError) and an [`ApplicationFailure`](crate::ApplicationFailure)
-/// keep their type and details; any other error fails the workflow with its text as the message and the last part of its
-/// Rust type as the type. Boxed errors (`Box<dyn Error + Send + Sync>`, `anyhow::Error`) and texts are
-/// [taken too](crate::IntoFailure).
+/// `?` converts any error. A [`Cancelled`](crate::Cancelled), even inside an
+/// [`ActivityFailure`](crate::ActivityFailure) or similar error, closes the run as *cancelled* if its cancellation was
+/// requested. An [`ApplicationError`](crate::ApplicationError) and an [`ApplicationFailure`](crate::ApplicationFailure)
+/// keep their type and details. Any other error fails the workflow, with its text as the message and the last part of
+/// its Rust type as the error type. Boxed errors (`Box<dyn Error + Send + Sync>`, `anyhow::Error`) and texts are
+/// [accepted, too](crate::IntoFailure).
 ///
-/// What should not end the workflow but be mended and tried again is a panic: it fails the workflow task.
+/// For a mistake that should be fixed in code instead of failing the workflow, panic: that fails only the workflow
+/// task, which is retried.
 pub struct WorkflowError {
     kind: Box<WorkflowErrorKind>,
-    /// The statement that made it: for `?`, the line it stands in.
+    /// The statement that made the error; for `?`, its line.
     location: &'static Location<'static>,
 }
 
 pub(crate) enum WorkflowErrorKind {
     /// Fails the workflow, or cancels it.
     Error { error: Box<dyn Error + Send + Sync>, type_name: &'static str },
-    /// Ends this run and starts the next one.
+    /// Closes this run and starts the next one.
     ContinueAsNew(Box<ContinueAsNewWorkflowExecutionCommandAttributes>),
-    /// Fails the workflow task, which is tried again: the code or its data has to be mended.
+    /// Fails the workflow task, which is retried: the code or its data must be fixed.
     TaskFailure(String),
 }
 
@@ -53,7 +54,7 @@ impl WorkflowError {
         Self { kind: Box::new(kind), location: Location::caller() }
     }
 
-    /// The statement of the author's that made it; none if it was made by what the macros call.
+    /// Returns the statement in user code that made the error; `None` if the macros' output made it.
     pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
         Some(self.location).filter(|location| !location.file().ends_with("__private.rs"))
     }
@@ -62,7 +63,7 @@ impl WorkflowError {
         *self.kind
     }
 
-    /// The error as `E`, if that is what was turned into this one.
+    /// Returns the error as `E`, if this was made from an `E`.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         match &*self.kind {
             WorkflowErrorKind::Error { error, .. } => error.downcast_ref(),
@@ -70,18 +71,18 @@ impl WorkflowError {
         }
     }
 
-    /// Whether this is a cancellation: [`Cancelled`](crate::Cancelled), or an operation that was cancelled.
+    /// Returns true if this is a cancellation: [`Cancelled`](crate::Cancelled), or an operation that was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.offered().is_some_and(|failure| failure.is_cancelled())
     }
 
-    /// What its author adds to a cancellation.
+    /// Returns the details that user code added to a cancellation.
     pub(crate) fn cancellation_details(&self) -> Option<Payloads> {
         let failure = self.offered().filter(|failure| failure.kind() == FailureKind::Cancelled)?;
         failure.details().cloned()
     }
 
-    /// What it becomes without a failure converter.
+    /// Returns the failure that is recorded without a failure converter.
     pub(super) fn recorded(&self) -> Option<Failure> {
         match &*self.kind {
             WorkflowErrorKind::Error { error, type_name } => {

@@ -1,4 +1,4 @@
-//! The connection against a scripted service: what is sent, what is tried again, what is compressed.
+//! The connection against a scripted service: requests, retries and compression.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use crate::client::Client;
 use crate::converter::{PayloadReader, PayloadWriter, to_payload};
 use crate::{Arguments, WorkflowDefinition};
 
-/// Answers with what it was given, in that order, and remembers what it was asked.
+/// Returns the given answers in order, and records the requests.
 #[derive(Clone, Default)]
 struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
@@ -28,7 +28,7 @@ struct Script {
 enum Answer {
     Message(Vec<u8>),
     Refusal(Status),
-    /// What no Temporal server answers.
+    /// An answer that no Temporal server gives.
     Other(HttpResponse),
 }
 
@@ -36,7 +36,7 @@ enum Answer {
 struct Asked {
     method: String,
     headers: http::HeaderMap,
-    /// The frame of gRPC: a byte that tells whether it is compressed, four bytes of length, the message.
+    /// The gRPC frame: a compression flag (one byte), the length (four bytes), the message.
     frame: Bytes,
 }
 
@@ -61,7 +61,7 @@ impl Script {
         Connection::in_process(self.clone(), options).await.unwrap()
     }
 
-    /// All requests but the first, which asks what the server can do.
+    /// Returns all requests but the first, which asks for the server's capabilities.
     fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap()[1..].to_vec()
     }
@@ -121,7 +121,7 @@ fn count(namespace: &str) -> CountWorkflowExecutionsRequest {
     CountWorkflowExecutionsRequest { namespace: namespace.to_string(), ..Default::default() }
 }
 
-/// A request of more than the size from which on requests are compressed.
+/// Returns a request larger than the size from which on requests are compressed.
 fn large() -> CountWorkflowExecutionsRequest {
     CountWorkflowExecutionsRequest { query: "x".repeat(COMPRESS_FROM_BYTES), ..Default::default() }
 }
@@ -331,12 +331,12 @@ async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
     assert_eq!(error.to_string(), "GetWorkflowExecutionHistory: UNAVAILABLE: down; the workflow itself goes on");
 }
 
-/// As answers to tasks are sent.
+/// Calls in the way that answers to tasks are sent.
 async fn call_within<R: Rpc>(connection: &Connection, request: R, time: Duration) -> Result<R::Response, RpcError> {
     deliver_over(|| connection.clone(), request, time, || false).await
 }
 
-/// An answer of gRPC that was damaged on its way.
+/// Returns a damaged gRPC answer.
 fn damaged(headers: &[(&'static str, &'static str)], body: &'static [u8]) -> HttpResponse {
     let mut response = http::Response::new(tonic::body::Body::new(Full::new(Bytes::from_static(body))));
     for (name, value) in std::iter::once(&("content-type", "application/grpc")).chain(headers) {
@@ -345,14 +345,14 @@ fn damaged(headers: &[(&'static str, &'static str)], body: &'static [u8]) -> Htt
     response
 }
 
-/// A page, as proxies send them.
+/// Returns a page like those that proxies send.
 fn page(status: u16) -> HttpResponse {
     let mut response = damaged(&[("content-type", "text/html")], b"<html>Bad Gateway</html>");
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
     response
 }
 
-/// Everything that is no answer of a Temporal server, with what the decoder says of it.
+/// Returns all kinds of answers that do not come from a Temporal server, with the decoder's message.
 fn broken_answers() -> Vec<(HttpResponse, &'static str)> {
     let html = "expected an answer of gRPC, found HTTP";
     vec![
@@ -376,7 +376,7 @@ fn broken_answers() -> Vec<(HttpResponse, &'static str)> {
 async fn an_answer_that_is_not_the_servers_says_nothing_about_the_call() {
     for (response, said) in broken_answers() {
         let script = Script::default().then_other(response).then(CountWorkflowExecutionsResponse::default());
-        // It reads gzip, as after a large request.
+        // Accepts gzip, as after a large request.
         let connection = compressing(&script).await;
         let error = connection.call_once(large()).await.unwrap_err();
         assert!(error.to_string().contains(said), "expected `{said}` in: {error}");
@@ -422,7 +422,7 @@ async fn finished_work_is_delivered_through_everything_but_the_servers_own_verdi
         script = script.then_other(response);
     }
     let script = script.then(CountWorkflowExecutionsResponse { count: 5, ..Default::default() });
-    // Some of the damage shows only where a compressed answer is read.
+    // Some damage shows only in a compressed answer.
     let connection = compressing(&script).await;
     let answered = call_within(&connection, large(), Duration::from_secs(600)).await;
     assert_eq!(answered.unwrap().count, 5);

@@ -1,4 +1,4 @@
-//! A JSON value as serde's data, with an error that knows where it was raised.
+//! A JSON value as a serde deserializer, whose errors know their position.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::Misfit;
 
-/// One value.
+/// A value to deserialize.
 pub(super) struct At<'a> {
     value: &'a Value,
 }
@@ -105,7 +105,7 @@ impl<'de> Deserializer<'de> for At<'_> {
     }
 }
 
-/// Fields that the type declares are named; other keys are values, and only counted.
+/// Returns the path step of a key. Declared fields are named; other keys are values, so they are numbered instead.
 fn step(declared: &[&str], key: &str, index: usize) -> String {
     if declared.contains(&key) { format!(".{key}") } else { format!("[entry {}]", index + 1) }
 }
@@ -151,7 +151,7 @@ impl<'de> MapAccess<'de> for &mut Fields<'_> {
     }
 }
 
-/// A key: text, that may stand for a number.
+/// A map key: text that may represent a number.
 struct Key<'a>(&'a str);
 
 macro_rules! numbers {
@@ -210,7 +210,7 @@ impl<'de> Deserializer<'de> for Key<'_> {
     }
 }
 
-/// A variant by its name, with what stands beside it.
+/// An enum variant: its name and its content.
 struct Variant<'a> {
     name: &'a str,
     content: Option<&'a Value>,

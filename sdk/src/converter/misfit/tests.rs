@@ -1,4 +1,4 @@
-//! What is said of values that do not fit: enough to find the place, and nothing of the value.
+//! Descriptions of values that do not fit: enough to find the position, and nothing of the value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,7 @@ enum Either {
     Flag(bool),
 }
 
-/// A type with a check of its own, that repeats what it has found.
+/// A type whose own check repeats the value in its message.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 struct Even(String);
@@ -144,7 +144,8 @@ fn a_types_own_words_are_left_out_because_they_may_repeat_the_value() {
     assert!(text.contains("its own `Serialize` refuses it") && !text.contains("4111"), "{text}");
 }
 
-/// Every value that fits is read alike by serde_json and here, or a misfit would be described that is none.
+/// serde_json and the describing deserializer accept the same values. Otherwise a good value could be described as a
+/// misfit.
 #[test]
 fn what_fits_is_read_by_the_describing_deserializer_too() {
     let values = [
@@ -175,7 +176,7 @@ impl prost::Name for Message {
     const PACKAGE: &'static str = "acme.v1";
 }
 
-/// Wrong values through every kind of type: no piece of four characters of the value is in what is said.
+/// Refused values of every kind of type: no four consecutive characters of the value appear in the description.
 #[test]
 fn no_piece_of_a_value_is_repeated() {
     const SECRET: &str = "Zq7Xw9Kv3Jp5";
