@@ -237,7 +237,7 @@ impl Attempts {
 }
 
 /// An attempt's code; what it asks of the server is known as its own.
-pub(crate) struct Attributed<F> {
+pub struct Attributed<F> {
     host: Arc<Host>,
     id: AttemptId,
     code: F,
@@ -245,7 +245,7 @@ pub(crate) struct Attributed<F> {
 
 impl<F> Attributed<F> {
     /// `code` makes the attempt's code from the context that it is to use.
-    pub(crate) fn new(host: Arc<Host>, context: ActivityContext, code: impl FnOnce(ActivityContext) -> F) -> Self {
+    pub fn new(host: Arc<Host>, context: ActivityContext, code: impl FnOnce(ActivityContext) -> F) -> Self {
         let id = host.begin_attempt(context.info());
         let hears = Arc::clone(&host);
         let code = code(context.heard_by(move || hears.hear_heartbeat(id)));
@@ -268,14 +268,15 @@ impl<F: Future + Unpin> Future for Attributed<F> {
 }
 
 /// An attempt's code, of which it is seen whether it waits for anything but its cancellation.
-pub(crate) struct Counting<F> {
+pub struct Counting<F> {
     context: ActivityContext,
     code: F,
     waker: Option<Arc<Counted>>,
 }
 
 impl<F> Counting<F> {
-    pub(crate) fn new(context: ActivityContext, code: F) -> Self {
+    /// Wraps the code of an attempt with this context.
+    pub fn new(context: ActivityContext, code: F) -> Self {
         Self { context, code, waker: None }
     }
 

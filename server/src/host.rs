@@ -29,7 +29,7 @@ const KEPT_FAILURES: usize = 10;
 
 /// An engine with its clock and the callers it keeps waiting.
 #[derive(Debug)]
-pub(crate) struct Host {
+pub struct Host {
     inner: Mutex<Flow>,
     /// The next deadline may have changed.
     changed: Notify,
@@ -43,7 +43,7 @@ pub(crate) struct Host {
 
 /// A verdict that is told when it is known where the workflows' code waits.
 #[derive(Clone, Debug)]
-pub(crate) struct Unexplained {
+pub struct Unexplained {
     why: String,
     /// The number of tests that had begun.
     begun: u64,
@@ -169,11 +169,7 @@ impl Host {
 
     /// Does something when the server's clock has moved on to `until`. Time passes only if it is let pass by somebody
     /// else; it stands still while this is done. The clock knows of it when this is called.
-    pub(crate) fn at<F: Future>(
-        self: &Arc<Self>,
-        until: SystemTime,
-        what: F,
-    ) -> impl Future<Output = F::Output> + use<F> {
+    pub fn at<F: Future>(self: &Arc<Self>, until: SystemTime, what: F) -> impl Future<Output = F::Output> + use<F> {
         let until = time_of(until);
         let host = Arc::clone(self);
         let (wake, woken) = oneshot::channel();
@@ -268,7 +264,7 @@ impl Host {
 
     /// Counts a test that wants to be told if it would wait for ever, until what is given back is dropped; and forgets
     /// what earlier ones left behind.
-    pub(crate) fn begin_test(self: &Arc<Self>) -> Test {
+    pub fn begin_test(self: &Arc<Self>) -> Test {
         // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
         self.task_failures.send_modify(Vec::clear);
         self.verdict.send_replace(None);
@@ -286,33 +282,35 @@ impl Host {
         Test(Arc::clone(self))
     }
 
-    pub(crate) fn patience(&self) -> Duration {
+    /// The real time after which a test that makes no progress is ended.
+    pub fn patience(&self) -> Duration {
         self.lock().silence.patience()
     }
 
-    pub(crate) fn set_patience(&self, patience: Duration) {
+    /// Sets the real time after which a test that makes no progress is ended.
+    pub fn set_patience(&self, patience: Duration) {
         self.lock().silence.set_patience(patience);
     }
 
     /// Says why the test had better end; the first reason counts.
-    pub(crate) fn end_test(&self, why: String) {
+    pub fn end_test(&self, why: String) {
         self.lock().verdict.get_or_insert(Verdict { why, wants_lines: false });
         self.changed.notify_one();
     }
 
     /// As [`end_test`](Self::end_test), where it helps to know the line at which the workflow's code waits.
-    pub(crate) fn end_test_of_waiting_code(&self, why: String) {
+    pub fn end_test_of_waiting_code(&self, why: String) {
         self.lock().verdict.get_or_insert(Verdict { why, wants_lines: true });
         self.changed.notify_one();
     }
 
     /// From now on [`unexplained`](Self::unexplained) is awaited, and what it gives is told after that.
-    pub(crate) fn explain(&self) {
+    pub fn explain(&self) {
         self.lock().is_explained = true;
     }
 
     /// Waits for a reason to end the test that is not told yet, because the workflows' code can say more.
-    pub(crate) async fn unexplained(&self) -> Unexplained {
+    pub async fn unexplained(&self) -> Unexplained {
         let mut unexplained = self.unexplained.subscribe();
         match unexplained.wait_for(Option::is_some).await.map(|unexplained| unexplained.clone()) {
             Ok(Some(unexplained)) => unexplained,
@@ -321,12 +319,12 @@ impl Host {
     }
 
     /// The runs whose code can be asked where it waits.
-    pub(crate) fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
+    pub fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
         self.lock().engine.waiting_runs(namespace)
     }
 
     /// Tells why the test had better end, and where the workflows' code waits.
-    pub(crate) fn tell_explained(&self, unexplained: &Unexplained, lines: &str) {
+    pub fn tell_explained(&self, unexplained: &Unexplained, lines: &str) {
         self.unexplained.send_replace(None);
         if self.lock().begun == unexplained.begun {
             self.tell(format!("{}{lines}", unexplained.why));
@@ -334,7 +332,7 @@ impl Host {
     }
 
     /// Waits until there is a reason to end the test, and says it.
-    pub(crate) async fn verdict(&self) -> String {
+    pub async fn verdict(&self) -> String {
         let mut verdict = self.verdict.subscribe();
         match verdict.wait_for(Option::is_some).await.map(|verdict| verdict.clone()) {
             Ok(Some(why)) => why,
@@ -343,7 +341,7 @@ impl Host {
     }
 
     /// The reason to end the test, if there is one by now.
-    pub(crate) fn present_verdict(&self) -> Option<String> {
+    pub fn present_verdict(&self) -> Option<String> {
         let untold = self.lock().verdict.take().map(|verdict| verdict.why);
         let unexplained = || self.unexplained.borrow().as_ref().map(|unexplained| unexplained.why.clone());
         untold.or_else(unexplained).or_else(|| self.verdict.borrow().clone())
@@ -394,7 +392,7 @@ impl Host {
 
     /// Keeps a paused clock from going on while a test's worker ends, until what is given back is dropped: what the test
     /// reads afterwards is the time at which it had its outcome.
-    pub(crate) fn halt(self: &Arc<Self>) -> Halt {
+    pub fn halt(self: &Arc<Self>) -> Halt {
         self.set_halted(true);
         Halt(Arc::clone(self))
     }
@@ -410,13 +408,7 @@ impl Host {
     }
 
     /// Says that a worker is about to poll a queue, until what is given back is dropped.
-    pub(crate) fn promise(
-        host: &Arc<Self>,
-        namespace: &str,
-        queue: &str,
-        workflows: bool,
-        activities: bool,
-    ) -> Promise {
+    pub fn promise(host: &Arc<Self>, namespace: &str, queue: &str, workflows: bool, activities: bool) -> Promise {
         let kinds = [(workflows, QueueKind::Workflow), (activities, QueueKind::Activity)];
         let kinds = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect();
         let promise = Promise { host: Arc::clone(host), namespace: namespace.into(), queue: queue.into(), kinds };
@@ -457,13 +449,13 @@ impl Host {
     }
 
     /// An attempt's code has ended, and somebody else is to complete it.
-    pub(crate) fn attempt_left_open(&self, info: &ActivityInfo) {
+    pub fn attempt_left_open(&self, info: &ActivityInfo) {
         let attempt = i32::try_from(info.attempt).unwrap_or(i32::MAX);
         self.call(|engine| engine.attempt_left_open(&info.run_id, &info.activity_id, attempt));
     }
 
     /// The activities whose code runs at this moment.
-    pub(crate) fn running_now(&self) -> Vec<String> {
+    pub fn running_now(&self) -> Vec<String> {
         self.lock().attempts.running_now()
     }
 
@@ -585,7 +577,7 @@ impl Drop for Bed<'_> {
 
 /// A test that is told if it would wait for ever.
 #[derive(Debug)]
-pub(crate) struct Test(Arc<Host>);
+pub struct Test(Arc<Host>);
 
 impl Drop for Test {
     fn drop(&mut self) {
@@ -597,7 +589,7 @@ impl Drop for Test {
 
 /// The clock does not go on by itself.
 #[derive(Debug)]
-pub(crate) struct Halt(Arc<Host>);
+pub struct Halt(Arc<Host>);
 
 impl Drop for Halt {
     fn drop(&mut self) {
@@ -607,7 +599,7 @@ impl Drop for Halt {
 
 /// A worker that is about to poll.
 #[derive(Debug)]
-pub(crate) struct Promise {
+pub struct Promise {
     host: Arc<Host>,
     namespace: String,
     queue: String,

@@ -1,20 +1,22 @@
 //! The embedded server: speaks Temporal's API, keeps everything in memory, and can let days pass in no time.
 //!
-//! [`TestServer`] is started in the process of a test, or listens on a loopback port so that workers and clients of any
+//! [`Server`] is started in the process of a test, or listens on a loopback port so that workers and clients of any
 //! language can use it. What it does is decided by a pure core (`engine`); clock, connections and waiting callers are
 //! thin shells around it.
 
-pub(crate) mod attempts;
+mod attempts;
 mod callers;
 mod clock;
+#[doc(hidden)]
+pub mod embedding;
 mod engine;
 mod flow;
 mod grpc;
-pub(crate) mod host;
+mod host;
 mod lane_work;
 mod operator_grpc;
 mod silence;
-pub(crate) mod transport;
+mod transport;
 
 #[cfg(test)]
 mod tests;
@@ -37,16 +39,16 @@ use self::transport::Listener;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// use abide_testing::server::TestServer;
+/// use abide_server::Server;
 ///
-/// let server = TestServer::builder().namespace("shop").start();
+/// let server = Server::builder().namespace("shop").start();
 /// let address = server.listen(([127, 0, 0, 1], 0).into()).await?;
 /// assert_ne!(address.port(), 0);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct TestServerBuilder {
+pub struct ServerBuilder {
     options: Options,
     skips: bool,
     start_time: Option<SystemTime>,
@@ -55,13 +57,13 @@ pub struct TestServerBuilder {
 
 /// A Temporal-compatible server in memory. Dropping it ends it, with its connections.
 #[derive(Debug)]
-pub struct TestServer {
+pub struct Server {
     host: Arc<Host>,
     listeners: Mutex<Vec<Listener>>,
     driver: tokio::task::AbortHandle,
 }
 
-impl TestServerBuilder {
+impl ServerBuilder {
     /// Adds a namespace; `default` is always there.
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
@@ -89,7 +91,7 @@ impl TestServerBuilder {
     }
 
     /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is under way, or
-    /// by [`TestServer::advance`] and [`TestServer::sleep`]. By default the clock runs with the machine's.
+    /// by [`Server::advance`] and [`Server::sleep`]. By default the clock runs with the machine's.
     #[must_use]
     pub fn time_skipping(mut self) -> Self {
         self.skips = true;
@@ -119,19 +121,24 @@ impl TestServerBuilder {
     }
 
     /// Starts the server. Must be called within a tokio runtime.
-    pub fn start(mut self) -> TestServer {
+    pub fn start(mut self) -> Server {
         let pace = if self.skips { Pace::standing() } else { Pace::Flowing };
         self.options.keeps_closed_runs = pace.skips() && !self.retention_is_set;
         let host = Host::new(self.options, Clock::new(pace, self.start_time), pace);
         let driver = transport::spawn(host.clone().drive());
-        TestServer { host, listeners: Mutex::default(), driver }
+        Server { host, listeners: Mutex::default(), driver }
     }
 }
 
-impl TestServer {
+impl Server {
     /// A server with namespace `default` and a clock that runs.
-    pub fn builder() -> TestServerBuilder {
-        TestServerBuilder { options: Options::default(), skips: false, start_time: None, retention_is_set: false }
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder { options: Options::default(), skips: false, start_time: None, retention_is_set: false }
+    }
+
+    /// Adds a namespace to a running server, unless it is there already.
+    pub fn add_namespace(&self, name: &str) {
+        self.host.call(|engine| engine.add_namespace(name));
     }
 
     /// Registers a search attribute with all namespaces: workflows can then be started with it and set it, and lists can be
@@ -142,10 +149,10 @@ impl TestServer {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// use abide::SearchAttributeKey;
-    /// use abide_testing::server::TestServer;
+    /// use abide_server::Server;
     ///
     /// const CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("CustomerId");
-    /// let server = TestServer::builder().start();
+    /// let server = Server::builder().start();
     /// server.add_search_attribute(&CUSTOMER);
     /// # }
     /// ```
@@ -192,7 +199,9 @@ impl TestServer {
         self.host.workflow_task_failure().await
     }
 
-    pub(crate) fn host(&self) -> &Arc<Host> {
+    /// The state behind this server, for the test environment.
+    #[doc(hidden)]
+    pub fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
@@ -202,7 +211,7 @@ impl TestServer {
     }
 }
 
-impl Drop for TestServer {
+impl Drop for Server {
     fn drop(&mut self) {
         self.driver.abort();
     }

@@ -12,15 +12,15 @@ use super::engine::api::enums::{
     CommandType, HistoryEventFilterType, UpdateWorkflowExecutionLifecycleStage, WorkflowTaskFailedCause,
 };
 use super::engine::api::{command, common, protocol, service as api, taskqueue, update};
-use super::{InProcessService, TestServer};
+use super::{InProcessService, Server};
 
 type Client = WorkflowServiceClient<InProcessService>;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn standing_server() -> (TestServer, Client) {
-    let server = TestServer::builder().time_skipping().start();
+fn standing_server() -> (Server, Client) {
+    let server = Server::builder().time_skipping().start();
     let client = WorkflowServiceClient::new(server.service());
     (server, client)
 }
@@ -424,7 +424,7 @@ async fn the_same_server_serves_a_socket() -> Outcome {
 
 #[tokio::test]
 async fn only_loopback_addresses_are_listened_at() -> Outcome {
-    let server = TestServer::builder().start();
+    let server = Server::builder().start();
     let error = server.listen("0.0.0.0:0".parse()?).await.expect_err("that would be open to the network");
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     Ok(())

@@ -75,7 +75,7 @@ impl Service<http::Request<Body>> for InProcessService {
             }
             health_server::SERVICE_NAME => Box::pin(Service::call(&mut self.health, request)),
             _ => {
-                let text = format!("abide-testing's server does not implement {service}/{rpc}");
+                let text = format!("Abide's embedded server does not implement {service}/{rpc}");
                 let response = Status::unimplemented(text).into_http::<Body>();
                 Box::pin(std::future::ready(Ok(response)))
             }
@@ -154,7 +154,8 @@ impl Health for AlwaysServing {
     }
 }
 
+/// Runs a future beside its caller, and returns the way to stop it.
 #[expect(clippy::disallowed_methods, reason = "the embedded server serves its connections beside its caller")]
-pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
+pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
     tokio::spawn(future).abort_handle()
 }

@@ -3,6 +3,10 @@
 #![doc = include_str!("../docs/guide.md")]
 
 mod env;
-pub mod server;
+
+/// The embedded server, from the crate `abide-server`.
+pub mod server {
+    pub use abide_server::{Server as TestServer, ServerBuilder as TestServerBuilder};
+}
 
 pub use env::{ActivityEnvironment, MomentOutcome, TestWorker, TestWorkflowEnvironment};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use abide::SearchAttributeKey;
-use abide_testing::server::TestServer;
+use abide_server::Server;
 
 const USAGE: &str = "usage: abide-dev [--port N] [--namespace NAME]... [--search-attribute NAME=TYPE]...
 
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let builder = arguments.namespaces.into_iter().fold(TestServer::builder(), |builder, name| builder.namespace(name));
+    let builder = arguments.namespaces.into_iter().fold(Server::builder(), |builder, name| builder.namespace(name));
     let server = builder.start();
     for (name, type_name) in arguments.search_attributes {
         register(&server, &name, &type_name);
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
 
 const TYPES: [&str; 7] = ["Keyword", "KeywordList", "Text", "Int", "Double", "Bool", "Datetime"];
 
-fn register(server: &TestServer, name: &str, type_name: &str) {
+fn register(server: &Server, name: &str, type_name: &str) {
     match type_name {
         "KeywordList" => server.add_search_attribute(&SearchAttributeKey::keyword_list("").with_name(name)),
         "Text" => server.add_search_attribute(&SearchAttributeKey::text("").with_name(name)),

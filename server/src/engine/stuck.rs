@@ -22,11 +22,13 @@ const HOPELESS: i32 = 1000;
 
 /// A run whose code waits.
 #[derive(Debug)]
-pub(crate) struct WaitingRun {
-    pub(crate) workflow_id: String,
-    pub(crate) run_id: String,
+pub struct WaitingRun {
+    /// The run's workflow id.
+    pub workflow_id: String,
+    /// The run's own id.
+    pub run_id: String,
     /// As it is called in what a test is told.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 impl Engine {

@@ -31,7 +31,7 @@ impl Engine {
     pub(crate) fn get_cluster_info(&self) -> service::GetClusterInfoResponse {
         service::GetClusterInfoResponse {
             server_version: SERVER_VERSION.to_owned(),
-            cluster_id: "abide-testing".to_owned(),
+            cluster_id: "abide-server".to_owned(),
             cluster_name: "active".to_owned(),
             history_shard_count: 1,
             persistence_store: "memory".to_owned(),

@@ -6,9 +6,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use abide_protos::fields::std_duration_text;
+use abide_server::embedding::Host;
 use tokio::runtime::Handle;
-
-use crate::server::host::Host;
 
 /// A machine under load may be that slow.
 const AT_LEAST: Duration = Duration::from_secs(1);

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use abide::QueryType;
 use abide::client::Client;
+use abide_server::embedding::{Host, spawn};
 
 use super::AnyWorkflow;
-use crate::server::host::Host;
-use crate::server::transport::spawn;
 
 /// A query that every workflow answers: everything it waits for, with the line of the statement.
 const STACK_TRACE: QueryType<fn() -> String> = QueryType::new("__stack_trace");

@@ -21,8 +21,7 @@ use abide::{
     WorkflowDefinition, WorkflowError,
 };
 use abide_protos::temporal::api::common::v1::Payload;
-
-use crate::server::host::Host;
+use abide_server::embedding::Host;
 
 /// An activity's definition with a closure for its code.
 pub(crate) struct Mock<D, F> {

@@ -17,13 +17,13 @@ use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
 use abide::worker::watch_activities;
 use abide::{History, WorkflowReplayer};
+use abide_server::Server;
 
 use self::explained::Explainer;
 
 pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
-use crate::server::TestServer;
 
 /// A server, a client and workers in the process of a test. Months pass in milliseconds: while an outcome is awaited
 /// and nothing is under way, the clock moves on to the next timer, timeout or retry.
@@ -59,7 +59,7 @@ use crate::server::TestServer;
 /// ```
 #[derive(Debug)]
 pub struct TestWorkflowEnvironment {
-    server: TestServer,
+    server: Server,
     client: Client,
     started: SystemTime,
     _explainer: Explainer,
@@ -80,10 +80,10 @@ impl TestWorkflowEnvironment {
     /// # Errors
     /// Returns an error if the client cannot be made.
     pub async fn start_with(options: ClientOptions) -> Result<Self, ConnectError> {
-        let server = TestServer::builder().time_skipping().start();
+        let server = Server::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;
         let host = Arc::clone(server.host());
-        host.call(|engine| engine.add_namespace(connection.namespace()));
+        server.add_namespace(connection.namespace());
         watch_activities(&connection, Box::new(move |activities| watched::watched(&activities, &host)));
         let started = server.now();
         let client = Client::from_connection(connection);
@@ -97,7 +97,7 @@ impl TestWorkflowEnvironment {
     }
 
     /// This environment's server, for other clients and workers.
-    pub fn server(&self) -> &TestServer {
+    pub fn server(&self) -> &Server {
         &self.server
     }
 

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide_protos::fields::std_duration_text;
+use abide_server::embedding::{Host, spawn};
 
 use super::mock::{Guard, panicked};
-use crate::server::host::Host;
-use crate::server::transport::spawn;
 
 /// What comes of something that a test does with [`at`](crate::TestWorkflowEnvironment::at): nothing, or a result whose
 /// error fails the test.

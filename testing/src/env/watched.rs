@@ -8,10 +8,8 @@ use std::time::Duration;
 use abide::activity::{Activities, ActivityFuture, ActivityRegistry, RegisteredActivity};
 use abide::{ActivityContext, ActivityError, ApplicationFailure};
 use abide_protos::temporal::api::common::v1::Payload;
+use abide_server::embedding::{Attributed, Counting, Host};
 use tokio::sync::watch;
-
-use crate::server::attempts::{Attributed, Counting};
-use crate::server::host::Host;
 
 /// The names of the activities that a worker has.
 pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;

@@ -11,12 +11,11 @@ use abide::{
     Activity, ActivityContext, ActivityDefinition, ActivityError, Arguments, VersioningBehavior, Workflow,
     WorkflowDefinition, WorkflowError, WorkflowReplayer,
 };
-
+use abide_server::embedding::{Host, Promise};
 use tokio::sync::watch;
 
 use super::mock::{Mock, MockChild};
 use super::watched::{Names, OfTest};
-use crate::server::host::{Host, Promise};
 
 pub(crate) type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
 pub(crate) type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as ActivityDefinition>::Output;

@@ -7,14 +7,14 @@
 
 use std::time::Duration;
 
-use crate::server::engine::api::enums::TimeoutType;
-use crate::server::engine::api::{Attributes, common, failure, history, service};
-use crate::server::engine::deadlines::{Deadline, Key};
-use crate::server::engine::history::Extras;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::token::TaskToken;
-use crate::server::engine::transaction::{Effect, Transaction};
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::enums::TimeoutType;
+use crate::engine::api::{Attributes, common, failure, history, service};
+use crate::engine::deadlines::{Deadline, Key};
+use crate::engine::history::Extras;
+use crate::engine::time::{self, Time};
+use crate::engine::token::TaskToken;
+use crate::engine::transaction::{Effect, Transaction};
+use crate::engine::workflow::Execution;
 
 /// What the server remembers of a pending activity; input and header stay in its scheduled event.
 #[derive(Clone, Debug)]

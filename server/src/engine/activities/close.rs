@@ -3,14 +3,14 @@
 //! Extends `Transaction`.
 
 use super::activity::Activity;
-use crate::server::engine::api::enums::{RetryState, TimeoutType};
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{common, failure, history};
-use crate::server::engine::history::Extras;
-use crate::server::engine::limits;
-use crate::server::engine::retry;
-use crate::server::engine::time::Time;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::api::enums::{RetryState, TimeoutType};
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{common, failure, history};
+use crate::engine::history::Extras;
+use crate::engine::limits;
+use crate::engine::retry;
+use crate::engine::time::Time;
+use crate::engine::transaction::Transaction;
 
 /// Last failures that are kept between attempts are cut to this size.
 const LAST_FAILURE_LIMIT: usize = 4096;

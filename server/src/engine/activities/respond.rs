@@ -3,12 +3,12 @@
 //! Extends `Engine`.
 
 use super::close::Reporter;
-use crate::server::engine::Engine;
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{common, failure, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::token::TaskToken;
-use crate::server::engine::workflow::ExecutionId;
+use crate::engine::Engine;
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{common, failure, service};
+use crate::engine::errors::Error;
+use crate::engine::token::TaskToken;
+use crate::engine::workflow::ExecutionId;
 
 /// The activity a worker speaks of.
 #[derive(Clone, Copy, Debug)]

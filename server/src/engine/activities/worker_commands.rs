@@ -13,14 +13,14 @@ use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::nexusservices::workerservice::v1::ExecuteCommandsRequest;
 use abide_protos::temporal::api::worker::v1::{CancelActivityCommand, WorkerCommand, worker_command};
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::{common, nexus, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::task_queues::{QueueKey, QueueKind, Task};
-use crate::server::engine::time::Time;
-use crate::server::engine::token::NexusTaskToken;
-use crate::server::engine::transaction::{Effect, Transaction};
-use crate::server::engine::workflow::ExecutionId;
+use crate::engine::Engine;
+use crate::engine::api::{common, nexus, service};
+use crate::engine::errors::Error;
+use crate::engine::task_queues::{QueueKey, QueueKind, Task};
+use crate::engine::time::Time;
+use crate::engine::token::NexusTaskToken;
+use crate::engine::transaction::{Effect, Transaction};
+use crate::engine::workflow::ExecutionId;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";

@@ -2,18 +2,18 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{
+use crate::engine::Engine;
+use crate::engine::api::enums::{
     ParentClosePolicy, StartChildWorkflowExecutionFailedCause as FailedCause, WorkflowIdConflictPolicy,
 };
-use crate::server::engine::api::{Attributes, common, history, service};
-use crate::server::engine::errand::Errand;
-use crate::server::engine::history::BUFFERED_EVENT_ID;
-use crate::server::engine::history::Extras;
-use crate::server::engine::transaction::{Effect, Transaction};
-use crate::server::engine::workflow::{Admission, NewRun};
-use crate::server::engine::workflow::{Execution, ExecutionId};
-use crate::server::engine::workflow_tasks::HISTORY_SERVICE;
+use crate::engine::api::{Attributes, common, history, service};
+use crate::engine::errand::Errand;
+use crate::engine::history::BUFFERED_EVENT_ID;
+use crate::engine::history::Extras;
+use crate::engine::transaction::{Effect, Transaction};
+use crate::engine::workflow::{Admission, NewRun};
+use crate::engine::workflow::{Execution, ExecutionId};
+use crate::engine::workflow_tasks::HISTORY_SERVICE;
 
 /// A child that its parent waits for, or that its end concerns.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::super::limits;
 use super::super::retry;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal, check_search_attributes};
-use crate::server::engine::history::Extras;
+use crate::engine::history::Extras;
 
 #[expect(deprecated, reason = "SDKs still send inherit_build_id and the real server still copies it")]
 pub(super) fn apply(

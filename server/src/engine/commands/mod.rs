@@ -236,7 +236,7 @@ fn without_attributes(kind: CommandType) -> Refusal {
 /// A command that this server does not carry out (yet).
 fn unsupported(command_type: i32) -> Refusal {
     let name = CommandType::try_from(command_type).map_or_else(|_| command_type.to_string(), name_of);
-    let text = format!("abide-testing's server does not support the command {name} yet");
+    let text = format!("Abide's embedded server does not support the command {name} yet");
     Refusal::new(WorkflowTaskFailedCause::Unspecified, text)
 }
 

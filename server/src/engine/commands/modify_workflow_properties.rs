@@ -3,8 +3,8 @@
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::history::Extras;
-use crate::server::engine::visibility::requests;
+use crate::engine::history::Extras;
+use crate::engine::visibility::requests;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

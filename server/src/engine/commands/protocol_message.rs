@@ -3,8 +3,8 @@
 use super::super::api::{command, enums::WorkflowTaskFailedCause};
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::history::Extras;
-use crate::server::engine::updates::messages;
+use crate::engine::history::Extras;
+use crate::engine::updates::messages;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

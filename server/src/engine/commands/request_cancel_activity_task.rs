@@ -3,7 +3,7 @@
 use super::super::api::{Attributes, HistoryEvent, command, common, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::history::Extras;
+use crate::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

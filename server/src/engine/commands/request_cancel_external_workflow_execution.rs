@@ -4,7 +4,7 @@ use super::super::api::{command, common, enums::WorkflowTaskFailedCause, history
 use super::super::errand::Errand;
 use super::super::transaction::{Effect, Transaction};
 use super::{Completion, Refusal, target_namespace};
-use crate::server::engine::history::Extras;
+use crate::engine::history::Extras;
 
 #[expect(deprecated, reason = "SDKs still send namespace and control, and the real server still copies them")]
 pub(super) fn apply(

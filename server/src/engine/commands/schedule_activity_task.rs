@@ -8,9 +8,9 @@ use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::activities::{Timeouts, timeout_proto};
-use crate::server::engine::history::Extras;
-use crate::server::engine::workflow::normal_queue;
+use crate::engine::activities::{Timeouts, timeout_proto};
+use crate::engine::history::Extras;
+use crate::engine::workflow::normal_queue;
 
 const PENDING_LIMIT: usize = 2000;
 

@@ -7,8 +7,8 @@ use super::super::limits;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::history::Extras;
-use crate::server::engine::nexus::{Timeouts, timeout_proto};
+use crate::engine::history::Extras;
+use crate::engine::nexus::{Timeouts, timeout_proto};
 
 const PENDING_LIMIT: usize = 30;
 const NAME_LIMIT: usize = 1000;

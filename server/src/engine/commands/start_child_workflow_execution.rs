@@ -7,11 +7,11 @@ use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal, check_search_attributes, target_namespace};
-use crate::server::engine::children::start_request;
-use crate::server::engine::history::Extras;
-use crate::server::engine::workflow::cron;
-use crate::server::engine::workflow::normal_queue;
-use crate::server::engine::workflow::{task_timeout, validate};
+use crate::engine::children::start_request;
+use crate::engine::history::Extras;
+use crate::engine::workflow::cron;
+use crate::engine::workflow::normal_queue;
+use crate::engine::workflow::{task_timeout, validate};
 
 const PENDING_LIMIT: usize = 2000;
 

@@ -4,7 +4,7 @@ use super::super::api::{command, enums::WorkflowTaskFailedCause};
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::server::engine::history::Extras;
+use crate::engine::history::Extras;
 
 pub(super) fn apply(
     transaction: &mut Transaction<'_>,

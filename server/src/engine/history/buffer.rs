@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::engine::api::enums::EventType;
-use crate::server::engine::api::{Attributes, HistoryEvent};
+use crate::engine::api::enums::EventType;
+use crate::engine::api::{Attributes, HistoryEvent};
 
 /// Stands for the id of an event that is still buffered.
 pub(crate) const BUFFERED_EVENT_ID: i64 = -123;

@@ -8,10 +8,10 @@ use abide_protos::prost::Message;
 
 use super::buffer::{self, BUFFERED_EVENT_ID};
 use super::event_type::event_type;
-use crate::server::engine::api::enums::EventType;
-use crate::server::engine::api::{Attributes, HistoryEvent, command, common, sdk};
-use crate::server::engine::time::Time;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::api::enums::EventType;
+use crate::engine::api::{Attributes, HistoryEvent, command, common, sdk};
+use crate::engine::time::Time;
+use crate::engine::transaction::Transaction;
 
 /// What an event carries beside its attributes.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! Which type an event has, by the attributes it carries.
 
-use crate::server::engine::api::Attributes;
-use crate::server::engine::api::enums::EventType;
+use crate::engine::api::Attributes;
+use crate::engine::api::enums::EventType;
 
 /// Writes [`event_type`] from the pairs below; the compiler tells when one is missing.
 macro_rules! event_types {

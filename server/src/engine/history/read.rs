@@ -2,13 +2,13 @@
 //!
 //! Extends `Engine`.
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::HistoryEventFilterType;
-use crate::server::engine::api::{Attributes, HistoryEvent, history, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::token::PageToken;
-use crate::server::engine::waiters::{Step, Waiter, WaiterId};
-use crate::server::engine::workflow::ExecutionId;
+use crate::engine::Engine;
+use crate::engine::api::enums::HistoryEventFilterType;
+use crate::engine::api::{Attributes, HistoryEvent, history, service};
+use crate::engine::errors::Error;
+use crate::engine::token::PageToken;
+use crate::engine::waiters::{Step, Waiter, WaiterId};
+use crate::engine::workflow::ExecutionId;
 
 /// No page has more events.
 pub(crate) const PAGE_SIZE: i64 = 256;

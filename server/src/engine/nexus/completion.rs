@@ -4,13 +4,13 @@
 //! Extends `Engine`.
 
 use super::operation::{End, Stage, cause};
-use crate::server::engine::Engine;
-use crate::server::engine::api::common::callback::Variant;
-use crate::server::engine::api::enums::TimeoutType;
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{Attributes, common, failure};
-use crate::server::engine::token::NexusTaskToken;
-use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::engine::Engine;
+use crate::engine::api::common::callback::Variant;
+use crate::engine::api::enums::TimeoutType;
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{Attributes, common, failure};
+use crate::engine::token::NexusTaskToken;
+use crate::engine::workflow::{Execution, ExecutionId};
 
 /// Where a handler on this server sends an operation's outcome.
 pub(crate) const CALLBACK_URL: &str = "temporal://system";

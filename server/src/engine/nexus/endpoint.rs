@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::nexus::endpoint_target::Variant;
-use crate::server::engine::api::{nexus, operator};
-use crate::server::engine::errors::{Code, Error};
-use crate::server::engine::time::Time;
+use crate::engine::Engine;
+use crate::engine::api::nexus::endpoint_target::Variant;
+use crate::engine::api::{nexus, operator};
+use crate::engine::errors::{Code, Error};
+use crate::engine::time::Time;
 
 const NAME_RULE: &str = "endpoint name must match the regex: \"^[a-zA-Z][a-zA-Z0-9\\\\-]*[a-zA-Z0-9]$\"";
 
@@ -127,7 +127,7 @@ impl Engine {
         match spec.target.as_ref().and_then(|target| target.variant.as_ref()) {
             None => problems.push("empty target variant"),
             Some(Variant::External(_)) => {
-                return Err(Error::unimplemented("abide-testing's server serves Nexus endpoints of workers only"));
+                return Err(Error::unimplemented("Abide's embedded server serves Nexus endpoints of workers only"));
             }
             Some(Variant::Worker(worker)) if problems.is_empty() => {
                 self.namespaces.get(&worker.namespace).map_err(|error| {

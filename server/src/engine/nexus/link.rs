@@ -1,10 +1,10 @@
 //! Links between events of different runs, in the two forms that they take: a message in histories, a URL in what Nexus
 //! handlers see.
 
-use crate::server::engine::api::common::link::workflow_event;
-use crate::server::engine::api::enums::EventType;
-use crate::server::engine::api::{common, nexus};
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::common::link::workflow_event;
+use crate::engine::api::enums::EventType;
+use crate::engine::api::{common, nexus};
+use crate::engine::workflow::Execution;
 
 const WORKFLOW_EVENT: &str = "temporal.api.common.v1.Link.WorkflowEvent";
 

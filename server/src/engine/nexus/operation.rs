@@ -8,14 +8,14 @@
 
 use std::time::Duration;
 
-use crate::server::engine::api::enums::TimeoutType;
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{Attributes, HistoryEvent, common, failure, history};
-use crate::server::engine::deadlines::{Deadline, Key};
-use crate::server::engine::history::Extras;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::transaction::{Effect, Transaction};
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::enums::TimeoutType;
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{Attributes, HistoryEvent, common, failure, history};
+use crate::engine::deadlines::{Deadline, Key};
+use crate::engine::history::Extras;
+use crate::engine::time::{self, Time};
+use crate::engine::transaction::{Effect, Transaction};
+use crate::engine::workflow::Execution;
 
 /// The longest that one request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);

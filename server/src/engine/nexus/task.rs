@@ -8,15 +8,15 @@ use super::completion::{CALLBACK_TOKEN, CALLBACK_URL};
 use super::endpoint::milliseconds;
 use super::link::{event_url, links_of_handler};
 use super::operation::{End, Purpose, Stage, cause};
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{failure, nexus, service, taskqueue};
-use crate::server::engine::errors::Error;
-use crate::server::engine::task_queues::{About, Poll, QueueKind, Task};
-use crate::server::engine::token::NexusTaskToken;
-use crate::server::engine::waiters::{Step, WaiterId};
-use crate::server::engine::workflow::ExecutionId;
+use crate::engine::Engine;
+use crate::engine::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{failure, nexus, service, taskqueue};
+use crate::engine::errors::Error;
+use crate::engine::task_queues::{About, Poll, QueueKind, Task};
+use crate::engine::token::NexusTaskToken;
+use crate::engine::waiters::{Step, WaiterId};
+use crate::engine::workflow::ExecutionId;
 
 /// The handler errors after which no further attempt is made, unless the handler says otherwise.
 const FINAL_ERRORS: [&str; 6] =
@@ -247,9 +247,9 @@ fn is_retryable(failure: &failure::Failure) -> bool {
     }
 }
 
-fn null() -> crate::server::engine::api::common::Payload {
+fn null() -> crate::engine::api::common::Payload {
     let metadata = [("encoding".to_owned(), b"binary/null".to_vec())].into();
-    crate::server::engine::api::common::Payload { metadata, ..Default::default() }
+    crate::engine::api::common::Payload { metadata, ..Default::default() }
 }
 
 fn of_handler_error(error: nexus::HandlerError) -> failure::Failure {
@@ -269,8 +269,8 @@ fn of_nexus_failure(failure: nexus::Failure, canceled: bool) -> failure::Failure
     }
     let mut metadata: Vec<String> = failure.metadata.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect();
     metadata.sort();
-    let details = (!metadata.is_empty()).then(|| crate::server::engine::api::common::Payloads {
-        payloads: vec![crate::server::engine::api::common::Payload {
+    let details = (!metadata.is_empty()).then(|| crate::engine::api::common::Payloads {
+        payloads: vec![crate::engine::api::common::Payload {
             metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
             data: format!("{{\"metadata\":{{{}}}}}", metadata.join(",")).into_bytes(),
             ..Default::default()

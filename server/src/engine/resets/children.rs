@@ -5,12 +5,12 @@
 //! Extends `Engine` and `Transaction`.
 
 use super::reset::RESETTER;
-use crate::server::engine::Engine;
-use crate::server::engine::api::{Attributes, common, history};
-use crate::server::engine::children::Child;
-use crate::server::engine::errand::Errand;
-use crate::server::engine::transaction::{Effect, Transaction};
-use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::engine::Engine;
+use crate::engine::api::{Attributes, common, history};
+use crate::engine::children::Child;
+use crate::engine::errand::Errand;
+use crate::engine::transaction::{Effect, Transaction};
+use crate::engine::workflow::{Execution, ExecutionId};
 
 /// Longer chains of resets are not followed.
 const FOLLOWED_RESETS: usize = 100;

@@ -6,10 +6,10 @@
 //!
 //! Extends `Transaction`.
 
-use crate::server::engine::api::{history, workflow};
-use crate::server::engine::time::Time;
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::workflow::State;
+use crate::engine::api::{history, workflow};
+use crate::engine::time::Time;
+use crate::engine::transaction::Transaction;
+use crate::engine::workflow::State;
 
 /// A run remembers so many points, the latest ones.
 const MAX_POINTS: usize = 20;

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::server::engine::activities::{Activity, Timeouts};
-use crate::server::engine::api::{Attributes, HistoryEvent, history};
-use crate::server::engine::nexus::operation;
-use crate::server::engine::nexus::{NexusOperation, Stage};
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::visibility::requests;
+use crate::engine::activities::{Activity, Timeouts};
+use crate::engine::api::{Attributes, HistoryEvent, history};
+use crate::engine::nexus::operation;
+use crate::engine::nexus::{NexusOperation, Stage};
+use crate::engine::time::{self, Time};
+use crate::engine::transaction::Transaction;
+use crate::engine::visibility::requests;
 
 /// What is pending after the events so far and has to be set going again.
 #[derive(Debug, Default)]

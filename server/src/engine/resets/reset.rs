@@ -5,21 +5,21 @@
 
 use super::children::is_of_child;
 use super::rebuild::{Pending, pending_workflow_task};
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{
+use crate::engine::Engine;
+use crate::engine::api::enums::{
     ResetReapplyExcludeType, ResetReapplyType, UpdateAdmittedEventOrigin, WorkflowTaskFailedCause,
 };
-use crate::server::engine::api::failure::failure::FailureInfo;
-use crate::server::engine::api::{Attributes, HistoryEvent, failure, history, service};
-use crate::server::engine::deadlines::Deadline;
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::history::reorder;
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::updates::update_id;
-use crate::server::engine::workflow::NewRun;
-use crate::server::engine::workflow::{Execution, ExecutionId, State};
-use crate::server::engine::workflow_tasks::{HISTORY_SERVICE, WorkflowTask};
+use crate::engine::api::failure::failure::FailureInfo;
+use crate::engine::api::{Attributes, HistoryEvent, failure, history, service};
+use crate::engine::deadlines::Deadline;
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::history::reorder;
+use crate::engine::transaction::Transaction;
+use crate::engine::updates::update_id;
+use crate::engine::workflow::NewRun;
+use crate::engine::workflow::{Execution, ExecutionId, State};
+use crate::engine::workflow_tasks::{HISTORY_SERVICE, WorkflowTask};
 
 /// Who terminates the run that was current.
 pub(crate) const RESETTER: &str = "history-resetter";
@@ -40,7 +40,7 @@ impl Engine {
         let base = self.find(&request.namespace, request.workflow_execution.as_ref())?;
         let kept = kept_events(self.execution(base), request.workflow_task_finish_event_id)?;
         if !request.post_reset_operations.is_empty() {
-            return Err(Error::unimplemented("abide-testing's server does not support post-reset operations yet"));
+            return Err(Error::unimplemented("Abide's embedded server does not support post-reset operations yet"));
         }
         let run_id = self.ids.v4();
         self.executions[base.0].reset_run_id.clone_from(&run_id);
@@ -191,7 +191,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn readmit(&mut self, request: Option<crate::server::engine::api::update::Request>) {
+    fn readmit(&mut self, request: Option<crate::engine::api::update::Request>) {
         let Some(request) = request.filter(|request| !self.execution.state.updates.is_known(update_id(request))) else {
             return;
         };

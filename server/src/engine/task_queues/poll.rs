@@ -3,11 +3,11 @@
 //! Extends `Engine`.
 
 use super::task_queue::{About, Poll, QueueKey, QueueKind, Task};
-use crate::server::engine::Engine;
-use crate::server::engine::api::{enums, service, taskqueue};
-use crate::server::engine::errors::Error;
-use crate::server::engine::waiters::{Step, Waiter, WaiterId, WaitingPoll};
-use crate::server::engine::workflow_tasks::versions;
+use crate::engine::Engine;
+use crate::engine::api::{enums, service, taskqueue};
+use crate::engine::errors::Error;
+use crate::engine::waiters::{Step, Waiter, WaiterId, WaitingPoll};
+use crate::engine::workflow_tasks::versions;
 
 impl Engine {
     pub(crate) fn poll_workflow_task_queue(

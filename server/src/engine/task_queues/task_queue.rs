@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::server::engine::Engine;
-use crate::server::engine::activities::CommandId;
-use crate::server::engine::api::{common, deployment};
-use crate::server::engine::nexus::Purpose;
-use crate::server::engine::time::Time;
-use crate::server::engine::waiters::{Waiter, WaiterId};
-use crate::server::engine::workflow::ExecutionId;
-use crate::server::engine::workflow::QueryId;
+use crate::engine::Engine;
+use crate::engine::activities::CommandId;
+use crate::engine::api::{common, deployment};
+use crate::engine::nexus::Purpose;
+use crate::engine::time::Time;
+use crate::engine::waiters::{Waiter, WaiterId};
+use crate::engine::workflow::ExecutionId;
+use crate::engine::workflow::QueryId;
 
 /// A sticky queue without a poller for so long (on the machine's clock) belongs to a worker that is gone.
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::task_queue::{Poll, QueueKey, QueueKind};
-use crate::server::engine::Engine;
-use crate::server::engine::api::{enums, service, taskqueue};
-use crate::server::engine::errors::Error;
-use crate::server::engine::time::Time;
-use crate::server::engine::waiters::WaiterId;
+use crate::engine::Engine;
+use crate::engine::api::{enums, service, taskqueue};
+use crate::engine::errors::Error;
+use crate::engine::time::Time;
+use crate::engine::waiters::WaiterId;
 
 /// A worker that has shut down is remembered for so long: a poll that was on its way is not held.
 const REMEMBERED: Duration = Duration::from_secs(30);

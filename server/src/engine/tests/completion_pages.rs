@@ -7,7 +7,7 @@ use expect_test::expect;
 use super::super::errors::Error;
 use super::super::{Engine, Options};
 use super::spec::{Spec, check};
-use crate::server::engine::workflow_tasks::PageLimits;
+use crate::engine::workflow_tasks::PageLimits;
 
 /// The transcript of a script on a server that keeps less than the default one.
 fn transcript_within(limits: PageLimits, script: &str) -> String {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::api::{Attributes, HistoryEvent};
 use super::spec::{Spec, read_all};
-use crate::server::engine::history::event_type;
+use crate::engine::history::event_type;
 
 /// Requests that may come in any order; most of them are refused most of the time.
 const REQUESTS: &[&str] = &[

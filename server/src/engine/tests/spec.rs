@@ -40,7 +40,7 @@ use super::super::waiters::{Step, WaiterId};
 use super::super::{Engine, Options};
 use super::print;
 use super::spec_updates::Asking;
-use crate::server::engine::activities::Reporter;
+use crate::engine::activities::Reporter;
 
 /// Compares the transcript of a script with what is expected.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {

@@ -11,8 +11,8 @@ use super::super::errors::Error;
 use super::super::waiters::{Step, WaiterId};
 use super::print;
 use super::spec::{Arguments, Spec, execution};
-use crate::server::engine::updates::UpdateAt;
-use crate::server::engine::updates::{Lifecycle, Progress};
+use crate::engine::updates::UpdateAt;
+use crate::engine::updates::{Lifecycle, Progress};
 
 /// A client that waits for an update.
 #[derive(Debug)]

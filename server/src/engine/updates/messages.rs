@@ -5,12 +5,12 @@ use abide_protos::Any;
 use abide_protos::prost::{Message as _, Name};
 
 use super::update::{Stage, Update, failed_outcome};
-use crate::server::engine::api::enums::WorkflowTaskFailedCause;
-use crate::server::engine::api::{history, protocol, update};
-use crate::server::engine::commands::{Completion, Refusal};
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::api::enums::WorkflowTaskFailedCause;
+use crate::engine::api::{history, protocol, update};
+use crate::engine::commands::{Completion, Refusal};
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::transaction::Transaction;
 
 /// The message that asks a worker to handle an update. `sequencing_event_id`: after which event it takes effect.
 pub(crate) fn request_message(update: &Update, sequencing_event_id: i64) -> protocol::Message {

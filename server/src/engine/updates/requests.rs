@@ -3,13 +3,13 @@
 //! Extends `Engine`.
 
 use super::update::{Lifecycle, Progress, update_id, update_ref};
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::EventType;
-use crate::server::engine::api::{service, update};
-use crate::server::engine::errors::Error;
-use crate::server::engine::waiters::{Step, Waiter, WaiterId};
-use crate::server::engine::workflow::request_link;
-use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::engine::Engine;
+use crate::engine::api::enums::EventType;
+use crate::engine::api::{service, update};
+use crate::engine::errors::Error;
+use crate::engine::waiters::{Step, Waiter, WaiterId};
+use crate::engine::workflow::request_link;
+use crate::engine::workflow::{Execution, ExecutionId};
 
 /// From this attempt on a workflow task counts as broken: updates are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;
@@ -98,13 +98,13 @@ impl Engine {
         if meta.update_id.is_empty() {
             meta.update_id = self.ids.v4();
         }
-        crate::server::engine::workflow::check_update(update)?;
+        crate::engine::workflow::check_update(update)?;
         match &update.input {
             None => return Err(Error::invalid_argument("Update input is not set on request.")),
             Some(input) if input.name.is_empty() => {
                 return Err(Error::invalid_argument("Update name is not set on request."));
             }
-            Some(input) => crate::server::engine::limits::check_blob(input.args.as_ref())?,
+            Some(input) => crate::engine::limits::check_blob(input.args.as_ref())?,
         }
         match request.wait_policy.map_or(Lifecycle::Unspecified, |policy| policy.lifecycle_stage()) {
             Lifecycle::Unspecified => Ok(Lifecycle::Completed),

@@ -12,9 +12,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::server::engine::api::{Attributes, common, enums, failure, protocol, update};
-use crate::server::engine::errors::Error;
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::{Attributes, common, enums, failure, protocol, update};
+use crate::engine::errors::Error;
+use crate::engine::workflow::Execution;
 
 /// So many updates may be under way at once.
 const IN_FLIGHT_LIMIT: usize = 10;

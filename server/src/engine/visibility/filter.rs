@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 
 use super::query::{Condition, Literal, Operator, Query, Test, invalid};
 use super::search_attributes::Registered;
-use crate::server::engine::api::common::Payload;
-use crate::server::engine::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
-use crate::server::engine::calendar::{Date, midnight};
-use crate::server::engine::errors::Error;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::common::Payload;
+use crate::engine::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
+use crate::engine::calendar::{Date, midnight};
+use crate::engine::errors::Error;
+use crate::engine::time::{self, Time};
+use crate::engine::workflow::Execution;
 
 /// The type of a search attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

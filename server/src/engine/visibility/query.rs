@@ -11,7 +11,7 @@
 //!
 //! Keywords have no case; names may stand in back quotes, texts in single or double ones.
 
-use crate::server::engine::errors::Error;
+use crate::engine::errors::Error;
 
 /// Deeper nesting is refused: whoever writes it does not mean it.
 const DEPTH: usize = 200;

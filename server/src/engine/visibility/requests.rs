@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::filter::Filter;
 use super::query::{self, Written, invalid};
 use super::search_attributes::{Registered, keyword};
-use crate::server::engine::Engine;
-use crate::server::engine::api::service::count_workflow_executions_response::AggregationGroup;
-use crate::server::engine::api::{common, service, workflow};
-use crate::server::engine::errors::Error;
-use crate::server::engine::workflow::Execution;
-use crate::server::engine::workflow::describe;
+use crate::engine::Engine;
+use crate::engine::api::service::count_workflow_executions_response::AggregationGroup;
+use crate::engine::api::{common, service, workflow};
+use crate::engine::errors::Error;
+use crate::engine::workflow::Execution;
+use crate::engine::workflow::describe;
 
 const PAGE_SIZE: usize = 1000;
 

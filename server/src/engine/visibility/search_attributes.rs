@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::filter;
-use crate::server::engine::Engine;
-use crate::server::engine::api::common::{Payload, SearchAttributes};
-use crate::server::engine::api::enums::IndexedValueType as Type;
-use crate::server::engine::api::operator;
-use crate::server::engine::errors::Error;
+use crate::engine::Engine;
+use crate::engine::api::common::{Payload, SearchAttributes};
+use crate::engine::api::enums::IndexedValueType as Type;
+use crate::engine::api::operator;
+use crate::engine::errors::Error;
 
 /// Search attributes that one run has.
 const COUNT_LIMIT: usize = 100;

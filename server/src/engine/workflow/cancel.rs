@@ -2,11 +2,11 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::{common, history, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::Engine;
+use crate::engine::api::{common, history, service};
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::transaction::Transaction;
 
 impl Engine {
     pub(crate) fn request_cancel_workflow_execution(

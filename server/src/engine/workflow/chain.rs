@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::cron;
 use super::execution::normal_queue;
 use super::start::NewRun;
-use crate::server::engine::activities::timeout_failure;
-use crate::server::engine::api::enums::{
+use crate::engine::activities::timeout_failure;
+use crate::engine::api::enums::{
     ContinueAsNewInitiator, ContinueAsNewVersioningBehavior, RetryState, TimeoutType, WorkflowExecutionStatus,
 };
-use crate::server::engine::api::{command, common, failure, history};
-use crate::server::engine::errand::Errand;
-use crate::server::engine::retry;
-use crate::server::engine::time;
-use crate::server::engine::transaction::{Effect, Transaction};
+use crate::engine::api::{command, common, failure, history};
+use crate::engine::errand::Errand;
+use crate::engine::retry;
+use crate::engine::time;
+use crate::engine::transaction::{Effect, Transaction};
 
 impl Transaction<'_> {
     /// Ends the run, whose closing event is written: nothing of it is pending any more.

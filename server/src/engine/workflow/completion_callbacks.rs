@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use super::execution::ExecutionId;
 use super::start::{NewRun, request_link};
-use crate::server::engine::Engine;
-use crate::server::engine::api::common::callback::Variant;
-use crate::server::engine::api::enums::EventType;
-use crate::server::engine::api::{common, history, service, update};
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::nexus::CALLBACK_URL;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::Engine;
+use crate::engine::api::common::callback::Variant;
+use crate::engine::api::enums::EventType;
+use crate::engine::api::{common, history, service, update};
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::nexus::CALLBACK_URL;
+use crate::engine::transaction::Transaction;
 
 const COUNT_LIMIT: usize = 2000;
 const URL_LIMIT: usize = 1000;
@@ -87,7 +87,7 @@ pub(crate) fn check_update(request: &update::Request) -> Result<(), Error> {
         return Err(Error::invalid_argument(text));
     }
     Err(Error::unimplemented(
-        "abide-testing's server calls no completion callbacks of updates, as a real server without \
+        "Abide's embedded server calls no completion callbacks of updates, as a real server without \
          history.enableUpdateCallbacks; leave completion_callbacks out",
     ))
 }

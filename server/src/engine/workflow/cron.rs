@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use crate::server::engine::calendar::{self, Date};
-use crate::server::engine::errors::Error;
-use crate::server::engine::time::{self, Time};
+use crate::engine::calendar::{self, Date};
+use crate::engine::errors::Error;
+use crate::engine::time::{self, Time};
 
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -45,7 +45,7 @@ pub(crate) fn validate(schedule: &str, now: Time) -> Result<(), Error> {
         return Ok(());
     }
     if let Some(zone) = zone(schedule).filter(|zone| !is_utc(zone)) {
-        let text = format!("abide-testing's server knows cron schedules in UTC only, found the time zone {zone:?}");
+        let text = format!("Abide's embedded server knows cron schedules in UTC only, found the time zone {zone:?}");
         return Err(Error::unimplemented(text));
     }
     let schedule = parse(schedule).ok_or_else(|| Error::invalid_argument("invalid CronSchedule."))?;
@@ -219,8 +219,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{Schedule, backoff, parse, validate};
-    use crate::server::engine::calendar::{Date, midnight};
-    use crate::server::engine::time::Time;
+    use crate::engine::calendar::{Date, midnight};
+    use crate::engine::time::Time;
 
     fn time(year: i64, month: u32, day: u32, hour: u64, minute: u64, second: u64) -> Time {
         midnight(Date { year, month, day }.days()).plus(Duration::from_secs(hour * 3600 + minute * 60 + second))

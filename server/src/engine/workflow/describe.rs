@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 
 use super::execution::Execution;
-use crate::server::engine::Engine;
-use crate::server::engine::activities::Activity;
-use crate::server::engine::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
-use crate::server::engine::api::{common, history, service, taskqueue, workflow};
-use crate::server::engine::children::Child;
-use crate::server::engine::errors::Error;
-use crate::server::engine::time::{self, Time};
+use crate::engine::Engine;
+use crate::engine::activities::Activity;
+use crate::engine::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
+use crate::engine::api::{common, history, service, taskqueue, workflow};
+use crate::engine::children::Child;
+use crate::engine::errors::Error;
+use crate::engine::time::{self, Time};
 
 impl Engine {
     #[expect(deprecated, reason = "the real server still tells the build of the latest answer")]
@@ -131,9 +131,9 @@ fn pending_child(child: &Child) -> workflow::PendingChildExecutionInfo {
 fn options(
     activity: &Activity,
     attributes: &history::ActivityTaskScheduledEventAttributes,
-) -> crate::server::engine::api::activity::ActivityOptions {
+) -> crate::engine::api::activity::ActivityOptions {
     let (name, policy) = (activity.task_queue.clone(), &activity.retry_policy);
-    crate::server::engine::api::activity::ActivityOptions {
+    crate::engine::api::activity::ActivityOptions {
         task_queue: Some(taskqueue::TaskQueue { normal_name: name.clone(), name, ..Default::default() }),
         schedule_to_close_timeout: attributes.schedule_to_close_timeout,
         schedule_to_start_timeout: attributes.schedule_to_start_timeout,

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use super::query::QueryId;
 use super::timer::Timer;
-use crate::server::engine::activities::Activity;
-use crate::server::engine::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
-use crate::server::engine::children::Child;
-use crate::server::engine::deadlines::Key;
-use crate::server::engine::namespace::NamespaceId;
-use crate::server::engine::nexus::NexusOperation;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::updates::Updates;
-use crate::server::engine::waiters::WaiterId;
-use crate::server::engine::workflow_tasks::CompletionPages;
-use crate::server::engine::workflow_tasks::TaskProblems;
-use crate::server::engine::workflow_tasks::WorkflowTask;
+use crate::engine::activities::Activity;
+use crate::engine::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
+use crate::engine::children::Child;
+use crate::engine::deadlines::Key;
+use crate::engine::namespace::NamespaceId;
+use crate::engine::nexus::NexusOperation;
+use crate::engine::time::{self, Time};
+use crate::engine::updates::Updates;
+use crate::engine::waiters::WaiterId;
+use crate::engine::workflow_tasks::CompletionPages;
+use crate::engine::workflow_tasks::TaskProblems;
+use crate::engine::workflow_tasks::WorkflowTask;
 
 /// The engine's own handle of a run; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

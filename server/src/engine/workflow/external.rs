@@ -4,14 +4,14 @@
 
 use super::execution::ExecutionId;
 use super::signal::SIGNAL_LIMIT;
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{
+use crate::engine::Engine;
+use crate::engine::api::enums::{
     CancelExternalWorkflowExecutionFailedCause as CancelFailed,
     SignalExternalWorkflowExecutionFailedCause as SignalFailed,
 };
-use crate::server::engine::api::{Attributes, common, history};
-use crate::server::engine::errand::Errand;
-use crate::server::engine::workflow_tasks::HISTORY_SERVICE;
+use crate::engine::api::{Attributes, common, history};
+use crate::engine::errand::Errand;
+use crate::engine::workflow_tasks::HISTORY_SERVICE;
 
 /// Why a message has no receiver.
 #[derive(Clone, Copy)]

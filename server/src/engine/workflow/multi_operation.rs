@@ -5,14 +5,14 @@
 
 use super::execution::ExecutionId;
 use super::start::Admission;
-use crate::server::engine::Engine;
-use crate::server::engine::api::service::execute_multi_operation_request::operation::Operation;
-use crate::server::engine::api::service::execute_multi_operation_response as response;
-use crate::server::engine::api::{service, update};
-use crate::server::engine::errors::Error;
-use crate::server::engine::updates::UpdateAt;
-use crate::server::engine::updates::{Lifecycle, Progress, update_id};
-use crate::server::engine::waiters::Step;
+use crate::engine::Engine;
+use crate::engine::api::service::execute_multi_operation_request::operation::Operation;
+use crate::engine::api::service::execute_multi_operation_response as response;
+use crate::engine::api::{service, update};
+use crate::engine::errors::Error;
+use crate::engine::updates::UpdateAt;
+use crate::engine::updates::{Lifecycle, Progress, update_id};
+use crate::engine::waiters::Step;
 
 /// What came of the start; the update is still waited for.
 #[derive(Debug)]

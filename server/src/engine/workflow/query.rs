@@ -12,16 +12,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::execution::{Execution, ExecutionId};
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
-use crate::server::engine::api::{common, query, service};
-use crate::server::engine::deadlines::{Clock, Deadline, Key};
-use crate::server::engine::errors::Error;
-use crate::server::engine::limits;
-use crate::server::engine::task_queues::{QueueKey, Task};
-use crate::server::engine::token::TaskToken;
-use crate::server::engine::waiters::{Step, Waiter, WaiterId};
-use crate::server::engine::workflow_tasks::workflow_queue;
+use crate::engine::Engine;
+use crate::engine::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
+use crate::engine::api::{common, query, service};
+use crate::engine::deadlines::{Clock, Deadline, Key};
+use crate::engine::errors::Error;
+use crate::engine::limits;
+use crate::engine::task_queues::{QueueKey, Task};
+use crate::engine::token::TaskToken;
+use crate::engine::waiters::{Step, Waiter, WaiterId};
+use crate::engine::workflow_tasks::workflow_queue;
 
 /// From this attempt on a workflow task counts as broken: queries are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::execution::{Execution, ExecutionId, History, State};
 use super::start::NewRun;
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::WorkflowExecutionStatus;
-use crate::server::engine::namespace::NamespaceName;
-use crate::server::engine::time::Time;
+use crate::engine::Engine;
+use crate::engine::api::enums::WorkflowExecutionStatus;
+use crate::engine::namespace::NamespaceName;
+use crate::engine::time::Time;
 
 /// A run that somebody still reads or asks is kept for so much longer.
 const GRACE: Duration = Duration::from_secs(60);

@@ -4,13 +4,13 @@
 
 use super::execution::ExecutionId;
 use super::start::{Admission, request_link};
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::{EventType, WorkflowIdConflictPolicy};
-use crate::server::engine::api::{common, history, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::limits;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::Engine;
+use crate::engine::api::enums::{EventType, WorkflowIdConflictPolicy};
+use crate::engine::api::{common, history, service};
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::limits;
+use crate::engine::transaction::Transaction;
 
 /// Signals that one run takes.
 pub(crate) const SIGNAL_LIMIT: u32 = 10_000;

@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use super::execution::{Execution, ExecutionId, State, normal_queue};
 use super::{completion_callbacks, cron};
-use crate::server::engine::api::enums::{
+use crate::engine::api::enums::{
     ContinueAsNewInitiator, EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
-use crate::server::engine::api::{common, errordetails, history, sdk, service};
-use crate::server::engine::deadlines::Deadline;
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::namespace::NamespaceId;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::updates::Updates;
-use crate::server::engine::workflow_tasks::{HISTORY_SERVICE, Scheduling};
-use crate::server::engine::{Engine, limits, retry};
+use crate::engine::api::{common, errordetails, history, sdk, service};
+use crate::engine::deadlines::Deadline;
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::namespace::NamespaceId;
+use crate::engine::time::{self, Time};
+use crate::engine::transaction::Transaction;
+use crate::engine::updates::Updates;
+use crate::engine::workflow_tasks::{HISTORY_SERVICE, Scheduling};
+use crate::engine::{Engine, limits, retry};
 
 const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);

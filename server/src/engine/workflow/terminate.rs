@@ -2,12 +2,12 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
-use crate::server::engine::Engine;
-use crate::server::engine::api::enums::WorkflowExecutionStatus;
-use crate::server::engine::api::{common, history, service};
-use crate::server::engine::errors::Error;
-use crate::server::engine::history::Extras;
-use crate::server::engine::transaction::Transaction;
+use crate::engine::Engine;
+use crate::engine::api::enums::WorkflowExecutionStatus;
+use crate::engine::api::{common, history, service};
+use crate::engine::errors::Error;
+use crate::engine::history::Extras;
+use crate::engine::transaction::Transaction;
 
 /// Stands in the event where the caller gives no reason.
 const DEFAULT_REASON: &str = "terminated by user via frontend";

@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use crate::server::engine::api::{Attributes, history};
-use crate::server::engine::deadlines::{Deadline, Key};
-use crate::server::engine::history::Extras;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::transaction::Transaction;
+use crate::engine::api::{Attributes, history};
+use crate::engine::deadlines::{Deadline, Key};
+use crate::engine::history::Extras;
+use crate::engine::time::{self, Time};
+use crate::engine::transaction::Transaction;
 
 /// A pending timer.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Transaction<'_> {
     }
 }
 
-fn fired_timer(event: &crate::server::engine::api::HistoryEvent) -> Option<&history::TimerFiredEventAttributes> {
+fn fired_timer(event: &crate::engine::api::HistoryEvent) -> Option<&history::TimerFiredEventAttributes> {
     match &event.attributes {
         Some(Attributes::TimerFiredEventAttributes(fired)) => Some(fired),
         _ => None,

@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use abide_protos::prost::Message;
 
 use super::life::WorkflowTask;
-use crate::server::engine::Engine;
-use crate::server::engine::api::command::Command;
-use crate::server::engine::api::enums;
-use crate::server::engine::api::service::RespondWorkflowTaskCompletedRequest;
-use crate::server::engine::commands::Refusal;
-use crate::server::engine::errors::Error;
-use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::engine::Engine;
+use crate::engine::api::command::Command;
+use crate::engine::api::enums;
+use crate::engine::api::service::RespondWorkflowTaskCompletedRequest;
+use crate::engine::commands::Refusal;
+use crate::engine::errors::Error;
+use crate::engine::workflow::{Execution, ExecutionId};
 
 const MIB: usize = 1024 * 1024;
 const MOST_PAGES: i32 = 1024;

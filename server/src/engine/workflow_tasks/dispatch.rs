@@ -5,14 +5,14 @@
 use std::collections::HashMap;
 
 use super::life::WorkflowTask;
-use crate::server::engine::Engine;
-use crate::server::engine::api::{HistoryEvent, history, protocol, query, service};
-use crate::server::engine::busy::activity_queue;
-use crate::server::engine::history::PAGE_SIZE;
-use crate::server::engine::history::event_type;
-use crate::server::engine::task_queues::{Poll, QueueKey, QueueKind, Task};
-use crate::server::engine::token::{PageToken, TaskToken};
-use crate::server::engine::workflow::{Execution, ExecutionId};
+use crate::engine::Engine;
+use crate::engine::api::{HistoryEvent, history, protocol, query, service};
+use crate::engine::busy::activity_queue;
+use crate::engine::history::PAGE_SIZE;
+use crate::engine::history::event_type;
+use crate::engine::task_queues::{Poll, QueueKey, QueueKind, Task};
+use crate::engine::token::{PageToken, TaskToken};
+use crate::engine::workflow::{Execution, ExecutionId};
 
 impl Engine {
     /// Puts the scheduled task where workers find it: the sticky queue while its worker is alive, else the normal one.
@@ -94,7 +94,7 @@ impl Engine {
             history: Some(history),
             next_page_token,
             scheduled_time: Some(task.scheduled_time.proto()),
-            started_time: task.started_time.map(crate::server::engine::time::Time::proto),
+            started_time: task.started_time.map(crate::engine::time::Time::proto),
             queries,
             messages,
             ..execution.task_response()
@@ -172,11 +172,7 @@ impl Execution {
     }
 }
 
-fn virtual_event(
-    task: &WorkflowTask,
-    event_id: i64,
-    attributes: crate::server::engine::api::Attributes,
-) -> HistoryEvent {
+fn virtual_event(task: &WorkflowTask, event_id: i64, attributes: crate::engine::api::Attributes) -> HistoryEvent {
     let started = event_id == task.started_event_id;
     let time = task.started_time.filter(|_| started).unwrap_or(task.scheduled_time);
     HistoryEvent {

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use super::reported_problems::Problem;
 use super::speculative::not_picked_up;
-use crate::server::engine::api::{common, enums, failure, history, taskqueue};
-use crate::server::engine::deadlines::{Deadline, Key};
-use crate::server::engine::history::Extras;
-use crate::server::engine::time::{self, Time};
-use crate::server::engine::transaction::{Effect, Transaction};
+use crate::engine::api::{common, enums, failure, history, taskqueue};
+use crate::engine::deadlines::{Deadline, Key};
+use crate::engine::history::Extras;
+use crate::engine::time::{self, Time};
+use crate::engine::transaction::{Effect, Transaction};
 
 /// Attempts with the plain timeout; later ones get more time.
 const ATTEMPTS_BEFORE_BACKOFF: i32 = 3;

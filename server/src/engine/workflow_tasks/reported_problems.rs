@@ -2,9 +2,9 @@
 //!
 //! Extends `Transaction`.
 
-use crate::server::engine::api::{common, enums};
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::visibility::keyword_list;
+use crate::engine::api::{common, enums};
+use crate::engine::transaction::Transaction;
+use crate::engine::visibility::keyword_list;
 
 const SEARCH_ATTRIBUTE: &str = "TemporalReportedProblems";
 

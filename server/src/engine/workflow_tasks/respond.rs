@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::completion_pages::{self, Page};
 use super::life::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
-use crate::server::engine::Engine;
-use crate::server::engine::api::{command, deployment, enums, history, service};
-use crate::server::engine::commands::{self, Completion, Refusal};
-use crate::server::engine::errors::{Code, Error};
-use crate::server::engine::history::Extras;
-use crate::server::engine::stuck::name_of;
-use crate::server::engine::time;
-use crate::server::engine::token::TaskToken;
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::updates::messages;
-use crate::server::engine::workflow::{ExecutionId, Sticky};
+use crate::engine::Engine;
+use crate::engine::api::{command, deployment, enums, history, service};
+use crate::engine::commands::{self, Completion, Refusal};
+use crate::engine::errors::{Code, Error};
+use crate::engine::history::Extras;
+use crate::engine::stuck::name_of;
+use crate::engine::time;
+use crate::engine::token::TaskToken;
+use crate::engine::transaction::Transaction;
+use crate::engine::updates::messages;
+use crate::engine::workflow::{ExecutionId, Sticky};
 
 /// Tasks may be renewed without commands for so long.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -342,7 +342,7 @@ fn deployment_version(options: &deployment::WorkerDeploymentOptions) -> Option<d
     })
 }
 
-type QueryResults = std::collections::HashMap<String, crate::server::engine::api::query::WorkflowQueryResult>;
+type QueryResults = std::collections::HashMap<String, crate::engine::api::query::WorkflowQueryResult>;
 
 fn split_queries(
     mut request: service::RespondWorkflowTaskCompletedRequest,

@@ -5,13 +5,13 @@
 //! Extends `Engine` and `Transaction`.
 
 use super::life::{Scheduling, WorkflowTask};
-use crate::server::engine::Engine;
-use crate::server::engine::api::{enums, history, service};
-use crate::server::engine::commands::{Completion, Refusal};
-use crate::server::engine::history::Extras;
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::updates::messages;
-use crate::server::engine::workflow::ExecutionId;
+use crate::engine::Engine;
+use crate::engine::api::{enums, history, service};
+use crate::engine::commands::{Completion, Refusal};
+use crate::engine::history::Extras;
+use crate::engine::transaction::Transaction;
+use crate::engine::updates::messages;
+use crate::engine::workflow::ExecutionId;
 
 /// A task that showed more events than this to the worker is kept, so that they are not sent again and again.
 const DROPPED_EVENTS_LIMIT: i64 = 10;

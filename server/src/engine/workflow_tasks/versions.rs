@@ -1,14 +1,12 @@
 //! Versions of workers, as far as this server knows them: it notes who answered, and what a run leaves to those that
 //! follow it. It hands tasks to workers of any version.
 
-use crate::server::engine::api::common::{WorkerVersionCapabilities, WorkerVersionStamp};
-use crate::server::engine::api::deployment::{
-    InheritedAutoUpgradeInfo, WorkerDeploymentOptions, WorkerDeploymentVersion,
-};
-use crate::server::engine::api::enums::{ContinueAsNewVersioningBehavior, VersioningBehavior, WorkerVersioningMode};
-use crate::server::engine::api::workflow::versioning_override::Override;
-use crate::server::engine::api::{Attributes, history};
-use crate::server::engine::workflow::Execution;
+use crate::engine::api::common::{WorkerVersionCapabilities, WorkerVersionStamp};
+use crate::engine::api::deployment::{InheritedAutoUpgradeInfo, WorkerDeploymentOptions, WorkerDeploymentVersion};
+use crate::engine::api::enums::{ContinueAsNewVersioningBehavior, VersioningBehavior, WorkerVersioningMode};
+use crate::engine::api::workflow::versioning_override::Override;
+use crate::engine::api::{Attributes, history};
+use crate::engine::workflow::Execution;
 
 impl Execution {
     /// The version that the run stays on: because somebody else said so, or because its last answer did.

@@ -3,11 +3,11 @@
 //! Extends `Transaction`.
 
 use super::versions;
-use crate::server::engine::api::enums::VersioningBehavior;
-use crate::server::engine::api::{common, deployment, history};
-use crate::server::engine::transaction::Transaction;
-use crate::server::engine::visibility::filter;
-use crate::server::engine::visibility::{VALUE_LIMIT, keyword, keyword_list};
+use crate::engine::api::enums::VersioningBehavior;
+use crate::engine::api::{common, deployment, history};
+use crate::engine::transaction::Transaction;
+use crate::engine::visibility::filter;
+use crate::engine::visibility::{VALUE_LIMIT, keyword, keyword_list};
 
 const BUILDS: &str = "BuildIds";
 const CHECKSUMS: &str = "BinaryChecksums";
