@@ -1,4 +1,4 @@
-//! Activities: what is asked for, and what comes of it.
+//! Activities: the command, and the outcome that the code gets.
 
 use expect_test::{Expect, expect};
 
@@ -172,7 +172,7 @@ fn a_call_that_is_never_polled_schedules_nothing_and_takes_no_number() {
     );
 }
 
-/// What the code gets to see when its activity ends with this event.
+/// Checks the outcome that the code gets when its activity ends with this event.
 #[track_caller]
 fn check_outcome(events: &str, expected: Expect) {
     check(
@@ -306,7 +306,7 @@ fn a_missing_result_reads_as_unit_and_as_none() {
 
 #[test]
 fn replay_does_not_serialize_inputs() {
-    // The argument cannot be written at all: on replay nobody notices, because nothing is sent.
+    // The argument cannot be written at all. Nothing is sent on replay, so nothing notices.
     check_recorded(
         |ctx| async move {
             Ok(ctx.activity(keyed, super::failing_tasks::unwritable()).start_to_close_timeout(secs(5)).await?)

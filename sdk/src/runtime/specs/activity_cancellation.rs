@@ -134,7 +134,7 @@ fn waiting_ends_with_whatever_the_activity_ended_with() {
     }
 }
 
-/// As above, but the workflow goes on after the cancellation, so that late events can come.
+/// Like the check above, but the workflow goes on after the cancellation, so that late events can come.
 #[track_caller]
 fn check_late(cancellation_type: Type, requested: bool) {
     for event in [

@@ -1,4 +1,4 @@
-//! Payloads beyond the declared arguments are ignored, as in other SDKs; missing ones read as `null`.
+//! Payloads beyond the declared arguments are ignored, as in other SDKs. Missing arguments are read as `null`.
 
 use expect_test::expect;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::harness::{after_first_task, check_workflow};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
-/// An argument with a default: what is missing reads as `null`, and `null` is taken.
+/// An argument with a default: a missing one is read as `null`, which it accepts.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(from = "Option<u32>")]
 struct Percent(u32);
@@ -17,7 +17,7 @@ impl From<Option<u32>> for Percent {
     }
 }
 
-/// Takes nothing, waits until it is released.
+/// Takes no argument, and waits until it is released.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Gate {

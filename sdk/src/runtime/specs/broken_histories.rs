@@ -1,4 +1,4 @@
-//! Histories that make no sense: a clear error in the right place, and nothing hangs.
+//! Inconsistent histories: they give a clear error in the right place, and nothing hangs.
 
 use abide_protos::temporal::api::enums::v1::EventType;
 use expect_test::{Expect, expect};
@@ -75,7 +75,7 @@ fn an_unknown_event_is_not_taken_for_what_its_attributes_say() {
 
 #[test]
 fn what_an_ignorable_unknown_event_carries_means_nothing() {
-    // A later server's event that happens to have the attributes of a patch's marker.
+    // A later server's event, which happens to have the attributes of a patch's marker.
     let history = after_first_task(
         r#"5 MarkerRecorded name=core_patch details.patch-data={"id":"new","deprecated":false}
            6 TimerStarted
@@ -92,7 +92,7 @@ fn what_an_ignorable_unknown_event_carries_means_nothing() {
         ctx.timer(secs(1)).await?;
         Ok(())
     });
-    // Taken for a marker, it would ask the code for another one.
+    // If it were read as a marker, the code would have to issue another one.
     assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(task(&events))))), "");
 }
 

@@ -1,4 +1,4 @@
-//! Requests to cancel the workflow, scopes, and what is shielded from them.
+//! Requests to cancel the workflow, scopes, and code that is shielded from them.
 
 use expect_test::expect;
 
@@ -32,7 +32,7 @@ fn a_request_cancels_all_that_is_pending_in_the_order_of_its_beginning() {
                 .start_to_close_timeout(secs(5))
                 .cancellation_type(Type::WaitCancellationCompleted)
                 .start();
-            // Looked at in another order than they began.
+            // Awaited in another order than they began.
             assert!(tried.await.unwrap_err().is_cancelled());
             timer.await.unwrap_err();
             waited.await?;
@@ -94,7 +94,7 @@ fn a_cancelled_activity_tells_the_reason() {
 fn a_request_in_the_first_task_is_there_from_the_beginning() {
     check(
         |ctx| async move {
-            // The code is started before it is cancelled, but it runs only afterwards.
+            // The code is started before it is cancelled, but runs only afterwards.
             let seen = ctx.is_cancelled();
             let reason = ctx.cancelled().await;
             Ok(format!("{seen} {reason}"))
@@ -325,7 +325,7 @@ fn a_condition_stays_in_the_scope_of_its_first_await() {
                 slept = ctx.timer(secs(1)) => slept?,
             }
             scope.cancel_with_reason("mine");
-            // Awaited outside now.
+            // Now awaited outside the scope.
             Ok(condition.await.unwrap_err().to_string())
         },
         &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
@@ -394,7 +394,7 @@ fn waiting_for_a_condition_ends_with_the_request() {
     );
 }
 
-/// A workflow that says so when it is not a closure: the macros' code path.
+/// A workflow function instead of a closure, to run the macros' code.
 #[workflow(name = "wf")]
 async fn patient(ctx: &crate::WorkflowContext) -> Result<String, crate::WorkflowError> {
     Ok(ctx.cancelled().await.to_string())

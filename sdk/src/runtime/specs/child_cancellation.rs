@@ -128,7 +128,7 @@ fn try_cancel_asks_and_yields_at_once() {
     );
 }
 
-/// No request names a run: the one that is known is the first, and the child may have continued as new, or been tried again.
+/// Requests name no run: only the first run is known, and the child may have continued as new or been retried since.
 #[test]
 fn the_waiting_types_ask_and_wait() {
     for cancellation_type in [Type::WaitCancellationRequested, Type::WaitCancellationCompleted] {
@@ -248,7 +248,7 @@ fn a_child_cancelled_before_its_start_may_start_nevertheless() {
     );
 }
 
-/// As `cancelled_after_timer`, but the workflow goes on after the cancellation, so that late events can come.
+/// Like `cancelled_after_timer`, but the workflow goes on after the cancellation, so that late events can come.
 async fn goes_on(ctx: WorkflowContext, cancellation_type: Type) -> Result<String, WorkflowError> {
     let starting = call(&ctx, cancellation_type).start();
     ctx.timer(secs(1)).await?;
@@ -418,7 +418,7 @@ fn a_request_to_cancel_the_parent_cancels_its_children() {
 
 #[test]
 fn a_start_that_is_waited_for_apart_is_cancelled_once() {
-    // Start and end are waited for by one operation each, and both are in the scope.
+    // Start and end are operations of their own, and both are in the scope.
     check(
         |ctx| async move {
             let child = call(&ctx, Type::WaitCancellationCompleted).start().await?;

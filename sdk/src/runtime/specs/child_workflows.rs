@@ -1,4 +1,4 @@
-//! Child workflows: how they are started, how they end, signals to them. (Cancelling: `child_cancellation.rs`.)
+//! Child workflows: starting them, their ends, signals to them. (Cancelling: `child_cancellation.rs`.)
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Listener {
         self.heard.update(|heard| heard.push(word));
     }
 
-    /// JSON has no such map: its keys are no texts.
+    /// JSON cannot hold this map, because its keys are not strings.
     #[signal]
     pub(super) fn unwritable(&self, map: BTreeMap<(u8, u8), u8>) {
         drop(map);
@@ -148,7 +148,7 @@ fn the_start_can_be_waited_for_alone() {
         Ok(format!("{ids}: {}", child.await?))
     };
     check(code, &after_first_task(STARTED), expect!["StartTimer id=1 after=1s"]);
-    // Start and end in one task, both before the code runs: nothing is lost.
+    // Start and end come in one task, both before the code runs. Neither is lost.
     check(
         code,
         &after_first_task(
@@ -240,7 +240,8 @@ fn told(error: &ChildWorkflowFailure) -> String {
     format!("{error} [{}] id={id} run={run_id} {retry:?} type={:?}", facts.join(", "), error.error_type())
 }
 
-/// How a child that ends so is seen, by one who waits for all of it and by one who waits for its start first.
+/// Checks the outcome of a child with this end, for code that awaits all of it and for code that awaits its start
+/// first.
 #[track_caller]
 fn check_end(end: &str, expected: impl Fn() -> Expect) {
     let history = after_first_task(&format!(
@@ -309,7 +310,7 @@ fn a_child_that_does_not_complete_says_why() {
             r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution terminated: Terminated [terminated] id=child-1 run=run-of-child-1 NonRetryableFailure type=None""#
         ]]
     });
-    // An error type of the same name is not mistaken for a start that failed.
+    // An error type of this name is not mistaken for a failed start.
     check_end(&ended("ChildWorkflowExecutionFailed message=broken type=WorkflowAlreadyExists"), || {
         expect![[
             r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution failed: broken (WorkflowAlreadyExists) [] id=child-1 run=run-of-child-1 Unknown type=Some(\"WorkflowAlreadyExists\")""#
@@ -347,7 +348,7 @@ fn an_id_that_the_author_does_not_choose_follows_from_the_runs_seed() {
         StartChildWorkflowExecution id=cc02114a-7b97-4608-b833-669af805ea51 type=child input=1
         StartChildWorkflowExecution id=c79db051-301f-4619-a03a-11bd33db0957 type=child input=2"#]],
     );
-    // A reset has a seed of its own, so its children do not meet those of the run that was reset.
+    // A reset has its own seed, so its children have other ids than those of the run that was reset.
     check(
         code,
         "1 WorkflowExecutionStarted type=wf
@@ -408,7 +409,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Ids that Abide made up are its own again.
+    // Abide recognizes the ids that it generated itself.
     check_recorded(
         |ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },
         &history("Initiated id=another").replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted sdk=abide"),

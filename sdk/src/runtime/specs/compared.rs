@@ -1,5 +1,5 @@
-//! What a replay compares: the type always, an id only where the author chose it or Abide recorded it; and at the end of
-//! a history everything that the code has issued by then.
+//! Comparisons of a replay: it always compares the type, and an id only if the author chose it or Abide recorded it. At
+//! the end of a history it compares all commands that the code has issued by then.
 
 use std::future::Future;
 
@@ -25,7 +25,7 @@ async fn child(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-/// What is said of a history that begins with a task that `flags` says something of: where it parts, if it does.
+/// Returns the error, if any, of a history whose first task was completed with these `flags`.
 fn verdict<F, Fut, T>(workflow: F, flags: &str, rest: &str) -> String
 where
     F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
@@ -41,7 +41,7 @@ where
     };
     for event in first.split(';').map(str::trim).filter(|event| !event.is_empty()) {
         match event.split_once(' ').unwrap_or((event, "")) {
-            // A workflow task begins; it is completed.
+            // Begins a workflow task, or completes it.
             ("b", _) => ["WorkflowTaskScheduled", "WorkflowTaskStarted"].into_iter().for_each(&mut line),
             ("c", flags) => line(&format!("WorkflowTaskCompleted {flags}")),
             _ => line(event),
@@ -203,7 +203,7 @@ fn an_activitys_type_is_compared_always_and_its_id_if_somebody_chose_it() {
 
 #[test]
 fn a_run_whose_sdk_numbers_activities_from_0_goes_on() {
-    // Found in the wild: swift-temporal 1.3.1, as in `replay_histories/inputs.rs`.
+    // Seen in practice: swift-temporal 1.3.1, as in `replay_histories/inputs.rs`.
     let eight = |ctx: WorkflowContext| async move {
         let activities: Vec<_> =
             (0..8).map(|cents| ctx.activity(charge, cents).start_to_close_timeout(secs(10)).start()).collect();

@@ -117,7 +117,7 @@ fn conditions_wake_each_other_in_the_order_of_their_beginning() {
         |ctx| async move {
             let turn = Rc::new(Cell::new(0_u32));
             let order = Rc::new(std::cell::RefCell::new(Vec::new()));
-            // The last one begins first; each one's end makes the next one's condition true.
+            // The last one begins first. The end of each one makes the next one's condition true.
             let branches: Vec<_> = (1..=5_u32)
                 .rev()
                 .map(|n| {

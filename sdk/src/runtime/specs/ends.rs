@@ -1,4 +1,4 @@
-//! How runs end.
+//! Ends of runs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -211,7 +211,7 @@ fn continue_as_new_says_what_is_different() {
     );
 }
 
-/// `Into<Result>` needs a type for what is never returned.
+/// `Into<Result>` needs a type for the value that is never returned.
 trait IntoResult {
     fn into_result(self) -> Result<(), WorkflowError>;
 }
@@ -310,7 +310,7 @@ fn a_run_that_is_open_at_the_end_of_its_history_replays() {
 
 #[test]
 fn a_run_that_ends_in_a_task_that_nobody_has_answered_yet_replays() {
-    // The history was exported while the last task was in somebody's hands.
+    // The history was exported while a worker had its last task.
     use super::harness::{run_of, text};
     use crate::replay::text::parse_history;
     use crate::replay::{HistoryPage, Input, WorkflowTask};

@@ -1,4 +1,4 @@
-//! Signals and requests to cancel to workflows that somebody else started.
+//! Signals and cancellation requests to workflows that this one did not start.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Times and durations at the ends of their range, wherever a history has one: nothing panics.
+//! Times and durations at the ends of their range, in every field of a history: nothing panics.
 
 use abide_protos::temporal::api::common::v1::RetryPolicy;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
@@ -19,7 +19,7 @@ async fn work(of: u32) -> Result<u32, ActivityError> {
     Ok(of)
 }
 
-/// Looks at all that it is told, and uses all that has a time.
+/// Reads everything about its run, and uses everything that has a time.
 #[workflow(name = "wf")]
 pub(crate) async fn curious(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let mut seen = format!("{:?} {:?}", ctx.now(), ctx.info());
@@ -54,7 +54,7 @@ pub(crate) const HISTORY: &str = "1 WorkflowExecutionStarted type=wf
     20 WorkflowTaskScheduled
     21 WorkflowTaskStarted";
 
-/// Puts a time, or a duration, wherever an event of the history has one.
+/// Sets every time and every duration of an event.
 pub(crate) fn with(event: &mut HistoryEvent, time: Timestamp, duration: Duration) {
     event.event_time = Some(time);
     match &mut event.attributes {
@@ -128,7 +128,7 @@ proptest! {
         let told = text(&run.handle(Input::WorkflowTask(Box::new(task(&events)))));
         prop_assert!(told.starts_with("Complete") || told.starts_with("Fail WorkflowWorker"), "{told}");
         prop_assert!(!told.contains("panicked"), "{told}");
-        // As retry policies and failures are read.
+        // Read as retry policies and failures.
         let policy = crate::RetryPolicy::from_proto(Some(&RetryPolicy {
             initial_interval: Some(duration),
             maximum_interval: Some(duration),

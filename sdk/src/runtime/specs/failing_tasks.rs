@@ -1,4 +1,4 @@
-//! What fails a workflow task, and not the workflow: bugs, and data that does not fit.
+//! Errors that fail a workflow task and not the workflow: bugs, and data of the wrong type.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ use crate::replay::text::parse_history;
 use crate::runtime::WorkflowRegistry;
 use crate::{ActivityError, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 
-/// JSON has no maps whose keys are pairs.
+/// JSON has no maps with pairs as keys.
 pub(super) type Unwritable = BTreeMap<(u32, u32), u32>;
 
 pub(super) fn unwritable() -> Unwritable {
@@ -276,7 +276,7 @@ fn woken_by_a_thread() -> impl Future<Output = u32> {
     poll_fn(move |cx| {
         let polled = Pin::new(&mut rx).poll(cx);
         if let (Poll::Pending, Some(tx)) = (&polled, tx.take()) {
-            // Joined at once, so that the spec does not depend on how threads are scheduled.
+            // Joined at once, so that the spec does not depend on thread scheduling.
             #[expect(clippy::disallowed_methods, reason = "a foreign thread is what is shown")]
             std::thread::spawn(move || tx.send(7_u32)).join().unwrap().unwrap();
         }

@@ -1,4 +1,4 @@
-//! What Rust offers for working with futures works here, and repeats itself on replay.
+//! Rust's ways to combine futures work here, and give the same on replay.
 
 use std::rc::Rc;
 
@@ -185,7 +185,7 @@ fn channels_pass_values_between_branches() {
                 let (ctx, tx) = (ctx.clone(), tx.clone());
                 drop(ctx.clone().spawn(async move {
                     ctx.timer(secs(n)).await.unwrap();
-                    // The channel holds one value: the others wait here.
+                    // The channel holds one value, so the others wait here.
                     tx.send(n).await.unwrap();
                     tx.send(10 * n).await.unwrap();
                 }));

@@ -18,7 +18,7 @@ async fn note() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Cleans up when it is cancelled, while handlers may be at work.
+/// Cleans up when it is cancelled, possibly while handlers run.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Order {
@@ -42,7 +42,7 @@ impl Order {
         Ok(())
     }
 
-    /// Cancels what it does itself, and ends by that.
+    /// Cancels its own operations, and ends with that cancellation.
     #[signal]
     async fn give_up(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         let scope = ctx.cancellation_scope();
@@ -174,7 +174,7 @@ fn the_caller_of_an_update_whose_handler_ends_as_cancelled_gets_a_cancellation()
     );
 }
 
-/// Other SDKs have one scope for all, and so had Abide 0.1.0.
+/// Other SDKs have one scope for everything, as Abide 0.1.0 had.
 #[test]
 fn handlers_are_cancelled_where_the_recorder_cancels_them() {
     let history = "
@@ -204,7 +204,7 @@ fn handlers_are_cancelled_where_the_recorder_cancels_them() {
     }
 }
 
-/// Its main routine cleans up until a handler has heard the last of it.
+/// Its main routine cleans up until a handler has got the last signal.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Cleanup {
@@ -241,7 +241,7 @@ impl Cleanup {
     }
 }
 
-/// Python's flag 2 knows no scopes there: the wait began before the request and is over after it.
+/// Python's flag 2 ignores scopes here: the wait began before the request and is over after it.
 #[test]
 fn a_handlers_condition_ends_as_cancelled_where_the_recorder_ends_it_so() {
     let (python, python_2) = ("sdk=temporal-python lang=1", "sdk=temporal-python lang=1,2");
@@ -283,7 +283,7 @@ fn a_handlers_condition_ends_as_cancelled_where_the_recorder_ends_it_so() {
     }
 }
 
-/// One who begins to wait after the request knows of it.
+/// Code that begins to wait after the request already knows of it.
 #[test]
 fn a_condition_that_is_waited_for_since_the_request_ends_as_any_other() {
     let history = after_first_task(

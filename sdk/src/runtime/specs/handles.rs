@@ -1,4 +1,4 @@
-//! What every handle can do: say if awaiting it would wait, and let go of what it stands for.
+//! Methods of every handle: `is_done`, and `detach` or drop.
 
 use expect_test::expect;
 
@@ -17,7 +17,7 @@ async fn double(n: u32) -> Result<u32, ActivityError> {
     Ok(2 * n)
 }
 
-/// Begins one of each, lets all of them go, and waits for a timer.
+/// Begins one operation of each kind, detaches all of them, and waits for a timer.
 async fn lets_go(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     ctx.timer(secs(9)).start().detach();
     ctx.activity(double, 1).start_to_close_timeout(secs(9)).start().detach();
@@ -45,7 +45,7 @@ fn what_is_let_go_goes_on() {
     );
 }
 
-/// Says of a timer, an activity, a child's start, a child, a signal and a branch if they are done, before and after.
+/// Asks a timer, an activity, a child's start, a child, a signal and a branch if they are done, before and after.
 async fn looks(ctx: WorkflowContext) -> Result<Vec<Vec<bool>>, WorkflowError> {
     let timer = ctx.timer(secs(1)).start();
     let doubled = ctx.activity(double, 1).start_to_close_timeout(secs(9)).start();
@@ -84,7 +84,7 @@ fn a_handle_is_done_once_awaiting_it_does_not_wait() {
     );
 }
 
-/// A child that is to outlive its parent, which has started when the first timer fires.
+/// A child that is to outlive its parent, and has started when the first timer fires.
 async fn outliving(
     ctx: &WorkflowContext,
 ) -> Result<crate::workflow::ChildWorkflowHandle<ChoreWorkflow>, WorkflowError> {
@@ -117,7 +117,7 @@ fn returning_with_the_handle_of_an_abandoned_child_does_not_cancel_it() {
     );
 }
 
-/// Abide 0.1.0 cancelled such a child. Its runs are replayed so; those of this version hold no request.
+/// Abide 0.1.0 cancelled such a child, and its runs are replayed that way. Runs of this version hold no request.
 #[test]
 fn runs_of_the_first_version_are_replayed_with_the_cancellation_of_an_abandoned_child() {
     let closed = |recorder: &str, request: &str| {

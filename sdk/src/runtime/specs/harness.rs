@@ -27,7 +27,7 @@ use crate::replay::{
 use crate::runtime::{ReplayedOutcome, RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
 
-/// The history of a workflow that has just begun.
+/// History of a workflow that has just begun.
 pub(crate) const FIRST_TASK: &str = "
     1 WorkflowExecutionStarted type=wf
     2 WorkflowTaskScheduled
@@ -44,7 +44,7 @@ where
     check_workflow(Closure { code: workflow }, history, None, expected);
 }
 
-/// As [`check`], for a workflow with handlers.
+/// Like [`check`], for a workflow with handlers.
 #[track_caller]
 pub(crate) fn check_workflow<W: WorkflowImplementation>(
     workflow: W,
@@ -60,8 +60,8 @@ pub(crate) fn check_workflow<W: WorkflowImplementation>(
     expected.assert_eq(&scratch);
 }
 
-/// As [`check`], for histories that a live run of this version could not have led to (other flags, other code): they
-/// are only replayed from scratch.
+/// Like [`check`], for histories that a live run of this version could not record (other flags, other code). They are
+/// only replayed from scratch.
 #[track_caller]
 pub(crate) fn check_recorded<F, Fut, T>(workflow: F, history: &str, expected: Expect)
 where
@@ -72,7 +72,7 @@ where
     check_workflow_recorded(Closure { code: workflow }, history, expected);
 }
 
-/// As [`check_recorded`], for a workflow with handlers.
+/// Like [`check_recorded`], for a workflow with handlers.
 #[track_caller]
 pub(crate) fn check_workflow_recorded<W: WorkflowImplementation>(workflow: W, history: &str, expected: Expect) {
     let registry = registry(workflow);
@@ -82,7 +82,7 @@ pub(crate) fn check_workflow_recorded<W: WorkflowImplementation>(workflow: W, hi
     expected.assert_eq(&scratch);
 }
 
-/// Pages may end anywhere: within a task, behind its last event, among the markers that are read ahead.
+/// Checks that pages may end anywhere: within a task, after its last event, among the markers that are read ahead.
 #[track_caller]
 fn check_paged(registry: &Arc<WorkflowRegistry>, history: &TaskHistory, order: Option<RunOrder>, scratch: &str) {
     for page in [1, 2, 3, 5] {
@@ -91,7 +91,7 @@ fn check_paged(registry: &Arc<WorkflowRegistry>, history: &TaskHistory, order: O
     }
 }
 
-/// A run of a workflow that is made of a closure, to be fed by hand.
+/// Creates a run of a closure, for specs that give it its inputs themselves.
 pub(crate) fn run_of<F, Fut, T>(workflow: F) -> WorkflowRun
 where
     F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
@@ -101,12 +101,12 @@ where
     new_run(&registry(Closure { code: workflow }), None)
 }
 
-/// The history of a workflow whose first task is over: what follows event 4.
+/// Returns the history of a workflow whose first task is over. `rest` follows event 4.
 pub(crate) fn after_first_task(rest: &str) -> String {
     format!("{FIRST_TASK}\n4 WorkflowTaskCompleted\n{rest}")
 }
 
-/// A workflow task that brings these events, the last of which is its WorkflowTaskStarted.
+/// Returns a workflow task with these events, the last of which is its WorkflowTaskStarted.
 pub(crate) fn task(events: &[HistoryEvent]) -> WorkflowTask {
     WorkflowTask {
         started_event_id: tip(events),
@@ -134,10 +134,10 @@ pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>)
     WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())
 }
 
-/// A history, and the updates that its last task brings along.
+/// A history, and the updates that come with its last task.
 type TaskHistory = (Vec<HistoryEvent>, Vec<Message>);
 
-/// The output of the last task, after a replay from scratch.
+/// Returns the output of the last task, after a replay from scratch.
 fn replay(
     registry: &Arc<WorkflowRegistry>,
     (events, messages): &TaskHistory,
@@ -169,7 +169,8 @@ fn replay(
     text(&output)
 }
 
-/// The core compares no values. A history that holds a result says, in a spec, that the code comes to it.
+/// Checks the result, which the core does not compare: if the history of a spec holds a result, the code has to return
+/// it.
 #[track_caller]
 fn check_result(run: &WorkflowRun, events: &[HistoryEvent]) {
     let last = events.last().and_then(|event| event.attributes.as_ref());
@@ -183,10 +184,11 @@ fn check_result(run: &WorkflowRun, events: &[HistoryEvent]) {
     }
 }
 
-/// The output of the last task of a cached run that got its tasks one by one, with the history since the last one.
+/// Returns the output of the last task of a cached run that gets its tasks one by one, each with the history since the
+/// last one.
 ///
-/// Tasks that failed or timed out are skipped, as a worker would that dropped the run and was told of it later. Updates
-/// come with the task that accepted them.
+/// Tasks that failed or timed out are skipped, as they are for a worker that dropped the run. Updates come with the
+/// task that accepted them.
 fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory, order: Option<RunOrder>) -> String {
     let mut run = new_run(registry, order);
     let mut output = String::new();
@@ -219,8 +221,8 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory
     output
 }
 
-/// Goes on with a task that waits for local activities, with what the history recorded of it: each outcome in its
-/// turn, and a heartbeat when there is none left. `rest` is what follows the task's start.
+/// Continues a task that waits for local activities with the outcomes that the history recorded, one at a time, and
+/// then with a heartbeat. `rest` follows the task's start.
 fn with_local_activities(run: &mut WorkflowRun, mut output: Output, rest: &[HistoryEvent]) -> Output {
     let of_task = rest.iter().take_while(|event| event.event_type() != EventType::WorkflowTaskStarted);
     let mut markers = of_task.filter_map(recorded_resolution).collect::<VecDeque<_>>();
@@ -233,7 +235,7 @@ fn with_local_activities(run: &mut WorkflowRun, mut output: Output, rest: &[Hist
     output
 }
 
-/// The outcome that a local activity's marker tells of; `None` for one that was cancelled on the spot.
+/// Returns the outcome that a local activity's marker records; `None` for one that was cancelled at once.
 pub(crate) fn recorded_resolution(event: &HistoryEvent) -> Option<LocalActivityResolution> {
     let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &event.attributes else { return None };
     let marker = RecordedMarker::take(0, &mut marker.clone()).ok()?;
@@ -247,7 +249,7 @@ pub(crate) fn recorded_resolution(event: &HistoryEvent) -> Option<LocalActivityR
     (attempt > 0).then_some(resolution)
 }
 
-/// What is to be run, on one line.
+/// Writes a local activity that is to be run on one line.
 fn local_activity_line(task: &LocalActivityTask) -> String {
     let mut line = format!("run local_activity={} type={} id={}", task.seq, task.activity_type, task.activity_id);
     if !task.input.is_empty() {
@@ -262,7 +264,7 @@ fn local_activity_line(task: &LocalActivityTask) -> String {
     line
 }
 
-/// The requests of the updates that were accepted before the next task.
+/// Returns the requests of the updates that were accepted before the next task.
 fn accepted_next(events: &[HistoryEvent]) -> Vec<Message> {
     let of_task = events.iter().take_while(|event| event.event_type() != EventType::WorkflowTaskStarted);
     let requests = of_task.filter_map(|event| match &event.attributes {
@@ -277,7 +279,7 @@ fn accepted_next(events: &[HistoryEvent]) -> Vec<Message> {
     requests.collect()
 }
 
-/// The task that is live: the last one, unless it was answered already.
+/// Returns the live task: the last one, unless it was answered already.
 fn tip(events: &[HistoryEvent]) -> i64 {
     match events.last() {
         Some(last) if last.event_type() == EventType::WorkflowTaskStarted => last.event_id,
@@ -314,8 +316,8 @@ pub(crate) fn query_answer(answer: &WorkflowQueryResult) -> String {
     }
 }
 
-/// Replaces places (`specs/timers.rs:12:5`) by the statements that stand there, so that specs do not depend on line
-/// numbers and show that the place is the right one.
+/// Replaces locations (`specs/timers.rs:12:5`) with the statements at these locations. Specs then do not depend on line
+/// numbers, and show that the location is right.
 fn with_statements(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;

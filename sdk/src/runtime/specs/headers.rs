@@ -1,6 +1,6 @@
-//! Headers: values that travel beside the arguments, out with what a workflow begins, and in with its messages.
+//! Headers: values that travel beside the arguments, out with a workflow's commands, and in with its messages.
 //!
-//! (Those of continue-as-new and of the start: `side_data.rs`.)
+//! (Headers of continue-as-new and of the start: `side_data.rs`.)
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ async fn charge(_cents: u32) -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// JSON has no such map: its keys are no texts.
+/// JSON cannot hold this map, because its keys are not strings.
 fn unwritable() -> BTreeMap<(u8, u8), u8> {
     BTreeMap::from([((1, 2), 3)])
 }
@@ -121,7 +121,7 @@ fn local_activities_carry_headers_which_the_history_does_not_hold() {
     );
 }
 
-/// Tells what came with its messages.
+/// Returns the headers of its messages.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Reader {

@@ -1,4 +1,4 @@
-//! Local activities: what the worker is asked to run, what is recorded of it, and how a replay takes it up.
+//! Local activities: requests to the worker, their record in the history, and replay.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,13 +36,13 @@ pub(super) fn call(ctx: &WorkflowContext, text: &str) -> LocalActivityCall<EchoA
     ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))
 }
 
-// ---- a run that is told what its local activities come to ------------------------------------------------------------
+// ---- a run that gets the outcomes of its local activities -------------------------------------------------------------
 
 pub(super) fn begin(run: &mut WorkflowRun) -> Output {
     run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))))
 }
 
-/// The next task, with the events that follow the last one: `first` is the id of the first of them.
+/// Gives the run its next task, with the events from `first` on.
 fn go_on(run: &mut WorkflowRun, history: &str, first: i64) -> Output {
     let events = parse_history(&after_first_task(history)).unwrap();
     let events: Vec<_> = events.into_iter().filter(|event| event.event_id >= first).collect();
@@ -72,7 +72,7 @@ pub(super) fn waits(output: &Output, expected: Expect) {
     expected.assert_eq(&text(output));
 }
 
-/// The data of a marker, as it is written.
+/// Returns the data of a marker, as it is written.
 pub(super) fn marker_data(command: &Command) -> String {
     match &command.attributes {
         Some(Attributes::RecordMarkerCommandAttributes(marker)) => {
@@ -198,7 +198,7 @@ fn b071_outcomes_after_a_heartbeat_come_one_by_one_again() {
             timer.await?;
             Ok(())
         },
-        // Both were done in the second task, which a heartbeat began: its activations count from 0.
+        // Both ended in the second task, which began with a heartbeat: its activations are counted from 0.
         &after_first_task(
             "5 WorkflowTaskScheduled
              6 WorkflowTaskStarted
@@ -226,7 +226,7 @@ fn b071_a_fan_out_beside_a_timer_replays() {
             ctx.timer(secs(2)).summary(all).await?;
             Ok(())
         },
-        // The second was done before the timer fired, the first after it; heartbeats in between.
+        // The second ended before the timer fired, the first after it, with heartbeats in between.
         &after_first_task(
             "5 TimerStarted
              6 WorkflowTaskScheduled
@@ -248,7 +248,7 @@ fn b071_a_fan_out_beside_a_timer_replays() {
     );
 }
 
-/// Two at once; says which of them were there when the first was looked at.
+/// Runs two at once. Returns which of them had ended when the code first looked.
 async fn batches(ctx: WorkflowContext) -> Result<(), crate::WorkflowError> {
     use futures_util::FutureExt as _;
     let (one, other) = (call(&ctx, "one").start(), call(&ctx, "other").start());
@@ -274,8 +274,8 @@ fn two_markers(index: (&str, &str)) -> String {
 fn b072_old_markers_are_delivered_together_and_new_ones_one_by_one() {
     let together = |ctx| batches(ctx);
     check_recorded(together, &two_markers(("", "")), expect!["CompleteWorkflowExecution result=null"]);
-    // One by one, the second is not there when the first is looked at: its future is dropped and it is cancelled,
-    // which on replay waits for the outcome that the history holds.
+    // If they came one by one, the second is not there when the code looks at the first. Its future is dropped and it
+    // is cancelled, which on replay waits for the outcome in the history.
     let history = after_first_task(
         "5 MarkerRecorded local_activity=1 activity=echo index=1 result=\"a\"
          6 TimerStarted
@@ -289,7 +289,7 @@ fn b072_old_markers_are_delivered_together_and_new_ones_one_by_one() {
 
 #[test]
 fn an_old_marker_may_stand_behind_commands_that_the_code_issues_later() {
-    // It does not say that the timer fired first, so its outcome is there together with the timer's.
+    // The marker does not record that the timer fired first, so its outcome comes together with the timer's.
     check_recorded(
         |ctx| async move {
             let timers = async {
@@ -319,7 +319,7 @@ fn an_old_marker_may_stand_behind_commands_that_the_code_issues_later() {
 
 #[test]
 fn b073_a_cancellation_does_not_pull_what_came_later() {
-    // Cancelled when the timer fired; it completed all the same, after other code had run.
+    // Cancelled when the timer fired. It still completed, after other code had run.
     check(
         |ctx| async move {
             let running = call(&ctx, "one").cancellation_type(WaitCancellationCompleted).start();
@@ -368,7 +368,7 @@ fn b076_above_the_threshold_a_timer_and_a_new_one_follow() {
         ),
         expect![[r#"run local_activity=2 type=echo id=mine input="hi" attempt=2"#]],
     );
-    // What the worker is given says when the first attempt was scheduled.
+    // The task for the worker has the time at which the first attempt was scheduled.
     let mut run = run_of(workflow);
     begin(&mut run);
     let failure = Box::new(FailureProto { message: "busy".into(), ..Default::default() });
@@ -508,7 +508,7 @@ fn b086_queries_are_no_activations() {
     let mut run = run_of(|ctx| async move { Ok(call(&ctx, "long").await?) });
     let query = WorkflowQuery { query_type: "nothing".into(), ..Default::default() };
     let first = WorkflowTask { queries: vec![("q".into(), query)], ..task(&parse_history(FIRST_TASK).unwrap()) };
-    // Whoever asks is not kept waiting for the local activity.
+    // The query's caller does not wait for the local activity.
     let answered = completion(run.handle(Input::WorkflowTask(Box::new(first))));
     assert!(answered.force_create_new_workflow_task && answered.query_results.len() == 1);
     let history = "5 WorkflowTaskScheduled\n6 WorkflowTaskStarted";
@@ -551,7 +551,7 @@ fn another_type_or_number_is_nondeterminism() {
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Not even where the other one's result cannot be read.
+    // Not even if the other one's result cannot be read.
     check_recorded(
         workflow,
         &after_first_task(&format!("5 MarkerRecorded local_activity=1 activity=shout index=1 result=7\n{end}")),
@@ -612,7 +612,7 @@ fn a_thousand_later_nothing_is_kept() {
     let history = format!("{}1005 WorkflowTaskScheduled\n1006 WorkflowTaskStarted", markers.collect::<String>());
     completion(go_on(&mut run, &history, 4));
     assert_eq!(run.shared().core.borrow().machines.machines_alive(), 0);
-    // Read from its beginning, it ends the same way.
+    // Read from the beginning, it ends in the same way.
     let mut rebuilt = run_of(|ctx| async move {
         for _ in 0..1000 {
             call(&ctx, "hi").await?;
@@ -625,7 +625,7 @@ fn a_thousand_later_nothing_is_kept() {
     assert_eq!(rebuilt.shared().core.borrow().machines.machines_alive(), 0);
 }
 
-/// Three, one after the other, whose markers fill pages of their own when those are short.
+/// Three in sequence, whose markers fill pages of their own if pages are short.
 #[test]
 fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
     let three = |types: [&str; 3]| {
@@ -660,7 +660,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // The code asks for two of them only.
+    // The code calls only two of them.
     check_recorded(
         |ctx| async move {
             call(&ctx, "hi").await?;
@@ -676,7 +676,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               at:       local_activities.rs `ctx.timer(secs(1)).await?;`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // It gets the outcome, and issues something else before the marker that tells of it.
+    // The code gets the outcome, and issues another command before the marker that records it.
     check_recorded(
         |ctx| async move {
             let timer = ctx.timer(secs(1)).start();

@@ -1,4 +1,4 @@
-//! Local activities that are cancelled: before they start, while they run, and between two attempts.
+//! Cancelled local activities: before they start, while they run, and between two attempts.
 
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use expect_test::expect;

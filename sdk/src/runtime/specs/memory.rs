@@ -1,4 +1,4 @@
-//! Memory follows what is pending, and a run that is dropped leaves nothing behind.
+//! Memory follows the pending operations, and a run that is dropped leaves nothing behind.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ fn ten_thousand_activities_later_nothing_is_kept() {
         ctx.wait_until(|| false).await?;
         Ok(())
     });
-    // One activity's events, to be moved along.
+    // Events of one activity, to be repeated with other ids.
     let template = parse_history(&after_first_task(
         "5 ActivityTaskScheduled type=count
          6 ActivityTaskStarted
@@ -69,7 +69,7 @@ fn ten_thousand_activities_later_nothing_is_kept() {
     assert!(core.machines.commands.front().is_none());
 }
 
-/// Moves what an event refers to.
+/// Shifts the ids to which an event refers.
 fn move_references(event: &mut abide_protos::temporal::api::history::v1::HistoryEvent, by: i64, number: i64) {
     use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
     match event.attributes.as_mut().unwrap() {
@@ -83,7 +83,7 @@ fn move_references(event: &mut abide_protos::temporal::api::history::v1::History
     }
 }
 
-/// Notes its own end, and looks at the workflow as it does so.
+/// Records its own end, and reads the workflow while it does so.
 struct Noisy {
     ctx: crate::WorkflowContext,
     notes: Rc<RefCell<Vec<String>>>,
@@ -145,7 +145,7 @@ fn a_destructor_that_panics_does_not_get_out_of_a_dropped_run() {
 fn waiting_for_cancellation_in_a_loop_leaves_nothing_behind() {
     let mut run = run_of(|ctx| async move {
         for _ in 0..100 {
-            // A new waker each time: that is what `FuturesUnordered` is for.
+            // `FuturesUnordered` makes a new waker each time.
             let mut racers = futures_util::stream::FuturesUnordered::new();
             racers.push(futures_util::future::Either::Left(async { drop(ctx.cancelled().await) }));
             racers.push(futures_util::future::Either::Right(async {}));

@@ -1,7 +1,7 @@
-//! Specs of the core: history as text in, commands as lines out.
+//! Specs of the core: histories as text in, commands as lines out.
 //!
-//! Each `check` runs its history three times: replayed from scratch, fed task by task to a cached run, and read in
-//! pages of one event. All three must give the same commands for every task, live or replayed.
+//! Each `check` runs its history three times: replayed from scratch, given task by task to a cached run, and read in
+//! short pages. All three must give the same commands for every task, live or replayed.
 
 mod activities;
 mod activity_cancellation;

@@ -1,4 +1,4 @@
-//! Nexus operations: how they are called, how they start and end, what cancelling them does, what a replay compares.
+//! Nexus operations: calls, starts and ends, the effect of cancelling them, and the comparisons of a replay.
 
 use expect_test::{Expect, expect};
 
@@ -21,7 +21,7 @@ fn pay(ctx: &WorkflowContext) -> NexusOperationCall<u64, String> {
     ctx.nexus_operation("endpoint", PAY, 7)
 }
 
-/// What a failure says of itself, all in one line.
+/// Returns the details of a failure on one line.
 fn told(error: &NexusOperationFailure) -> String {
     let (token, error_type) = (error.operation_token(), error.error_type());
     let (timeout, handler) = (error.timeout_type(), error.handler_error_type());
@@ -32,12 +32,12 @@ async fn ended(call: impl Future<Output = Result<String, NexusOperationFailure>>
     Ok(call.await.unwrap_or_else(|error| told(&error)))
 }
 
-/// The operation is scheduled by event 5; then this happens, and the code runs again.
+/// Returns a history in which event 5 schedules the operation, then these events follow, and the code runs again.
 fn after_schedule(events: &[&str]) -> String {
     after_first_task(&format!("5 NexusOperationScheduled input=7\n{}", then_a_task(6, events)))
 }
 
-/// These events, numbered from `first`, and a workflow task that brings them.
+/// Returns these events, numbered from `first`, and a workflow task that brings them.
 fn then_a_task(first: usize, events: &[&str]) -> String {
     let task = ["WorkflowTaskScheduled", "WorkflowTaskStarted"];
     let all = events.iter().chain(&task).enumerate();
@@ -299,7 +299,7 @@ fn check_cancelled(cancellation_type: Type, awaits_start: bool, history: &str, e
     check(move |ctx| cancelled(ctx, cancellation_type, awaits_start), history, expected);
 }
 
-/// The timer fires while the operation is not started.
+/// The timer fires before the operation has started.
 const SCHEDULED: &str = "
     5 NexusOperationScheduled input=7
     6 TimerStarted
@@ -369,7 +369,7 @@ fn the_waiting_types_ask_once_and_wait() {
     }
 }
 
-/// After the request was sent to cancel the started operation, these come, and the code runs again.
+/// Sends a request to cancel the started operation. Then these events come, and the code runs again.
 #[track_caller]
 fn check_after_request(cancellation_type: Type, events: &[&str], expected: Expect) {
     let begin = format!("{STARTED}\n14 WorkflowTaskCompleted\n15 NexusOperationCancelRequested\n");
@@ -394,7 +394,7 @@ fn wait_cancellation_requested_yields_when_the_handler_has_answered() {
             r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancellation request failed: no such operation; Some(\"token\") None None Some(NotFound) cancelled false""#
         ]],
     );
-    // What ends the operation first is its outcome; the answer to the request comes too late to matter.
+    // The first end of the operation is its outcome. The answer to the request comes too late.
     check_after_request(
         answered,
         &["NexusOperationCompleted result=\"made it\""],
@@ -460,7 +460,7 @@ fn an_operation_may_start_after_its_cancellation_was_requested() {
         ]],
     );
     check_cancelled(WaitCancellationCompleted, false, &after_first_task(&waits), expect![[""]]);
-    // The code has its answer; what comes late is taken in silence.
+    // The code has its outcome. Late events have no effect.
     let goes_on = format!(
         "{SCHEDULED}
          10 WorkflowTaskCompleted
@@ -518,7 +518,7 @@ fn cancelling_the_workflow_cancels_its_operations() {
         RequestCancelNexusOperation scheduled=5
         CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: Nexus operation cancelled after starting; None None None None cancelled true""#]],
     );
-    // A cancellation that the code lets through ends the workflow as cancelled.
+    // A cancellation that the code passes on ends the workflow as cancelled.
     check(
         |ctx| async move { Ok(pay(&ctx).cancellation_type(TryCancel).await?) },
         &history,
@@ -601,7 +601,7 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
               at:       nexus_operations.rs `let elsewhere = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", ELSEWHERE, 7).await?) };`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // The same without the flag: it tells what Core compares, not what a type is.
+    // The same without the flag, which says what Core compares and not what a type is.
     let without = history.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=1,2,3");
     check_recorded(
         other,
@@ -613,7 +613,7 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
           at:       nexus_operations.rs `let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };`
           next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // The endpoint is where the operation is, not what it is: it may change.
+    // The endpoint is not compared: it names a place and may change.
     check_recorded(
         |ctx| async move { Ok(ctx.nexus_operation("new-endpoint", PAY, 7).await?) },
         &history,

@@ -1,4 +1,4 @@
-//! Code that no longer fits its history: which kind, at which event, and the statement that did it.
+//! Code that no longer matches its history: the error's kind, its event, and the statement.
 
 use expect_test::expect;
 
@@ -261,7 +261,7 @@ fn another_activity_is_asked_to_stop() {
 
 #[test]
 fn an_event_that_cannot_come_to_an_operation_in_its_state() {
-    // The code asks the activity to stop in the task that ends with event 10; history has no request, but an end.
+    // The code requests cancellation in the task that ends with event 10. The history has an end there, and no request.
     check_recorded(
         |ctx| async move {
             let activity = ctx
@@ -369,7 +369,7 @@ fn operations_of_handlers_and_conditions_name_their_statements_too() {
 fn a_command_without_an_event_that_was_taken_back_later_is_no_panic() {
     check_recorded(
         |ctx| async move {
-            // This timer is new: the history has no event for it, and the cancellation takes it back.
+            // This timer is new: the history has no event for it, and the cancellation withdraws it.
             let gone = ctx.timer(secs(1)).await.is_err();
             ctx.shielded(ctx.timer(secs(5))).await?;
             Ok(gone)

@@ -1,4 +1,5 @@
-//! When conditions are asked, and what beats what in one workflow task, by who recorded the history.
+//! Moments at which conditions are asked, and precedence within one workflow task, for each SDK that recorded a
+//! history.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,7 +29,7 @@ async fn second() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// The first task of a history, by this recorder.
+/// Returns a history whose first task was recorded by this SDK.
 fn recorded(recorder: &str, rest: &str) -> String {
     after_first_task(rest).replace("4 WorkflowTaskCompleted", &format!("4 WorkflowTaskCompleted {recorder}"))
 }
@@ -41,7 +42,7 @@ async fn call(ctx: &WorkflowContext, is_first: bool) -> Result<(), WorkflowError
     Ok(())
 }
 
-/// Two branches wait for one flag. Each one, once through, takes it down and calls an activity.
+/// Two branches wait for one flag. Each resets it when it goes on, and calls an activity.
 async fn gate(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     let open = Rc::new(Cell::new(true));
     let branch = |is_first| {
@@ -80,7 +81,7 @@ fn all_who_wait_for_what_is_true_go_on_or_only_the_first() {
     }
 }
 
-/// The first branch waits for what is true already, the second for nothing.
+/// The first branch waits for a condition that is already true, the second does not wait.
 async fn yields(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     let waits = {
         let ctx = ctx.clone();
@@ -117,7 +118,7 @@ fn a_wait_for_what_is_true_already_gives_way_or_does_not() {
     );
 }
 
-/// TypeScript gives way once and no more; Python waits until nothing else moves.
+/// TypeScript gives way only once. Python waits until nothing else makes progress.
 #[test]
 fn giving_way_once_is_less_than_waiting_for_rest() {
     let races = |ctx: WorkflowContext| async move {
@@ -141,7 +142,7 @@ fn giving_way_once_is_less_than_waiting_for_rest() {
     check_recorded(races, &ended(PYTHON_2, "took turns, waited"), expect!["Idle"]);
 }
 
-/// Waits, for three seconds at most, until it was told to go.
+/// Waits for a signal, for three seconds at most.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Patient {
@@ -167,7 +168,7 @@ impl Patient {
     }
 }
 
-/// A signal that makes the condition true and the timer's firing, in one task and in either order.
+/// Checks a signal that makes the condition true and a fired timer, in one task and in either order.
 #[track_caller]
 fn check_told_and_fired(signal: &str, recorders: &[&str], is_met: bool) {
     for recorder in recorders {
@@ -185,18 +186,18 @@ fn check_told_and_fired(signal: &str, recorders: &[&str], is_met: bool) {
 #[test]
 fn a_timer_that_fired_beats_a_condition_where_conditions_are_asked_at_rest() {
     check_told_and_fired("go", &[PYTHON_2, DOTNET, RUBY], false);
-    // TypeScript asks between the messages and the rest: what a handler does before its first wait counts.
+    // TypeScript asks between the messages and the rest, so a handler's code before its first wait counts.
     check_told_and_fired("go", &[OURS, PYTHON, TYPESCRIPT, TYPESCRIPT_OLD, DOTNET_OLD], true);
     check_told_and_fired("go_later", &[PYTHON_2, DOTNET, RUBY, TYPESCRIPT], false);
     check_told_and_fired("go_later", &[PYTHON, TYPESCRIPT_OLD, DOTNET_OLD], true);
 }
 
-/// Says what became of a timer.
+/// Returns the outcome of a timer.
 async fn naps(ctx: WorkflowContext) -> Result<String, WorkflowError> {
     Ok(if ctx.timer(secs(3)).await.is_ok() { "fired" } else { "cancelled" }.to_string())
 }
 
-/// Says what became of an activity.
+/// Returns the outcome of an activity.
 async fn calls(ctx: WorkflowContext) -> Result<String, WorkflowError> {
     let called = ctx.activity(first, ()).start_to_close_timeout(secs(5)).await;
     Ok(called.map_or_else(|error| if error.is_cancelled() { "cancelled" } else { "failed" }, |()| "done").to_string())
@@ -243,7 +244,7 @@ fn an_activity_that_completes_in_the_task_of_a_request_to_cancel() {
     }
 }
 
-/// Says what became of a child.
+/// Returns the outcome of a child.
 async fn raises(ctx: WorkflowContext) -> Result<String, WorkflowError> {
     let ended = ctx.child_workflow(raised, ()).id("c").await;
     Ok(ended.map_or_else(|error| if error.is_cancelled() { "cancelled" } else { "failed" }, |()| "done").to_string())
@@ -254,7 +255,7 @@ async fn raised(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-/// Python's flag 1 is about activities; its flag 2 about all that has an end.
+/// Python's flag 1 concerns activities; its flag 2 concerns everything that has an end.
 #[test]
 fn a_child_that_ends_in_the_task_of_a_request_to_cancel() {
     let (cancelled, completed) = ("WorkflowExecutionCancelRequested", "ChildWorkflowExecutionCompleted");
@@ -283,7 +284,7 @@ fn a_child_that_ends_in_the_task_of_a_request_to_cancel() {
     }
 }
 
-/// Three waits, in the order of their beginning.
+/// Three waits, in the order in which they began.
 async fn three_waits(ctx: WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let log = Rc::new(RefCell::new(Vec::<&str>::new()));
     let wait = |only_after_another: bool, push: &'static str| {
@@ -312,7 +313,7 @@ fn conditions_that_are_met_one_at_a_time_are_asked_from_the_first_again() {
     }
 }
 
-/// Ends once something was signalled and no handler runs.
+/// Ends once a signal has come and no handler runs.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Listener {
@@ -333,7 +334,7 @@ impl Listener {
     }
 }
 
-/// .NET asks for its flag in the first task of a run, and never again. Abide writes the flag with whatever it goes on with.
+/// .NET decides on its flag in the first task of a run and keeps the decision. Abide writes the flag in any task.
 #[test]
 fn dotnet_stays_with_what_a_runs_first_task_says() {
     for (first, heard) in [("temporal-dotnet lang=1", r#"["one"]"#), ("temporal-dotnet lang=1,2", r#"["one","two"]"#)] {
@@ -354,7 +355,7 @@ fn dotnet_stays_with_what_a_runs_first_task_says() {
     }
 }
 
-/// Ruby resumes the fiber of a timer as the job comes; a handler's fiber only stands in the queue by then.
+/// Ruby resumes the fiber of a timer as soon as the job comes; a handler's fiber is only queued then.
 #[test]
 fn ruby_goes_on_with_outcomes_before_handlers() {
     for (recorder, result) in [(RUBY, r#"["main","handler"]"#), (OURS, r#"["handler","main"]"#)] {
@@ -371,7 +372,7 @@ fn ruby_goes_on_with_outcomes_before_handlers() {
     }
 }
 
-/// The main routine and a handler say when it is their turn.
+/// Main routine and handler each record their turn.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Turns {
@@ -394,7 +395,7 @@ impl Turns {
     }
 }
 
-/// Python begins no timer for it and asks no condition: the wait is over by its time.
+/// Python begins no timer for it and asks no condition: the wait is over at once.
 #[test]
 fn a_timeout_of_zero_is_no_command_in_python() {
     let waits = |ctx: WorkflowContext| async move {

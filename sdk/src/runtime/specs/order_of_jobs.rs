@@ -1,4 +1,4 @@
-//! In which order code gets its jobs.
+//! The order in which code gets its jobs.
 
 use expect_test::expect;
 use futures_util::future::join_all;
@@ -60,7 +60,7 @@ fn futures_unordered_is_woken_in_history_order() {
     );
 }
 
-/// The main routine and a handler each say when it is their turn; a signal stands after a timer's firing.
+/// Main routine and handler each record their turn. A signal follows the firing of a timer.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Turns {
@@ -80,7 +80,7 @@ impl Turns {
     #[signal]
     async fn poke(&self, ctx: &WorkflowContext) {
         self.turns.update(|turns| turns.push("handler begins".into()));
-        // A turn for the others, without an event.
+        // Gives the others a turn, without an event.
         ctx.spawn(async {}).await;
         self.turns.update(|turns| turns.push("handler ends".into()));
     }
@@ -141,7 +141,7 @@ fn a_task_that_is_run_here_is_run_in_our_order_whoever_recorded_those_before_it(
     }
 }
 
-/// The main routine and a handler each start a timer in the same task; who is first decides which id is whose.
+/// Main routine and handler each start a timer in the same task. The first one gets the first id.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Racers {
@@ -170,7 +170,7 @@ impl Racers {
     }
 }
 
-/// The first timer of the two is the handler's where the handler's code ran by itself, and the main routine's otherwise.
+/// The handler starts the first timer if its code ran alone, otherwise the main routine does.
 #[test]
 fn who_recorded_the_history_decides_unless_told_otherwise() {
     let of_handler = || {
@@ -206,7 +206,7 @@ const FIRST_TASK_POKED: &str = "
     9 WorkflowTaskScheduled
     10 WorkflowTaskStarted";
 
-/// Whichever routine comes first starts the first timer.
+/// The routine that comes first starts the first timer.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Early {
@@ -249,7 +249,7 @@ fn routines_take_their_turns_in_the_order_in_which_they_were_woken() {
                 })
             };
             ctx.timer(secs(1)).await?;
-            // Spawned before the listener is woken: it comes first.
+            // Spawned before the listener is woken, so it comes first.
             let branch = ctx.spawn(say("branch"));
             wake.send(()).unwrap();
             let (first, second) = (rx.recv().await, rx.recv().await);
@@ -262,7 +262,8 @@ fn routines_take_their_turns_in_the_order_in_which_they_were_woken() {
     );
 }
 
-/// The official Rust SDK's order: in the second task the main routine was woken first, and the handler has its turn first.
+/// The official Rust SDK's order: in the second task the main routine is woken first, and the handler has its turn
+/// first.
 #[test]
 fn handlers_first_whoever_was_woken_first() {
     for (recorder, expected) in [
@@ -297,7 +298,7 @@ fn handlers_first_whoever_was_woken_first() {
     }
 }
 
-/// Main routine and handler wait for a timer each, and then start another one.
+/// Main routine and handler each wait for a timer, and then start another one.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Later {
@@ -323,7 +324,7 @@ impl Later {
     }
 }
 
-/// Handlers that are plain functions are through before one that is async begins; a condition is asked in its routine's turn.
+/// Synchronous handlers have ended before an async one begins. A condition is asked in its routine's turn.
 #[test]
 fn handlers_first_in_passes() {
     let poked = "

@@ -1,4 +1,4 @@
-//! Patches: which path code takes, and what its history says of it.
+//! Patches: the path that code takes, and its record in the history.
 
 use expect_test::expect;
 
@@ -18,7 +18,7 @@ async fn new() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// The four lives of one change.
+/// The four versions of one change.
 async fn v1(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?;
     Ok(())
@@ -43,7 +43,7 @@ async fn v4(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-/// What v1 leaves behind, v2 and v3 do; each ends with a task in which the activity has completed.
+/// Recorded by v1, by v2 and by v3. Each ends with a task in which the activity has completed.
 const OF_V1: &str = "
     5 ActivityTaskScheduled id=1 type=old
     6 ActivityTaskStarted
@@ -262,7 +262,7 @@ fn all_patches_stand_in_one_sorted_list() {
     );
 }
 
-/// Asks for three patches with long ids: with the third the list would have more bytes than the server takes.
+/// Asks for three patches with long ids: the third would make the list longer than the server accepts.
 async fn long_ids(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     for letter in ["a", "b", "c"] {
         ctx.patched(&letter.repeat(900));

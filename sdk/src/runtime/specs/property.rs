@@ -1,7 +1,7 @@
-//! For random small programs, after every workflow task, a replay from scratch gives the same commands.
+//! Random small programs: after every workflow task, a replay from scratch gives the same commands.
 //!
-//! [`program`] is a workflow that interprets a list of steps, [`server`] a server that answers its commands with
-//! random outcomes. Everything random comes from proptest, so that a failure shrinks to a small program and history.
+//! [`program`] is a workflow that interprets a list of steps, [`server`] a server that answers its commands with random
+//! outcomes. All random choices come from proptest, so that a failure shrinks to a small program and history.
 
 mod children;
 mod local_activities;
@@ -29,7 +29,7 @@ proptest! {
     }
 }
 
-/// `PROPTEST_CASES` asks for more.
+/// Number of cases; `PROPTEST_CASES` sets another one.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200)
 }
@@ -46,7 +46,7 @@ fn play(program: Vec<Step>, signals: Vec<Vec<Step>>, updates: Vec<Vec<Step>>, ch
     server
 }
 
-/// An update that comes after a task without commands: a run that is rebuilt for it must not take both tasks for one.
+/// An update that comes after a task without commands. A run that is rebuilt for it must not merge the two tasks.
 #[test]
 fn found_an_update_right_after_a_task_that_issued_nothing() {
     use program::Cancellation::TryCancel;
@@ -58,7 +58,7 @@ fn found_an_update_right_after_a_task_that_issued_nothing() {
     play(program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
 }
 
-/// What the histories of such programs have.
+/// Events that the histories of such programs contain.
 const EXPECTED: &[&str] = &[
     "ActivityTaskCancelRequested",
     "ActivityTaskCanceled",
@@ -101,7 +101,7 @@ const EXPECTED: &[&str] = &[
 
 #[test]
 fn the_programs_reach_what_they_are_for() {
-    // A property that holds for nothing says nothing: one fixed program that uses every kind of step.
+    // A property of empty programs would prove nothing, so this fixed program uses every kind of step.
     use program::{Cancellation, End};
     let branch = vec![Step::StartTimer, Step::Await(0)];
     let program = vec![

@@ -12,7 +12,7 @@ use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
 use crate::workflow::TimerHandle;
 use crate::{ApplicationFailure, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
-/// Counts, and answers questions.
+/// Counts, and answers queries.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Counter {
@@ -77,7 +77,7 @@ fn query(name: &str) -> WorkflowQuery {
 
 const ALL: [&str; 8] = ["total", "refuse", "broken", "meddling", "overwriting", "cancelling", "nosuch", "total"];
 
-/// Asks all queries at once, inside the last task, and shows its commands and the answers.
+/// Sends all queries at once, with the last task, and shows its commands and the answers.
 #[track_caller]
 fn check_in_task(history: &str, expected: Expect) {
     let queries = ALL.iter().enumerate().map(|(index, name)| (index.to_string(), query(name))).collect();
@@ -93,7 +93,7 @@ fn check_in_task(history: &str, expected: Expect) {
     expected.assert_eq(&lines.join("\n"));
 }
 
-/// A task that is a query and nothing else.
+/// Returns a task that consists of one query.
 fn alone(history: &str, name: &str) -> Input {
     let events = parse_history(history).unwrap();
     Input::WorkflowTask(Box::new(WorkflowTask { started_event_id: 0, query: Some(query(name)), ..task(&events) }))

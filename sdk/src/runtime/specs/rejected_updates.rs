@@ -1,4 +1,4 @@
-//! Rejected updates leave no trace: neither in the history, nor in what is counted while they are looked at.
+//! Rejected updates leave no trace: neither in the history, nor in counts that are taken while they are validated.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// Has two local activities under way, and takes no update below 1.
+/// Has two local activities under way, and rejects updates below 1.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Picky {}
@@ -70,14 +70,14 @@ impl Watcher {
     }
 }
 
-/// The task after the first one, which has left a timer, with these updates.
+/// Gives the run its second task, with these updates. The first one has left a timer.
 fn second_task(run: &mut WorkflowRun, updates: &str) -> Output {
     let second = after_first_task("5 TimerStarted id=1\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted");
     let (events, messages) = parse_task(&format!("{second}\n{updates}")).unwrap();
     run.handle(Input::WorkflowTask(Box::new(WorkflowTask { messages, ..task(&events[3..]) })))
 }
 
-/// What the live run answers to a task that brings these updates, once its local activity 2 is done.
+/// Returns the live run's output for a task with these updates, once its local activity 2 is done.
 fn answered(updates: &str) -> Output {
     let mut run = new_run(&registry(Picky::run), None);
     run.handle(Input::WorkflowTask(Box::new(task(&parse_history(FIRST_TASK).unwrap()))));
@@ -93,7 +93,7 @@ fn short_is_done(run: &mut WorkflowRun) -> Output {
     run.handle(Input::LocalActivityResolved(Box::new(resolution)))
 }
 
-/// After how many activations each marker was written.
+/// Returns the number of activations before each marker.
 fn indexes(output: &Output) -> Vec<String> {
     let Output::Complete(completion) = output else { panic!("{}", text(output)) };
     let markers = completion.commands.iter().filter_map(|command| match &command.attributes {
@@ -110,11 +110,11 @@ fn a_task_that_only_rejects_is_counted_as_a_replay_counts_it() {
     let rejected = answered("update id=u1 name=add input=0\nupdate id=u2 name=add input=-1");
     assert_eq!(indexes(&rejected), ["0", "1"]);
     assert_eq!(replayed(0, 1), "CancelTimer id=1\nCompleteWorkflowExecution result=null");
-    // Counted with the rejected updates they would be delivered at other places than at first.
+    // If the rejected updates were counted, the outcomes would be delivered at other places than when recorded.
     assert!(replayed(1, 2).starts_with("Fail NonDeterministicError"), "{}", replayed(1, 2));
 }
 
-/// What a replay makes of the outcomes, if they were recorded after so many activations. The history does not hold the
+/// Returns the output of a replay whose outcomes were recorded after so many activations. The history does not hold the
 /// updates.
 fn replayed(short: u32, tried: u32) -> String {
     let history = after_first_task(&format!(

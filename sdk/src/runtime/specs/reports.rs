@@ -1,4 +1,4 @@
-//! Reports of nondeterminism name the statement: that of the command, of what is waited for, of the end, of a handler.
+//! Nondeterminism errors name the statement: that of the command, of the wait, of the end, or of a handler.
 
 use expect_test::{Expect, expect};
 
@@ -135,7 +135,7 @@ fn an_end_says_where_the_workflow_returned() {
 
 #[test]
 fn an_update_says_what_became_of_it_and_where_its_handler_is() {
-    // Accepted, where history has something else.
+    // Accepted, but the history has something else.
     check_ends(
         "5 WorkflowExecutionSignaled
          6 WorkflowTaskScheduled
@@ -152,7 +152,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Completed, where it was not.
+    // Completed, but not in the history.
     check_ends(
         "5 WorkflowExecutionUpdateAccepted update=u1 name=tell args=3
          6 WorkflowExecutionSignaled
@@ -165,7 +165,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Rejected, where it was accepted.
+    // Rejected, but accepted in the history.
     check_ends(
         "5 WorkflowExecutionUpdateAccepted update=u1 name=tell args=\"no number\"
          6 WorkflowTaskScheduled
@@ -177,7 +177,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Not completed, where it was.
+    // Not completed, but completed in the history.
     check_ends(
         "5 WorkflowExecutionUpdateAccepted update=u1 name=wait
          6 WorkflowExecutionUpdateCompleted update=u1 result=null
@@ -217,7 +217,7 @@ fn a_patch_that_is_missed_at_its_marker_is_gone_renamed_or_elsewhere() {
             ctx.timer(secs(1)).await?;
             Ok(())
         },
-        // Both stood there; the code asks for one of them under another name.
+        // The history has both; the code asks for one of them under another name.
         &history.replace(
             "7 TimerStarted",
             r#"7 MarkerRecorded name=core_patch details.patch-data={"id":"q","deprecated":false}"#,

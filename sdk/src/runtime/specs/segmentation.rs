@@ -1,4 +1,4 @@
-//! Where workflow tasks end on replay: which attempts merge, and what closes a run from outside.
+//! Ends of workflow tasks on replay: merging of attempts, and closing from outside.
 
 use expect_test::{Expect, expect};
 
@@ -8,7 +8,7 @@ use crate::replay::text::parse_history;
 use crate::replay::{HistoryPage, Input, WorkflowTask};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
-/// Starts a timer for every signal, as long as the signal says; ends when told.
+/// Starts a timer for every signal, with the length that the signal gives. Ends when told to.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Naps {
@@ -175,7 +175,7 @@ fn a_task_completed_without_commands_is_a_task_of_its_own_if_something_happened(
 #[test]
 fn a_history_closed_from_outside_replays_although_its_commands_are_pending() {
     for closing in ["WorkflowExecutionTerminated", "WorkflowExecutionTimedOut"] {
-        // At rest, with a task scheduled, and with a task in hand.
+        // At rest, with a scheduled task, and with a started task.
         for (id, task) in
             [(7, ""), (8, "7 WorkflowTaskScheduled"), (9, "7 WorkflowTaskScheduled\n8 WorkflowTaskStarted")]
         {

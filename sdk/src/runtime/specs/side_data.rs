@@ -1,4 +1,5 @@
-//! What runs and commands carry beside what they do: groups, headers, priorities, versions, texts for people.
+//! Data that runs and commands carry beside their main content: groups, headers, priorities, versions, texts for
+//! people.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ async fn charge(_cents: u32) -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// The commands of the history's last task, with the groups and the summary that each carries.
+/// Returns the commands of the history's last task, with the groups and the summary of each.
 fn commands(run: &mut WorkflowRun, events: &[HistoryEvent]) -> String {
     match run.handle(Input::WorkflowTask(Box::new(task(events)))) {
         Output::Complete(completion) => completion.commands.iter().map(shown).collect::<Vec<_>>().join("\n"),
@@ -114,7 +115,7 @@ fn a_branch_belongs_to_the_group_it_was_spawned_in() {
     );
 }
 
-/// Handlers that begin things, and a main routine that ends them.
+/// Handlers that begin operations, and a main routine that ends them.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Grouped {
@@ -511,7 +512,7 @@ fn a_run_that_was_started_plainly_has_none_of_it() {
     );
 }
 
-/// As older servers record it: messages that say nothing, and times before all time.
+/// Recorded as by older servers: empty messages, and times before the epoch.
 #[test]
 fn what_is_there_and_says_nothing_is_none() {
     check(

@@ -14,7 +14,7 @@ async fn note(text: String) -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Writes down what happens, until it is told to end.
+/// Records what happens, until it is told to end.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Diary {
@@ -203,7 +203,7 @@ fn only_the_first_end_counts() {
     );
 }
 
-/// A fired timer and a signal behind it, both new in one task.
+/// A fired timer and then a signal, both new in one task.
 const FIRED_THEN_SIGNALLED: &str = "
     5 TimerStarted
     6 TimerFired
@@ -211,7 +211,7 @@ const FIRED_THEN_SIGNALLED: &str = "
     8 WorkflowTaskScheduled
     9 WorkflowTaskStarted";
 
-/// Waits for a timer and says what it has seen by then.
+/// Waits for a timer and returns what it has seen by then.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Race {

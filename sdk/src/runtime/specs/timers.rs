@@ -168,8 +168,8 @@ fn a_timer_of_no_length_is_a_command_like_any_other() {
     }
 }
 
-/// What the code did with a timer of no length, before it was changed to one of a second, has an event of its own. So
-/// the timers behind it keep theirs.
+/// The code's timer of zero length, before it was changed to one of a second, has its own event. So the timers after it
+/// keep theirs.
 #[test]
 fn a_timer_that_was_of_no_length_keeps_its_event() {
     check_recorded(two_timers::<1>, &first_fired("sdk=abide sdk_version=0.2.0"), expect!["StartTimer id=2 after=7s"]);
@@ -186,8 +186,8 @@ fn a_condition_whose_timeout_is_zero_begins_a_timer() {
     check(waits, &first_fired(""), expect!["StartTimer id=2 after=7s"]);
 }
 
-/// Abide 0.1.0 began no timer of no length, and took a number for it. A live task of a run that it began is by today's
-/// rule, and so is its replay.
+/// Abide 0.1.0 took a number for a timer of zero length, and began none. A live task of a run that it began follows
+/// today's rule, and so does the replay of that task.
 #[test]
 fn tasks_that_were_recorded_without_a_timer_of_no_length_are_replayed_without() {
     let naps = |ctx: WorkflowContext| async move {
@@ -227,7 +227,7 @@ fn first_fired(recorder: &str) -> String {
 
 #[test]
 fn timer_ids_are_never_compared() {
-    // Go's timer ids are event ids, old Cores counted from 0.
+    // Go's timer ids are event ids; old versions of Core counted from 0.
     check(
         |ctx| async move {
             let (first, second) = (ctx.timer(secs(1)).start(), ctx.timer(secs(2)).start());

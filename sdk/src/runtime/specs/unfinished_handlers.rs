@@ -45,7 +45,7 @@ impl Office {
     }
 }
 
-/// What is said about handlers that were cut off.
+/// Returns the warning about handlers that were cut off.
 fn unfinished(messages: &str) -> Option<String> {
     let (events, messages) = parse_task(messages).unwrap();
     let mut run = new_run(&registry(Office::run), None);

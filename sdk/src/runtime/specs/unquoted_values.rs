@@ -1,4 +1,4 @@
-//! A value that does not fit its type is nowhere repeated in what is told to the server: a codec may have encrypted it.
+//! A value of the wrong type is never repeated in a text for the server, because a codec may have encrypted it.
 
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
@@ -24,7 +24,7 @@ async fn child(of: u32) -> Result<u32, WorkflowError> {
     Ok(of)
 }
 
-/// Reads what it gets in the way that its argument says.
+/// Reads its input in the way that its argument says.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Reader {
@@ -60,14 +60,14 @@ impl Reader {
         value
     }
 
-    /// A caller's value in an author's own words is the author's own matter; in ours it is not.
+    /// An author may repeat a caller's value in an error of his own; Abide does not.
     #[query]
     fn own(&self) -> Result<u32, WorkflowError> {
         Err(ApplicationFailure::new(self.way.get()).into())
     }
 }
 
-/// Everything that is said in the answer to the last task; of an update's rejection the reason, not the request.
+/// Returns all texts in the answer to the last task. Of an update's rejection it is the reason, not the request.
 fn said(history: &str) -> String {
     let (events, messages) = parse_task(history).unwrap();
     let query_args = Some(Payloads { payloads: vec![to_payload(&SECRET.to_string()).unwrap()] });

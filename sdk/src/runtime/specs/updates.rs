@@ -15,7 +15,7 @@ async fn check(amount: i64) -> Result<i64, ActivityError> {
     Ok(amount)
 }
 
-/// An account that is closed by an update.
+/// An account that an update closes.
 #[workflow(name = "wf")]
 #[derive(Default)]
 pub(super) struct Account {
@@ -142,7 +142,7 @@ impl Account {
     }
 }
 
-/// What comes out when these updates come with the second workflow task.
+/// Checks the output when these updates come with the second workflow task.
 #[track_caller]
 fn check_updates(updates: &str, expected: Expect) {
     let history = after_first_task("5 WorkflowTaskScheduled\n6 WorkflowTaskStarted\n");
@@ -343,7 +343,7 @@ fn an_update_that_ends_the_workflow_completes_before_it() {
         u1/request/accept of u1: Acceptance request=u1/request sequencing=5 accepted_request.meta.update_id=u1 accepted_request.meta.identity=caller name=close-account
         u1/request/complete of u1: Response update=u1 meta.identity=caller result="closing""#]],
     );
-    // The handler ends after the main routine: its response still comes first.
+    // The handler ends after the main routine, but its response still comes first.
     check_updates(
         "update id=u1 name=close_and_wait",
         expect![[r#"
@@ -444,7 +444,7 @@ fn b115_the_run_goes_on_after_a_task_that_the_server_forgot() {
     assert!(!run.take_back_task(3, 0), "the first task is not the last one");
     assert!(run.take_back_task(6, 3));
     assert_eq!(run.last_processed_started_event_id(), 3);
-    // The ids 5 and 6 come again, for other events; event 4 has been seen.
+    // The ids 5 and 6 come again, for other events. Event 4 was seen before.
     let history = "
         1 WorkflowExecutionStarted type=wf
         2 WorkflowTaskScheduled

@@ -1,4 +1,4 @@
-//! Updates on replay: read from the events that accepted them, without asking anybody again.
+//! Updates on replay: read from the events that accepted them, without another validation.
 
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use expect_test::{Expect, expect};
@@ -8,7 +8,7 @@ use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
-/// Writes down what happens.
+/// Records what happens.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Diary {
@@ -71,7 +71,7 @@ fn check_diary(history: &str, expected: Expect) {
 
 #[test]
 fn b114_the_validator_is_not_run_on_replay() {
-    // Fed task by task the validator would run: this history is of a version that had none.
+    // Given task by task, the validator would run: this history is of a version that had none.
     check_workflow_recorded(
         Diary::run,
         &after_first_task(
@@ -201,7 +201,7 @@ fn b116_after_a_reset_an_admitted_update_is_taken_from_its_event() {
          12 WorkflowTaskScheduled
          13 WorkflowExecutionSignaled name=note input=\"later signal\"
          14 WorkflowTaskStarted";
-    // Live it is validated and accepted; the timer that has fired comes after the messages.
+    // Live, it is validated and accepted. The fired timer comes after the messages.
     check_diary(
         &after_first_task(reset),
         expect![[r#"
@@ -210,7 +210,7 @@ fn b116_after_a_reset_an_admitted_update_is_taken_from_its_event() {
         u1/request/accept of u1: Acceptance request=u1/request sequencing=11 accepted_request.meta.update_id=u1 name=say args="admitted"
         u1/request/complete of u1: Response update=u1 result=3"#]],
     );
-    // A server may send the request as well: that changes nothing.
+    // A server may send the request too, which changes nothing.
     check_diary(
         &after_first_task(&format!("{reset}\nupdate id=u1 name=say input=\"admitted\" sequencing=11")),
         expect![[r#"
@@ -353,7 +353,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
 
 #[test]
 fn b018_without_flag_3_what_follows_the_closing_command_is_dropped() {
-    // As in TypeScript before 1.11.8: the update's response came after the closing command and was lost.
+    // As in TypeScript before 1.11.8, the update's response came after the closing command and was lost.
     let history = |flags: &str, response: &str, closing: u32| {
         format!(
             "1 WorkflowExecutionStarted type=wf

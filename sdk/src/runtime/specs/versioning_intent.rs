@@ -1,4 +1,4 @@
-//! Versioning intent: whether what is begun goes to workers of the same build, where build ids are used alone.
+//! Versioning intent: the assignment of children and activities to workers of the same build, for build ids alone.
 
 use std::future::Future;
 
@@ -19,7 +19,7 @@ async fn charge(_cents: u32) -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Whether each command asks for the workflow's own build.
+/// Returns, for each command, true if it asks for the workflow's own build.
 fn own_builds<F, Fut>(workflow: F) -> String
 where
     F: Fn(WorkflowContext) -> Fut + Copy + Send + Sync + 'static,
@@ -80,7 +80,7 @@ fn the_next_run_stays_on_the_build_if_it_stays_on_the_queue_or_is_told_to() {
     let plain = own_builds(|ctx| async move { ctx.continue_as_new(chore, 1).into() });
     let other = own_builds(|ctx| async move { ctx.continue_as_new(chore, 1).task_queue("other").into() });
     let told = own_builds(|ctx| async move {
-        // What is said last about the queue does not undo what was said about the build.
+        // Setting the task queue last does not change the versioning intent.
         ctx.continue_as_new(chore, 1).versioning_intent(VersioningIntent::Compatible).task_queue("other").into()
     });
     let default =

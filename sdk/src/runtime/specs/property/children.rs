@@ -1,4 +1,4 @@
-//! Children as the tiny server plays them: they start or do not, end in any way, and get requests to cancel or not.
+//! Children on the tiny server: they start or do not, end in any way, and receive requests to cancel or do not.
 
 use abide_protos::temporal::api::command::v1::{
     RequestCancelExternalWorkflowExecutionCommandAttributes, StartChildWorkflowExecutionCommandAttributes,
@@ -51,7 +51,7 @@ impl Server {
         self.write(EventType::RequestCancelExternalWorkflowExecutionInitiated, attributes);
     }
 
-    /// A child starts, or ends.
+    /// Lets a child start or end.
     pub(super) fn child_goes_on(&mut self, index: usize) {
         let initiated_event_id = self.children[index].initiated;
         if self.children[index].started.is_some() {
@@ -65,7 +65,7 @@ impl Server {
             let failed = A::StartChildWorkflowExecutionFailedEventAttributes(failed);
             self.happen(EventType::StartChildWorkflowExecutionFailed, failed);
         } else {
-            // The true id, unless the event waits for the end of a task; nothing depends on it.
+            // The true id, unless the event waits for the end of a task. Nothing depends on it.
             self.children[index].started = Some(self.last_id() + 1);
             let workflow_id = self.children[index].workflow_id.clone();
             let execution = WorkflowExecution { run_id: format!("run-of-{workflow_id}"), workflow_id };
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    /// A request to cancel arrives, or does not.
+    /// Delivers a request to cancel, or fails to.
     pub(super) fn request_goes_on(&mut self, index: usize) {
         let initiated_event_id = self.requests.remove(index);
         if self.choose(2) == 0 {

@@ -1,4 +1,4 @@
-//! Local activities as a random worker plays them: they end in any order and in any way, or the task is renewed first.
+//! Local activities on a random worker: they end in any order and in any way, or the task is renewed first.
 
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure};
@@ -16,7 +16,7 @@ pub(super) struct LocalActivity {
     cancelled: bool,
 }
 
-/// What the worker tells a run whose task waits.
+/// An input for a run whose task waits.
 #[derive(Debug)]
 pub(super) enum Told {
     Resolved(LocalActivityResolution),
@@ -33,7 +33,7 @@ impl Told {
 }
 
 impl Server {
-    /// Goes on with the cached run's task until it is answered; what the run was told can be told to others.
+    /// Continues the cached run's task until it is answered. Returns its inputs, so that other runs can get the same.
     pub(super) fn run_local_activities(&mut self, mut output: Output) -> (Output, Vec<Told>) {
         let mut told = Vec::new();
         while let Output::RunLocalActivities { start, cancel } = output {

@@ -1,4 +1,4 @@
-//! Nexus operations as the tiny server plays them: they start or end at once, and are told to stop or are not.
+//! Nexus operations on the tiny server: they start or end at once, and receive requests to cancel or do not.
 
 use abide_protos::temporal::api::command::v1::ScheduleNexusOperationCommandAttributes;
 use abide_protos::temporal::api::enums::v1::{EventType, TimeoutType};
@@ -24,7 +24,7 @@ pub(super) struct NexusOperation {
     started: bool,
 }
 
-/// A request to cancel one, by the ids of its event and of the operation's.
+/// A request to cancel an operation, with the ids of its event and of the operation's.
 #[derive(Debug)]
 pub(super) struct NexusCancelRequest {
     requested: i64,
@@ -52,7 +52,7 @@ impl Server {
         self.write(EventType::NexusOperationCancelRequested, attributes);
     }
 
-    /// An operation starts, or ends.
+    /// Lets an operation start or end.
     pub(super) fn nexus_operation_goes_on(&mut self, index: usize) {
         let scheduled_event_id = self.nexus_operations[index].scheduled;
         if !self.nexus_operations[index].started && self.choose(3) < 2 {
@@ -97,7 +97,7 @@ impl Server {
         self.happen(event_type, attributes);
     }
 
-    /// A request to cancel has arrived or not, perhaps after the end of its operation.
+    /// Delivers a request to cancel or fails to, perhaps after the end of its operation.
     pub(super) fn nexus_cancel_request_goes_on(&mut self, index: usize) {
         let NexusCancelRequest { requested, scheduled } = self.nexus_cancel_requests.remove(index);
         let (requested_event_id, scheduled_event_id) = (requested, scheduled);
@@ -122,7 +122,7 @@ impl Server {
     }
 }
 
-/// As the server writes it: the operation's failure, with what caused it.
+/// Returns the operation's failure with its cause, as the server writes it.
 fn failure(cause: FailureInfo) -> Option<Failure> {
     let cause = Failure { message: "broken".into(), failure_info: Some(cause), ..Default::default() };
     let info = FailureInfo::NexusOperationExecutionFailureInfo(NexusOperationFailureInfo::default());

@@ -20,7 +20,7 @@ use crate::{
     activity, workflow, workflow_methods,
 };
 
-/// One step of a program. Numbers pick one of the operations that the routine holds.
+/// One step of a program. A number selects one of the operations that the routine holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Step {
     StartTimer,
@@ -28,21 +28,21 @@ pub(super) enum Step {
     StartChild(Cancellation),
     StartLocalActivity(Cancellation),
     StartNexusOperation(Cancellation),
-    /// Asks for a patch of this number, or says that it is everywhere.
+    /// Asks for the patch of this number, or deprecates it.
     Patch {
         number: u8,
         deprecated: bool,
     },
-    /// Changes a search attribute, or the memo.
+    /// Changes a search attribute or the memo.
     Upsert {
         memo: bool,
     },
-    /// Notes the workflow's clock and a random number.
+    /// Records the workflow's time and a random number.
     Look,
     Await(usize),
     Cancel(usize),
     Drop(usize),
-    /// Awaits all, in whatever order they end.
+    /// Awaits all, in the order in which they end.
     JoinAll,
     /// Awaits one of all, and keeps the others.
     Select,
@@ -52,13 +52,13 @@ pub(super) enum Step {
     },
     Spawn(Vec<Step>),
     Shielded(Vec<Step>),
-    /// A branch in a scope of its own.
+    /// A branch in its own scope.
     Scope(Vec<Step>),
     CancelScope(usize),
     End(End),
 }
 
-/// How an activity, a child or a Nexus operation is cancelled.
+/// Way in which an activity, a child or a Nexus operation is cancelled.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum Cancellation {
     TryCancel,
@@ -66,7 +66,7 @@ pub(super) enum Cancellation {
     Abandon,
 }
 
-/// How a routine ends before its last step.
+/// End of a routine before its last step.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) enum End {
     Complete,
@@ -76,7 +76,7 @@ pub(super) enum End {
     ContinueAsNew,
 }
 
-/// A random program.
+/// Generates a random program.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let cancellation = prop_oneof![
         Just(Cancellation::TryCancel),
@@ -113,7 +113,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..10)
 }
 
-/// What all routines of a run share. What happened goes into the inputs of activities, so that it is compared.
+/// State shared by all routines of a run. Events are recorded in the inputs of activities, so that they are compared.
 #[derive(Default)]
 struct World {
     signals: State<u32>,
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// Interprets the program it is started with; signals bring programs of their own.
+/// Interprets the program it is started with. Signals bring other programs.
 #[workflow(name = "wf")]
 #[derive(Default)]
 pub(super) struct Interpreter {
@@ -181,7 +181,7 @@ impl Interpreter {
     }
 }
 
-/// JSON numbers, so that a payload from the server is read as one.
+/// The payload from the server is a JSON number.
 const PAY: NexusOperation<String, u32> = NexusOperation::new("service", "operation");
 
 #[activity]
@@ -320,7 +320,7 @@ fn interpret(world: Rc<World>, ctx: WorkflowContext, steps: Vec<Step>) -> Interp
                 }
                 Step::CancelScope(n) if !scopes.is_empty() => scopes[n % scopes.len()].cancel_with_reason("enough"),
                 Step::End(end) => return Some(end),
-                // There is nothing to pick from.
+                // Nothing to select from.
                 _ => {}
             }
         }

@@ -41,11 +41,11 @@ struct Activity {
     cancel_requested: bool,
 }
 
-/// A workflow's history, what is pending in it, and the run that a worker keeps in its cache.
+/// A workflow's history, its pending operations, and the run in a worker's cache.
 pub(super) struct Server {
     registry: Arc<WorkflowRegistry>,
     pub(super) cached: WorkflowRun,
-    /// Number of events the cached run was told.
+    /// Number of events that the cached run was given.
     told: usize,
     events: Vec<HistoryEvent>,
     timers: Vec<(String, i64)>,
@@ -55,18 +55,18 @@ pub(super) struct Server {
     pub(super) requests: Vec<i64>,
     pub(super) nexus_operations: Vec<NexusOperation>,
     pub(super) nexus_cancel_requests: Vec<NexusCancelRequest>,
-    /// Those that the worker runs for the cached run.
+    /// Local activities that the worker runs for the cached run.
     pub(super) local_activities: Vec<LocalActivity>,
     pub(super) updates: Updates,
-    /// Whether the task in hand is there for updates alone: nothing else has happened since the last one.
+    /// True if the current task exists only for updates: nothing else has happened since the last one.
     pub(super) is_speculative: bool,
-    /// Whether the worker has asked for another task at once.
+    /// True if the worker has requested another task at once.
     heartbeats: bool,
-    /// Whether the workflow has something new to look at.
+    /// True if something new has happened to the workflow.
     news: bool,
-    /// What has come about beside the events.
+    /// Situations that have occurred beside the events.
     pub(super) seen: Vec<&'static str>,
-    /// What happens while a worker has a task in hand is written after its commands.
+    /// Events that happen while a worker has a task are written after its commands.
     buffered: Option<Vec<(EventType, A)>>,
     signals: Vec<Vec<Step>>,
     cancel_requested: bool,
@@ -115,18 +115,18 @@ impl Server {
         server
     }
 
-    /// Whether there is another task: the worker asked for it, or something happens.
+    /// Returns true if there is another task: the worker requested it, or something happens.
     pub(super) fn goes_on(&mut self) -> bool {
         !self.closed && (self.heartbeats || self.something_happens())
     }
 
-    /// The types of its events, and what has come about beside them.
+    /// Types of its events, and the situations that have occurred beside them.
     pub(super) fn event_types(&self) -> impl Iterator<Item = String> {
         let seen = self.seen.iter().map(|seen| (*seen).to_string());
         self.events.iter().map(|event| event_type_name(event.event_type)).chain(seen)
     }
 
-    /// One workflow task, with the attempts that fail before the one that is answered.
+    /// Runs one workflow task, with the attempts that fail before the one that is answered.
     pub(super) fn workflow_task(&mut self) {
         while self.choose(8) == 7 {
             self.failing_attempt();
@@ -143,7 +143,7 @@ impl Server {
         }
         let buffered = self.buffered.take().unwrap_or_default();
         if completion.closes_workflow && !buffered.is_empty() {
-            // The worker has to look at what is new first.
+            // The worker has to process the new events first.
             self.write_task_failed(WorkflowTaskFailedCause::UnhandledCommand);
             buffered.into_iter().for_each(|(event_type, attributes)| self.write(event_type, attributes));
             self.evict();
@@ -172,7 +172,7 @@ impl Server {
         }
     }
 
-    /// Lets something happen that wakes the workflow; false if nothing can.
+    /// Lets something happen that wakes the workflow. Returns false if nothing can.
     pub(super) fn something_happens(&mut self) -> bool {
         for _ in 0..self.choose(3) {
             self.one_thing_happens();
@@ -180,7 +180,7 @@ impl Server {
         self.one_thing_happens()
     }
 
-    /// The history replays to its end.
+    /// Checks that the history replays to its end.
     pub(super) fn check_whole_history(&mut self) {
         let mut run = new_run(&self.registry, None);
         let told = replay(&mut run, &self.events, i64::MAX, self.events.len(), Vec::new(), &[]);
@@ -193,7 +193,7 @@ impl Server {
         self.write(EventType::WorkflowTaskStarted, A::WorkflowTaskStartedEventAttributes(Default::default()));
     }
 
-    /// An attempt that comes to nothing: the worker dies with it, or never hears of it.
+    /// Makes an attempt without a result: the worker dies with it, or never receives it.
     fn failing_attempt(&mut self) {
         self.begin_attempt();
         match self.choose(3) {
@@ -215,7 +215,7 @@ impl Server {
         }
     }
 
-    /// What the worker answers; two replays from scratch have to give the same.
+    /// Returns the worker's completion. Two replays from scratch must give the same.
     fn answer(&mut self) -> WorkflowTaskCompletion {
         let (started, messages) = (self.last_id(), self.update_requests());
         let task = WorkflowTask {
@@ -245,7 +245,7 @@ impl Server {
         }
     }
 
-    /// Asks the cached run; what it answers is not compared, but that it goes on as before is.
+    /// Queries the cached run. Its answer is not compared, only the commands that follow.
     fn query(&mut self) {
         let query = WorkflowQuery { query_type: "trace".into(), ..Default::default() };
         let history = HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() };
@@ -339,7 +339,7 @@ impl Server {
         self.write(EventType::MarkerRecorded, A::MarkerRecordedEventAttributes(recorded));
     }
 
-    /// Asks an activity to stop. One that no worker has yet is cancelled at once, in the midst of the commands.
+    /// Requests cancellation of an activity. One that no worker has yet is cancelled at once, among the commands.
     fn cancel_activity(&mut self, scheduled_event_id: i64) {
         let Some(index) = self.activities.iter().position(|one| one.scheduled == scheduled_event_id) else { return };
         if self.choose(2) == 0 {
@@ -354,7 +354,7 @@ impl Server {
     fn cancel_timer(&mut self, timer_id: String, buffered: &mut Vec<(EventType, A)>) {
         let fired = |event: &A| matches!(event, A::TimerFiredEventAttributes(fired) if fired.timer_id == timer_id);
         let started_event_id = match buffered.iter().position(|(_, event)| fired(event)) {
-            // It fired while the worker had its task in hand: the server takes that back.
+            // The timer fired while the worker had its task, so the server undoes that.
             Some(index) => match buffered.remove(index).1 {
                 A::TimerFiredEventAttributes(fired) => fired.started_event_id,
                 _ => unreachable!("it was just seen"),
@@ -399,7 +399,7 @@ impl Server {
         }
     }
 
-    /// A signal, an update, or a request to cancel.
+    /// Sends a signal, an update, or a request to cancel.
     fn message(&mut self) -> bool {
         if self.choose(2) == 1 && self.ask_for_update() {
             return true;
@@ -475,7 +475,7 @@ impl Server {
         self.write(event_type, attributes);
     }
 
-    /// Writes an event, or keeps it until the task in hand is answered.
+    /// Writes an event, or keeps it until the current task is answered.
     pub(super) fn happen(&mut self, event_type: EventType, attributes: A) {
         self.news = true;
         match &mut self.buffered {
@@ -495,7 +495,7 @@ impl Server {
         self.events.iter().rev().find(is_start).map_or(0, |event| event.event_id)
     }
 
-    /// Forgets the task in hand, with its two events.
+    /// Forgets the current task, with its two events.
     pub(super) fn drop_last_task(&mut self) {
         self.events.truncate(self.events.len() - 2);
         self.told = self.events.len();
@@ -505,13 +505,13 @@ impl Server {
         self.events.len() as i64
     }
 
-    /// The worker forgets the run; it gets only what is new all the same, and has to ask for the rest.
+    /// Drops the worker's run. The worker still gets only new events, and has to request the rest.
     fn evict(&mut self) {
         self.local_activities.clear();
         self.cached = new_run(&self.registry, None);
     }
 
-    /// A number below `count`; 0 once the choices are used up.
+    /// Returns a number below `count`; 0 once the choices are used up.
     pub(super) fn choose(&mut self, count: usize) -> usize {
         usize::from(self.choices.next().unwrap_or(0)) % count
     }
@@ -521,7 +521,7 @@ impl Server {
     }
 }
 
-/// What a run says to its last task when it reads the history in pages.
+/// Returns a run's output for its last task, when it reads the history in pages.
 fn replay(
     run: &mut WorkflowRun,
     events: &[HistoryEvent],
@@ -547,8 +547,8 @@ fn replay(
     text(&output)
 }
 
-/// Without what only the run knows that has seen each task alone: tasks that a heartbeat joins are one on replay, so
-/// its activations are counted in another way.
+/// Removes activation indexes. Tasks that a heartbeat joins are one on replay, so only a run that got each task by
+/// itself counts them in this way.
 fn without_indexes(text: &str) -> String {
     let mut parts = text.split("\"activation_index\":");
     let first = parts.next().unwrap_or_default().to_string();

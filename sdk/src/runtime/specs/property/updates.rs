@@ -1,4 +1,4 @@
-//! Updates as the tiny server plays them: they come with a task, and are accepted, rejected or asked for again.
+//! Updates on the tiny server: they come with a task, and are accepted, rejected or sent again.
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::enums::v1::EventType;
@@ -14,12 +14,12 @@ use super::server::{Server, payloads};
 use crate::replay::WorkflowTaskCompletion;
 use crate::replay::text::update_request;
 
-/// What a server knows of updates.
+/// A server's state of updates.
 #[derive(Default)]
 pub(super) struct Updates {
-    /// Programs of those that nobody has asked for yet.
+    /// Programs of updates that were not sent yet.
     to_come: Vec<Vec<Step>>,
-    /// Asked for, and not answered.
+    /// Sent and not answered.
     requested: Vec<Request>,
     asked: usize,
 }
@@ -31,7 +31,7 @@ impl Updates {
 }
 
 impl Server {
-    /// Somebody asks for an update: it comes with the next task.
+    /// Sends an update: it comes with the next task.
     pub(super) fn ask_for_update(&mut self) -> bool {
         let Some(program) = self.updates.to_come.pop() else { return false };
         self.updates.asked += 1;
@@ -42,7 +42,7 @@ impl Server {
         true
     }
 
-    /// The requests that come with the task that has just been started.
+    /// Returns the requests that come with the task that has just been started.
     pub(super) fn update_requests(&self) -> Vec<Message> {
         let message = |request: &Request| {
             let id = request.meta.as_ref().map_or("", |meta| &meta.update_id);
@@ -51,12 +51,12 @@ impl Server {
         self.updates.requested.iter().map(message).collect()
     }
 
-    /// The worker has said something about each of them.
+    /// Called when the worker has answered each of them.
     pub(super) fn updates_answered(&mut self) {
         self.updates.requested.clear();
     }
 
-    /// Takes a task back that was nothing but rejections: the server forgets it.
+    /// Undoes a task that brought only rejections: the server forgets it.
     pub(super) fn forget_if_traceless(&mut self, completion: &WorkflowTaskCompletion) -> bool {
         let rejects = completion.messages.iter().all(|message| message.id.ends_with("/reject"));
         let traceless = self.is_speculative
