@@ -1,7 +1,7 @@
 //! Workflow tasks that stay open: code runs once for the task's own jobs, then once for each local activity that ends.
 //!
-//! One such run is an *activation*. All activations of a task share one completion; a heartbeat splits them over
-//! several tasks when local activities take longer than the server waits.
+//! Each of these times is an *activation*. All activations of a task share one completion. If local activities take
+//! longer than the server waits, a heartbeat splits the activations over several tasks.
 
 use super::failures::TaskError;
 use super::queries::answer_all;
@@ -9,13 +9,14 @@ use super::workflow_run::WorkflowRun;
 use crate::replay::{LocalActivityResolution, Output, WorkflowTaskCompletion};
 
 impl WorkflowRun {
-    /// Runs the code on the task's jobs, and then on what follows from its own doings or from the history: outcomes of
-    /// local activities that it cancelled, or whose markers were found ahead.
+    /// Runs the code on the task's jobs, and then on the jobs that follow from its own calls or from the history:
+    /// outcomes of local activities that it cancelled, or whose markers the look-ahead found.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
         loop {
             let mut core = self.shared().core.borrow_mut();
             core.machines.deliver_recorded_local_activities();
-            // No job, no code: not even a condition on the time or the length of the history is asked, as with Core.
+            // Without a job no code runs, as in Core: not even conditions on the time or the history's length are
+            // asked.
             if core.machines.jobs.is_empty() {
                 return Ok(());
             }
@@ -23,14 +24,14 @@ impl WorkflowRun {
             drop(core);
             self.run_code()?;
             if self.outcome.is_some() {
-                // What comes after the end reaches nobody.
+                // Outcomes that come after the end have no receiver.
                 self.shared().core.borrow_mut().machines.jobs.local_activities.clear();
                 return Ok(());
             }
         }
     }
 
-    /// A local activity has ended: the code runs on its outcome.
+    /// Runs the code on the outcome of a local activity that has ended.
     pub(super) fn local_activity_resolved(&mut self, resolution: LocalActivityResolution) -> Result<Output, TaskError> {
         if self.task.is_none() {
             return Ok(Output::Idle);
@@ -46,14 +47,14 @@ impl WorkflowRun {
         self.answer_task(false)
     }
 
-    /// Completes the task that is in hand, with its local activities still under way.
+    /// Completes the current task, while its local activities are still under way.
     pub(super) fn heartbeat_due(&mut self) -> Result<Output, TaskError> {
         if self.task.is_none() { Ok(Output::Idle) } else { self.answer_task(true) }
     }
 
-    /// Completes the task that is in hand, unless it has to wait for local activities.
+    /// Completes the current task, unless it has to wait for local activities.
     ///
-    /// Whoever asks a query waits for the completion, so one with queries is not put off.
+    /// A task with queries does not wait, because the callers of the queries wait for its completion.
     pub(super) fn answer_task(&mut self, heartbeat: bool) -> Result<Output, TaskError> {
         let mut task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
         let mut core = self.shared().core.borrow_mut();

@@ -1,4 +1,4 @@
-//! The queries that every workflow answers: what it is, for the web UI, and where it stands.
+//! The queries that every workflow answers: its metadata, for the web UI, and its stack trace.
 
 use std::fmt::Write as _;
 use std::panic::Location;
@@ -13,12 +13,12 @@ use crate::converter::to_payload;
 use crate::workflow::shared::Shared;
 use crate::workflow::{HandlerKind, WorkflowInstance};
 
-/// What the workflow is: its handlers, and what it says of its state.
+/// Asks for the workflow's handlers and its description of its own state.
 const METADATA: &str = "__temporal_workflow_metadata";
-/// What the workflow waits for, with the statements that began it.
+/// Asks for the operations that the workflow waits for, with the statements that began them.
 const STACK_TRACE: &str = "__stack_trace";
 
-/// Said where the code of a run that goes on waits for nothing that Abide knows.
+/// Answer of a run that has not ended, but waits for nothing that Abide knows.
 const UNKNOWN: &str = "a future that is not Abide's (a channel, a lock that nobody gives back, `pending()`): no event of \
                        the workflow's history wakes it\n    at a statement that only its own code knows\n";
 
@@ -48,7 +48,7 @@ struct Handler<'a> {
     description: &'a str,
 }
 
-/// The answer, if it is one of these queries.
+/// Answers the query if it is one of these.
 pub(crate) fn answer(name: &str, instance: &dyn WorkflowInstance, shared: &Rc<Shared>) -> Option<WorkflowQueryResult> {
     let payload = match name {
         METADATA => to_json(&metadata(instance, shared, &shared.current_details.borrow())),
@@ -62,7 +62,7 @@ pub(crate) fn answer(name: &str, instance: &dyn WorkflowInstance, shared: &Rc<Sh
     })
 }
 
-/// Texts and lists of texts only: they always convert.
+/// Converts texts and lists of texts, for which this cannot fail.
 fn to_json<T: Serialize>(value: &T) -> abide_protos::temporal::api::common::v1::Payload {
     let json = serde_json::to_value(value).unwrap_or_default();
     to_payload(&json).unwrap_or_default()
@@ -91,9 +91,10 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
     }
 }
 
-/// One line for each operation, condition and cancellation that somebody waits for, in the order of their beginning.
+/// Returns one line for each operation, condition and cancellation that the code waits for, in the order in which they
+/// began.
 ///
-/// Rust keeps no stack of a suspended future: the statements that began what is waited for are what can be told.
+/// Rust keeps no stack of a suspended future, so the statements that began the waits are all that is known.
 fn stack_trace(shared: &Shared) -> String {
     let mut text = String::new();
     for (what, location) in waits_for(shared) {

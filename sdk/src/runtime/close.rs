@@ -1,4 +1,4 @@
-//! How a run ends: what its main routine returned becomes a closing command.
+//! End of a run: the result of its main routine becomes a closing command.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
@@ -15,7 +15,7 @@ use crate::failure::{WorkflowError, WorkflowErrorKind};
 use crate::replay::command_queue::CommandBody;
 
 impl WorkflowRun {
-    /// Ends the run with what its main routine returned, or with the error of a handler. Only the first end counts.
+    /// Ends the run with the result of its main routine, or with the error of a handler. Only the first end counts.
     pub(super) fn close(&mut self, result: Result<Option<Payload>, WorkflowError>) -> Result<(), TaskError> {
         let location = result.as_ref().err().and_then(WorkflowError::location);
         let (command_type, attributes, outcome) = match result {

@@ -1,4 +1,4 @@
-//! Why a workflow task fails, and what the server is told.
+//! Workflow task failures: their reasons, and the failure that the server is told.
 
 use std::panic::Location;
 
@@ -16,21 +16,21 @@ use crate::failure::SOURCE;
 use crate::replay::state_machines::ReplayError;
 use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskCompletion, WorkflowTaskFailure};
 
-/// Why a workflow task fails.
+/// Reason for which a workflow task fails.
 #[derive(Debug)]
 pub(crate) enum TaskError {
-    /// Code and history do not fit.
+    /// The code does not match the history.
     Nondeterminism(Box<Nondeterminism>),
-    /// The history makes no sense, or this version does not understand it.
+    /// The history is inconsistent, or this version does not understand it.
     Malformed(String),
-    /// The code, or what it was given, has to be mended.
+    /// The code, or its input, must be corrected.
     WorkerFailure(String),
     /// The code panicked.
     Panic(Panic),
 }
 
 impl TaskError {
-    /// What is said to the server and in the log.
+    /// Text for the server and for the log.
     pub(crate) fn message(&self) -> String {
         let mut text = match self {
             Self::Nondeterminism(error) => error.to_string(),
@@ -91,10 +91,10 @@ impl From<Panic> for TaskError {
     }
 }
 
-/// The place where the code of a run is, as far as it is known: in words, and the statement.
+/// Place in a run's code, as far as it is known: a description and the statement.
 pub(crate) type CodePlace = (String, &'static Location<'static>);
 
-/// A task that would fail, completed with the end of its workflow instead.
+/// Completes a task that would fail by failing its workflow.
 pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskCompletedMetadata) -> Output {
     let (_, failure) = error.cause_and_failure();
     let command = Command {
@@ -112,7 +112,8 @@ pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskComplete
     }))
 }
 
-/// Something outside the run woke one of its routines; `place` is what is known of where the code was.
+/// Returns the error of a task during which something outside the run woke a routine. `place` is the place of the code,
+/// as far as it is known.
 pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>) -> TaskError {
     let recorded = "only the workflow's own events may wake its code";
     let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, event_id, "WorkflowTaskStarted", recorded);

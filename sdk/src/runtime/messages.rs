@@ -1,7 +1,7 @@
-//! Signals and updates on their way to their handlers, and what handlers come to.
+//! Signals and updates on their way to their handlers, and the outcomes of handlers.
 //!
-//! A message is handed over when its routine has its first turn. An update is validated there if the task is live; an
-//! update that is accepted issues its first command before its handler does anything.
+//! A message is handed over when its routine has its first turn. If the task is live, an update is validated then. An
+//! accepted update issues its first command before its handler runs.
 
 use std::rc::Rc;
 
@@ -27,11 +27,11 @@ use crate::workflow::{
     WorkflowContext, WorkflowInstance,
 };
 
-/// What became of a message.
+/// Outcome of handing over a message.
 pub(super) enum Dispatched<T> {
     /// Its handler has begun, or is about to.
     Running(T),
-    /// Nothing is left to do for it.
+    /// The message needs nothing more.
     Ended(Polled),
 }
 
@@ -44,13 +44,13 @@ impl<T> Dispatched<T> {
     }
 }
 
-/// The handler of an update, with its machine.
+/// Handler of an update, with its machine.
 pub(super) struct UpdateHandler {
     pub(super) handler: RoutineFuture<Payload>,
     pub(super) machine: Key,
 }
 
-/// What the code of a signal's handler is told about the signal. Takes its name and its headers.
+/// Describes a signal to its handler. Takes the signal's name and headers.
 pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
     InboundMessage {
         kind: HandlerKind::Signal,
@@ -61,7 +61,7 @@ pub(super) fn inbound_signal(signal: &mut Signal) -> InboundMessage {
     }
 }
 
-/// What the code of an update's handler is told about the update.
+/// Describes an update to its handler.
 pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
     InboundMessage {
         kind: HandlerKind::Update,
@@ -72,7 +72,7 @@ pub(super) fn inbound_update(request: &UpdateRequest) -> InboundMessage {
     }
 }
 
-/// What the code of a query's handler is told about the query.
+/// Describes a query to its handler.
 pub(super) fn inbound_query(query: &WorkflowQuery) -> InboundMessage {
     InboundMessage {
         kind: HandlerKind::Query,
@@ -121,7 +121,7 @@ pub(super) fn dispatch_update(
     instance: &Rc<dyn WorkflowInstance>,
     shared: &Rc<Shared>,
 ) -> Result<Dispatched<UpdateHandler>, TaskError> {
-    // The history says that it was accepted: its validator is not asked again.
+    // By the history it was accepted, so it is not validated again.
     let validate = request.accepted_event_id.is_none();
     let dispatched = read_only(shared, ReadOnlyCode::Validator, || {
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
@@ -152,7 +152,7 @@ pub(super) fn dispatch_update(
     Ok(Dispatched::Ended(Polled::Ended))
 }
 
-/// The failure with which an update is rejected or fails.
+/// Returns the failure with which an update is rejected or fails.
 fn failure_of(shared: &Shared, error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
     match error.into_kind() {
         WorkflowErrorKind::Error { error, type_name } => Ok(shared.data_converter.to_failure(&*error, Some(type_name))),
@@ -164,7 +164,7 @@ fn failure_of(shared: &Shared, error: WorkflowError, of: &str, update: &str) -> 
 }
 
 impl WorkflowRun {
-    /// Tells what the handler of an update came to.
+    /// Passes the outcome of an update's handler on to the update's machine.
     pub(super) fn complete_update(
         &mut self,
         machine: Key,
@@ -179,8 +179,8 @@ impl WorkflowRun {
         Ok(())
     }
 
-    /// The handlers that the end of the workflow cuts off, if their authors did not say that they may be: told once,
-    /// by the worker that ended the workflow.
+    /// Warns of handlers that are cut off by the end of the workflow, unless their policy permits it. Only the worker
+    /// that ended the workflow warns, so there is one warning.
     pub(super) fn warn_of_unfinished_handlers(&self) {
         if let Some(text) = self.unfinished_handlers() {
             let (workflow_id, run_id) = self.ids();

@@ -1,89 +1,91 @@
-//! In which order code gets its jobs, its routines run and its conditions are asked. All of it varies by who recorded a
-//! history, and is read off the SDKs' sources and off histories that they recorded.
+//! The order in which code gets its jobs, its routines run and its conditions are asked. It depends on the SDK that
+//! recorded a history, and was read off the SDKs' sources and off histories that they recorded.
 
 use crate::replay::flags::{Flags, LANG_FLAG_SINGLE_BATCH};
 pub use crate::workflow::ConditionOrder;
 
-/// In which order code gets its jobs, its routines run and its conditions are asked.
+/// Order in which code gets its jobs, its routines run and its conditions are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunOrder {
-    /// How the jobs of a task are grouped.
+    /// Grouping of the jobs of a task.
     pub grouping: Grouping,
-    /// Which routine is polled next.
+    /// Order in which routines are polled.
     pub queue: QueueOrder,
-    /// When conditions are asked, and how many of them are met at a time.
+    /// Moment at which conditions are asked, and number of conditions that are met at a time.
     pub conditions: ConditionOrder,
-    /// What becomes of an outcome that comes in one task with a request to cancel the workflow.
+    /// Precedence between an outcome and a request to cancel the workflow that come in one task.
     pub cancellation: CancellationTie,
-    /// What a request to cancel the workflow does to the handlers of messages.
+    /// Effect of a request to cancel the workflow on message handlers.
     pub handlers: HandlerScope,
 }
 
-/// How the jobs of one workflow task are grouped.
+/// Grouping of the jobs of one workflow task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grouping {
-    /// All jobs, then the code: ours, the official Rust SDK's, and with language flag 2 Python's and .NET's.
+    /// All jobs, then the code. Used by Abide, by the official Rust SDK, and with language flag 2 by Python and .NET.
     Batch,
-    /// The code runs between the ranks, so handlers of messages come to rest before anything else happens: Python's,
-    /// unless the history carries its language flag 2.
+    /// The code runs between the ranks, so message handlers come to rest before anything else happens. Used by Python
+    /// without its language flag 2.
     ByRank,
-    /// The same in a task with a signal, and [`MessagesAtOnce`](Self::MessagesAtOnce) in every other: TypeScript's before
-    /// its language flag 2.
+    /// Like [`MessagesAtOnce`](Self::MessagesAtOnce), but in a task with a signal the code also comes to rest after the
+    /// messages. Used by TypeScript before its language flag 2.
     ByRankIfSignalled,
-    /// A handler runs up to its first wait as soon as its message is there, and conditions are asked after each; then
-    /// the rest is one batch: TypeScript's.
+    /// A handler runs up to its first wait as soon as its message is handed over, and conditions are asked after each
+    /// message. The rest is one batch. Used by TypeScript.
     MessagesAtOnce,
-    /// The code comes to rest after each job: .NET's before its language flag 2.
+    /// The code comes to rest after each job. Used by .NET before its language flag 2.
     EachJob,
-    /// Who waits for an outcome goes on as soon as it is there; handlers and what these have woken come behind: Ruby's.
+    /// A routine that waits for an outcome goes on as soon as the outcome is there. Handlers, and routines that it
+    /// wakes, come after it. Used by Ruby.
     OutcomesAtOnce,
 }
 
-/// In which order a run's routines (the main one, one for each handler, one for each spawned branch) are polled.
+/// Order in which a run's routines (the main one, one for each handler, one for each spawned branch) are polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueOrder {
-    /// First in first out, as jobs and code woke them: everybody's but the official Rust SDK's.
+    /// First in, first out, as jobs and code woke them. Used by every SDK but the official Rust SDK.
     FirstInFirstOut,
-    /// In passes until nothing moves: the handlers in the order in which they began, then the main routine. The official
-    /// Rust SDK's.
+    /// In passes, until nothing makes progress: the handlers in the order in which they began, then the main routine.
+    /// Used by the official Rust SDK.
     HandlersFirst,
 }
 
-/// What becomes of an outcome that comes in one workflow task with a request to cancel the workflow, for whoever waits
-/// for it in the cancelled scope.
+/// Precedence between an outcome and a request to cancel the workflow that come in one workflow task, for a routine
+/// that waits for the outcome in the cancelled scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancellationTie {
-    /// What has happened has happened, whichever came first: ours, TypeScript's and the official Rust SDK's.
+    /// Every outcome stays, whichever came first. Used by Abide, TypeScript and the official Rust SDK.
     OutcomeStays,
-    /// A timer that fires behind the request is cancelled; every other outcome stays: .NET's and Ruby's.
+    /// A timer that fires after the request is cancelled; every other outcome stays. Used by .NET and Ruby.
     TimerBehindIsCancelled,
-    /// A timer is cancelled, whichever came first; every other outcome stays: Python's.
+    /// A timer is cancelled, whichever came first; every other outcome stays. Used by Python.
     TimerIsCancelled,
-    /// A timer and an activity are cancelled, whichever came first; every other outcome stays: Python's with its language
-    /// flag 1 alone.
+    /// A timer and an activity are cancelled, whichever came first; every other outcome stays. Used by Python with its
+    /// language flag 1 alone.
     TimerAndActivityAreCancelled,
-    /// The wait for a timer or for the end of anything is cancelled, whichever came first: Python's with its language
-    /// flag 2.
+    /// The wait for a timer, or for the end of anything else, is cancelled, whichever came first. Used by Python with
+    /// its language flag 2.
     WaitIsCancelled,
 }
 
-/// What a request to cancel the workflow does to the handlers of signals and updates.
+/// Effect of a request to cancel the workflow on the handlers of signals and updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandlerScope {
-    /// Nothing; and a handler of a signal that ends as cancelled has ended, and no more: ours and the official Rust SDK's.
+    /// None. A signal handler that ends as cancelled does not end the run. Used by Abide and the official Rust SDK.
     Own,
-    /// Nothing; but once it was requested, a handler of a signal that ends as cancelled ends the run: Python's.
+    /// None, but after the request a signal handler that ends as cancelled ends the run. Used by Python.
     OwnButEndsRun,
-    /// The same; and whoever has waited for a condition since before the request is cancelled when that wait is over, also
-    /// where no request reaches: Python's with its language flag 2.
+    /// Like [`OwnButEndsRun`](Self::OwnButEndsRun). In addition, a routine that has waited for a condition since before
+    /// the request is cancelled when that wait is over, even in a scope that the request does not reach. Used by Python
+    /// with its language flag 2.
     OwnButEndsConditions,
-    /// They are cancelled with the main routine, and end the run as it does: TypeScript's, .NET's, Ruby's, and that of
+    /// Handlers are cancelled with the main routine, and end the run as it does. Used by TypeScript, .NET, Ruby and
     /// Abide 0.1.0.
     Workflow,
 }
 
 impl RunOrder {
-    /// What is used for runs that are recorded here.
+    /// Order of runs that are recorded here.
     pub const OURS: Self = Self {
         grouping: Grouping::Batch,
         queue: QueueOrder::FirstInFirstOut,
@@ -92,14 +94,15 @@ impl RunOrder {
         handlers: HandlerScope::Own,
     };
 
-    /// The order in which the SDK that recorded a history ran its code. Ours for one that is not read: Go, Java, PHP.
+    /// Returns the order in which the SDK that recorded a history ran its code. It is ours for an SDK whose order is
+    /// not read: Go, Java, PHP.
     pub(crate) fn of(flags: &Flags) -> Self {
         let flag_2 = flags.has_lang_flag(LANG_FLAG_SINGLE_BATCH);
-        // .NET asks for its flag in a run's first task and stays with the answer.
+        // .NET decides on its flag in a run's first task and keeps the decision.
         let modern = flags.began_in_single_batch();
         match flags.sdk_name() {
             "temporal-python" => Self::python(flags.has_lang_flag(1), flag_2),
-            // Two versions had the behaviour and did not write the flag.
+            // Two versions behaved this way without writing the flag.
             "temporal-typescript" => Self::typescript(flag_2 || matches!(flags.sdk_version(), "1.11.0" | "1.11.1")),
             "temporal-dotnet" => Self {
                 grouping: if modern { Grouping::Batch } else { Grouping::EachJob },

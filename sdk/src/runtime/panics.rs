@@ -1,7 +1,7 @@
-//! A panic in workflow code fails that workflow task, with the message and the place.
+//! A panic in workflow code fails the workflow task, with the panic's message and place.
 //!
-//! The place is known to the panic hook only, so a hook is set in front of the program's own: on threads that
-//! execute workflow code it keeps message and place and stays silent, everywhere else it passes the panic on.
+//! Only the panic hook knows the place, so a hook is set in front of the program's own. On threads that execute
+//! workflow code it keeps message and place and stays silent; everywhere else it passes the panic on.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ thread_local! {
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
-/// A panic that was caught.
+/// A caught panic.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Panic {
     pub(crate) message: String,
@@ -22,13 +22,13 @@ pub(crate) struct Panic {
 }
 
 impl Panic {
-    /// Whether tokio refused to work because workflow code runs outside its runtime.
+    /// Returns true if tokio refused to work because workflow code runs outside its runtime.
     pub(crate) fn is_missing_reactor(&self) -> bool {
         self.message.contains("there is no reactor running") || self.message.contains("context of a Tokio 1.x runtime")
     }
 }
 
-/// Executes workflow code; a panic comes back as a value.
+/// Executes workflow code, and returns a panic as a value.
 pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -45,7 +45,7 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     result.map_err(|payload| {
         let mut caught = caught.unwrap_or_default();
         if caught.location.is_empty() {
-            // The hook was not asked: the program has set its own since, or the panic was resumed.
+            // The hook was not called: the program has set its own since, or the panic was resumed.
             caught.message = text_of(&*payload);
             caught.location = "a place that no panic hook was told".to_string();
         }
@@ -53,15 +53,15 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     })
 }
 
-/// Executes a part of a workflow's code, for test environments; of a panic it returns the place and the message.
+/// Executes a part of a workflow's code, for test environments.
 ///
 /// # Errors
-/// When the code panics.
+/// Returns the place and the message of a panic.
 pub fn catch_panic<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch(code).map_err(|panic| format!("at {}: {}", panic.location, panic.message))
 }
 
-/// Keeps the panic if workflow code is executed on this thread.
+/// Keeps the panic if workflow code is executed on this thread. Returns true if so.
 fn keep(info: &PanicHookInfo<'_>) -> bool {
     CAUGHT.with_borrow_mut(|caught| match caught {
         Some(caught) if caught.armed => {

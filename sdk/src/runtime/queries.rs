@@ -1,4 +1,4 @@
-//! Queries: answered from the state that the history has led to, changing nothing.
+//! Queries: answered from the state that the history has led to, without changing anything.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,7 +28,7 @@ pub(crate) fn answer_all(
     queries.into_iter().map(|(id, query)| (id, answer_one(&query, instance, shared))).collect()
 }
 
-/// Answers one query. Whatever goes wrong is the answer: a query never fails its workflow task.
+/// Answers one query. An error becomes the answer: a query never fails its workflow task.
 pub(crate) fn answer_one(
     query: &WorkflowQuery,
     instance: Option<&Rc<dyn WorkflowInstance>>,
@@ -42,7 +42,7 @@ pub(crate) fn answer_one(
     }
     let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
-    // Only while its handler runs: nothing of a query is left behind.
+    // Set only while the handler runs, so that nothing of the query is left behind.
     let outside = shared.current_message.replace(Some(Rc::new(inbound_query(query))));
     let answered = read_only(shared, ReadOnlyCode::Query, || instance.query(&ctx, &query.query_type, &mut args));
     shared.current_message.replace(outside);
@@ -67,7 +67,7 @@ pub(crate) fn answer_one(
     }
 }
 
-/// The answer to a query whose workflow could not be replayed.
+/// Answers a query whose workflow could not be replayed.
 pub(crate) fn query_failed(error: &TaskError) -> Output {
     Output::AnswerQuery(Box::new(failed(error.message())))
 }
@@ -77,7 +77,7 @@ fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
     format!("unknown query `{name}`; {}", known_handlers(instance, HandlerKind::Query, "queries"))
 }
 
-/// Names a workflow's handlers of one kind, for messages about an unknown one.
+/// Lists a workflow's handlers of one kind, for errors about an unknown one.
 pub(super) fn known_handlers(instance: &dyn WorkflowInstance, kind: HandlerKind, kinds: &str) -> String {
     let known = instance.handlers().iter().filter(|handler| handler.kind == kind);
     let known: Vec<&str> = known.map(|handler| handler.name).collect();

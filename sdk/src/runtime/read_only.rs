@@ -4,7 +4,7 @@ use super::panics::{self, Panic};
 use crate::workflow::shared::Shared;
 use crate::workflow::{ReadOnly, ReadOnlyCode};
 
-/// Executes it; an attempt to begin, cancel or change something is a panic, which comes back as a value.
+/// Executes the code. An attempt to begin, cancel or change something panics; the panic is returned as a value.
 pub(super) fn read_only<T>(shared: &Shared, code: ReadOnlyCode, run: impl FnOnce() -> T) -> Result<T, Panic> {
     shared.read_only.set(Some(code));
     let guard = ReadOnly::begin(code);

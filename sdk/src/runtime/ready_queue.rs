@@ -1,9 +1,13 @@
-//! Which routines are to be polled, in the order in which they were woken; and who woke them.
+//! The queue of routines to poll, in the order in which they were woken, and the detection of foreign wake-ups.
 //!
-//! A workflow's routines may only be woken by the run itself: by its jobs and by its own code. A wake-up from
-//! anywhere else (a tokio timer, another thread's channel) cannot be repeated on replay, so it is noticed here. One that
-//! comes while the run has a task fails that task. Between tasks there is none to fail, and none may ever come if the
-//! code waits for nothing else: so it is logged at once, and fails the next one.
+//! Only the run itself may wake its routines: its jobs and its own code. Then the queue's order follows from the
+//! history, and a replay polls the same routines in the same order. A wake-up from anywhere else (a tokio timer,
+//! another thread's channel) comes at a moment that no replay can repeat: a routine would run at another point of the
+//! history, and the commands would differ. So every wake-up is checked: the thread that executes a run's code carries
+//! the run's number, and a wake-up on a thread without it is foreign.
+//!
+//! A foreign wake-up that comes while the run has a task fails that task. Between tasks there is none to fail, and if
+//! the code waits for nothing else there may never be one. So the wake-up is logged at once, and fails the next task.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -11,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// Names a routine of a run for as long as it lives.
+/// Identifies a routine for as long as it lives. Its index is reused later with another generation, so that old wakers
+/// of the index have no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoutineId {
     pub(crate) index: u32,
@@ -19,7 +24,7 @@ pub(crate) struct RoutineId {
 }
 
 impl RoutineId {
-    /// Stands in the queue for a branch that was spawned and has no slot yet.
+    /// Placeholder in the queue for a branch that was spawned and has no slot yet.
     pub(crate) const SPAWNED: Self = Self { index: u32::MAX, generation: u32::MAX };
 
     pub(crate) fn index(self) -> usize {
@@ -27,18 +32,18 @@ impl RoutineId {
     }
 }
 
-/// The routines to be polled.
+/// The routines to poll, first in, first out.
 #[derive(Debug)]
 pub(crate) struct ReadyQueue {
     run: u64,
     name: Arc<RunName>,
     queue: Mutex<VecDeque<RoutineId>>,
     foreign: AtomicBool,
-    /// Whether that was logged.
+    /// True if the foreign wake-up was logged.
     told: AtomicBool,
 }
 
-/// Which run it is, and whether its code is executed now, on whichever thread.
+/// Ids of a run, and a flag that is set while its code is executed, on whichever thread.
 #[derive(Debug, Default)]
 pub(crate) struct RunName {
     pub(crate) workflow_id: String,
@@ -52,7 +57,7 @@ impl RunName {
     }
 }
 
-/// While this lives, the run's wake-ups on this thread are its own.
+/// Guard during whose life the run's wake-ups on this thread are its own.
 pub(crate) struct Running {
     outer: u64,
     ready: Arc<ReadyQueue>,
@@ -69,20 +74,20 @@ struct SpawnWaker {
 }
 
 thread_local! {
-    /// The run whose code this thread executes; 0 if none.
+    /// Number of the run whose code this thread executes; 0 if none.
     static RUNNING: Cell<u64> = const { Cell::new(0) };
 }
 
 impl ReadyQueue {
     pub(crate) fn new(name: RunName) -> Arc<Self> {
-        // A process-wide number: it only tells runs apart and never reaches a workflow.
+        // Unique in the process. It only distinguishes runs and never reaches a workflow.
         static RUNS: AtomicU64 = AtomicU64::new(1);
         Self::of_run(RUNS.fetch_add(1, Ordering::Relaxed), Arc::new(name))
     }
 
-    /// An empty queue of the same run; wakers of this one reach nobody any more.
+    /// Returns an empty queue of the same run. Wakers of this queue have no effect any more.
     pub(crate) fn renewed(&self) -> Arc<Self> {
-        // They are no news either.
+        // Their wake-ups are not to be logged either.
         self.told.store(true, Ordering::Release);
         Self::of_run(self.run, Arc::clone(&self.name))
     }
@@ -96,12 +101,12 @@ impl ReadyQueue {
         &self.name
     }
 
-    /// A waker that queues the branch that was spawned last.
+    /// Returns a waker that queues a branch that was just spawned.
     pub(crate) fn spawn_waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::new(SpawnWaker { ready: self.clone() }))
     }
 
-    /// Says that this thread executes the run from now on.
+    /// Marks this thread as the one that executes the run, for as long as the guard lives.
     pub(crate) fn enter(self: &Arc<Self>) -> Running {
         self.name.in_turn.store(true, Ordering::Release);
         Running { outer: RUNNING.replace(self.run), ready: Arc::clone(self) }
@@ -115,12 +120,12 @@ impl ReadyQueue {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Puts the queue aside: what is woken from now on stands in front of nobody.
+    /// Takes out the queue's content, so that routines that are woken from now on come first.
     pub(crate) fn take(&self) -> VecDeque<RoutineId> {
         std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts those in front who were put aside.
+    /// Puts content that was taken out back in front of the queue.
     pub(crate) fn put_back(&self, mut aside: VecDeque<RoutineId>) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         aside.append(&mut queue);
@@ -136,7 +141,7 @@ impl ReadyQueue {
         self.foreign.load(Ordering::Acquire)
     }
 
-    /// Whether somebody else woke a routine since this was last asked.
+    /// Returns true if something else woke a routine since this was last asked.
     pub(crate) fn take_foreign(&self) -> bool {
         let taken = self.foreign.load(Ordering::Relaxed) && self.foreign.swap(false, Ordering::AcqRel);
         if taken {
@@ -145,7 +150,7 @@ impl ReadyQueue {
         taken
     }
 
-    /// Logs a wake-up from elsewhere that no task has noticed. Says whether it did: once.
+    /// Logs a foreign wake-up that no task has noticed. Returns true if it did, which happens once.
     fn tell_of_foreign(&self) -> bool {
         let is_news = !self.name.in_turn.load(Ordering::Acquire)
             && self.foreign.load(Ordering::Acquire)
@@ -168,12 +173,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.set(self.outer);
         self.ready.name.in_turn.store(false, Ordering::Release);
-        // It may have come after the run looked for it.
+        // A wake-up may have come after the run checked for one.
         self.ready.tell_of_foreign();
     }
 }
 
-/// A waker for one routine, with the mark that says whether the routine stands in the queue.
+/// A waker for one routine. It remembers if the routine is in the queue, and so queues it once only.
 #[derive(Clone)]
 pub(crate) struct WakerOf {
     inner: Arc<RoutineWaker>,
@@ -190,7 +195,7 @@ impl WakerOf {
         &self.waker
     }
 
-    /// Called before the routine is polled: from now on a wake-up queues it again.
+    /// Called before the routine is polled, so that a wake-up during the poll queues it again.
     pub(crate) fn taken_from_queue(&self) {
         self.inner.queued.store(false, Ordering::Release);
     }

@@ -1,4 +1,4 @@
-//! The workflows a worker can run, by name.
+//! The workflows that a worker can run, by name.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +14,9 @@ use crate::workflow::{WorkflowContext, WorkflowImplementation, WorkflowInstance}
 type Instantiate =
     dyn Fn(&WorkflowContext, &mut PayloadReader<'_>) -> Result<Rc<dyn WorkflowInstance>, PayloadError> + Send + Sync;
 
-/// What may fail a workflow instead of its workflow task only.
+/// An error that may fail a workflow, and not only its workflow task.
 ///
-/// A failed task is tried again for ever, so that mended code can go on; a failed workflow is over.
+/// A failed task is retried without limit, so that corrected code can go on. A failed workflow is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WorkflowErrorType {
@@ -24,14 +24,14 @@ pub enum WorkflowErrorType {
     Nondeterminism,
 }
 
-/// The workflows a worker can run, by name.
+/// The workflows that a worker can run, by name.
 #[derive(Clone, Default)]
 pub struct WorkflowRegistry {
     workflows: BTreeMap<Cow<'static, str>, Registered>,
     duplicates: Vec<Cow<'static, str>>,
-    /// What fails every workflow.
+    /// Errors that fail every workflow.
     failure_errors: BTreeSet<WorkflowErrorType>,
-    /// What fails workflows of one type besides.
+    /// Errors that in addition fail workflows of one type.
     failure_errors_of: BTreeMap<Cow<'static, str>, BTreeSet<WorkflowErrorType>>,
 }
 
@@ -64,7 +64,7 @@ impl WorkflowRegistry {
         self.workflows.keys().map(AsRef::as_ref)
     }
 
-    /// What each workflow says of its versioning, by name.
+    /// Declared versioning behaviour of each workflow, by name.
     pub fn versioning_behaviors(&self) -> impl Iterator<Item = (&str, Option<VersioningBehavior>)> {
         self.workflows.iter().map(|(name, registered)| (name.as_ref(), registered.versioning_behavior))
     }
@@ -74,7 +74,7 @@ impl WorkflowRegistry {
         self.duplicates.iter().map(AsRef::as_ref)
     }
 
-    /// Lets errors of these kinds fail the workflow: of that type, or (`None`) of every type.
+    /// Makes errors of these kinds fail the workflow, for one workflow type or (`None`) for all.
     pub fn fail_workflow_on(
         &mut self,
         workflow_type: Option<Cow<'static, str>>,
@@ -86,7 +86,7 @@ impl WorkflowRegistry {
         }
     }
 
-    /// Whether an error of that kind fails a workflow of that type.
+    /// Returns true if an error of that kind fails a workflow of that type.
     pub(crate) fn fails_workflow(&self, workflow_type: &str, error: WorkflowErrorType) -> bool {
         let of_type = || self.failure_errors_of.get(workflow_type).is_some_and(|errors| errors.contains(&error));
         self.failure_errors.contains(&error) || of_type()

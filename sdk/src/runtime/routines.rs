@@ -1,8 +1,8 @@
 //! The routines of a run (its main routine, one for each handler, one for each spawned branch), polled in place.
 //!
-//! There is no task, no channel and no message between the machines and the authors' futures: a routine is polled
-//! on the stack of [`WorkflowRun::handle`](super::WorkflowRun::handle), first in first out, in the order in which
-//! jobs and code woke it, until nothing is ready and no condition has become true.
+//! There are no tasks, channels or messages between the machines and the authors' futures. A routine is polled on the
+//! stack of [`WorkflowRun::handle`](super::WorkflowRun::handle), first in, first out, in the order in which jobs and
+//! code woke it, until nothing is ready and no condition has become true.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -31,20 +31,20 @@ pub(crate) struct Routines {
     ready: Arc<ReadyQueue>,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// How many routines there have been.
+    /// Number of routines that have begun.
     begun: u32,
-    /// In which order they are polled now.
+    /// Order in which they are polled now.
     order: QueueOrder,
     handlers: HandlerScope,
-    /// In an order of passes: what was woken, and the place of the routine that was polled last in this pass.
+    /// Only with [`QueueOrder::HandlersFirst`]: the woken routines, and the place of the last one polled in this pass.
     pass: BTreeMap<Place, RoutineId>,
     pass_at: Option<Place>,
     /// The place of the code when a wake-up from outside was found; kept until it is reported.
     pub(crate) place_of_foreign_wake: Option<Option<CodePlace>>,
 }
 
-/// A routine's place in a pass: messages reach their handlers, then the handlers go on in the order in which they began,
-/// then the main routine.
+/// Place of a routine in a pass: messages reach their handlers, then the handlers go on in the order in which they
+/// began, then the main routine goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Message(u32),
@@ -55,15 +55,15 @@ enum Place {
 #[derive(Default)]
 struct Slot {
     generation: u32,
-    /// How many routines began before it.
+    /// Number of routines that began before it.
     serial: u32,
     body: Body,
-    /// The event groups of what it issues.
+    /// Event groups of its commands.
     groups: CurrentGroups,
-    /// Whether what it issues is out of reach of a request to cancel the workflow.
+    /// True if a request to cancel the workflow does not reach its operations.
     own_scope: bool,
     waker: Option<WakerOf>,
-    /// The message whose handler this is, or that spawned this.
+    /// Message whose handler this is, or whose handler spawned it.
     message: Option<Rc<InboundMessage>>,
 }
 
@@ -81,14 +81,14 @@ enum Body {
     Branch(Pin<Box<dyn Future<Output = ()>>>),
 }
 
-/// What came of polling a routine.
+/// Result of polling a routine.
 pub(crate) enum Polled {
     Pending,
     /// The main routine has ended.
     Main(Result<Payload, WorkflowError>),
-    /// A handler or a branch has ended well.
+    /// A handler or a branch has ended without an error.
     Ended,
-    /// A handler has failed, and the workflow with it.
+    /// A handler has failed, and fails the workflow.
     HandlerFailed(WorkflowError),
     /// An update's handler has ended.
     Update {
@@ -96,7 +96,7 @@ pub(crate) enum Polled {
         message: Rc<InboundMessage>,
         result: Result<Payload, WorkflowError>,
     },
-    /// No handler of that name: the signal is kept for one that comes later.
+    /// There is no handler of that name. The signal is kept for one that comes later.
     UnknownSignal(Box<Signal>),
 }
 
@@ -120,7 +120,7 @@ impl Routines {
         self.ready.push(id);
     }
 
-    /// What a request to cancel the workflow does to handlers, from now on: to those that begin, and to how they end.
+    /// Sets the effect of a request to cancel the workflow on handlers that begin or end from now on.
     pub(crate) fn set_handlers(&mut self, handlers: HandlerScope) {
         self.handlers = handlers;
     }
@@ -138,13 +138,13 @@ impl Routines {
         self.ready.push(id);
     }
 
-    /// The messages whose handlers have begun and not ended, in no particular order.
+    /// Messages whose handlers have begun and not ended, in no particular order.
     pub(crate) fn running_handlers(&self) -> impl Iterator<Item = &InboundMessage> {
         let is_running = |slot: &&Slot| matches!(slot.body, Body::Handler(_) | Body::UpdateHandler(_));
         self.slots.iter().filter(is_running).filter_map(|slot| slot.message.as_deref())
     }
 
-    /// The routine to be polled now: the one that was woken first, or the next of a pass.
+    /// Returns the routine to poll now: the one that was woken first, or the next of a pass.
     pub(crate) fn next(&mut self, shared: &Shared, order: QueueOrder) -> Option<RoutineId> {
         self.order = order;
         match order {
@@ -153,13 +153,14 @@ impl Routines {
         }
     }
 
-    /// Whom an earlier routine of the pass has woken still has its turn in it; those before it come in the next pass.
+    /// Returns the next routine of the pass. One that an earlier routine has woken still has its turn in this pass; one
+    /// that comes before it has its turn in the next.
     fn next_of_pass(&mut self, shared: &Shared) -> Option<RoutineId> {
         self.take_woken(shared);
         if self.next_place().is_none() {
             self.pass_at = None;
             if !self.pass.is_empty() {
-                // Conditions are asked in their routine's turn, with what the routines before it have changed.
+                // Conditions are asked in their routine's turn, after the changes of the routines before it.
                 shared.core.borrow_mut().conditions.ask_again();
                 self.take_woken(shared);
             }
@@ -169,7 +170,7 @@ impl Routines {
         self.pass.remove(&place)
     }
 
-    /// The first place in this pass that has not had its turn.
+    /// Returns the first place in this pass that has not had its turn.
     fn next_place(&self) -> Option<Place> {
         let from = self.pass_at.map_or(Bound::Unbounded, Bound::Excluded);
         self.pass.range((from, Bound::Unbounded)).next().map(|(place, _)| *place)
@@ -177,7 +178,7 @@ impl Routines {
 
     fn take_woken(&mut self, shared: &Shared) {
         while let Some(id) = self.pop(shared) {
-            // A waker may outlive its routine: then its slot, and with it the place, is another one's.
+            // A waker may outlive its routine. Then its slot, and with it the place, belongs to another routine.
             if self.slots[id.index()].generation == id.generation {
                 self.pass.insert(self.place(id), id);
             }
@@ -193,9 +194,9 @@ impl Routines {
         }
     }
 
-    /// The routine that was woken first.
+    /// Returns the routine that was woken first.
     ///
-    /// A branch stands in the queue from the moment it was spawned, and gets its slot only here.
+    /// A branch is in the queue from the moment it was spawned, and gets its slot only here.
     fn pop(&mut self, shared: &Shared) -> Option<RoutineId> {
         let id = self.ready.pop()?;
         if id != RoutineId::SPAWNED {
@@ -208,7 +209,7 @@ impl Routines {
         Some(id)
     }
 
-    /// Polls one routine, with its event groups as the current ones. A panic in it comes back as an error.
+    /// Polls one routine, with its event groups as the current ones. A panic in it is returned as an error.
     pub(crate) fn poll(
         &mut self,
         id: RoutineId,
@@ -217,7 +218,7 @@ impl Routines {
     ) -> Result<Polled, TaskError> {
         let index = id.index();
         if self.slots[index].generation != id.generation {
-            // A waker that outlived its routine.
+            // This waker outlived its routine.
             return Ok(Polled::Pending);
         }
         let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
@@ -279,7 +280,7 @@ impl Routines {
             if matches!(body, Body::Handler(_) | Body::UpdateHandler(_)) {
                 shared.handlers_running.set(shared.handlers_running.get() - 1);
             }
-            // Authors' destructors may panic as well as their code.
+            // Authors' destructors may panic too.
             let dropped = panics::catch(|| drop(body));
             self.release(id);
             dropped?;
@@ -288,7 +289,7 @@ impl Routines {
         Ok(polled)
     }
 
-    /// A handler whose own cancellation is its own affair has ended by it.
+    /// Turns the failure of a handler into a plain end, if it ended as cancelled and this does not end the run.
     fn or_ended(&self, polled: Polled, shared: &Shared) -> Polled {
         match polled {
             Polled::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
@@ -334,7 +335,7 @@ impl Routines {
         Ok(dispatched)
     }
 
-    /// Drops all routines: authors' futures first, whatever they hold.
+    /// Drops all routines, and the authors' futures with them.
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
         self.free.clear();
@@ -353,7 +354,7 @@ impl Routines {
         RoutineId { index, generation: slot.generation }
     }
 
-    /// Frees the slot. Wakers that others still hold name its old generation and reach nobody.
+    /// Frees the slot. Wakers that still exist have the old generation and no effect.
     fn release(&mut self, id: RoutineId) {
         let slot = &mut self.slots[id.index()];
         slot.waker = None;
@@ -364,7 +365,7 @@ impl Routines {
     }
 }
 
-/// Lets authors' code run.
+/// Runs authors' code.
 fn poll_body(body: &mut Body, cx: &mut Context<'_>, message: Option<&Rc<InboundMessage>>) -> Result<Polled, TaskError> {
     let polled = panics::catch(|| match body {
         Body::Main(main) => match main.as_mut().poll(cx) {

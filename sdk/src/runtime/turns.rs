@@ -1,4 +1,4 @@
-//! How the jobs of a workflow task reach code, and how code runs until nothing moves.
+//! Turns of a workflow task: jobs reach the code, and the code runs until nothing makes progress.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use crate::workflow::operation::Operation;
 use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
 
 impl WorkflowRun {
-    /// Gives the code the jobs that the events left, by rank, and runs it until nothing moves.
+    /// Gives the code the jobs that the events produced, by rank, and runs it until nothing makes progress.
     pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
         if self.ready().is_woken_from_elsewhere() {
-            // The one who was woken goes on before that is reported, and is at another place then.
+            // The routine that was woken goes on before this is reported, and is at another place then.
             self.routines_mut().place_of_foreign_wake = Some(self.place_of_foreign_wake());
         }
         let jobs = std::mem::take(&mut self.shared().core.borrow_mut().machines.jobs);
@@ -49,7 +49,7 @@ impl WorkflowRun {
         self.drain(order.queue)
     }
 
-    /// Messages on their way to their handlers.
+    /// Queues messages for their handlers, or hands them over at once.
     fn give_messages(&mut self, messages: Vec<Message>, order: RunOrder) -> Result<(), TaskError> {
         let (any, is_signal) = (!messages.is_empty(), |message: &Message| matches!(message, Message::Signal(_)));
         let comes_to_rest = match order.grouping {
@@ -90,7 +90,7 @@ impl WorkflowRun {
         Ok(())
     }
 
-    /// One job of the last ranks.
+    /// Applies one job of the last ranks.
     fn give(&mut self, job: Job, order: RunOrder) -> Result<(), TaskError> {
         let apply = |run: &mut Self| match job {
             Job::Resolve { operation, outcome } => {
@@ -143,7 +143,7 @@ impl WorkflowRun {
         jobs
     }
 
-    /// Polls those whom this wakes, once, before all who were woken before.
+    /// Polls the routines that `wake` wakes, once, before all that were woken earlier.
     fn at_once<T>(&mut self, wake: impl FnOnce(&mut Self) -> T) -> Result<(), TaskError> {
         let instance = self.begun()?;
         let aside = self.ready().take();
@@ -155,7 +155,8 @@ impl WorkflowRun {
         Ok(())
     }
 
-    /// Asks the conditions of those who are not woken anyway. Who goes on waits for its turn.
+    /// Asks the conditions of routines that are not woken anyway. A routine whose condition is true goes on in its
+    /// turn.
     fn ask_conditions_at_once(&mut self) -> Result<(), TaskError> {
         self.at_once(|run| run.shared().core.borrow_mut().conditions.ask_apart())?;
         self.shared().core.borrow_mut().conditions.go_on();
@@ -168,10 +169,10 @@ impl WorkflowRun {
         loop {
             self.poll_ready(&instance, order)?;
             if self.shared().core.borrow().machines.has_only_rejected_updates() {
-                // A replay has no job here, and runs no code.
+                // A replay has no job here and runs no code, so no condition may be asked here either.
                 break;
             }
-            // Asked at least once: a cancellation or a later time makes conditions true without any polling.
+            // Asked at least once, because a cancellation or a later time makes conditions true without any polling.
             if !self.ask_conditions(&instance, order)? {
                 break;
             }
@@ -184,7 +185,7 @@ impl WorkflowRun {
         Ok(())
     }
 
-    /// Says whether somebody has gone on, or is about to.
+    /// Returns true if a routine has gone on or is about to.
     fn ask_conditions(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<bool, TaskError> {
         let in_turn = self.shared().core.borrow().conditions.order == ConditionOrder::InTurn;
         let mut core = self.shared().core.borrow_mut();
@@ -204,7 +205,7 @@ impl WorkflowRun {
         Ok(())
     }
 
-    /// Polls the routine whose turn it is; false if nobody is woken.
+    /// Polls the routine whose turn it is. Returns false if none is woken.
     fn poll_next(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<bool, TaskError> {
         let Some(polled) = self.poll_routine(instance, order)? else { return Ok(false) };
         self.after_poll(polled)?;
@@ -234,7 +235,8 @@ impl WorkflowRun {
         }
     }
 
-    /// A live task is recorded here, whoever recorded the tasks before it.
+    /// Returns the order for the current task. A live task is recorded here, so its order is ours, whoever recorded the
+    /// tasks before it.
     fn order(&self) -> RunOrder {
         let machines = &self.shared().core.borrow().machines;
         let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };

@@ -1,4 +1,4 @@
-//! One cached run: the one entry into the pure core.
+//! A cached workflow run: the one entry into the pure core.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -29,25 +29,40 @@ use crate::versioning::DeploymentVersion;
 use crate::workflow::shared::Shared;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
 
-/// What all runs of a worker share.
+/// Options shared by all runs of a worker.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// The namespace the runs belong to.
+    /// Namespace of the runs.
     pub namespace: Arc<str>,
-    /// The task queue the worker polls: where activities go by default.
+    /// Task queue that the worker polls, which is also the default task queue of activities.
     pub task_queue: Arc<str>,
-    /// Whether the server stores SDK flags (capability `sdk_metadata`).
+    /// True if the server stores SDK flags (capability `sdk_metadata`).
     pub sdk_metadata: bool,
-    /// The version of the program that answers live tasks.
+    /// Version of the program that answers live tasks.
     pub deployment_version: Option<Arc<DeploymentVersion>>,
-    /// In which order code gets its jobs; `None` lets each history decide by who recorded it.
+    /// Order in which code gets its jobs; `None` derives it from the SDK that recorded each history.
     pub order: Option<RunOrder>,
-    /// How errors become failures, and failures errors. Payloads and failures come here decoded, and are encoded when
-    /// they have left.
+    /// Converts errors to failures, and failures to errors. Payloads and failures are decoded before they come here,
+    /// and encoded after they have left.
     pub data_converter: DataConverter,
 }
 
-/// One run of a workflow: its machines and its code. `!Send`: it lives in one lane.
+/// One run of a workflow: its machines and its code.
+///
+/// A run performs nothing itself. Its caller (a worker, the replayer, the specs) gives it an [`Input`], does what the
+/// [`Output`] says, and comes back with the next input. It calls the methods in this order:
+///
+/// 1. [`new`](Self::new) creates a run before its first workflow task.
+/// 2. [`last_processed_started_event_id`](Self::last_processed_started_event_id) says whether a cached run fits the
+///    next task. If it does not, the run has missed a task: drop it, and handle the task with a new run and the whole
+///    history.
+/// 3. [`take_back_task`](Self::take_back_task) undoes a task that the server has forgotten, before the next one.
+/// 4. [`handle`](Self::handle) begins a task, and goes on with it after [`Output::NeedHistory`] and
+///    [`Output::RunLocalActivities`]. Every other output ends the task. After [`Output::Fail`] the run has forgotten
+///    its history.
+/// 5. [`replayed_outcome`](Self::replayed_outcome) says how the code ended, after a replay.
+///
+/// A run is not `Send`, because authors' code may hold an `Rc` or a `RefCell`. It stays on the thread that created it.
 pub struct WorkflowRun {
     registry: Arc<WorkflowRegistry>,
     options: Arc<RunOptions>,
@@ -57,30 +72,30 @@ pub struct WorkflowRun {
     shared: Rc<Shared>,
     pub(super) instance: Option<Rc<dyn WorkflowInstance>>,
     unknown_signals: Vec<Signal>,
-    /// How the run ended, as far as its code goes.
+    /// Outcome of the run's code, once it has ended.
     pub(super) outcome: Option<ReplayedOutcome>,
     pub(super) task: Option<Box<WorkflowTask>>,
-    /// Whether the cached part of the run is of no use and the history is read from event 1.
+    /// True after the whole history was requested, because the cached part of the run is useless.
     rebuilding: bool,
-    /// Whether all events of a workflow task have been applied and its code has not run yet.
+    /// True if all events of a workflow task have been applied and its code has not run yet.
     looks_ahead: bool,
 }
 
-/// How a run's code ended, for those who compare it with the history (the replayer).
+/// Outcome of a run's code, to be compared with the history (by the replayer).
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReplayedOutcome {
-    /// It completed with this result.
+    /// The workflow completed with this result.
     Completed(Option<Payloads>),
-    /// It failed.
+    /// The workflow failed.
     Failed(crate::Failure),
-    /// It ended as cancelled.
+    /// The workflow ended as cancelled.
     Cancelled,
-    /// It continued as new.
+    /// The workflow continued as new.
     ContinuedAsNew,
 }
 
 impl WorkflowRun {
-    /// A run that has seen nothing yet.
+    /// Creates a run without any history.
     pub fn new(registry: Arc<WorkflowRegistry>, options: Arc<RunOptions>, workflow_id: String, run_id: String) -> Self {
         let ready = ReadyQueue::new(RunName::new(workflow_id, run_id));
         let shared = new_shared(&options, &ready);
@@ -100,7 +115,10 @@ impl WorkflowRun {
         }
     }
 
-    /// Takes one input to its end: synchronous, deterministic, without side effects.
+    /// Processes one input: synchronous, deterministic, without side effects.
+    ///
+    /// A failed task leaves code and machines in an unknown state. So the run then forgets everything, and its next
+    /// task begins with the first event.
     pub fn handle(&mut self, input: Input) -> Output {
         let _running = self.ready.enter();
         let output = match input {
@@ -124,7 +142,6 @@ impl WorkflowRun {
                 let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
                 let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
                 let sdk_metadata = self.shared.core.borrow().machines.flags.to_record();
-                // Whatever comes next begins with the first event: what is left of this run cannot be trusted.
                 self.forget();
                 match error {
                     error if is_query => query_failed(&error),
@@ -135,7 +152,7 @@ impl WorkflowRun {
         }
     }
 
-    /// Id of the last WorkflowTaskStarted event this run has processed; 0 before the first.
+    /// Id of the last WorkflowTaskStarted event that the run has processed; 0 before the first.
     pub fn last_processed_started_event_id(&self) -> i64 {
         self.shared.core.borrow().machines.last_started_event_id
     }
@@ -145,12 +162,12 @@ impl WorkflowRun {
         &self.ready.name().run_id
     }
 
-    /// How the run's code ended; `None` while it is open.
+    /// Outcome of the run's code; `None` while the run is open.
     pub fn replayed_outcome(&self) -> Option<&ReplayedOutcome> {
         self.outcome.as_ref()
     }
 
-    /// Takes in history, and goes on with it.
+    /// Adds history, and goes on with it.
     fn follow(&mut self, page: HistoryPage, begins_task: bool) -> Result<Output, TaskError> {
         match self.take_in(page, begins_task)? {
             Some(output) => Ok(output),
@@ -158,11 +175,12 @@ impl WorkflowRun {
         }
     }
 
-    /// Takes the last workflow task back, whose started event is `dropped`: the server has forgotten it, and the task
-    /// that was started at `last_started_event_id` is the last one again. Says whether that was so.
+    /// Undoes the last workflow task, with the started event `dropped`: the server has forgotten it, and the task
+    /// started at `last_started_event_id` is the last one again. Returns false, and does nothing, if `dropped` is not
+    /// the last task.
     ///
-    /// Such a task brought only updates that were rejected, so it changed nothing. The next one repeats the ids of its
-    /// two events.
+    /// The server forgets a task that brought only updates that were rejected, so it changed nothing. The next task
+    /// reuses the ids of its two events: a run that kept them would take the new events for those and skip them.
     pub fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
         let is_last = self.last_processed_started_event_id() == dropped && self.cursor.take_back_task(dropped);
         if is_last {
@@ -171,10 +189,10 @@ impl WorkflowRun {
         is_last
     }
 
-    /// Appends history; asks for it from event 1 where what is cached and what has come do not join.
+    /// Adds history. Requests it from event 1 if it does not continue the cached history.
     ///
-    /// Only the first page of a task is compared with what is cached: a hole between two pages is for
-    /// [`EventCursor::push`] to refuse, or the whole history would be asked for again and again.
+    /// Only the first page of a task is compared with the cached history. A gap between two pages must be an error of
+    /// [`EventCursor::push`]: if it made the run request the whole history, the same gap would come again, without end.
     fn take_in(&mut self, page: HistoryPage, begins_task: bool) -> Result<Option<Output>, TaskError> {
         let first = page.events.first().map_or(0, |event| event.event_id);
         if self.rebuilding {
@@ -202,16 +220,17 @@ impl WorkflowRun {
         Ok(None)
     }
 
-    /// Goes on until something is to be told: replays what is in the history, then runs what is new.
+    /// Goes on until there is an output: replays the tasks that are in the history, then runs the new one.
     ///
-    /// Events are applied as soon as it is certain that they belong to the next task, so that a task that fills many
-    /// pages has few of them in memory at a time.
+    /// Events are applied as soon as it is certain that they belong to the next task. Otherwise a task that fills many
+    /// pages would keep all of them in memory.
     fn advance(&mut self) -> Result<Output, TaskError> {
         loop {
             if !self.looks_ahead {
                 match self.cursor.next_task() {
                     NextTask::NeedPage(certain) => {
-                        // Before it answers a query, a run leaves a task that is still to be answered as it is.
+                        // A query is answered from the state before an unanswered task. The task's events stay
+                        // unapplied until the task itself comes.
                         if !self.answers_query() {
                             self.apply(certain)?;
                             self.cursor.release_filled(certain);
@@ -252,13 +271,13 @@ impl WorkflowRun {
         self.task.as_ref().is_some_and(|task| task.query.is_some())
     }
 
-    /// Whether the task whose events were applied last is the one in hand.
+    /// Returns true if the last applied events are those of the current task.
     fn is_at_tip(&self) -> bool {
         let started = self.last_processed_started_event_id();
         self.task.as_ref().is_some_and(|task| task.query.is_none() && task.started_event_id == started)
     }
 
-    /// All events of a workflow task have been applied: prepares for its code.
+    /// Prepares for the code of a workflow task, after all its events have been applied.
     fn begin_task(&mut self) {
         let at_tip = self.is_at_tip();
         let mut core = self.shared.core.borrow_mut();
@@ -271,7 +290,8 @@ impl WorkflowRun {
         self.looks_ahead = true;
     }
 
-    /// Looks at the events that tell what the code did when it ran first; says whether all of them are at hand.
+    /// Reads ahead to the events that tell what the code did when it first ran. Returns false if a page with them is
+    /// missing.
     fn look_ahead(&mut self) -> Result<bool, TaskError> {
         let mut core = self.shared.core.borrow_mut();
         Ok(self.cursor.look_ahead(|event| core.machines.look_ahead(event))?)
@@ -301,7 +321,7 @@ impl WorkflowRun {
         Ok(None)
     }
 
-    /// No task is left in the history: answers a query, or says that a replay has come to its end.
+    /// Ends a task after the last event of the history: answers a query, or reports the end of a replay.
     fn at_the_end(&mut self) -> Result<Output, TaskError> {
         self.cursor.release();
         let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
@@ -349,7 +369,7 @@ impl WorkflowRun {
         Ok(last)
     }
 
-    /// Makes the workflow's state and its main routine.
+    /// Creates the workflow's state and its main routine.
     pub(super) fn start(
         &mut self,
         started: WorkflowExecutionStartedEventAttributes,
@@ -374,11 +394,11 @@ impl WorkflowRun {
         Ok(main)
     }
 
-    /// Adds to a report what only the code knows: where it waits, or that it is over.
+    /// Adds to an error what only the code knows: where it waits, or that it has ended.
     fn say_where(&self, found: &mut Nondeterminism) {
         found.at_event(self.last_processed_started_event_id(), "WorkflowTaskStarted");
         if found.kind() == NondeterminismKind::ForeignFuture {
-            // It says itself what is known: the code has gone on since.
+            // The error has a place already. The code has gone on since it was found.
             return;
         }
         let begins = if self.outcome.is_some() { "what it left behind waits" } else { "it waits" };
@@ -421,14 +441,14 @@ impl WorkflowRun {
         Some((what, first))
     }
 
-    /// Whether the worker was told that such an error ends the workflow, not only its task.
+    /// Returns true if the worker is configured to fail the workflow, and not only its task, on this error.
     fn fails_workflow(&self, error: &TaskError) -> bool {
         let Some(info) = self.shared.info.get() else { return false };
         matches!(error, TaskError::Nondeterminism(_))
             && self.registry.fails_workflow(&info.workflow_type, WorkflowErrorType::Nondeterminism)
     }
 
-    /// Drops everything, to read the history from event 1.
+    /// Drops everything, so that the history is read from event 1.
     fn forget(&mut self) {
         self.tear_down();
         self.ready = self.ready.renewed();
@@ -440,12 +460,12 @@ impl WorkflowRun {
         self.outcome = None;
     }
 
-    /// Drops the authors' futures while the machines still stand, so that nothing is cancelled by it.
+    /// Drops the authors' futures while the machines still exist. Dropping them cancels nothing.
     fn tear_down(&mut self) {
         self.shared.tear_down();
         let spawned = std::mem::take(&mut self.shared.core.borrow_mut().spawned);
         let routines = &mut self.routines;
-        // A destructor of the author's may panic; a run that is dropped must not end the worker.
+        // An author's destructor may panic, and dropping a run must not end the worker.
         let _ = panics::catch(|| {
             routines.clear();
             drop(spawned);
@@ -466,7 +486,7 @@ impl WorkflowRun {
         self.instance.as_deref()
     }
 
-    /// The workflow's state, for who runs its code.
+    /// Returns the workflow's state, for running its code.
     pub(super) fn begun(&self) -> Result<Rc<dyn WorkflowInstance>, TaskError> {
         let missing = || TaskError::Malformed("the history does not begin with WorkflowExecutionStarted".into());
         self.instance.clone().ok_or_else(missing)
@@ -488,7 +508,7 @@ impl WorkflowRun {
         &self.options
     }
 
-    /// Polls the routine whose turn it is; `None` if nobody is woken.
+    /// Polls the routine whose turn it is; `None` if none is woken.
     pub(super) fn poll_routine(
         &mut self,
         instance: &Rc<dyn WorkflowInstance>,
@@ -505,7 +525,7 @@ impl WorkflowRun {
         self.unknown_signals.push(signal);
     }
 
-    /// The workflow's id and the run's.
+    /// The workflow id and the run id.
     pub(super) fn ids(&self) -> (&str, &str) {
         (&self.ready.name().workflow_id, &self.ready.name().run_id)
     }
@@ -536,7 +556,7 @@ impl std::fmt::Debug for WorkflowRun {
     }
 }
 
-/// The event after which the updates of a task were asked for; `None` if it brings none.
+/// Returns the id of the event after which the updates of a task were requested; `None` if it has none.
 fn requests_after(task: &WorkflowTask) -> Option<i64> {
     match task.messages.first()?.sequencing_id {
         Some(SequencingId::EventId(id)) => Some(id),

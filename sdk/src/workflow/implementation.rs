@@ -23,7 +23,7 @@ pub type RoutineFuture<T> = Pin<Box<dyn Future<Output = Result<T, WorkflowError>
     label = "expected a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
 )]
 pub trait WorkflowImplementation: WorkflowDefinition {
-    /// Versioning behavior of the workflow's runs; `None` for the worker's default.
+    /// Versioning behaviour of the workflow's runs; `None` for the worker's default.
     fn versioning_behavior(&self) -> Option<VersioningBehavior> {
         None
     }
@@ -31,7 +31,7 @@ pub trait WorkflowImplementation: WorkflowDefinition {
     /// Creates the state of a new run. The arguments are those of the start, for workflows whose state depends on them.
     ///
     /// # Errors
-    /// If the arguments do not fit.
+    /// Returns an error if the arguments do not fit.
     fn instantiate(
         &self,
         ctx: &WorkflowContext,
@@ -44,7 +44,7 @@ pub trait WorkflowInstance: Any {
     /// Starts the main routine.
     ///
     /// # Errors
-    /// If the arguments do not fit.
+    /// Returns an error if the arguments do not fit.
     fn start_main_routine(
         self: Rc<Self>,
         ctx: WorkflowContext,

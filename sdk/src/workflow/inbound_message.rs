@@ -59,7 +59,7 @@ impl WorkflowContext {
     /// in its [info](super::WorkflowInfo::header).
     ///
     /// # Errors
-    /// If the header is not a `T`.
+    /// Returns an error if the header is not a `T`.
     pub fn message_header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let message = self.shared.current_message.borrow();
         let header = message.as_ref().and_then(|message| message.header.as_ref());

@@ -156,7 +156,7 @@ impl WorkflowInfo {
     /// A field of the memo that the run was started with; `None` if there is none of that key.
     ///
     /// # Errors
-    /// If the field is not a `T`.
+    /// Returns an error if the field is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         self.raw_memo().and_then(|memo| memo.fields.get(key)).map(from_payload).transpose()
     }
@@ -169,7 +169,7 @@ impl WorkflowInfo {
     /// Result of the last successful run of a cron workflow; `None` if there was none.
     ///
     /// # Errors
-    /// If the result is not a `T`.
+    /// Returns an error if the result is not a `T`.
     pub fn last_completion_result<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
         let payloads = self.rare.as_ref().and_then(|rare| rare.last_completion_result.as_ref());
         if payloads.is_none_or(|payloads| payloads.payloads.is_empty()) {
@@ -201,7 +201,7 @@ impl WorkflowInfo {
     /// A header that came with the start; `None` if there is none of that name.
     ///
     /// # Errors
-    /// If the header is not a `T`.
+    /// Returns an error if the header is not a `T`.
     pub fn header<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let header = self.rare.as_ref().and_then(|rare| rare.header.as_ref());
         header.and_then(|header| header.fields.get(key)).map(from_payload).transpose()

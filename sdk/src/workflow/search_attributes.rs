@@ -126,7 +126,7 @@ impl WorkflowContext {
     /// A field of this run's memo, from its start or a later change; `None` if there is none of that key.
     ///
     /// # Errors
-    /// If the field is not a `T`.
+    /// Returns an error if the field is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
         let core = self.shared.core.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());

@@ -101,7 +101,7 @@ impl WorkflowContext {
     /// ```
     ///
     /// # Panics
-    /// If `W` is not the struct of this workflow, and in its `#[init]`, where there is no struct yet.
+    /// Panics if `W` is not the struct of this workflow, and in its `#[init]`, where there is no struct yet.
     #[track_caller]
     pub fn spawn_method<W: 'static, T: 'static>(
         &self,

@@ -31,7 +31,7 @@ impl WorkflowContext {
 
     /// Returns true if new runs would begin on another version of the program than this run is on. To move to that
     /// version, a pinned workflow continues as new with an
-    /// [initial versioning behavior](super::ContinueAsNew::initial_versioning_behavior).
+    /// [initial versioning behaviour](super::ContinueAsNew::initial_versioning_behavior).
     pub fn target_deployment_version_changed(&self) -> bool {
         self.shared.core.borrow().machines.target_version_changed
     }
