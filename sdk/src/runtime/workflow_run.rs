@@ -115,6 +115,30 @@ impl WorkflowRun {
         }
     }
 
+    /// The run's id.
+    pub fn run_id(&self) -> &str {
+        &self.ready.name().run_id
+    }
+
+    /// Id of the last WorkflowTaskStarted event that the run has processed; 0 before the first.
+    pub fn last_processed_started_event_id(&self) -> i64 {
+        self.shared.core.borrow().machines.last_started_event_id
+    }
+
+    /// Undoes the last workflow task, with the started event `dropped`: the server has forgotten it, and the task
+    /// started at `last_started_event_id` is the last one again. Returns false, and does nothing, if `dropped` is not
+    /// the last task.
+    ///
+    /// The server forgets a task that brought only updates that were rejected, so it changed nothing. The next task
+    /// reuses the ids of its two events: a run that kept them would take the new events for those and skip them.
+    pub fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
+        let is_last = self.last_processed_started_event_id() == dropped && self.cursor.take_back_task(dropped);
+        if is_last {
+            self.shared.core.borrow_mut().machines.take_back_task(last_started_event_id);
+        }
+        is_last
+    }
+
     /// Processes one input: synchronous, deterministic, without side effects.
     ///
     /// A failed task leaves code and machines in an unknown state. So the run then forgets everything, and its next
@@ -152,16 +176,6 @@ impl WorkflowRun {
         }
     }
 
-    /// Id of the last WorkflowTaskStarted event that the run has processed; 0 before the first.
-    pub fn last_processed_started_event_id(&self) -> i64 {
-        self.shared.core.borrow().machines.last_started_event_id
-    }
-
-    /// The run's id.
-    pub fn run_id(&self) -> &str {
-        &self.ready.name().run_id
-    }
-
     /// Outcome of the run's code; `None` while the run is open.
     pub fn replayed_outcome(&self) -> Option<&ReplayedOutcome> {
         self.outcome.as_ref()
@@ -173,20 +187,6 @@ impl WorkflowRun {
             Some(output) => Ok(output),
             None => self.advance(),
         }
-    }
-
-    /// Undoes the last workflow task, with the started event `dropped`: the server has forgotten it, and the task
-    /// started at `last_started_event_id` is the last one again. Returns false, and does nothing, if `dropped` is not
-    /// the last task.
-    ///
-    /// The server forgets a task that brought only updates that were rejected, so it changed nothing. The next task
-    /// reuses the ids of its two events: a run that kept them would take the new events for those and skip them.
-    pub fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
-        let is_last = self.last_processed_started_event_id() == dropped && self.cursor.take_back_task(dropped);
-        if is_last {
-            self.shared.core.borrow_mut().machines.take_back_task(last_started_event_id);
-        }
-        is_last
     }
 
     /// Adds history. Requests it from event 1 if it does not continue the cached history.
