@@ -1,6 +1,6 @@
-//! Makes what the published message crate leaves out, from the descriptor set that it hands to its dependents:
-//! the descriptors of histories (for their JSON form), the way to every payload, and the descriptors of the services, which
-//! `abide-protos-server` generates its traits from.
+//! Generates what the published message crate omits, from the descriptor set that it passes to its dependents: the
+//! descriptors of histories (for their JSON form), the fields with payloads, and the descriptors of the services, from
+//! which `abide-protos-server` generates its traits.
 
 #[path = "build/payload_fields.rs"]
 mod payload_fields;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The files that `wanted` names and all they import, in the order of the whole set; comments are dropped.
+/// Returns the files selected by `wanted` with all their imports, in the order of the whole set, without comments.
 fn closure(all: &FileDescriptorSet, wanted: impl Fn(&FileDescriptorProto) -> bool) -> FileDescriptorSet {
     let by_name: HashMap<&str, &FileDescriptorProto> = all.file.iter().map(|file| (file.name(), file)).collect();
     let mut keep: HashSet<&str> = HashSet::new();

@@ -1,4 +1,4 @@
-//! Command lines of the form `FILE --reps 5`: enough for two binaries, without a dependency.
+//! Command lines of the form `FILE --reps 5`: sufficient for two binaries, without a dependency.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The arguments this process was started with.
+    /// Returns the arguments that this process was started with.
     pub fn of_process() -> Self {
         Self { rest: std::env::args().skip(1).collect() }
     }
@@ -17,7 +17,7 @@ impl Arguments {
     /// Takes the value of `--name`; `default` if the option is not given.
     ///
     /// # Errors
-    /// Returns an error if the value is missing or is no `T`.
+    /// Returns an error if the value is missing or not a `T`.
     pub fn option<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
         let Some(at) = self.rest.iter().position(|argument| argument == name) else { return Ok(default) };
         let value = self.rest.get(at + 1).ok_or_else(|| format!("{name} needs a value"))?;
@@ -26,10 +26,10 @@ impl Arguments {
         Ok(value)
     }
 
-    /// What is left once all options are taken: exactly `N` arguments.
+    /// Returns the remaining arguments once all options are taken: exactly `N`.
     ///
     /// # Errors
-    /// With the usage, when there are more or fewer, or an option that nobody took.
+    /// Returns an error with the usage if there are more or fewer arguments, or an unknown option.
     pub fn finish<const N: usize>(self, usage: &str) -> Result<[String; N], String> {
         self.rest.try_into().map_err(|rest: Vec<String>| format!("cannot use {rest:?}; usage: {usage}"))
     }

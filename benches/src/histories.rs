@@ -1,7 +1,7 @@
-//! Histories of the bench workflows with local activities, updates, children, patches and many signals, written as a server writes
-//! them: every field that Temporal 1.32 sets in the recorded histories of such workflows is set here.
+//! Histories of the bench workflows with local activities, updates, children, patches and many signals, in the form
+//! that a server writes: with every field that Temporal 1.32 sets in recorded histories of such workflows.
 //!
-//! Activities, timers and signals have histories in the comparison's own folder; these shapes are ours. The same
+//! Histories with activities, timers and signals are in the comparison's own folder; these shapes are our own. The same
 //! arguments give the same bytes.
 
 #![expect(deprecated, reason = "servers still write the fields that came before worker deployments")]
@@ -33,10 +33,10 @@ const TASK_QUEUE: &str = "bench-tq";
 const IDENTITY: &str = "12345@bench-host";
 const NAMESPACE: &str = "default";
 const BUILD_ID: &str = "0123456789abcdef0123456789abcdef";
-/// The time of the first event, in microseconds since the epoch.
+/// Time of the first event, in microseconds since the epoch.
 const BEGIN: i64 = 1_770_000_000_000_000;
 
-/// `LocalActivities(n)`: each task records one local activity and starts the timer that brings the next.
+/// `LocalActivities(n)`: each task records one local activity and starts the timer that triggers the next.
 pub fn local_activities(n: u32) -> History {
     let mut history = Writer::begin("LocalActivities", n);
     for number in 1..=n {
@@ -47,7 +47,7 @@ pub fn local_activities(n: u32) -> History {
     history.end(n)
 }
 
-/// `LocalActivitiesInOneTask(n)`: all of them, one after the other, before the first task is completed.
+/// `LocalActivitiesInOneTask(n)`: all of them, one after another, before the first task is completed.
 pub fn local_activities_in_one_task(n: u32) -> History {
     let mut history = Writer::begin("LocalActivitiesInOneTask", n);
     for number in 1..=n {
@@ -56,7 +56,7 @@ pub fn local_activities_in_one_task(n: u32) -> History {
     history.end(n)
 }
 
-/// `SignalCount(n)`: all signals come before one task.
+/// `SignalCount(n)`: all signals arrive before one task.
 pub fn signals_in_one_task(n: u32) -> History {
     let mut history = Writer::begin("SignalCount", n);
     for number in 1..=n {
@@ -76,7 +76,7 @@ pub fn updates(n: u32) -> History {
     history.end(n)
 }
 
-/// `Children(n)`: one child after the other; its start and its end are a task each.
+/// `Children(n)`: one child after another; its start and its end are a task each.
 pub fn children(n: u32) -> History {
     let mut history = Writer::begin("Children", n);
     for number in 1..=n {
@@ -88,7 +88,7 @@ pub fn children(n: u32) -> History {
     history.end(n)
 }
 
-/// `Patches(n)`: each task asks for one more patch and starts the timer that brings the next.
+/// `Patches(n)`: each task asks for one more patch and starts the timer that triggers the next.
 ///
 /// The list of a run's patches is limited to 2,048 bytes, which is 157 of these.
 pub fn patches(n: u32) -> History {
@@ -101,17 +101,17 @@ pub fn patches(n: u32) -> History {
     history.end(n)
 }
 
-/// The id of the patch with this number.
+/// Returns the id of the patch with this number.
 pub fn patch_id(number: u32) -> String {
     format!("change-{number:03}")
 }
 
-/// The workflow id of the child with this number.
+/// Returns the workflow id of the child with this number.
 pub fn child_id(number: u32) -> String {
     format!("child-{number:06}")
 }
 
-/// What the activity is given, and gives back.
+/// Returns the activity's argument, which is also its result.
 pub fn local_activity_input(number: u32) -> String {
     format!("input-{number:06}")
 }
@@ -120,15 +120,15 @@ pub fn local_activity_input(number: u32) -> String {
 struct Writer {
     events: Vec<HistoryEvent>,
     size_bytes: i64,
-    /// Distinguishes the ids of one history from another's.
+    /// Distinguishes the ids of one history from those of another.
     seed: u64,
-    /// The WorkflowTaskScheduled and the WorkflowTaskCompleted event of the last task.
+    /// Ids of the last task's WorkflowTaskScheduled and WorkflowTaskCompleted events.
     scheduled: i64,
     completed: i64,
 }
 
 impl Writer {
-    /// The workflow's start and its first task.
+    /// Writes the workflow's start and its first task.
     fn begin(workflow_type: &str, n: u32) -> Self {
         let seed = workflow_type.bytes().fold(u64::from(n), |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         let mut writer = Self { events: Vec::new(), size_bytes: 0, seed, scheduled: 0, completed: 0 };
@@ -182,13 +182,13 @@ impl Writer {
         event_id
     }
 
-    /// The time of the next event.
+    /// Returns the time of the next event.
     fn now(&self) -> Timestamp {
         let micros = BEGIN + 1_377 * (self.events.len() as i64 + 1);
         Timestamp { seconds: micros / 1_000_000, nanos: (micros % 1_000_000 * 1_000) as i32 + 731 }
     }
 
-    /// An id that no other event has.
+    /// Returns an id that no other event has.
     fn uuid(&self) -> String {
         let mut word = self.seed ^ (self.events.len() as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut next = || {
@@ -207,7 +207,7 @@ impl Writer {
         )
     }
 
-    /// Scheduled, started and completed; after the first task on the worker's sticky queue.
+    /// Writes a task: scheduled, started and completed; after the first task on the worker's sticky queue.
     fn workflow_task(&mut self) {
         let is_first = self.completed == 0;
         let task_queue = if is_first { task_queue() } else { sticky_queue() };
@@ -246,11 +246,11 @@ impl Writer {
         self.completed = self.push(EventType::WorkflowTaskCompleted, attributes);
     }
 
-    /// The marker of a local activity that ended well, after so many activations of its task.
+    /// Writes the marker of a successful local activity, which ended after this many activations of its task.
     fn local_activity(&mut self, number: u32, activation_index: u64) {
         let time = |Timestamp { seconds, nanos }: Timestamp| format!(r#"{{"seconds":{seconds},"nanos":{nanos}}}"#);
         let scheduled = time(self.now());
-        // The code runs up to the local activity in no workflow time: it ends when its task started, or later.
+        // Workflow code takes no workflow time, so the local activity ends at its task's start time, or later.
         let ended = time(self.now());
         let data = format!(
             r#"{{"seq":{number},"attempt":1,"activity_id":"{number}","activity_type":"echo","complete_time":{ended},"backoff":null,"original_schedule_time":{scheduled},"activation_index":{activation_index}}}"#
@@ -270,7 +270,7 @@ impl Writer {
         self.push(EventType::MarkerRecorded, Attributes::MarkerRecordedEventAttributes(marker));
     }
 
-    /// A timer of one second, started and fired.
+    /// Writes a timer of one second, started and fired.
     fn timer(&mut self, number: u32) {
         let started = TimerStartedEventAttributes {
             timer_id: number.to_string(),
@@ -282,7 +282,7 @@ impl Writer {
         self.push(EventType::TimerFired, Attributes::TimerFiredEventAttributes(fired));
     }
 
-    /// A signal `add`.
+    /// Writes a signal `add`.
     fn signal(&mut self, number: u32) {
         let signal = WorkflowExecutionSignaledEventAttributes {
             signal_name: "add".into(),
@@ -295,7 +295,7 @@ impl Writer {
         self.push(EventType::WorkflowExecutionSignaled, attributes);
     }
 
-    /// An update `add`, accepted and completed by the last task.
+    /// Writes an update `add`, accepted and completed by the last task.
     fn update(&mut self, number: u32) {
         let update_id = self.uuid();
         let meta = || Some(Meta { update_id: update_id.clone(), identity: IDENTITY.into() });
@@ -318,7 +318,7 @@ impl Writer {
         self.push(EventType::WorkflowExecutionUpdateCompleted, attributes);
     }
 
-    /// A child `Small`, initiated and started; the ids of its two events.
+    /// Writes a child `Small`, initiated and started. Returns the ids of both events.
     fn child_started(&mut self, number: u32) -> (i64, i64) {
         let initiated = StartChildWorkflowExecutionInitiatedEventAttributes {
             namespace: NAMESPACE.into(),
@@ -375,7 +375,7 @@ impl Writer {
         Some(WorkflowExecution { workflow_id: child_id(number), run_id })
     }
 
-    /// The marker of a patch, and the list of all so far.
+    /// Writes the marker of a patch, and the list of all patches so far.
     fn patch(&mut self, number: u32) {
         let data = format!(r#"{{"id":"{}","deprecated":false}}"#, patch_id(number));
         self.marker("core_patch", [("patch-data", json(&data))]);

@@ -6,28 +6,28 @@ use abide_protos::temporal::api::history::v1::{History, HistoryEvent, history_ev
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 use prost::{DecodeError, Message};
 
-/// How many events the server puts into one page.
+/// Number of events that the server puts into one page.
 const EVENTS_PER_PAGE: usize = 256;
 
-/// A whole history, cut into encoded pages.
+/// A whole history, split into encoded pages.
 #[derive(Debug)]
 pub struct HistoryPages {
     pages: Vec<Vec<u8>>,
-    /// How many events there are.
+    /// Number of events.
     pub events: usize,
-    /// Workflow and run id, for the run that replays them.
+    /// Workflow id, for the run that replays them.
     pub workflow_id: String,
-    /// See [`HistoryPages::workflow_id`].
+    /// Run id, for the run that replays them.
     pub run_id: String,
 }
 
 impl HistoryPages {
-    /// Cuts an encoded `temporal.api.history.v1.History` that ends with the workflow's completion.
+    /// Splits an encoded `temporal.api.history.v1.History` that ends with the workflow's completion.
     ///
-    /// Decodes only the first and the last event: a decoded history would count in the process's peak memory.
+    /// Decodes only the first and the last event, because a decoded history would count in the process's peak memory.
     ///
     /// # Errors
-    /// Returns an error if it is not such a history.
+    /// Returns an error if the bytes are not such a history.
     pub fn cut(encoded: &[u8]) -> Result<Self, String> {
         let events = split(encoded).map_err(|error| format!("not a history: {error}"))?;
         let last = decode_one(events.last())?;
@@ -39,7 +39,7 @@ impl HistoryPages {
         Ok(Self { pages, events: events.len(), workflow_id, run_id })
     }
 
-    /// Decodes the page that a token asks for: the empty token asks for the first.
+    /// Decodes the page that a token requests; the empty token requests the first.
     ///
     /// # Errors
     /// Returns an error if no page has this token.
@@ -55,10 +55,10 @@ impl HistoryPages {
         Ok(HistoryPage { events, next_page_token })
     }
 
-    /// Decodes every page and does nothing else: the floor.
+    /// Decodes every page and does nothing else, as the lower bound of a replay.
     ///
     /// # Errors
-    /// Never for pages that [`HistoryPages::cut`] made.
+    /// Cannot fail for pages made by [`HistoryPages::cut`].
     pub fn decode_all(&self) -> Result<(), String> {
         for page in &self.pages {
             std::hint::black_box(History::decode(page.as_slice()).map_err(|error| error.to_string())?);
@@ -67,7 +67,7 @@ impl HistoryPages {
     }
 }
 
-/// The encoded events of an encoded history, each with its key and length.
+/// Returns the encoded events of an encoded history, each with its key and length.
 fn split(mut encoded: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     let mut events = Vec::new();
     while !encoded.is_empty() {
@@ -80,7 +80,7 @@ fn split(mut encoded: &[u8]) -> Result<Vec<&[u8]>, DecodeError> {
     Ok(events)
 }
 
-/// One event, from the piece of a history that [`split`] gives.
+/// Decodes one event from a piece that [`split`] returned.
 fn decode_one(piece: Option<&&[u8]>) -> Result<HistoryEvent, String> {
     let piece = piece.ok_or("the history has no events")?;
     let History { events } = History::decode(*piece).map_err(|error| format!("not a history: {error}"))?;

@@ -1,6 +1,6 @@
-//! The workflows and the activity that every SDK in the comparison runs, and what the two binaries share.
+//! The workflows and the activity that every SDK in the comparison runs, and the shared code of the two binaries.
 //!
-//! `benches/README.md` says how the figures are made.
+//! `benches/README.md` describes how the figures are measured.
 
 pub mod arguments;
 pub mod histories;

@@ -1,16 +1,16 @@
-//! The bench workflow types, under the names that the server and the histories use.
+//! The bench workflow types, with the names that the server and the histories use.
 
 use abide::prelude::*;
 
 use crate::histories::{child_id, local_activity_input, patch_id};
 
-/// The only activity: gives its argument back.
+/// The only activity: returns its argument.
 #[activity(name = "echo")]
 pub async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// `n` activities, one after the other.
+/// Runs `n` activities, one after another.
 #[workflow(name = "SeqActivities")]
 pub async fn seq_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
@@ -19,7 +19,7 @@ pub async fn seq_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, Workfl
     Ok(n)
 }
 
-/// `n` timers of one second, one after the other.
+/// Runs `n` timers of one second, one after another.
 #[workflow(name = "SeqTimers")]
 pub async fn seq_timers(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for _ in 0..n {
@@ -28,7 +28,7 @@ pub async fn seq_timers(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowEr
     Ok(n)
 }
 
-/// `n` activities at once.
+/// Runs `n` activities at once.
 #[workflow(name = "FanOut")]
 pub async fn fan_out(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     let calls: Vec<_> =
@@ -50,27 +50,27 @@ pub struct SignalCount {
 
 #[workflow_methods]
 impl SignalCount {
-    /// Ends when `n` signals have come.
+    /// Returns when `n` signals have arrived.
     #[run]
     pub async fn run(&self, ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
         ctx.wait_until(|| self.received.get() >= n).await?;
         Ok(n)
     }
 
-    /// One signal.
+    /// Counts a signal.
     #[signal(name = "add")]
     pub fn add(&self, _value: u32) {
         self.received.update(|received| *received += 1);
     }
 }
 
-/// One activity: the smallest workflow that does something.
+/// Runs one activity: the smallest useful workflow.
 #[workflow(name = "Small")]
 pub async fn small(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     Ok(ctx.activity(echo, name).start_to_close_timeout(secs(10)).await?)
 }
 
-/// `n` times a local activity and a timer of one second: one local activity in each workflow task.
+/// Runs `n` times a local activity and a timer of one second: one local activity per workflow task.
 #[workflow(name = "LocalActivities")]
 pub async fn local_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
@@ -80,7 +80,7 @@ pub async fn local_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, Work
     Ok(n)
 }
 
-/// `n` local activities, one after the other, in one workflow task.
+/// Runs `n` local activities, one after another, in one workflow task.
 #[workflow(name = "LocalActivitiesInOneTask")]
 pub async fn local_activities_in_one_task(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
@@ -98,14 +98,14 @@ pub struct UpdateCount {
 
 #[workflow_methods]
 impl UpdateCount {
-    /// Ends when `n` updates have come.
+    /// Returns when `n` updates have arrived.
     #[run]
     pub async fn run(&self, ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
         ctx.wait_until(|| self.received.get() >= n).await?;
         Ok(n)
     }
 
-    /// One update; answers how many have come.
+    /// Counts an update; returns the number so far.
     #[update(name = "add")]
     pub fn add(&self, _value: u32) -> u32 {
         self.received.update(|received| *received += 1);
@@ -113,7 +113,7 @@ impl UpdateCount {
     }
 }
 
-/// `n` children [`small`], one after the other.
+/// Runs `n` children [`small`], one after another.
 #[workflow(name = "Children")]
 pub async fn children(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
@@ -122,7 +122,7 @@ pub async fn children(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowErro
     Ok(n)
 }
 
-/// `n` times a patch and a timer of one second.
+/// Runs `n` times a patch and a timer of one second.
 #[workflow(name = "Patches")]
 pub async fn patches(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     let mut new_paths = 0;

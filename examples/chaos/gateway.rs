@@ -1,7 +1,7 @@
 //! A payment gateway and a warehouse, as folders that all worker processes share and that outlive them.
 //!
-//! Both take an idempotency key: what was done under a key is not done again. Every request is logged, so that the
-//! report can tell how often a dead worker's step was repeated.
+//! Both accept an idempotency key: a step with a known key is not repeated. Every request is logged, so that the report
+//! can count how often a dead worker's step was repeated.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -13,7 +13,7 @@ pub(crate) struct Gateway {
     folder: PathBuf,
 }
 
-/// What stands in the gateway's books when all is over.
+/// The content of the gateway's books at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     orders: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Report {
 const STEPS: [&str; 2] = ["charge", "shipment"];
 
 impl Gateway {
-    /// Empty books in the system's folder for temporary files.
+    /// Creates empty books in the system's folder for temporary files.
     pub(crate) fn temporary() -> io::Result<Self> {
         let folder = std::env::temp_dir().join(format!("abide-chaos-{}", std::process::id()));
         for step in STEPS {
@@ -43,7 +43,7 @@ impl Gateway {
         &self.folder
     }
 
-    /// Does the step unless it was done under this key before; creating the file is what cannot happen twice.
+    /// Does the step unless it was done with this key before. Creating the file can succeed only once.
     pub(crate) fn once(&self, step: &str, key: &str) -> io::Result<()> {
         let mut log = OpenOptions::new().append(true).create(true).open(self.folder.join("requests"))?;
         log.write_all(format!("{step} {key}\n").as_bytes())?;
@@ -53,7 +53,7 @@ impl Gateway {
         }
     }
 
-    /// Compares the books with the orders that were placed, and clears them away.
+    /// Compares the books with the orders that were placed, and removes the books.
     pub(crate) fn report<'a>(&self, orders: impl Iterator<Item = &'a str>) -> io::Result<Report> {
         let mut report = Report::default();
         let orders: Vec<&str> = orders.collect();

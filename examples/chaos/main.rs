@@ -1,8 +1,9 @@
-//! Orders while workers die: `cargo run --example chaos -- --orders 200 --seconds 60`, or `scripts/chaos` on a real server.
+//! Orders while workers die: `cargo run --example chaos -- --orders 200 --seconds 60`, or `scripts/chaos` on a real
+//! server.
 //!
-//! Some worker processes carry orders through; at random moments one of them is killed (SIGKILL) and another one started.
-//! In the end every order is there, charged once and shipped; nothing is lost, nothing done twice. `TEMPORAL_ADDRESS`
-//! names the server; without it the embedded one is used.
+//! Several worker processes process orders; at random times one of them is killed (SIGKILL) and another one started. In
+//! the end every order was charged and shipped exactly once. `TEMPORAL_ADDRESS` sets the server; without it the
+//! embedded one is used.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the example talks to its user")]
 
 mod gateway;
@@ -21,7 +22,7 @@ use crate::gateway::Gateway;
 use crate::order::{Order, ProcessOrderWorkflow, process_order};
 use crate::workers::{Role, Workers};
 
-/// After the last kill an order needs its longest wait and some: what then is not done is lost.
+/// Time after the last kill in which an order must complete: its longest wait with a margin. Otherwise it is lost.
 const PATIENCE: Duration = secs(60);
 
 struct Settings {
@@ -78,7 +79,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Places the orders evenly over the time; between them workers die.
+/// Places the orders evenly over the time, during which workers die.
 async fn place_orders(
     client: &Client,
     run: &str,
@@ -96,7 +97,7 @@ async fn place_orders(
             .start(process_order, order.clone())
             .id(order.id)
             .task_queue(run)
-            // A task in a dead worker's hands is given to another one after this time.
+            // After this time, the task of a dead worker is given to another worker.
             .task_timeout(secs(2))
             .await?;
         handles.push(handle);
@@ -104,7 +105,7 @@ async fn place_orders(
     Ok(handles)
 }
 
-/// Waits for all orders; those that ended in another way than completed.
+/// Waits for all orders. Returns those that did not complete.
 async fn completed(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> Vec<String> {
     let mut others = Vec::new();
     for handle in handles {
@@ -115,7 +116,7 @@ async fn completed(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> Vec<Stri
     others
 }
 
-/// The histories of orders that are open, for the reader of a failed run.
+/// Returns the histories of open orders, to explain a failed run.
 async fn still_open(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> String {
     let mut text = String::new();
     for handle in handles {
@@ -129,7 +130,7 @@ async fn still_open(handles: &[WorkflowHandle<ProcessOrderWorkflow>]) -> String 
     text
 }
 
-/// The server in use, and where it listens: the user's, or one of our own that lives as long as the first value.
+/// Returns the server in use and its address: the user's, or an embedded one that lives as long as the first value.
 async fn server() -> Result<(Option<TestServer>, String), Box<dyn Error>> {
     if let Ok(address) = std::env::var("TEMPORAL_ADDRESS") {
         return Ok((None, address));

@@ -1,4 +1,4 @@
-//! An order with timeouts short enough to be retried while one watches.
+//! An order with timeouts short enough to see retries.
 
 use abide::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub(crate) struct Order {
     pub(crate) cents: u64,
 }
 
-/// Charge, wait, ship. The order's id is the idempotency key of both.
+/// Charges, waits, ships. The order's id is the idempotency key of both steps.
 #[workflow]
 pub(crate) async fn process_order(ctx: &WorkflowContext, order: Order) -> Result<u64, WorkflowError> {
     let retry = RetryPolicy::new().initial_interval(millis(200)).backoff_coefficient(1.0);
@@ -39,7 +39,7 @@ impl Shop {
 }
 
 impl Shop {
-    /// The worker may die before the step, after it, and on the way back.
+    /// The worker may die before the step, after it, or before reporting it.
     #[expect(clippy::disallowed_methods, reason = "an activity may wait; only workflow code must not")]
     async fn step(&self, step: &str, order_id: &str) -> Result<(), ActivityError> {
         tokio::time::sleep(millis(100)).await;

@@ -1,4 +1,4 @@
-//! Worker processes: the example starts itself again with a role, and kills what it started.
+//! Worker processes: the example starts itself again with a role, and kills the processes it started.
 
 use std::env;
 use std::error::Error;
@@ -16,12 +16,12 @@ const ADDRESS: &str = "ABIDE_CHAOS_ADDRESS";
 const QUEUE: &str = "ABIDE_CHAOS_QUEUE";
 const GATEWAY: &str = "ABIDE_CHAOS_GATEWAY";
 
-/// How many workers there are at any time.
+/// Number of workers at any time.
 const WORKERS: usize = 3;
-/// The longest time between two kills.
+/// Maximum time between two kills.
 const LONGEST_PAUSE: Duration = secs(2);
 
-/// What a worker process was told to be.
+/// The role of a worker process.
 pub(crate) struct Role {
     address: String,
     queue: String,
@@ -29,7 +29,7 @@ pub(crate) struct Role {
 }
 
 impl Role {
-    /// The role this process was started with, if it is a worker.
+    /// Returns the role that this process was started with, if it is a worker.
     pub(crate) fn from_env() -> Option<Self> {
         let gateway = Gateway::at(env::var_os(GATEWAY)?);
         Some(Self { address: env::var(ADDRESS).ok()?, queue: env::var(QUEUE).ok()?, gateway })
@@ -41,7 +41,7 @@ impl Role {
         Worker::builder(&client, self.queue)
             .workflow(process_order)
             .activities(Shop { gateway: self.gateway })
-            // A task left on a dead worker's own queue waits this long for it.
+            // A task on a dead worker's sticky queue waits this long for it.
             .sticky_queue_schedule_to_start_timeout(secs(1))
             .build()?
             .run()
@@ -50,7 +50,7 @@ impl Role {
     }
 }
 
-/// The processes at work.
+/// The running worker processes.
 pub(crate) struct Workers {
     environment: [(&'static str, String); 3],
     processes: Vec<Child>,
@@ -71,7 +71,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Kills one of the workers if its time has come, and starts another one in its place.
+    /// Kills one of the workers if it is time, and starts a replacement.
     pub(crate) async fn maybe_kill_one(&mut self) -> Result<(), Box<dyn Error>> {
         if crate::now() >= self.next_kill {
             let victim = (self.next_random() % WORKERS as u64) as usize;
@@ -97,7 +97,7 @@ impl Workers {
         Ok(Command::new(env::current_exe()?).envs(environment).kill_on_drop(true).spawn()?)
     }
 
-    /// SplitMix64: the same kills for the same seed, as far as time lets them.
+    /// SplitMix64: the same seed gives the same kills, as far as timing allows.
     fn next_random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.random;

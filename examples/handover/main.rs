@@ -1,7 +1,8 @@
-//! The Abide side of `scripts/handover`: workflows that a Python worker begins and this one finishes, and the other way round.
+//! The Abide side of `scripts/handover`: workflows that a Python worker starts and this one finishes, and vice versa.
 //!
-//! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history; `handover start
-//! QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its codec.
+//! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history; `handover
+//! start QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its
+//! codec.
 #![expect(clippy::print_stderr, reason = "the example talks to its user")]
 
 mod sealed;

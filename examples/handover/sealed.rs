@@ -1,4 +1,4 @@
-//! The case with a payload codec on both sides: what one SDK has sealed, the other opens, worker and client alike.
+//! The case with a payload codec in both SDKs: each decodes what the other encoded, in worker and client alike.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use abide::{ActivityFailure, Failure, State};
 
 use crate::workflows::{Halves, echo};
 
-/// Flips bits, which is no encryption: `scripts/handover.py` does the same.
+/// Flips bits, which is no encryption; `scripts/handover.py` does the same.
 struct Xor;
 
 fn flipped(bytes: &[u8]) -> Vec<u8> {
@@ -29,7 +29,7 @@ impl PayloadCodec for Xor {
     async fn decode(&self, payloads: Vec<RawPayload>) -> CodecResult {
         let open = |payload: RawPayload| match payload.encoding() {
             Some("binary/xor") => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
-            // The other side has forgotten to seal it.
+            // The other side did not encode it.
             other => Err(format!("expected a payload with encoding binary/xor, found {other:?}").into()),
         };
         payloads.into_iter().map(open).collect()
@@ -45,7 +45,7 @@ pub(crate) async fn refuse(text: String) -> Result<String, ActivityError> {
     Err(ApplicationFailure::new(text).error_type("Refused").detail(&"secret detail".to_string())?.into())
 }
 
-/// What a failure of `refuse` says.
+/// Returns the message and the detail of a failure of `refuse`.
 fn told(failure: Option<Failure>) -> Result<String, Box<dyn Error + Send + Sync>> {
     let failure = failure.ok_or("expected the activity's own failure, found none")?;
     let detail = failure.detail::<String>(0)?.unwrap_or_default();
@@ -90,7 +90,7 @@ impl Sealed {
         format!("{title}: {}", self.notes.with(|notes| notes.join(", ")))
     }
 
-    /// Fails with what the activity failed with: it may be the other SDK's failure that is passed on.
+    /// Fails with the activity's failure, which may come from the other SDK and is passed on.
     #[update]
     fn blame(&self) -> Result<(), WorkflowError> {
         Err(self.refused.get().ok_or_else(|| ApplicationFailure::new("the activity has not failed yet"))?.into())
@@ -116,14 +116,14 @@ impl Sealed {
     }
 }
 
-/// The client's first half.
+/// Starts the workflow: the client's first half.
 pub(crate) async fn start(client: &Client, queue: &str, id: &str) -> Result<(), Box<dyn Error>> {
     let start = client.start(Sealed::run, ("secret order".into(), 2)).id(id).task_queue(queue).task_timeout(secs(5));
     start.memo("label", &"secret label".to_string()).static_summary("secret summary").await?;
     Ok(())
 }
 
-/// The client's second half.
+/// Finishes the workflow: the client's second half.
 pub(crate) async fn finish(client: &Client, id: &str) -> Result<(), Box<dyn Error>> {
     let handle = client.handle(Sealed::run, id);
     handle.signal(Sealed::note, "secret note".into()).await?;

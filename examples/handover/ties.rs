@@ -1,8 +1,8 @@
-//! The cases of `scripts/handover` with ties within one workflow task: who is first, and what beats what.
+//! The cases of `scripts/handover` with ties within one workflow task: the order of branches and events.
 //!
-//! Python decides some of these ties in another way (`PARTS_IN_PYTHON` in the script). A comment gives the reason for
-//! ours, and the script shows that the replay differs. In most of them Python and TypeScript differ from each other, so
-//! no order of ours could be replayed alike by both; the table in ARCHITECTURE.md has all.
+//! Python decides some of these ties differently (`PARTS_IN_PYTHON` in the script). The comments give the reason for
+//! our order, and the script shows that the replay differs. In most of these cases Python and TypeScript differ from
+//! each other, so no order could be replayed alike by both; ARCHITECTURE.md has a table of all.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use abide::prelude::*;
 
 use crate::workflows::{Halves, echo};
 
-/// For so long a timer runs that is to fire while no worker is there: longer than a worker takes to leave.
+/// Duration of a timer that fires while no worker is there: longer than a worker takes to shut down.
 const AWAY: Duration = secs(5);
 
 #[activity]
@@ -27,7 +27,7 @@ async fn run_shout(ctx: &WorkflowContext, text: &str) -> Result<String, Workflow
     Ok(ctx.activity(shout, text.into()).start_to_close_timeout(secs(10)).await?)
 }
 
-/// A timer of no length, in each half.
+/// A timer of zero length, in each half.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Zero {
@@ -56,8 +56,8 @@ impl Zero {
     }
 }
 
-/// A condition whose timeout is zero: Python asks nothing and begins no timer. Parts: whether there is a command must not
-/// depend on a value, or a duration that comes from data changes what a replay expects.
+/// A condition with a timeout of zero: Python does not evaluate it and starts no timer. Differs: here a command never
+/// depends on a value, because otherwise a duration in the data would change what a replay expects.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct ZeroTimeout {
@@ -87,10 +87,10 @@ impl ZeroTimeout {
     }
 }
 
-/// Two branches wait for one flag, and each takes it down; the first one puts it up again in the end. Parts: here a
-/// condition is true when its code goes on, so they go through one after the other. Python and TypeScript let both through
-/// at once; a live order like theirs would take away what `wait_until` promises, and lead runs that Abide has recorded
-/// elsewhere.
+/// Two branches wait for one flag, and each resets it; the first one sets it again at the end. Differs: here a
+/// condition is still true when its code continues, so they pass one after another. Python and TypeScript let both pass
+/// at once. The same live order here would break the promise of `wait_until`, and change the course of runs that Abide
+/// has already recorded.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Gate {
@@ -135,8 +135,8 @@ impl Gate {
     }
 }
 
-/// A branch that waits for what is true already, and one that waits for nothing. Parts: here the first goes on at once; in
-/// Python it waits until nothing else moves, in TypeScript it gives way once.
+/// A branch that waits for something already true, and one that waits for nothing. Differs: here the first continues at
+/// once; in Python it waits until nothing else can run, in TypeScript it yields once.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct Yields {
@@ -167,7 +167,7 @@ impl Yields {
     }
 }
 
-/// A timer fires in the task of a signal, and both call.
+/// A timer fires in the task of a signal, and both record a call.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct MessageAndTimer {
@@ -204,8 +204,8 @@ impl MessageAndTimer {
     }
 }
 
-/// The same, and the handler gives way first. Parts: how many turns that takes, and how many the firing of a timer, is each
-/// language's own affair. (Python's handler is first: `sleep(0)` takes one turn there, a fired timer two.)
+/// The same, but the handler yields first. Differs: each language has its own number of turns for yielding and for a
+/// fired timer. (In Python the handler comes first: `sleep(0)` takes one turn, a fired timer two.)
 #[workflow]
 #[derive(Default)]
 pub(crate) struct GivingWayAndTimer {
@@ -243,8 +243,8 @@ impl GivingWayAndTimer {
     }
 }
 
-/// A timer fires in the task of the signal that makes its condition true. Parts: here the condition wins, as in TypeScript
-/// if the handler made it true before its first wait; in Python the timer does.
+/// A timer fires in the task of the signal that makes its condition true. Differs: here the condition wins, as in
+/// TypeScript if the handler made it true before its first wait; in Python the timer wins.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct ConditionAndTimer {
@@ -280,7 +280,8 @@ impl ConditionAndTimer {
     }
 }
 
-/// A timer fires in the task of a request to cancel. Parts: here what has happened stays, as in TypeScript; Python cancels.
+/// A timer fires in the task of a cancellation request. Differs: here a completed operation stays completed, as in
+/// TypeScript; in Python it is cancelled.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct CancelAndTimer {
@@ -311,7 +312,7 @@ impl CancelAndTimer {
     }
 }
 
-/// A request to cancel comes while a handler is at work.
+/// A cancellation request arrives while a handler is running.
 #[workflow]
 #[derive(Default)]
 pub(crate) struct CancelAndHandler {

@@ -1,4 +1,4 @@
-//! The same workflows as in `scripts/handover.py`, in Rust: the two must give the same commands in the same order.
+//! The workflows of `scripts/handover.py` in Rust: both must issue the same commands in the same order.
 
 use abide::State;
 use abide::prelude::*;
@@ -13,7 +13,7 @@ pub(crate) async fn fail(text: String) -> Result<String, ActivityError> {
     Err(ApplicationFailure::new(text).into())
 }
 
-/// Where a workflow stops in the middle until it is told to go on.
+/// Stops a workflow in the middle until it is told to continue.
 #[derive(Default)]
 pub(crate) struct Halves {
     pub(crate) going: State<bool>,

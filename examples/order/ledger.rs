@@ -1,17 +1,17 @@
-//! The payment ledger: a file outside the workflow, so that a second charge could not hide.
+//! The payment ledger: a file outside the workflow, in which a second charge would show.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Charges, one a line.
+/// Charges, one per line.
 #[derive(Clone)]
 pub(crate) struct Ledger {
     path: PathBuf,
 }
 
 impl Ledger {
-    /// An empty ledger in the system's folder for temporary files.
+    /// Creates an empty ledger in the system's folder for temporary files.
     pub(crate) fn temporary() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("abide-order-ledger-{}", std::process::id()));
         fs::write(&path, "")?;
@@ -26,7 +26,7 @@ impl Ledger {
         &self.path
     }
 
-    /// Charges an order unless it was charged before: the order's id is the idempotency key.
+    /// Charges an order unless it was charged before; the order's id is the idempotency key.
     pub(crate) fn charge_once(&self, order_id: &str, cents: u64) -> io::Result<String> {
         let line = format!("{order_id} charged {cents} cents");
         if !self.lines()?.contains(&line) {

@@ -1,11 +1,11 @@
-//! A durable order outlives its worker: `cargo run --example order`.
+//! A durable order survives its worker: `cargo run --example order`.
 //!
-//! Without settings it brings its own server, embedded in this process and reached over gRPC on loopback. With
-//! `TEMPORAL_ADDRESS=host:port` the same program does the same on a Temporal server that you have.
+//! Without settings it starts its own server, embedded in this process and reached over gRPC on loopback. With
+//! `TEMPORAL_ADDRESS=host:port` the same program uses an existing Temporal server.
 //!
 //! 1. A worker is started in a process of its own, and an order is placed.
 //! 2. As soon as the payment is in the workflow's history, that process is killed.
-//! 3. A second worker process is started; the order goes on where it was, and nobody is charged twice.
+//! 3. A second worker process is started; the order continues where it stopped, and is charged only once.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the example talks to its user")]
 
 mod ledger;
@@ -38,7 +38,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// The whole story, told as it happens.
+/// Runs the whole story, printing it as it happens.
 async fn tell() -> Result<(), Box<dyn Error>> {
     let story = Story::begin();
     let server = Server::find_or_start(&story).await?;
@@ -58,7 +58,8 @@ async fn tell() -> Result<(), Box<dyn Error>> {
         .start(process_order, order.clone())
         .id(&order.id)
         .task_queue(&queue)
-        // Shortened for the show: with the default of 10 s a task that was in the dead worker's hands waits as long.
+        // Short for the demonstration: with the default of 10 s, the dead worker's task would be retried only after
+        // that time.
         .task_timeout(secs(2))
         .await?;
     story.say(&format!("{} placed", order.id));

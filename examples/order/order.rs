@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
 
-/// What a customer ordered.
+/// A customer's order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: String,
@@ -13,21 +13,21 @@ pub(crate) struct Order {
     pub(crate) payment: Payment,
 }
 
-/// Some of one thing.
+/// An article and its quantity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Item {
     pub(crate) name: String,
     pub(crate) count: u32,
 }
 
-/// How it is paid.
+/// A payment method and an amount.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) card: String,
     pub(crate) cents: u64,
 }
 
-/// Carries an order through, whatever happens to the process that runs it.
+/// Processes an order to its end, whatever happens to the process that runs it.
 #[workflow]
 pub(crate) async fn process_order(ctx: &WorkflowContext, order: Order) -> Result<String, WorkflowError> {
     ctx.activity(Shop::check_inventory, order.items.clone()).start_to_close_timeout(mins(5)).await?;
@@ -35,14 +35,14 @@ pub(crate) async fn process_order(ctx: &WorkflowContext, order: Order) -> Result
     ctx.activity(Shop::process_payment, (order.id.clone(), order.payment)).start_to_close_timeout(mins(5)).await?;
 
     ctx.activity(Shop::update_inventory, order.items)
-        // Shortened for the show: an attempt that died with its worker is noticed when this time is over.
+        // Short for the demonstration: when it is over, an attempt that died with its worker is noticed.
         .start_to_close_timeout(secs(3))
         .await?;
 
     Ok("Order completed".into())
 }
 
-/// What the activities need: here a ledger, elsewhere a database and a payment gateway.
+/// Dependencies of the activities: here a ledger, elsewhere a database and a payment gateway.
 pub(crate) struct Shop {
     pub(crate) worker: String,
     pub(crate) ledger: Ledger,
@@ -50,14 +50,14 @@ pub(crate) struct Shop {
 
 #[activities]
 impl Shop {
-    /// Looks whether everything is there.
+    /// Checks that everything is in stock.
     #[activity]
     async fn check_inventory(&self, items: Vec<Item>) -> Result<bool, ActivityError> {
         self.say(&format!("checks the inventory for {} kinds of things", items.len()));
         Ok(true)
     }
 
-    /// Charges the card, at most once for each order: an attempt that finds the charge in the ledger leaves it at that.
+    /// Charges the card, at most once per order: an attempt that finds the charge in the ledger does not repeat it.
     #[activity]
     async fn process_payment(&self, order_id: String, payment: Payment) -> Result<String, ActivityError> {
         self.say(&format!("charges {} cents to card {}", payment.cents, payment.card));
@@ -65,7 +65,7 @@ impl Shop {
         Ok(receipt)
     }
 
-    /// Takes the things off the shelf, which takes a moment.
+    /// Takes the items off the shelf, which takes a moment.
     #[activity]
     async fn update_inventory(&self, ctx: &ActivityContext, items: Vec<Item>) -> Result<(), ActivityError> {
         let attempt = ctx.info().attempt;

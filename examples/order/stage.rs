@@ -1,4 +1,4 @@
-//! What the story needs around it: a server, a clock for the lines, and patience.
+//! Support for the example: a server, output with times, and polling.
 
 use std::error::Error;
 use std::future::Future;
@@ -12,7 +12,7 @@ pub(crate) struct Story {
     number: u128,
 }
 
-/// The server in use: the user's, or one of our own.
+/// The server in use: the user's, or an embedded one.
 pub(crate) struct Server {
     embedded: Option<(TestServer, String)>,
 }
@@ -28,7 +28,7 @@ impl Story {
         println!("{:5.1} s {what}", self.began.elapsed().as_secs_f64());
     }
 
-    /// A name that no earlier story used.
+    /// Returns a name that no earlier run used.
     pub(crate) fn unique(&self, name: &str) -> String {
         format!("{name}-{}", self.number)
     }
@@ -46,13 +46,13 @@ impl Server {
         Ok(Self { embedded: Some((server, address)) })
     }
 
-    /// Where the embedded server listens; `None` if the user's settings say where the server is.
+    /// Returns the embedded server's address; `None` if the user's settings name the server.
     pub(crate) fn address(&self) -> Option<&str> {
         self.embedded.as_ref().map(|(_, address)| address.as_str())
     }
 }
 
-/// Asks again, ten times a second, until the answer is yes.
+/// Asks ten times per second until the answer is true.
 pub(crate) async fn until<F, Fut, E>(mut ask: F) -> Result<(), E>
 where
     F: FnMut() -> Fut,
@@ -65,7 +65,7 @@ where
     Ok(())
 }
 
-/// Time that real work would take.
+/// Simulates the time of real work.
 #[expect(clippy::disallowed_methods, reason = "an activity may wait; only workflow code must not")]
 pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;

@@ -17,7 +17,7 @@ const ADDRESS: &str = "ABIDE_ORDER_ADDRESS";
 const QUEUE: &str = "ABIDE_ORDER_QUEUE";
 const LEDGER: &str = "ABIDE_ORDER_LEDGER";
 
-/// What a worker process was told to be.
+/// The role of a worker process.
 pub(crate) struct Role {
     name: String,
     address: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) fn spawn(name: &str, server: &Server, queue: &str, ledger: &Ledger) -
 }
 
 impl Role {
-    /// The role this process was started with, if it is a worker.
+    /// Returns the role that this process was started with, if it is a worker.
     pub(crate) fn from_env() -> Option<Self> {
         Some(Self {
             name: env::var(NAME).ok()?,
@@ -56,7 +56,7 @@ impl Role {
         Worker::builder(&client, self.queue)
             .workflow(process_order)
             .activities(Shop { worker: self.name, ledger: self.ledger })
-            // Shortened for the show: a task left on the dead worker's own queue waits this long for it.
+            // Short for the demonstration: a task on the dead worker's sticky queue waits this long for it.
             .sticky_queue_schedule_to_start_timeout(secs(1))
             .build()?
             .run()

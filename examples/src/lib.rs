@@ -1,1 +1,1 @@
-//! examples
+//! The examples are in the folders beside `src`.

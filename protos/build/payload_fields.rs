@@ -1,5 +1,5 @@
-//! Generates `PayloadFields` for the messages in which a payload may stand, so that no field of any message is
-//! forgotten: not by us, and not when a new version of the API adds one.
+//! Generates `PayloadFields` for all messages that can contain a payload, so that no field of any message is forgotten,
+//! even when a new version of the API adds one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -7,21 +7,21 @@ use std::fmt::Write as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
-/// What payloads stand in, at the end of every way. Their own implementations are written by hand.
+/// The messages in which payloads end up. Their implementations are written by hand.
 const LEAVES: [&str; 4] = [
     ".temporal.api.common.v1.Payload",
     ".temporal.api.common.v1.Header",
     ".temporal.api.failure.v1.Failure",
     ".temporal.api.protocol.v1.Message",
 ];
-/// Values of search attributes: the server reads them, so nobody else may write them in another way.
+/// Values of search attributes. The server reads them, so they must not be encoded.
 const READ_BY_THE_SERVER: [&str; 2] = [".SearchAttributes", ".AggregationGroup"];
-/// Messages whose `details` are a map that Core has a part of.
+/// Messages whose `details` are a map with entries of Core.
 const MARKERS: [&str; 2] = [
     ".temporal.api.command.v1.RecordMarkerCommandAttributes",
     ".temporal.api.history.v1.MarkerRecordedEventAttributes",
 ];
-/// Further messages that somebody opens, beside all requests and responses of the workflow service.
+/// Further messages to cover, in addition to all requests and responses of the workflow service.
 const ROOTS: [&str; 6] = [
     ".temporal.api.errordetails.v1.QueryFailedFailure",
     ".temporal.api.update.v1.Acceptance",
@@ -32,14 +32,14 @@ const ROOTS: [&str; 6] = [
 ];
 
 struct Message<'a> {
-    /// The path of the Rust type.
+    /// Path of the Rust type.
     rust: String,
-    /// The path of the module of what is nested in it.
+    /// Path of the module with the nested types.
     module: String,
     proto: &'a DescriptorProto,
 }
 
-/// The Rust code of all implementations.
+/// Returns the Rust code of all implementations.
 pub(crate) fn generate(all: &FileDescriptorSet) -> String {
     let messages = all_messages(all);
     let calls = calls(&messages);
@@ -51,7 +51,7 @@ pub(crate) fn generate(all: &FileDescriptorSet) -> String {
             implementation(name, &messages, &with_payloads, &mut code);
         }
     }
-    // Of a failure and a protocol message, what the leaf's own implementation goes on with.
+    // The generated half of failures and protocol messages, which the hand-written implementation calls.
     let failure = ".temporal.api.failure.v1.Failure";
     let _ = writeln!(code, "impl crate::payload_fields::FailureFields for {} {{", messages[failure].rust);
     let _ = writeln!(code, "fn inner_fields<'a>(&'a mut self, to: &mut crate::payload_fields::Fields<'a>) {{");
@@ -60,7 +60,7 @@ pub(crate) fn generate(all: &FileDescriptorSet) -> String {
     code
 }
 
-/// The fields that lead to failures, as a table: of each message the numbers, and what they hold.
+/// Returns the fields that lead to failures as a table: for each message, their numbers and types.
 pub(crate) fn failure_ways(all: &FileDescriptorSet) -> String {
     let messages = all_messages(all);
     let known = reachable(&messages, calls(&messages).into_iter().chain(ROOTS.map(String::from)));
@@ -86,7 +86,7 @@ fn all_messages(all: &FileDescriptorSet) -> BTreeMap<String, Message<'_>> {
     messages
 }
 
-/// The requests and responses of the workflow service.
+/// Returns the requests and responses of the workflow service.
 fn calls(messages: &BTreeMap<String, Message<'_>>) -> Vec<String> {
     let service = ".temporal.api.workflowservice.v1.";
     let is_call = |name: &str| name.ends_with("Request") || name.ends_with("Response");
@@ -102,7 +102,7 @@ fn collect<'a>(scope: &str, module: &str, proto: &'a DescriptorProto, messages: 
     messages.insert(name, Message { rust: format!("{module}::{}", proto.name()), module: nested, proto });
 }
 
-/// The messages that these hold, and those that they hold.
+/// Returns all messages that are reachable from these.
 fn reachable(messages: &BTreeMap<String, Message<'_>>, roots: impl Iterator<Item = String>) -> BTreeSet<String> {
     let (mut known, mut open) = (BTreeSet::new(), roots.collect::<Vec<_>>());
     while let Some(name) = open.pop() {
@@ -114,7 +114,7 @@ fn reachable(messages: &BTreeMap<String, Message<'_>>, roots: impl Iterator<Item
     known
 }
 
-/// Those of them from which a way leads to one of these.
+/// Returns the known messages from which one of the leaves is reachable.
 fn leading_to(leaves: &[&str], messages: &BTreeMap<String, Message<'_>>, known: &BTreeSet<String>) -> HashSet<String> {
     let mut found: HashSet<String> = leaves.iter().map(|name| (*name).to_string()).collect();
     loop {

@@ -1,4 +1,4 @@
-//! Generates the server traits from the descriptors that `abide-protos` hands to its dependents' build scripts.
+//! Generates the server traits from the descriptors that `abide-protos` passes to its dependents' build scripts.
 
 use std::error::Error;
 

@@ -1,9 +1,8 @@
-//! Messages with failures that nest deeper than prost reads.
+//! Decodes messages with failures nested deeper than prost reads.
 //!
-//! Every cause of a failure is one more level of nesting. prost reads 100 levels, Temporal's server stores and delivers
-//! 10,000. So a message that prost refuses is looked through once more, on its bytes: of chains of causes that are too
-//! long only the beginning and the root stay, and between them a failure that says how many were left out. Nothing here
-//! recurses.
+//! Every cause of a failure is one more level of nesting. prost reads 100 levels; Temporal's server stores and delivers
+//! 10,000. So a message that prost refuses is processed again on its bytes: of long chains of causes only the beginning
+//! and the root stay, with a failure between them that tells how many causes were omitted. No code here recurses.
 
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
@@ -12,9 +11,9 @@ use prost::{DecodeError, Message, Name};
 use crate::temporal::api::failure::v1::failure::FailureInfo;
 use crate::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 
-/// The error type of the failure that stands for causes that are left out.
+/// The error type of the failure that replaces omitted causes.
 pub const LEFT_OUT: &str = "CausesLeftOut";
-/// Failures of a chain that are kept, the root apart, where prost does not read all of them.
+/// Failures kept of a chain that prost cannot read in full, besides the root.
 pub(crate) const KEPT: usize = 50;
 const FAILURE: &str = "temporal.api.failure.v1.Failure";
 
@@ -22,10 +21,10 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/failure_ways.rs"));
 }
 
-/// Reads a message, with chains of causes of any length.
+/// Decodes a message with chains of causes of any length.
 ///
 /// # Errors
-/// Returns an error if it is not such a message.
+/// Returns an error if the bytes are not such a message.
 pub fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
     M::decode(bytes).or_else(|error| match shortened(&M::full_name(), bytes) {
         Some(shorter) => M::decode(shorter.as_slice()),
@@ -33,7 +32,7 @@ pub fn decode<M: Message + Name + Default>(bytes: &[u8]) -> Result<M, DecodeErro
     })
 }
 
-/// Stands for that many causes.
+/// Returns the failure that replaces this many causes.
 pub fn left_out(count: usize) -> Failure {
     let info = ApplicationFailureInfo { r#type: LEFT_OUT.into(), ..Default::default() };
     Failure {
@@ -44,18 +43,18 @@ pub fn left_out(count: usize) -> Failure {
     }
 }
 
-/// A message on the way to a failure, while it is copied.
+/// An enclosing message of a failure, while it is copied.
 struct Open<'a> {
     name: &'static str,
-    /// Its field in the message around it.
+    /// Number of its field in the enclosing message.
     number: u32,
-    /// Of a failure, which one of its chain it is.
+    /// Position in its chain of causes, for a failure.
     link: usize,
     rest: &'a [u8],
     copied: Vec<u8>,
 }
 
-/// The message with shorter chains; `None` if none was too long, or if the bytes make no sense.
+/// Returns the message with shorter chains; `None` if none was too long, or if the bytes are invalid.
 fn shortened(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     let (name, _) = generated::WAYS.iter().find(|(known, _)| *known == name)?;
     let mut open = vec![Open { name, number: 0, link: 0, rest: bytes, copied: Vec::new() }];
@@ -83,7 +82,7 @@ fn shortened(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What stays of a chain of causes: its root, behind the number of those before it.
+/// Returns the kept end of a chain of causes: its root, after a failure with the number of omitted causes.
 fn ends(mut cause: &[u8], number: u32) -> Option<Vec<u8>> {
     let mut before = 0;
     loop {
@@ -118,7 +117,7 @@ fn put(to: &mut Vec<u8>, number: u32, content: &[u8]) {
 struct Field<'a> {
     number: u32,
     whole: &'a [u8],
-    /// What it holds, if it has a length.
+    /// The content, if it is length-delimited.
     content: Option<&'a [u8]>,
 }
 
@@ -135,7 +134,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
             content = Some(rest.get(..length)?);
             rest.advance(length);
         }
-        // Temporal's API has none.
+        // Temporal's API has no groups.
         WireType::StartGroup | WireType::EndGroup => return None,
     }
     Some(Field { number, whole: &begin[..begin.len() - rest.len()], content })
@@ -148,7 +147,8 @@ mod tests {
     use crate::temporal::api::history::v1::{History, HistoryEvent, WorkflowExecutionFailedEventAttributes};
     use crate::temporal::api::workflowservice::v1::PollWorkflowTaskQueueResponse;
 
-    /// The bytes of a chain, made from its inside: a message of that depth cannot be dropped or encoded as a value.
+    /// Returns the bytes of a chain, built from the inside out: a message of that depth cannot be dropped or encoded as
+    /// a value.
     fn chain(length: usize) -> Vec<u8> {
         let link = |number: usize| Failure { message: format!("error {number}"), ..Default::default() }.encode_to_vec();
         (1..length).rev().fold(link(length), |inner, number| {

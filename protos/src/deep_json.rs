@@ -1,15 +1,16 @@
-//! Histories as JSON with failures that nest deeper than serde_json reads.
+//! Reads JSON histories with failures nested deeper than serde_json reads.
 //!
-//! serde_json reads 127 levels of nesting, a Temporal server delivers chains of 10,000 causes. Of a chain that is too long
-//! stays what [`deep_failures`](crate::deep_failures) keeps of one in protobuf: its beginning and its root, and between
-//! them a failure that says how many were left out. Nothing here recurses, so that no depth ends the process.
+//! serde_json reads 127 levels of nesting; a Temporal server delivers chains of 10,000 causes. A chain that is too long
+//! is shortened as [`deep_failures`](crate::deep_failures) does in protobuf: its beginning and its root stay, with a
+//! failure between them that tells how many causes were omitted. No code here recurses, so no depth can overflow the
+//! stack.
 
 use serde_json::json;
 
 use crate::deep_failures::{KEPT, left_out};
 use crate::temporal::api::failure::v1::failure::FailureInfo;
 
-/// Levels of nesting that serde_json reads.
+/// Maximum nesting levels that serde_json reads.
 pub const READ_LEVELS: usize = 127;
 
 /// Returns the greatest nesting depth of a JSON text.
@@ -26,10 +27,11 @@ pub fn levels(json: &[u8]) -> usize {
     deepest
 }
 
-/// The text with shorter chains of causes; `None` if none was too long, or if the text is cut off. It has to be JSON.
+/// Returns the text with shorter chains of causes; `None` if none was too long, or if the text is truncated. It must be
+/// JSON.
 pub fn shortened(json: &[u8]) -> Option<Vec<u8>> {
     let (mut copied, mut copied_to) = (Vec::new(), 0);
-    // Of each value that is open, which cause of its chain it is.
+    // The position in its chain of causes, for each open value.
     let mut open: Vec<usize> = Vec::new();
     let mut is_cause = false;
     let mut tokens = Tokens::of(json, 0);
@@ -64,19 +66,19 @@ pub fn shortened(json: &[u8]) -> Option<Vec<u8>> {
     Some(copied)
 }
 
-/// A chain from one of its causes on.
+/// The rest of a chain of causes.
 struct Chain {
     /// The number of failures before the root.
     before: usize,
     root: std::ops::Range<usize>,
-    /// The end of the first failure.
+    /// End of the first failure.
     end: usize,
 }
 
-/// The chain that begins with the object at `begin`; `None` if the text ends within it.
+/// Returns the chain that begins with the object at `begin`; `None` if the text ends within it.
 fn rest_of_chain(json: &[u8], begin: usize) -> Option<Chain> {
     let (mut depth, mut before, mut is_cause) = (0, 0, false);
-    // The innermost cause so far: how deep it is, where it begins, and where it ends once that is known.
+    // The innermost cause so far: its depth, its beginning, and its end once that is known.
     let (mut root_depth, mut root, mut root_end) = (1, begin, None);
     for (at, token) in Tokens::of(json, begin) {
         match token {
@@ -104,7 +106,7 @@ fn rest_of_chain(json: &[u8], begin: usize) -> Option<Chain> {
     None
 }
 
-/// The failure that stands for that many causes, with the root as its cause.
+/// Returns the failure that replaces this many causes, with the root as its cause.
 fn standing_for(count: usize, root: &[u8]) -> Vec<u8> {
     let failure = left_out(count);
     let error_type = match &failure.failure_info {
@@ -122,7 +124,7 @@ fn standing_for(count: usize, root: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The tokens of a JSON text that matter for its depth.
+/// The tokens of a JSON text that affect its depth.
 enum Token<'a> {
     Open { is_object: bool },
     Close,
@@ -130,7 +132,7 @@ enum Token<'a> {
     Text,
 }
 
-/// The tokens of a JSON text, with where they begin.
+/// The tokens of a JSON text with their positions.
 struct Tokens<'a> {
     json: &'a [u8],
     at: usize,
@@ -141,7 +143,7 @@ impl<'a> Tokens<'a> {
         Self { json, at }
     }
 
-    /// The text or the key that begins here; its first quote is passed already.
+    /// Returns the string or key that begins here; its opening quote was already read.
     fn text(&mut self) -> Token<'a> {
         let begin = self.at;
         while let Some(byte) = self.json.get(self.at).filter(|byte| **byte != b'"') {
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn a_chain_that_is_cut_off_is_left_as_it_is() {
         let whole = chain(200);
-        // The last braces are those of what stays anyway.
+        // The last braces belong to the part that is kept anyway.
         for length in (0..whole.len() - KEPT).step_by(7) {
             assert_eq!(shortened(&whole.as_bytes()[..length]), None);
         }

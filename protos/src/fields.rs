@@ -1,9 +1,9 @@
-//! Messages as flat lists of `path = value`, for printers and for histories written as text.
+//! Messages as flat lists of `path = value`, for printing and for histories written as text.
 //!
-//! The generated types cannot be walked, so both directions go over descriptors: every field of every event and
-//! command has a path (`retry_policy.maximum_attempts`) without a line of code for it. A few messages that only wrap
-//! one thing are written as that thing: a type or a task queue as its name, an execution as `id/run`, a duration as
-//! `5s`, payloads as values, and a message that holds nothing but a map as the map.
+//! The generated types have no reflection, so both directions use descriptors: every field of every event and command
+//! has a path (`retry_policy.maximum_attempts`) without specific code. A few messages that only wrap a value are
+//! written as that value: a type or a task queue as its name, an execution as `id/run`, a duration as `5s`, payloads as
+//! values, and a message with only a map as the map.
 
 use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value};
@@ -11,7 +11,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescri
 use crate::history_json::{descriptor, squeeze};
 use crate::temporal::api::common::v1::{Payload, Payloads};
 
-/// One field's value, ready to be written.
+/// A field's value, ready to print.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {
     /// Free text: identities, ids, messages.
@@ -22,7 +22,7 @@ pub enum FieldValue {
     Payloads(Vec<Payload>),
 }
 
-/// All fields of a message that are set, as paths of proto field names; maps by key, in the keys' order.
+/// Returns all fields of a message that are set, by paths of proto field names; maps by key, in key order.
 pub fn fields_of<M: Message + Name>(message: &M) -> Vec<(String, FieldValue)> {
     let mut fields = Vec::new();
     if let Ok(message) = DynamicMessage::decode(descriptor(&M::full_name()), message.encode_to_vec().as_slice()) {
@@ -38,12 +38,12 @@ pub struct MessageBuilder {
 }
 
 impl MessageBuilder {
-    /// An empty message of type `M`.
+    /// Creates an empty message of type `M`.
     pub fn new<M: Name>() -> Self {
         Self { message: DynamicMessage::new(descriptor(&M::full_name())) }
     }
 
-    /// Whether the message has a field of that path, set or not.
+    /// Returns true if the message has a field with that path, set or not.
     pub fn knows(&self, path: &str) -> bool {
         let mut at = self.message.descriptor();
         let mut names = path.split('.');
@@ -55,7 +55,7 @@ impl MessageBuilder {
             match field.kind() {
                 _ if field.is_map() => return true,
                 Kind::Message(message) => {
-                    // An index into the list comes next.
+                    // An index into the list follows.
                     if field.is_list() && names.next().is_some_and(|index| index.parse::<usize>().is_err()) {
                         return false;
                     }
@@ -67,17 +67,17 @@ impl MessageBuilder {
         true
     }
 
-    /// Sets the field of that path from its text.
+    /// Sets the field with that path from its text.
     ///
     /// # Errors
-    /// Returns an error if there is no such field (the text names those there are), or the text is no value of its
+    /// Returns an error if there is no such field (the text lists the existing ones), or the text is not a value of its
     /// kind.
     pub fn set(&mut self, path: &str, text: &str) -> Result<(), String> {
         let path: Vec<&str> = path.split('.').collect();
         set(&mut self.message, &path, text)
     }
 
-    /// The text of the field of that path, if it is set.
+    /// Returns the text of the field with that path, if it is set.
     pub fn get_text(&self, path: &str) -> Option<String> {
         let mut fields = Vec::new();
         flatten("", &self.message, &mut fields);
@@ -87,7 +87,7 @@ impl MessageBuilder {
         })
     }
 
-    /// The message as built so far.
+    /// Returns the message built so far.
     ///
     /// # Errors
     /// Returns an error if `M` is not the type given to [`new`](Self::new).
@@ -137,7 +137,7 @@ fn flatten_value(path: &str, field: &FieldDescriptor, value: &Value, out: &mut V
     }
 }
 
-/// The one value of a message that stands for it, if it is written so.
+/// Returns the single value as which a message is written, if it is such a message.
 fn leaf(message: &DynamicMessage) -> Option<FieldValue> {
     let text = |name: &str| message.get_field_by_name(name).and_then(|value| value.as_str().map(str::to_string));
     let number = |name: &str| {
@@ -272,7 +272,7 @@ fn transcode<M: Message>(message: &mut DynamicMessage, from: &M) -> Result<(), S
     message.transcode_from(from).map_err(|error| error.to_string())
 }
 
-/// JSON values separated by commas, or `<n bytes>` for n zero bytes.
+/// Parses JSON values separated by commas, or `<n bytes>` for n zero bytes.
 fn payloads(text: &str) -> Result<Vec<Payload>, String> {
     let mut payloads = Vec::new();
     let mut rest = text.trim();
@@ -289,7 +289,7 @@ fn payloads(text: &str) -> Result<Vec<Payload>, String> {
             };
             let (encoding, data) = match value {
                 serde_json::Value::Null => ("binary/null", Vec::new()),
-                // As written: key order and spacing stay those of the text.
+                // Unchanged, with the key order and spacing of the text.
                 _ => ("json/plain", rest.as_bytes()[..values.byte_offset()].to_vec()),
             };
             payloads.push(payload(encoding, data));
@@ -338,7 +338,7 @@ fn scalar(kind: &Kind, text: &str) -> Result<Value, String> {
     })
 }
 
-/// `EVENT_TYPE_TIMER_STARTED` of `EventType` becomes `TimerStarted`.
+/// Shortens `EVENT_TYPE_TIMER_STARTED` of `EventType` to `TimerStarted`.
 fn short_name(long: &str, of: &str) -> String {
     let words = long.split('_').map(|word| {
         let mut letters = word.chars();
@@ -373,7 +373,7 @@ fn scalar_text(field: &FieldDescriptor, value: &Value) -> String {
     }
 }
 
-/// The field of a message that holds nothing but one map (headers, memos, search attributes).
+/// Returns the field of a message that consists of a single map (headers, memos, search attributes).
 fn wrapped_map(message: &MessageDescriptor) -> Option<FieldDescriptor> {
     let mut fields = message.fields();
     let first = fields.next()?;
@@ -399,7 +399,7 @@ fn unquoted(text: &str) -> Result<String, String> {
     }
 }
 
-/// `5s`, `1.5s`, `20ms`, `3m`, `2h`, `1d`: in the largest unit of which it is a whole number.
+/// Formats a duration as `5s`, `1.5s`, `20ms`, `3m`, `2h` or `1d`, in the largest unit that gives a whole number.
 pub fn duration_text(seconds: i64, nanos: i64) -> String {
     let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let units = [(86_400_000_000_000, "d"), (3_600_000_000_000, "h"), (60_000_000_000, "m"), (1_000_000_000, "s")];
@@ -417,15 +417,15 @@ pub fn duration_text(seconds: i64, nanos: i64) -> String {
     format!("{sign}{whole}.{}s", fraction.trim_end_matches('0'))
 }
 
-/// As [`duration_text`]. For a measured duration, round it first.
+/// Like [`duration_text`]. Round a measured duration first.
 pub fn std_duration_text(duration: std::time::Duration) -> String {
     duration_text(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), duration.subsec_nanos().into())
 }
 
-/// Seconds and nanoseconds of `5s`, `1.5s`, `20ms`, `3m`, `2h`, `1d`.
+/// Parses `5s`, `1.5s`, `20ms`, `3m`, `2h` or `1d` to seconds and nanoseconds.
 ///
 /// # Errors
-/// Returns an error if the text is no such duration.
+/// Returns an error if the text is not such a duration.
 pub fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     let expected = || format!("`{text}` is no duration; write 5s, 1.5s, 20ms, 3m, 2h or 1d");
     let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(expected)?;
@@ -451,7 +451,7 @@ pub fn parse_duration(text: &str) -> Result<(i64, i32), String> {
     Ok((seconds, (total % 1_000_000_000) as i32))
 }
 
-/// A moment as RFC 3339, in UTC; fractions of a second without trailing zeros.
+/// Formats a time as RFC 3339 in UTC, with fractions of a second without trailing zeros.
 pub fn timestamp_text(seconds: i64, nanos: i64) -> String {
     let timestamp = prost_wkt_types::Timestamp { seconds, nanos: nanos as i32 };
     timestamp.to_string()

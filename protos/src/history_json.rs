@@ -1,7 +1,8 @@
-//! Histories in canonical protobuf JSON, as the CLI, the web UI and every SDK export them.
+//! Histories in canonical protobuf JSON, as exported by the CLI, the web UI and every SDK.
 //!
-//! JSON is read over descriptors (JSON -> dynamic message -> bytes -> typed message), because the generated types
-//! carry no serde code. Unknown fields are skipped. Both spellings of an enum value are read: today's
+//! JSON is read through descriptors (JSON -> dynamic message -> bytes -> typed message), because the generated types
+//! have no serde code. Unknown fields are skipped. Both spellings of an enum value are read: the current
+//! `EVENT_TYPE_TIMER_STARTED` and the older `TimerStarted`, in nested messages too.
 //! `EVENT_TYPE_TIMER_STARTED` and the older `TimerStarted`, in nested messages too.
 
 use std::sync::OnceLock;
@@ -13,21 +14,21 @@ use serde_json::Value;
 use crate::deep_failures;
 use crate::temporal::api::history::v1::History;
 
-/// Why a JSON value is not a history.
+/// The reason that a JSON value is not a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotAHistory {
-    /// Which event is wrong, counted from 0; `None` if it is not an event.
+    /// Index of the event with the mistake; `None` if it is not in an event.
     pub event: Option<usize>,
-    /// The field that is wrong, from the event (or the history) on.
+    /// Path of the field with the mistake, from the event (or the history) on.
     pub field: String,
-    /// What was expected and what was found.
+    /// Expected and found values.
     pub message: String,
 }
 
 /// Reads one history from its JSON object (`{"events": [..]}`).
 ///
 /// # Errors
-/// Returns an error if it is none; the error says where.
+/// Returns an error, with its position, if the value is not a history.
 pub fn from_value(mut value: Value) -> Result<History, NotAHistory> {
     let descriptor = history_descriptor();
     long_enum_names(&mut value, &descriptor);
@@ -44,7 +45,7 @@ fn deserialize(descriptor: &MessageDescriptor, value: Value) -> Result<DynamicMe
     DynamicMessage::deserialize_with_options(descriptor.clone(), value, &options).map_err(|error| error.to_string())
 }
 
-/// Finds the field that is wrong by reading each one alone.
+/// Finds the field with the mistake by reading each field separately.
 fn located(descriptor: &MessageDescriptor, value: &Value, message: String) -> NotAHistory {
     let events = value.get("events").and_then(Value::as_array);
     let event_kind = descriptor.get_field_by_name("events").and_then(|field| match field.kind() {
@@ -79,10 +80,10 @@ fn narrowed(descriptor: &MessageDescriptor, value: &Value, message: String) -> (
     (String::new(), message)
 }
 
-/// Writes a history as canonical protobuf JSON with long enum names, as a current CLI prints it.
+/// Writes a history as canonical protobuf JSON with long enum names, as the current CLI does.
 ///
 /// # Errors
-/// Returns an error if a message holds something that JSON cannot (a time out of range).
+/// Returns an error if a message has a value that JSON cannot represent (a time out of range).
 pub fn to_value(history: &History) -> Result<Value, String> {
     let message = DynamicMessage::decode(history_descriptor(), history.encode_to_vec().as_slice())
         .map_err(|error| error.to_string())?;
@@ -95,7 +96,7 @@ fn history_descriptor() -> MessageDescriptor {
     descriptor("temporal.api.history.v1.History")
 }
 
-/// The descriptor of a message of the history or command packages, or of what they use.
+/// Returns the descriptor of a message in the history or command packages, or in their dependencies.
 pub(crate) fn descriptor(full_name: &str) -> MessageDescriptor {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
     const BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/history_descriptors.bin"));
@@ -104,7 +105,7 @@ pub(crate) fn descriptor(full_name: &str) -> MessageDescriptor {
     pool.get_message_by_name(full_name).expect("the embedded descriptors hold all messages of histories and commands")
 }
 
-/// Replaces short enum names (`TimerStarted`) by the long ones of the descriptor (`EVENT_TYPE_TIMER_STARTED`).
+/// Replaces short enum names (`TimerStarted`) by the long ones (`EVENT_TYPE_TIMER_STARTED`).
 fn long_enum_names(value: &mut Value, message: &MessageDescriptor) {
     let Value::Object(object) = value else { return };
     for (name, value) in object {
@@ -128,7 +129,7 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
             }
         }
         Value::Object(_) => {
-            // Messages with a JSON form of their own (durations, Any) are strings or hold no enums of ours.
+            // Messages with their own JSON form (durations, Any) are strings or contain no enums of the API.
             if let Kind::Message(message) = field.kind() {
                 long_enum_names(value, &message);
             }
@@ -140,7 +141,7 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
                 let wanted = squeeze(&format!("{}{short}", kind.name()));
                 let long = kind.values().find(|value| squeeze(value.name()) == wanted).map(|v| v.name().to_string());
                 let renamed = || RENAMED.iter().find(|(old, _)| old == short).map(|(_, new)| new.to_string());
-                // A name of a later version reads as the kind's zero.
+                // An unknown name, of a later version, reads as the enum's zero.
                 if let Some(long) = long.or_else(renamed) {
                     *short = long;
                 }
@@ -150,7 +151,7 @@ fn long_enum_names_of_field(value: &mut Value, field: &FieldDescriptor) {
     }
 }
 
-/// Letters and digits in lower case: `EventTypeTimerStarted` and `EVENT_TYPE_TIMER_STARTED` become the same.
+/// Reduces to lower-case letters and digits: `EventTypeTimerStarted` and `EVENT_TYPE_TIMER_STARTED` become equal.
 pub(crate) fn squeeze(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }

@@ -1,9 +1,9 @@
-//! Temporal's API as Rust types: the messages everywhere, gRPC clients behind `grpc`, the canonical JSON form of
-//! histories, messages as flat lists of fields, and the way to every payload in a message.
+//! Temporal's API as Rust types: the messages, gRPC clients behind `grpc`, the canonical JSON form of histories,
+//! messages as flat lists of fields, and access to every payload in a message.
 //!
-//! Nothing here is written by hand except [`deep_failures`], [`deep_json`], [`fields`], [`history_json`] and a part of
-//! [`payload_fields`]: the messages come from the published crate, the rest is generated from the descriptor set that it
-//! publishes to its dependents' build scripts.
+//! Only [`deep_failures`], [`deep_json`], [`fields`], [`history_json`] and a part of [`payload_fields`] are written by
+//! hand: the messages come from the published crate, and the rest is generated from the descriptor set that it passes
+//! to its dependents' build scripts.
 
 pub mod deep_failures;
 pub mod deep_json;

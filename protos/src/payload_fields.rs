@@ -1,11 +1,11 @@
-//! The way to every payload in a message, and to every failure: what a codec and a failure converter work on.
+//! Access to every payload and every failure in a message, for codecs and failure converters.
 //!
-//! The ways are generated from the API's descriptors (`build/payload_fields.rs`), so that none is forgotten. By hand
-//! are only the ends of the ways, and what must be left as it is:
+//! The access code is generated from the API's descriptors (`build/payload_fields.rs`), so that no field is forgotten.
+//! Written by hand are only the leaf messages, and the exceptions:
 //!
 //! - search attributes, because the server reads them;
-//! - what Core's own markers say of patches and local activities: bookkeeping of the SDK, which every SDK writes
-//!   beside its codec. Arguments and results in them are the user's.
+//! - Core's own data in its markers for patches and local activities, which every SDK writes unencoded. Arguments and
+//!   results in these markers are the user's.
 
 use prost::Message as _;
 
@@ -15,29 +15,29 @@ use crate::temporal::api::failure::v1::Failure;
 use crate::temporal::api::protocol::v1::Message as ProtocolMessage;
 use crate::temporal::api::update::v1::{Acceptance, Rejection, Request, Response};
 
-/// What Core's markers hold for the user.
+/// The entries of Core's markers that contain user data.
 const OF_THE_USER: [&str; 2] = ["result", "input"];
 
-/// A message in which payloads and failures may stand.
+/// A message that can contain payloads and failures.
 pub trait PayloadFields {
-    /// Adds what stands in this message.
+    /// Adds the fields of this message.
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>);
 }
 
-/// What a failure holds beside itself: the generated half of its [`PayloadFields`].
+/// The fields of a failure besides itself: the generated half of its [`PayloadFields`].
 pub(crate) trait FailureFields {
     fn inner_fields<'a>(&'a mut self, to: &mut Fields<'a>);
 }
 
-/// What was found in messages.
+/// The fields found in messages.
 #[derive(Debug)]
 pub struct Fields<'a> {
     wanted: Wanted,
     /// The payloads.
     pub payloads: Vec<&'a mut Payload>,
-    /// The failures that are not causes of others.
+    /// The failures that are not causes of other failures.
     pub failures: Vec<&'a mut Failure>,
-    /// The bodies of protocol messages, in which more may stand: see [`Body`].
+    /// The bodies of protocol messages, which may contain more fields: see [`Body`].
     pub bodies: Vec<&'a mut Any>,
 }
 
@@ -48,12 +48,12 @@ enum Wanted {
 }
 
 impl<'a> Fields<'a> {
-    /// Takes payloads; those of headers only if that is wanted.
+    /// Collects payloads; those of headers only if `headers` is set.
     pub fn payloads(headers: bool) -> Self {
         Self { wanted: Wanted::Payloads { headers }, payloads: Vec::new(), failures: Vec::new(), bodies: Vec::new() }
     }
 
-    /// Takes failures; each with all its causes, so the causes are not taken by themselves.
+    /// Collects failures. Each one includes its causes, so these are not collected separately.
     pub fn failures() -> Self {
         Self { wanted: Wanted::Failures, ..Self::payloads(false) }
     }
@@ -106,21 +106,21 @@ impl<T: PayloadFields> PayloadFields for [T] {
     }
 }
 
-/// The body of a protocol message, opened: the messages of updates.
+/// A decoded body of a protocol message: the messages of updates.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// A worker has accepted an update.
     Acceptance(Box<Acceptance>),
     /// A worker has rejected an update.
     Rejection(Box<Rejection>),
-    /// An update is asked for.
+    /// A request for an update.
     Request(Box<Request>),
     /// An update has completed.
     Response(Box<Response>),
 }
 
 impl Body {
-    /// Opens a body; `None` if it is none of these, or cannot be read.
+    /// Decodes a body; `None` if it is none of these, or cannot be decoded.
     pub fn open(any: &Any) -> Option<Self> {
         fn read<T: prost::Message + Default>(any: &Any) -> Option<Box<T>> {
             T::decode(any.value.as_slice()).ok().map(Box::new)
@@ -134,7 +134,7 @@ impl Body {
         }
     }
 
-    /// Writes it back to where it was opened.
+    /// Encodes it back into the message that it was decoded from.
     pub fn close(&self, any: &mut Any) {
         any.value = match self {
             Self::Acceptance(body) => body.encode_to_vec(),

@@ -1,4 +1,4 @@
-//! `genhist DIR`: writes the histories with local activities, updates, children and patches into a folder, for `replay`.
+//! `genhist DIR`: writes the histories with local activities, updates, children and patches to a folder, for `replay`.
 
 use std::path::Path;
 use std::process::ExitCode;

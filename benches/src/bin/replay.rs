@@ -1,6 +1,6 @@
-//! `replay FILE.binpb [--reps N] [--warm N]`: what one replay of a recorded history costs, beside plain decoding of it.
+//! `replay FILE.binpb [--reps N] [--warm N]`: measures one replay of a recorded history, compared to just decoding it.
 //!
-//! Prints one JSON line; fails if the replay does not come to the workflow's end.
+//! Prints one JSON line; fails if the replay does not run the workflow to its end.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use abide_benches::history_pages::HistoryPages;
 use abide_benches::process::{median, peak_rss_kb, thread_cpu_ns};
 use abide_benches::workflows;
 
-/// One repetition covers at least so many events: a short history is replayed several times in it, since one pass would
-/// be too short to measure.
+/// Minimum events per repetition. A short history is replayed several times, because one pass would be too short to
+/// measure.
 const EVENTS_PER_REPETITION: usize = 30_000;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program: the figures are its output")]
@@ -54,7 +54,7 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
         cpu_ns(passes, one_replay)?;
     }
     let peak_rss_kb = peak_rss_kb()?;
-    // Taken in turn: whatever else the machine does hits both.
+    // Alternated, so that other load on the machine affects both.
     let (mut replays, mut decodings) = (Vec::new(), Vec::new());
     for _ in 0..reps {
         replays.push(cpu_ns(passes, one_replay)?);
@@ -87,7 +87,7 @@ fn registry() -> WorkflowRegistry {
     registry
 }
 
-/// The CPU time of one repetition, in nanoseconds.
+/// Returns the CPU time of one repetition, in nanoseconds.
 fn cpu_ns(passes: usize, pass: impl Fn() -> Result<(), String>) -> Result<f64, String> {
     let before = thread_cpu_ns()?;
     for _ in 0..passes {
@@ -96,7 +96,7 @@ fn cpu_ns(passes: usize, pass: impl Fn() -> Result<(), String>) -> Result<f64, S
     Ok((thread_cpu_ns()? - before) as f64)
 }
 
-/// One replay from the first event to the workflow's end, each page decoded when it is asked for.
+/// Replays from the first event to the workflow's end, decoding each page when it is requested.
 fn replay(pages: &HistoryPages, registry: &Arc<WorkflowRegistry>, options: &Arc<RunOptions>) -> Result<(), String> {
     let (workflow_id, run_id) = (pages.workflow_id.clone(), pages.run_id.clone());
     let mut run = WorkflowRun::new(Arc::clone(registry), Arc::clone(options), workflow_id, run_id);

@@ -1,5 +1,5 @@
-//! `worker [--address A] [--cache N] [--pollers N]`: a worker of the bench workflows on task queue `bench-tq`, for a
-//! server that feeds it as fast as it can take.
+//! `worker [--address A] [--cache N] [--pollers N]`: a worker for the bench workflows on task queue `bench-tq`, for a
+//! server that provides tasks as fast as the worker can take them.
 
 use std::error::Error;
 use std::process::ExitCode;

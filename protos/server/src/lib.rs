@@ -1,7 +1,7 @@
-//! Server traits of Temporal's services (`workflow_service_server::WorkflowService` and its like), generated.
+//! Generated server traits of Temporal's services, such as `workflow_service_server::WorkflowService`.
 //!
-//! They are a crate of their own, not a feature of `abide-protos`: a feature that only tests turn on would build every
-//! crate above it twice, once for `cargo build` and once for `cargo test`.
+//! They are in their own crate, not a feature of `abide-protos`: a feature that only tests enable would build every
+//! dependent crate twice, once for `cargo build` and once for `cargo test`.
 
 #[allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! Every field of every message is tried: one message for each way that leads to a payload, as the descriptors have it.
+//! Tests every field of every message: one message for each path to a payload, according to the descriptors.
 
 use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
@@ -9,14 +9,14 @@ use crate::temporal::api::workflowservice::v1 as service;
 
 static DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/all_descriptors.bin"));
 
-/// A message of that type for each way to a payload, with the way's field names.
+/// Returns a message of that type for each path to a payload, with the path's field names.
 fn ways(of: &MessageDescriptor, above: &[String], path: &str) -> Vec<(String, DynamicMessage)> {
     if of.full_name() == "temporal.api.common.v1.Payload" {
         let mut payload = DynamicMessage::new(of.clone());
         payload.set_field_by_name("data", Value::Bytes(b"plain".to_vec().into()));
         return vec![(path.to_string(), payload)];
     }
-    // Messages that hold themselves are gone into once more: a failure's cause.
+    // Recursive messages are entered once more, for a failure's cause.
     if above.iter().filter(|name| *name == of.full_name()).count() > 1 {
         return Vec::new();
     }
@@ -51,7 +51,7 @@ fn in_field(field: &FieldDescriptor, inner: DynamicMessage) -> Value {
     }
 }
 
-/// Checks that each way is found, but for those that have one of these names on them.
+/// Checks that each path is found, except those that contain one of the excluded names.
 fn check<M: prost::Message + Name + Default + PayloadFields>() -> usize {
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
     let ways = ways(&pool.get_message_by_name(&M::full_name()).unwrap(), &[], M::NAME);

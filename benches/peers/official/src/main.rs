@@ -1,11 +1,12 @@
-//! `peer-official FILE.binpb [--reps N] [--warm N]`: what one replay of a recorded history costs the official Rust SDK.
+//! `peer-official FILE.binpb [--reps N] [--warm N]`: measures one replay of a recorded history with the official Rust
+//! SDK.
 //!
-//! Prints one JSON line; fails if a replay does not run the workflow to its end. The history is decoded once, before the
-//! measurement: the SDK's replayer takes decoded events only.
+//! Prints one JSON line; fails if a replay does not run the workflow to its end. The history is decoded once, before
+//! the measurement, because the SDK's replayer accepts only decoded events.
 
 mod workflows;
 
-// The same command line and the same median as our own `replay`.
+// The same command line and the same median as in our own `replay`.
 #[path = "../../../src/arguments.rs"]
 mod arguments;
 #[path = "../../../src/process.rs"]
@@ -26,7 +27,7 @@ use workflows::{
     UpdateCount,
 };
 
-/// One repetition covers at least so many events, as in our own `replay`.
+/// Minimum events per repetition, as in our own `replay`.
 const EVENTS_PER_REPETITION: usize = 30_000;
 
 fn main() -> ExitCode {
@@ -92,9 +93,9 @@ fn replayer() -> Result<WorkflowReplayer, String> {
     WorkflowReplayer::new(options).map_err(|error| error.to_string())
 }
 
-/// So many replays by one replay worker, one after the other; their CPU time in nanoseconds.
+/// Runs this many replays on one replay worker, one after another. Returns their CPU time in nanoseconds.
 ///
-/// Neither making the copies that the replayer consumes nor freeing what it gives back is counted.
+/// Copying the histories that the replayer consumes is not counted; neither is freeing what it returns.
 async fn replay(replayer: &WorkflowReplayer, history: &History, passes: usize) -> Result<f64, String> {
     let copies: Vec<_> = (0..passes).map(|number| run_of_its_own(history.clone(), number).into()).collect();
     let (ended_before, cpu_before) = (workflows::ended(), process_cpu_ns());
@@ -109,7 +110,7 @@ async fn replay(replayer: &WorkflowReplayer, history: &History, passes: usize) -
     }
 }
 
-/// The worker tells runs apart by their ids.
+/// Gives each history its own run id, because the worker distinguishes runs by their ids.
 fn run_of_its_own(mut history: History, number: usize) -> History {
     if let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) =
         history.events.first_mut().and_then(|event| event.attributes.as_mut())
@@ -122,7 +123,7 @@ fn run_of_its_own(mut history: History, number: usize) -> History {
     history
 }
 
-/// CPU time of all threads so far, in nanoseconds.
+/// Returns the CPU time of all threads so far, in nanoseconds.
 fn process_cpu_ns() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64

@@ -12,12 +12,12 @@ use temporalio_sdk::{
 
 static ENDED: AtomicUsize = AtomicUsize::new(0);
 
-/// How many workflows have run to their end so far.
+/// Returns the number of workflows that have run to their end.
 pub fn ended() -> usize {
     ENDED.load(Ordering::SeqCst)
 }
 
-/// The result of a workflow that has come to its end.
+/// Counts a workflow's end and returns its result.
 fn end<T>(result: T) -> WorkflowResult<T> {
     ENDED.fetch_add(1, Ordering::SeqCst);
     Ok(result)
