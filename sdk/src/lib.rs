@@ -1,13 +1,6 @@
 //! Durable programs in plain Rust: a Temporal-compatible worker SDK.
 //!
-//! [First steps](#first-steps) · [Writing workflows](#writing-workflows) ·
-//! [What a workflow must not do](#what-a-workflow-must-not-do) · [Testing](#testing) ·
-//! [Going to production](#going-to-production) · [Where things are](#where-things-are)
-#![doc = include_str!("../docs/1-first-steps.md")]
-#![doc = include_str!("../docs/2-workflows.md")]
-#![doc = include_str!("../docs/3-determinism.md")]
-#![doc = include_str!("../docs/4-testing.md")]
-#![doc = include_str!("../docs/5-production.md")]
+#![doc = include_str!("../docs/front_page.md")]
 
 // The macros' output refers to `::abide`, in this crate's own tests, too.
 #[cfg(test)]
@@ -38,6 +31,9 @@ pub mod workflow;
 
 #[cfg(feature = "client")]
 pub mod client;
+// Pages without code: only the documentation and its tests need them.
+#[cfg(all(any(doc, doctest), feature = "worker"))]
+pub mod guide;
 #[cfg(feature = "worker")]
 pub mod replayer;
 #[cfg(feature = "worker")]

@@ -1,8 +1,11 @@
-//! Tests of workflows without a server to install: an embedded Temporal-compatible [`server`] and, around it, a
-//! [`TestWorkflowEnvironment`] in which months pass in milliseconds.
-#![doc = include_str!("../docs/guide.md")]
+//! Tests of Temporal workflows in Rust, without a server to install.
+//!
+#![doc = include_str!("../docs/front_page.md")]
 
 mod env;
+// Pages without code: only the documentation and its tests need them.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 /// The embedded server, from the crate `abide-server`.
 pub mod server {

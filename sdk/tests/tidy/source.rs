@@ -42,10 +42,11 @@ impl Source {
         self.test_lines = (1..=self.text.lines().count()).collect();
     }
 
-    /// The top-level module of `sdk/src` that the file belongs to; none for the crate root, the macros' door and other crates.
+    /// The top-level module of `sdk/src` that the file belongs to. None for the crate root, the macros' door, the guide and
+    /// other crates.
     pub(crate) fn module(&self) -> Option<&str> {
         let module = self.path.strip_prefix("sdk/src/")?.split('/').next()?.trim_end_matches(".rs");
-        (!matches!(module, "lib" | "__private")).then_some(module)
+        (!matches!(module, "lib" | "guide" | "__private")).then_some(module)
     }
 
     /// Returns true if the line (from 1) is something else than test code.
