@@ -1,7 +1,7 @@
 //! The attributes of events and commands under short names: `scheduled=5` for `scheduled_event_id`.
 //!
-//! One table serves the printer, the error texts and the parser of histories written as text, so that what is printed
-//! can be parsed again. A short name is used only where it leads back to the same field of that message.
+//! One table serves the printer, the error texts and the parser of histories written as text, so that printed lines can
+//! be parsed again. A short name is used only if it leads back to the same field of that message.
 
 use abide_protos::fields::{FieldValue, MessageBuilder, fields_of};
 use abide_protos::temporal::api::command::v1::Command;
@@ -12,7 +12,7 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::update::v1::outcome;
 
-/// Short names of fields; where one is written twice, the first that the message has is meant.
+/// Short names of fields. If a short name is listed twice, it stands for the first field that the message has.
 const SHORT_NAMES: &[(&str, &str)] = &[
     ("type", "activity_type"),
     ("type", "workflow_type"),
@@ -47,7 +47,7 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("cron", "cron_schedule"),
 ];
 
-/// Short names of a failure's fields, below the failure.
+/// Short names of a failure's fields, relative to the failure.
 const FAILURE_NAMES: &[(&str, &str)] = &[
     ("type", "application_failure_info.type"),
     ("non_retryable", "application_failure_info.non_retryable"),
@@ -69,7 +69,7 @@ const FAILURE_NAMES: &[(&str, &str)] = &[
     ("handler", "nexus_handler_failure_info"),
 ];
 
-/// Where failures stand; the first two are written without their path.
+/// Paths of failures. The first two are written without their path.
 const FAILURES: &[(&str, &str)] = &[
     ("", "failure"),
     ("", "outcome.failure"),
@@ -77,21 +77,21 @@ const FAILURES: &[(&str, &str)] = &[
     ("continued_failure", "continued_failure"),
 ];
 
-/// Marks a path that is meant as written, where its first name is also a short name.
+/// Marks a path to be read literally, if its first name is also a short name.
 const LITERAL: &str = "event.";
 
 /// One attribute as it is printed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attribute {
-    /// The field's path from the attributes message, as the messages name it.
+    /// Path of the field from the attributes message, with the names of the messages.
     pub(crate) path: String,
-    /// Its short name; the path if it has none.
+    /// Short name; the path if there is none.
     pub(crate) name: String,
     pub(crate) value: FieldValue,
 }
 
 impl Attribute {
-    /// `name=value`; payloads are cut after `limit` characters.
+    /// Writes `name=value`. Payloads are cut after `limit` characters.
     pub(crate) fn text(&self, limit: usize) -> String {
         let value = match &self.value {
             FieldValue::Word(word) if word == "{}" => "true".to_string(),
@@ -104,24 +104,24 @@ impl Attribute {
         format!("{}={value}", self.name)
     }
 
-    /// An empty message says nothing, unless it is the kind of a failure.
+    /// Returns true for an empty message, unless it is the kind of a failure.
     pub(crate) fn is_empty(&self) -> bool {
         let is_kind = self.path.ends_with("_failure_info") && !self.path.ends_with("application_failure_info");
         self.value == FieldValue::Word("{}".into()) && !is_kind
     }
 }
 
-/// The attributes of an event, in the order of their fields.
+/// Returns the attributes of an event, in the order of their fields.
 pub(crate) fn event_attributes(event: &HistoryEvent) -> Vec<Attribute> {
     attributes::<HistoryEvent>(fields_of(event), "_event_attributes")
 }
 
-/// The attributes of a command, in the order of their fields.
+/// Returns the attributes of a command, in the order of their fields.
 pub(crate) fn command_attributes(command: &Command) -> Vec<Attribute> {
     attributes::<Command>(fields_of(command), "_command_attributes")
 }
 
-/// The fields of any other message, in their order.
+/// Returns the fields of any other message, in their order.
 pub(crate) fn message_attributes<M: abide_protos::prost::Name>(message: &M) -> Vec<Attribute> {
     let builder = MessageBuilder::new::<M>();
     let named = fields_of(message).into_iter().map(|(path, value)| {
@@ -131,7 +131,7 @@ pub(crate) fn message_attributes<M: abide_protos::prost::Name>(message: &M) -> V
     named.filter(|attribute| !attribute.is_empty()).collect()
 }
 
-/// The name of an event's type; one that this version does not know is shown by its number.
+/// Returns the name of an event's type. A type that this version does not know is shown by its number.
 pub(crate) fn event_type_name(number: i32) -> String {
     match EventType::try_from(number) {
         Ok(known) if known != EventType::Unspecified => camel(known.as_str_name().trim_start_matches("EVENT_TYPE_")),
@@ -139,7 +139,7 @@ pub(crate) fn event_type_name(number: i32) -> String {
     }
 }
 
-/// The event type of that name, as a number.
+/// Returns the number of the event type with this name.
 pub(crate) fn event_type_number(name: &str) -> Option<i32> {
     if let Some(number) = name.strip_prefix("UnknownEvent(").and_then(|rest| rest.strip_suffix(')')) {
         return number.parse().ok();
@@ -147,7 +147,7 @@ pub(crate) fn event_type_number(name: &str) -> Option<i32> {
     EventType::from_str_name(&format!("EVENT_TYPE_{}", snake(name).to_uppercase())).map(|known| known as i32)
 }
 
-/// The name of a command's type.
+/// Returns the name of a command's type.
 pub(crate) fn command_type_name(number: i32) -> String {
     match CommandType::try_from(number) {
         Ok(known) => camel(known.as_str_name().trim_start_matches("COMMAND_TYPE_")),
@@ -155,12 +155,12 @@ pub(crate) fn command_type_name(number: i32) -> String {
     }
 }
 
-/// The field of an event's attributes message: `activity_task_scheduled_event_attributes`.
+/// Returns the field with an event's attributes: `activity_task_scheduled_event_attributes`.
 pub(crate) fn attributes_field(event_type: &str) -> String {
     format!("{}_event_attributes", snake(event_type))
 }
 
-/// The path that a short name (or a path) means in a message; `knows` says which paths the message has.
+/// Returns the path for a short name (or a path) in a message; `knows` tells whether the message has a path.
 pub(crate) fn long_name(name: &str, knows: &dyn Fn(&str) -> bool) -> Option<String> {
     let of_failure = FAILURES.iter().filter_map(|(prefix, root)| {
         let name = if prefix.is_empty() { name } else { name.strip_prefix(prefix)?.strip_prefix('.')? };
@@ -178,7 +178,7 @@ pub(crate) fn long_name(name: &str, knows: &dyn Fn(&str) -> bool) -> Option<Stri
     candidates.find(|path| knows(path))
 }
 
-/// The short name of a path, or the path itself.
+/// Returns the short name of a path, or the path itself.
 pub(crate) fn short_name(path: &str, knows: &dyn Fn(&str) -> bool) -> String {
     let of_failure = FAILURES.iter().flat_map(|(prefix, root)| {
         let rest = path.strip_prefix(root).and_then(|rest| rest.strip_prefix('.'));
@@ -193,7 +193,7 @@ pub(crate) fn short_name(path: &str, knows: &dyn Fn(&str) -> bool) -> String {
     found.unwrap_or_else(|| if is_literal() { path.to_string() } else { format!("{LITERAL}{path}") })
 }
 
-/// The failure that an event tells of.
+/// Returns the failure in an event.
 pub(crate) fn failure_of(event: &HistoryEvent) -> Option<&FailureProto> {
     match event.attributes.as_ref()? {
         Attributes::WorkflowExecutionFailedEventAttributes(a) => a.failure.as_ref(),
@@ -213,7 +213,7 @@ pub(crate) fn failure_of(event: &HistoryEvent) -> Option<&FailureProto> {
     }
 }
 
-/// Payload text: its JSON, cut after `limit` characters; other encodings as their size.
+/// Writes a payload: its JSON, cut after `limit` characters. Other encodings are shown by their size.
 pub(crate) fn payload_text(payload: &Payload, limit: usize) -> String {
     let encoding = payload.metadata.get("encoding").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     match (encoding.as_deref(), std::str::from_utf8(&payload.data)) {
@@ -224,7 +224,7 @@ pub(crate) fn payload_text(payload: &Payload, limit: usize) -> String {
     }
 }
 
-/// Text without line breaks, in quotes if it would not read as one word.
+/// Writes text without line breaks, in quotes if it could not be read as one word.
 pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@#+%$*".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -243,7 +243,7 @@ fn attributes<M: abide_protos::prost::Name>(fields: Vec<(String, FieldValue)>, e
         })
     });
     let mut all: Vec<Attribute> = of_attributes.filter(|attribute| !attribute.is_empty()).collect();
-    // A failure's own fields come before its cause's, which the messages place in between.
+    // A failure's own fields come before those of its cause, which the message places in between.
     if let Some(begin) = all.iter().position(|one| one.path.starts_with("failure.")) {
         let count = all[begin..].iter().take_while(|one| one.path.starts_with("failure.")).count();
         all[begin..begin + count].sort_by_key(|one| one.path.matches("cause.").count());
@@ -283,7 +283,7 @@ fn short_names_in_failure(prefix: &str, path: &str) -> Vec<String> {
     names
 }
 
-/// `text` with its first path elements `from` replaced by `to`, if it begins with them.
+/// Replaces the first path elements `from` of `text` by `to`, if it begins with them.
 fn replaced(text: &str, from: &str, to: &str) -> Option<String> {
     let rest = text.strip_prefix(from)?;
     (rest.is_empty() || rest.starts_with('.')).then(|| format!("{to}{rest}"))

@@ -1,4 +1,4 @@
-//! A history for people: event by event, with the attributes that matter and what each workflow task commanded.
+//! Prints a history for people: event by event, with the attributes that matter and the commands of each workflow task.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,14 +12,14 @@ use super::History;
 use super::attributes::{Attribute, event_attributes, event_type_name, failure_of};
 use crate::failure::Failure;
 
-/// Payloads and texts are cut after so many characters.
+/// Payloads and texts are cut after this number of characters.
 const VALUE_LIMIT: usize = 100;
-/// Attributes that fit into so many characters share a line.
+/// Attributes that fit into this number of characters share a line.
 const LINE_LIMIT: usize = 100;
-/// What the server writes into a retry policy where its author said nothing.
+/// Defaults that the server writes to a retry policy.
 const DEFAULT_RETRY: &[&str] = &["initial_interval 1s", "backoff_coefficient 2", "maximum_interval 100s"];
 
-/// Attributes that tell little to a reader of a history (they are all in [`History::to_json`]).
+/// Attributes that are of little use to a reader of a history. [`History::to_json`] has all of them.
 const LEFT_OUT: &[&str] = &[
     "accepted_request",
     "accepted_request_message_id",
@@ -67,7 +67,7 @@ const LEFT_OUT: &[&str] = &[
     "versioning_behavior",
 ];
 
-/// Event by event: id, time since the start, type, and below it the attributes that matter.
+/// Prints event by event: id, time since the start, type, and below it the attributes that matter.
 ///
 /// ```text
 /// process_order, workflow id order-1, started 2026-01-01T00:00:00Z, 9 events
@@ -97,7 +97,7 @@ impl fmt::Display for History {
     }
 }
 
-/// In short: which run, and how many events.
+/// Prints a summary: the run, and the number of events.
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "History({})", self.title())
@@ -117,16 +117,16 @@ impl History {
     }
 }
 
-/// What printing one event needs of the others.
+/// Data of other events that printing one event needs.
 struct Printer<'a> {
     start: Option<&'a Timestamp>,
-    /// The workflow's task queue.
+    /// Task queue of the workflow.
     queue: String,
-    /// Each event's attributes.
+    /// Attributes of each event.
     attributes: Vec<Vec<Attribute>>,
-    /// What an operation is called, by the id of the event that began it.
+    /// Names of operations, by the id of the event that began them.
     subjects: BTreeMap<i64, String>,
-    /// Names of the command events, by the id of the WorkflowTaskCompleted event they came with.
+    /// Names of the command events, by the id of the WorkflowTaskCompleted event with which they came.
     commands: BTreeMap<i64, Vec<String>>,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Printer<'a> {
         printer
     }
 
-    /// Time since the first event.
+    /// Writes the time since the first event.
     fn time(&self, event: &HistoryEvent) -> String {
         let nanos = |time: &Timestamp| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos);
         let (Some(start), Some(time)) = (self.start, event.event_time.as_ref()) else { return String::new() };
@@ -170,7 +170,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// `ActivityTaskScheduled(check_inventory)`.
+    /// Writes `ActivityTaskScheduled(check_inventory)`.
     fn name(&self, event: &HistoryEvent, attributes: &[Attribute]) -> String {
         let name = event_type_name(event.event_type);
         let of_earlier = || {
@@ -183,7 +183,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// The lines below an event.
+    /// Returns the lines below an event.
     fn details(&self, event: &HistoryEvent, attributes: &[Attribute]) -> Vec<String> {
         let mut shown: Vec<String> = Vec::new();
         let mut retry: Vec<String> = Vec::new();
@@ -219,7 +219,7 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// What an event that begins something is about: the activity's type, the signal's name...
+/// Returns the subject of an event that begins something: the activity's type, the signal's name, and so on.
 fn own_subject(event: &HistoryEvent) -> Option<String> {
     let name = |name: &str| (!name.is_empty()).then(|| name.to_string());
     match event.attributes.as_ref()? {
@@ -246,7 +246,7 @@ fn own_subject(event: &HistoryEvent) -> Option<String> {
 fn is_shown(event: &HistoryEvent, attribute: &Attribute) -> bool {
     let first = attribute.path.split('.').next().unwrap_or_default();
     let is_args = attribute.name == "args";
-    // The failure has a line of its own; the type or name stands behind the event's type.
+    // The failure has its own line; the type or name is shown with the event's type.
     let is_told = matches!(first, "failure" | "last_failure" | "activity_type" | "workflow_type" | "marker_name")
         || attribute.path == "signal_name"
         || attribute.path.starts_with("outcome.failure");

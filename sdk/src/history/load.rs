@@ -1,17 +1,18 @@
-//! Histories from files: the only place here that touches the disk.
+//! Histories from files. Only this file of the folder accesses the disk.
 
 use std::path::{Path, PathBuf};
 
 use super::{History, HistoryError};
 
-/// What histories are stored as.
+/// File extensions of histories.
 const EXTENSIONS: &[&str] = &["json", "bin", "binpb", "pb"];
 
 impl History {
-    /// Reads a file: JSON if it is called so or begins like it, otherwise protobuf. A file can hold several histories.
+    /// Reads a file: JSON if its extension or its first character says so, otherwise protobuf. A file can hold several
+    /// histories.
     ///
     /// # Errors
-    /// When the file cannot be read or holds something else.
+    /// Returns an error if the file cannot be read or holds something else.
     pub fn load(path: impl AsRef<Path>) -> Result<Vec<History>, HistoryError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| unreadable(path, "file", error))?;
@@ -24,7 +25,7 @@ impl History {
 }
 
 #[cfg_attr(not(feature = "worker"), expect(dead_code, reason = "only the replayer reads folders"))]
-/// The files of a folder that are called like histories, sorted by name; its subfolders are not looked into.
+/// Returns the files of a folder that have the extension of a history, sorted by name. Does not search subfolders.
 pub(crate) fn history_files(folder: &Path) -> Result<Vec<PathBuf>, HistoryError> {
     let is_history = |path: &PathBuf| {
         let extension = path.extension().and_then(|extension| extension.to_str());

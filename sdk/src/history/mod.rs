@@ -1,4 +1,4 @@
-//! Recorded histories: loading them, looking at them, printing them.
+//! Recorded histories: loading, reading and printing them.
 
 mod attributes;
 mod display;
@@ -22,8 +22,8 @@ pub use read::HistoryError;
 
 /// The recorded history of one workflow run.
 ///
-/// It comes from a client, or from a file as the CLI, the web UI and every SDK export it ([`History::load`]). Its
-/// `Display` prints it event by event, with what each completed workflow task commanded.
+/// It comes from a client, or from a file that the CLI, the web UI or any SDK exported ([`History::load`]). Its
+/// `Display` prints it event by event, with the commands of each completed workflow task.
 ///
 /// ```
 /// let json = r#"{"events": [{
@@ -45,26 +45,26 @@ pub struct History {
 }
 
 impl History {
-    /// A history of these events; whether their ids have holes is only checked when it is replayed.
+    /// Creates a history of these events. Gaps between their ids are only found when it is replayed.
     #[doc(hidden)]
     pub fn from_events(events: Vec<HistoryEvent>) -> Self {
         Self { events, workflow_id: None, run_id: None }
     }
 
-    /// Says which run this is, where the events do not.
+    /// Sets the run's ids, for events that do not contain them.
     pub fn with_execution(mut self, workflow_id: impl Into<String>, run_id: impl Into<String>) -> Self {
         self.workflow_id = Some(workflow_id.into());
         self.run_id = Some(run_id.into());
         self
     }
 
-    /// The workflow's id, if it is known: older servers did not write it into histories.
+    /// The workflow's id, if it is known: older servers did not write it to histories.
     pub fn workflow_id(&self) -> Option<&str> {
         let recorded = || self.started().map(|started| started.workflow_id.as_str()).filter(|id| !id.is_empty());
         self.workflow_id.as_deref().or_else(recorded)
     }
 
-    /// The run's id, if it is known. Of a run that was reset, histories name only the run it began as.
+    /// The run's id, if it is known. The history of a run that was reset names only the original run.
     pub fn run_id(&self) -> Option<&str> {
         let original = |started: &'_ Started| !started.original_execution_run_id.is_empty();
         let recorded = || self.started().filter(|s| original(s)).map(|s| s.original_execution_run_id.as_str());
@@ -77,12 +77,12 @@ impl History {
         name.filter(|name| !name.is_empty())
     }
 
-    /// How many events there are.
+    /// Number of events.
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether there is no event.
+    /// Returns true if there are no events.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -93,7 +93,7 @@ impl History {
         &self.events
     }
 
-    /// The events, moved out.
+    /// Takes the events out.
     #[doc(hidden)]
     pub fn into_events(self) -> Vec<HistoryEvent> {
         self.events

@@ -1,4 +1,4 @@
-//! Histories from bytes: JSON in both spellings of enums, one history or a list; protobuf, plain or length-prefixed.
+//! Histories from bytes: JSON with both spellings of enums, one history or a list; protobuf, plain or length-prefixed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use super::attributes::event_type_name;
 /// First byte of a protobuf history: field 1, length-delimited.
 const EVENTS_TAG: u8 = 0x0a;
 
-/// A history could not be read.
+/// An error when a history is read.
 ///
-/// The text says which file, where in it (line and column of JSON, byte offset of protobuf, ids of missing events),
-/// what was expected and what was found.
+/// Its text names the file, the place (line and column of JSON, byte offset of protobuf, ids of missing events), what
+/// was expected and what was found.
 #[derive(Debug)]
 pub struct HistoryError {
     path: Option<PathBuf>,
@@ -48,7 +48,7 @@ impl HistoryError {
         Self { source: Some(error), ..self }
     }
 
-    /// The file, if it came from one.
+    /// The file, if the history came from one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
@@ -78,14 +78,14 @@ impl std::error::Error for HistoryError {
 }
 
 impl History {
-    /// Reads protobuf JSON as the CLI, the web UI and every SDK write it: one history, or a list of them.
+    /// Reads protobuf JSON as written by the CLI, the web UI and every SDK: one history, or a list of them.
     ///
-    /// Unknown fields are skipped; of a failure with more causes than can be read, the first and the last ones are. Both
-    /// spellings of enum values are read. An event of a type that this version does
-    /// not know is kept: a replay skips it if the server says that workers may.
+    /// Unknown fields are skipped. If a failure has more causes than can be read, the first and the last ones are kept.
+    /// Both spellings of enum values are read. An event of a type that this version does not know is kept: a replay
+    /// skips it if the server says that workers may ignore it.
     ///
     /// # Errors
-    /// When it is no JSON, no history, or events are missing; the text says where.
+    /// Returns an error with the place if this is not JSON or not a history, or if events are missing.
     pub fn from_json(json: impl AsRef<[u8]>) -> Result<Vec<History>, HistoryError> {
         let json = json.as_ref();
         match value(json)? {
@@ -100,10 +100,10 @@ impl History {
         }
     }
 
-    /// Reads protobuf: one `temporal.api.history.v1.History`, or several, each after its length as a varint.
+    /// Reads protobuf: one `temporal.api.history.v1.History`, or several, each preceded by its length as a varint.
     ///
     /// # Errors
-    /// When it is something else, or events are missing; the text says at which byte, or which events.
+    /// Returns an error with the byte offset or the event ids if this is something else, or if events are missing.
     pub fn from_binary(bytes: &[u8]) -> Result<Vec<History>, HistoryError> {
         if bytes.is_empty() {
             return Err(HistoryError::new("expected a history, found an empty file"));
@@ -124,7 +124,7 @@ impl History {
     /// Writes canonical protobuf JSON, indented, as the CLI does.
     ///
     /// # Errors
-    /// When an event holds something that JSON cannot, such as a time out of range.
+    /// Returns an error if an event holds something that JSON cannot, such as a time out of range.
     pub fn to_json(&self) -> Result<String, HistoryError> {
         let value = history_json::to_value(&HistoryProto { events: self.events.clone() });
         let value = value.map_err(|error| HistoryError::new(format!("the history has no JSON form: {error}")))?;
@@ -142,7 +142,7 @@ impl History {
     }
 }
 
-/// Events are numbered from 1 without a hole.
+/// Checks that events are numbered from 1 without a gap.
 fn check_event_ids(events: &[HistoryEvent]) -> Result<(), String> {
     let mut expected = 1;
     for event in events {
@@ -166,12 +166,12 @@ fn check_event_ids(events: &[HistoryEvent]) -> Result<(), String> {
     if expected == 1 { Err("expected a history, found one without events".into()) } else { Ok(()) }
 }
 
-/// Reads JSON, with chains of causes of any length.
+/// Reads JSON with chains of causes of any length.
 fn value(json: &[u8]) -> Result<Value, HistoryError> {
     if deep_json::levels(json) <= deep_json::READ_LEVELS {
         return serde_json::from_slice(json).map_err(|error| not_json(&error));
     }
-    // Read without being kept, it may nest as deep as it likes; and so a mistake is told with its place in the file.
+    // Parsed without being kept, it may nest to any depth. This finds a mistake together with its place in the file.
     serde_json::from_slice::<IgnoredAny>(json).map_err(|error| not_json(&error))?;
     let shorter = deep_json::shortened(json);
     let text = shorter.as_deref().unwrap_or(json);
@@ -213,14 +213,14 @@ fn from_value(value: Value, json: &[u8], item: Option<usize>) -> Result<History,
     Ok(History::from_events(history.events))
 }
 
-/// Where the list of events of the history at `from` begins.
+/// Returns the offset of the list of events, for the history at `from`.
 fn events_offset(json: &[u8], from: usize) -> Option<usize> {
     let key = b"\"events\"";
     let at = json[from..].windows(key.len()).position(|window| window == key)? + from + key.len();
     Some(json[at..].iter().position(|byte| *byte == b'[')? + at)
 }
 
-/// Where the item of that index begins, in the JSON list at or after `from`.
+/// Returns the offset of the item with this index, in the JSON list at or after `from`.
 fn nth_offset(json: &[u8], from: usize, index: usize) -> Option<usize> {
     let mut at = json[from..].iter().position(|byte| *byte == b'[')? + from + 1;
     for passed in 0..=index {
@@ -242,7 +242,7 @@ fn line_and_column(text: &[u8], offset: usize) -> (usize, usize) {
     (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_begin + 1)
 }
 
-/// The events of one protobuf history; `offset` is where it begins in the file.
+/// Reads the events of one protobuf history; `offset` is its place in the file.
 fn binary_events(bytes: &[u8], offset: usize) -> Result<Vec<HistoryEvent>, HistoryError> {
     let mut events = Vec::new();
     let mut at = 0;
@@ -264,7 +264,7 @@ fn binary_events(bytes: &[u8], offset: usize) -> Result<Vec<HistoryEvent>, Histo
     Ok(events)
 }
 
-/// The bytes after a varint length.
+/// Returns the bytes after a varint length.
 fn length_at(bytes: &[u8], at: usize) -> Result<std::ops::Range<usize>, HistoryError> {
     let mut rest = &bytes[at.min(bytes.len())..];
     let before = rest.len();

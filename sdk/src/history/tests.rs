@@ -1,4 +1,4 @@
-//! What files a history is read from, and how it prints.
+//! Files from which a history is read, and its printed form.
 
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
@@ -250,7 +250,7 @@ fn broken_protobuf_is_refused_with_its_place() {
     );
 }
 
-/// Every file of every SDK that is at hand: it loads, its JSON form is the same history, and it can be printed.
+/// Every available file of every SDK loads, its JSON form is the same history, and it can be printed.
 #[test]
 fn histories_of_all_sdks_load() {
     let mut folders = vec![recorded("")];
@@ -265,7 +265,7 @@ fn histories_of_all_sdks_load() {
         for file in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = file.unwrap().path();
             let is_history = path.extension().is_some_and(|extension| extension == "json" || extension == "bin");
-            // Not a history: what the local activities of the .bin of that name do.
+            // Not a history: it describes the local activities of the .bin file of that name.
             if !is_history || path.ends_with("core/la_replay_without_activation_index.json") {
                 continue;
             }
@@ -286,7 +286,7 @@ fn histories_of_all_sdks_load() {
     assert!(count >= 20, "{count}");
 }
 
-/// A history whose run failed with a chain of that many failures, as the CLI prints it.
+/// Returns a history whose run failed with a chain of this many failures, as the CLI prints it.
 fn failed_with(failures: usize) -> String {
     let mut chain = String::new();
     for number in 1..failures {

@@ -1,4 +1,4 @@
-//! Times and durations at the ends of their range, through the replayer: every history has a verdict.
+//! Times and durations at the ends of their range, through the replayer: every history gets a result.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::duration::extremes::{duration, time};
 use crate::replay::text::parse_history;
 use crate::runtime::specs::extremes::{HISTORY, curious, with};
 
-/// The history of the core's spec, to its end.
+/// Returns the history of the core's spec, with its end.
 fn ended() -> String {
     format!("{HISTORY}\n22 WorkflowTaskCompleted\n23 WorkflowExecutionCompleted result=\"seen\"")
 }

@@ -1,4 +1,4 @@
-//! Files in, verdict out: recorded histories run against today's workflow code, without a server.
+//! Replays recorded histories against today's workflow code, without a server.
 
 #[cfg(test)]
 mod extremes;
@@ -19,13 +19,13 @@ use crate::workflow::WorkflowImplementation;
 pub use outcome::{ReplayError, Replayed, RunOutcome};
 pub use report::{ReplayReport, ReplayResult};
 
-/// For so long the code may work on one page of history (256 events) without coming to rest.
+/// Time limit for the code to come to rest on one page of history (256 events).
 const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs recorded histories against today's workflow code and says whether they still fit.
+/// Replays recorded histories against today's workflow code, and reports whether the code still matches them.
 ///
-/// Code that does something else than the history recorded would break every run that is under way when it is
-/// deployed: put the histories of such runs into a folder and replay them in a test.
+/// Code whose commands differ from the recorded ones would break every run that is under way when it is deployed. So
+/// put histories of such runs into a folder and replay them in a test.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -81,7 +81,7 @@ impl Default for WorkflowReplayer {
 }
 
 impl WorkflowReplayer {
-    /// A replayer that knows no workflow yet.
+    /// Creates a replayer without workflows.
     pub fn new() -> Self {
         Self::default()
     }
@@ -96,54 +96,55 @@ impl WorkflowReplayer {
         self
     }
 
-    /// The namespace that workflow code is told; `default` if not given.
+    /// Sets the namespace that workflow code sees. Default: `default`.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.namespace = name.into().into();
         self
     }
 
-    /// In which order code gets what is new in a workflow task, instead of what the history says of its recorder.
+    /// Sets the order in which code gets the news of a workflow task, instead of the order of the SDK that recorded the
+    /// history.
     ///
-    /// For histories that name no SDK, as older SDKs wrote them: otherwise they are replayed in Abide's own order.
+    /// For histories that name no SDK, as older SDKs wrote them. Without this they are replayed in Abide's own order.
     pub fn run_order(mut self, order: RunOrder) -> Self {
         self.order = Some(order);
         self
     }
 
-    /// For how long code may work without coming to rest before it counts as stuck; 10 s if not given.
+    /// Sets the time after which code that does not come to rest counts as stuck. Default: 10 s.
     pub fn deadlock_detection_timeout(mut self, limit: Duration) -> Self {
         self.deadlock_limit = limit;
         self
     }
 
-    /// How payloads are decoded, and errors converted: what the workers that wrote the histories have. Codecs run on a
-    /// tokio runtime of their own. Default: payloads are as they are.
+    /// Sets the converter that decodes payloads and converts errors: that of the workers that wrote the histories.
+    /// Codecs run on their own tokio runtime. Default: payloads are read as they are.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.data_converter = converter;
         self
     }
 
-    /// Runs one history. Blocks until it is done; the workflow's code runs in a thread of its own.
+    /// Replays one history. Blocks until it is done; the workflow's code runs on its own thread.
     ///
     /// # Errors
-    /// When code and history do not fit, the code fails its workflow task, or the history is of an unknown workflow,
-    /// makes no sense or cannot be decoded.
+    /// Returns an error if the code does not match the history or fails its workflow task, or if the history is of an
+    /// unknown workflow, is inconsistent, or cannot be decoded.
     pub fn replay(&self, history: &History) -> Result<Replayed, ReplayError> {
         run::replay(self, history)
     }
 
-    /// Runs all histories of a file. A file that cannot be read is a result of its own.
+    /// Replays all histories of a file. A file that cannot be read is a result too.
     pub fn replay_file(&self, path: impl AsRef<Path>) -> ReplayReport {
         let mut report = ReplayReport::default();
         self.replay_into(&mut report, path.as_ref());
         report
     }
 
-    /// Runs all histories of a folder (files ending in .json, .bin, .binpb or .pb), sorted by name. One that does not
-    /// fit or cannot be read does not stop the others.
+    /// Replays all histories of a folder (files ending in .json, .bin, .binpb or .pb), sorted by name. A history that
+    /// does not match or cannot be read does not stop the others.
     ///
     /// # Errors
-    /// When the folder cannot be read, or holds no such file.
+    /// Returns an error if the folder cannot be read, or holds no such file.
     pub fn replay_dir(&self, folder: impl AsRef<Path>) -> Result<ReplayReport, HistoryError> {
         let mut report = ReplayReport::default();
         for path in history_files(folder.as_ref())? {

@@ -1,4 +1,4 @@
-//! What a replay found out.
+//! Results of a replay.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::replay::Nondeterminism;
 use crate::runtime::{ReplayedOutcome, WorkflowRun};
 
-/// A history that today's code fits.
+/// A successful replay of a history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replayed {
     pub(super) workflow_type: String,
@@ -21,46 +21,46 @@ pub struct Replayed {
     pub(super) events: usize,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 ///
-/// Its `Display` tells what kind of value the result is (`completed with a string of 9 characters`) and not the value:
-/// reports land in logs, and a codec may have been set to hide it. [`Replayed::result`] gives the value.
+/// Its `Display` describes the result (`completed with a string of 9 characters`) without the value, because reports
+/// end up in logs and a codec may have been set to hide the value. [`Replayed::result`] returns the value.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RunOutcome {
-    /// It completed, with its result as it travels; `None` if it has none.
+    /// The run completed, with its result in the form in which it is sent; `None` if it has none.
     Completed(Option<RawPayload>),
-    /// It failed.
+    /// The run failed.
     Failed(Failure),
-    /// It ended as cancelled.
+    /// The run ended as cancelled.
     Cancelled,
-    /// It continued as new.
+    /// The run continued as new.
     ContinuedAsNew,
-    /// It has not ended, or the server closed it (timed out, terminated): no code had a part in that.
+    /// The run has not ended, or the server closed it (timed out, terminated) without its code.
     Open,
 }
 
-/// A history could not be replayed to its end.
+/// An error because of which a history could not be replayed to its end.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// Code and history do not fit.
+    /// The code does not match the history.
     Nondeterminism(Box<Nondeterminism>),
     /// The code failed its workflow task: it panicked, got stuck, or could not read its arguments.
     TaskFailed {
         /// What happened, and where.
         message: String,
     },
-    /// The history makes no sense, or its file could not be read.
+    /// The history is inconsistent, or its file could not be read.
     InvalidHistory {
         /// What was expected, what was found, and where.
         message: String,
     },
-    /// The replayer was not given this workflow.
+    /// The workflow was not added to the replayer.
     UnknownWorkflow {
         /// The workflow type that the history names.
         name: String,
-        /// Those that the replayer was given.
+        /// Workflow types that were added to the replayer.
         known: Vec<String>,
     },
 }
@@ -71,25 +71,25 @@ impl Replayed {
         &self.workflow_type
     }
 
-    /// How many events were replayed.
+    /// Number of replayed events.
     pub fn events(&self) -> usize {
         self.events
     }
 
-    /// How the code ended the run now.
+    /// Outcome of the replayed code.
     pub fn outcome(&self) -> &RunOutcome {
         &self.outcome
     }
 
-    /// How the run ended when it was recorded.
+    /// Outcome in the recorded history.
     pub fn recorded(&self) -> &RunOutcome {
         &self.recorded
     }
 
-    /// Whether the code ended the run as it did when it was recorded, with an equal result or failure.
+    /// Returns true if the replayed code ended the run with the recorded outcome, with an equal result or failure.
     ///
-    /// A replay does not ask for this: a changed result is no nondeterminism. JSON is compared by value, failures by
-    /// their texts and types.
+    /// A replay does not require this, because a changed result is not nondeterminism. JSON is compared by value,
+    /// failures by their texts and types.
     pub fn same_outcome(&self) -> bool {
         match (&self.outcome, &self.recorded) {
             (RunOutcome::Completed(now), RunOutcome::Completed(then)) => same_payload(now.as_ref(), then.as_ref()),
@@ -98,10 +98,10 @@ impl Replayed {
         }
     }
 
-    /// The result with which the code completed the run now; `None` if it did not complete.
+    /// The result with which the replayed code completed the run; `None` if it did not complete.
     ///
     /// # Errors
-    /// When the result is not a `T`.
+    /// Returns an error if the result is not a `T`.
     pub fn result<T: PayloadValue>(&self) -> Result<Option<T>, PayloadError> {
         match &self.outcome {
             RunOutcome::Completed(Some(raw)) => from_payload(&to_proto(raw)).map(Some),
@@ -195,7 +195,7 @@ fn null() -> Payload {
     Payload { metadata: [("encoding".into(), b"binary/null".to_vec())].into(), ..Payload::default() }
 }
 
-/// Nothing and null are the same result: SDKs write either for a workflow that returns nothing.
+/// Compares two results. A missing result equals null, because SDKs write either for a workflow that returns nothing.
 fn same_payload(one: Option<&RawPayload>, other: Option<&RawPayload>) -> bool {
     let value = |raw: Option<&RawPayload>| -> Option<serde_json::Value> {
         let Some(raw) = raw else { return Some(serde_json::Value::Null) };

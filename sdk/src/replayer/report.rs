@@ -1,19 +1,19 @@
-//! The verdicts on many histories.
+//! The results of replaying many histories.
 
 use std::fmt;
 
 use super::outcome::{ReplayError, Replayed};
 
-/// The verdicts on many histories, in the order in which they were replayed.
+/// The results of replaying many histories, in order.
 ///
-/// Its `Display` lists them all, and says of each that does not fit why.
+/// Its `Display` lists all of them, with the reason for each failure.
 #[derive(Clone, Debug, Default)]
 #[must_use = "a report that nobody looks at proves nothing: call `assert_all_deterministic()`"]
 pub struct ReplayReport {
     results: Vec<ReplayResult>,
 }
 
-/// The verdict on one history.
+/// The result of replaying one history.
 #[derive(Clone, Debug)]
 pub struct ReplayResult {
     name: String,
@@ -26,12 +26,12 @@ impl ReplayReport {
         self.results.push(ReplayResult { name, workflow_type: workflow_type.map(String::from), verdict });
     }
 
-    /// The verdicts, in order.
+    /// The results, in order.
     pub fn results(&self) -> &[ReplayResult] {
         &self.results
     }
 
-    /// Whether every history was replayed to its end.
+    /// Returns true if every history was replayed to its end.
     pub fn is_all_deterministic(&self) -> bool {
         self.results.iter().all(|result| result.verdict.is_ok())
     }
@@ -39,7 +39,7 @@ impl ReplayReport {
     /// For tests: panics with the whole report unless every history was replayed to its end.
     ///
     /// # Panics
-    /// When one was not.
+    /// Panics if one was not.
     #[track_caller]
     pub fn assert_all_deterministic(&self) {
         assert!(self.is_all_deterministic(), "histories do not fit the workflow code\n{self}");
@@ -57,10 +57,10 @@ impl ReplayResult {
         self.workflow_type.as_deref()
     }
 
-    /// What the replay found out.
+    /// The replay's result.
     ///
     /// # Errors
-    /// When the history was not replayed to its end.
+    /// Returns the reason if the history was not replayed to its end.
     pub fn verdict(&self) -> Result<&Replayed, &ReplayError> {
         self.verdict.as_ref()
     }

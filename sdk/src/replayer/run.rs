@@ -1,4 +1,4 @@
-//! One history through one run, on a thread outside of tokio, with an eye on the time.
+//! Replays one history through one run, on a thread outside tokio and with a time limit.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::duration;
 use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
-/// So many events at a time: as a server's page, and the unit that the deadlock limit applies to.
+/// Number of events in a page, as from a server. The deadlock limit applies to each page.
 const PAGE_SIZE: usize = 256;
 
-/// Told by the thread that runs the code.
+/// A message from the thread that runs the code.
 enum Progress {
-    /// A page is done.
+    /// A page is processed.
     Page,
-    /// All of it is.
+    /// All pages are processed.
     Done(Box<Result<RunOutcome, ReplayError>>),
 }
 
@@ -47,23 +47,23 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
     let code = move || {
         let run = WorkflowRun::new(registry, options, workflow_id, run_id);
         let outcome = run_pages(run, events, &sender);
-        // Nobody listens any more if this took longer than the deadlock limit.
+        // If this took longer than the deadlock limit, there is no receiver any more.
         let _ = sender.send(Progress::Done(Box::new(outcome)));
     };
-    // Outside of tokio on purpose: there `tokio::time::sleep` in workflow code fails instead of hanging.
+    // Outside tokio on purpose, so that `tokio::time::sleep` in workflow code fails instead of hanging.
     let thread = thread::Builder::new().name("abide-replay".into()).spawn(code);
     let thread = thread.map_err(|error| ReplayError::TaskFailed {
         message: format!("the thread that runs workflow code could not be started: {error}"),
     })?;
     match wait(&receiver, replayer.deadlock_limit) {
         Ok(outcome) => Ok(Replayed { workflow_type, outcome: outcome?, recorded, events: history.len() }),
-        // The thread is about to end, whether or not it has by now.
+        // The thread has ended or is about to end.
         Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            // Authors' panics are caught below; this is a bug of ours and is passed on.
+            // Authors' panics are caught in the run. This is a bug of Abide and is passed on.
             Err(panic) => resume_unwind(panic),
             Ok(()) => Err(ReplayError::TaskFailed { message: "the replay ended without a verdict".into() }),
         },
-        // The thread cannot be stopped; it is left behind.
+        // The thread cannot be stopped, so it is left behind.
         Err(RecvTimeoutError::Timeout) => Err(ReplayError::TaskFailed {
             message: format!(
                 "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {}; look for a loop \
@@ -74,8 +74,8 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
     }
 }
 
-/// The events as they were meant. A codec may need a runtime, and the caller may be in one that must not be blocked
-/// from within: so it gets its own, on a thread of its own.
+/// Returns the decoded events. A codec may need a runtime, and the caller may be on one that it must not block. So
+/// decoding gets its own runtime, on its own thread.
 fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEvent>, ReplayError> {
     let mut events = history.events().to_vec();
     if !converter.has_codecs() {
@@ -93,7 +93,7 @@ fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEv
     decoded.map_err(|message| ReplayError::InvalidHistory { message })
 }
 
-/// The verdict; an error if the code is stuck, or its thread dies.
+/// Waits for the result. Returns an error if the code is stuck, or its thread dies.
 fn wait(receiver: &Receiver<Progress>, limit: Duration) -> Result<Result<RunOutcome, ReplayError>, RecvTimeoutError> {
     loop {
         match receiver.recv_timeout(limit)? {
@@ -114,7 +114,7 @@ fn run_pages(
         let next_page_token = if events.len() == 0 { Vec::new() } else { b"more".to_vec() };
         HistoryPage { events: page, next_page_token }
     };
-    // With a task far behind the history nothing in it is new: all of it is replayed.
+    // With a started event behind the end of the history nothing in it is new, so all of it is replayed.
     let task = WorkflowTask { started_event_id: i64::MAX, attempt: 1, history: next_page(), ..WorkflowTask::default() };
     let mut input = Input::WorkflowTask(Box::new(task));
     loop {
