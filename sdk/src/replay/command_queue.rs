@@ -1,4 +1,4 @@
-//! Commands in the order in which the code issued them: sent at the tip, matched with events on replay.
+//! Commands in the order in which the code issued them: sent by a live task, matched with events on replay.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,26 +12,26 @@ use super::event_groups::EventGroups;
 use super::slab::Key;
 use super::workflow_task::Statement;
 
-/// Why a request to cancel is there that nobody asked for in so many words.
+/// Note on a request to cancel that no statement made.
 pub(crate) const DROPPED: &str = ", because its handle was dropped";
 
-/// A command that its event has not confirmed yet.
+/// A command whose event has not confirmed it yet.
 #[derive(Debug)]
 pub(crate) struct PendingCommand {
     pub(crate) command_type: CommandType,
-    /// The machine that issued it.
+    /// Machine that issued it.
     pub(crate) machine: Key,
-    /// The statement of the workflow that issued it; closing commands come from no statement.
+    /// Statement of the workflow that issued it. Closing commands come from no statement.
     pub(crate) location: Statement,
-    /// What to send; `None` on replay, where nothing is sent, and once it was sent.
+    /// Content to send; `None` on replay, where nothing is sent, and once it was sent.
     pub(crate) body: Option<Box<CommandBody>>,
-    /// Why it is there, for messages.
+    /// Reason for the command, for error messages.
     pub(crate) note: &'static str,
     groups: Option<Rc<EventGroups>>,
     state: CommandState,
 }
 
-/// What goes on the wire.
+/// Content of a command on the wire.
 #[derive(Debug)]
 pub(crate) struct CommandBody {
     pub(crate) attributes: Attributes,
@@ -40,25 +40,25 @@ pub(crate) struct CommandBody {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CommandState {
-    /// Issued by the task that runs now.
+    /// Issued by the task that is running.
     Issued,
-    /// Issued by an earlier task: waits for its event.
+    /// Issued by an earlier task; its event has not come yet.
     Sent,
-    /// Taken back before it was sent.
+    /// Withdrawn before it was sent.
     Removed,
 }
 
-/// Where a command stands in the queue; stays valid while others are taken from the front.
+/// Position of a command in the queue. It stays valid while other commands are taken from the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CommandId(u64);
 
-/// All commands whose events are still to come.
+/// Commands whose events have not come yet.
 #[derive(Debug, Default)]
 pub(crate) struct CommandQueue {
     commands: VecDeque<PendingCommand>,
     /// Number of the first command in the queue.
     first: u64,
-    /// Number of the first command that belongs to no task that the history says was answered.
+    /// Number of the first command whose task was not answered by the history so far.
     unanswered: u64,
 }
 
@@ -76,27 +76,27 @@ impl CommandQueue {
         id
     }
 
-    /// Says which groups the latest command belongs to.
+    /// Sets the event groups of the latest command.
     pub(crate) fn group_latest(&mut self, groups: Option<Rc<EventGroups>>) {
         if let Some(command) = self.commands.back_mut() {
             command.groups = groups;
         }
     }
 
-    /// The command that was issued last.
+    /// Returns the command that was issued last.
     pub(crate) fn latest(&self) -> Option<CommandId> {
         let last = self.commands.len().checked_sub(1)?;
         Some(CommandId(self.first + last as u64))
     }
 
-    /// Says why the latest command is there.
+    /// Sets the note of the latest command.
     pub(crate) fn note_latest(&mut self, note: &'static str) {
         if let Some(command) = self.commands.back_mut() {
             command.note = note;
         }
     }
 
-    /// Takes a command back before it is sent.
+    /// Withdraws a command, unless it was sent.
     pub(crate) fn remove(&mut self, id: CommandId) {
         let index = id.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         if let Some(command) = index.and_then(|index| self.commands.get_mut(index))
@@ -107,7 +107,7 @@ impl CommandQueue {
         }
     }
 
-    /// The command whose event should come next.
+    /// Returns the command whose event should come next.
     pub(crate) fn front(&mut self) -> Option<&PendingCommand> {
         while self.commands.front().is_some_and(|command| command.state == CommandState::Removed) {
             self.commands.pop_front();
@@ -116,24 +116,24 @@ impl CommandQueue {
         self.commands.front()
     }
 
-    /// A task has been answered: the events of all commands so far stand right behind that.
+    /// Called when a task has been answered: the events of all commands so far follow directly.
     pub(crate) fn answered(&mut self) {
         self.unanswered = self.first + self.commands.len() as u64;
     }
 
-    /// Whether there is a command of a task that was answered, and its event has not come.
+    /// Returns true if a command of an answered task has no event yet.
     pub(crate) fn is_any_missing(&mut self) -> bool {
         self.front().is_some() && self.first < self.unanswered
     }
 
-    /// Whether one of the commands whose events have not come closes the workflow.
+    /// Returns true if one of the commands without an event closes the workflow.
     pub(crate) fn is_closing(&self) -> bool {
         let expected = |command: &&PendingCommand| command.state != CommandState::Removed;
         self.commands.iter().filter(expected).any(|command| closes_workflow(command.command_type))
     }
 
-    /// Brings a command to the front that is of the same type as the front one and stands behind nothing else: a task's
-    /// requests to cancel have no order of their own.
+    /// Moves a command to the front if it has the same type as the front command and only commands of this type are
+    /// before it. The server may record the requests to cancel of one task in another order.
     pub(crate) fn bring_forward(&mut self, command_type: CommandType, is: impl Fn(Key) -> bool) {
         self.front();
         let of_type =
@@ -155,11 +155,11 @@ impl CommandQueue {
         self.commands.pop_front()
     }
 
-    /// Ends a task: puts the commands it issued into the order in which the server will see them, and hands them out,
-    /// each with the statement that issued it.
+    /// Ends a task: puts the commands that it issued into the order in which the server gets them, and returns them with
+    /// the statements that issued them.
     ///
-    /// Only the first closing command counts. With `move_closing` it goes to the end and all others are kept; without
-    /// (histories of old SDKs) everything after it is dropped.
+    /// Only the first closing command counts. With `move_closing` it goes to the end and all others are kept. Without
+    /// it (histories of old SDKs) everything after it is dropped.
     pub(crate) fn finish_task(&mut self, move_closing: bool) -> (Vec<Command>, Vec<Statement>) {
         let issued = self.commands.iter().position(|command| command.state == CommandState::Issued);
         let Some(start) = issued else { return Default::default() };
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::replay::slab::Slab;
 
-    /// A queue into which these commands were pushed: `Some(true)` in `closing` closes the workflow.
+    /// Returns a queue with a command for each item of `closing`; `true` closes the workflow.
     fn queue(closing: &[bool]) -> (CommandQueue, Vec<CommandId>) {
         let mut queue = CommandQueue::default();
         let mut machines = Slab::default();
@@ -238,7 +238,7 @@ mod tests {
         (queue, ids)
     }
 
-    /// The indexes of the commands that a task sends.
+    /// Returns the indexes of the commands that a task sends.
     fn sent(queue: &mut CommandQueue, move_closing: bool) -> String {
         let index = |command: Command| match command.attributes {
             Some(Attributes::StartTimerCommandAttributes(timer)) => timer.timer_id,

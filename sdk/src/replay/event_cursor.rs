@@ -1,8 +1,13 @@
-//! Hands out a history task by task, page by page.
+//! Gives out a history task by task, page by page.
 //!
-//! Events are read where they lie (one is 2 KB: moving them would cost more than all else), and a page is dropped
-//! as soon as its last event was applied. Each event is looked at once to find where its workflow task ends
-//! ([`TaskEnd`]), and those of commands once more, before the code runs that issued them ([`EventCursor::look_ahead`]).
+//! Events are read in place, because an event has 2 KB and moving events would cost more than everything else. A page
+//! is dropped as soon as its last event was applied. Each event is looked at once to find the end of its workflow task
+//! ([`TaskEnd`]). Events of commands are looked at once more, before the code that issued them runs
+//! ([`EventCursor::look_ahead`]).
+//!
+//! The end of a task matters because all its events are applied before code runs. With an end too early, the code would
+//! run without events that it had when it was recorded. With an end too late, it would see events of the future. Either
+//! way its commands would differ from the recorded ones.
 
 use std::collections::VecDeque;
 
@@ -13,66 +18,67 @@ use super::event_type::is_command_event;
 use super::task_end::TaskEnd;
 use super::workflow_task::HistoryPage;
 
-/// The part of a history that is at hand and not yet applied.
+/// The part of a history that was received and is not applied yet.
 #[derive(Debug, Default)]
 pub(crate) struct EventCursor {
     pages: VecDeque<Page>,
     /// Index of the next event in the first page.
     position: usize,
-    /// Id of the last event that was applied; 0 before the first.
+    /// Id of the last applied event; 0 before the first.
     applied: i64,
-    /// Id of the last event at hand; 0 before the first.
+    /// Id of the last received event; 0 before the first.
     last_id: i64,
     next_page_token: Vec<u8>,
-    /// What is known of the end of the task whose events are taken now, after the event `looked_at`.
+    /// State of the search for the end of the current task, after the event `looked_at`.
     task_end: TaskEnd,
     looked_at: i64,
-    /// The last event of that task, once it is known.
+    /// Last event of that task, once it is known.
     end: Option<i64>,
     ahead: LookAhead,
-    /// The event after which updates were asked for that come with the live task, at the end of the history.
+    /// Event after which the updates of the live task, at the end of the history, were requested.
     requests_after: Option<i64>,
 }
 
-/// A page, without what was dropped of it.
+/// A page, without its dropped events.
 #[derive(Debug)]
 struct Page {
     events: Vec<HistoryEvent>,
-    /// So many markers stood behind those: the look-ahead has read them, and nothing is left to be known of them.
+    /// Number of markers after `events`. The look-ahead has read and dropped them.
     read_markers: usize,
 }
 
-/// The event whose turn it is.
+/// The event to apply next.
 pub(crate) enum Next<'a> {
     Event(&'a mut HistoryEvent),
-    /// A marker of that id, of which nothing is left.
+    /// A marker with this id that the look-ahead has read and dropped.
     ReadMarker(i64),
 }
 
-/// How far the next workflow task reaches.
+/// Extent of the next workflow task.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NextTask {
-    /// This many events from here: the last is the WorkflowTaskStarted at which code runs, or closes the workflow.
+    /// The task has this many more events. The last is the WorkflowTaskStarted at which code runs, or closes the
+    /// workflow.
     Events(usize),
-    /// This many events are left, and none of them ends a task: the history ends here.
+    /// This many events are left and none of them ends a task, because the history ends here.
     Rest(usize),
-    /// The page that begins at the token is needed to tell. This many events from here belong to the task in any case.
+    /// The end is on a later page. The task has at least this many more events.
     NeedPage(usize),
 }
 
-/// How far the look-ahead has come.
+/// Progress of the look-ahead.
 #[derive(Debug, Default)]
 struct LookAhead {
     /// Id of the last event that it has passed.
     passed: i64,
-    /// Whether the task's WorkflowTaskCompleted is among those.
+    /// True if the task's WorkflowTaskCompleted is among the passed events.
     in_commands: bool,
 }
 
 impl EventCursor {
-    /// Appends a page. Events that are at hand already are skipped.
+    /// Appends a page. Events that were received before are skipped.
     ///
-    /// Fails if an event is missing between what is at hand and the page, or if its ids are out of order.
+    /// Fails if an event is missing between the received events and the page, or if the ids of the page have no order.
     pub(crate) fn push(&mut self, page: HistoryPage) -> Result<(), String> {
         self.next_page_token = page.next_page_token;
         let mut events = page.events;
@@ -96,14 +102,14 @@ impl EventCursor {
         Ok(())
     }
 
-    /// Says after which event updates were asked for that come with the live task. If they are accepted, that is where
-    /// a replay will part their task from the one before it; so it is now.
+    /// Sets the event after which the updates of the live task were requested. If they are accepted, a replay will end
+    /// the previous task there, so this run must do so too.
     pub(crate) fn expect_updates(&mut self, requests_after: Option<i64>) {
         self.requests_after = requests_after;
     }
 
-    /// Takes back the last two events at hand, a task's Scheduled and its Started event of that id. They must have been
-    /// applied, and no other may have come since; says whether that was so.
+    /// Undoes the last two received events, the Scheduled and Started events of a task. Returns false, and does
+    /// nothing, unless `started_event_id` is the last event and was applied.
     pub(crate) fn take_back_task(&mut self, started_event_id: i64) -> bool {
         let is_last = self.last_id == started_event_id && self.is_at_end();
         if is_last {
@@ -114,22 +120,22 @@ impl EventCursor {
         is_last
     }
 
-    /// Id of the last event at hand; 0 before the first.
+    /// Id of the last received event; 0 before the first.
     pub(crate) fn last_id(&self) -> i64 {
         self.last_id
     }
 
-    /// Whether all events have been applied and no page is left.
+    /// Returns true if all events have been applied and there is no further page.
     pub(crate) fn is_at_end(&self) -> bool {
         self.applied == self.last_id && self.next_page_token.is_empty()
     }
 
-    /// Takes the token of the next page, to be fetched once.
+    /// Takes the token of the next page, so that it is requested once.
     pub(crate) fn take_next_page_token(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.next_page_token)
     }
 
-    /// The next event, to be applied now. The events before it are gone.
+    /// Returns the next event, to be applied now. The events before it may be dropped.
     pub(crate) fn advance(&mut self) -> Option<Next<'_>> {
         self.release();
         let page = self.pages.front_mut()?;
@@ -141,7 +147,7 @@ impl EventCursor {
         })
     }
 
-    /// Drops a page whose events have all been applied, so that nothing is kept between tasks.
+    /// Drops a page whose events have all been applied, so that no page is kept between tasks.
     pub(crate) fn release(&mut self) {
         if self.pages.front().is_some_and(|page| self.position == page.len()) {
             self.pages.pop_front();
@@ -149,16 +155,16 @@ impl EventCursor {
         }
     }
 
-    /// The same for a page of which those `count` events, all of one task that goes on, are the greater part: a burst
-    /// does with the memory of one page. A page of many tasks stays until the next is there: dropped between the two, it
-    /// would only be given back by the allocator and be asked for again, page by page.
+    /// Like [`Self::release`], but only if `count`, the applied events of a task that goes on, is more than half of the
+    /// page. So a burst needs the memory of one page. A page of many tasks stays until the next page has come: if it
+    /// were dropped before, the allocator would return its memory to the system and request it again, for every page.
     pub(crate) fn release_filled(&mut self, count: usize) {
         if self.pages.front().is_some_and(|page| 2 * count > page.len()) {
             self.release();
         }
     }
 
-    /// Finds where the next workflow task ends.
+    /// Finds the end of the next workflow task.
     pub(crate) fn next_task(&mut self) -> NextTask {
         if self.end.is_none() {
             for event in after(&self.pages, self.last_id - self.looked_at) {
@@ -186,7 +192,7 @@ impl EventCursor {
         }
     }
 
-    /// The events of a task have been applied: looks for the end of the one after it from here, and ahead from here.
+    /// Called when the events of a task have been applied: the search for the next end, and the look-ahead, begin here.
     pub(crate) fn end_task(&mut self) {
         self.task_end = TaskEnd::default();
         self.looked_at = self.applied;
@@ -194,13 +200,14 @@ impl EventCursor {
         self.ahead = LookAhead { passed: self.applied, in_commands: false };
     }
 
-    /// Shows the events that the code of the current task led to when it ran first: which patches it asked for, which
-    /// updates it accepted, what its local activities came to. Says whether that was all; a page is missing otherwise.
+    /// Shows the events that the code of the current task caused when it first ran: the patches that it asked for, the
+    /// updates that it accepted, the outcomes of its local activities. Returns false if a page is missing.
     ///
-    /// They stand together, behind the task's WorkflowTaskCompleted: a server writes down a whole answer before anything
-    /// else. (One server for tests has an activity's cancellation right behind the command that asked for it.)
+    /// These events follow the task's WorkflowTaskCompleted without a gap, because a server records a whole completion
+    /// before anything else. (One test server records an activity's cancellation directly after the command that
+    /// requested it.)
     ///
-    /// `show` says whether nothing is left of an event but that it is a marker.
+    /// `show` returns true if it took everything from the event, and only the fact that it is a marker is left.
     pub(crate) fn look_ahead<E>(
         &mut self,
         mut show: impl FnMut(&mut HistoryEvent) -> Result<bool, E>,
@@ -216,14 +223,14 @@ impl EventCursor {
         if self.next_page_token.is_empty() {
             return Ok(true);
         }
-        // The task fills more than this page: the next one gets the memory.
+        // The task does not fit on this page, so memory is freed for the next one.
         if let Some(page) = self.pages.back_mut() {
             page.drop_last(read_markers);
         }
         Ok(false)
     }
 
-    /// Whether those `count` events are the last, and end with a WorkflowTaskStarted.
+    /// Returns true if those `count` events are the last ones and end with a WorkflowTaskStarted.
     pub(crate) fn ends_in_task(&self, count: usize) -> bool {
         let last = self.pages.back().filter(|page| page.read_markers == 0).and_then(|page| page.events.last());
         count > 0
@@ -231,7 +238,7 @@ impl EventCursor {
             && last.is_some_and(|event| event.event_type() == EventType::WorkflowTaskStarted)
     }
 
-    /// How many events there are from here to the one of that id.
+    /// Returns the number of events from here to the one with this id.
     fn count_to(&self, id: i64) -> usize {
         usize::try_from(id - self.applied).unwrap_or_default()
     }
@@ -242,7 +249,7 @@ impl LookAhead {
         match event_type {
             EventType::WorkflowTaskCompleted => !std::mem::replace(&mut self.in_commands, true),
             EventType::WorkflowTaskStarted => false,
-            // No code of this version led to an event that it does not know: commands may go on behind it.
+            // This version's code cannot have caused an event that it does not know, so commands may follow it.
             EventType::ActivityTaskCanceled | EventType::Unspecified => true,
             other => !self.in_commands || is_command_event(other),
         }
@@ -258,7 +265,7 @@ impl Page {
         self.events.iter().map(Some).chain(std::iter::repeat_n(None, self.read_markers))
     }
 
-    /// Drops up to `count` events at its end, which are markers and have been read.
+    /// Drops up to `count` events at the end, which are markers that were read.
     fn drop_last(&mut self, count: usize) {
         let kept = self.events.len().saturating_sub(count);
         self.read_markers += self.events.len() - kept;
@@ -267,20 +274,20 @@ impl Page {
     }
 }
 
-/// The last `count` events at hand; `None` for a marker that was read.
+/// Returns the last `count` received events; `None` for a marker that was read and dropped.
 fn after(pages: &VecDeque<Page>, count: i64) -> impl Iterator<Item = Option<&HistoryEvent>> {
     let (first, skip) = locate(pages, count);
     pages.range(first..).flat_map(Page::iter).skip(skip)
 }
 
-/// The same for events of which none was dropped.
+/// Like [`after`], for events of which none was dropped.
 fn after_mut(pages: &mut VecDeque<Page>, count: i64) -> impl Iterator<Item = &mut HistoryEvent> {
     let (first, skip) = locate(pages, count);
     pages.range_mut(first..).flat_map(|page| &mut page.events).skip(skip)
 }
 
-/// The page in which the last `count` events begin, and how many events of that page stand before them. What is new
-/// is in the last page, so the search begins there.
+/// Returns the page in which the last `count` events begin, and the number of events before them on that page. Searches
+/// from the last page, which has the new events.
 fn locate(pages: &VecDeque<Page>, count: i64) -> (usize, usize) {
     let mut wanted = usize::try_from(count).unwrap_or_default();
     let mut first = pages.len();

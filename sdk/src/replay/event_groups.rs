@@ -1,8 +1,8 @@
-//! Event groups: which commands, and so which events, belong together, for people who look at a history.
+//! Event groups: the relation between commands, and so between events, for people who look at a history.
 //!
 //! A command carries the group of the signal or update whose handler issued it, and the groups that the author's code
 //! opened around it. A later command about the same operation (a cancellation) carries the operation's groups, not
-//! those of whoever asked for it. Nothing of it is ever compared on replay.
+//! those of the code that cancels. A replay never compares groups.
 
 use std::rc::Rc;
 
@@ -11,14 +11,15 @@ use abide_protos::temporal::api::sdk::v1::event_group_marker::{InboundEvent, Inb
 
 use crate::converter::to_payload;
 
-/// The groups of what the code issues now. A routine that handles a message has its own; the main routine has none.
+/// Groups of the commands that the code issues now. A routine that handles a message has its own; the main routine has
+/// none.
 ///
-/// The form for signals exists so that a handler which issues nothing allocates nothing.
+/// The form for signals exists so that a handler without commands allocates nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum CurrentGroups {
     #[default]
     None,
-    /// Issued by the handler of the signal with this event.
+    /// Groups of the handler of the signal with this event.
     OfSignal {
         event_id: i64,
     },
@@ -43,12 +44,13 @@ enum Inbound {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LabelledGroup {
     pub(crate) id: String,
-    /// What people are shown.
+    /// Text that people see.
     pub(crate) label: Option<String>,
 }
 
 impl CurrentGroups {
-    /// What the handler of an update issues; its acceptance and completion belong to no group.
+    /// Groups of the commands that the handler of an update issues. The update's acceptance and completion belong to no
+    /// group.
     pub(crate) fn of_update(update_id: &str) -> Self {
         let inbound = Some(Inbound::Update(update_id.into()));
         Self::These(Rc::new(EventGroups { inbound, labels: Vec::new() }))
@@ -58,7 +60,7 @@ impl CurrentGroups {
         *self == Self::None
     }
 
-    /// The groups as an operation remembers them.
+    /// Returns the groups in the form in which an operation keeps them.
     pub(crate) fn shared(&mut self) -> Option<Rc<EventGroups>> {
         if let Self::OfSignal { event_id } = *self {
             let inbound = Some(Inbound::Event(event_id));
@@ -70,7 +72,7 @@ impl CurrentGroups {
         }
     }
 
-    /// The same with one more, innermost. A group that is named again keeps its place.
+    /// Returns these groups with another one, innermost. A group that is already there keeps its place.
     pub(crate) fn with(&self, group: LabelledGroup) -> Self {
         let mut groups = self.clone().shared().map_or_else(EventGroups::none, |groups| (*groups).clone());
         match groups.labels.iter_mut().find(|known| known.id == group.id) {
@@ -86,7 +88,7 @@ impl EventGroups {
         Self { inbound: None, labels: Vec::new() }
     }
 
-    /// The groups as a command carries them: the message's first.
+    /// Returns the groups in the form in which a command carries them, the message's first.
     pub(crate) fn markers(&self) -> Vec<EventGroupMarker> {
         let inbound = self.inbound.as_ref().map(|inbound| match inbound {
             Inbound::Event(event_id) => Variant::InboundEvent(InboundEvent { inbound_event_id: *event_id }),

@@ -1,8 +1,8 @@
-//! What kinds of events there are, and what they are called.
+//! Kinds of events.
 
 use abide_protos::temporal::api::enums::v1::EventType;
 
-/// Whether the event exists because of a workflow's command.
+/// Returns true if the event is caused by a workflow's command.
 pub(crate) fn is_command_event(event_type: EventType) -> bool {
     use EventType as E;
     matches!(
@@ -29,7 +29,7 @@ pub(crate) fn is_command_event(event_type: EventType) -> bool {
     )
 }
 
-/// Whether no event can follow.
+/// Returns true if no event can follow this one.
 pub(crate) fn closes_workflow(event_type: EventType) -> bool {
     use EventType as E;
     matches!(

@@ -1,7 +1,7 @@
-//! SDK flags: which behaviours a run was recorded with, so that a replay repeats them.
+//! SDK flags: the behaviours with which a run was recorded, so that a replay repeats them.
 //!
-//! Every completion of a live task may use all flags that this version knows; those that the history does not hold
-//! yet are written with it. A replayed task uses only what the history holds.
+//! A live task uses all flags that this version knows, and its completion records those that the history does not have
+//! yet. A replayed task uses only the flags in the history.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(crate) enum CoreFlag {
     IdAndTypeDeterminismChecks = 1,
     /// A first patch call is followed by an upsert of `TemporalChangeVersion`.
     UpsertSearchAttributeOnPatch = 2,
-    /// All other commands come first, then the first command that closes the workflow.
+    /// The first command that closes the workflow is moved behind all other commands.
     MoveTerminalCommands = 3,
     /// On replay a Nexus operation's service and name must be the recorded ones.
     NexusOperationDeterminismChecks = 4,
@@ -26,13 +26,13 @@ const ALL: [CoreFlag; 4] = [
     CoreFlag::MoveTerminalCommands,
     CoreFlag::NexusOperationDeterminismChecks,
 ];
-/// The language flag by which the Python and TypeScript SDKs say that all jobs of a task come before the code runs, as
-/// they do here. It is written so that those SDKs can go on with runs from here.
+/// Language flag with which the Python and TypeScript SDKs record that all jobs of a task come before the code runs, as
+/// they do here. It is recorded so that those SDKs can continue runs from here.
 pub(crate) const LANG_FLAG_SINGLE_BATCH: u32 = 2;
 const SDK_NAME: &str = "abide";
 const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The version whose tasks are replayed by its own rules, which later versions have left. A version tells, and no
-/// flag of ours: TypeScript and Go refuse a run with a language flag that they do not know.
+/// The version whose tasks are replayed by rules that later versions no longer have. It is recognized by its version
+/// and not by a flag, because TypeScript and Go refuse a run with a language flag that they do not know.
 const FIRST_VERSION: &str = "0.1.0";
 
 /// The flags, SDK name and version that a run's history holds.
@@ -40,11 +40,11 @@ const FIRST_VERSION: &str = "0.1.0";
 pub(crate) struct Flags {
     core: BTreeSet<u32>,
     lang: BTreeSet<u32>,
-    /// True if the first completed task says that all jobs come before the code runs; `None` before that task.
+    /// True if the first completed task records that all jobs come before the code runs; `None` before that task.
     begun_in_single_batch: Option<bool>,
     sdk_name: String,
     sdk_version: String,
-    /// Whether the server stores them at all.
+    /// True if the server stores flags at all.
     stored: bool,
 }
 
@@ -55,10 +55,10 @@ impl Flags {
         Self { core, lang, begun_in_single_batch: None, sdk_name, sdk_version, stored }
     }
 
-    /// Takes in what a WorkflowTaskCompleted event says; fails with a core flag that this version does not know.
+    /// Adds the flags of a WorkflowTaskCompleted event. Fails with a core flag that this version does not know.
     ///
-    /// Such a flag may change where tasks end or what they do, so a replay without it could go another way without a
-    /// word. Language flags are not Core's, and each SDK has its own: those are kept.
+    /// Such a flag may change where tasks end or what they do, so a replay without it could take another path
+    /// unnoticed. Unknown language flags are kept, because each SDK has its own.
     pub(crate) fn recorded(&mut self, metadata: &WorkflowTaskCompletedMetadata) -> Result<(), u32> {
         let unknown = |number: &&u32| !ALL.iter().any(|flag| *flag as u32 == **number);
         if let Some(unknown) = metadata.core_used_flags.iter().find(unknown) {
@@ -76,7 +76,7 @@ impl Flags {
         Ok(())
     }
 
-    /// Whether a behaviour applies now.
+    /// Returns true if a behaviour applies now.
     pub(crate) fn uses(&self, flag: CoreFlag, replaying: bool) -> bool {
         self.core.contains(&(flag as u32)) || (!replaying && self.stored)
     }
@@ -85,44 +85,44 @@ impl Flags {
         self.lang.contains(&flag)
     }
 
-    /// Returns true if the run's first task says that all jobs come before the code runs. The .NET SDK decides that once
-    /// for a run, so a flag in a later task changes nothing.
+    /// Returns true if the run's first task records that all jobs come before the code runs. The .NET SDK decides this
+    /// once for a run, so a flag in a later task changes nothing.
     pub(crate) fn began_in_single_batch(&self) -> bool {
         self.begun_in_single_batch.unwrap_or_default()
     }
 
-    /// Who recorded the history; empty if it does not say.
+    /// Name of the SDK that recorded the history; empty if it is not in the history.
     pub(crate) fn sdk_name(&self) -> &str {
         &self.sdk_name
     }
 
-    /// The version of who recorded it; empty if it does not say.
+    /// Version of the SDK that recorded the history; empty if it is not in the history.
     pub(crate) fn sdk_version(&self) -> &str {
         &self.sdk_version
     }
 
-    /// Whether the last task that was completed was completed by Abide.
+    /// Returns true if the last completed task was completed by Abide.
     pub(crate) fn is_ours(&self) -> bool {
         self.sdk_name == SDK_NAME
     }
 
-    /// Whether a task that is replayed was completed by Abide 0.1.0. Each task is judged by itself: its version stands in
-    /// the event that completed it, or in the last one before it that differs.
+    /// Returns true if the last completed task was completed by Abide 0.1.0. Each task is judged separately: its
+    /// version is in the event that completed it, or in the last earlier one that differs.
     pub(crate) fn is_of_our_first_version(&self) -> bool {
         self.is_ours() && matches!(self.sdk_version(), "" | FIRST_VERSION)
     }
 
-    /// Whether a timer of no length is a command like any other. Abide 0.1.0 began none.
+    /// Returns true if a timer of zero length is a command like any other. Abide 0.1.0 began no such timer.
     pub(crate) fn zero_timer_is_command(&self, replaying: bool) -> bool {
         !replaying || !self.is_of_our_first_version()
     }
 
-    /// Whether a condition whose timeout is zero begins a timer. Python begins none, and is timed out at once.
+    /// Returns true if a condition with a timeout of zero begins a timer. Python begins none, and times out at once.
     pub(crate) fn zero_timeout_is_command(&self, replaying: bool) -> bool {
         self.zero_timer_is_command(replaying) && (!replaying || self.sdk_name() != "temporal-python")
     }
 
-    /// What the completion of a live task has to add to the history.
+    /// Returns the metadata that the completion of a live task adds to the history.
     pub(crate) fn to_record(&self) -> WorkflowTaskCompletedMetadata {
         if !self.stored {
             return WorkflowTaskCompletedMetadata::default();

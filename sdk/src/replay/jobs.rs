@@ -1,8 +1,8 @@
-//! What the events of one workflow task have for the author's code, in the order in which it gets them.
+//! Jobs: the effects of a workflow task's events on the author's code, in the order in which it gets them.
 //!
-//! All events of a task drive the machines first; then the code gets its jobs by rank: the start, the random seed,
-//! signals and updates in the order of their arrival (also one that stands after a timer's firing), then everything
-//! else in history order, then what local activities came to. That order is Core's: histories depend on it.
+//! All events of a task drive the machines first. Then the code gets its jobs by rank: the start, the random seed,
+//! signals and updates in the order of their arrival (even after the firing of a timer), everything else in history
+//! order, and last the outcomes of local activities. Histories depend on this order, which is Core's.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Jobs {
             && self.local_activities.is_empty()
     }
 
-    /// Whether there is nothing but updates that nobody has accepted yet.
+    /// Returns true if there are only updates that were not accepted yet.
     pub(crate) fn are_only_requests(&self) -> bool {
         let is_request =
             |message: &Message| matches!(message, Message::Update(update) if update.accepted_event_id.is_none());
@@ -47,14 +47,14 @@ impl Jobs {
     }
 }
 
-/// Something that was sent to the workflow and that a handler takes.
+/// A message to the workflow, for one of its handlers.
 #[derive(Debug)]
 pub(crate) enum Message {
     Signal(Signal),
     Update(Box<UpdateRequest>),
 }
 
-/// A signal as it arrived.
+/// A signal that has arrived.
 #[derive(Debug)]
 pub(crate) struct Signal {
     pub(crate) event_id: i64,
@@ -63,26 +63,26 @@ pub(crate) struct Signal {
     pub(crate) header: Option<Box<Header>>,
 }
 
-/// An update as it was requested.
+/// An update that was requested.
 #[derive(Debug)]
 pub(crate) struct UpdateRequest {
-    /// Id of the protocol message that asked for it.
+    /// Id of the protocol message that requested it.
     pub(crate) message_id: String,
     pub(crate) update_id: String,
-    /// The last event that came before it.
+    /// Last event before the request.
     pub(crate) sequencing_event_id: i64,
     pub(crate) request: Request,
-    /// On replay: the event that says it was accepted, so nobody is asked again.
+    /// On replay, the event that accepted it, so it is not validated again.
     pub(crate) accepted_event_id: Option<i64>,
 }
 
 impl UpdateRequest {
-    /// The update's name on the wire.
+    /// Name on the wire.
     pub(crate) fn name(&self) -> &str {
         self.request.input.as_ref().map_or("", |input| &input.name)
     }
 
-    /// Its headers, if it has any.
+    /// Headers, if there are any.
     pub(crate) fn header(&self) -> Option<&Header> {
         let header = self.request.input.as_ref().and_then(|input| input.header.as_ref());
         header.filter(|header| !header.fields.is_empty())
@@ -90,12 +90,12 @@ impl UpdateRequest {
 }
 
 impl Jobs {
-    /// Whether an update of that id is among the messages.
+    /// Returns true if the messages contain an update with this id.
     pub(crate) fn has_update(&self, id: &str) -> bool {
         self.messages.iter().any(|message| matches!(message, Message::Update(update) if update.update_id == id))
     }
 
-    /// Files an update among the messages: behind all that arrived before it.
+    /// Adds an update after all messages that arrived before it.
     pub(crate) fn add_update(&mut self, request: UpdateRequest) {
         let arrived = |message: &Message| match message {
             Message::Signal(signal) => signal.event_id,
@@ -106,7 +106,7 @@ impl Jobs {
     }
 }
 
-/// A local activity has an outcome, whether or not somebody waits for it.
+/// The outcome of a local activity, with the operation that waits for it, if there is one.
 #[derive(Debug)]
 pub(crate) struct LocalJob {
     pub(crate) operation: Option<Key>,
@@ -116,35 +116,35 @@ pub(crate) struct LocalJob {
 /// A job of the last rank but one.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// An operation has an outcome for the one who waits for it.
+    /// An operation has an outcome.
     Resolve { operation: Key, outcome: Outcome },
     /// Cancellation of the workflow was requested.
     CancelWorkflow { reason: String },
 }
 
-/// What an operation came to.
+/// Outcome of an operation.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// A timer fired.
     Fired,
-    /// A child workflow was started: its id and the id of its first run.
+    /// A child workflow was started, with this id and first run.
     Started(Box<WorkflowExecution>),
-    /// A Nexus operation was started and goes on; its token.
+    /// A Nexus operation was started and goes on, with this token.
     NexusStarted(String),
-    /// Another workflow got a signal, or a request to cancel.
+    /// Another workflow received a signal or a request to cancel.
     Delivered,
-    /// An activity, a child workflow or a Nexus operation completed, with its result.
+    /// An activity, a child workflow or a Nexus operation completed with this result.
     Completed(Option<Payload>),
     /// An activity or a child workflow did not complete; a signal or a request to cancel did not arrive.
     Failed(Box<FailureProto>),
-    /// A local activity failed, and its next attempt is too far away to wait for within the workflow task.
+    /// A local activity failed, and its next attempt is too late to wait for it within the workflow task.
     BackOff(Box<BackOff>),
-    /// The operation was cancelled before it came to anything.
+    /// The operation was cancelled before it had an outcome.
     Cancelled,
 }
 
 impl Outcome {
-    /// A cancellation that no event tells of, for whoever waits for something else than a timer.
+    /// Returns a cancellation without an event, for an operation other than a timer.
     pub(crate) fn cancelled() -> Self {
         Self::Failed(Box::new(FailureProto {
             message: "Cancelled".to_string(),
@@ -154,7 +154,7 @@ impl Outcome {
     }
 }
 
-/// How a local activity goes on after a timer.
+/// The next attempt of a local activity, after a timer.
 #[derive(Debug)]
 pub(crate) struct BackOff {
     pub(crate) delay: Duration,

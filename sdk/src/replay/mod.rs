@@ -1,7 +1,7 @@
 //! PURE. History in, commands out: the state machines that follow a workflow's history.
 //!
-//! [`Input`] and [`Output`] are what [`WorkflowRun::handle`](crate::runtime::WorkflowRun::handle) takes and gives. They
-//! hold Temporal's messages as they are, for whoever builds on the core; users of Abide need [`Nondeterminism`] at most.
+//! [`Input`] and [`Output`] are the values that [`WorkflowRun::handle`](crate::runtime::WorkflowRun::handle) takes and
+//! returns. They contain Temporal's messages for users of the core. Users of Abide need [`Nondeterminism`] at most.
 
 mod nondeterminism;
 mod task_end;

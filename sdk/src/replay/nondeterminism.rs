@@ -1,12 +1,12 @@
-//! Where a workflow's code and its history part, as a value that errors, tests and the replayer can look at.
+//! The difference between a workflow's code and its history, as a value for errors, tests and the replayer.
 
 use std::fmt;
 use std::panic::Location;
 
-/// Where a workflow's code and its history part.
+/// The first difference between a workflow's code and its history.
 ///
-/// Its `Display` fits on a screen: what the history recorded, what the code did now, where in the source, and what
-/// to do next.
+/// Its `Display` fits on a screen: the record in the history, the code's command, its place in the source, and the next
+/// step to take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nondeterminism {
     kind: NondeterminismKind,
@@ -14,34 +14,34 @@ pub struct Nondeterminism {
     event_type: String,
     recorded: String,
     produced: Option<String>,
-    /// The place where the code waits, or where it issued the command.
+    /// Place where the code waits, or where it issued the command.
     waits_for: Option<String>,
-    /// What to do next, where the kind alone does not say it.
+    /// Next step to take, if it does not follow from the kind alone.
     next_step: Option<String>,
     location: Option<&'static Location<'static>>,
 }
 
-/// In which way code and history differ; the letters are those of Core's list.
+/// Kind of a difference between code and history. The letters are those of Core's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NondeterminismKind {
-    /// (a) History has a command's event, the code produced no command.
+    /// (a) The history has a command's event, the code produced no command.
     UnexpectedEvent,
-    /// (b) History has one command's event, the code produced another command.
+    /// (b) The history has one command's event, the code produced another command.
     DifferentCommand,
-    /// (c) An event tells of an operation that the code never began.
+    /// (c) An event belongs to an operation that the code never began.
     UnknownOperation,
     /// (d) The same kind of command, but another id or type.
     DifferentIdOrType,
-    /// (e) History has a patch marker that the code no longer asks for.
+    /// (e) The history has a patch marker that the code no longer asks for.
     PatchRemoved,
-    /// (f) A local activity's marker does not fit.
+    /// (f) A local activity's marker does not match.
     LocalActivityMarker,
-    /// (g) A search attribute upsert does not fit.
+    /// (g) An upsert of search attributes does not match.
     SearchAttributes,
-    /// (h) An event reached an operation that cannot be in that state.
+    /// (h) An event is impossible in the state of its operation.
     ImpossibleState,
-    /// (i) The code produced a command that history has no event for.
+    /// (i) The code produced a command without an event in the history.
     MissingEvent,
     /// The code waited for a future that is not the workflow's own (a tokio timer, a channel of another thread).
     ForeignFuture,
@@ -54,7 +54,7 @@ impl Nondeterminism {
         Self { kind, event_id, event_type, recorded, produced, waits_for, next_step, location }
     }
 
-    /// Says what the code waits for, and where, if it is not known what it produced or by which statement.
+    /// Adds the place where the code waits, if its command, or the command's statement, is not known.
     pub(crate) fn waits_for(&mut self, what: impl Into<String>, location: Option<&'static Location<'static>>) {
         if self.produced.is_none() || self.location.is_none() {
             self.waits_for.get_or_insert_with(|| what.into());
@@ -62,7 +62,7 @@ impl Nondeterminism {
         }
     }
 
-    /// Names the event, for what was found out where no event is at hand.
+    /// Sets the event, if it is not known yet.
     pub(crate) fn at_event(&mut self, event_id: i64, event_type: &str) {
         if self.event_id == 0 {
             (self.event_id, self.event_type) = (event_id, event_type.to_string());
@@ -84,12 +84,12 @@ impl Nondeterminism {
         self
     }
 
-    /// In which way code and history differ.
+    /// Kind of the difference.
     pub fn kind(&self) -> NondeterminismKind {
         self.kind
     }
 
-    /// Id of the history event at which they part.
+    /// Id of the history event at which code and history differ.
     pub fn event_id(&self) -> i64 {
         self.event_id
     }
@@ -99,17 +99,17 @@ impl Nondeterminism {
         &self.event_type
     }
 
-    /// What the history recorded there.
+    /// Record in the history.
     pub fn recorded(&self) -> &str {
         &self.recorded
     }
 
-    /// What the code produced instead; `None` if nothing.
+    /// The code's command instead; `None` if there was none.
     pub fn produced_command(&self) -> Option<&str> {
         self.produced.as_deref()
     }
 
-    /// The statement of the workflow that produced it, or else the one that it waits at.
+    /// Statement of the workflow that produced the command, or else the statement at which it waits.
     pub fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }

@@ -1,10 +1,10 @@
-//! The seed of a run's random numbers: the same as Core's, so that runs can move between SDKs.
+//! The seed of a run's random numbers, which is that of Core, so that runs can move between SDKs.
 
 use std::hash::{Hash, Hasher};
 
 use siphasher::sip::SipHasher13;
 
-/// A UUID (version 4) that follows from a run's seed: the `number`th that the run asks for.
+/// Returns the UUID (version 4) with this number among those derived from a run's seed.
 pub(crate) fn seeded_uuid(seed: u64, number: u32) -> String {
     let word = |half: u64| {
         let mut hasher = SipHasher13::new_with_keys(seed, half);
@@ -17,7 +17,8 @@ pub(crate) fn seeded_uuid(seed: u64, number: u32) -> String {
     format!("{first:08x}-{second:04x}-4{third:03x}-{fourth:04x}-{fifth:012x}")
 }
 
-/// SipHash-1-3 with zero keys over the run id as Rust hashes a `str` (its bytes, then 0xFF).
+/// Computes the seed of a run: SipHash-1-3 with zero keys over the run id as Rust hashes a `str` (its bytes, then
+/// 0xFF).
 pub(crate) fn random_seed(run_id: &str) -> u64 {
     let mut hasher = SipHasher13::new();
     run_id.hash(&mut hasher);

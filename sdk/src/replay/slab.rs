@@ -1,6 +1,6 @@
-//! Numbered slots that are used again: memory follows what is alive, and a stale key finds nothing.
+//! Numbered slots that are reused: memory follows the number of live values, and a stale key finds nothing.
 
-/// Values in numbered slots; a key is of no use once its value was removed.
+/// Values in numbered slots. A key has no effect once its value was removed.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -13,7 +13,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// Names one value of a [`Slab`] for as long as it is there.
+/// Identifies one value of a [`Slab`] for as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     index: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Where the value stands: no other value stands there as long as this one is there.
+    /// Index of the value's slot, which no other value has as long as this one exists.
     pub(crate) fn index(self) -> usize {
         self.index as usize
     }
@@ -73,7 +73,7 @@ impl<T> Slab<T> {
         })
     }
 
-    /// How many values there are.
+    /// Number of values.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()

@@ -1,4 +1,4 @@
-//! Follows a history: routes each event to its machine, matches commands with their events, collects jobs.
+//! Follows a history: routes each event to its machine, matches commands with their events, and collects jobs.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -34,51 +34,51 @@ use super::workflow_task::Statement;
 use crate::history::{command_type_name, event_type_name};
 use crate::versioning::DeploymentVersion;
 
-/// All machines of one run, and what they share.
+/// All machines of one run, and their shared state.
 #[derive(Debug)]
 pub(crate) struct StateMachines {
     pub(super) machines: Slab<Machine>,
-    /// The machine of an operation, by the id of the event that began it.
+    /// Machine of an operation, by the id of the event that began it.
     by_event: HashMap<i64, Key, BuildHasherDefault<EventIdHasher>>,
     pub(crate) commands: CommandQueue,
-    /// The event groups of what the code issues now.
+    /// Event groups of the commands that the code issues now.
     pub(crate) groups: CurrentGroups,
-    /// Those of the machines, by their slot; as long as nothing has groups it is empty.
+    /// Event groups of the machines, by slot. Empty as long as no machine has groups.
     groups_of: Vec<Option<Rc<EventGroups>>>,
     pub(crate) jobs: Jobs,
     pub(crate) flags: Flags,
     pub(super) updates: update::Updates,
     workflow_task: workflow_task::State,
-    /// The last WorkflowTaskCompleted event.
+    /// Id of the last WorkflowTaskCompleted event.
     answered_at: i64,
-    /// The statement that issued the latest command.
+    /// Statement that issued the latest command.
     pub(super) last_statement: Option<&'static Location<'static>>,
-    /// Whether an event has closed the workflow: none may follow.
+    /// True if an event has closed the workflow. No event may follow it.
     closed: bool,
     next_timer: u32,
     next_activity: u32,
     next_child: u32,
     pub(crate) local_activities: local_activity::LocalActivities,
     pub(super) patches: Option<Box<patch::Patches>>,
-    /// Whether the code that runs now has run before: nothing it issues is sent.
+    /// True if the code that runs now has run before, so that nothing it issues is sent.
     pub(crate) replaying: bool,
-    /// Workflow time: the latest WorkflowTaskStarted, or the end of a local activity after it.
+    /// Workflow time: the start of the latest workflow task, or the end of a local activity after it.
     pub(crate) time: Timestamp,
-    /// Time outside, when the run was told last; for local activities alone.
+    /// Wall time of the last input. Only for local activities.
     pub(crate) wall_time: Option<Timestamp>,
     pub(crate) last_event_id: i64,
     pub(crate) last_started_event_id: i64,
     pub(crate) history_size_bytes: i64,
     pub(crate) continue_as_new_suggested: bool,
-    /// Why it is suggested: one bit for each number that the message's list holds.
+    /// Reasons for the suggestion, one bit for each number in the message's list.
     pub(crate) continue_as_new_reasons: u32,
-    /// Whether the deployment version that new tasks should go to is another one than this run's.
+    /// True if the deployment version for new tasks differs from this run's.
     pub(crate) target_version_changed: bool,
-    /// Which version of the program runs, or ran, the current workflow task.
+    /// Version of the program that runs, or ran, the current workflow task.
     pub(crate) deployment_version: Option<Arc<DeploymentVersion>>,
 }
 
-/// A machine with what it has to remember.
+/// A machine with its data.
 #[derive(Debug)]
 pub(crate) enum Machine {
     Timer(timer::TimerMachine),
@@ -95,12 +95,12 @@ pub(crate) enum Machine {
     ModifyProperties(modify_workflow_properties::State),
 }
 
-/// Why a history cannot be followed.
+/// Reason for which a history cannot be followed.
 #[derive(Debug)]
 pub(crate) enum ReplayError {
-    /// The code no longer fits it.
+    /// The code no longer matches it.
     Nondeterminism(Box<Nondeterminism>),
-    /// It makes no sense by itself, or this version does not know what is in it.
+    /// It is inconsistent, or contains something that this version does not know.
     Malformed(String),
 }
 
@@ -137,12 +137,12 @@ impl StateMachines {
         }
     }
 
-    /// Takes in one event. What its payloads are needed for is moved out of it.
+    /// Applies one event. Payloads that are needed are moved out of it.
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
         if event.event_type() == EventType::Unspecified {
-            // A type that this version does not know, whatever attributes it carries.
+            // An event of a type that this version does not know, whatever attributes it has.
             return if event.worker_may_ignore { Ok(()) } else { Err(unknown_event(event)) };
         }
         if self.closed && !event.worker_may_ignore {
@@ -198,7 +198,7 @@ impl StateMachines {
         }
     }
 
-    /// Takes in a marker of which nothing was left when the replay looked ahead.
+    /// Applies a marker from which the look-ahead took everything.
     pub(crate) fn apply_read_marker(&mut self, id: i64) -> Result<(), ReplayError> {
         self.last_event_id = id;
         if self.closed {
@@ -207,7 +207,7 @@ impl StateMachines {
         self.local_activity_marker_recorded(id, None)
     }
 
-    /// Takes in what happened to something that the code began; `None` for any other event.
+    /// Applies an event of an operation; `None` for any other event.
     fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
         Some(match attributes {
             A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
@@ -254,8 +254,8 @@ impl StateMachines {
         })
     }
 
-    /// Takes note of an event that is still to be applied: it tells what the code of the current task did when it ran
-    /// first. Says whether nothing is left in it that [`Self::apply`] needs: [`Self::apply_read_marker`] does, then.
+    /// Reads an event before it is applied: it tells what the code of the current task did when it first ran. Returns
+    /// true if nothing is left in it, so that [`Self::apply_read_marker`] will apply it instead of [`Self::apply`].
     pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<bool, ReplayError> {
         let id = event.event_id;
         if event.event_type() == EventType::Unspecified {
@@ -268,7 +268,7 @@ impl StateMachines {
                 return self.local_activity_marker_ahead(id, event);
             }
             Some(A::WorkflowTaskCompletedEventAttributes(completed)) => {
-                // A task's flags stand in the event that ends it, and hold for the code that runs now.
+                // A task's flags are in the event that completes it, and apply to the code that runs now.
                 self.record_flags(id, completed)?;
                 self.deployment_version_of(completed);
             }
@@ -285,18 +285,18 @@ impl StateMachines {
         Ok(false)
     }
 
-    /// Takes the last workflow task back: the server has forgotten it, because it changed nothing (it brought only
-    /// updates that were rejected). The task before it, at `last_started_event_id`, is the last one again.
+    /// Undoes the last workflow task: the server has forgotten it, because it brought only updates that were rejected.
+    /// The task before it, at `last_started_event_id`, is the last one again.
     ///
-    /// Its own two events are no part of the history; what came before them stays as it was applied.
+    /// Its two events leave the history; the events before them stay applied.
     pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
         self.last_event_id -= 2;
         self.last_started_event_id = last_started_event_id;
         self.workflow_task = workflow_task::State::None;
     }
 
-    /// Cancels an operation the way its kind and its options say. The outcome is for the one who waits for it, at
-    /// once; `None` if it comes later, or has come already. With `forget` nobody waits any more.
+    /// Cancels an operation as its kind and its options say. Returns the outcome if the operation has one at once;
+    /// `None` if it comes later, or has already come. With `forget` nothing waits any more.
     pub(crate) fn cancel(&mut self, machine: Key, forget: bool, reason: &str) -> Option<Outcome> {
         match self.machines.get(machine)? {
             Machine::Timer(_) => self.cancel_timer(machine, forget),
@@ -307,7 +307,7 @@ impl StateMachines {
                 self.cancel_local_activity(machine, forget);
                 None
             }
-            // A request that was made stands, whoever waits for it.
+            // A request to cancel cannot be withdrawn.
             Machine::CancelExternal(_) => {
                 if forget {
                     self.detach(machine);
@@ -323,7 +323,7 @@ impl StateMachines {
         }
     }
 
-    /// Leaves an operation alone: it goes on, and nobody waits for it.
+    /// Lets an operation go on without a future.
     pub(crate) fn detach(&mut self, machine: Key) {
         match self.machines.get_mut(machine) {
             Some(Machine::Timer(timer)) => timer.detach(),
@@ -337,13 +337,13 @@ impl StateMachines {
         }
     }
 
-    /// Ends a task: see [`CommandQueue::finish_task`].
+    /// Ends a task. See [`CommandQueue::finish_task`].
     pub(crate) fn finish_task(&mut self) -> (Vec<Command>, Vec<Statement>) {
         let move_closing = self.flags.uses(super::flags::CoreFlag::MoveTerminalCommands, self.replaying);
         self.commands.finish_task(move_closing)
     }
 
-    /// A command of an earlier task whose event never came, now that the history goes on without it.
+    /// Fails if a command of an earlier task has no event, although the history has gone on.
     pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), ReplayError> {
         let Some((produced, location)) = self.front_command() else { return Ok(()) };
         let recorded = "the task that issued the command is over, without an event for it";
@@ -351,11 +351,11 @@ impl StateMachines {
         Err(error.produced(produced, location).into())
     }
 
-    /// The same at the end of a history that is replayed: what was issued by a task that nobody has answered yet has no
-    /// events yet, and everything else must have them, whether or not the run is over.
+    /// Like [`Self::check_nothing_missing`], at the end of a replayed history. Commands of a task that was not answered
+    /// yet have no events yet; all others must have them, whether or not the run is over.
     ///
-    /// One thing nobody can tell: whether a history that ends with an answer, of which it holds no command, was cut off
-    /// before the command that closes the run. There the code may close it, as with Core.
+    /// If a history ends with a completion and has none of its commands, it may have been cut off before the command
+    /// that closes the run. As in Core, the code may close the run there.
     pub(crate) fn check_nothing_missing_at_the_end(&mut self, last_id: i64) -> Result<(), ReplayError> {
         let is_cut_off = self.answered_at == last_id && self.commands.is_closing();
         if is_cut_off || !self.commands.is_any_missing() {
@@ -364,7 +364,7 @@ impl StateMachines {
         self.check_nothing_missing(last_id, "the end of the history")
     }
 
-    /// What an operation under way is, and the statement that began it.
+    /// Describes an operation under way, with the statement that began it.
     pub(crate) fn waits_for(&self, machine: Key) -> Option<(String, &'static Location<'static>)> {
         let (kind, what, location) = match self.machines.get(machine)? {
             Machine::Timer(timer) => ("timer", timer.describe(), timer.location()),
@@ -374,19 +374,19 @@ impl StateMachines {
             Machine::NexusOperation(operation) => ("Nexus operation", operation.describe(), operation.location()),
             Machine::SignalExternal(signal) => ("signal", signal.describe(), signal.location()),
             Machine::CancelExternal(request) => ("request to cancel", request.describe(), request.location()),
-            // Nobody waits for those.
+            // No routine waits for these.
             _ => return None,
         };
         Some((format!("{kind} {what}"), location))
     }
 
-    /// How many operations are under way.
+    /// Number of operations under way.
     #[cfg(test)]
     pub(crate) fn machines_alive(&self) -> usize {
         self.machines.len()
     }
 
-    // ---- what the machines' own files use ------------------------------------------------------------------------
+    // ---- for the machines' own files -------------------------------------------------------------------------------
 
     pub(crate) fn insert(&mut self, machine: Machine) -> Key {
         let key = self.machines.insert(machine);
@@ -413,19 +413,19 @@ impl StateMachines {
         }
     }
 
-    /// The next timer's number, from 1.
+    /// Returns the next timer's number, from 1.
     pub(crate) fn take_timer_number(&mut self) -> u32 {
         self.next_timer += 1;
         self.next_timer
     }
 
-    /// The next activity's number, from 1; local activities share the counter.
+    /// Returns the next activity's number, from 1. Local activities share the counter.
     pub(crate) fn take_activity_number(&mut self) -> u32 {
         self.next_activity += 1;
         self.next_activity
     }
 
-    /// The next child workflow's number, from 1: its default id is made from it.
+    /// Returns the next child workflow's number, from 1. Its default id is derived from it.
     pub(crate) fn take_child_number(&mut self) -> u32 {
         self.next_child += 1;
         self.next_child
@@ -439,7 +439,7 @@ impl StateMachines {
         self.by_event.get(&initiating_event_id).copied()
     }
 
-    /// The same, if it is of that kind: a broken history may name another one.
+    /// Like [`Self::find`], for a machine of one kind: a broken history may refer to another one.
     pub(crate) fn find_kind(&self, initiating_event_id: i64, is: fn(&Machine) -> bool) -> Option<Key> {
         self.find(initiating_event_id).filter(|key| self.machines.get(*key).is_some_and(is))
     }
@@ -466,7 +466,7 @@ impl StateMachines {
         }
         let command = self.commands.push(command_type, machine, location, body.map(Box::new));
         if let Some(groups) = self.groups_of.get(machine.index()).filter(|groups| groups.is_some())
-            // These place a message of an update's own, and are no doing of its handler.
+            // These commands give an update's own messages their place. They are not issued by its handler.
             && command_type != CommandType::ProtocolMessage
         {
             self.commands.group_latest(groups.clone());
@@ -474,7 +474,7 @@ impl StateMachines {
         command
     }
 
-    /// Takes the command that an event confirms; fails if the code issued another one, or none.
+    /// Takes the command that an event confirms. Fails if the code issued another command, or none.
     pub(crate) fn confirm(
         &mut self,
         event_id: i64,
@@ -483,7 +483,7 @@ impl StateMachines {
         recorded: impl FnOnce() -> String,
     ) -> Result<PendingCommand, ReplayError> {
         match self.commands.front() {
-            // A command whose machine is gone was taken back after the task that issued it: it never had an event.
+            // A command without a machine was withdrawn after the task that issued it, and never has an event.
             Some(command) if command.command_type == command_type && self.machines.get(command.machine).is_some() => {
                 Ok(self.commands.pop().expect("the command was just seen at the front"))
             }
@@ -498,7 +498,7 @@ impl StateMachines {
         }
     }
 
-    /// What an event began, for messages.
+    /// Describes the operation that an event began, for error messages.
     pub(crate) fn describe_begun_by(&self, event_id: i64) -> String {
         match self.find(event_id).and_then(|machine| self.waits_for(machine)) {
             Some((what, _)) => what,
@@ -506,12 +506,12 @@ impl StateMachines {
         }
     }
 
-    /// The statement that issued the latest command.
+    /// Statement that issued the latest command.
     pub(crate) fn last_statement(&self) -> Option<&'static Location<'static>> {
         self.last_statement
     }
 
-    /// The command whose event should come next, for messages.
+    /// Describes the command whose event should come next, for error messages.
     pub(crate) fn front_command(&mut self) -> Option<(String, Option<&'static Location<'static>>)> {
         let command = self.commands.front()?;
         let (machine, command_type, location) = (command.machine, command.command_type, command.location);
@@ -523,13 +523,13 @@ impl StateMachines {
         Some((described + note, location))
     }
 
-    /// An event tells of an operation that the code never began.
+    /// Returns the error for an event of an operation that the code never began.
     pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
         let recorded = format!("the operation of event {initiating_event_id}");
         Nondeterminism::new(NondeterminismKind::UnknownOperation, event_id, event_type, recorded).into()
     }
 
-    /// An event reached an operation that cannot be in that state.
+    /// Returns the error for an event that is impossible in the state of its operation.
     pub(crate) fn impossible(
         event_id: i64,
         event_type: &'static str,
@@ -599,7 +599,7 @@ impl StateMachines {
     }
 
     fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), ReplayError> {
-        // A task without them is a task too: it may be the first one.
+        // A task without metadata counts too: it may be the first one.
         let metadata = completed.sdk_metadata.clone().unwrap_or_default();
         self.flags.recorded(&metadata).map_err(|flag| {
             ReplayError::Malformed(format!(
@@ -610,7 +610,7 @@ impl StateMachines {
         })
     }
 
-    /// The version that answered a task; workers of no deployment have a build id only.
+    /// Reads the version that answered a task. Workers without a deployment have only a build id.
     #[expect(deprecated, reason = "older histories name the build id in older fields")]
     fn deployment_version_of(&mut self, completed: &WorkflowTaskCompletedEventAttributes) {
         let (name, build_id) = match (&completed.deployment_version, &completed.worker_version) {
@@ -618,7 +618,7 @@ impl StateMachines {
                 (version.deployment_name.as_str(), version.build_id.as_str())
             }
             _ if !completed.worker_deployment_version.is_empty() => {
-                // Deployment names have no dot, build ids may have some.
+                // Deployment names contain no dot; build ids may.
                 let text = completed.worker_deployment_version.as_str();
                 text.split_once('.').unwrap_or(("", text))
             }
@@ -647,13 +647,13 @@ impl From<Nondeterminism> for ReplayError {
     }
 }
 
-/// Whether the command takes back what a statement began: its place is that one's, not its own.
+/// Returns true if the command cancels an operation. Its place is that of the operation's statement.
 fn cancels(command_type: CommandType) -> bool {
     use CommandType as C;
     matches!(command_type, C::CancelTimer | C::RequestCancelActivityTask | C::RequestCancelNexusOperation)
 }
 
-/// Small numbers as a set of bits; none is larger than 31 in any version of the protocol.
+/// Returns small numbers as a set of bits. The protocol has no number above 31.
 fn bits(numbers: &[i32]) -> u32 {
     numbers.iter().filter_map(|number| 1_u32.checked_shl(u32::try_from(*number).ok()?)).fold(0, |all, bit| all | bit)
 }
@@ -680,7 +680,7 @@ fn unknown_event(event: &HistoryEvent) -> ReplayError {
     ))
 }
 
-/// Event ids are small consecutive numbers: one multiplication spreads them well enough.
+/// A hasher for event ids: small consecutive numbers, for which one multiplication is enough.
 #[derive(Debug, Default)]
 pub(crate) struct EventIdHasher(u64);
 

@@ -1,26 +1,26 @@
-//! Where a workflow task ends, found event by event: each is looked at once, however many pages the task fills.
+//! Finds the end of a workflow task event by event. Each event is looked at once, however many pages the task has.
 //!
-//! A WorkflowTaskStarted is the end unless its attempt came to nothing (failed, timed out, or the run was closed
-//! from outside: the tasks merge) or only kept a task alive (a heartbeat: completed and scheduled again without a
-//! command in between). An accepted update, or one that comes with the live task, ends the task before the one that
-//! delivers it. A closing event is always an end. So the two events after a WorkflowTaskStarted decide what it is, and an update later on may make
-//! an earlier heartbeat the end after all.
+//! A WorkflowTaskStarted is the end, with three exceptions. If its attempt failed or timed out, or the run was closed
+//! from outside, the task merges with the next one. If it was a heartbeat (completed and scheduled again without a
+//! command), the task goes on too. And an update that was accepted, or that comes with the live task, ends the task
+//! before the one that brings it. A closing event is always an end. So the two events after a WorkflowTaskStarted
+//! decide about it, and a later update may still turn an earlier heartbeat into the end.
 
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 
 use super::event_type::{closes_workflow, is_command_event};
 
-/// What is known of a task after some of its events.
+/// State of the search after some of a task's events.
 #[derive(Debug, Default)]
 pub(crate) struct TaskEnd {
     saw_command: bool,
     latest: Latest,
-    /// The WorkflowTaskStarted events of heartbeats, in order.
+    /// WorkflowTaskStarted events of heartbeats, in order.
     heartbeats: Vec<i64>,
 }
 
-/// The latest WorkflowTaskStarted, by its id, as long as nothing has said what became of it.
+/// The latest WorkflowTaskStarted, by its id, until later events have decided about it.
 #[derive(Clone, Copy, Debug, Default)]
 enum Latest {
     #[default]
@@ -30,7 +30,8 @@ enum Latest {
 }
 
 impl TaskEnd {
-    /// Looks at the next event; the id of the task's last event, which may be an earlier one, if that is known now.
+    /// Looks at the next event. Returns the id of the task's last event, which may be an earlier one, if it is known
+    /// now.
     pub(crate) fn look_at(&mut self, id: i64, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
         if let Some(end) = self.settle(event_type, attributes) {
             return Some(end);
@@ -42,7 +43,7 @@ impl TaskEnd {
         closes_workflow(event_type).then_some(id)
     }
 
-    /// What becomes of the latest WorkflowTaskStarted with the event after it, and the one after that.
+    /// Decides about the latest WorkflowTaskStarted by the event after it and the one after that.
     fn settle(&mut self, event_type: EventType, attributes: Option<&Attributes>) -> Option<i64> {
         match std::mem::take(&mut self.latest) {
             Latest::Settled => None,
@@ -73,23 +74,24 @@ impl TaskEnd {
         }
     }
 
-    /// The task's last event if no event follows those that were looked at. `requests_after` is the event after which
-    /// updates were asked for that come with the live task: if they are accepted, a replay will part the tasks there.
+    /// Returns the task's last event if no event follows those that were looked at. `requests_after` is the event after
+    /// which the updates of the live task were requested: if they are accepted, a replay will end the previous task
+    /// there.
     pub(crate) fn if_nothing_follows(&self, requests_after: Option<i64>) -> Option<i64> {
         match (self.latest, requests_after) {
-            // A heartbeat whose next task has not begun: the code ran at it, and may have issued nothing.
+            // A heartbeat whose next task has not begun. The code ran on it, perhaps without a command.
             (Latest::Settled, _) => self.heartbeats.last().copied(),
             (Latest::Started(started), Some(requested)) => Some(self.end_before_updates(requested, started)),
             (Latest::Started(started) | Latest::Completed(started), _) => Some(started),
         }
     }
 
-    /// The last event of the task before the one that delivered updates.
+    /// Returns the last event of the task before the one that brings updates.
     fn end_before_updates(&self, sequencing_event_id: i64, started: i64) -> i64 {
         self.heartbeats.iter().rev().copied().find(|id| *id < sequencing_event_id).unwrap_or(started)
     }
 
-    /// The first event that may turn out to be the last: what stands before it belongs to the task in any case.
+    /// Returns the first event that may turn out to be the last. Events before it belong to the task in any case.
     pub(crate) fn earliest(&self) -> Option<i64> {
         self.heartbeats.first().copied().or_else(|| self.if_nothing_follows(None))
     }

@@ -1,4 +1,4 @@
-//! Histories written as text, and commands and messages as lines: the language in which the core's specs are written.
+//! Histories as text, and commands and messages as lines: the language of the core's specs.
 //!
 //! ```text
 //! 1 WorkflowExecutionStarted type=order input=7
@@ -10,14 +10,14 @@
 //! 7 ActivityTaskFailed message="card refused" type=Refused cause="no money"
 //! ```
 //!
-//! One event a line: id, type, attributes. Every field of an event can be given by its path, most have a short name
-//! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. What a line leaves
-//! out gets an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` picks one),
-//! 1 ms between events, a local activity's marker (`local_activity=1 activity=charge index=1 result=7`, `attempt=2
-//! backoff=90s message="busy"`), core flags 1 to 4 on the first completed task (`flags=none` for none).
+//! One event a line: id, type, attributes. Every field of an event can be given by its path; most have a short name
+//! (`history/attributes.rs`). Payloads are JSON values, joined by commas. `#` begins a comment line. Fields that a line
+//! leaves out get an obvious value: ids that refer to earlier events (the oldest operation that fits; `id=2` selects
+//! one), 1 ms between events, a local activity's marker (`local_activity=1 activity=charge index=1 result=7`,
+//! `attempt=2 backoff=90s message="busy"`), core flags 1 to 4 on the first completed task (`flags=none` for none).
 //!
-//! Lines after the last event can be updates that the last task, which is live, brings along:
-//! `update id=u1 name=add input=1`.
+//! Lines after the last event can be updates that come with the last task, which is live: `update id=u1 name=add
+//! input=1`.
 
 mod messages;
 mod wiring;
@@ -37,28 +37,28 @@ use crate::history::{
     long_name,
 };
 
-/// When a history written as text begins: 2026-01-01T00:00:00Z, in seconds since 1970.
+/// Start of a history written as text: 2026-01-01T00:00:00Z, in seconds since 1970.
 pub const FIRST_SECOND: i64 = 1_767_225_600;
-/// The task queue of a history written as text; commands that name it are printed without it.
+/// Task queue of a history written as text. Commands are printed without it.
 pub const TASK_QUEUE: &str = "queue";
-/// The run id of a history written as text.
+/// Run id of a history written as text.
 pub const RUN_ID: &str = "01234567-89ab-4def-8123-456789abcdef";
-/// The workflow id of a history written as text.
+/// Workflow id of a history written as text.
 pub const WORKFLOW_ID: &str = "wf-id";
 
 /// Reads a history.
 ///
 /// # Errors
-/// When a line is not understood; the text names the line.
+/// Returns an error if a line cannot be read. It names the line.
 pub fn parse_history(text: &str) -> Result<Vec<HistoryEvent>, String> {
     let (events, messages) = parse_task(text)?;
     if messages.is_empty() { Ok(events) } else { Err("updates of a live task are no part of a history".into()) }
 }
 
-/// Reads a history, and the updates that its last workflow task brings along.
+/// Reads a history, and the updates that come with its last workflow task.
 ///
 /// # Errors
-/// When a line is not understood; the text names the line.
+/// Returns an error if a line cannot be read. It names the line.
 pub fn parse_task(text: &str) -> Result<(Vec<HistoryEvent>, Vec<Message>), String> {
     let mut wiring = Wiring::default();
     let (mut events, mut messages): (Vec<HistoryEvent>, Vec<Message>) = Default::default();
@@ -79,12 +79,12 @@ pub fn parse_task(text: &str) -> Result<(Vec<HistoryEvent>, Vec<Message>), Strin
     Ok((events, messages))
 }
 
-/// One command as a line: its type and what is set.
+/// Writes a command as a line: its type and the fields that are set.
 pub fn command_line(command: &Command) -> String {
     let mut line = command_type_name(command.command_type);
     for attribute in command_attributes(command) {
         let shown = attribute.text(usize::MAX);
-        // What every command of its kind says is left out, so that a spec shows what its code asked for.
+        // Fields that every command of its kind has are left out, so that a spec shows only what its code set.
         let usual = match attribute.path.as_str() {
             "request_eager_execution" | "use_workflow_build_id" | "inherit_build_id" => true,
             "task_queue" => shown == format!("queue={TASK_QUEUE}"),
@@ -100,7 +100,7 @@ pub fn command_line(command: &Command) -> String {
     line
 }
 
-/// One event as a line that [`parse_history`] reads; its time is left out.
+/// Writes an event as a line that [`parse_history`] reads, without its time.
 pub fn event_line(event: &HistoryEvent) -> String {
     let mut line = format!("{} {}", event.event_id, event_type_name(event.event_type));
     if event.worker_may_ignore {
@@ -125,9 +125,9 @@ struct EventBuilder {
     event_type: String,
     attributes: String,
     given: BTreeSet<String>,
-    /// `id=` on an event that has no id of its own: picks the operation.
+    /// `id=` on an event without an id of its own: selects the operation.
     picked: Option<String>,
-    /// What a marker says of a local activity.
+    /// Data of a local activity in a marker.
     local_activity: BTreeMap<String, String>,
 }
 
@@ -140,7 +140,7 @@ impl EventBuilder {
         self.event.set(&format!("{}.{path}", self.attributes), text)
     }
 
-    /// Sets what the line did not give.
+    /// Sets a field that the line did not give.
     fn default(&mut self, path: &str, text: &str) -> Result<(), String> {
         if self.given.contains(path) { Ok(()) } else { self.set(path, text) }
     }
@@ -157,7 +157,7 @@ impl EventBuilder {
         self.given.iter().any(|given| given == path || given.starts_with(&format!("{path}.")))
     }
 
-    /// One `key=value` of the line.
+    /// Handles one `key=value` of the line.
     fn give(&mut self, key: &str, value: &str, wiring: &mut Wiring) -> Result<(), String> {
         match key {
             "at" => return wiring.set_time(value),
@@ -179,7 +179,7 @@ impl EventBuilder {
                 self.given.insert(path);
             }
             None if key == "id" => self.picked = Some(value.to_string()),
-            // `set` says which fields there are.
+            // `set` reports which fields there are.
             None => self.set(key, value)?,
         }
         Ok(())
@@ -211,7 +211,7 @@ fn parse_event(line: &str, wiring: &mut Wiring) -> Result<HistoryEvent, String> 
         event.give(key, value, wiring)?;
     }
     if event.event.knows(&event.attributes) {
-        // Every known event has its attributes, even if they are all defaults.
+        // Every known event has its attributes, even if all of them are defaults.
         event.event.set(&event.attributes.clone(), "{}")?;
         wiring.complete(&mut event)?;
     }

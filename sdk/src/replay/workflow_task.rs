@@ -1,4 +1,4 @@
-//! What goes into a run and what comes out: plain values, so that the same inputs always give the same outputs.
+//! Inputs and outputs of a run: plain values, so that the same inputs always give the same outputs.
 
 use std::collections::HashMap;
 use std::panic::Location;
@@ -17,7 +17,7 @@ use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 use super::nondeterminism::Nondeterminism;
 use crate::retry_policy::RetryPolicy;
 
-/// What a run is told.
+/// Input of a run.
 #[derive(Debug)]
 pub enum Input {
     /// A workflow task (or a query task) from the server.
@@ -26,135 +26,135 @@ pub enum Input {
     HistoryPage(HistoryPage),
     /// A local activity has ended, in answer to [`Output::RunLocalActivities`].
     LocalActivityResolved(Box<LocalActivityResolution>),
-    /// Most of the time that the server waits for the task is over: complete what there is, and ask for another one.
+    /// Most of the time that the server waits for the task is over: complete it as it is, and request another one.
     HeartbeatDue,
 }
 
 /// One workflow task as polled, already split from its transport.
 #[derive(Debug, Default)]
 pub struct WorkflowTask {
-    /// Id of the last event a worker was told of before this task; 0 for the first task.
+    /// Id of the last event that a worker received before this task; 0 for the first task.
     pub previous_started_event_id: i64,
-    /// Id of this task's WorkflowTaskStarted event; `i64::MAX` when a whole history is replayed and nothing is new.
+    /// Id of this task's WorkflowTaskStarted event; `i64::MAX` if a whole history is replayed and nothing is new.
     pub started_event_id: i64,
     /// Attempt of this task, from 1.
     pub attempt: i32,
-    /// Events after those already seen by a cached run, or all from event 1.
+    /// Events after those that a cached run has seen, or all from event 1.
     pub history: HistoryPage,
     /// Protocol messages (updates) to process.
     pub messages: Vec<Message>,
     /// Queries to answer inside this task's completion, sorted by id.
     pub queries: Vec<(String, WorkflowQuery)>,
-    /// A query that is the whole task: answered with [`Output::AnswerQuery`], never with a completion.
+    /// A query that is the whole task. It is answered with [`Output::AnswerQuery`], never with a completion.
     pub query: Option<WorkflowQuery>,
-    /// The time when it was handed out: local activities record it.
+    /// Time at which the task was handed out. Local activities record it.
     pub wall_time: Option<Timestamp>,
 }
 
-/// A local activity that is to be run.
+/// A local activity to run.
 #[derive(Clone, Debug)]
 pub struct LocalActivityTask {
-    /// Its number in the run.
+    /// Number in the run.
     pub seq: u32,
-    /// Its id within the workflow.
+    /// Id within the workflow.
     pub activity_id: String,
-    /// The activity type's name.
+    /// Name of the activity type.
     pub activity_type: String,
-    /// Its arguments.
+    /// Arguments.
     pub input: Vec<Payload>,
-    /// Its headers, if it has any.
+    /// Headers, if there are any.
     pub header: Option<Header>,
-    /// The attempt to begin with, from 1.
+    /// Attempt to begin with, from 1.
     pub attempt: u32,
-    /// When the first attempt was scheduled, which may have been a timer ago.
+    /// Time at which the first attempt was scheduled, which may be before a timer.
     pub original_schedule_time: Option<Timestamp>,
     /// Limit of all attempts together.
     pub schedule_to_close_timeout: Option<Duration>,
-    /// How long it may wait for a free slot.
+    /// Limit of the time that it waits for a free slot.
     pub schedule_to_start_timeout: Option<Duration>,
     /// Limit of one attempt.
     pub start_to_close_timeout: Option<Duration>,
-    /// When it is tried again.
+    /// Policy by which it is retried.
     pub retry_policy: RetryPolicy,
-    /// Longer intervals between attempts are for a timer of the workflow's.
+    /// Longest interval between attempts that is not left to a timer of the workflow.
     pub local_retry_threshold: Duration,
 }
 
-/// How a local activity ended.
+/// End of a local activity.
 #[derive(Clone, Debug)]
 pub struct LocalActivityResolution {
-    /// Its [number](LocalActivityTask::seq).
+    /// [Number](LocalActivityTask::seq) of the local activity.
     pub seq: u32,
-    /// What it came to.
+    /// Outcome.
     pub result: LocalActivityResult,
-    /// The last attempt; 0 if none was made.
+    /// Last attempt; 0 if there was none.
     pub attempt: u32,
-    /// How long the last attempt took.
+    /// Duration of the last attempt.
     pub run_time: Duration,
-    /// The time when it ended.
+    /// Time of the end.
     pub wall_time: Option<Timestamp>,
 }
 
-/// What a local activity came to.
+/// Outcome of a local activity.
 #[derive(Clone, Debug)]
 pub enum LocalActivityResult {
     /// It completed with this result.
     Completed(Payload),
-    /// It failed, timed out or was cancelled: the failure says which.
+    /// It failed, timed out or was cancelled, as the failure tells.
     Failed(Box<FailureProto>),
-    /// It failed, and its next attempt is due when a timer of the workflow's has fired.
+    /// It failed, and its next attempt is due when a timer of the workflow has fired.
     BackOff {
-        /// The last attempt's failure.
+        /// Failure of the last attempt.
         failure: Box<FailureProto>,
         /// Time until the next attempt.
         delay: Duration,
     },
 }
 
-/// Some consecutive events of a history.
+/// Consecutive events of a history.
 #[derive(Debug, Default)]
 pub struct HistoryPage {
-    /// The events, in order.
+    /// Events, in order.
     pub events: Vec<HistoryEvent>,
-    /// Where the next page begins; empty if there is none.
+    /// Token of the next page; empty if there is none.
     pub next_page_token: Vec<u8>,
 }
 
-/// What a run answers.
+/// Output of a run.
 #[derive(Debug)]
 pub enum Output {
-    /// The task is done: tell the server.
+    /// The task is complete: report it to the server.
     Complete(Box<WorkflowTaskCompletion>),
-    /// The task failed: tell the server (first attempts only), then drop the run.
+    /// The task failed: report it to the server (first attempts only), then drop the run.
     Fail(Box<WorkflowTaskFailure>),
     /// The answer to [`WorkflowTask::query`].
     AnswerQuery(Box<WorkflowQueryResult>),
-    /// The page that begins at `next_page_token` is needed; an empty token asks for the history from event 1.
+    /// The page at `next_page_token` is needed. An empty token requests the history from event 1.
     NeedHistory {
-        /// Opaque to a run: what [`HistoryPage::next_page_token`] said.
+        /// Token from [`HistoryPage::next_page_token`], which the run does not interpret.
         next_page_token: Vec<u8>,
     },
-    /// The task stays open until local activities have ended: run these, come back with each outcome
-    /// ([`Input::LocalActivityResolved`]) and when most of the task's time is over ([`Input::HeartbeatDue`]).
+    /// The task stays open until local activities have ended: run these, and come back with each outcome
+    /// ([`Input::LocalActivityResolved`]), and when most of the task's time is over ([`Input::HeartbeatDue`]).
     RunLocalActivities {
-        /// To be begun.
+        /// Local activities to begin.
         start: Vec<LocalActivityTask>,
-        /// To be cancelled, by number; what becomes of them is still to be told.
+        /// Numbers of local activities to cancel. Their outcomes must still be reported.
         cancel: Vec<u32>,
     },
-    /// Nothing to tell: a replay has come to the end of its history.
+    /// Nothing to report: a replay has come to the end of its history.
     Idle,
 }
 
-/// A statement of the workflow, where there is one.
+/// A statement of the workflow; `None` if there is none or it is not known.
 pub type Statement = Option<&'static Location<'static>>;
 
-/// What a completed workflow task tells the server.
+/// A completed workflow task, for the server.
 #[derive(Debug, Default)]
 pub struct WorkflowTaskCompletion {
-    /// In the order in which their events will stand in the history.
+    /// Commands, in the order in which the history will hold their events.
     pub commands: Vec<Command>,
-    /// The statement of each command, for reports. Empty if none is known.
+    /// Statement of each command, for reports. Empty if none is known.
     pub statements: Vec<Statement>,
     /// Protocol messages (update acceptances, rejections, responses).
     pub messages: Vec<Message>,
@@ -162,23 +162,23 @@ pub struct WorkflowTaskCompletion {
     pub query_results: HashMap<String, WorkflowQueryResult>,
     /// SDK flags, name and version that the history does not hold yet.
     pub sdk_metadata: WorkflowTaskCompletedMetadata,
-    /// Whether one of the commands closes the workflow; the run can be dropped once the server has accepted it.
+    /// True if one of the commands closes the workflow. The run can be dropped once the server has accepted it.
     pub closes_workflow: bool,
-    /// Asks for a new task at once (heartbeat of a task with running local activities).
+    /// Requests a new task at once (heartbeat of a task with running local activities).
     pub force_create_new_workflow_task: bool,
-    /// Local activities to be cancelled, by number; nobody waits for them any more.
+    /// Numbers of local activities to cancel. Nothing waits for them any more.
     pub cancel_local_activities: Vec<u32>,
-    /// How many attempts of local activities were not their first; filled in by who ran them.
+    /// Number of attempts of local activities that were not their first; filled in by the caller that ran them.
     pub nonfirst_local_activity_attempts: u32,
 }
 
-/// Why a workflow task failed.
+/// A failed workflow task, for the server.
 #[derive(Debug)]
 pub struct WorkflowTaskFailure {
-    /// The cause the server records.
+    /// Cause that the server records.
     pub cause: WorkflowTaskFailedCause,
-    /// The failure the server records.
+    /// Failure that the server records.
     pub failure: FailureProto,
-    /// Where code and history part, if that is the cause.
+    /// Difference between code and history, if that is the cause.
     pub nondeterminism: Option<Box<Nondeterminism>>,
 }

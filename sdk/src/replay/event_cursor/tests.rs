@@ -1,10 +1,11 @@
-//! Where workflow tasks end, as ids of the events that end them.
+//! Ends of workflow tasks, as ids of the events that end them.
 
 use super::*;
 use crate::replay::text::parse_history;
 
-/// Reads a history in pages of `page` events: the ids at which tasks end, then how many events are left. `at_once`
-/// applies events as soon as they are certain to belong to the task, as a replay does; a query waits for its end.
+/// Reads a history in pages of `page` events. Returns the ids at which tasks end, and the number of events that are
+/// left. With `at_once` it applies events as soon as they are certain to belong to the task, as a replay does; a query
+/// waits for the task's end.
 fn ends(events: &[HistoryEvent], page: usize, at_once: bool) -> (Vec<i64>, usize) {
     let mut cursor = EventCursor::default();
     let mut pages = events.chunks(page).peekable();
@@ -32,7 +33,7 @@ fn ends(events: &[HistoryEvent], page: usize, at_once: bool) -> (Vec<i64>, usize
     }
 }
 
-/// Applies so many events, and adds them to those of the task.
+/// Applies `count` events, and adds them to those of the task.
 fn apply(cursor: &mut EventCursor, applied: &mut usize, count: usize) {
     for _ in 0..count {
         cursor.advance().unwrap();
@@ -54,7 +55,7 @@ fn push_next<'a>(cursor: &mut EventCursor, pages: &mut std::iter::Peekable<impl 
     cursor.push(HistoryPage { events, next_page_token }).unwrap();
 }
 
-/// The same for every size of page.
+/// Checks the same for every size of page.
 #[track_caller]
 fn check(history: &str, expected: &[i64], rest: usize) {
     let events = parse_history(history).unwrap();
@@ -190,7 +191,7 @@ fn a_run_closed_from_outside_ends_at_its_closing_event() {
 
 #[test]
 fn an_accepted_update_ends_the_task_before_the_one_that_brought_it() {
-    // A heartbeat chain: the update came after the task that started with event 6.
+    // A chain of heartbeats: the update came after the task that started with event 6.
     check_after_start(
         "4 WorkflowTaskCompleted
          5 WorkflowTaskScheduled
@@ -203,7 +204,7 @@ fn an_accepted_update_ends_the_task_before_the_one_that_brought_it() {
         &[6, 9],
         2,
     );
-    // Nothing was skipped: the task that brought the update is the end.
+    // Nothing was skipped, so the task that brought the update is the end.
     check_after_start("4 WorkflowTaskCompleted\n5 WorkflowExecutionUpdateAccepted sequencing=2", &[3], 2);
 }
 
@@ -243,7 +244,7 @@ fn pages_are_dropped_as_soon_as_they_are_applied() {
     assert!(cursor.pages.is_empty());
 }
 
-/// So many signals, then a task that is answered with so many markers, then the end.
+/// Returns a history with this many signals, then a task that is answered with this many markers, then the end.
 fn burst(signals: usize, markers: usize) -> Vec<HistoryEvent> {
     let types = ["WorkflowExecutionStarted"]
         .into_iter()
@@ -275,7 +276,7 @@ fn a_task_of_many_pages_is_applied_page_by_page_and_each_event_looked_at_once() 
     assert_eq!((applied, cursor.end), (100, Some(103)));
 }
 
-/// The events that the look-ahead from the first task's end shows, in pages of each size.
+/// Checks the events that the look-ahead from the first task's end shows, in pages of each size.
 #[track_caller]
 fn check_ahead(history: &str, expected: &[i64]) {
     let events = parse_history(&format!("{FIRST_TASK}{history}")).unwrap();
@@ -320,7 +321,7 @@ fn the_look_ahead_shows_what_the_answer_to_the_task_led_to() {
          13 MarkerRecorded name=version",
         &[4, 5, 6, 7, 8],
     );
-    // A heartbeat is answered with nothing.
+    // A heartbeat is answered without commands.
     check_ahead("4 WorkflowTaskCompleted\n5 WorkflowExecutionSignaled\n6 WorkflowTaskScheduled", &[4]);
 }
 
@@ -357,7 +358,7 @@ fn markers_that_were_read_leave_nothing_behind_but_their_place() {
     let next: Vec<_> =
         std::iter::from_fn(|| cursor.advance().map(|event| (matches!(event, Next::Event(_)), id(event)))).collect();
     assert_eq!(next.iter().map(|(_, id)| *id).collect::<Vec<_>>(), (4..=105).collect::<Vec<_>>());
-    // 4 is the task's completion; the last page, with 101 to 104, was not full of markers.
+    // 4 is the task's completion. The last page, with 101 to 104, was not full of markers.
     let whole: Vec<_> = next.iter().filter(|(whole, _)| *whole).map(|(_, id)| *id).collect();
     assert_eq!(whole, [4, 101, 102, 103, 104, 105]);
 }

@@ -18,9 +18,9 @@
 //! Abandoned --Closed--> Closed
 //! ```
 //!
-//! `Closed` stands for completed, failed, timed out and canceled alike: the machine treats them the same, and what
-//! the author gets is in the event. Once an activity is abandoned (or its cancellation was tried and the author has
-//! its answer), whatever becomes of it is taken in silence.
+//! `Closed` means completed, failed, timed out or canceled: the machine treats them alike, and the author's result is
+//! in the event. After an activity is abandoned, or after its cancellation was tried and the author has the outcome,
+//! later events have no effect.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -43,7 +43,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where an activity stands.
+/// State of an activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     ScheduleCommandCreated,
@@ -56,7 +56,7 @@ pub(crate) enum State {
     CancelledBeforeSent,
 }
 
-/// What happens to it: an event, or the author's cancellation by its type.
+/// An event, or the author's cancellation by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Scheduled,
@@ -68,7 +68,7 @@ pub(crate) enum Input {
     Abandon,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     RemoveCommand,
@@ -77,7 +77,7 @@ pub(crate) enum Effect {
     ResolveCancelled,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -102,20 +102,20 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 }
 
 impl State {
-    /// Whether nothing can happen to the activity any more.
+    /// Returns true if nothing can happen to the activity any more.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Closed | Self::CancelledBeforeSent)
     }
 }
 
-/// How an activity is cancelled, as a machine takes it.
+/// The author's cancellation of an activity, as an input of its machine.
 pub(crate) type Cancel = Input;
 
-/// What an activity is scheduled with, as far as a replay needs it.
+/// Data with which an activity is scheduled, as far as a replay needs it.
 #[derive(Debug)]
 pub(crate) struct ScheduleActivity {
     pub(crate) number: u32,
-    /// The id the author chose; the number otherwise.
+    /// Id that the author chose; `None` for the number.
     pub(crate) activity_id: Option<String>,
     pub(crate) activity_type: Cow<'static, str>,
     /// One of [`Input::TryCancel`], [`Input::WaitCancel`] and [`Input::Abandon`].
@@ -127,7 +127,7 @@ pub(crate) struct ScheduleActivity {
 pub(crate) struct ActivityMachine {
     state: State,
     request: ScheduleActivity,
-    /// Who waits for it.
+    /// Operation that waits for it.
     operation: Option<Key>,
     command: Option<CommandId>,
     scheduled_event_id: i64,
@@ -135,7 +135,7 @@ pub(crate) struct ActivityMachine {
 }
 
 impl ActivityMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operation that waits for it.
     pub(crate) fn detach(&mut self) {
         self.operation = None;
     }
@@ -155,7 +155,8 @@ impl ActivityMachine {
         }
     }
 
-    /// Whether an event names this activity. A number is an id only in histories of Abide's: others count as they like.
+    /// Returns true if an event names this activity. The number is an id only in Abide's histories: other SDKs count
+    /// differently.
     fn is(&self, activity_type: &str, activity_id: &str, ours: bool) -> bool {
         let same_id = match &self.request.activity_id {
             Some(id) => id == activity_id,
@@ -181,7 +182,7 @@ impl ActivityMachine {
 }
 
 impl StateMachines {
-    /// Schedules an activity. `body` is what to send, unless this is a replay.
+    /// Schedules an activity. `body` is the content to send; `None` on replay.
     pub(crate) fn schedule_activity(
         &mut self,
         request: ScheduleActivity,
@@ -206,8 +207,8 @@ impl StateMachines {
         key
     }
 
-    /// Cancels an activity by its own cancellation type. The outcome is for the one who waits for it, at once;
-    /// `None` if it comes later or has come already. With `forget` nobody waits any more.
+    /// Cancels an activity by its own cancellation type. Returns the outcome if the operation has one at once; `None`
+    /// if it comes later or has already come. With `forget` no operation waits any more.
     pub(crate) fn cancel_activity(&mut self, key: Key, forget: bool) -> Option<Outcome> {
         let machine = self.activity(key);
         if forget {
@@ -397,7 +398,7 @@ impl StateMachines {
     }
 }
 
-/// Whether `text` is `number` in decimal, compared without writing the number out.
+/// Returns true if `text` is `number` in decimal. Compares without writing the number.
 pub(super) fn is_decimal(text: &str, number: u32) -> bool {
     !text.starts_with('0') && !text.starts_with('+') && text.parse() == Ok(number)
 }

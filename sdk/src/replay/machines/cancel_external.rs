@@ -1,4 +1,4 @@
-//! A request to cancel another workflow: a child, or any other.
+//! A request to cancel another workflow, a child or any other.
 //!
 //! ```text
 //! CommandCreated --Initiated--> Initiated
@@ -6,7 +6,7 @@
 //! Initiated --Failed--> Closed: Resolve
 //! ```
 //!
-//! A request is not taken back, as in Core. A child's cancellation is one that nobody waits for.
+//! As in Core, a request cannot be withdrawn. When a child is cancelled, no operation waits for the request.
 
 use std::panic::Location;
 
@@ -24,7 +24,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where a request stands.
+/// State of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     CommandCreated,
@@ -32,7 +32,7 @@ pub(crate) enum State {
     Closed,
 }
 
-/// What happens to it.
+/// Event of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Initiated,
@@ -40,13 +40,13 @@ pub(crate) enum Input {
     Failed,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Resolve,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     Some(match (state, input) {
         (State::CommandCreated, Input::Initiated) => (State::Initiated, &[]),
@@ -60,13 +60,13 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 pub(crate) struct CancelExternalMachine {
     state: State,
     workflow_id: String,
-    /// Who waits for its arrival.
+    /// Operation that waits for the delivery.
     operation: Option<Key>,
     location: &'static Location<'static>,
 }
 
 impl CancelExternalMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operation that waits for it.
     pub(crate) fn detach(&mut self) {
         self.operation = None;
     }
@@ -81,7 +81,7 @@ impl CancelExternalMachine {
 }
 
 impl StateMachines {
-    /// Asks a workflow to cancel itself. `body` is what to send, unless this is a replay.
+    /// Requests cancellation of a workflow. `body` is the content to send; `None` on replay.
     pub(crate) fn cancel_external_workflow(
         &mut self,
         workflow_id: String,
@@ -164,7 +164,7 @@ impl StateMachines {
         Ok(())
     }
 
-    /// Takes one step; returns who waits.
+    /// Makes one step. Returns the operation that waits.
     fn cancel_external_event(
         &mut self,
         key: Key,

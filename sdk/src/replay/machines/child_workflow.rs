@@ -19,9 +19,9 @@
 //! Abandoned --Closed--> Closed
 //! ```
 //!
-//! `Closed` stands for completed, failed, timed out, canceled and terminated alike. The request to cancel is a machine
-//! of its own (`cancel_external.rs`): the child's end comes whether the request arrived or not. A request is sent each
-//! time the author asks, as Core does. Once a child is abandoned, whatever becomes of it is taken in silence.
+//! `Closed` means completed, failed, timed out, canceled or terminated. The request to cancel is a machine of its own
+//! (`cancel_external.rs`), because the child ends whether the request arrived or not. As in Core, each cancellation by
+//! the author sends a request. After a child is abandoned, later events have no effect.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -50,7 +50,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where a child workflow stands.
+/// State of a child workflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     StartCommandCreated,
@@ -61,7 +61,7 @@ pub(crate) enum State {
     CancelledBeforeSent,
 }
 
-/// What happens to it: an event, or the author's cancellation by its type.
+/// An event, or the author's cancellation by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Initiated,
@@ -73,7 +73,7 @@ pub(crate) enum Input {
     Abandon,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     RemoveCommand,
@@ -84,7 +84,7 @@ pub(crate) enum Effect {
     ResolveCancelledBeforeSent,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -105,30 +105,30 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     })
 }
 
-/// What a child is started with, as far as a replay needs it.
+/// Data with which a child is started, as far as a replay needs it.
 #[derive(Debug)]
 pub(crate) struct StartChildWorkflow {
     pub(crate) workflow_id: String,
-    /// Whether the id was made here, because the author chose none.
+    /// True if the id was generated, because the author chose none.
     pub(crate) generated_id: bool,
     pub(crate) workflow_type: Cow<'static, str>,
     /// One of [`Input::TryCancel`], [`Input::WaitCancel`] and [`Input::Abandon`].
     pub(crate) on_cancel: Input,
-    /// Whether it goes on when this run closes.
+    /// True if the child goes on when this run closes.
     pub(crate) outlives_parent: bool,
 }
 
-/// What dropping the handle of a child has led to, if the child is to outlive this run: settled once it is known
-/// if the run has ended with that.
+/// Effect of dropping the handle of a child that is to outlive this run. It is settled once it is known whether the run
+/// ends with that poll.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LetGo {
-    /// Its start is issued by this task.
+    /// The command to start the child has not been sent yet.
     NotSent(Key),
-    /// It is asked to cancel itself by this command.
+    /// This command requests cancellation of the child.
     AskedToCancel(CommandId),
 }
 
-/// Who waits for a child: for its start, if anybody does, and for its end.
+/// Operations that wait for a child: for its start, if it is awaited, and for its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Waiting {
     pub(crate) start: Option<Key>,
@@ -151,7 +151,7 @@ pub(crate) struct ChildWorkflowMachine {
 }
 
 impl ChildWorkflowMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operations that wait for it.
     pub(crate) fn detach(&mut self) {
         self.waiting = Waiting::default();
     }
@@ -188,7 +188,7 @@ impl ChildWorkflowMachine {
 }
 
 impl StateMachines {
-    /// Starts a child workflow. `body` is what to send, unless this is a replay.
+    /// Starts a child workflow. `body` is the content to send; `None` on replay.
     pub(crate) fn start_child_workflow(
         &mut self,
         request: StartChildWorkflow,
@@ -214,8 +214,8 @@ impl StateMachines {
         key
     }
 
-    /// Cancels a child by its own cancellation type. The outcome is for the one who waits for its end, at once; `None`
-    /// if it comes later or has come already. With `forget` nobody waits any more.
+    /// Cancels a child by its own cancellation type. Returns the outcome if the operation that waits for the end has
+    /// one at once; `None` if it comes later or has already come. With `forget` no operation waits any more.
     pub(crate) fn cancel_child_workflow(&mut self, key: Key, forget: bool, reason: &str) -> Option<Outcome> {
         let machine = self.child(key);
         if forget {
@@ -257,8 +257,8 @@ impl StateMachines {
         outcome
     }
 
-    /// Nobody waits any more for a child that is to outlive this run; `None` if it is another operation, or nothing
-    /// has to be settled.
+    /// Handles a dropped handle of a child that is to outlive this run. Returns `None` for any other operation, and if
+    /// nothing must be settled.
     pub(crate) fn let_go_of_child(&mut self, key: Key) -> Option<LetGo> {
         let Some(Machine::ChildWorkflow(child)) = self.machine(key) else { return None };
         if !child.request.outlives_parent {
@@ -279,7 +279,7 @@ impl StateMachines {
         }
     }
 
-    /// Cancels a child that was let go, unless the run ends with that. Abide 0.1.0 cancelled it then as well.
+    /// Cancels a child whose handle was dropped, unless the run ends with that poll. Abide 0.1.0 cancelled it then too.
     pub(crate) fn settle_let_go(&mut self, let_go: LetGo, run_ends: bool) {
         let run_ends = run_ends && !(self.replaying && self.flags.is_of_our_first_version());
         match let_go {
@@ -301,7 +301,7 @@ impl StateMachines {
         let ours = self.flags.is_ours();
         let machine = self.child(command.machine);
         let same_type = machine.request.workflow_type == workflow_type;
-        // Each SDK makes up ids in its own way: one that neither the author nor Abide chose cannot be the same.
+        // Each SDK generates ids in its own way, so an id that neither the author nor Abide chose cannot be equal.
         let any_id = machine.request.generated_id && !ours;
         if !(same_type && (any_id || machine.request.workflow_id == event.workflow_id)) {
             let produced = format!("StartChildWorkflowExecution {}", machine.describe());
@@ -310,7 +310,7 @@ impl StateMachines {
         }
         machine.initiated_event_id = id;
         machine.namespace = std::mem::take(&mut event.namespace);
-        // The child that runs is the recorded one: signals and requests to cancel have to reach it.
+        // The running child is the recorded one: signals and requests to cancel must reach it.
         machine.request.workflow_id = std::mem::take(&mut event.workflow_id);
         self.begun_by(id, command.machine);
         self.child_event(command.machine, id, name, Input::Initiated).map(drop)
@@ -421,8 +421,8 @@ impl StateMachines {
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = || RequestCancelExternalWorkflowExecutionCommandAttributes {
             namespace: machine.namespace.clone(),
-            // Without the run id, as a signal: it is for the child's latest run. Its first one may have continued as new,
-            // or been tried again, and a request to a closed run is taken and reaches nobody.
+            // As for a signal, the run id is left out, so that the request reaches the child's latest run. The first
+            // run may have continued as new or been retried, and a request to a closed run is accepted without effect.
             workflow_id: workflow_id.clone(),
             child_workflow_only: true,
             reason: reason.to_string(),
@@ -483,7 +483,7 @@ impl StateMachines {
     }
 }
 
-/// Why a child was not started; the type is the server's own word for the cause.
+/// Returns the failure of a child that was not started. Its type is the server's name for the cause.
 fn start_failure(cause: StartChildWorkflowExecutionFailedCause) -> FailureProto {
     use StartChildWorkflowExecutionFailedCause as C;
     let message = match cause {

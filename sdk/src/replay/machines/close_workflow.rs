@@ -4,8 +4,9 @@
 //! CommandCreated --Closed--> Closed
 //! ```
 //!
-//! One machine for the four closing commands: they differ in their attributes, not in their life. A second closing
-//! command never reaches the history, see [`CommandQueue::finish_task`](crate::replay::command_queue::CommandQueue).
+//! The four closing commands share one machine: they differ in their attributes, not in their life cycle. A second
+//! closing command never reaches the history, see
+//! [`CommandQueue::finish_task`](crate::replay::command_queue::CommandQueue).
 
 use std::panic::Location;
 
@@ -17,24 +18,24 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where the closing command stands.
+/// State of the closing command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     CommandCreated,
     Closed,
 }
 
-/// What happens to it.
+/// Event of the closing command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Closed,
 }
 
-/// What follows from a step: nothing is left to do.
+/// Effect of a step: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {}
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     match (state, input) {
         (State::CommandCreated, Input::Closed) => Some((State::Closed, &[])),
@@ -43,9 +44,9 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 }
 
 impl StateMachines {
-    /// Ends the run. `body` is what to send, unless this is a replay.
-    /// `location` is where the workflow returned an error. Where it returned a result is not known; the statement that is
-    /// reported then issued its last command, and the report says so.
+    /// Ends the run. `body` is the content to send; `None` on replay. `location` is the place where the workflow
+    /// returned an error. The place where it returned a result is not known; errors then show the statement that issued
+    /// its last command, and say so.
     pub(crate) fn close_workflow(
         &mut self,
         command_type: CommandType,
@@ -67,7 +68,7 @@ impl StateMachines {
         self.commands.note_latest(note);
     }
 
-    /// A closing event that follows from a command.
+    /// Applies a closing event that is caused by a command.
     pub(crate) fn workflow_closed(&mut self, event: &HistoryEvent) -> Result<(), ReplayError> {
         let (command_type, name) = match event.event_type() {
             EventType::WorkflowExecutionCompleted => {

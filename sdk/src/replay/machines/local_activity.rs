@@ -1,4 +1,4 @@
-//! A local activity: run by the worker that has the workflow task in hand, recorded in a marker when it resolves.
+//! A local activity: run by the worker that has the workflow task, and recorded in a marker when it ends.
 //!
 //! ```text
 //! Scheduled --Resolved--> MarkerCommandCreated: RecordMarker
@@ -10,10 +10,11 @@
 //! MarkerCommandCreated --MarkerRecorded--> Closed
 //! ```
 //!
-//! No event tells that a local activity began; all that history has of it is the marker. Each resolution is an
-//! *activation* of its own: the code runs on it before it gets the next one. A marker says after how many activations
-//! of its task it was written, so that a replay groups them the same way. Markers of Cores before 0.10 do not: their
-//! outcomes are delivered as soon as they are found, and they are matched by number, wherever they stand in the task.
+//! No event records the beginning of a local activity; the history holds only the marker. Each outcome is an
+//! *activation* of its own: the code runs on it before it gets the next one. A marker records the number of activations
+//! of its task before it, so that a replay groups the outcomes in the same way. Markers of Core before 0.10 do not:
+//! their outcomes are delivered as soon as they are found, and they are matched by number, wherever they are in the
+//! task.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,7 +41,7 @@ use crate::replay::workflow_task::{LocalActivityResolution, LocalActivityResult,
 
 const MARKER_RECORDED: &str = "MarkerRecorded";
 
-/// Where a local activity stands.
+/// State of a local activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Scheduled,
@@ -49,7 +50,7 @@ pub(crate) enum State {
     Closed,
 }
 
-/// What happens to it: an outcome, its marker's event, or the author's cancellation by its type.
+/// An outcome, the event of its marker, or the author's cancellation by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Resolved,
@@ -60,16 +61,16 @@ pub(crate) enum Input {
     MarkerRecorded,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The worker is to cancel it, if it runs.
+    /// Tells the worker to cancel it, if it is running.
     TellWorker,
-    /// The outcome goes into a marker, and to whoever waits for it.
+    /// Writes the outcome to a marker, and gives it to the operation that waits for it.
     RecordMarker,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -84,59 +85,60 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     })
 }
 
-/// What the local activities of a run share.
+/// State shared by the local activities of a run.
 #[derive(Debug, Default)]
 pub(crate) struct LocalActivities {
-    /// Those whose marker is not in the history yet, by their number.
+    /// Local activities whose marker is not in the history yet, by number.
     by_seq: BTreeMap<u32, Key>,
-    /// Markers of the current task that were found ahead, in history order, and are not delivered yet.
+    /// Markers of the current task that the look-ahead found, in history order, and that are not delivered yet.
     markers: VecDeque<RecordedMarker>,
-    /// The numbers of those.
+    /// Numbers of these markers.
     recorded: BTreeSet<u32>,
-    /// Markers whose outcome went to one of another id or type, by their event.
+    /// Markers whose outcome went to a local activity with another id or type, by event.
     misnamed: Vec<(i64, MarkerIdentity<'static>)>,
-    /// How often the current task has run code: what new markers say, and what recorded ones are compared with.
+    /// Number of times that the current task has run code. New markers record it, and recorded ones are compared with
+    /// it.
     activations: u64,
-    /// Whether the activation at hand counts only if it accepts an update: it brings nothing but requests.
+    /// True if the current activation has brought only requests for updates. It counts only if it accepts one.
     undecided: bool,
-    /// Counts how often the code of the run has run.
+    /// Number of times that the run's code has run.
     epoch: u64,
-    /// Not resolved yet.
+    /// Number of local activities without an outcome.
     pending: usize,
-    /// Scheduled, and not handed to the worker.
+    /// Local activities that are scheduled and were not given to the worker.
     unsent: Vec<Key>,
-    /// Those the worker is to cancel.
+    /// Numbers of the local activities that the worker is to cancel.
     cancels: Vec<u32>,
-    /// Whether the history's SDK numbers activities from 0: its markers say one less than is counted here.
+    /// True if the history's SDK numbers activities from 0, so that its markers have numbers one below those used here.
     counts_from_0: bool,
     /// True if the history has scheduled an activity with id 0 by the end of the current task.
     activity_0_ahead: bool,
-    /// Whether the history has markers of old Cores: see [`LocalActivityMachine::is_without_place`].
+    /// True if the history has markers of old versions of Core: see [`LocalActivityMachine::is_without_place`].
     any_without_place: bool,
 }
 
 impl LocalActivities {
-    /// The number here of what a marker calls by that number.
+    /// Converts the number in a marker to the number used here.
     fn number(&self, recorded: u32) -> u32 {
         recorded.saturating_add(u32::from(self.counts_from_0))
     }
 }
 
-/// What a local activity is scheduled with.
+/// Data with which a local activity is scheduled.
 #[derive(Debug)]
 pub(crate) struct ScheduleLocalActivity {
     pub(crate) seq: u32,
-    /// The id the author chose; the number otherwise.
+    /// Id that the author chose; `None` for the number.
     pub(crate) activity_id: Option<String>,
     pub(crate) activity_type: Cow<'static, str>,
     /// One of [`Input::TryCancel`], [`Input::WaitCancel`] and [`Input::Abandon`].
     pub(crate) on_cancel: Input,
-    /// When the first attempt was scheduled, if this one follows a timer.
+    /// Time at which the first attempt was scheduled, if this one follows a timer.
     pub(crate) original_schedule_time: Option<Timestamp>,
-    /// What the worker needs to run it; `None` if its outcome is already known.
+    /// Data that the worker needs to run it; `None` if its outcome is already known.
     pub(crate) task: Option<Box<LocalActivityTask>>,
     pub(crate) user_metadata: Option<UserMetadata>,
-    /// The arguments, if they go into the marker.
+    /// Arguments, if the marker is to hold them.
     pub(crate) marker_input: Option<Payloads>,
 }
 
@@ -145,34 +147,35 @@ pub(crate) struct ScheduleLocalActivity {
 pub(crate) struct LocalActivityMachine {
     state: State,
     request: ScheduleLocalActivity,
-    /// Who waits for it.
+    /// Operation that waits for it.
     operation: Option<Key>,
     location: &'static Location<'static>,
-    /// Workflow time when it was scheduled.
+    /// Workflow time at which it was scheduled.
     scheduled_time: Timestamp,
-    /// The activation in which it was scheduled: until that is over, it has not begun.
+    /// Activation in which it was scheduled. Until that is over, it has not begun.
     scheduled_in: u64,
-    /// Its recorded marker does not say after which activation it was written, so it has no place among the commands.
+    /// True if its marker does not record the activation after which it was written, so that it has no place among the
+    /// commands.
     is_without_place: bool,
-    /// The event of the marker that its outcome was read from, if that marker is this one's by number, id and type: it is
-    /// not read again.
+    /// Event of the marker from which its outcome was read, if number, id and type of that marker are its own. The
+    /// marker is then not read again.
     marker_event_id: Option<NonZeroI64>,
 }
 
-/// How a local activity ended: what goes into its marker, and what its author gets.
+/// End of a local activity: the content of its marker, and the source of its outcome.
 struct Ended {
     attempt: u32,
     complete_time: Option<Timestamp>,
     backoff: Option<Duration>,
-    /// As the marker says, where there is one.
+    /// From the marker, if there is one.
     original_schedule_time: Option<Timestamp>,
     outcome: Result<Option<Payload>, Box<FailureProto>>,
-    /// As [`LocalActivityMachine::is_without_place`].
+    /// Like [`LocalActivityMachine::is_without_place`].
     is_without_place: bool,
 }
 
 impl Ended {
-    /// It was cancelled, and nobody asks how it ends.
+    /// Returns the end of a local activity that was cancelled without waiting for its outcome.
     fn cancelled() -> Self {
         let failure = FailureProto {
             message: "Activity cancelled".to_string(),
@@ -192,7 +195,7 @@ impl Ended {
 }
 
 impl LocalActivityMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operation that waits for it.
     pub(crate) fn detach(&mut self) {
         self.operation = None;
     }
@@ -210,7 +213,7 @@ impl LocalActivityMachine {
         MarkerIdentity { seq: self.request.seq, activity_id: self.activity_id(), activity_type }
     }
 
-    /// Whether its outcome was read from the marker of this event.
+    /// Returns true if its outcome was read from the marker of this event.
     fn is_read_from(&self, event_id: i64) -> bool {
         self.marker_event_id.map(NonZeroI64::get) == Some(event_id)
     }
@@ -222,7 +225,7 @@ impl LocalActivityMachine {
         }
     }
 
-    /// Whether this is its type, and its id if the author chose that or Abide made it up.
+    /// Returns true if this is its type, and its id if the author chose the id or Abide generated it.
     fn is_named(&self, activity_id: &str, activity_type: &str, ours: bool) -> bool {
         let any_id = !ours && self.request.activity_id.is_none();
         self.request.activity_type == activity_type && (any_id || self.activity_id() == activity_id)
@@ -250,7 +253,7 @@ impl LocalActivityMachine {
         }
     }
 
-    /// What the author gets.
+    /// Converts its end to the outcome that the author gets.
     fn outcome(&self, ended: Ended) -> Outcome {
         match (ended.outcome, ended.backoff) {
             (Ok(result), _) => Outcome::Completed(result),
@@ -265,12 +268,12 @@ impl LocalActivityMachine {
 }
 
 impl StateMachines {
-    /// Whether a marker of the current task holds its outcome already: then nobody has to run it.
+    /// Returns true if a marker of the current task already holds its outcome, so that it need not be run.
     pub(crate) fn local_activity_is_recorded(&self, seq: u32) -> bool {
         self.replaying && self.local_activities.recorded.contains(&seq)
     }
 
-    /// Schedules a local activity: the worker gets it when the code has come to rest.
+    /// Schedules a local activity. The worker gets it when the code has come to rest.
     pub(crate) fn schedule_local_activity(
         &mut self,
         mut request: ScheduleLocalActivity,
@@ -300,11 +303,12 @@ impl StateMachines {
         key
     }
 
-    /// Cancels a local activity by its own cancellation type. The outcome comes with the next activation at the
-    /// earliest, as every outcome of a local activity does.
+    /// Cancels a local activity by its own cancellation type. As for every local activity, the outcome comes with the
+    /// next activation at the earliest.
     ///
-    /// Where it was cancelled on the spot, the marker says so and stands where the cancellation was asked for. One
-    /// that ended later is delivered in its turn.
+    /// On replay the marker tells where the outcome belongs. If the local activity was cancelled at once, the marker
+    /// was written at this point, and the outcome is taken from it now. If it ended later, the outcome is delivered in
+    /// its turn.
     pub(crate) fn cancel_local_activity(&mut self, key: Key, forget: bool) {
         let (epoch, activations) = (self.local_activities.epoch, self.local_activities.activations);
         let machine = self.local_activity(key);
@@ -330,7 +334,7 @@ impl StateMachines {
         }
     }
 
-    /// The worker says how a local activity ended. Nothing follows if nobody waits for it any more.
+    /// Handles the outcome that the worker reports. It has no effect if the local activity already has one.
     pub(crate) fn local_activity_resolved(&mut self, resolution: LocalActivityResolution) {
         let Some(key) = self.local_activities.by_seq.get(&resolution.seq).copied() else { return };
         let (outcome, backoff) = match resolution.result {
@@ -345,8 +349,8 @@ impl StateMachines {
         self.local_activity_step(key, Input::Resolved, Some(ended));
     }
 
-    /// Takes note of a marker that is still to be applied: on replay it is the outcome. Says whether nothing is left in
-    /// the event that is of any use then.
+    /// Reads a marker before it is applied: on replay it holds the outcome. Returns true if nothing in the event is
+    /// needed any more.
     pub(crate) fn local_activity_marker_ahead(
         &mut self,
         id: i64,
@@ -363,20 +367,21 @@ impl StateMachines {
         Ok(has_place)
     }
 
-    /// Takes note of an activity that the history schedules in answer to the task at hand.
+    /// Notes an activity that the history schedules in the completion of the current task.
     pub(crate) fn activity_ahead(&mut self, activity_id: &str) {
         self.local_activities.activity_0_ahead |= activity_id == "0";
     }
 
-    /// The code schedules its first activity, and has not chosen its id. If the history calls it 0, the numbers of local
-    /// activities begin there too: those that begin beside it look for their markers before its event is applied.
+    /// Called when the code schedules its first activity without choosing an id. If the history gives it the id 0,
+    /// local activities are numbered from 0 too. This must be known here, because local activities that begin beside
+    /// the activity look for their markers before the activity's event is applied.
     pub(crate) fn local_activities_follow_the_first_activity(&mut self) {
         if self.replaying && self.local_activities.activity_0_ahead && !self.flags.is_ours() {
             self.local_activities_count_from_0();
         }
     }
 
-    /// The history's SDK numbers activities from 0. Markers that were read before anything said so are numbered anew.
+    /// Notes that the history's SDK numbers activities from 0, and renumbers the markers that were read before.
     fn local_activities_count_from_0(&mut self) {
         let local = &mut self.local_activities;
         if !std::mem::replace(&mut local.counts_from_0, true) {
@@ -385,7 +390,7 @@ impl StateMachines {
         }
     }
 
-    /// A marker's turn has come; without an event if nothing was left in it when the replay looked ahead.
+    /// Applies a marker, without its event if the look-ahead took everything from it.
     pub(crate) fn local_activity_marker_recorded(
         &mut self,
         id: i64,
@@ -409,7 +414,8 @@ impl StateMachines {
         Ok(())
     }
 
-    /// The local activity whose marker is the next command, if it was read from this very event: then all is well.
+    /// Returns the local activity whose marker is the next command, if its outcome was read from this event. It then
+    /// matches.
     fn local_activity_read_from(&mut self, id: i64) -> Option<Key> {
         let command = self.commands.front().filter(|command| command.command_type == CommandType::RecordMarker)?;
         let key = command.machine;
@@ -419,7 +425,7 @@ impl StateMachines {
         }
     }
 
-    /// The local activity of a marker that a live task has recorded, or whose outcome is not what the code got.
+    /// Returns the local activity of a marker that a live task recorded, or whose outcome the code did not get.
     fn local_activity_of_marker(
         &mut self,
         id: i64,
@@ -455,7 +461,7 @@ impl StateMachines {
         Err(Nondeterminism::new(kind, id, MARKER_RECORDED, identity.describe()).produced(produced, at).into())
     }
 
-    /// Whose marker an event is: what the look-ahead read of it, or what it says itself.
+    /// Returns the identity in a marker: from the event, or from what the look-ahead kept of it.
     fn marker_identity<'a>(
         &self,
         id: i64,
@@ -477,28 +483,28 @@ impl StateMachines {
         })
     }
 
-    /// The local activity of a marker that is not among the commands. Cores before 0.10 did not write when in its task
-    /// a marker came to be, so what the code did beside it may stand before it or after it.
+    /// Returns the local activity of a marker that is not among the commands. Core before 0.10 did not record when in
+    /// its task a marker was written, so the task's other commands may be before it or after it.
     fn local_activity_without_place(&mut self, seq: u32) -> Option<(Key, Option<&'static Location<'static>>)> {
         let key = *self.local_activities.by_seq.get(&seq)?;
         let machine = self.local_activity(key);
         machine.is_without_place.then_some((key, Some(machine.location)))
     }
 
-    /// A new workflow task: its activations are counted from 0.
+    /// Begins a workflow task: its activations are counted from 0.
     pub(crate) fn local_activities_begin_task(&mut self) {
         self.local_activities.activations = 0;
-        // What is left over was written for code that no longer asks for it: its events will say so.
+        // Remaining markers belong to local activities that the code no longer runs. Their events will give an error.
         self.local_activities.markers.clear();
         self.local_activities.markers.shrink_to(16);
         self.local_activities.recorded.clear();
         self.local_activities.misnamed.clear();
     }
 
-    /// Code is about to run on jobs.
+    /// Called before code runs on jobs.
     ///
-    /// A replay knows nothing of updates that were rejected. So what brings only requests is an activation from the
-    /// moment when one of them is accepted, which is before its handler does anything.
+    /// A replay does not know of updates that were rejected. So an activation that brings only requests counts from the
+    /// moment at which one of them is accepted, which is before its handler runs.
     pub(crate) fn local_activities_begin_activation(&mut self) {
         let local = &mut self.local_activities;
         local.undecided = self.jobs.are_only_requests();
@@ -506,23 +512,24 @@ impl StateMachines {
         local.epoch += 1;
     }
 
-    /// An update is accepted.
+    /// Called when an update is accepted.
     pub(crate) fn local_activities_accepting_update(&mut self) {
         self.local_activities.activations += u64::from(std::mem::take(&mut self.local_activities.undecided));
     }
 
-    /// Whether the activation at hand has brought nothing but updates, and has accepted none of them: a replay will
-    /// know nothing of it.
+    /// Returns true if the current activation has brought only updates and accepted none of them. A replay will not
+    /// know of this activation.
     pub(crate) fn has_only_rejected_updates(&self) -> bool {
         self.local_activities.undecided
     }
 
-    /// Delivers the outcomes that the history holds and that the code got before its next activation: from the front,
-    /// as long as each was scheduled already and had come by then. One that had not is delivered all the same if
-    /// nothing else is left to be done.
+    /// Delivers the recorded outcomes that the code got before its next activation. Goes through the markers from the
+    /// front, as long as their local activities were scheduled and the outcomes had come by then. A later outcome is
+    /// delivered only if there is nothing else to do.
     ///
-    /// Outcomes with different indexes came one after the other, and so they do again: tasks that a heartbeat joined
-    /// count from 0 each, and the later index can be below what the whole has come to.
+    /// Outcomes with different indexes came one after the other, so they are delivered one after the other. A smaller
+    /// index alone does not prove that an outcome is due: each of the tasks that a heartbeat joined counts from 0, so
+    /// the index of a later task can be below the count for all of them.
     pub(crate) fn deliver_recorded_local_activities(&mut self) {
         if !self.replaying {
             return;
@@ -543,7 +550,7 @@ impl StateMachines {
         }
     }
 
-    /// Gives a local activity the outcome that its marker holds.
+    /// Gives a local activity the outcome in its marker.
     fn local_activity_take_up(&mut self, key: Key, input: Input, marker: RecordedMarker) {
         self.local_activities.recorded.remove(&marker.data.seq);
         let ours = self.flags.is_ours();
@@ -552,19 +559,20 @@ impl StateMachines {
             machine.marker_event_id = NonZeroI64::new(marker.event_id);
         } else {
             let identity = marker.data.identity().into_owned();
-            // The outcome is another one's, and of another type maybe: nobody gets it. The marker's turn tells why.
+            // The outcome belongs to another local activity, perhaps of another type, so it is not delivered. The
+            // marker's event will report the error.
             machine.operation = None;
             self.local_activities.misnamed.push((marker.event_id, identity));
         }
         self.local_activity_step(key, input, Some(Ended::recorded(marker)));
     }
 
-    /// Whether the task has to wait for a local activity.
+    /// Returns true if the task has to wait for a local activity.
     pub(crate) fn has_pending_local_activities(&self) -> bool {
         self.local_activities.pending > 0
     }
 
-    /// What the worker is to begin, and what it is to cancel, since it was asked the last time.
+    /// Takes the local activities that the worker is to begin, and the numbers of those that it is to cancel.
     pub(crate) fn take_local_activity_requests(&mut self) -> (Vec<LocalActivityTask>, Vec<u32>) {
         let unsent = std::mem::take(&mut self.local_activities.unsent);
         let tasks = unsent.into_iter().filter_map(|key| match self.machine(key) {
@@ -578,19 +586,19 @@ impl StateMachines {
         (tasks.collect(), self.take_local_activity_cancels())
     }
 
-    /// What the worker is to cancel, since it was asked the last time.
+    /// Takes the numbers of the local activities that the worker is to cancel.
     pub(crate) fn take_local_activity_cancels(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.local_activities.cancels)
     }
 
-    /// One step of a machine with its effects; nothing, if the input means nothing to it any more.
+    /// Makes one step of a machine, with its effects. Does nothing if the input has no meaning any more.
     fn local_activity_step(&mut self, key: Key, input: Input, ended: Option<Ended>) {
         let (replaying, activations) = (self.replaying, self.local_activities.activations);
         let machine = self.local_activity(key);
         let Some((next, effects)) = step(machine.state, input) else { return };
         machine.state = next;
         let (seq, location) = (machine.request.seq, machine.location);
-        // On replay one that was cancelled on the spot does not run.
+        // On replay, a local activity that was cancelled at once is not running.
         if effects.contains(&Effect::TellWorker) && !(replaying && next == State::MarkerCommandCreated) {
             self.local_activities.cancels.push(seq);
         }
@@ -635,7 +643,7 @@ fn unreadable(id: i64, error: &str) -> ReplayError {
     ReplayError::Malformed(format!("event {id} (MarkerRecorded) is not a local activity's marker: {error}"))
 }
 
-/// A time, so much later.
+/// Returns `time` plus `duration`.
 fn later(time: Timestamp, duration: Duration) -> Timestamp {
     let nanos = i64::from(time.nanos) + i64::from(duration.subsec_nanos());
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);

@@ -1,15 +1,16 @@
-//! The marker in which a local activity's outcome is recorded: Core's `core_local_activity`, byte for byte.
+//! The marker that records the outcome of a local activity: byte for byte Core's `core_local_activity`.
 //!
 //! ```text
 //! details.data    {"seq":1,"attempt":1,"activity_id":"1","activity_type":"echo","complete_time":{"seconds":..,"nanos":..},
 //!                  "backoff":null,"original_schedule_time":{..},"activation_index":1}
 //! details.result  the result, if it succeeded
-//! details.input   the arguments, if its author asked for them
-//! failure         why not, otherwise; a cancellation is a failure too
+//! details.input   the arguments, if the author asked for them
+//! failure         the failure otherwise, which may be a cancellation
 //! ```
 //!
-//! Core refuses a marker that lacks a key, so all are written, with null for nothing. Only `activation_index` may be
-//! absent when a marker is read: Core writes it since 0.10, and unknown keys are for later versions.
+//! Core refuses a marker without one of these keys, so all are written, with null for a missing value. When a marker is
+//! read, only `activation_index` may be missing: Core writes it since 0.10. Unknown keys are ignored, for later
+//! versions.
 
 mod core_text;
 
@@ -30,29 +31,29 @@ const DATA: &str = "data";
 const RESULT: &str = "result";
 const INPUT: &str = "input";
 
-/// What a marker says of one local activity.
+/// Data of one local activity in its marker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MarkerData {
     pub(crate) seq: u32,
-    /// The last attempt; 0 if none was made.
+    /// Last attempt; 0 if there was none.
     pub(crate) attempt: u32,
     pub(crate) activity_id: String,
     pub(crate) activity_type: String,
-    /// Workflow time at its end; none if nobody waited for its end.
+    /// Workflow time at its end; `None` if nothing waited for its end.
     #[serde(with = "optional_time")]
     pub(crate) complete_time: Option<Timestamp>,
-    /// Time until the next attempt, if the workflow waits for that by a timer.
+    /// Time until the next attempt, if the workflow waits for it with a timer.
     #[serde(with = "optional_duration")]
     pub(crate) backoff: Option<Duration>,
-    /// Wall time when the first attempt was scheduled.
+    /// Wall time at which the first attempt was scheduled.
     #[serde(with = "optional_time")]
     pub(crate) original_schedule_time: Option<Timestamp>,
-    /// After how many activations of its workflow task it ended.
+    /// Number of activations of its workflow task before its end.
     #[serde(default)]
     pub(crate) activation_index: Option<u64>,
 }
 
-/// Whose marker it is: all that is read of one that a live task has recorded.
+/// Identity of a local activity: the only data that is read from the marker of a live task.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct MarkerIdentity<'a> {
     pub(crate) seq: u32,
@@ -62,7 +63,7 @@ pub(crate) struct MarkerIdentity<'a> {
     pub(crate) activity_type: Cow<'a, str>,
 }
 
-/// A marker that was read, with its outcome moved out of the event.
+/// A marker that was read, with the outcome taken out of the event.
 #[derive(Debug)]
 pub(crate) struct RecordedMarker {
     pub(crate) event_id: i64,
@@ -71,13 +72,13 @@ pub(crate) struct RecordedMarker {
 }
 
 impl MarkerData {
-    /// Reads what an event says, and leaves its outcome where it is.
+    /// Reads the data of an event, and leaves its outcome in place.
     pub(crate) fn read(event: &MarkerRecordedEventAttributes) -> Result<Self, String> {
         let text = data(event)?;
         core_text::read(text).map_or_else(|| parse(text), Ok)
     }
 
-    /// Whose marker it is.
+    /// Identity of the marker's local activity.
     pub(crate) fn identity(&self) -> MarkerIdentity<'_> {
         MarkerIdentity {
             seq: self.seq,
@@ -86,13 +87,13 @@ impl MarkerData {
         }
     }
 
-    /// Writes the marker as a command.
+    /// Converts the marker to a command.
     pub(crate) fn write(
         &self,
         outcome: &Result<Payload, Box<FailureProto>>,
         input: Option<Payloads>,
     ) -> RecordMarkerCommandAttributes {
-        // Numbers, texts and nulls: there is nothing that serde could refuse.
+        // Numbers, texts and nulls cannot fail to serialize.
         let data = serde_json::to_vec(self).unwrap_or_default();
         let metadata = HashMap::from([("encoding".to_string(), b"json/plain".to_vec())]);
         let one = |payload: Payload| Payloads { payloads: vec![payload] };
@@ -113,12 +114,12 @@ impl MarkerData {
 }
 
 impl<'a> MarkerIdentity<'a> {
-    /// Reads whose marker an event is, and copies nothing.
+    /// Reads the identity in an event without copying.
     pub(crate) fn read(event: &'a MarkerRecordedEventAttributes) -> Result<Self, String> {
         parse(data(event)?)
     }
 
-    /// The same, with texts of its own.
+    /// Returns the identity with owned texts.
     pub(crate) fn into_owned(self) -> MarkerIdentity<'static> {
         MarkerIdentity {
             seq: self.seq,
@@ -142,8 +143,8 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, String> {
 }
 
 impl RecordedMarker {
-    /// Reads a marker and moves its outcome out of the event. If the marker has a place among the commands of its task,
-    /// everything else it says goes as well.
+    /// Reads a marker and takes its outcome out of the event. If the marker has a place among the commands of its task,
+    /// everything else is removed from the event too.
     pub(crate) fn take(event_id: i64, event: &mut MarkerRecordedEventAttributes) -> Result<Self, String> {
         let data = MarkerData::read(event)?;
         let result = event.details.remove(RESULT);
@@ -152,14 +153,14 @@ impl RecordedMarker {
         }
         let outcome = match event.failure.take() {
             Some(failure) => Err(Box::new(failure)),
-            // Neither is a success without a value.
+            // Without either it is a success without a value.
             None => Ok(result.and_then(|result| result.payloads.into_iter().next())),
         };
         Ok(Self { event_id, data, outcome })
     }
 }
 
-/// Times are objects, not RFC 3339: Core writes its messages as serde sees them.
+/// Times are objects instead of RFC 3339, because Core serializes its messages with serde.
 mod optional_time {
     use abide_protos::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -181,7 +182,7 @@ mod optional_time {
     }
 }
 
-/// A duration is written as a time is.
+/// Durations have the form of times.
 mod optional_duration {
     use std::time::Duration;
 

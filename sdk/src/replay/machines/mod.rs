@@ -1,6 +1,6 @@
-//! One machine for each thing a workflow can do: an enum and one `match`, nothing else.
+//! One machine for each kind of operation: an enum and one `match`.
 //!
-//! A machine knows no events, no commands and no authors' code, only which step may follow which.
+//! A machine does not know events, commands or authors' code, only the order of steps.
 //! [`StateMachines`](super::state_machines::StateMachines) routes events to machines and carries out the effects.
 
 pub(crate) mod activity;
@@ -18,7 +18,7 @@ pub(crate) mod update;
 pub(crate) mod upsert_search_attributes;
 pub(crate) mod workflow_task;
 
-/// Compares a machine with the diagram in its file's header: every pair of state and input, legal or not.
+/// Compares a machine with the diagram in its file's header, for every pair of state and input.
 #[cfg(test)]
 #[track_caller]
 pub(crate) fn check_diagram<S, I, F>(

@@ -4,7 +4,7 @@
 //! CommandCreated --Modified--> Modified
 //! ```
 //!
-//! Its values are not compared on replay.
+//! A replay does not compare its values.
 
 use std::panic::Location;
 
@@ -16,24 +16,24 @@ use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
 const EVENT: &str = "WorkflowPropertiesModified";
 
-/// Where the change stands.
+/// State of the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     CommandCreated,
     Modified,
 }
 
-/// What happens to it.
+/// Event of the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Modified,
 }
 
-/// What follows from a step: nothing is left to do.
+/// Effect of a step: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {}
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     match (state, input) {
         (State::CommandCreated, Input::Modified) => Some((State::Modified, &[])),
@@ -42,7 +42,7 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 }
 
 impl StateMachines {
-    /// Changes the memo. `body` is what to send, unless this is a replay.
+    /// Changes the memo. `body` is the content to send; `None` on replay.
     pub(crate) fn modify_properties(&mut self, location: &'static Location<'static>, body: Option<CommandBody>) {
         let key = self.insert(Machine::ModifyProperties(State::CommandCreated));
         self.issue(CommandType::ModifyWorkflowProperties, key, Some(location), body);

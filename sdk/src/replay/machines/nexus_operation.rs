@@ -34,9 +34,9 @@
 //! Abandoned --Closed--> Closed
 //! ```
 //!
-//! `Closed` stands for completed, failed, timed out and canceled alike. An operation without a started event ended in
-//! the handler's answer to the very request that would have started it. How a request to cancel fared may be told after
-//! the end; by then the machine is gone and nobody wants to know.
+//! `Closed` means completed, failed, timed out or canceled. An operation without a started event ended in the handler's
+//! response to the start request. The result of a request to cancel may come after the end; by then there is no machine
+//! any more, and the event has no effect.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -60,7 +60,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where an operation stands.
+/// State of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     ScheduleCommandCreated,
@@ -69,16 +69,16 @@ pub(crate) enum State {
     TryCancelCommandCreated,
     WaitRequestedCommandCreated,
     WaitCompletedCommandCreated,
-    /// Cancellation was requested, and the author waits for the handler to take note of it.
+    /// Cancellation was requested, and the author waits for the handler to acknowledge it.
     RequestAwaited,
-    /// Cancellation was requested, and the author waits for what becomes of the operation.
+    /// Cancellation was requested, and the author waits for the operation's outcome.
     EndAwaited,
     Abandoned,
     Closed,
     CancelledBeforeSent,
 }
 
-/// What happens to it: an event, or the author's cancellation by its type.
+/// An event, or the author's cancellation by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Scheduled,
@@ -93,7 +93,7 @@ pub(crate) enum Input {
     WaitCompleted,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     RemoveCommand,
@@ -104,7 +104,7 @@ pub(crate) enum Effect {
     ResolveRequestFailed,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -135,7 +135,7 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     })
 }
 
-/// What an operation is called with, as far as a replay needs it.
+/// Data with which an operation is called, as far as a replay needs it.
 #[derive(Debug)]
 pub(crate) struct ScheduleNexusOperation {
     pub(crate) endpoint: String,
@@ -145,7 +145,7 @@ pub(crate) struct ScheduleNexusOperation {
     pub(crate) on_cancel: Input,
 }
 
-/// Who waits for an operation: for its start, if anybody does, and for its end.
+/// Operations of the run that wait for it: for its start, if it is awaited, and for its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Waiting {
     pub(crate) start: Option<Key>,
@@ -165,7 +165,7 @@ pub(crate) struct NexusOperationMachine {
 }
 
 impl NexusOperationMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operations that wait for it.
     pub(crate) fn detach(&mut self) {
         self.waiting = Waiting::default();
     }
@@ -190,7 +190,7 @@ impl NexusOperationMachine {
     }
 }
 
-/// An operation's failure with its cause, as Core writes it.
+/// Returns an operation's failure with its cause, as Core writes it.
 fn operation_failure(
     message: &str,
     cause: FailureProto,
@@ -211,7 +211,7 @@ fn operation_failure(
     }
 }
 
-/// What an operation comes to that is begun in a cancelled scope, or cancelled before its command is sent.
+/// Returns the failure of an operation that begins in a cancelled scope, or is cancelled before its command is sent.
 pub(crate) fn cancelled_before_sent(endpoint: &str, service: &str, operation: &str) -> FailureProto {
     let message = "Nexus Operation cancelled before scheduled";
     operation_failure(message, cancellation(), endpoint, (service, operation))
@@ -227,7 +227,7 @@ fn described(service: &str, operation: &str) -> String {
 }
 
 impl StateMachines {
-    /// Schedules an operation. `body` is what to send, unless this is a replay.
+    /// Schedules an operation. `body` is the content to send; `None` on replay.
     pub(crate) fn schedule_nexus_operation(
         &mut self,
         request: ScheduleNexusOperation,
@@ -250,8 +250,8 @@ impl StateMachines {
         key
     }
 
-    /// Cancels an operation by its own cancellation type. The outcome is for the one who waits for its end, at once;
-    /// `None` if it comes later or has come already. With `forget` nobody waits any more.
+    /// Cancels an operation by its own cancellation type. Returns the outcome if the operation that waits for the end
+    /// has one at once; `None` if it comes later or has already come. With `forget` nothing waits any more.
     pub(crate) fn cancel_nexus_operation(&mut self, key: Key, forget: bool) -> Option<Outcome> {
         let machine = self.nexus_operation(key);
         if forget {
@@ -296,7 +296,7 @@ impl StateMachines {
         outcome
     }
 
-    /// Takes in what happened to an operation; `None` for any other event.
+    /// Applies an event of a Nexus operation; `None` for any other event.
     pub(crate) fn apply_to_nexus_operation(&mut self, id: i64, event: &mut Event) -> Option<Result<(), ReplayError>> {
         Some(match event {
             Event::NexusOperationScheduledEventAttributes(event) => self.nexus_scheduled(id, event),
@@ -395,7 +395,7 @@ impl StateMachines {
         self.nexus_event(command.machine, id, name, Input::CancelRequested).map(drop)
     }
 
-    /// How a request to cancel fared: the handler has taken note of it, or `failure` says why it has not.
+    /// Handles the result of a request to cancel: the handler has acknowledged it, or `failure` is the reason why not.
     fn nexus_cancel_answered(
         &mut self,
         id: i64,
@@ -447,7 +447,7 @@ impl StateMachines {
     }
 }
 
-/// What the server says went wrong; it always says something.
+/// Returns the server's failure. The server always gives one.
 fn failed(failure: Option<FailureProto>, otherwise: &str) -> Outcome {
     let failure = failure.unwrap_or_else(|| FailureProto { message: otherwise.to_string(), ..Default::default() });
     Outcome::Failed(Box::new(failure))

@@ -1,16 +1,16 @@
-//! A patch: the marker that says a run took the new path of a change to its code.
+//! A patch: the marker that records that a run took the new path of a change to its code.
 //!
 //! ```text
 //! MarkerCommandCreated --MarkerRecorded--> MarkerRecorded
 //! ```
 //!
-//! Whether a call takes the new path is decided before there is a machine: live code does; replayed code does if the
-//! look-ahead found the marker among what the current task recorded, or an earlier one. The answer is remembered for
-//! the run. Only a call that takes the new path records a marker, once for each id, and after it an upsert of
-//! `TemporalChangeVersion` with all ids so far, so that runs can be listed by what they know.
+//! The path of a call is chosen before there is a machine. Live code takes the new path. Replayed code takes it if the
+//! look-ahead found the marker among the records of the current task or an earlier one. The answer is kept for the run.
+//! A call that takes the new path records a marker, once for each id, and after it an upsert of `TemporalChangeVersion`
+//! with all ids so far, so that runs can be listed by their patches.
 //!
-//! A marker that no call asks for any more is nondeterminism, unless it was recorded by `deprecate_patch`: then it
-//! is passed over together with its upsert.
+//! A marker without a call is nondeterminism, unless `deprecate_patch` recorded it: then it is skipped together with
+//! its upsert.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
@@ -32,32 +32,32 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 use crate::search_attributes::SearchAttributeKey;
 
-/// The name of Core's patch markers.
+/// Name of Core's patch markers.
 pub(crate) const PATCH_MARKER: &str = "core_patch";
-/// The name of the Go and Java SDKs' version markers: read like patches, never written.
+/// Name of the Go and Java SDKs' version markers, which are read like patches and never written.
 pub(crate) const VERSION_MARKER: &str = "Version";
 const PATCH_DATA: &str = "patch-data";
-/// From this size on the server would refuse the upsert, so it is left out (bytes of its value).
+/// Size (in bytes of the value) from which on the server refuses the upsert, so that it is left out.
 const CHANGE_VERSION_LIMIT: usize = 2048;
 
-/// Where a patch's marker stands.
+/// State of a patch's marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     MarkerCommandCreated,
     MarkerRecorded,
 }
 
-/// What happens to it.
+/// Event of the marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     MarkerRecorded,
 }
 
-/// What follows from a step: nothing is left to do.
+/// Effect of a step: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {}
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     match (state, input) {
         (State::MarkerCommandCreated, Input::MarkerRecorded) => Some((State::MarkerRecorded, &[])),
@@ -65,7 +65,7 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     }
 }
 
-/// A patch whose marker is on its way.
+/// A patch whose marker has no event yet.
 #[derive(Debug)]
 pub(crate) struct PatchMachine {
     state: State,
@@ -78,23 +78,23 @@ impl PatchMachine {
     }
 }
 
-/// What a run knows of its patches; most runs have none.
+/// State of a run's patches. Most runs have none.
 #[derive(Debug, Default)]
 pub(crate) struct Patches {
     answers: BTreeMap<Box<str>, bool>,
-    /// The latest id that code has asked for and no marker so far holds, and the statement.
+    /// Latest id that the code has asked for without a marker in the history so far, and the statement.
     latest_unmarked: Option<(Box<str>, &'static Location<'static>)>,
-    /// Markers that the look-ahead has found, and whether an upsert of `TemporalChangeVersion` follows.
+    /// Markers that the look-ahead found; true if an upsert of `TemporalChangeVersion` follows.
     found: BTreeMap<Box<str>, bool>,
-    /// The ids of all patches that this code has taken: as with Core, not those that are only passed over.
+    /// Ids of all patches that this code has taken. As in Core, skipped markers are not included.
     marked: BTreeSet<Box<str>>,
-    /// The marker that the look-ahead has seen last.
+    /// Last marker that the look-ahead found.
     last_found: Option<(i64, Box<str>)>,
-    /// The upsert of a deprecated marker that nobody asks for any more.
+    /// Upsert of a deprecated marker that no call asks for any more.
     passed_over: Option<i64>,
 }
 
-/// What a marker's details say.
+/// Content of a marker's details.
 #[derive(Debug, Serialize, Deserialize)]
 struct PatchData {
     id: String,
@@ -102,7 +102,7 @@ struct PatchData {
 }
 
 impl StateMachines {
-    /// Whether the code takes the new path of a change; records the marker if it does.
+    /// Returns true if the code takes the new path of a change, and records the marker then.
     pub(crate) fn patch(&mut self, id: &str, deprecated: bool, location: &'static Location<'static>) -> bool {
         let (replaying, flag) = (self.replaying, CoreFlag::UpsertSearchAttributeOnPatch);
         let upserts = self.flags.uses(flag, replaying);
@@ -118,7 +118,7 @@ impl StateMachines {
             return false;
         }
         patches.marked.insert(id.into());
-        // The list is written unless it has become too long. Runs without the flag have none, but for Go's.
+        // The list is written unless it has become too long. Runs without the flag have no list, except Go's.
         let upsert = match found {
             Some(true) if replaying => Some(SearchAttributes::default()),
             _ if upserts => change_version(&patches.marked),
@@ -135,7 +135,7 @@ impl StateMachines {
         true
     }
 
-    /// Notes a patch's marker before the code runs that asked for it.
+    /// Notes a patch's marker before the code that asks for it runs.
     pub(crate) fn patch_ahead(&mut self, event_id: i64, event: &MarkerRecordedEventAttributes) {
         if let Some(data) = patch_data(event) {
             let patches = self.patches.get_or_insert_default();
@@ -145,7 +145,7 @@ impl StateMachines {
         }
     }
 
-    /// Notes an upsert of `TemporalChangeVersion`: it belongs to the marker right before it.
+    /// Notes an upsert of `TemporalChangeVersion`. It belongs to the marker directly before it.
     pub(crate) fn change_version_ahead(&mut self, event_id: i64) {
         if let Some(patches) = &mut self.patches
             && let Some((marker, id)) = patches.last_found.take()
@@ -155,7 +155,7 @@ impl StateMachines {
         }
     }
 
-    /// Whether an upsert is to be passed over, as its marker was.
+    /// Returns true if an upsert is to be skipped, as its marker was.
     pub(crate) fn is_passed_over(&self, event_id: i64) -> bool {
         self.patches.as_ref().is_some_and(|patches| patches.passed_over == Some(event_id))
     }
@@ -215,7 +215,7 @@ impl StateMachines {
     }
 }
 
-/// What to do about a marker that nobody asks for at its place: the call may be gone, be another one's, or stand elsewhere.
+/// Returns the advice for a marker without a call at its place: the call may be gone, have another id, or be elsewhere.
 fn next_step(id: &str, asked: bool, asked_instead: Option<&str>) -> String {
     match (asked, asked_instead) {
         (true, _) => format!(
@@ -232,7 +232,7 @@ fn next_step(id: &str, asked: bool, asked_instead: Option<&str>) -> String {
     }
 }
 
-/// The upsert that lists all ids; `None` if the list has become too long.
+/// Returns the upsert that lists all ids; `None` if the list has become too long.
 fn change_version(ids: &BTreeSet<Box<str>>) -> Option<SearchAttributes> {
     let ids: Vec<String> = ids.iter().map(|id| id.to_string()).collect();
     let payload = SearchAttributeKey::keyword_list(CHANGE_VERSION).set(ids).payload;
@@ -254,7 +254,8 @@ fn marker(id: &str, deprecated: bool) -> CommandBody {
     }
 }
 
-/// Reads a marker: today's form, that of old Cores (plain bytes), or the Go and Java SDKs' version marker.
+/// Reads a marker: today's form, the form of old versions of Core (plain bytes), or the Go and Java SDKs' version
+/// marker.
 fn patch_data(event: &MarkerRecordedEventAttributes) -> Option<PatchData> {
     let first = |name: &str| event.details.get(name).and_then(|payloads| payloads.payloads.first());
     if event.marker_name == VERSION_MARKER {

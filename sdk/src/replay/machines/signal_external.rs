@@ -1,4 +1,4 @@
-//! A signal to another workflow: a child, or any other.
+//! A signal to another workflow, a child or any other.
 //!
 //! ```text
 //! CommandCreated --Initiated--> Initiated
@@ -8,7 +8,7 @@
 //! Initiated --Failed--> Closed: Resolve
 //! ```
 //!
-//! A signal that was sent cannot be called back: its cancellation waits for what becomes of it.
+//! A signal that was sent cannot be withdrawn: its cancellation waits for its outcome.
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -26,7 +26,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where a signal stands.
+/// State of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     CommandCreated,
@@ -35,7 +35,7 @@ pub(crate) enum State {
     CancelledBeforeSent,
 }
 
-/// What happens to it.
+/// An event, or the author's cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Initiated,
@@ -44,7 +44,7 @@ pub(crate) enum Input {
     Cancel,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     RemoveCommand,
@@ -52,7 +52,7 @@ pub(crate) enum Effect {
     ResolveCancelled,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -66,20 +66,20 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     })
 }
 
-/// A signal on its way.
+/// A signal without an outcome.
 #[derive(Debug)]
 pub(crate) struct SignalExternalMachine {
     state: State,
     signal_name: Cow<'static, str>,
     workflow_id: String,
-    /// Who waits for its delivery.
+    /// Operation that waits for the delivery.
     operation: Option<Key>,
     command: Option<CommandId>,
     location: &'static Location<'static>,
 }
 
 impl SignalExternalMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operation that waits for it.
     pub(crate) fn detach(&mut self) {
         self.operation = None;
     }
@@ -94,7 +94,7 @@ impl SignalExternalMachine {
 }
 
 impl StateMachines {
-    /// Signals a workflow. `body` is what to send, unless this is a replay.
+    /// Signals a workflow. `body` is the content to send; `None` on replay.
     pub(crate) fn signal_external_workflow(
         &mut self,
         signal_name: Cow<'static, str>,
@@ -113,7 +113,7 @@ impl StateMachines {
         key
     }
 
-    /// Takes a signal back if it was not sent; the outcome is for the one who waits, at once.
+    /// Withdraws a signal if it was not sent. Returns the outcome if the operation has one at once.
     pub(crate) fn cancel_signal_external(&mut self, key: Key, forget: bool) -> Option<Outcome> {
         let Some(Machine::SignalExternal(machine)) = self.machine(key) else { return None };
         if forget {
@@ -193,7 +193,7 @@ impl StateMachines {
         Ok(())
     }
 
-    /// Takes one step; returns who waits.
+    /// Makes one step. Returns the operation that waits.
     fn signal_external_event(
         &mut self,
         key: Key,

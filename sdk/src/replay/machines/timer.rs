@@ -8,7 +8,8 @@
 //! CancelCommandCreated --TimerCanceled--> Canceled
 //! ```
 //!
-//! Ids are never compared on replay: a timer that fires or is cancelled is found by the event that started it.
+//! A replay matches a timer that fires or is cancelled by the event that started it. It compares ids only in Abide's
+//! own histories.
 
 use std::panic::Location;
 
@@ -26,7 +27,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where a timer stands.
+/// State of a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     StartCommandCreated,
@@ -37,7 +38,7 @@ pub(crate) enum State {
     CancelledBeforeSent,
 }
 
-/// What happens to it: an event, or the author's cancellation.
+/// An event, or the author's cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     TimerStarted,
@@ -46,7 +47,7 @@ pub(crate) enum Input {
     Cancel,
 }
 
-/// What follows from a step.
+/// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     RemoveCommand,
@@ -55,7 +56,7 @@ pub(crate) enum Effect {
     ResolveCancelled,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -71,7 +72,7 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 }
 
 impl State {
-    /// Whether nothing can happen to the timer any more.
+    /// Returns true if nothing can happen to the timer any more.
     pub(crate) fn is_final(self) -> bool {
         matches!(self, Self::Fired | Self::Canceled | Self::CancelledBeforeSent)
     }
@@ -82,7 +83,7 @@ impl State {
 pub(crate) struct TimerMachine {
     state: State,
     number: u32,
-    /// Who waits for it.
+    /// Operation that waits for it.
     operation: Option<Key>,
     command: Option<CommandId>,
     started_event_id: i64,
@@ -90,7 +91,7 @@ pub(crate) struct TimerMachine {
 }
 
 impl TimerMachine {
-    /// Nobody waits for it any more.
+    /// Removes the operation that waits for it.
     pub(crate) fn detach(&mut self) {
         self.operation = None;
     }
@@ -105,7 +106,7 @@ impl TimerMachine {
 }
 
 impl StateMachines {
-    /// Starts a timer under the number that was taken for it. `body` is what to send, unless this is a replay.
+    /// Starts a timer under the number that was taken for it. `body` is the content to send; `None` on replay.
     pub(crate) fn start_timer(
         &mut self,
         number: u32,
@@ -122,7 +123,7 @@ impl StateMachines {
         key
     }
 
-    /// Cancels a timer. The outcome is for the one who waits for it, at once; `None` if the timer has one already.
+    /// Cancels a timer. Returns the outcome if the operation has one at once; `None` if the timer already has one.
     pub(crate) fn cancel_timer(&mut self, key: Key, forget: bool) -> Option<Outcome> {
         let number = self.timer(key).number;
         let machine = self.timer(key);
@@ -165,7 +166,7 @@ impl StateMachines {
         let command = self.confirm(id, "TimerStarted", CommandType::StartTimer, recorded)?;
         let ours = self.flags.is_ours();
         let timer = self.timer(command.machine);
-        // Others number timers as they like.
+        // Other SDKs number timers in their own ways.
         if ours && !is_decimal(&event.timer_id, timer.number) {
             let produced = format!("StartTimer {}", timer.describe());
             let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, "TimerStarted", recorded());

@@ -10,10 +10,10 @@
 //! CompleteCommandCreated --UpdateCompleted--> Completed
 //! ```
 //!
-//! What is said about an update travels as protocol messages beside the commands. An acceptance and a response have a
-//! `ProtocolMessage` command each, which names the message and gives its event a place among the others; a rejection
-//! leaves no event and has none. On replay the request is read from the event that accepted it, which the look-ahead
-//! finds, or from the UpdateAdmitted event that a reset leaves; nothing is sent then, and nobody is asked again.
+//! Answers to an update travel as protocol messages beside the commands. An acceptance and a response each have a
+//! `ProtocolMessage` command, which names the message and gives its event a place among the others. A rejection leaves
+//! no event and has no command. On replay the request is read from the event that accepted it, which the look-ahead
+//! finds, or from the UpdateAdmitted event that a reset leaves. Nothing is sent then, and nothing is validated again.
 
 use std::panic::Location;
 
@@ -37,7 +37,7 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// Where an update stands.
+/// State of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Requested,
@@ -49,7 +49,7 @@ pub(crate) enum State {
     Completed,
 }
 
-/// What happens to it: an event, or what its validator and its handler say.
+/// An event, or the result of its validator or its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Reject,
@@ -59,7 +59,7 @@ pub(crate) enum Input {
     UpdateCompleted,
 }
 
-/// What is said after a step.
+/// Message that a step sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Rejection,
@@ -67,7 +67,7 @@ pub(crate) enum Effect {
     Response,
 }
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Effect as F;
     use Input as I;
@@ -90,15 +90,15 @@ pub(crate) struct UpdateMachine {
     state: State,
     id: String,
     name: String,
-    /// Who asked for it: repeated in the response.
+    /// Identity of the caller, which the response repeats.
     identity: String,
     message_id: String,
-    /// Its handler.
+    /// Place of its handler.
     location: Option<&'static Location<'static>>,
 }
 
 impl UpdateMachine {
-    /// What the code said of it that history should confirm next.
+    /// Describes the code's last answer, which the history should confirm next.
     pub(crate) fn said(&self) -> String {
         let what = match self.state {
             State::CompleteCommandCreated => "completed",
@@ -108,21 +108,21 @@ impl UpdateMachine {
     }
 }
 
-/// What a run's updates share.
+/// State shared by a run's updates.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
-    /// What is to be said in the completion of this workflow task.
+    /// Messages for the completion of this workflow task.
     outgoing: Vec<Message>,
-    /// Requests that stand in the history as UpdateAdmitted events of this workflow task.
+    /// Requests that the history holds as UpdateAdmitted events of this workflow task.
     admitted: Vec<UpdateRequest>,
 }
 
 impl StateMachines {
-    /// Files the requests that came with the live workflow task, and those that it found admitted in the history.
+    /// Adds the requests that came with the live workflow task, and those that the history admitted.
     pub(crate) fn request_updates(&mut self, messages: Vec<Message>) -> Result<(), ReplayError> {
         let admitted = std::mem::take(&mut self.updates.admitted);
         let known = |message: &Message| admitted.iter().any(|one| one.update_id == message.protocol_instance_id);
-        // A server may send a request that the history holds as well.
+        // A server may also send a request that the history holds.
         let messages: Vec<Message> = messages.into_iter().filter(|message| !known(message)).collect();
         for message in messages {
             let request = requested(message).map_err(ReplayError::Malformed)?;
@@ -134,13 +134,12 @@ impl StateMachines {
         Ok(())
     }
 
-    /// Forgets requests that were admitted in a task whose code has not accepted them when it ran first: it rejected
-    /// them, which leaves no trace.
+    /// Drops admitted requests that the code did not accept when it first ran: it rejected them, which leaves no trace.
     pub(crate) fn forget_rejected_updates(&mut self) {
         self.updates.admitted.clear();
     }
 
-    /// An update goes to its handler.
+    /// Accepts an update, before its handler runs.
     pub(crate) fn accept_update(
         &mut self,
         request: UpdateRequest,
@@ -170,8 +169,8 @@ impl StateMachines {
         key
     }
 
-    /// An update is refused, by its validator or because nothing fits it. On replay that cannot be: the history says
-    /// that it was accepted.
+    /// Rejects an update, because its validator refused it or no handler fits. On replay this is nondeterminism, since
+    /// the history has accepted the update.
     pub(crate) fn reject_update(
         &mut self,
         request: UpdateRequest,
@@ -197,7 +196,7 @@ impl StateMachines {
         Ok(())
     }
 
-    /// The handler of an update has ended.
+    /// Completes an update whose handler has ended.
     pub(crate) fn complete_update(&mut self, key: Key, outcome: outcome::Value) {
         let replaying = self.replaying;
         let update = self.update(key);
@@ -211,7 +210,7 @@ impl StateMachines {
         self.say(key, id, message_id, response);
     }
 
-    /// What this workflow task says about updates: all rejections, and what its commands name.
+    /// Takes the messages of this workflow task: all rejections, and the messages that its commands name.
     pub(crate) fn take_messages(&mut self, commands: &[Command]) -> Vec<Message> {
         let mut messages = std::mem::take(&mut self.updates.outgoing);
         let is_named = |message: &Message| {
@@ -233,7 +232,7 @@ impl StateMachines {
         self.updates.admitted.push(request);
     }
 
-    /// The code of the current task accepted this update when it ran first: now it gets it again.
+    /// Repeats the request of an update that the current task's code accepted when it first ran.
     pub(crate) fn update_accepted_ahead(
         &mut self,
         id: i64,
@@ -242,7 +241,7 @@ impl StateMachines {
         let update_id = &event.protocol_instance_id;
         let runs = |machine: &Machine| matches!(machine, Machine::Update(update) if update.id == *update_id);
         if self.jobs.has_update(update_id) || self.machines.iter().any(|(_, machine)| runs(machine)) {
-            // Accepted already: its event will find no command.
+            // It was accepted before, so its event will find no command.
             return;
         }
         let admitted = &mut self.updates.admitted;
@@ -305,14 +304,14 @@ impl StateMachines {
         Ok(())
     }
 
-    /// Issues the command that gives a message its place, and the message itself unless this is a replay.
+    /// Issues the command that gives a message its place, and, unless this is a replay, the message itself.
     fn say(&mut self, key: Key, update_id: String, message_id: String, body: Option<Any>) {
         let command = body.map(|body| {
             let attributes = ProtocolMessageCommandAttributes { message_id: message_id.clone() };
             self.updates.outgoing.push(message(message_id, update_id, body));
             CommandBody { attributes: Attributes::ProtocolMessageCommandAttributes(attributes), user_metadata: None }
         });
-        // Not the latest statement of the code: only where the handler is.
+        // The handler's place must not count as the latest statement of the code.
         let (last_statement, location) = (self.last_statement, self.update(key).location);
         self.issue(CommandType::ProtocolMessage, key, location, command);
         self.last_statement = last_statement;
@@ -326,12 +325,12 @@ impl StateMachines {
     }
 }
 
-/// What becomes of a request.
+/// Makes the first step of a request.
 fn first_step(input: Input) -> (State, &'static [Effect]) {
     step(State::Requested, input).expect("a request can be accepted and rejected")
 }
 
-/// Reads a protocol message that asks for an update.
+/// Reads a protocol message that requests an update.
 fn requested(message: Message) -> Result<UpdateRequest, String> {
     let body = message.body.unwrap_or_default();
     let expected = type_url::<Request>();

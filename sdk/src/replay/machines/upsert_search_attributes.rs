@@ -4,7 +4,7 @@
 //! CommandCreated --Recorded--> Recorded
 //! ```
 //!
-//! Values are not compared on replay, only which of the two kinds it is.
+//! A replay does not compare values, only which of the two kinds an upsert is.
 
 use std::panic::Location;
 
@@ -18,28 +18,28 @@ use crate::replay::flags::CoreFlag;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// The search attribute that lists a run's patches.
+/// Search attribute that lists a run's patches.
 pub(crate) const CHANGE_VERSION: &str = "TemporalChangeVersion";
 const EVENT: &str = "UpsertWorkflowSearchAttributes";
 
-/// Where the upsert stands.
+/// State of the upsert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     CommandCreated,
     Recorded,
 }
 
-/// What happens to it.
+/// Event of the upsert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Recorded,
 }
 
-/// What follows from a step: nothing is left to do.
+/// Effect of a step: there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {}
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     match (state, input) {
         (State::CommandCreated, Input::Recorded) => Some((State::Recorded, &[])),
@@ -47,11 +47,11 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
     }
 }
 
-/// An upsert on its way.
+/// An upsert without its event.
 #[derive(Debug)]
 pub(crate) struct UpsertMachine {
     state: State,
-    /// Whether it follows a patch's marker.
+    /// True if it follows a patch's marker.
     of_patch: bool,
 }
 
@@ -62,12 +62,12 @@ impl UpsertMachine {
 }
 
 impl StateMachines {
-    /// Changes search attributes. `body` is what to send, unless this is a replay.
+    /// Changes search attributes. `body` is the content to send; `None` on replay.
     pub(crate) fn upsert_search_attributes(&mut self, location: &'static Location<'static>, body: Option<CommandBody>) {
         self.upsert(false, location, body);
     }
 
-    /// Lists the run's patches.
+    /// Upserts the list of the run's patches.
     pub(super) fn upsert_change_version(
         &mut self,
         attributes: UpsertWorkflowSearchAttributesCommandAttributes,
@@ -112,7 +112,7 @@ impl StateMachines {
     }
 }
 
-/// Whether an upsert lists patches.
+/// Returns true if an upsert lists patches.
 pub(crate) fn is_change_version(event: &UpsertWorkflowSearchAttributesEventAttributes) -> bool {
     event.search_attributes.as_ref().is_some_and(|all| all.indexed_fields.contains_key(CHANGE_VERSION))
 }

@@ -1,4 +1,4 @@
-//! The workflow task itself: which attempt the history is in.
+//! The workflow task itself: the current attempt in the history.
 //!
 //! ```text
 //! None --Scheduled--> Scheduled
@@ -11,10 +11,10 @@
 //! Started --Failed--> None
 //! ```
 //!
-//! A scheduled task can fail before it starts (the workflow is paused), and one on a sticky queue can time out there.
-//! A reset copies a history up to a scheduled task and schedules it again.
+//! A scheduled task can fail before it starts (if the workflow is paused), and time out before it starts (on a sticky
+//! queue). A reset copies a history up to a scheduled task and schedules the task again.
 
-/// Where the task stands.
+/// State of the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
     #[default]
@@ -23,7 +23,7 @@ pub(crate) enum State {
     Started,
 }
 
-/// What happens to it.
+/// Event of the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     Scheduled,
@@ -33,11 +33,11 @@ pub(crate) enum Input {
     TimedOut,
 }
 
-/// What follows from a step: nothing, the machine only keeps the order.
+/// Effect of a step: there is none, the machine only checks the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {}
 
-/// One step; `None` if the input cannot come in this state.
+/// Makes one step; `None` if the input cannot come in this state.
 pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
     use Input as I;
     use State as S;

@@ -1,4 +1,4 @@
-//! Protocol messages as lines: updates that a task brings, and what its completion says about them.
+//! Protocol messages as lines: updates that come with a task, and the answers in its completion.
 
 use abide_protos::Any;
 use abide_protos::fields::MessageBuilder;
@@ -31,7 +31,7 @@ pub(super) fn parse_update(words: &[&str], sequencing: i64) -> Result<Message, S
     Ok(update_request(&format!("{id}/request"), &id, sequencing, &request))
 }
 
-/// The message with which a server asks for an update.
+/// Returns the message with which a server requests an update.
 pub fn update_request(message_id: &str, update_id: &str, sequencing_event_id: i64, request: &Request) -> Message {
     let type_url = format!("type.googleapis.com/{}", Request::full_name());
     Message {
@@ -42,7 +42,7 @@ pub fn update_request(message_id: &str, update_id: &str, sequencing_event_id: i6
     }
 }
 
-/// What a completion says about an update, as a line: the message's id, its kind, and what is set.
+/// Writes a completion's answer to an update as a line: the message's id, its kind, and the fields that are set.
 pub fn message_line(message: &Message) -> String {
     let body = message.body.clone().unwrap_or_default();
     let kind = body.type_url.rsplit('.').next().unwrap_or_default();

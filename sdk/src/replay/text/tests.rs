@@ -1,4 +1,4 @@
-//! Histories and commands as text: both directions, and what broken text says.
+//! Histories and commands as text: both directions, and the errors for broken text.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn check(text: &str, expected: Expect) {
             })
             .collect::<Vec<_>>()
     };
-    // What is printed is a history again, and the same one.
+    // The printed text is a history again, and the same one.
     assert_eq!(times(text), times(&first));
 }
 
@@ -322,7 +322,7 @@ fn payload_bytes_are_kept_as_written() {
     assert_eq!(texts, ["{\"b\": 1, \"a\": 2}", "<3 bytes>", "null"]);
 }
 
-/// Commands are written by their fields, so that these specs need no structs.
+/// Builds a command from its fields, so that these specs need no structs.
 fn command(name: &str, fields: &[(&str, &str)]) -> String {
     let mut builder = MessageBuilder::new::<Command>();
     builder.set("command_type", name).unwrap();
@@ -398,7 +398,7 @@ fn commands_are_lines() {
     .assert_eq(&lines.join("\n"));
 }
 
-/// Printed lines of recorded histories are text that reads as the same lines.
+/// The printed lines of recorded histories can be read, and give the same lines again.
 #[test]
 fn recorded_histories_can_be_written_as_text() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/histories");
@@ -409,7 +409,7 @@ fn recorded_histories_can_be_written_as_text() {
             let again = parse_history(&lines.join("\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let again: Vec<String> = again.iter().map(event_line).collect();
             for (line, again) in lines.iter().zip(&again) {
-                // The reader supplies what a real server leaves out of later tasks.
+                // The reader fills in fields that a real server leaves out of later tasks.
                 assert_eq!(line, again, "{}", path.display());
             }
         }

@@ -1,4 +1,4 @@
-//! What a line of a history leaves out: which earlier events it refers to, and its time.
+//! Fields that a line of a history leaves out: its references to earlier events, and its time.
 
 use abide_protos::Timestamp;
 use abide_protos::fields::parse_duration;
@@ -8,7 +8,7 @@ use crate::history::failure_of;
 
 use super::{EventBuilder, FIRST_SECOND, RUN_ID, TASK_QUEUE, WORKFLOW_ID};
 
-/// What an event can belong to.
+/// Kind of the operation to which an event belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Activity,
@@ -19,7 +19,7 @@ enum Kind {
     Nexus,
 }
 
-/// What an event does to the operation it belongs to.
+/// Effect of an event on its operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Opens,
@@ -29,13 +29,13 @@ enum Role {
     Closes,
 }
 
-/// An activity, timer, child... of the history so far.
+/// An activity, a timer, a child or another operation of the history so far.
 #[derive(Debug)]
 struct Operation {
     kind: Kind,
     id: String,
     type_name: String,
-    /// Of a Nexus operation.
+    /// Only for a Nexus operation.
     endpoint: String,
     opened: i64,
     started: i64,
@@ -43,7 +43,7 @@ struct Operation {
     open: bool,
 }
 
-/// The history so far, as far as later lines refer to it.
+/// The part of the history so far to which later lines refer.
 #[derive(Debug, Default)]
 pub(super) struct Wiring {
     millis: i64,
@@ -59,14 +59,14 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// Moves the clock on: 1 ms from event to event.
+    /// Advances the clock, by 1 ms from event to event.
     pub(super) fn next_event(&mut self) {
         self.millis += i64::from(self.began);
         self.nanos = 0;
         self.began = true;
     }
 
-    /// `at=5s`: time since the history's beginning.
+    /// Handles `at=5s`: time since the history's beginning.
     pub(super) fn set_time(&mut self, text: &str) -> Result<(), String> {
         let (seconds, nanos) = parse_duration(text)?;
         self.millis = seconds * 1000 + i64::from(nanos / 1_000_000);
@@ -79,10 +79,10 @@ impl Wiring {
         Timestamp { seconds: FIRST_SECOND + self.millis / 1000, nanos }
     }
 
-    /// Fills in what the line left out, and remembers the event for later lines.
+    /// Fills in the fields that the line left out, and remembers the event for later lines.
     pub(super) fn complete(&mut self, event: &mut EventBuilder) -> Result<(), String> {
-        // Failed starts, signals and requests are no answers to commands, and neither is how a request to cancel a
-        // Nexus operation fared: the server leaves this out of them.
+        // Failed starts, signals and requests do not answer a command, and neither does the result of a request to
+        // cancel a Nexus operation. The server leaves this field out of them.
         let failed = ["StartChild", "SignalExternal", "RequestCancelExternal"]
             .iter()
             .any(|what| event.event_type == format!("{what}WorkflowExecutionFailed"));
@@ -276,7 +276,7 @@ impl Wiring {
         Ok(())
     }
 
-    /// The operation that a line without a reference means.
+    /// Returns the operation to which a line without a reference belongs.
     fn pick(&self, event: &EventBuilder, kind: Kind, role: Role, field: &str) -> Result<usize, String> {
         let id = ["timer_id", "workflow_execution", "workflow_id"].into_iter().find(|path| event.given.contains(*path));
         let id = id.and_then(|path| event.text(path)).or_else(|| event.picked.clone());
@@ -295,7 +295,7 @@ impl Wiring {
     }
 }
 
-/// Copies what the server repeats in later events of an operation.
+/// Copies the fields that the server repeats in later events of an operation.
 fn describe(event: &mut EventBuilder, operation: &Operation) -> Result<(), String> {
     match operation.kind {
         Kind::Timer => event.default("timer_id", &operation.id),
@@ -314,7 +314,7 @@ fn describe(event: &mut EventBuilder, operation: &Operation) -> Result<(), Strin
     }
 }
 
-/// What the server says of an operation that did not complete; the line gives the cause.
+/// Sets the server's failure of an operation that did not complete. The line gives the cause.
 fn nexus_failure(event: &mut EventBuilder, operation: &Operation) -> Result<(), String> {
     let (message, kind) = match event.event_type.as_str() {
         "NexusOperationCancelRequestFailed" => return default_failure(event, "message", "the request failed"),
@@ -336,7 +336,7 @@ fn nexus_failure(event: &mut EventBuilder, operation: &Operation) -> Result<(), 
     default_failure(event, "message", message)
 }
 
-/// A failure and a cause where the event needs them.
+/// Sets a failure and a cause if the event needs them.
 fn default_outcome(event: &mut EventBuilder) -> Result<(), String> {
     match event.event_type.as_str() {
         "ActivityTaskFailed" => {
@@ -357,7 +357,7 @@ fn default_outcome(event: &mut EventBuilder) -> Result<(), String> {
     }
 }
 
-/// Writes what a marker says of a local activity; times are counted from the history's beginning.
+/// Writes a local activity's data to a marker. Times are counted from the history's beginning.
 fn local_activity(event: &mut EventBuilder) -> Result<(), String> {
     event.default("marker_name", crate::replay::machines::local_activity_marker::MARKER_NAME)?;
     let given = std::mem::take(&mut event.local_activity);
@@ -381,7 +381,7 @@ fn local_activity(event: &mut EventBuilder) -> Result<(), String> {
     event.set("details.data", &data)
 }
 
-/// Sets one field of a failure that the line does not describe at all; a failure of no stated kind is the application's.
+/// Sets one field of a failure that the line does not describe. A failure without a kind is an application failure.
 fn default_failure(event: &mut EventBuilder, field: &str, text: &str) -> Result<(), String> {
     let is_timeout = field.starts_with("timeout_failure_info");
     if !event.gives("failure") || (is_timeout && !event.gives("failure.timeout_failure_info")) {

@@ -1,7 +1,8 @@
-//! Reads what a marker says of its local activity, as Cores write it: these keys in this order, without a space.
+//! A fast reader for the data of a local activity's marker as Core writes it: these keys in this order, without a
+//! space.
 //!
-//! A replay reads thousands of these texts, and each takes serde several times as long. Whatever looks different in
-//! the least (another order, an unknown key, an escaped character) is left to serde.
+//! A replay reads thousands of these texts, and serde takes several times as long for each. If a text differs in any
+//! way (another order, an unknown key, an escaped character), serde reads it.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use abide_protos::Timestamp;
 
 use super::MarkerData;
 
-/// `None` if the text is not just so.
+/// Returns `None` if the text does not have exactly this form.
 pub(super) fn read(data: &[u8]) -> Option<MarkerData> {
     let mut text = Text { rest: std::str::from_utf8(data).ok()? };
     text.pass("{\"seq\":")?;
@@ -59,7 +60,7 @@ impl<'a> Text<'a> {
         Some(())
     }
 
-    /// Not below zero: no Core writes a time before 1970.
+    /// Reads a number that is not negative: Core writes no time before 1970.
     fn number(&mut self) -> Option<i64> {
         let end = self.rest.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, rest) = self.rest.split_at(end);
