@@ -235,7 +235,7 @@ pub trait WorkflowStruct: 'static {
     const NAME: &'static str;
     /// True if that name was given explicitly, and is not just the struct's.
     const IS_NAMED: bool;
-    /// Versioning behavior of the workflow type.
+    /// Versioning behaviour of the workflow type.
     const VERSIONING_BEHAVIOR: Option<VersioningBehavior>;
 }
 
@@ -256,9 +256,9 @@ pub fn a_workflow_starts_from_its_default_or_init<T: Default>() -> T {
 
 /// The result of the first of two futures.
 pub enum Either<A, B> {
-    /// The first future's.
+    /// The first.
     First(A),
-    /// The second future's.
+    /// The second.
     Second(B),
 }
 

@@ -1,4 +1,4 @@
-//! What the macros write, driven as the runtime drives it: payloads in, payloads out.
+//! The macros' output, driven as the runtime drives it: payloads in, payloads out.
 
 use std::rc::Rc;
 
@@ -96,7 +96,7 @@ fn instance<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Rc<dyn Wo
     workflow.instantiate(&context(), &mut PayloadReader::new(&input)).unwrap()
 }
 
-/// Runs a workflow that waits for nothing.
+/// Runs a workflow that completes without waiting.
 fn run<W: WorkflowImplementation>(workflow: W, args: &W::Args) -> Result<W::Output, WorkflowError> {
     let input = payloads(workflow.clone(), args);
     let main = instance(workflow, args).start_main_routine(context(), &mut PayloadReader::new(&input)).unwrap();

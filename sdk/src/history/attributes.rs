@@ -12,7 +12,7 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::update::v1::outcome;
 
-/// Short names of fields. If a short name is listed twice, it stands for the first field that the message has.
+/// Short names of fields. If a short name is listed twice, it means the first of the fields that the message has.
 const SHORT_NAMES: &[(&str, &str)] = &[
     ("type", "activity_type"),
     ("type", "workflow_type"),

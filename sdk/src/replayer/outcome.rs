@@ -48,12 +48,12 @@ pub enum ReplayError {
     Nondeterminism(Box<Nondeterminism>),
     /// The code failed its workflow task: it panicked, got stuck, or could not read its arguments.
     TaskFailed {
-        /// What happened, and where.
+        /// The reason, and the place.
         message: String,
     },
     /// The history is inconsistent, or its file could not be read.
     InvalidHistory {
-        /// What was expected, what was found, and where.
+        /// The expected and the found content, and the place.
         message: String,
     },
     /// The workflow was not added to the replayer.
