@@ -7,7 +7,7 @@
 //!
 //! The end of a task matters because all its events are applied before code runs. With an end too early, the code would
 //! run without events that it had when it was recorded. With an end too late, it would see events of the future. Either
-//! way its commands would differ from the recorded ones.
+//! way its commands could differ from the recorded ones.
 
 use std::collections::VecDeque;
 
@@ -78,7 +78,7 @@ struct LookAhead {
 impl EventCursor {
     /// Appends a page. Events that were received before are skipped.
     ///
-    /// Fails if an event is missing between the received events and the page, or if the ids of the page have no order.
+    /// Fails if an event is missing between the received events and the page, or if its ids are out of order.
     pub(crate) fn push(&mut self, page: HistoryPage) -> Result<(), String> {
         self.next_page_token = page.next_page_token;
         let mut events = page.events;

@@ -288,7 +288,7 @@ impl StateMachines {
     /// Undoes the last workflow task: the server has forgotten it, because it brought only updates that were rejected.
     /// The task before it, at `last_started_event_id`, is the last one again.
     ///
-    /// Its two events leave the history; the events before them stay applied.
+    /// Its two events are no longer part of the history; the events before them stay applied.
     pub(crate) fn take_back_task(&mut self, last_started_event_id: i64) {
         self.last_event_id -= 2;
         self.last_started_event_id = last_started_event_id;

@@ -4,7 +4,7 @@
 //! from outside, the task merges with the next one. If it was a heartbeat (completed and scheduled again without a
 //! command), the task goes on too. And an update that was accepted, or that comes with the live task, ends the task
 //! before the one that brings it. A closing event is always an end. So the two events after a WorkflowTaskStarted
-//! decide about it, and a later update may still turn an earlier heartbeat into the end.
+//! decide what it is, and a later update may still turn an earlier heartbeat into the end.
 
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;

@@ -16,8 +16,8 @@
 //! one), 1 ms between events, a local activity's marker (`local_activity=1 activity=charge index=1 result=7`,
 //! `attempt=2 backoff=90s message="busy"`), core flags 1 to 4 on the first completed task (`flags=none` for none).
 //!
-//! Lines after the last event can be updates that come with the last task, which is live: `update id=u1 name=add
-//! input=1`.
+//! Lines after the last event can be updates that come with the last task, which is live:
+//! `update id=u1 name=add input=1`.
 
 mod messages;
 mod wiring;

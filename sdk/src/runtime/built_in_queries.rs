@@ -91,8 +91,7 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
     }
 }
 
-/// Returns one line for each operation, condition and cancellation that the code waits for, in the order in which they
-/// began.
+/// Returns one line for each operation, condition and cancellation that the code waits for.
 ///
 /// Rust keeps no stack of a suspended future, so the statements that began the waits are all that is known.
 fn stack_trace(shared: &Shared) -> String {

@@ -121,7 +121,7 @@ pub(super) fn dispatch_update(
     instance: &Rc<dyn WorkflowInstance>,
     shared: &Rc<Shared>,
 ) -> Result<Dispatched<UpdateHandler>, TaskError> {
-    // By the history it was accepted, so it is not validated again.
+    // The history shows that it was accepted, so it is not validated again.
     let validate = request.accepted_event_id.is_none();
     let dispatched = read_only(shared, ReadOnlyCode::Validator, || {
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));

@@ -1,5 +1,5 @@
 //! The order in which code gets its jobs, its routines run and its conditions are asked. It depends on the SDK that
-//! recorded a history, and was read off the SDKs' sources and off histories that they recorded.
+//! recorded a history, and was derived from the SDKs' sources and from histories that they recorded.
 
 use crate::replay::flags::{Flags, LANG_FLAG_SINGLE_BATCH};
 pub use crate::workflow::ConditionOrder;
@@ -94,8 +94,8 @@ impl RunOrder {
         handlers: HandlerScope::Own,
     };
 
-    /// Returns the order in which the SDK that recorded a history ran its code. It is ours for an SDK whose order is
-    /// not read: Go, Java, PHP.
+    /// Returns the order in which the SDK that recorded a history ran its code. It is Abide's own for SDKs that are not
+    /// distinguished here (Go, Java, PHP).
     pub(crate) fn of(flags: &Flags) -> Self {
         let flag_2 = flags.has_lang_flag(LANG_FLAG_SINGLE_BATCH);
         // .NET decides on its flag in a run's first task and keeps the decision.

@@ -3,7 +3,7 @@
 //! Only the run itself may wake its routines: its jobs and its own code. Then the queue's order follows from the
 //! history, and a replay polls the same routines in the same order. A wake-up from anywhere else (a tokio timer,
 //! another thread's channel) comes at a moment that no replay can repeat: a routine would run at another point of the
-//! history, and the commands would differ. So every wake-up is checked: the thread that executes a run's code carries
+//! history, and the commands could differ. So every wake-up is checked: the thread that executes a run's code carries
 //! the run's number, and a wake-up on a thread without it is foreign.
 //!
 //! A foreign wake-up that comes while the run has a task fails that task. Between tasks there is none to fail, and if
@@ -57,7 +57,7 @@ impl RunName {
     }
 }
 
-/// Guard during whose life the run's wake-ups on this thread are its own.
+/// Guard that makes the run's wake-ups on this thread its own while it lives.
 pub(crate) struct Running {
     outer: u64,
     ready: Arc<ReadyQueue>,
@@ -178,7 +178,7 @@ impl Drop for Running {
     }
 }
 
-/// A waker for one routine. It remembers if the routine is in the queue, and so queues it once only.
+/// A waker for one routine. It remembers whether the routine is in the queue, and so queues it only once.
 #[derive(Clone)]
 pub(crate) struct WakerOf {
     inner: Arc<RoutineWaker>,

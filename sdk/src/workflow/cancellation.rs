@@ -238,8 +238,8 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// Guard during whose life a scope is the current one. As a guard it also restores the outer scope after a panic that
-/// the author's code catches.
+/// Guard that makes a scope the current one while it lives. As a guard it also restores the outer scope after a panic
+/// that the author's code catches.
 struct Entered<'a> {
     shared: &'a Shared,
     outer: Rc<Scope>,

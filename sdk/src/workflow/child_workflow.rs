@@ -149,7 +149,7 @@ impl WorkflowContext {
 impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
     child_workflow_options!(self => self.request().options);
 
-    /// Uses options shared by several calls. An option set at the call itself wins, before or after.
+    /// Uses options shared by several calls. An option set at the call itself takes precedence, in either order.
     pub fn options(mut self, options: &ChildWorkflowOptions) -> Self {
         self.request().options.fill(options);
         self

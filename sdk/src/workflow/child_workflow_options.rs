@@ -74,8 +74,8 @@ macro_rules! child_workflow_options {
         /// Sets the namespace in which the child runs. It must be registered on the same server. Default: the parent's
         /// own.
         ///
-        /// A server may refuse commands across namespaces. Temporal recommends a
-        /// [Nexus operation](crate::WorkflowContext::nexus_operation) between them.
+        /// A server may refuse commands across namespaces. Between namespaces, Temporal recommends a
+        /// [Nexus operation](crate::WorkflowContext::nexus_operation).
         pub fn namespace(mut $this, namespace: impl Into<String>) -> Self {
             $options.namespace = Some(namespace.into());
             $this

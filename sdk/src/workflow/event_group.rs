@@ -93,7 +93,7 @@ impl<F: Future> Future for Grouped<F> {
     }
 }
 
-/// Guard during whose life other groups are the current ones. As a guard it also restores the outer groups after a
+/// Guard that makes other groups the current ones while it lives. As a guard it also restores the outer groups after a
 /// panic that the author's code catches.
 struct Entered<'a> {
     shared: &'a Shared,

@@ -12,8 +12,7 @@ use crate::definition::{ByFunction, Workflow, WorkflowDefinition, named_by_funct
 /// A workflow function that was called directly, like any Rust function. Awaiting it runs the function's code; nothing
 /// is sent to the server.
 ///
-/// `D` is the function's definition, which tells `client.start(process_order, ..)` from the function alone what to
-/// start.
+/// `D` is the function's definition: from it `client.start(process_order, ..)` learns what to start.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CalledWorkflow<'a, D, R> {
     code: Pin<Box<dyn Future<Output = R> + 'a>>,

@@ -177,8 +177,8 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Uses options shared by several calls; they include a timeout. An option set at the call itself wins, before or
-    /// after.
+    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes precedence,
+    /// in either order.
     pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
         self.call.request().options.fill(options);
         self.call
@@ -213,7 +213,7 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     local_activity_timeouts!(self => self.request().options);
     call_options!(self => self);
 
-    /// Uses options shared by several calls. An option set at the call itself wins, before or after.
+    /// Uses options shared by several calls. An option set at the call itself takes precedence, in either order.
     pub fn options(mut self, options: &LocalActivityOptions) -> Self {
         self.request().options.fill(options);
         self

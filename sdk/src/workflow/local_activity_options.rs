@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::activity_options::{ActivityCancellationType, fill};
 use crate::retry_policy::RetryPolicy;
 
-/// Default of the longest interval between attempts that is waited for without a timer.
+/// Default for the longest interval between attempts without a timer.
 pub(super) const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(60);
 
 /// Options for several local activity calls, with at least one of the two timeouts that a call needs.

@@ -182,7 +182,7 @@ thread_local! {
     static READ_ONLY: Cell<Option<ReadOnlyCode>> = const { Cell::new(None) };
 }
 
-/// Guard during whose life no `State` may be changed on this thread.
+/// Guard that forbids changes of any `State` on this thread while it lives.
 pub(crate) struct ReadOnly {
     outer: Option<ReadOnlyCode>,
 }
