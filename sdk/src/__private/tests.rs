@@ -9,7 +9,7 @@ use super::*;
 use crate::converter::from_payload;
 use crate::replay::flags::Flags;
 use crate::replay::state_machines::StateMachines;
-use crate::workflow::shared::Shared;
+use crate::workflow::run_state::RunState;
 
 #[workflow]
 async fn subtract(_ctx: &WorkflowContext, from: i64, what: i64) -> Result<i64, WorkflowError> {
@@ -82,7 +82,7 @@ impl Greeter {
 
 fn context() -> WorkflowContext {
     let machines = StateMachines::new(Flags::new(true));
-    WorkflowContext::new(Shared::new(machines, "test".into(), std::task::Waker::noop().clone(), Default::default()))
+    WorkflowContext::new(RunState::new(machines, "test".into(), std::task::Waker::noop().clone(), Default::default()))
 }
 
 fn payloads<A: Arguments>(_: A, args: &A::Args) -> Vec<Payload> {

@@ -20,7 +20,7 @@ use super::slab::Key;
 pub(crate) struct Jobs {
     pub(crate) start: Option<Box<WorkflowExecutionStartedEventAttributes>>,
     pub(crate) random_seed: Option<u64>,
-    pub(crate) messages: Vec<Message>,
+    pub(crate) messages: Vec<HandlerMessage>,
     pub(crate) others: Vec<Job>,
     pub(crate) local_activities: Vec<LocalJob>,
 }
@@ -36,8 +36,7 @@ impl Jobs {
 
     /// Returns true if there are only updates that were not accepted yet.
     pub(crate) fn are_only_requests(&self) -> bool {
-        let is_request =
-            |message: &Message| matches!(message, Message::Update(update) if update.accepted_event_id.is_none());
+        let is_request = |message: &HandlerMessage| matches!(message, HandlerMessage::Update(update) if update.accepted_event_id.is_none());
         self.start.is_none()
             && self.random_seed.is_none()
             && self.others.is_empty()
@@ -49,7 +48,7 @@ impl Jobs {
 
 /// A message to the workflow, for one of its handlers.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub(crate) enum HandlerMessage {
     Signal(Signal),
     Update(Box<UpdateRequest>),
 }
@@ -92,17 +91,17 @@ impl UpdateRequest {
 impl Jobs {
     /// Returns true if the messages contain an update with this id.
     pub(crate) fn has_update(&self, id: &str) -> bool {
-        self.messages.iter().any(|message| matches!(message, Message::Update(update) if update.update_id == id))
+        self.messages.iter().any(|message| matches!(message, HandlerMessage::Update(update) if update.update_id == id))
     }
 
     /// Adds an update after all messages that arrived before it.
     pub(crate) fn add_update(&mut self, request: UpdateRequest) {
-        let arrived = |message: &Message| match message {
-            Message::Signal(signal) => signal.event_id,
-            Message::Update(update) => update.sequencing_event_id,
+        let arrived = |message: &HandlerMessage| match message {
+            HandlerMessage::Signal(signal) => signal.event_id,
+            HandlerMessage::Update(update) => update.sequencing_event_id,
         };
         let at = self.messages.partition_point(|message| arrived(message) <= request.sequencing_event_id);
-        self.messages.insert(at, Message::Update(Box::new(request)));
+        self.messages.insert(at, HandlerMessage::Update(Box::new(request)));
     }
 }
 

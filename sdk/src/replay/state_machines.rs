@@ -19,7 +19,7 @@ use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand}
 use super::event_groups::{CurrentGroups, EventGroups};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
-use super::jobs::{Job, Jobs, Message, Outcome, Signal};
+use super::jobs::{HandlerMessage, Job, Jobs, Outcome, Signal};
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
@@ -172,7 +172,7 @@ impl StateMachines {
             A::WorkflowExecutionSignaledEventAttributes(event) => {
                 let (name, input) = (std::mem::take(&mut event.signal_name), event.input.take());
                 let header = event.header.take().filter(|header| !header.fields.is_empty()).map(Box::new);
-                self.jobs.messages.push(Message::Signal(Signal { event_id: id, name, input, header }));
+                self.jobs.messages.push(HandlerMessage::Signal(Signal { event_id: id, name, input, header }));
                 Ok(())
             }
             A::WorkflowExecutionUpdateAdmittedEventAttributes(event) => {

@@ -13,7 +13,7 @@ impl WorkflowRun {
     /// outcomes of local activities that it cancelled, or whose markers the look-ahead found.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
         loop {
-            let mut core = self.shared().core.borrow_mut();
+            let mut core = self.shared().operation_state.borrow_mut();
             core.machines.deliver_recorded_local_activities();
             // Without a job no code runs, as in Core: not even conditions on the time or the history's length are
             // asked.
@@ -25,7 +25,7 @@ impl WorkflowRun {
             self.run_code()?;
             if self.outcome.is_some() {
                 // Outcomes that come after the end have no receiver.
-                self.shared().core.borrow_mut().machines.jobs.local_activities.clear();
+                self.shared().operation_state.borrow_mut().machines.jobs.local_activities.clear();
                 return Ok(());
             }
         }
@@ -36,7 +36,7 @@ impl WorkflowRun {
         if self.task.is_none() {
             return Ok(Output::Idle);
         }
-        let mut core = self.shared().core.borrow_mut();
+        let mut core = self.shared().operation_state.borrow_mut();
         core.machines.wall_time = resolution.wall_time;
         core.machines.local_activity_resolved(resolution);
         let has_jobs = !core.machines.jobs.is_empty();
@@ -57,7 +57,7 @@ impl WorkflowRun {
     /// A task with queries does not wait, because the callers of the queries wait for its completion.
     pub(super) fn answer_task(&mut self, heartbeat: bool) -> Result<Output, TaskError> {
         let mut task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
-        let mut core = self.shared().core.borrow_mut();
+        let mut core = self.shared().operation_state.borrow_mut();
         let pending = self.outcome.is_none() && core.machines.has_pending_local_activities();
         if pending && !heartbeat && task.queries.is_empty() {
             let (start, cancel) = core.machines.take_local_activity_requests();

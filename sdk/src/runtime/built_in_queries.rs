@@ -10,7 +10,7 @@ use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use serde::Serialize;
 
 use crate::converter::to_payload;
-use crate::workflow::shared::Shared;
+use crate::workflow::run_state::RunState;
 use crate::workflow::{HandlerKind, WorkflowInstance};
 
 /// Asks for the workflow's handlers and its description of its own state.
@@ -49,7 +49,11 @@ struct Handler<'a> {
 }
 
 /// Answers the query if it is one of these.
-pub(crate) fn answer(name: &str, instance: &dyn WorkflowInstance, shared: &Rc<Shared>) -> Option<WorkflowQueryResult> {
+pub(crate) fn answer(
+    name: &str,
+    instance: &dyn WorkflowInstance,
+    shared: &Rc<RunState>,
+) -> Option<WorkflowQueryResult> {
     let payload = match name {
         METADATA => to_json(&metadata(instance, shared, &shared.current_details.borrow())),
         STACK_TRACE => to_json(&stack_trace(shared)),
@@ -68,7 +72,11 @@ fn to_json<T: Serialize>(value: &T) -> abide_protos::temporal::api::common::v1::
     to_payload(&json).unwrap_or_default()
 }
 
-fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_details: &'a str) -> WorkflowMetadata<'a> {
+fn metadata<'a>(
+    instance: &dyn WorkflowInstance,
+    shared: &'a RunState,
+    current_details: &'a str,
+) -> WorkflowMetadata<'a> {
     let of_kind = |kind: HandlerKind| {
         let handlers = instance.handlers().iter().filter(move |handler| handler.kind == kind);
         handlers.map(|handler| Handler { name: handler.name, description: handler.description }).collect::<Vec<_>>()
@@ -94,7 +102,7 @@ fn metadata<'a>(instance: &dyn WorkflowInstance, shared: &'a Shared, current_det
 /// Returns one line for each operation, condition and cancellation that the code waits for.
 ///
 /// Rust keeps no stack of a suspended future, so the statements that began the waits are all that is known.
-fn stack_trace(shared: &Shared) -> String {
+fn stack_trace(shared: &RunState) -> String {
     let mut text = String::new();
     for (what, location) in waits_for(shared) {
         let _ = writeln!(text, "{what}\n    at {location}");
@@ -107,8 +115,8 @@ fn stack_trace(shared: &Shared) -> String {
 
 /// Returns everything the code waits for: operations in the order in which they began, then conditions, then
 /// cancellations.
-pub(super) fn waits_for(shared: &Shared) -> Vec<(String, &'static Location<'static>)> {
-    let core = shared.core.borrow();
+pub(super) fn waits_for(shared: &RunState) -> Vec<(String, &'static Location<'static>)> {
+    let core = shared.operation_state.borrow();
     let mut operations: Vec<_> = core
         .operations
         .iter()

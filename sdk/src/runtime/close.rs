@@ -56,7 +56,7 @@ impl WorkflowRun {
         };
         if self.set_outcome(outcome) {
             self.shared().has_ended.set(true);
-            let mut core = self.shared().core.borrow_mut();
+            let mut core = self.shared().operation_state.borrow_mut();
             let body = (!core.machines.replaying).then_some(CommandBody { attributes, user_metadata: None });
             core.machines.close_workflow(command_type, location, body);
         }

@@ -21,7 +21,7 @@ use crate::converter::PayloadReader;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 use crate::replay::jobs::{Signal, UpdateRequest};
 use crate::replay::slab::Key;
-use crate::workflow::shared::Shared;
+use crate::workflow::run_state::RunState;
 use crate::workflow::{
     HandlerKind, InboundMessage, ReadOnlyCode, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,
     WorkflowContext, WorkflowInstance,
@@ -88,7 +88,7 @@ pub(super) fn dispatch_signal(
     mut signal: Box<Signal>,
     name: &str,
     instance: &Rc<dyn WorkflowInstance>,
-    shared: &Rc<Shared>,
+    shared: &Rc<RunState>,
 ) -> Result<Dispatched<RoutineFuture<()>>, TaskError> {
     let dispatched = panics::catch(|| {
         let mut reader = PayloadReader::of(signal.input.as_ref());
@@ -99,7 +99,7 @@ pub(super) fn dispatch_signal(
         SignalDispatch::Done(Ok(())) => Dispatched::Ended(Polled::Ended),
         SignalDispatch::Done(Err(error)) => Dispatched::Ended(Polled::HandlerFailed(error)),
         SignalDispatch::Undecodable(error) => {
-            if !shared.core.borrow().machines.replaying {
+            if !shared.operation_state.borrow().machines.replaying {
                 tracing::warn!(
                     workflow_id = shared.info.get().map_or("", |info| &info.workflow_id),
                     signal = %short(name),
@@ -119,7 +119,7 @@ pub(super) fn dispatch_signal(
 pub(super) fn dispatch_update(
     request: UpdateRequest,
     instance: &Rc<dyn WorkflowInstance>,
-    shared: &Rc<Shared>,
+    shared: &Rc<RunState>,
 ) -> Result<Dispatched<UpdateHandler>, TaskError> {
     // The history shows that it was accepted, so it is not validated again.
     let validate = request.accepted_event_id.is_none();
@@ -133,7 +133,7 @@ pub(super) fn dispatch_update(
     let to_failure = |failure: &ApplicationFailure| shared.data_converter.to_failure(failure, None);
     let failure = match dispatched {
         UpdateDispatch::Accepted(handler) => {
-            let machine = shared.core.borrow_mut().machines.accept_update(request, location);
+            let machine = shared.operation_state.borrow_mut().machines.accept_update(request, location);
             return Ok(Dispatched::Running(UpdateHandler { handler, machine }));
         }
         UpdateDispatch::Rejected(error) => failure_of(shared, error, "validator", request.name())?,
@@ -148,12 +148,12 @@ pub(super) fn dispatch_update(
             to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
     };
-    shared.core.borrow_mut().machines.reject_update(request, failure, location)?;
+    shared.operation_state.borrow_mut().machines.reject_update(request, failure, location)?;
     Ok(Dispatched::Ended(Polled::Ended))
 }
 
 /// Returns the failure with which an update is rejected or fails.
-fn failure_of(shared: &Shared, error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
+fn failure_of(shared: &RunState, error: WorkflowError, of: &str, update: &str) -> Result<FailureProto, TaskError> {
     match error.into_kind() {
         WorkflowErrorKind::Error { error, type_name } => Ok(shared.data_converter.to_failure(&*error, Some(type_name))),
         WorkflowErrorKind::TaskFailure(message) => Err(TaskError::WorkerFailure(message)),
@@ -175,7 +175,7 @@ impl WorkflowRun {
             Ok(payload) => outcome::Value::Success(Payloads { payloads: vec![payload] }),
             Err(error) => outcome::Value::Failure(failure_of(self.shared(), error, "handler", name)?),
         };
-        self.shared().core.borrow_mut().machines.complete_update(machine, outcome);
+        self.shared().operation_state.borrow_mut().machines.complete_update(machine, outcome);
         Ok(())
     }
 

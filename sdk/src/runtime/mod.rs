@@ -19,5 +19,7 @@ mod workflow_run;
 
 pub use order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 pub use panics::catch_panic;
+#[cfg(feature = "worker")]
+pub(crate) use panics::panic_message;
 pub use registry::{WorkflowErrorType, WorkflowRegistry};
 pub use workflow_run::{ReplayedOutcome, RunOptions, WorkflowRun};

@@ -46,7 +46,7 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
         let mut caught = caught.unwrap_or_default();
         if caught.location.is_empty() {
             // The hook was not called: the program has set its own since, or the panic was resumed.
-            caught.message = text_of(&*payload);
+            caught.message = panic_message(&*payload).to_owned();
             caught.location = "a place that no panic hook was told".to_string();
         }
         caught
@@ -65,7 +65,7 @@ pub fn catch_panic<T>(code: impl FnOnce() -> T) -> Result<T, String> {
 fn keep(info: &PanicHookInfo<'_>) -> bool {
     CAUGHT.with_borrow_mut(|caught| match caught {
         Some(caught) if caught.armed => {
-            caught.message = text_of(info.payload());
+            caught.message = panic_message(info.payload()).to_owned();
             caught.location = info.location().map(ToString::to_string).unwrap_or_default();
             true
         }
@@ -73,9 +73,10 @@ fn keep(info: &PanicHookInfo<'_>) -> bool {
     })
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic with a value that is no text").to_string()
+    text.unwrap_or("a panic with a value that is no text")
 }
 
 #[cfg(test)]

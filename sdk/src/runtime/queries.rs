@@ -16,14 +16,14 @@ use crate::bounded_text::{cut_message, name as short};
 use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind};
 use crate::replay::Output;
-use crate::workflow::shared::Shared;
+use crate::workflow::run_state::RunState;
 use crate::workflow::{HandlerKind, ReadOnlyCode, WorkflowContext, WorkflowInstance};
 
 /// Answers the queries that came with a workflow task.
 pub(crate) fn answer_all(
     queries: Vec<(String, WorkflowQuery)>,
     instance: Option<&Rc<dyn WorkflowInstance>>,
-    shared: &Rc<Shared>,
+    shared: &Rc<RunState>,
 ) -> HashMap<String, WorkflowQueryResult> {
     queries.into_iter().map(|(id, query)| (id, answer_one(&query, instance, shared))).collect()
 }
@@ -32,7 +32,7 @@ pub(crate) fn answer_all(
 pub(crate) fn answer_one(
     query: &WorkflowQuery,
     instance: Option<&Rc<dyn WorkflowInstance>>,
-    shared: &Rc<Shared>,
+    shared: &Rc<RunState>,
 ) -> WorkflowQueryResult {
     let Some(instance) = instance else {
         return failed("the workflow has not begun: no workflow task of it was processed yet".into());

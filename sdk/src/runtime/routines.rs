@@ -21,9 +21,9 @@ use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
 use crate::failure::WorkflowError;
 use crate::replay::event_groups::CurrentGroups;
-use crate::replay::jobs::{Message, Signal, UpdateRequest};
+use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
 use crate::replay::slab::Key;
-use crate::workflow::shared::{Shared, Spawned};
+use crate::workflow::run_state::{RunState, Spawned};
 use crate::workflow::{InboundMessage, RoutineFuture, WorkflowInstance};
 
 /// All routines of a run.
@@ -125,12 +125,12 @@ impl Routines {
         self.handlers = handlers;
     }
 
-    pub(crate) fn add_message(&mut self, message: Message) {
+    pub(crate) fn add_message(&mut self, message: HandlerMessage) {
         let (groups, body) = match message {
-            Message::Signal(signal) => {
+            HandlerMessage::Signal(signal) => {
                 (CurrentGroups::OfSignal { event_id: signal.event_id }, Body::Signal(Box::new(signal)))
             }
-            Message::Update(request) => (CurrentGroups::of_update(&request.update_id), Body::Update(request)),
+            HandlerMessage::Update(request) => (CurrentGroups::of_update(&request.update_id), Body::Update(request)),
         };
         let id = self.add(body);
         let slot = &mut self.slots[id.index()];
@@ -145,7 +145,7 @@ impl Routines {
     }
 
     /// Returns the routine to poll now: the one that was woken first, or the next of a pass.
-    pub(crate) fn next(&mut self, shared: &Shared, order: QueueOrder) -> Option<RoutineId> {
+    pub(crate) fn next(&mut self, shared: &RunState, order: QueueOrder) -> Option<RoutineId> {
         self.order = order;
         match order {
             QueueOrder::FirstInFirstOut => self.pop(shared),
@@ -155,13 +155,13 @@ impl Routines {
 
     /// Returns the next routine of the pass. One that an earlier routine has woken still has its turn in this pass; one
     /// that comes before it has its turn in the next.
-    fn next_of_pass(&mut self, shared: &Shared) -> Option<RoutineId> {
+    fn next_of_pass(&mut self, shared: &RunState) -> Option<RoutineId> {
         self.take_woken(shared);
         if self.next_place().is_none() {
             self.pass_at = None;
             if !self.pass.is_empty() {
                 // Conditions are asked in their routine's turn, after the changes of the routines before it.
-                shared.core.borrow_mut().conditions.ask_again();
+                shared.operation_state.borrow_mut().conditions.ask_again();
                 self.take_woken(shared);
             }
         }
@@ -176,7 +176,7 @@ impl Routines {
         self.pass.range((from, Bound::Unbounded)).next().map(|(place, _)| *place)
     }
 
-    fn take_woken(&mut self, shared: &Shared) {
+    fn take_woken(&mut self, shared: &RunState) {
         while let Some(id) = self.pop(shared) {
             // A waker may outlive its routine. Then its slot, and with it the place, belongs to another routine.
             if self.slots[id.index()].generation == id.generation {
@@ -197,12 +197,13 @@ impl Routines {
     /// Returns the routine that was woken first.
     ///
     /// A branch is in the queue from the moment it was spawned, and gets its slot only here.
-    fn pop(&mut self, shared: &Shared) -> Option<RoutineId> {
+    fn pop(&mut self, shared: &RunState) -> Option<RoutineId> {
         let id = self.ready.pop()?;
         if id != RoutineId::SPAWNED {
             return Some(id);
         }
-        let spawned = shared.core.borrow_mut().spawned.pop_front().expect("each branch stands in the queue once");
+        let spawned =
+            shared.operation_state.borrow_mut().spawned.pop_front().expect("each branch stands in the queue once");
         let Spawned { future, message } = spawned;
         let id = self.add(Body::Branch(future));
         self.slots[id.index()].message = message;
@@ -214,7 +215,7 @@ impl Routines {
         &mut self,
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
-        shared: &Rc<Shared>,
+        shared: &Rc<RunState>,
     ) -> Result<Polled, TaskError> {
         let index = id.index();
         if self.slots[index].generation != id.generation {
@@ -229,7 +230,7 @@ impl Routines {
         let polled = self.poll_in_its_groups(id, instance, shared).map(|polled| self.or_ended(polled, shared));
         if let Ok(polled) = &polled {
             let run_ends = matches!(polled, Polled::Main(_) | Polled::HandlerFailed(_));
-            shared.core.borrow_mut().settle_let_go(run_ends);
+            shared.operation_state.borrow_mut().settle_let_go(run_ends);
         }
         if own_scope {
             shared.current_scope.replace(shared.root_scope.clone());
@@ -245,7 +246,7 @@ impl Routines {
         &mut self,
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
-        shared: &Rc<Shared>,
+        shared: &Rc<RunState>,
     ) -> Result<Polled, TaskError> {
         let index = id.index();
         let mut body = std::mem::take(&mut self.slots[index].body);
@@ -290,10 +291,10 @@ impl Routines {
     }
 
     /// Turns the failure of a handler into a plain end, if it ended as cancelled and this does not end the run.
-    fn or_ended(&self, polled: Polled, shared: &Shared) -> Polled {
+    fn or_ended(&self, polled: Polled, shared: &RunState) -> Polled {
         match polled {
             Polled::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
-                if !shared.core.borrow().machines.replaying {
+                if !shared.operation_state.borrow().machines.replaying {
                     let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
                     tracing::debug!(workflow_id, "the handler of a signal ended as cancelled");
                 }
@@ -309,7 +310,7 @@ impl Routines {
         id: RoutineId,
         body: Body,
         instance: &Rc<dyn WorkflowInstance>,
-        shared: &Rc<Shared>,
+        shared: &Rc<RunState>,
     ) -> Result<Dispatched<Body>, TaskError> {
         let slot = &mut self.slots[id.index()];
         let mut message = |inbound| {

@@ -9,7 +9,7 @@ use super::order::{CancellationTie, Grouping, HandlerScope, QueueOrder, RunOrder
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
-use crate::replay::jobs::{Job, Jobs, Message, Outcome};
+use crate::replay::jobs::{HandlerMessage, Job, Jobs, Outcome};
 use crate::workflow::operation::Operation;
 use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
 
@@ -20,10 +20,10 @@ impl WorkflowRun {
             // The routine that was woken goes on before this is reported, and is at another place then.
             self.routines_mut().place_of_foreign_wake = Some(self.place_of_foreign_wake());
         }
-        let jobs = std::mem::take(&mut self.shared().core.borrow_mut().machines.jobs);
+        let jobs = std::mem::take(&mut self.shared().operation_state.borrow_mut().machines.jobs);
         let order = self.order();
         {
-            let conditions = &mut self.shared().core.borrow_mut().conditions;
+            let conditions = &mut self.shared().operation_state.borrow_mut().conditions;
             conditions.order = order.conditions;
             conditions.end_by_request = order.handlers == HandlerScope::OwnButEndsConditions;
         }
@@ -50,8 +50,9 @@ impl WorkflowRun {
     }
 
     /// Queues messages for their handlers, or hands them over at once.
-    fn give_messages(&mut self, messages: Vec<Message>, order: RunOrder) -> Result<(), TaskError> {
-        let (any, is_signal) = (!messages.is_empty(), |message: &Message| matches!(message, Message::Signal(_)));
+    fn give_messages(&mut self, messages: Vec<HandlerMessage>, order: RunOrder) -> Result<(), TaskError> {
+        let (any, is_signal) =
+            (!messages.is_empty(), |message: &HandlerMessage| matches!(message, HandlerMessage::Signal(_)));
         let comes_to_rest = match order.grouping {
             Grouping::ByRank => any,
             Grouping::ByRankIfSignalled => messages.iter().any(is_signal),
@@ -94,7 +95,7 @@ impl WorkflowRun {
     fn give(&mut self, job: Job, order: RunOrder) -> Result<(), TaskError> {
         let apply = |run: &mut Self| match job {
             Job::Resolve { operation, outcome } => {
-                run.shared().core.borrow_mut().resolve_operation(operation, outcome);
+                run.shared().operation_state.borrow_mut().resolve_operation(operation, outcome);
             }
             Job::CancelWorkflow { reason } => {
                 let root_scope = run.shared().root_scope.clone();
@@ -122,7 +123,7 @@ impl WorkflowRun {
             CancellationTie::TimerAndActivityAreCancelled => (0, |operation| operation.is_activity),
             CancellationTie::WaitIsCancelled => (0, |_| true),
         };
-        let core = self.shared().core.borrow();
+        let core = self.shared().operation_state.borrow();
         for job in &mut jobs[from..] {
             let Job::Resolve { operation, outcome } = job else { continue };
             let root = &self.shared().root_scope;
@@ -158,8 +159,8 @@ impl WorkflowRun {
     /// Asks the conditions of routines that are not woken anyway. A routine whose condition is true goes on in its
     /// turn.
     fn ask_conditions_at_once(&mut self) -> Result<(), TaskError> {
-        self.at_once(|run| run.shared().core.borrow_mut().conditions.ask_apart())?;
-        self.shared().core.borrow_mut().conditions.go_on();
+        self.at_once(|run| run.shared().operation_state.borrow_mut().conditions.ask_apart())?;
+        self.shared().operation_state.borrow_mut().conditions.go_on();
         Ok(())
     }
 
@@ -168,7 +169,7 @@ impl WorkflowRun {
         let instance = self.begun()?;
         loop {
             self.poll_ready(&instance, order)?;
-            if self.shared().core.borrow().machines.has_only_rejected_updates() {
+            if self.shared().operation_state.borrow().machines.has_only_rejected_updates() {
                 // A replay has no job here and runs no code, so no condition may be asked here either.
                 break;
             }
@@ -187,8 +188,8 @@ impl WorkflowRun {
 
     /// Returns true if a routine has gone on or is about to.
     fn ask_conditions(&mut self, instance: &Rc<dyn WorkflowInstance>, order: QueueOrder) -> Result<bool, TaskError> {
-        let in_turn = self.shared().core.borrow().conditions.order == ConditionOrder::InTurn;
-        let mut core = self.shared().core.borrow_mut();
+        let in_turn = self.shared().operation_state.borrow().conditions.order == ConditionOrder::InTurn;
+        let mut core = self.shared().operation_state.borrow_mut();
         if in_turn {
             core.conditions.ask_again()
         } else {
@@ -196,7 +197,7 @@ impl WorkflowRun {
         }
         drop(core);
         self.poll_ready(instance, order)?;
-        let conditions = &mut self.shared().core.borrow_mut().conditions;
+        let conditions = &mut self.shared().operation_state.borrow_mut().conditions;
         Ok(if in_turn { conditions.any_met() } else { conditions.go_on() })
     }
 
@@ -213,7 +214,7 @@ impl WorkflowRun {
     }
 
     fn after_poll(&mut self, polled: Polled) -> Result<(), TaskError> {
-        if let Some(message) = self.shared().core.borrow_mut().task_failure.take() {
+        if let Some(message) = self.shared().operation_state.borrow_mut().task_failure.take() {
             return Err(TaskError::WorkerFailure(message));
         }
         match polled {
@@ -222,7 +223,7 @@ impl WorkflowRun {
             Polled::HandlerFailed(error) => self.close(Err(error)),
             Polled::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
             Polled::UnknownSignal(signal) => {
-                if !self.shared().core.borrow().machines.replaying {
+                if !self.shared().operation_state.borrow().machines.replaying {
                     tracing::warn!(
                         workflow_id = self.ids().0,
                         signal = %short(&signal.name),
@@ -238,7 +239,7 @@ impl WorkflowRun {
     /// Returns the order for the current task. A live task is recorded here, so its order is ours, whoever recorded the
     /// tasks before it.
     fn order(&self) -> RunOrder {
-        let machines = &self.shared().core.borrow().machines;
+        let machines = &self.shared().operation_state.borrow().machines;
         let recorded = || if machines.replaying { RunOrder::of(&machines.flags) } else { RunOrder::OURS };
         self.options().order.unwrap_or_else(recorded)
     }

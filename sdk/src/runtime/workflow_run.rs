@@ -26,7 +26,7 @@ use crate::replay::jobs::Signal;
 use crate::replay::state_machines::StateMachines;
 use crate::replay::{HistoryPage, Input, Nondeterminism, NondeterminismKind, Output, WorkflowTask};
 use crate::versioning::DeploymentVersion;
-use crate::workflow::shared::Shared;
+use crate::workflow::run_state::RunState;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
 
 /// Options shared by all runs of a worker.
@@ -69,7 +69,7 @@ pub struct WorkflowRun {
     cursor: EventCursor,
     ready: Arc<ReadyQueue>,
     routines: Routines,
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     pub(super) instance: Option<Rc<dyn WorkflowInstance>>,
     unknown_signals: Vec<Signal>,
     /// Outcome of the run's code, once it has ended.
@@ -122,7 +122,7 @@ impl WorkflowRun {
 
     /// Id of the last WorkflowTaskStarted event that the run has processed; 0 before the first.
     pub fn last_processed_started_event_id(&self) -> i64 {
-        self.shared.core.borrow().machines.last_started_event_id
+        self.shared.operation_state.borrow().machines.last_started_event_id
     }
 
     /// Undoes the last workflow task, with the started event `dropped`: the server has forgotten it, and the task
@@ -134,7 +134,7 @@ impl WorkflowRun {
     pub fn take_back_task(&mut self, dropped: i64, last_started_event_id: i64) -> bool {
         let is_last = self.last_processed_started_event_id() == dropped && self.cursor.take_back_task(dropped);
         if is_last {
-            self.shared.core.borrow_mut().machines.take_back_task(last_started_event_id);
+            self.shared.operation_state.borrow_mut().machines.take_back_task(last_started_event_id);
         }
         is_last
     }
@@ -165,7 +165,7 @@ impl WorkflowRun {
                 let is_query = task.as_ref().is_some_and(|task| task.query.is_some());
                 let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
                 let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
-                let sdk_metadata = self.shared.core.borrow().machines.flags.to_record();
+                let sdk_metadata = self.shared.operation_state.borrow().machines.flags.to_record();
                 self.forget();
                 match error {
                     error if is_query => query_failed(&error),
@@ -280,7 +280,7 @@ impl WorkflowRun {
     /// Prepares for the code of a workflow task, after all its events have been applied.
     fn begin_task(&mut self) {
         let at_tip = self.is_at_tip();
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         core.machines.replaying = !at_tip;
         if at_tip {
             core.machines.deployment_version.clone_from(&self.options.deployment_version);
@@ -293,7 +293,7 @@ impl WorkflowRun {
     /// Reads ahead to the events that tell what the code did when it first ran. Returns false if a page with them is
     /// missing.
     fn look_ahead(&mut self) -> Result<bool, TaskError> {
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         Ok(self.cursor.look_ahead(|event| core.machines.look_ahead(event))?)
     }
 
@@ -302,7 +302,7 @@ impl WorkflowRun {
         self.looks_ahead = false;
         let at_tip = self.is_at_tip();
         {
-            let mut core = self.shared.core.borrow_mut();
+            let mut core = self.shared.operation_state.borrow_mut();
             match self.task.as_mut().filter(|_| at_tip) {
                 Some(task) => core.machines.request_updates(std::mem::take(&mut task.messages))?,
                 None => core.machines.forget_rejected_updates(),
@@ -317,7 +317,7 @@ impl WorkflowRun {
         if at_tip {
             return self.answer_task(false).map(Some);
         }
-        self.shared.core.borrow_mut().machines.finish_task();
+        self.shared.operation_state.borrow_mut().machines.finish_task();
         Ok(None)
     }
 
@@ -330,7 +330,7 @@ impl WorkflowRun {
         }
         if task.started_event_id == i64::MAX {
             let last_id = self.cursor.last_id();
-            self.shared.core.borrow_mut().machines.check_nothing_missing_at_the_end(last_id)?;
+            self.shared.operation_state.borrow_mut().machines.check_nothing_missing_at_the_end(last_id)?;
             return Ok(Output::Idle);
         }
         Err(TaskError::Malformed(format!(
@@ -341,7 +341,7 @@ impl WorkflowRun {
     }
 
     fn apply(&mut self, count: usize) -> Result<EventType, TaskError> {
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         let mut last = EventType::Unspecified;
         for _ in 0..count {
             let event = match self.cursor.advance() {
@@ -405,7 +405,7 @@ impl WorkflowRun {
         if let Some((what, location)) = self.waits_at(begins) {
             found.waits_for(what, Some(location));
         } else if self.outcome.is_some() && found.produced_command().is_none() {
-            match self.shared.core.borrow().machines.last_statement() {
+            match self.shared.operation_state.borrow().machines.last_statement() {
                 None => found.waits_for("the workflow has returned", None),
                 at => found.waits_for("the workflow has returned; its last command was issued here", at),
             }
@@ -416,7 +416,7 @@ impl WorkflowRun {
     /// known statement.
     pub(super) fn place_of_foreign_wake(&self) -> Option<CodePlace> {
         let last = || {
-            let at = self.shared.core.borrow().machines.last_statement()?;
+            let at = self.shared.operation_state.borrow().machines.last_statement()?;
             Some(("the workflow's last command was issued here".to_string(), at))
         };
         self.waits_at("beside that the workflow waits").or_else(last)
@@ -463,7 +463,7 @@ impl WorkflowRun {
     /// Drops the authors' futures while the machines still exist. Dropping them cancels nothing.
     fn tear_down(&mut self) {
         self.shared.tear_down();
-        let spawned = std::mem::take(&mut self.shared.core.borrow_mut().spawned);
+        let spawned = std::mem::take(&mut self.shared.operation_state.borrow_mut().spawned);
         let routines = &mut self.routines;
         // An author's destructor may panic, and dropping a run must not end the worker.
         let _ = panics::catch(|| {
@@ -478,7 +478,7 @@ impl WorkflowRun {
         self.options = options;
     }
 
-    pub(super) fn shared(&self) -> &Rc<Shared> {
+    pub(super) fn shared(&self) -> &Rc<RunState> {
         &self.shared
     }
 
@@ -564,7 +564,7 @@ fn requests_after(task: &WorkflowTask) -> Option<i64> {
     }
 }
 
-fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<Shared> {
+fn new_shared(options: &RunOptions, ready: &Arc<ReadyQueue>) -> Rc<RunState> {
     let machines = StateMachines::new(Flags::new(options.sdk_metadata));
-    Shared::new(machines, options.task_queue.clone(), ready.spawn_waker(), options.data_converter.clone())
+    RunState::new(machines, options.task_queue.clone(), ready.spawn_waker(), options.data_converter.clone())
 }

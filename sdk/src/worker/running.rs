@@ -13,15 +13,12 @@ use tokio::time::timeout;
 
 use super::activity_tasks::cancel_commands;
 use super::activity_tasks::{ActivityTaskSource, ActivityWorker};
+use super::context::WorkerContext;
 use super::error::WorkerError;
 use super::limits::Limits;
-use super::polling::Outage;
-use super::polling::PollerBehavior;
-use super::polling::Slots;
-use super::polling::TaskSource;
-use super::polling::{PollKind, Polls};
-use super::polling::{Pollers, WantedPolls, poller_panicked};
-use super::shared::Shared;
+use super::polling::{
+    Outage, PollKind, PollerBehavior, Pollers, Polls, Slots, TaskSource, WantedPolls, poller_panicked,
+};
 use super::shutdown::{Phase, Phases};
 use super::watch::watched;
 use super::worker_heartbeat::WorkerHeartbeats;
@@ -48,7 +45,7 @@ const REPORTS_END: Duration = Duration::from_secs(5);
 
 /// A worker that is polling.
 pub(super) struct Running {
-    shared: Arc<Shared>,
+    shared: Arc<WorkerContext>,
     workflows: Option<Arc<WorkflowWorker>>,
     activities: Option<Arc<ActivityWorker>>,
     pollers: JoinSet<Result<(), WorkerError>>,
@@ -314,7 +311,7 @@ impl Running {
     }
 }
 
-pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> Shared {
+pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> WorkerContext {
     let info = described.namespace_info.unwrap_or_default();
     let capabilities = info.capabilities.unwrap_or_default();
     let options = worker.options.clone().with_pollers(capabilities.poller_autoscaling_auto_enroll);
@@ -331,7 +328,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> S
     let takes_commands = capabilities.worker_commands && worker.activities.names().next().is_some();
     let commands = Arc::clone(worker.client.now().worker_commands());
     let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));
-    Shared {
+    WorkerContext {
         client: Arc::clone(&worker.client),
         data_converter: worker.client.now().data_converter().clone(),
         task_queue: worker.task_queue.clone(),

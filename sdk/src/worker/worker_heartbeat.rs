@@ -12,10 +12,8 @@ use abide_protos::temporal::api::worker::v1::{WorkerHeartbeat, WorkerHostInfo, W
 use abide_protos::temporal::api::workflowservice::v1::RecordWorkerHeartbeatRequest;
 
 use super::activity_tasks::ActivityWorker;
-use super::polling::Slots;
-use super::polling::sleep;
-use super::polling::{PollKind, Polls};
-use super::shared::Shared;
+use super::context::WorkerContext;
+use super::polling::{PollKind, Polls, Slots, sleep};
 use super::shutdown::Phase;
 use super::workflow_tasks::WorkflowWorker;
 use crate::client::host_name;
@@ -23,7 +21,7 @@ use crate::duration::{time_to_proto, to_proto};
 
 /// The state behind the heartbeats of one worker.
 pub(super) struct WorkerHeartbeats {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WorkerContext>,
     pub(super) workflows: Option<Arc<WorkflowWorker>>,
     pub(super) activities: Option<Arc<ActivityWorker>>,
     pub(super) polls: Arc<Polls>,

@@ -25,7 +25,7 @@ use super::context::WorkflowContext;
 use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::{OperationFuture, tell_reason};
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
@@ -65,7 +65,7 @@ pub struct ActivityWithoutTimeout<D: ActivityDefinition> {
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) schedules it at once.
 #[must_use = "futures do nothing unless awaited; `start()` schedules the activity at once"]
 pub struct ActivityCall<D: ActivityDefinition> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     request: Option<Box<Request<D>>>,
     handle: Option<ActivityHandle<D::Output>>,
 }
@@ -73,7 +73,7 @@ pub struct ActivityCall<D: ActivityDefinition> {
 /// An activity under way. Awaiting it waits for its outcome; dropping it cancels the activity.
 #[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it go on"]
 pub struct ActivityHandle<T> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     state: HandleState,
     activity_type: Cow<'static, str>,
     location: &'static Location<'static>,
@@ -307,10 +307,10 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
 }
 
 impl<D: ActivityDefinition> Request<D> {
-    fn begin(self, shared: Rc<Shared>) -> ActivityHandle<D::Output> {
+    fn begin(self, shared: Rc<RunState>) -> ActivityHandle<D::Output> {
         shared.must_not_be_read_only("an activity");
         let (activity_type, location) = (self.definition.name(), self.location);
-        let number = shared.core.borrow_mut().machines.take_activity_number();
+        let number = shared.operation_state.borrow_mut().machines.take_activity_number();
         if let Some(reason) = shared.cancelled_here() {
             let activity_id = self.activity_id.unwrap_or_else(|| number.to_string());
             let failure = cancelled_before_sent(&activity_type, activity_id, &reason);
@@ -318,7 +318,7 @@ impl<D: ActivityDefinition> Request<D> {
             return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
         }
         let operation = shared.begin_activity();
-        let replaying = shared.core.borrow().machines.replaying;
+        let replaying = shared.operation_state.borrow().machines.replaying;
         // Nothing is sent on replay, so nothing is serialized.
         let body = if replaying { None } else { self.body(&shared, number) };
         let request = ScheduleActivity {
@@ -331,7 +331,7 @@ impl<D: ActivityDefinition> Request<D> {
                 ActivityCancellationType::Abandon => Input::Abandon,
             },
         };
-        let mut core = shared.core.borrow_mut();
+        let mut core = shared.operation_state.borrow_mut();
         let machine = core.machines.schedule_activity(request, operation, location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
@@ -341,7 +341,7 @@ impl<D: ActivityDefinition> Request<D> {
         ActivityHandle { shared, state, activity_type, location, result: PhantomData }
     }
 
-    fn body(&self, shared: &Shared, number: u32) -> Option<CommandBody> {
+    fn body(&self, shared: &RunState, number: u32) -> Option<CommandBody> {
         let options = &self.options;
         let mut writer = PayloadWriter::new();
         let input: Option<Payloads> = match D::write_args(&self.args, &mut writer) {

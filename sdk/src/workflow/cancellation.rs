@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::failure::Cancelled;
 
 /// A node in the tree of scopes.
@@ -69,7 +69,7 @@ impl Scope {
 /// # Ok(()) }
 /// ```
 pub struct CancellationScope {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     scope: Rc<Scope>,
 }
 
@@ -177,7 +177,7 @@ impl CancelWaiters {
 
 /// Waits for the cancellation of a scope.
 struct UntilCancelled {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     /// Set by the first poll.
     scope: Option<Rc<Scope>>,
     id: Option<u64>,
@@ -193,7 +193,7 @@ impl Future for UntilCancelled {
         if let Some(reason) = scope.cancelled() {
             return Poll::Ready(Cancelled::new(&*reason));
         }
-        this.shared.core.borrow_mut().cancel_waiters.wait(&mut this.id, scope, cx.waker(), this.location);
+        this.shared.operation_state.borrow_mut().cancel_waiters.wait(&mut this.id, scope, cx.waker(), this.location);
         Poll::Pending
     }
 }
@@ -201,7 +201,7 @@ impl Future for UntilCancelled {
 impl Drop for UntilCancelled {
     fn drop(&mut self) {
         if let Some(id) = self.id
-            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+            && let Ok(mut core) = self.shared.operation_state.try_borrow_mut()
         {
             core.cancel_waiters.waiting.retain(|one| one.id != id);
         }
@@ -210,7 +210,7 @@ impl Drop for UntilCancelled {
 
 /// Polls a future with `scope` as the current one.
 pub(super) fn in_scope<F: Future>(
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     scope: Rc<Scope>,
     future: F,
 ) -> impl Future<Output = F::Output> + use<F> {
@@ -218,7 +218,7 @@ pub(super) fn in_scope<F: Future>(
 }
 
 struct Scoped<F> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     scope: Rc<Scope>,
     future: Option<Pin<Box<F>>>,
 }
@@ -241,12 +241,12 @@ impl<F: Future> Future for Scoped<F> {
 /// Guard that makes a scope the current one while it lives. As a guard it also restores the outer scope after a panic
 /// that the author's code catches.
 struct Entered<'a> {
-    shared: &'a Shared,
+    shared: &'a RunState,
     outer: Rc<Scope>,
 }
 
 impl<'a> Entered<'a> {
-    fn new(shared: &'a Shared, scope: &Rc<Scope>) -> Self {
+    fn new(shared: &'a RunState, scope: &Rc<Scope>) -> Self {
         Self { shared, outer: shared.current_scope.replace(scope.clone()) }
     }
 }

@@ -27,7 +27,7 @@ use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::header::Headers;
 use super::metadata::summary_and_details;
 use super::operation::OperationFuture;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, read_one, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
@@ -43,7 +43,7 @@ use crate::search_attributes::{SearchAttributeUpdate, apply};
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) starts the child at once.
 #[must_use = "futures do nothing unless awaited; `start()` starts the child at once"]
 pub struct ChildWorkflowCall<W: WorkflowDefinition> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     request: Option<Box<Request<W>>>,
     running: Option<Running>,
 }
@@ -86,7 +86,7 @@ struct Request<W: WorkflowDefinition> {
 
 /// A child under way, of any type.
 struct Running {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     state: State,
     workflow_type: Cow<'static, str>,
     /// Namespace of the child, if it differs from this workflow's.
@@ -406,10 +406,10 @@ impl Running {
 
 impl<W: WorkflowDefinition> Request<W> {
     /// Begins the child. With `notes_start`, its start is returned as an operation of its own beside the child.
-    fn begin(mut self, shared: Rc<Shared>, notes_start: bool) -> (Running, Option<OperationFuture>) {
+    fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (Running, Option<OperationFuture>) {
         shared.must_not_be_read_only("a child workflow");
         let (workflow_type, location) = (self.workflow.name(), self.location);
-        let number = shared.core.borrow_mut().machines.take_child_number();
+        let number = shared.operation_state.borrow_mut().machines.take_child_number();
         let chosen_id = self.workflow_id.take();
         let generated_id = chosen_id.is_none();
         // The seed, and not `{run id}_{number}`: like the run id, the seed changes with a reset, but the run id need
@@ -424,7 +424,7 @@ impl<W: WorkflowDefinition> Request<W> {
         }
         let end = shared.begin_operation();
         let start = notes_start.then(|| shared.begin_operation());
-        let replaying = shared.core.borrow().machines.replaying;
+        let replaying = shared.operation_state.borrow().machines.replaying;
         let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
             ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
             ChildWorkflowCancellationType::Abandon => Input::Abandon,
@@ -435,7 +435,7 @@ impl<W: WorkflowDefinition> Request<W> {
         // Nothing is sent on replay, so nothing is serialized.
         let body = if replaying { None } else { self.body(&shared, &workflow_id) };
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
-        let mut core = shared.core.borrow_mut();
+        let mut core = shared.operation_state.borrow_mut();
         let waiting = Waiting { start, end: Some(end) };
         let machine = core.machines.start_child_workflow(request, waiting, location, body);
         if let Some(operation) = core.operations.get_mut(end) {
@@ -447,7 +447,7 @@ impl<W: WorkflowDefinition> Request<W> {
         (running(shared, State::Running(operation)), start)
     }
 
-    fn body(self, shared: &Shared, workflow_id: &str) -> Option<CommandBody> {
+    fn body(self, shared: &RunState, workflow_id: &str) -> Option<CommandBody> {
         let name = self.workflow.name();
         let mut writer = PayloadWriter::new();
         let written = match self.unwritable {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
-use super::shared::Shared;
+use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::failure::Cancelled;
 
@@ -149,7 +149,7 @@ pub struct WaitUntilTimeout<F> {
 }
 
 struct Wait {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     id: Option<u64>,
     /// Scope of the first poll, in which the wait stays.
     scope: Option<Rc<Scope>>,
@@ -245,7 +245,7 @@ impl Wait {
         if let Some(reason) = cancelled.as_ref().filter(|_| !begun) {
             return Poll::Ready(Err(Cancelled::new(&**reason)));
         }
-        let order = self.shared.core.borrow().conditions.order;
+        let order = self.shared.operation_state.borrow().conditions.order;
         let polled = match order {
             ConditionOrder::InTurn => self.in_turn(condition, cancelled, waker),
             ConditionOrder::AllGivingWayOnce => self.apart(condition, cancelled, waker, !begun),
@@ -253,7 +253,7 @@ impl Wait {
         };
         if polled.is_ready() {
             self.leave();
-            self.shared.core.borrow_mut().conditions.met = true;
+            self.shared.operation_state.borrow_mut().conditions.met = true;
         }
         match self.ended_by_request() {
             Some(cancelled) if polled == Poll::Ready(Ok(())) => Poll::Ready(Err(cancelled)),
@@ -264,7 +264,7 @@ impl Wait {
     /// Returns the cancellation by which a wait ends if the workflow's cancellation was requested meanwhile and the
     /// order of this task says so.
     fn ended_by_request(&self) -> Option<Cancelled> {
-        if self.after_request || !self.shared.core.borrow().conditions.end_by_request {
+        if self.after_request || !self.shared.operation_state.borrow().conditions.end_by_request {
             return None;
         }
         self.shared.root_scope.cancelled().map(|reason| Cancelled::new(&*reason))
@@ -295,7 +295,7 @@ impl Wait {
         at_once: bool,
     ) -> Poll<Result<(), Cancelled>> {
         let (asking, met) = {
-            let conditions = &mut self.shared.core.borrow_mut().conditions;
+            let conditions = &mut self.shared.operation_state.borrow_mut().conditions;
             (conditions.asking, conditions.get_mut(self.id).is_some_and(|waiting| waiting.met))
         };
         match cancelled {
@@ -312,7 +312,7 @@ impl Wait {
     }
 
     fn wait(&mut self, waker: &Waker, met: bool) {
-        let conditions = &mut self.shared.core.borrow_mut().conditions;
+        let conditions = &mut self.shared.operation_state.borrow_mut().conditions;
         match conditions.get_mut(self.id) {
             Some(waiting) => {
                 waiting.met = met;
@@ -329,7 +329,7 @@ impl Wait {
 
     fn leave(&mut self) {
         if self.id.is_some()
-            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+            && let Ok(mut core) = self.shared.operation_state.try_borrow_mut()
         {
             core.conditions.leave(&mut self.id);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use super::info::WorkflowInfo;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::duration::time_from_proto;
 
 /// The workflow's interface to Temporal. Clones are the same context.
@@ -41,11 +41,11 @@ use crate::duration::time_from_proto;
 /// ```
 #[derive(Clone)]
 pub struct WorkflowContext {
-    pub(crate) shared: Rc<Shared>,
+    pub(crate) shared: Rc<RunState>,
 }
 
 impl WorkflowContext {
-    pub(crate) fn new(shared: Rc<Shared>) -> Self {
+    pub(crate) fn new(shared: Rc<RunState>) -> Self {
         Self { shared }
     }
 
@@ -57,22 +57,22 @@ impl WorkflowContext {
     /// The workflow's time: the start of the current workflow task, or the end of a local activity after that. It is
     /// the same on every replay.
     pub fn now(&self) -> SystemTime {
-        time_from_proto(&self.shared.core.borrow().machines.time)
+        time_from_proto(&self.shared.operation_state.borrow().machines.time)
     }
 
     /// Returns true if the code is being replayed. For logging only: no decision may depend on it.
     pub fn is_replaying(&self) -> bool {
-        self.shared.core.borrow().machines.replaying
+        self.shared.operation_state.borrow().machines.replaying
     }
 
     /// Number of events in the history up to the current workflow task.
     pub fn history_length(&self) -> u64 {
-        u64::try_from(self.shared.core.borrow().machines.last_started_event_id).unwrap_or_default()
+        u64::try_from(self.shared.operation_state.borrow().machines.last_started_event_id).unwrap_or_default()
     }
 
     /// Size of the history in bytes up to the current workflow task, as the server counts it.
     pub fn history_size_bytes(&self) -> u64 {
-        u64::try_from(self.shared.core.borrow().machines.history_size_bytes).unwrap_or_default()
+        u64::try_from(self.shared.operation_state.borrow().machines.history_size_bytes).unwrap_or_default()
     }
 
     /// Returns true if no message handler is under way. Wait for this before the workflow ends or continues as new.

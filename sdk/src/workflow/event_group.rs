@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::context::WorkflowContext;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::replay::event_groups::{CurrentGroups, LabelledGroup};
 
 /// A group of related events in a workflow's history. Made by [`WorkflowContext::event_group`].
 #[derive(Clone)]
 pub struct EventGroup {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     group: LabelledGroup,
 }
 
@@ -52,7 +52,7 @@ impl EventGroup {
 
     /// Runs a future in this group: the events of operations that it begins carry the group.
     pub fn run<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        let groups = self.shared.core.borrow().machines.groups.with(self.group.clone());
+        let groups = self.shared.operation_state.borrow().machines.groups.with(self.group.clone());
         in_groups(self.shared.clone(), groups, future)
     }
 }
@@ -65,7 +65,7 @@ impl std::fmt::Debug for EventGroup {
 
 /// Polls a future with these groups as the current ones.
 pub(super) fn in_groups<F: Future>(
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     groups: CurrentGroups,
     future: F,
 ) -> impl Future<Output = F::Output> + use<F> {
@@ -73,7 +73,7 @@ pub(super) fn in_groups<F: Future>(
 }
 
 struct Grouped<F> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     groups: CurrentGroups,
     future: Option<Pin<Box<F>>>,
 }
@@ -96,7 +96,7 @@ impl<F: Future> Future for Grouped<F> {
 /// Guard that makes other groups the current ones while it lives. As a guard it also restores the outer groups after a
 /// panic that the author's code catches.
 struct Entered<'a> {
-    shared: &'a Shared,
+    shared: &'a RunState,
     outside: CurrentGroups,
 }
 

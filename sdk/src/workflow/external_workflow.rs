@@ -19,7 +19,7 @@ use super::context::WorkflowContext;
 use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter};
 use crate::definition::SignalDefinition;
 use crate::failure::ExternalWorkflowFailure;
@@ -30,7 +30,7 @@ use crate::replay::slab::Key;
 /// Another workflow. Made by [`WorkflowContext::external_workflow`].
 #[derive(Clone)]
 pub struct ExternalWorkflow {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     target: Target,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Target {
 /// A signal that is dropped or cancelled before it was sent is withdrawn. Afterwards it can only be awaited.
 #[must_use = "futures do nothing unless awaited"]
 pub struct SignalExternalWorkflow<S: SignalDefinition> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     target: Target,
     message: Option<Box<(S, S::Args)>>,
     headers: Headers,
@@ -62,7 +62,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
 /// A cancellation request to another workflow. Awaiting it sends it and waits until the server has delivered it.
 #[must_use = "futures do nothing unless awaited"]
 pub struct CancelExternalWorkflow {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     target: Target,
     reason: String,
     location: &'static Location<'static>,
@@ -75,7 +75,7 @@ pub struct CancelExternalWorkflow {
 /// not.
 #[must_use = "dropping a signal's handle takes the signal back; `detach()` lets it go"]
 pub struct DeliveryHandle {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     workflow_id: String,
     state: Delivery,
 }
@@ -158,7 +158,7 @@ impl ExternalWorkflow {
 
 impl<S: SignalDefinition> SignalExternalWorkflow<S> {
     pub(super) fn new(
-        shared: Rc<Shared>,
+        shared: Rc<RunState>,
         target: Target,
         message: (S, S::Args),
         location: &'static Location<'static>,
@@ -202,10 +202,10 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
 
     fn send(&mut self, signal: S, args: &S::Args) -> OperationFuture {
         let operation = self.shared.begin_operation();
-        let replaying = self.shared.core.borrow().machines.replaying;
+        let replaying = self.shared.operation_state.borrow().machines.replaying;
         let body = if replaying { None } else { self.body(&signal, args) };
         let workflow_id = self.target.execution.workflow_id.clone();
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         let machine =
             core.machines.signal_external_workflow(signal.name(), workflow_id, operation, self.location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
@@ -280,7 +280,7 @@ impl CancelExternalWorkflow {
 
     fn send(&self) -> OperationFuture {
         let operation = self.shared.begin_operation();
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         let body = (!core.machines.replaying).then(|| self.body());
         let workflow_id = self.target.execution.workflow_id.clone();
         let machine: Key = core.machines.cancel_external_workflow(workflow_id, Some(operation), self.location, body);
@@ -360,12 +360,12 @@ impl Future for DeliveryHandle {
 }
 
 impl Target {
-    fn sent(&self, shared: &Rc<Shared>, operation: OperationFuture) -> DeliveryHandle {
+    fn sent(&self, shared: &Rc<RunState>, operation: OperationFuture) -> DeliveryHandle {
         let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
         DeliveryHandle { shared, workflow_id, state: Delivery::Running(operation) }
     }
 
-    fn not_sent(&self, shared: &Rc<Shared>, message: &str) -> DeliveryHandle {
+    fn not_sent(&self, shared: &Rc<RunState>, message: &str) -> DeliveryHandle {
         let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
         let failure = ExternalWorkflowFailure::new(
             &workflow_id,
@@ -378,7 +378,7 @@ impl Target {
         DeliveryHandle { shared, workflow_id, state: Delivery::Ended(Some(Box::new(failure))) }
     }
 
-    fn namespace(&self, shared: &Shared) -> String {
+    fn namespace(&self, shared: &RunState) -> String {
         self.namespace.as_deref().map_or_else(|| shared.namespace(), str::to_string)
     }
 }

@@ -23,7 +23,7 @@ use super::local_activity_options::{
 };
 use super::metadata::user_metadata;
 use super::operation::{OperationFuture, tell_reason};
-use super::shared::Shared;
+use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments};
@@ -46,7 +46,7 @@ pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) begins at once.
 #[must_use = "futures do nothing unless awaited; `start()` begins the local activity at once"]
 pub struct LocalActivityCall<D: ActivityDefinition> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     request: Option<Box<Request<D>>>,
     handle: Option<LocalActivityHandle<D>>,
 }
@@ -57,7 +57,7 @@ pub struct LocalActivityCall<D: ActivityDefinition> {
 /// after the first interval above the [threshold](LocalActivityCall::local_retry_threshold).
 #[must_use = "dropping a local activity's handle cancels it; `detach()` lets it go on"]
 pub struct LocalActivityHandle<D: ActivityDefinition> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     request: Box<Request<D>>,
     state: HandleState,
     /// Number of the last scheduled attempt. It is the attempt's id unless the author chose one.
@@ -351,18 +351,18 @@ impl<D: ActivityDefinition> Request<D> {
     /// Schedules an attempt under a number of its own, and those that follow it without a timer.
     fn begin(
         &self,
-        shared: &Rc<Shared>,
+        shared: &Rc<RunState>,
         attempt: u32,
         original_schedule_time: Option<Timestamp>,
     ) -> (HandleState, u32) {
         shared.must_not_be_read_only("a local activity");
-        let seq = shared.core.borrow_mut().machines.take_activity_number();
+        let seq = shared.operation_state.borrow_mut().machines.take_activity_number();
         if let Some(reason) = shared.cancelled_here() {
             return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled(&reason))))), seq);
         }
         let operation = shared.begin_activity();
         // A local activity whose outcome is in the history is not run, so nothing is serialized for it.
-        let recorded = shared.core.borrow().machines.local_activity_is_recorded(seq);
+        let recorded = shared.operation_state.borrow().machines.local_activity_is_recorded(seq);
         let task = if recorded { None } else { self.task(shared, seq, attempt) };
         let marker_input = match &task {
             Some(task) if self.include_arguments => Some(Payloads { payloads: task.input.clone() }),
@@ -386,7 +386,7 @@ impl<D: ActivityDefinition> Request<D> {
             task,
             marker_input,
         };
-        let mut core = shared.core.borrow_mut();
+        let mut core = shared.operation_state.borrow_mut();
         let machine = core.machines.schedule_local_activity(request, operation, self.location);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
@@ -395,7 +395,7 @@ impl<D: ActivityDefinition> Request<D> {
         (HandleState::Running(OperationFuture::new(shared.clone(), operation)), seq)
     }
 
-    fn task(&self, shared: &Shared, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
+    fn task(&self, shared: &RunState, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
         let (options, name) = (&self.options, self.definition.name());
         let limits = [options.start_to_close_timeout, options.schedule_to_close_timeout];
         if limits.into_iter().flatten().all(|limit| limit.is_zero()) {
@@ -433,7 +433,7 @@ impl<D: ActivityDefinition> Request<D> {
     }
 
     /// Wraps the failure of the last attempt for the author.
-    fn failure(&self, shared: &Shared, seq: u32, last: FailureProto) -> ActivityFailure {
+    fn failure(&self, shared: &RunState, seq: u32, last: FailureProto) -> ActivityFailure {
         // Some SDKs record the outer failure themselves.
         if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
             return ActivityFailure::from_proto(shared.data_converter.read_failure(last));

@@ -32,7 +32,7 @@ mod state;
 mod timer;
 mod versioning;
 
-pub(crate) mod shared;
+pub(crate) mod run_state;
 
 pub use activity::{ActivityCall, ActivityHandle, ActivityWithoutTimeout};
 pub use activity_options::{ActivityCancellationType, ActivityOptions};

@@ -16,7 +16,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::converter::{read_one, to_payload};
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
@@ -47,7 +47,7 @@ pub enum NexusOperationCancellationType {
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) calls the operation at once.
 #[must_use = "futures do nothing unless awaited; `start()` calls the operation at once"]
 pub struct NexusOperationCall<I, O> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     request: Option<Box<Request<I, O>>>,
     handle: Option<NexusOperationHandle<O>>,
 }
@@ -63,7 +63,7 @@ pub struct NexusOperationStart<O> {
 /// A Nexus operation under way. Awaiting it waits for its outcome; dropping it cancels the operation.
 #[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it go on"]
 pub struct NexusOperationHandle<O> {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     state: State,
     operation_token: Option<String>,
     service: Cow<'static, str>,
@@ -315,7 +315,7 @@ impl State {
 }
 
 impl<I: PayloadValue, O> Request<I, O> {
-    fn begin(self, shared: Rc<Shared>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
+    fn begin(self, shared: Rc<RunState>, notes_start: bool) -> (NexusOperationHandle<O>, Option<OperationFuture>) {
         shared.must_not_be_read_only("a Nexus operation");
         let ((service, operation), location) = (self.operation.names(), self.location);
         let (kept_service, kept_operation) = (service.clone(), operation.clone());
@@ -334,7 +334,7 @@ impl<I: PayloadValue, O> Request<I, O> {
         }
         let end = shared.begin_operation();
         let start = notes_start.then(|| shared.begin_operation());
-        let replaying = shared.core.borrow().machines.replaying;
+        let replaying = shared.operation_state.borrow().machines.replaying;
         let on_cancel = match self.options.cancellation_type {
             NexusOperationCancellationType::Abandon => Input::Abandon,
             NexusOperationCancellationType::TryCancel => Input::TryCancel,
@@ -346,7 +346,7 @@ impl<I: PayloadValue, O> Request<I, O> {
         let body = if replaying { None } else { self.body(&shared) };
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };
-        let mut core = shared.core.borrow_mut();
+        let mut core = shared.operation_state.borrow_mut();
         let machine = core.machines.schedule_nexus_operation(request, waiting, location, body);
         if let Some(operation) = core.operations.get_mut(end) {
             operation.machine = Some(machine);
@@ -357,7 +357,7 @@ impl<I: PayloadValue, O> Request<I, O> {
         (handle(shared, State::Running(operation)), start)
     }
 
-    fn body(self, shared: &Shared) -> Option<CommandBody> {
+    fn body(self, shared: &RunState) -> Option<CommandBody> {
         let (service, operation) = (self.operation.service(), self.operation.name());
         let input = match to_payload(&self.input) {
             Ok(input) => input,

@@ -9,7 +9,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
 use super::cancellation::Scope;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
 
@@ -95,12 +95,12 @@ pub(super) fn tell_reason(failure: &mut FailureProto, reason: &str) {
 
 /// The future of an operation's outcome. Dropping it before the end cancels the operation.
 pub(crate) struct OperationFuture {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     key: Option<Key>,
 }
 
 impl OperationFuture {
-    pub(crate) fn new(shared: Rc<Shared>, key: Key) -> Self {
+    pub(crate) fn new(shared: Rc<RunState>, key: Key) -> Self {
         Self { shared, key: Some(key) }
     }
 
@@ -113,13 +113,13 @@ impl OperationFuture {
     pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
-            self.shared.core.borrow_mut().cancel_operation_because(key, reason);
+            self.shared.operation_state.borrow_mut().cancel_operation_because(key, reason);
         }
     }
 
     /// Reason for which the operation's scope was cancelled; empty if it was not.
     pub(crate) fn cancellation_reason(&self) -> Rc<str> {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         let operation = self.key.and_then(|key| core.operations.get(key));
         operation.and_then(|operation| operation.scope.cancelled()).unwrap_or_default()
     }
@@ -131,7 +131,7 @@ impl OperationFuture {
 
     /// Returns true if the outcome is there and `such` accepts it. True for an outcome that was taken.
     pub(crate) fn outcome_is(&self, such: impl FnOnce(&Outcome) -> bool) -> bool {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         match self.key.and_then(|key| core.operations.get(key)).map(|operation| &operation.state) {
             Some(State::Pending(_)) => false,
             Some(State::Resolved(outcome)) => such(outcome),
@@ -142,7 +142,7 @@ impl OperationFuture {
     /// Lets the operation go on without its future.
     pub(crate) fn detach(mut self) {
         if let Some(key) = self.key.take() {
-            self.shared.core.borrow_mut().detach_operation(key);
+            self.shared.operation_state.borrow_mut().detach_operation(key);
         }
     }
 }
@@ -153,7 +153,7 @@ impl Future for OperationFuture {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         let this = self.get_mut();
         let key = this.key.expect("an operation's future is not polled after it has completed");
-        let mut core = this.shared.core.borrow_mut();
+        let mut core = this.shared.operation_state.borrow_mut();
         let operation = core.operations.get_mut(key).expect("an operation lives as long as its future");
         let mut outcome = std::task::ready!(operation.poll(cx.waker()));
         let scope = core.operations.remove(key).map(|operation| operation.scope);
@@ -176,7 +176,7 @@ impl Drop for OperationFuture {
             && !self.shared.is_torn_down()
             // A query or a validator that drops a handle must not change the workflow, so the operation goes on.
             && self.shared.read_only.get().is_none()
-            && let Ok(mut core) = self.shared.core.try_borrow_mut()
+            && let Ok(mut core) = self.shared.operation_state.try_borrow_mut()
         {
             core.drop_operation(key);
         }

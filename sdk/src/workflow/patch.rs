@@ -44,6 +44,6 @@ impl WorkflowContext {
     #[track_caller]
     fn patch(&self, id: &str, deprecated: bool) -> bool {
         self.shared.must_not_be_read_only("a patch");
-        self.shared.core.borrow_mut().machines.patch(id, deprecated, Location::caller())
+        self.shared.operation_state.borrow_mut().machines.patch(id, deprecated, Location::caller())
     }
 }

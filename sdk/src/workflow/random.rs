@@ -15,7 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use siphasher::sip::SipHasher13;
 
 use super::context::WorkflowContext;
-use super::shared::Shared;
+use super::run_state::RunState;
 
 /// Source of a run's random numbers.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ fn seed_of_stream(seed: u64, name: &str) -> u64 {
 /// secrets: anyone who knows the run's id can compute the numbers.
 #[derive(Clone)]
 pub struct WorkflowRng {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     stream: Option<Rc<str>>,
 }
 

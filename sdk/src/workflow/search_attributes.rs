@@ -68,7 +68,7 @@ impl WorkflowContext {
     /// A search attribute of this run, from its start or a later change; `None` if it is not set or does not have the
     /// key's type.
     pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
         key.read(changed.or_else(|| self.info().raw_search_attributes())?)
     }
@@ -95,7 +95,7 @@ impl WorkflowContext {
     #[track_caller]
     pub fn upsert_search_attributes(&self, updates: impl IntoIterator<Item = SearchAttributeUpdate>) {
         self.shared.must_not_be_read_only("a change of search attributes");
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         let machines = &core.machines;
         let reserved = machines.flags.uses(CoreFlag::UpsertSearchAttributeOnPatch, machines.replaying);
         let updates: Vec<SearchAttributeUpdate> =
@@ -128,7 +128,7 @@ impl WorkflowContext {
     /// # Errors
     /// Returns an error if the field is not a `T`.
     pub fn memo<T: PayloadValue>(&self, key: &str) -> Result<Option<T>, PayloadError> {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
         let memo = changed.or_else(|| self.info().raw_memo());
         memo.and_then(|memo| memo.fields.get(key)).map(from_payload).transpose()
@@ -162,7 +162,7 @@ impl WorkflowContext {
             // The server refuses a command without fields.
             return;
         }
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         let known = || self.info().raw_memo().cloned().unwrap_or_default();
         let memo = core.upserted.get_or_insert_default().memo.get_or_insert_with(known);
         for (key, payload) in sorted(&update.fields) {
@@ -183,14 +183,14 @@ impl WorkflowContext {
 
     /// The memo at this moment, for the next run.
     pub(super) fn current_memo(&self) -> Option<Memo> {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.memo.as_ref());
         changed.or_else(|| self.info().raw_memo()).cloned()
     }
 
     /// The search attributes at this moment, for the next run. Patches are left out, because the next run has its own.
     pub(super) fn current_search_attributes(&self) -> Option<SearchAttributesProto> {
-        let core = self.shared.core.borrow();
+        let core = self.shared.operation_state.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
         let mut all = changed.or_else(|| self.info().raw_search_attributes()).cloned()?;
         all.indexed_fields.remove(CHANGE_VERSION);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
 use super::event_group::in_groups;
-use super::shared::Spawned;
+use super::run_state::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] or [`WorkflowContext::spawn_method`] started. Awaiting it yields its result;
 /// dropping it leaves the branch running.
@@ -48,7 +48,7 @@ impl WorkflowContext {
         let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
         let done = slot.clone();
         let message = self.shared.current_message.borrow().clone();
-        let mut core = self.shared.core.borrow_mut();
+        let mut core = self.shared.operation_state.borrow_mut();
         core.spawn_waker.wake_by_ref();
         let groups = core.machines.groups.clone();
         let branch = async move {

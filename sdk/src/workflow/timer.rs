@@ -13,7 +13,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
-use super::shared::Shared;
+use super::run_state::RunState;
 use crate::duration::to_proto;
 use crate::failure::Cancelled;
 use crate::replay::command_queue::CommandBody;
@@ -22,7 +22,7 @@ use crate::replay::jobs::Outcome;
 /// A timer that starts when it is first awaited. Made by [`WorkflowContext::timer`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct TimerCall {
-    shared: Rc<Shared>,
+    shared: Rc<RunState>,
     duration: Duration,
     summary: Option<String>,
     location: &'static Location<'static>,
@@ -93,13 +93,13 @@ impl Future for TimerCall {
 
 impl TimerHandle {
     pub(crate) fn start(
-        shared: Rc<Shared>,
+        shared: Rc<RunState>,
         duration: Duration,
         summary: Option<String>,
         location: &'static Location<'static>,
     ) -> Self {
         shared.must_not_be_read_only("a timer");
-        let number = shared.core.borrow_mut().machines.take_timer_number();
+        let number = shared.operation_state.borrow_mut().machines.take_timer_number();
         if let Some(reason) = shared.cancelled_here() {
             return Self { state: HandleState::Ended(Err(Cancelled::new(&*reason))) };
         }
@@ -107,7 +107,7 @@ impl TimerHandle {
             return Self::fired_at_once();
         }
         let operation = shared.begin_operation();
-        let mut core = shared.core.borrow_mut();
+        let mut core = shared.operation_state.borrow_mut();
         let body = (!core.machines.replaying).then(|| CommandBody {
             attributes: Attributes::StartTimerCommandAttributes(StartTimerCommandAttributes {
                 timer_id: number.to_string(),

@@ -18,13 +18,13 @@ pub enum ContinueAsNewReason {
 impl WorkflowContext {
     /// Returns true if the server suggests to continue as new, because the history has become long.
     pub fn continue_as_new_suggested(&self) -> bool {
-        self.shared.core.borrow().machines.continue_as_new_suggested
+        self.shared.operation_state.borrow().machines.continue_as_new_suggested
     }
 
     /// Reasons for the suggestion; empty without one, or if the server is too old to give reasons.
     pub fn continue_as_new_reasons(&self) -> Vec<ContinueAsNewReason> {
         use ContinueAsNewReason::{HistorySizeTooLarge, TooManyHistoryEvents, TooManyUpdates};
-        let bits = self.shared.core.borrow().machines.continue_as_new_reasons;
+        let bits = self.shared.operation_state.borrow().machines.continue_as_new_reasons;
         let numbers = [(1, HistorySizeTooLarge), (2, TooManyHistoryEvents), (3, TooManyUpdates)];
         numbers.into_iter().filter(|(number, _)| bits & (1 << number) != 0).map(|(_, reason)| reason).collect()
     }
@@ -33,12 +33,12 @@ impl WorkflowContext {
     /// version, a pinned workflow continues as new with an
     /// [initial versioning behaviour](super::ContinueAsNew::initial_versioning_behavior).
     pub fn target_deployment_version_changed(&self) -> bool {
-        self.shared.core.borrow().machines.target_version_changed
+        self.shared.operation_state.borrow().machines.target_version_changed
     }
 
     /// Version of the program that runs the current workflow task, or that ran it, on replay. A worker without a
     /// deployment has only a build id. `None` if the version is not known.
     pub fn current_deployment_version(&self) -> Option<DeploymentVersion> {
-        self.shared.core.borrow().machines.deployment_version.as_deref().cloned()
+        self.shared.operation_state.borrow().machines.deployment_version.as_deref().cloned()
     }
 }

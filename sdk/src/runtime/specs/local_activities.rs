@@ -611,7 +611,7 @@ fn a_thousand_later_nothing_is_kept() {
     });
     let history = format!("{}1005 WorkflowTaskScheduled\n1006 WorkflowTaskStarted", markers.collect::<String>());
     completion(go_on(&mut run, &history, 4));
-    assert_eq!(run.shared().core.borrow().machines.machines_alive(), 0);
+    assert_eq!(run.shared().operation_state.borrow().machines.machines_alive(), 0);
     // Read from the beginning, it ends in the same way.
     let mut rebuilt = run_of(|ctx| async move {
         for _ in 0..1000 {
@@ -622,7 +622,7 @@ fn a_thousand_later_nothing_is_kept() {
     });
     let events = parse_history(&after_first_task(&history)).unwrap();
     completion(rebuilt.handle(Input::WorkflowTask(Box::new(task(&events)))));
-    assert_eq!(rebuilt.shared().core.borrow().machines.machines_alive(), 0);
+    assert_eq!(rebuilt.shared().operation_state.borrow().machines.machines_alive(), 0);
 }
 
 /// Three in sequence, whose markers fill pages of their own if pages are short.

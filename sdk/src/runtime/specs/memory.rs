@@ -64,7 +64,7 @@ fn ten_thousand_activities_later_nothing_is_kept() {
         }
     }
     assert_eq!(run.last_processed_started_event_id(), 9 + 6 * 9_999);
-    let mut core = run.shared().core.borrow_mut();
+    let mut core = run.shared().operation_state.borrow_mut();
     assert_eq!((core.machines.machines_alive(), core.operations.len()), (0, 0));
     assert!(core.machines.commands.front().is_none());
 }
@@ -156,5 +156,5 @@ fn waiting_for_cancellation_in_a_loop_leaves_nothing_behind() {
     });
     let events = parse_history(FIRST_TASK).unwrap();
     assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(task(&events))))), "");
-    assert_eq!(run.shared().core.borrow().cancel_waiters.len(), 0);
+    assert_eq!(run.shared().operation_state.borrow().cancel_waiters.len(), 0);
 }

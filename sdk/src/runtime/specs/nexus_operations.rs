@@ -696,7 +696,7 @@ fn an_operation_that_has_ended_leaves_nothing_behind() {
     });
     let events = parse_history(&history).unwrap();
     run.handle(crate::replay::Input::WorkflowTask(Box::new(task(&events))));
-    let core = run.shared().core.borrow();
+    let core = run.shared().operation_state.borrow();
     assert_eq!((core.machines.machines_alive(), core.operations.len()), (0, 0));
 }
 

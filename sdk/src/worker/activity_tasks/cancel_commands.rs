@@ -32,8 +32,8 @@ use super::ActivityWorker;
 use crate::client::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use crate::client::worker_commands::{CommandedWorker, WorkerCommands};
 use crate::client::{Connection, RpcError};
+use crate::worker::context::WorkerContext;
 use crate::worker::polling::sleep;
-use crate::worker::shared::Shared;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
@@ -54,7 +54,7 @@ impl CommandedWorker for ActivityWorker {
 }
 
 /// Takes commands when it is this worker's turn, until dropped.
-pub(crate) async fn poll(shared: Arc<Shared>) {
+pub(crate) async fn poll(shared: Arc<WorkerContext>) {
     let _turn = shared.commands.turn().await;
     let mut backoff = Backoff::new(RetrySchedule::POLL);
     let mut empty = EmptyAnswers::new();
@@ -99,7 +99,7 @@ pub(crate) async fn poll(shared: Arc<Shared>) {
     }
 }
 
-async fn next_task(shared: &Shared, connection: &Connection) -> Result<PollNexusTaskQueueResponse, RpcError> {
+async fn next_task(shared: &WorkerContext, connection: &Connection) -> Result<PollNexusTaskQueueResponse, RpcError> {
     let queue = TaskQueue {
         name: shared.control_task_queue.clone(),
         kind: TaskQueueKind::WorkerCommands as i32,
@@ -117,7 +117,7 @@ async fn next_task(shared: &Shared, connection: &Connection) -> Result<PollNexus
     connection.long_poll(request).await
 }
 
-async fn answer(shared: &Shared, task: PollNexusTaskQueueResponse) -> Result<(), RpcError> {
+async fn answer(shared: &WorkerContext, task: PollNexusTaskQueueResponse) -> Result<(), RpcError> {
     let (namespace, identity) = (shared.namespace(), shared.identity.clone());
     let (task_token, poller_group_id) = (task.task_token, task.poller_group_id);
     let answered = match execute(task.request.unwrap_or_default(), &shared.commands) {

@@ -20,9 +20,9 @@ use super::outcome::{CODEC_ERROR, size};
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityOutbound};
 use crate::client::RpcError;
 use crate::converter::CodecError;
+use crate::worker::context::WorkerContext;
 use crate::worker::limits::{Excess, Limit};
 use crate::worker::polling::sleep;
-use crate::worker::shared::Shared;
 
 /// Share of the heartbeat timeout after which the next heartbeat is sent.
 const THROTTLE_RATIO: f64 = 0.8;
@@ -253,7 +253,7 @@ impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
 
 /// An attempt as known to the server.
 pub(crate) struct ServerTarget {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<WorkerContext>,
     pub(crate) task_token: Vec<u8>,
 }
 

@@ -31,15 +31,11 @@ use self::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval
 use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
 pub(super) use self::outcome::{encoded_failure, within_limit};
 use self::rate::Rate;
-use self::running_attempts::{Attempts, InHand};
+use self::running_attempts::{InHand, RunningAttempts};
 use super::coding::decode_by;
+use super::context::WorkerContext;
 use super::current_client::Route;
-use super::lanes::panic_message;
-use super::polling::PollKind;
-use super::polling::Polled;
-use super::polling::TaskSource;
-use super::polling::{Slot, Slots};
-use super::shared::Shared;
+use super::polling::{PollKind, Polled, Slot, Slots, TaskSource};
 use super::shutdown::Phase;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityRegistry};
 use crate::client::rpc::Rpc;
@@ -49,6 +45,7 @@ use crate::failure::{ActivityError, ActivityErrorKind, ApplicationFailure, SOURC
 use crate::presence;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
+use crate::runtime::panic_message;
 
 /// Time after the server's deadline at which this worker considers an attempt timed out.
 const TIMEOUT_BUFFER: Duration = Duration::from_secs(5);
@@ -62,12 +59,12 @@ pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 
 
 /// The activity side of a worker.
 pub(super) struct ActivityWorker {
-    shared: Arc<Shared>,
+    shared: Arc<WorkerContext>,
     registry: ActivityRegistry,
     slots: Arc<Slots>,
     rate: Rate,
     /// The attempts that a command may cancel.
-    attempts: Arc<Attempts>,
+    attempts: Arc<RunningAttempts>,
     runtime: Handle,
 }
 
@@ -84,7 +81,7 @@ pub(super) enum Outcome {
 
 impl ActivityWorker {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
         let (slots, runtime) = (Arc::new(Slots::new(slots)), Handle::current());
@@ -95,7 +92,7 @@ impl ActivityWorker {
         &self.slots
     }
 
-    pub(super) fn attempts(&self) -> &Attempts {
+    pub(super) fn attempts(&self) -> &RunningAttempts {
         &self.attempts
     }
 

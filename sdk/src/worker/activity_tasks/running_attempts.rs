@@ -7,18 +7,18 @@ use crate::activity::{ActivityCancelReason, ActivityCancellation};
 
 /// The running attempts.
 #[derive(Debug, Default)]
-pub(crate) struct Attempts {
+pub(crate) struct RunningAttempts {
     by_token: Mutex<HashMap<Arc<[u8]>, ActivityCancellation>>,
 }
 
 /// A registration of an attempt, which can be cancelled by its token until this is dropped.
 #[derive(Debug)]
 pub(crate) struct InHand {
-    attempts: Arc<Attempts>,
+    attempts: Arc<RunningAttempts>,
     task_token: Arc<[u8]>,
 }
 
-impl Attempts {
+impl RunningAttempts {
     pub(crate) fn add(self: &Arc<Self>, task_token: &[u8], cancellation: &ActivityCancellation) -> InHand {
         let task_token: Arc<[u8]> = task_token.into();
         self.lock().insert(Arc::clone(&task_token), cancellation.clone());
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn b060_an_attempt_is_known_by_its_token_as_long_as_it_is_in_hand() {
-        let (attempts, cancellation) = (Arc::new(Attempts::default()), ActivityCancellation::new());
+        let (attempts, cancellation) = (Arc::new(RunningAttempts::default()), ActivityCancellation::new());
         let in_hand = attempts.add(b"bake", &cancellation);
         assert!(!attempts.cancel(b"brew") && cancellation.reason().is_none());
         assert!(attempts.cancel(b"bake"));

@@ -48,7 +48,7 @@ pub(crate) struct Ticket {
 
 /// A message to a lane.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub(crate) enum LaneMessage {
     /// A task for a run of this lane.
     Task(Box<Ticket>, Box<WorkflowTask>),
     /// The history that a run requested.
@@ -117,9 +117,9 @@ pub(crate) struct Lane {
 
 #[derive(Debug, Default)]
 struct State {
-    messages: VecDeque<Message>,
+    messages: VecDeque<LaneMessage>,
     /// Tasks for runs that wait for a page.
-    parked: Vec<Message>,
+    parked: Vec<LaneMessage>,
     in_hand: Option<InHand>,
     /// Number of threads this lane has had.
     epoch: u64,
@@ -144,7 +144,7 @@ impl InHand {
 }
 
 impl Lane {
-    pub(crate) fn send(&self, message: Message) {
+    pub(crate) fn send(&self, message: LaneMessage) {
         let mut state = self.lock();
         state.messages.push_back(message);
         self.wake(&state);
@@ -160,7 +160,7 @@ impl Lane {
     }
 
     /// Returns the next message for the thread of that epoch; `None` when the thread must end.
-    pub(crate) fn next(&self, epoch: u64) -> Option<Message> {
+    pub(crate) fn next(&self, epoch: u64) -> Option<LaneMessage> {
         let mut state = self.lock();
         loop {
             if state.closed || state.epoch != epoch {
@@ -208,7 +208,7 @@ impl Lane {
     }
 
     /// Keeps a task until [`unpark`](Self::unpark), because its run waits for a page.
-    pub(crate) fn park(&self, message: Message) {
+    pub(crate) fn park(&self, message: LaneMessage) {
         self.lock().parked.push(message);
     }
 

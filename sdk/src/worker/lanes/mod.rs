@@ -13,22 +13,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::mailbox::{Busy, Lane};
-pub(super) use self::mailbox::{Message, Ticket, Verdict};
+pub(super) use self::mailbox::{LaneMessage, Ticket, Verdict};
 use self::thread::LaneThread;
-pub(super) use self::thread::{Run, panic_message, task_failure};
+pub(super) use self::thread::Run;
 use crate::duration;
 use crate::replay::WorkflowTask;
+use crate::worker::task_failure::task_failure;
 
 /// Receives verdicts. Called on lanes, so it must not block.
 pub(super) type Sink = Box<dyn Fn(Box<Ticket>, Verdict) + Send + Sync>;
 
 /// The lanes of one worker. Dropping it ends their threads.
 pub(super) struct Lanes<R: Run> {
-    shared: Arc<Shared<R>>,
+    shared: Arc<LanesState<R>>,
 }
 
 /// State that the lanes' threads share.
-pub(super) struct Shared<R: Run> {
+pub(super) struct LanesState<R: Run> {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) factory: R::Factory,
     pub(super) sink: Sink,
@@ -59,7 +60,7 @@ impl<R: Run> Lanes<R> {
     pub(super) fn start(count: usize, capacity: usize, factory: R::Factory, sink: Sink) -> io::Result<Self> {
         let count = count.max(1);
         let lanes = Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(LanesState {
                 lanes: (0..count).map(|_| Arc::default()).collect(),
                 factory,
                 sink,
@@ -79,7 +80,7 @@ impl<R: Run> Lanes<R> {
     }
 
     /// Sends a message to the lane of that run.
-    pub(super) fn send(&self, run_id: &str, message: Message) {
+    pub(super) fn send(&self, run_id: &str, message: LaneMessage) {
         self.lane_of(run_id).send(message);
     }
 
@@ -90,7 +91,7 @@ impl<R: Run> Lanes<R> {
             return (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
         }
         let lane = Arc::clone(self.lane_of(&ticket.run_id));
-        lane.send(Message::Task(ticket, task));
+        lane.send(LaneMessage::Task(ticket, task));
     }
 
     /// Returns the number of cached idle runs.
@@ -162,7 +163,7 @@ impl<R: Run> Drop for Lanes<R> {
     }
 }
 
-impl<R: Run> Shared<R> {
+impl<R: Run> LanesState<R> {
     /// Updates a lane's number of idle runs.
     pub(super) fn cached_changed(&self, lane: usize, count: usize) {
         self.cached[lane].store(count, Ordering::Relaxed);
@@ -189,7 +190,7 @@ impl<R: Run> Shared<R> {
         if let Some(other) =
             (0..self.lanes.len()).filter(above).max_by_key(|other| self.cached[*other].load(Ordering::Relaxed))
         {
-            self.lanes[other].send(Message::Shed);
+            self.lanes[other].send(LaneMessage::Shed);
         }
         false
     }
@@ -458,7 +459,7 @@ mod tests {
         asked.is_query = true;
         let query = WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() };
         case.lanes.send_task(asked, Box::new(query));
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.next(), "a: answer");
     }
@@ -471,7 +472,7 @@ mod tests {
         case.later("a", 3);
         assert_eq!(case.next(), "a: cache miss with 4 events");
         assert_eq!(case.alive(), 0);
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: lost", "nobody is there to be told");
     }
 
@@ -480,16 +481,16 @@ mod tests {
         let case = Case::new(1, 0);
         case.first("a", "local");
         assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.alive(), 1);
         // The next task has the whole history, because the server knows of no cache.
         case.send("a", "local", whole_history(3));
         assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
         assert_eq!(case.alive(), 1, "the same run goes on");
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
-        case.lanes.send("a", Message::NoTaskAlong { run_id: "a".into() });
+        case.lanes.send("a", LaneMessage::NoTaskAlong { run_id: "a".into() });
         case.wait_until("the run is forgotten", |case| case.alive() == 0);
     }
 
@@ -507,7 +508,7 @@ mod tests {
             ..Default::default()
         };
         case.lanes.send_task(asked, Box::new(query));
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.next(), "a: answer");
         assert_eq!(case.alive(), 1, "its local activities are under way");
@@ -578,7 +579,7 @@ mod tests {
         case.first("b", "long");
         assert_eq!(case.next(), "b: page 2");
         assert_eq!(case.alive(), 1, "it is kept while its history is fetched");
-        case.lanes.send("b", Message::Page(ticket("b", "long"), history(4, 9)));
+        case.lanes.send("b", LaneMessage::Page(ticket("b", "long"), history(4, 9)));
         assert_eq!(case.next(), "b: complete");
         case.wait_until("the run is dropped", |case| case.alive() == 0);
     }
@@ -591,7 +592,7 @@ mod tests {
         case.first("b", "plain");
         assert_eq!(case.next(), "b: complete");
         assert_eq!(case.alive(), 1);
-        case.lanes.send("b", Message::Evict { run_id: "b".into() });
+        case.lanes.send("b", LaneMessage::Evict { run_id: "b".into() });
         case.wait_until("the refused run is dropped", |case| case.alive() == 0);
     }
 
@@ -602,7 +603,7 @@ mod tests {
         assert_eq!(case.next(), "a: complete");
         case.later("a", 3);
         assert_eq!(case.next(), "a: complete");
-        let take_back = |dropped| Message::TakeBackTask { run_id: "a".into(), dropped, last_started_event_id: 3 };
+        let take_back = |dropped| LaneMessage::TakeBackTask { run_id: "a".into(), dropped, last_started_event_id: 3 };
         case.lanes.send("a", take_back(5));
         case.later("a", 7);
         assert_eq!(case.next(), "a: complete", "task 5 is not the last one: nothing happens");
@@ -641,7 +642,7 @@ mod tests {
         case.send("a", "long", WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() });
         case.first("b", "plain");
         assert_eq!(case.next(), "b: complete", "the lane does not wait");
-        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        case.lanes.send("a", LaneMessage::Page(ticket("a", "long"), history(4, 9)));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.next(), "a: answer");
     }
@@ -651,9 +652,9 @@ mod tests {
         let case = Case::new(1, 10);
         case.first("a", "long");
         assert_eq!(case.next(), "a: page 2");
-        case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        case.lanes.send("a", LaneMessage::Evict { run_id: "a".into() });
         case.send("a", "long", WorkflowTask { query: Some(WorkflowQuery::default()), ..Default::default() });
-        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        case.lanes.send("a", LaneMessage::Page(ticket("a", "long"), history(4, 9)));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.next(), "a: answer", "what came while it was to be evicted is not lost");
         assert_eq!(case.alive(), 1);
@@ -664,8 +665,8 @@ mod tests {
         let case = Case::new(1, 10);
         case.first("a", "local");
         assert_eq!(case.next(), "a: local activities: 0 more, 0 cancelled");
-        case.lanes.send("a", Message::Evict { run_id: "a".into() });
-        case.lanes.send("a", Message::HeartbeatDue(ticket("a", "local")));
+        case.lanes.send("a", LaneMessage::Evict { run_id: "a".into() });
+        case.lanes.send("a", LaneMessage::HeartbeatDue(ticket("a", "local")));
         assert_eq!(case.next(), "a: complete");
         assert_eq!(case.alive(), 1, "it waits for its next task");
     }
@@ -675,14 +676,14 @@ mod tests {
         let case = Case::new(1, 10);
         case.first("a", "plain");
         assert_eq!(case.next(), "a: complete");
-        case.lanes.send("a", Message::Evict { run_id: "a".into() });
+        case.lanes.send("a", LaneMessage::Evict { run_id: "a".into() });
         case.later("a", 3);
         assert_eq!(case.next(), "a: cache miss with 4 events");
         case.send("a", "plain", whole_history(3));
         assert_eq!(case.next(), "a: complete");
         // Evicted twice, then once more when no run is there.
         for _ in 0..2 {
-            case.lanes.send("a", Message::Evict { run_id: "a".into() });
+            case.lanes.send("a", LaneMessage::Evict { run_id: "a".into() });
         }
         case.wait_until("the run is dropped", |case| case.alive() == 0);
     }
@@ -692,9 +693,9 @@ mod tests {
         let case = Case::new(1, 10);
         case.first("a", "long");
         assert_eq!(case.next(), "a: page 2");
-        case.lanes.send("a", Message::NoPage { run_id: "a".into() });
+        case.lanes.send("a", LaneMessage::NoPage { run_id: "a".into() });
         case.wait_until("the run is dropped", |case| case.alive() == 0);
-        case.lanes.send("a", Message::Page(ticket("a", "long"), history(4, 9)));
+        case.lanes.send("a", LaneMessage::Page(ticket("a", "long"), history(4, 9)));
         assert_eq!(case.next(), "a: lost");
     }
 
@@ -733,7 +734,7 @@ mod tests {
         assert!(case.next().starts_with("stuck: [TMPRL1101]"));
         case.later("a", 3);
         assert_eq!(case.next(), "a: cache miss with 4 events");
-        case.lanes.send("b", Message::Page(ticket("b", "long"), history(4, 9)));
+        case.lanes.send("b", LaneMessage::Page(ticket("b", "long"), history(4, 9)));
         assert_eq!(case.next(), "b: lost");
         case.world.open_gate();
         case.wait_until("all runs of the old thread are dropped", |case| case.alive() == 0);

@@ -2,20 +2,18 @@
 //!
 //! It uses no clock, no server and no tokio: a message comes in, a verdict goes out.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use abide_protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
-
-use super::Shared;
+use super::LanesState;
 use super::cache::RunCache;
-use super::mailbox::{Lane, Message, Ticket, Verdict};
+use super::mailbox::{Lane, LaneMessage, Ticket, Verdict};
 use crate::bounded_text::message as bounded;
-use crate::failure::{ApplicationFailure, application_failure};
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
+use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::runtime::panic_message;
+use crate::worker::task_failure::task_failure;
 
 /// A run as a lane sees it: [`LocalRun`](crate::worker::local_activities::LocalRun), or a simpler type in tests.
 pub(crate) trait Run: Sized + 'static {
@@ -29,7 +27,7 @@ pub(crate) trait Run: Sized + 'static {
 }
 
 pub(crate) struct LaneThread<R: Run> {
-    shared: Arc<Shared<R>>,
+    shared: Arc<LanesState<R>>,
     lane: Arc<Lane>,
     index: usize,
     epoch: u64,
@@ -46,7 +44,7 @@ pub(crate) struct LaneThread<R: Run> {
 }
 
 impl<R: Run> LaneThread<R> {
-    pub(crate) fn new(shared: Arc<Shared<R>>, index: usize, epoch: u64) -> Self {
+    pub(crate) fn new(shared: Arc<LanesState<R>>, index: usize, epoch: u64) -> Self {
         let lane = Arc::clone(&shared.lanes[index]);
         let (waiting_for_history, open, heartbeating) = (HashMap::new(), HashMap::new(), HashMap::new());
         let (idle, is_between_tasks) = (RunCache::new(), false);
@@ -67,21 +65,21 @@ impl<R: Run> LaneThread<R> {
         shared.thread_ended(index, epoch);
     }
 
-    fn take(&mut self, message: Message) -> ControlFlow<()> {
+    fn take(&mut self, message: LaneMessage) -> ControlFlow<()> {
         match message {
-            Message::Task(ticket, task) => self.task(ticket, task),
-            Message::Page(ticket, page) => self.page(ticket, page),
-            Message::NoPage { run_id } => {
+            LaneMessage::Task(ticket, task) => self.task(ticket, task),
+            LaneMessage::Page(ticket, page) => self.page(ticket, page),
+            LaneMessage::NoPage { run_id } => {
                 let given_up = self.waiting_for_history.remove(&run_id);
                 self.drop_run(&run_id, given_up)?;
                 self.lane.unpark();
                 ControlFlow::Continue(())
             }
-            Message::LocalActivityResolved(ticket, resolution) => {
+            LaneMessage::LocalActivityResolved(ticket, resolution) => {
                 self.reopen(ticket, Input::LocalActivityResolved(resolution))
             }
-            Message::HeartbeatDue(ticket) => self.reopen(ticket, Input::HeartbeatDue),
-            Message::NoTaskAlong { run_id } => {
+            LaneMessage::HeartbeatDue(ticket) => self.reopen(ticket, Input::HeartbeatDue),
+            LaneMessage::NoTaskAlong { run_id } => {
                 if let Some(run) = self.heartbeating.remove(&run_id) {
                     let not_kept = self.keep(&run_id, run);
                     self.drop_run(&run_id, not_kept)?;
@@ -89,12 +87,12 @@ impl<R: Run> LaneThread<R> {
                 }
                 ControlFlow::Continue(())
             }
-            Message::Evict { run_id } => {
+            LaneMessage::Evict { run_id } => {
                 let evicted = self.heartbeating.remove(&run_id).or_else(|| self.idle.take(&run_id));
                 self.shared.cached_changed(self.index, self.idle.len());
                 self.drop_run(&run_id, evicted)
             }
-            Message::TakeBackTask { run_id, dropped, last_started_event_id } => {
+            LaneMessage::TakeBackTask { run_id, dropped, last_started_event_id } => {
                 if let Some(run) = self.heartbeating.get_mut(&run_id) {
                     run.take_back_task(dropped, last_started_event_id);
                 } else if let Some(mut run) = self.idle.take(&run_id) {
@@ -104,14 +102,14 @@ impl<R: Run> LaneThread<R> {
                 }
                 ControlFlow::Continue(())
             }
-            Message::Shed => self.trim(),
+            LaneMessage::Shed => self.trim(),
         }
     }
 
     fn task(&mut self, mut ticket: Box<Ticket>, task: Box<WorkflowTask>) -> ControlFlow<()> {
         let is_open = self.open.contains_key(&ticket.run_id);
         if self.waiting_for_history.contains_key(&ticket.run_id) || (is_open && ticket.is_query) {
-            self.lane.park(Message::Task(ticket, task));
+            self.lane.park(LaneMessage::Task(ticket, task));
             return ControlFlow::Continue(());
         }
         if let Some(given_up) = self.open.remove(&ticket.run_id) {
@@ -274,21 +272,6 @@ fn continues<R: Run>(run: &R, task: &WorkflowTask, was_heartbeating: bool) -> bo
 
 fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
     task.history.events.first().is_some_and(|first| first.event_id == 1)
-}
-
-/// Returns a task failure that is neither a workflow failure nor nondeterminism.
-pub(crate) fn task_failure(message: &str) -> Box<WorkflowTaskFailure> {
-    Box::new(WorkflowTaskFailure {
-        cause: WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure,
-        failure: application_failure(&ApplicationFailure::new(message), None),
-        nondeterminism: None,
-    })
-}
-
-/// Returns the message of a panic.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
 /// Drops a value of a workflow, catching panics: a destructor must not end the lane.

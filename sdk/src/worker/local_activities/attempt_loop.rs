@@ -58,7 +58,7 @@ impl TaskClock {
 }
 
 /// A local activity with all attempts that fall within one workflow task or a series of heartbeats.
-pub(crate) struct Attempts {
+pub(crate) struct AttemptLoop {
     host: Arc<LocalActivities>,
     owner: Owner,
     task: LocalActivityTask,
@@ -76,7 +76,7 @@ enum Interrupted {
     Aborted,
 }
 
-impl Attempts {
+impl AttemptLoop {
     pub(crate) fn new(
         host: Arc<LocalActivities>,
         owner: Owner,

@@ -19,25 +19,25 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 pub(super) use self::attempt_loop::TaskClock;
-use self::attempt_loop::{Attempts, Owner};
+use self::attempt_loop::{AttemptLoop, Owner};
 pub(super) use self::run::{LocalRun, RunFactory};
-use super::lanes::{Message, Ticket};
+use super::context::WorkerContext;
+use super::lanes::{LaneMessage, Ticket};
 use super::polling::Slots;
-use super::shared::Shared;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityRegistry};
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 
 /// Sends a message to the lane of a run.
-type Post = Box<dyn Fn(&str, Message) + Send + Sync>;
+type Post = Box<dyn Fn(&str, LaneMessage) + Send + Sync>;
 
 /// All local activities of a worker.
 pub(super) struct LocalActivities {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WorkerContext>,
     pub(super) registry: ActivityRegistry,
     pub(super) slots: Slots,
     runtime: Handle,
     post: OnceLock<Post>,
-    runs: Mutex<HashMap<String, OfRun>>,
+    runs: Mutex<HashMap<String, RunActivities>>,
     instances: AtomicU64,
     /// True once no more are started and the running ones were cancelled.
     stopping: AtomicBool,
@@ -45,7 +45,7 @@ pub(super) struct LocalActivities {
 
 /// The local activities of one run.
 #[derive(Default)]
-struct OfRun {
+struct RunActivities {
     instance: u64,
     /// The task that waits for them, unless its lane has it.
     ticket: Option<Box<Ticket>>,
@@ -70,7 +70,7 @@ pub(super) struct Lease {
 
 impl LocalActivities {
     /// Must be called within a tokio runtime.
-    pub(super) fn new(shared: Arc<Shared>, registry: ActivityRegistry) -> Arc<Self> {
+    pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_local_activities).unwrap_or(u32::MAX);
         Arc::new(Self {
             shared,
@@ -85,16 +85,16 @@ impl LocalActivities {
     }
 
     /// Sets the way to the lanes. Called once, before any task is accepted.
-    pub(super) fn connect(&self, post: impl Fn(&str, Message) + Send + Sync + 'static) {
+    pub(super) fn connect(&self, post: impl Fn(&str, LaneMessage) + Send + Sync + 'static) {
         let _ = self.post.set(Box::new(post));
     }
 
     /// Creates a claim for a new instance of that run, and cancels the local activities of an older instance.
     pub(super) fn lease(this: &Arc<Self>, run_id: &str) -> Lease {
         let instance = this.instances.fetch_add(1, Ordering::Relaxed) + 1;
-        let of_run = OfRun { instance, ..OfRun::default() };
+        let of_run = RunActivities { instance, ..RunActivities::default() };
         let replaced = this.lock().insert(run_id.to_string(), of_run);
-        replaced.into_iter().for_each(OfRun::cancel);
+        replaced.into_iter().for_each(RunActivities::cancel);
         Lease { host: Arc::clone(this), run_id: run_id.to_string(), instance }
     }
 
@@ -120,7 +120,7 @@ impl LocalActivities {
         self.tell(&run_id);
     }
 
-    fn begin(self: &Arc<Self>, of_run: &mut OfRun, ticket: &Ticket, task: LocalActivityTask) {
+    fn begin(self: &Arc<Self>, of_run: &mut RunActivities, ticket: &Ticket, task: LocalActivityTask) {
         let cancellation = ActivityCancellation::new();
         let (seq, instance) = (task.seq, of_run.instance);
         let owner = Owner {
@@ -129,7 +129,7 @@ impl LocalActivities {
             workflow_id: ticket.workflow_id.clone(),
             workflow_type: ticket.workflow_type.clone(),
         };
-        let attempts = Attempts::new(Arc::clone(self), owner, task, cancellation.clone(), ticket.clock);
+        let attempts = AttemptLoop::new(Arc::clone(self), owner, task, cancellation.clone(), ticket.clock);
         let (this, run_id) = (Arc::clone(self), ticket.run_id.clone());
         let task = self.runtime.spawn(async move {
             if let Some(resolution) = attempts.run().await {
@@ -139,7 +139,7 @@ impl LocalActivities {
         of_run.running.insert(seq, Running { cancellation, task: task.abort_handle() });
     }
 
-    fn set_alarm(self: &Arc<Self>, of_run: &mut OfRun, ticket: &Ticket) {
+    fn set_alarm(self: &Arc<Self>, of_run: &mut RunActivities, ticket: &Ticket) {
         let at = ticket.heartbeat_at;
         if of_run.alarm.as_ref().is_some_and(|(set_for, _)| *set_for == at) {
             return;
@@ -176,9 +176,9 @@ impl LocalActivities {
         let Some(of_run) = runs.get_mut(run_id) else { return };
         let Some(ticket) = of_run.ticket.take() else { return };
         let message = if let Some(resolution) = of_run.ended.pop_front() {
-            Message::LocalActivityResolved(ticket, Box::new(resolution))
+            LaneMessage::LocalActivityResolved(ticket, Box::new(resolution))
         } else if Instant::now() >= ticket.heartbeat_at || (stopping && of_run.running.is_empty()) {
-            Message::HeartbeatDue(ticket)
+            LaneMessage::HeartbeatDue(ticket)
         } else {
             of_run.ticket = Some(ticket);
             return;
@@ -223,12 +223,12 @@ impl LocalActivities {
         run_ids.iter().for_each(|run_id| self.tell(run_id));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, OfRun>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, RunActivities>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl OfRun {
+impl RunActivities {
     fn cancel_these(&self, seqs: &[u32]) {
         for running in seqs.iter().filter_map(|seq| self.running.get(seq)) {
             running.cancellation.cancel(ActivityCancelReason::Cancelled);
@@ -271,7 +271,7 @@ impl Lease {
     }
 
     /// Removes and returns the state, if it belongs to this instance.
-    fn take(&self) -> Option<OfRun> {
+    fn take(&self) -> Option<RunActivities> {
         let mut runs = self.host.lock();
         let is_this = runs.get(&self.run_id).is_some_and(|of_run| of_run.instance == self.instance);
         if is_this { runs.remove(&self.run_id) } else { None }
@@ -281,6 +281,6 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // After `end` there is nothing left to cancel.
-        self.take().into_iter().for_each(OfRun::cancel);
+        self.take().into_iter().for_each(RunActivities::cancel);
     }
 }

@@ -14,8 +14,8 @@ use crate::client::RpcError;
 use crate::converter::CodecError;
 use crate::replay::{HistoryPage, WorkflowTask};
 use crate::worker::coding::decode_by;
-use crate::worker::lanes::task_failure;
-use crate::worker::lanes::{Message, Ticket};
+use crate::worker::lanes::{LaneMessage, Ticket};
+use crate::worker::task_failure::task_failure;
 
 /// Maximum pages without events in a row. A server may send a few before the last page, but not forever.
 const MOST_EMPTY_PAGES: usize = 100;
@@ -34,10 +34,10 @@ impl WorkflowWorker {
         match self.page(&mut ticket, next_page_token).await {
             Ok(page) => {
                 let run_id = ticket.run_id.clone();
-                self.lanes().send(&run_id, Message::Page(ticket, page));
+                self.lanes().send(&run_id, LaneMessage::Page(ticket, page));
             }
             Err(no_page) => {
-                self.lanes().send(&ticket.run_id, Message::NoPage { run_id: ticket.run_id.clone() });
+                self.lanes().send(&ticket.run_id, LaneMessage::NoPage { run_id: ticket.run_id.clone() });
                 self.without_page(&ticket, &no_page).await;
             }
         }

@@ -27,20 +27,17 @@ use tokio::time::Instant;
 
 use super::activity_tasks::{ActivityWorker, LONGEST_TIMEOUT};
 use super::coding::decode_by;
+use super::context::WorkerContext;
 use super::current_client::Route;
 use super::error::WorkerError;
 use super::lanes::Lanes;
-use super::lanes::task_failure;
 use super::lanes::{Ticket, Verdict};
 use super::local_activities::LocalActivities;
 use super::local_activities::TaskClock;
 use super::local_activities::{LocalRun, RunFactory};
-use super::polling::PollKind;
-use super::polling::Polled;
-use super::polling::{Slot, Slots};
-use super::polling::{TaskSource, sleep};
-use super::shared::Shared;
+use super::polling::{PollKind, Polled, Slot, Slots, TaskSource, sleep};
 use super::shutdown::Phase;
+use super::task_failure::task_failure;
 use crate::activity::ActivityRegistry;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
@@ -57,7 +54,7 @@ const MAX_ABANDONED_THREADS: usize = 8;
 
 /// The workflow side of a worker.
 pub(super) struct WorkflowWorker {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<WorkerContext>,
     pub(super) slots: Arc<Slots>,
     /// The sticky queue: receives the tasks of runs cached on this worker. `None` without a cache.
     pub(super) sticky_queue: Option<String>,
@@ -79,7 +76,7 @@ impl WorkflowWorker {
     /// # Errors
     /// Returns an error if a thread cannot be started.
     pub(super) fn start(
-        shared: Arc<Shared>,
+        shared: Arc<WorkerContext>,
         registry: WorkflowRegistry,
         activities: ActivityRegistry,
     ) -> Result<Arc<Self>, WorkerError> {

@@ -30,11 +30,11 @@ use crate::duration::to_proto;
 use crate::replay::{WorkflowTaskCompletion, WorkflowTaskFailure};
 use crate::worker::activity_tasks::encoded_failure;
 use crate::worker::coding::encode_by;
-use crate::worker::lanes::task_failure;
-use crate::worker::lanes::{Message, Ticket};
+use crate::worker::lanes::{LaneMessage, Ticket};
 use crate::worker::limits::{TooLarge, failed_query};
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
+use crate::worker::task_failure::task_failure;
 
 /// Minimum time for sending an answer, even past the task's deadline: the clocks of two machines differ.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl WorkflowWorker {
                 if let Some(next) = response.workflow_task {
                     self.accept(next, ticket.slot);
                 } else if heartbeat {
-                    self.lanes().send(&ticket.run_id, Message::NoTaskAlong { run_id: ticket.run_id.clone() });
+                    self.lanes().send(&ticket.run_id, LaneMessage::NoTaskAlong { run_id: ticket.run_id.clone() });
                 }
             }
             Err(error) => self.completion_refused(&ticket, &error, &statements).await,
@@ -334,12 +334,12 @@ impl WorkflowWorker {
     /// Takes back a speculative task that the server dropped: the run has seen two events that were never stored.
     fn take_back(&self, ticket: &Ticket, last_started_event_id: i64) {
         let (run_id, dropped) = (ticket.run_id.clone(), ticket.started_event_id);
-        self.lanes().send(&ticket.run_id, Message::TakeBackTask { run_id, dropped, last_started_event_id });
+        self.lanes().send(&ticket.run_id, LaneMessage::TakeBackTask { run_id, dropped, last_started_event_id });
     }
 
     /// Evicts the run if it is cached, because its state differs from the history.
     pub(crate) fn evict(&self, ticket: &Ticket) {
-        self.lanes().send(&ticket.run_id, Message::Evict { run_id: ticket.run_id.clone() });
+        self.lanes().send(&ticket.run_id, LaneMessage::Evict { run_id: ticket.run_id.clone() });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the engine does, as scripts of requests and the histories they lead to (see [`spec`] for the notation).
 
 mod activities;
+mod cancel_commands;
 mod chains;
 mod children;
 mod completion_pages;
@@ -23,5 +24,4 @@ mod starting;
 mod timers;
 mod update_ends;
 mod updates;
-mod worker_commands;
 mod workflow_tasks;

@@ -605,7 +605,7 @@ into_attributes!(
 );
 
 fn control_task_queue(arguments: &Arguments<'_>) -> String {
-    let queue = arguments.has("commanded").then_some(super::worker_commands::CONTROL_QUEUE);
+    let queue = arguments.has("commanded").then_some(super::cancel_commands::CONTROL_QUEUE);
     queue.unwrap_or_default().to_owned()
 }
 

@@ -21,7 +21,7 @@ use crate::versioning::DeploymentVersion;
 
 /// State that all parts of a running worker share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct WorkerContext {
     pub(super) client: Arc<CurrentClient>,
     /// The converter of the client that the worker started with. Later clients do not replace it: cached runs use it
     /// too.
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     pub(super) polls_end_between_tasks: bool,
 }
 
-impl Shared {
+impl WorkerContext {
     /// Returns the converter of values and errors between this program and the server.
     pub(super) fn data_converter(&self) -> &DataConverter {
         &self.data_converter

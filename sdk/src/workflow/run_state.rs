@@ -26,8 +26,8 @@ use crate::replay::slab::{Key, Slab};
 use crate::replay::state_machines::StateMachines;
 
 /// Shared state of one run. Authors' code runs only while `core` is not borrowed.
-pub(crate) struct Shared {
-    pub(crate) core: RefCell<Core>,
+pub(crate) struct RunState {
+    pub(crate) operation_state: RefCell<OperationState>,
     pub(crate) info: OnceCell<WorkflowInfo>,
     /// Default task queue of activities.
     pub(crate) task_queue: Arc<str>,
@@ -63,7 +63,7 @@ pub(crate) struct Spawned {
 }
 
 /// The part of the state that changes with every operation.
-pub(crate) struct Core {
+pub(crate) struct OperationState {
     pub(crate) machines: StateMachines,
     pub(crate) operations: Slab<Operation>,
     pub(crate) conditions: Conditions,
@@ -82,7 +82,7 @@ pub(crate) struct Core {
     operations_begun: u64,
 }
 
-impl Shared {
+impl RunState {
     pub(crate) fn new(
         machines: StateMachines,
         task_queue: Arc<str>,
@@ -91,7 +91,7 @@ impl Shared {
     ) -> Rc<Self> {
         let root_scope = Scope::root();
         Rc::new(Self {
-            core: RefCell::new(Core {
+            operation_state: RefCell::new(OperationState {
                 machines,
                 operations: Slab::default(),
                 conditions: Conditions::default(),
@@ -123,7 +123,7 @@ impl Shared {
     /// Adds an operation in the current scope. It has no machine yet.
     pub(crate) fn begin_operation(&self) -> Key {
         let scope = self.current_scope.borrow().clone();
-        let mut core = self.core.borrow_mut();
+        let mut core = self.operation_state.borrow_mut();
         core.operations_begun += 1;
         let number = core.operations_begun;
         core.operations.insert(Operation::new(scope, number))
@@ -132,7 +132,7 @@ impl Shared {
     /// Like [`Self::begin_operation`], for an activity.
     pub(crate) fn begin_activity(&self) -> Key {
         let key = self.begin_operation();
-        if let Some(operation) = self.core.borrow_mut().operations.get_mut(key) {
+        if let Some(operation) = self.operation_state.borrow_mut().operations.get_mut(key) {
             operation.is_activity = true;
         }
         key
@@ -154,7 +154,7 @@ impl Shared {
         if !scope.set_cancelled(reason) {
             return;
         }
-        let mut core = self.core.borrow_mut();
+        let mut core = self.operation_state.borrow_mut();
         let in_scope = |operation: &Operation| operation.is_pending() && operation.scope.is_in(scope);
         let mut hit: Vec<(u64, Key)> = core
             .operations
@@ -172,7 +172,7 @@ impl Shared {
 
     /// Sets the event groups of commands that are issued from now on. Returns the previous groups.
     pub(crate) fn swap_groups(&self, groups: CurrentGroups) -> CurrentGroups {
-        std::mem::replace(&mut self.core.borrow_mut().machines.groups, groups)
+        std::mem::replace(&mut self.operation_state.borrow_mut().machines.groups, groups)
     }
 
     /// Stores the workflow's struct, once it is created.
@@ -212,19 +212,19 @@ impl Shared {
 
     /// Returns true if a timer of zero length is a command in the current task.
     pub(crate) fn zero_timer_is_command(&self) -> bool {
-        let machines = &self.core.borrow().machines;
+        let machines = &self.operation_state.borrow().machines;
         machines.flags.zero_timer_is_command(machines.replaying)
     }
 
     /// Returns true if a timeout of zero is a command in the current task.
     pub(crate) fn zero_timeout_is_command(&self) -> bool {
-        let machines = &self.core.borrow().machines;
+        let machines = &self.operation_state.borrow().machines;
         machines.flags.zero_timeout_is_command(machines.replaying)
     }
 
     /// Fails the workflow task, for an error that the author's code cannot handle and a corrected worker can.
     pub(crate) fn fail_task(&self, message: String, location: &Location<'_>) {
-        self.core.borrow_mut().task_failure.get_or_insert_with(|| format!("{message} (at {location})"));
+        self.operation_state.borrow_mut().task_failure.get_or_insert_with(|| format!("{message} (at {location})"));
     }
 
     pub(crate) fn tear_down(&self) {
@@ -236,7 +236,7 @@ impl Shared {
     }
 }
 
-impl Core {
+impl OperationState {
     pub(crate) fn resolve_operation(&mut self, key: Key, outcome: Outcome) {
         if let Some(operation) = self.operations.get_mut(key) {
             operation.machine = None;
