@@ -1,6 +1,7 @@
-//! What the attribute macros make of functions, impl blocks and structs: names, types, calls, and every message.
+//! The expansion of the attribute macros on functions, impl blocks and structs: names, types, calls, and all error
+//! messages.
 //!
-//! How the runtime drives what they write is tested inside the crate (`src/__private/tests.rs`).
+//! How the runtime drives the generated code is tested inside the crate (`src/__private/tests.rs`).
 
 #[path = "macros/activities.rs"]
 mod activities;
@@ -19,8 +20,8 @@ mod variables;
 #[path = "macros/workflows.rs"]
 mod workflows;
 
-/// The messages of every mistake, word for word. Only failing cases stand in `ui/`: one that passes would have all
-/// dependencies compiled once more. `TRYBUILD=overwrite` writes them anew.
+/// Checks the message of every mistake, word for word. `ui/` contains only failing cases, because a passing one would
+/// compile all dependencies again. `TRYBUILD=overwrite` rewrites the expected messages.
 #[test]
 fn mistakes_are_reported_where_they_are() {
     let cases = trybuild::TestCases::new();

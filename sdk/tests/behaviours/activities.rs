@@ -21,7 +21,7 @@ fn call(ctx: &WorkflowContext) -> ActivityCall<WorkActivity> {
     ctx.activity(work, 7).start_to_close_timeout(secs(5))
 }
 
-/// How an activity ended, in words.
+/// Describes how an activity ended.
 fn ending(outcome: Result<u32, ActivityFailure>) -> String {
     match outcome {
         Ok(result) => format!("result {result}"),
@@ -37,7 +37,7 @@ fn ending(outcome: Result<u32, ActivityFailure>) -> String {
     }
 }
 
-/// Calls an activity and says how it ended.
+/// Calls an activity and returns how it ended.
 #[workflow(name = "wf")]
 async fn calls(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(ending(call(ctx).await))
@@ -101,7 +101,7 @@ fn b045_a_result_that_does_not_fit_fails_the_task() {
     );
 }
 
-/// Cancels an activity of the kind that its argument says when a timer fires, and then waits for an hour.
+/// Cancels an activity with the cancellation type `kind` when a timer fires, and then waits for an hour.
 #[workflow(name = "wf")]
 async fn cancels(ctx: &WorkflowContext, kind: String) -> Result<String, WorkflowError> {
     let kind = match kind.as_str() {
@@ -117,7 +117,7 @@ async fn cancels(ctx: &WorkflowContext, kind: String) -> Result<String, Workflow
     Ok(ended)
 }
 
-/// The history until the activity is cancelled; `before` happens to it before that.
+/// Returns the history until the activity is cancelled, with the events `before` in front of that.
 fn until_cancelled(kind: &str, before: &str) -> String {
     let lines = [
         &format!("WorkflowExecutionStarted type=wf input=\"{kind}\""),
@@ -134,13 +134,13 @@ fn until_cancelled(kind: &str, before: &str) -> String {
     numbered(lines)
 }
 
-/// Gives each event its id.
+/// Adds an id to each event.
 fn numbered<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let lines = lines.into_iter().flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty());
     lines.enumerate().map(|(index, line)| format!("{} {line}\n", index + 1)).collect()
 }
 
-/// What comes after [`until_cancelled`].
+/// Returns [`until_cancelled`] with further events.
 fn and_then(history: &str, rest: &str) -> String {
     let first = history.lines().count() + 1;
     let lines = rest.lines().map(str::trim).filter(|line| !line.is_empty());

@@ -1,7 +1,7 @@
-//! Activity tasks as a server sees them: what is answered, when heartbeats come, what a shutdown does.
+//! Activity tasks as a server sees them: answers, heartbeats, shutdown.
 //!
-//! These workers run activities only, so that nothing happens outside of tokio and its clock can stand still: seconds
-//! pass at once, and exactly.
+//! These workers run only activities, so that all work uses tokio's clock, which the tests pause: seconds pass at once
+//! and exactly.
 
 use abide::activity::ActivityCancelReason;
 use abide::prelude::*;
@@ -18,7 +18,7 @@ type Failed = RespondActivityTaskFailedRequest;
 type Cancelled = RespondActivityTaskCanceledRequest;
 type Heartbeat = RecordActivityTaskHeartbeatRequest;
 
-/// Runs a worker of these activities until the body is done.
+/// Runs a worker with these activities until the body is done.
 async fn with_worker<T>(
     server: &Server,
     register: impl FnOnce(WorkerBuilder) -> WorkerBuilder<Registered>,
@@ -40,7 +40,7 @@ fn payloads<const N: usize>(values: [&str; N]) -> Option<Payloads> {
     Some(Payloads { payloads: values.into_iter().map(payload).collect() })
 }
 
-/// A failure in words: its type, whether it ends the attempts, and what it says.
+/// Describes a failure: its type, retryability and message.
 fn failure(failed: &Failed) -> String {
     let failure = failed.failure.as_ref().unwrap();
     let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info else { panic!("{failure:?}") };
@@ -63,7 +63,7 @@ impl std::fmt::Display for OutOfBeans {
 
 impl std::error::Error for OutOfBeans {}
 
-/// Does what it is told.
+/// Does what its argument says.
 #[activity]
 async fn obey(ctx: &ActivityContext, what: String) -> Result<String, ActivityError> {
     match what.as_str() {
@@ -147,8 +147,8 @@ async fn b051_an_attempt_that_is_completed_elsewhere_frees_its_slot_and_answers_
     assert_eq!(server.methods(), ["RespondActivityTaskCompleted", "ShutdownWorker"]);
 }
 
-/// Heartbeats every second with how often it did before, and says why it was told to stop. A bit more than a second, so
-/// that nothing else happens at the same time.
+/// Heartbeats every second with the number of heartbeats so far, and returns the reason for being cancelled. Slightly
+/// more than a second, so that nothing else happens at the same time.
 #[activity]
 async fn count(ctx: &ActivityContext, up_to: u64) -> Result<String, ActivityError> {
     for second in 0..up_to {
@@ -172,7 +172,7 @@ fn counting(up_to: u64, heartbeat_timeout: i64) -> PollActivityTaskQueueResponse
 
 #[tokio::test(start_paused = true)]
 async fn b052_heartbeats_are_throttled_and_the_latest_details_win() {
-    // 0.8 of the timeout, 30 s without one, 60 s at most.
+    // 80 % of the timeout, 30 s without one, at most 60 s.
     for (timeout, expected) in [
         (10, [(0, "0"), (8, "7"), (16, "15")]),
         (0, [(0, "0"), (30, "29"), (60, "59")]),
@@ -211,7 +211,7 @@ async fn b053_the_answer_to_a_heartbeat_tells_an_attempt_to_stop_once() {
     }
 }
 
-/// Goes on after it was told to stop, and says what it was told.
+/// Continues after it was cancelled, and returns the reasons it was given.
 #[activity]
 async fn goes_on(ctx: &ActivityContext) -> Result<Vec<String>, ActivityError> {
     let mut told = Vec::new();
@@ -250,7 +250,7 @@ async fn b053_what_later_answers_say_is_not_reported() {
     assert!(server.asked::<Heartbeat>().len() > 3, "heartbeats go on");
 }
 
-/// Fails after two heartbeats, and succeeds where another attempt left off.
+/// Fails after two heartbeats, and succeeds when it resumes from an earlier attempt.
 #[activity]
 async fn resume(ctx: &ActivityContext) -> Result<String, ActivityError> {
     if let Some(earlier) = ctx.last_heartbeat::<u32>()? {
@@ -278,7 +278,7 @@ async fn b054_a_failure_brings_the_last_heartbeat_and_the_next_attempt_gets_it()
     .await;
 }
 
-/// Says whether an earlier attempt had a heartbeat; fails with or without one.
+/// Reports if an earlier attempt had a heartbeat; fails with or without one.
 #[activity]
 async fn pulse(ctx: &ActivityContext, beats: bool) -> Result<String, ActivityError> {
     if ctx.info().attempt > 1 {
@@ -320,7 +320,7 @@ async fn b056_what_is_too_large_fails_the_attempt_and_is_retried() {
     }
 }
 
-/// Says when and why it was told to stop.
+/// Reports when and why it was cancelled.
 #[activity]
 async fn linger(ctx: &ActivityContext, log: String) -> Result<String, ActivityError> {
     let began = tokio::time::Instant::now();
@@ -342,7 +342,7 @@ fn lingering(log: &str) -> PollActivityTaskQueueResponse {
 
 #[tokio::test(start_paused = true)]
 async fn b057_an_attempt_that_the_server_has_given_up_is_told_to_stop() {
-    // 5 s after the server, which gives an attempt up at its own timeouts.
+    // 5 s after the server, which uses the timeouts as they are.
     for (name, start_to_close, heartbeat, after) in [("too long", 20, 0, 25), ("no heartbeat", 60, 4, 9)] {
         let server = Server::new();
         with_worker(&server, |worker| worker.activities(linger), async {
@@ -366,7 +366,7 @@ async fn b058_a_shutdown_gives_activities_their_time_and_then_tells_them_to_stop
         |worker: WorkerBuilder| worker.activities(linger).activities(count).graceful_shutdown_timeout(secs(30));
     with_worker(&server, options, async {
         server.activity_task(lingering("shutdown"));
-        // It ends within the graceful period.
+        // It ends within the graceful shutdown timeout.
         server.activity_task(counting(20, 10));
         wait(secs(5)).await;
     })
@@ -418,7 +418,7 @@ async fn b061_no_more_activities_begin_per_second_than_the_worker_may() {
             server.activity_task(told("succeed"));
         }
         server.request::<Completed>(5).await;
-        // The pollers have waited side by side, and have the next task already: it waits for its turn.
+        // The pollers have waited at the same time and already have the next task: it waits for its turn.
         wait(secs(60)).await;
         for _ in 0..3 {
             server.activity_task(told("succeed"));

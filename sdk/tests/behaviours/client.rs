@@ -1,4 +1,4 @@
-//! What a client asks a server.
+//! The requests of a client.
 
 use abide::client::AsyncActivityError;
 use abide::prelude::*;

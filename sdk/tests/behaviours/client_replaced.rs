@@ -1,5 +1,5 @@
-//! The client of a running worker is replaced: polls and everything else go over the new one. Each client here is of a
-//! server of its own, so that it can be told which of them is asked.
+//! Replacing the client of a running worker: polls and all other calls use the new client. Each client here has its own
+//! server, so that the tests can tell which of them is called.
 
 use abide::prelude::*;
 use abide::worker::{ClientHandle, PollerBehavior, Worker, WorkerBuilder};
@@ -17,7 +17,7 @@ async fn work() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Reports progress every two seconds, for ever.
+/// Reports progress every two seconds, forever.
 #[activity]
 async fn reports(ctx: &ActivityContext) -> Result<(), ActivityError> {
     loop {
@@ -32,7 +32,7 @@ async fn waits(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-/// A worker of the old server with one poll for activities.
+/// Returns a worker of the old server with one poller for activities.
 async fn with_one_poller(old: &Server) -> (Worker, ClientHandle) {
     built(
         old.worker()
@@ -62,7 +62,7 @@ async fn b125_polls_begin_with_the_new_client_and_what_the_open_poll_brings_is_n
         tokio::time::sleep(secs(5)).await;
         handle.replace_client(&new.client().await).unwrap();
         new.request::<Polls>(1).await;
-        // The poll that is still open at the old server brings a task, after all.
+        // The poll that is still open at the old server brings a task after all.
         old.activity_task(activity("work"));
         let answer: RespondActivityTaskCompletedRequest = new.request(1).await;
         assert_eq!(answer.task_token, b"work");
@@ -84,7 +84,7 @@ async fn b125_after_polls_that_failed_the_new_client_polls_at_once() {
     }
     let (worker, handle) = with_one_poller(&old).await;
     run(worker, async {
-        // The next poll over the old client would come about 10 s later.
+        // The next poll with the old client would come about 10 s later.
         old.request::<Polls>(6).await;
         handle.replace_client(&new.client().await).unwrap();
         new.request::<Polls>(1).await;

@@ -1,7 +1,7 @@
-//! Payload codecs: what a server sees of what workers and clients say, and what becomes of codecs that fail.
+//! Payload codecs: the form in which a server sees data of workers and clients, and the effect of codecs that fail.
 //!
-//! Whatever is the user's has the word "secret" in it here, so that one look at the bytes of a request tells whether
-//! something was forgotten; what the server sends is sealed in every payload.
+//! All user data in these tests contains the word "secret", so that searching a request's bytes shows if anything was
+//! left unencoded. All payloads from the server are encoded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,16 +36,16 @@ fn flipped(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| byte ^ 0x5a).collect()
 }
 
-/// Seals payloads: nobody finds a word in them any more. It can be told to fail, and to take its time.
+/// A codec that hides all words in payloads. It can be told to fail and to wait.
 #[derive(Clone)]
 struct Seal {
-    /// How many further calls fail.
+    /// Number of further calls that fail.
     encode_failures: Arc<AtomicUsize>,
     decode_failures: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
     /// Each call to decode takes one.
     turns: Arc<Semaphore>,
-    /// What is sealed grows by so many bytes.
+    /// Number of bytes added to each encoded payload.
     padding: usize,
 }
 
@@ -70,7 +70,7 @@ impl Seal {
     }
 }
 
-/// Returns true if this call is one of those that fail.
+/// Returns true if this call should fail.
 fn fails(left: &AtomicUsize) -> bool {
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
@@ -96,14 +96,14 @@ impl PayloadCodec for Seal {
         }
         let open = |payload: RawPayload| match payload.encoding() {
             Some(SEALED) => Ok(RawPayload::from_bytes(&flipped(&payload.data))?),
-            // Nothing in these tests comes unsealed, or is sealed twice.
+            // In these tests no payload is unencoded or encoded twice.
             other => Err(format!("expected a sealed payload, found {other:?}").into()),
         };
         payloads.into_iter().map(open).collect()
     }
 }
 
-/// Changes every payload of a message that codecs are for.
+/// Changes every payload of a message that codecs transform.
 fn each_payload<M: PayloadFields>(message: &mut M, change: impl Fn(&mut Payload)) {
     let mut fields = Fields::payloads(false);
     message.payload_fields(&mut fields);
@@ -117,7 +117,7 @@ fn each_payload<M: PayloadFields>(message: &mut M, change: impl Fn(&mut Payload)
     }
 }
 
-/// The message as a server has it.
+/// Encodes a message, as the server has it.
 fn sealed<M: PayloadFields>(mut message: M) -> M {
     each_payload(&mut message, |payload| {
         let metadata = [("encoding".to_string(), SEALED.into())].into();
@@ -126,7 +126,7 @@ fn sealed<M: PayloadFields>(mut message: M) -> M {
     message
 }
 
-/// The message that was meant. Each payload must have been sealed, once.
+/// Decodes a message. Each payload must have been encoded once.
 fn opened<M: PayloadFields>(mut message: M) -> M {
     each_payload(&mut message, |payload| {
         assert_eq!(String::from_utf8_lossy(&payload.metadata["encoding"]), SEALED);
@@ -170,7 +170,7 @@ async fn child(_ctx: &WorkflowContext, secret: String) -> Result<String, Workflo
 const CHARGE: NexusOperation<String, String> = NexusOperation::new("Payments", "charge");
 const TOPIC: SearchAttributeKey<String> = SearchAttributeKey::keyword("Topic");
 
-/// Says as much as a workflow can.
+/// Sends every kind of user data that a workflow can.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Talks {
@@ -240,7 +240,7 @@ async fn b131_whatever_a_workflow_says_is_encoded_once() {
     assert_eq!(server.methods(), ["RespondWorkflowTaskCompleted", "ShutdownWorker"]);
 }
 
-/// Takes messages, and says nothing by itself.
+/// Receives messages, and sends nothing by itself.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Listens {
@@ -296,7 +296,7 @@ async fn b131_messages_are_decoded_and_their_answers_encoded() {
         assert_eq!(secrets(&completed), 0, "{completed:?}");
         let meant = opened(completed);
         assert_eq!(text(meant.query_results["q"].answer.as_ref()), "[\"told secret\",\"secret\"]");
-        // The answer 2; the acceptance and the response 1 each; the rejection, with the request in it, 2.
+        // The answer 2; the acceptance and the response 1 each; the rejection, which contains the request, 2.
         assert_eq!(secrets(&meant), 6, "{meant:?}");
         let alone = PollWorkflowTaskQueueResponse { query: Some(query), ..task(FIRST_TASK) };
         server.workflow_task(PollWorkflowTaskQueueResponse { history: None, ..alone });
@@ -323,11 +323,11 @@ async fn b131_pages_of_history_are_decoded_too() {
          9 WorkflowTaskStarted",
     );
     let history = history.replacen("type=wf", "type=wf input=\"x\"", 1);
-    // The first page cannot be decoded, which fails the task; then it can.
+    // Decoding the first page fails at first, which fails the task; then it succeeds.
     server.answer("GetWorkflowExecutionHistory", &sealed(history_page(&history)));
     server.answer("GetWorkflowExecutionHistory", &sealed(history_page(&history)));
     run(worker, async {
-        // The worker has no such run and has to fetch its history.
+        // The worker does not have this run and must fetch its history.
         let late = sealed(sticky_task(3, &history));
         seal.turns.forget_permits(usize::MAX);
         seal.turns.add_permits(1);
@@ -392,12 +392,12 @@ async fn b131_a_codec_that_takes_its_time_holds_up_nobody_else() {
         for _ in 0..3 {
             server.workflow_task(first_task("\"input secret\""));
         }
-        // More tasks are polled while three are being decoded, by the one thread that these tests have.
+        // More tasks are polled while three are being decoded, by the single thread of these tests.
         server.request::<PollWorkflowTaskQueueRequest>(6).await;
         let query = WorkflowQuery { query_type: "heard".into(), ..WorkflowQuery::default() };
         let unsealed = PollWorkflowTaskQueueResponse { query: Some(query), ..task(FIRST_TASK) };
         server.workflow_task(PollWorkflowTaskQueueResponse { history: None, ..unsealed });
-        // There is nothing to decode in it, and the run is not there: it is answered at once.
+        // This task has nothing to decode, and its run is not cached: its history is fetched at once.
         server.request::<GetWorkflowExecutionHistoryRequest>(1).await;
         assert_eq!(server.asked::<Completed>().len(), 0);
         seal.turns.add_permits(100);
@@ -425,7 +425,7 @@ async fn b131_sizes_are_those_of_what_is_sent() {
     .await;
 }
 
-/// Reports progress, and ends as it is told.
+/// Reports progress, and ends as its argument says.
 #[activity]
 async fn obey(ctx: &ActivityContext, what: String) -> Result<String, ActivityError> {
     assert_eq!(ctx.last_heartbeat::<String>()?.as_deref(), Some("earlier secret"));
@@ -508,11 +508,11 @@ async fn b131_an_attempt_that_cannot_be_decoded_or_encoded_fails_and_may_be_repe
         seal.decode_failures.store(1, Ordering::SeqCst);
         server.activity_task(told("succeed"));
         all += &said(server.request(1).await);
-        // Its heartbeat.
+        // The heartbeat.
         seal.encode_failures.store(1, Ordering::SeqCst);
         server.activity_task(told("wait"));
         all += &said(server.request(2).await);
-        // All that it says.
+        // Everything that it sends.
         seal.encode_failures.store(100, Ordering::SeqCst);
         server.activity_task(told("fail"));
         all += &said(server.request(3).await);
@@ -556,7 +556,7 @@ async fn b131_whatever_a_client_says_is_encoded_and_what_it_is_told_is_decoded()
     let closed = sealed(GetWorkflowExecutionHistoryResponse { history, ..Default::default() });
     server.answer("GetWorkflowExecutionHistory", &closed);
     assert_eq!(handle.result().await.unwrap(), "the secret");
-    // A history is what the server has.
+    // A history is returned as the server has it.
     server.answer("GetWorkflowExecutionHistory", &closed);
     let fetched = handle.fetch_history().await.unwrap();
     assert!(!fetched.to_json().unwrap().contains("the secret"));

@@ -1,4 +1,4 @@
-//! What carries a workflow over: to its next run, and to the next version of its code.
+//! The transitions of a workflow: to its next run, and to the next version of its code.
 
 use std::collections::HashMap;
 
@@ -91,7 +91,7 @@ fn b096_the_suggestion_comes_with_the_task() {
     check(wf, &after_first_task(&format!("{fired} suggest=true")), expect!["ContinueAsNewWorkflowExecution type=wf"]);
 }
 
-/// The four lives of a change: before it, while both paths run, while the old one is gone, and after it.
+/// The four stages of a change: before it, with both paths, without the old path, and after it.
 mod life {
     use super::*;
 
@@ -123,7 +123,7 @@ mod life {
 }
 use life::{v1, v2, v3, v4};
 
-/// What v1 or v4 leaves behind: an activity and no marker.
+/// Returns the history of v1 or v4: an activity without a marker.
 fn unmarked(activity: &str) -> String {
     after_first_task(&format!(
         "5 ActivityTaskScheduled id=1 type={activity}
@@ -134,7 +134,7 @@ fn unmarked(activity: &str) -> String {
     ))
 }
 
-/// What v2 or v3 leaves behind.
+/// Returns the history of v2 or v3.
 fn marked(deprecated: bool) -> String {
     after_first_task(&format!(
         "5 MarkerRecorded name=core_patch details.patch-data={{\"id\":\"p\",\"deprecated\":{deprecated}}}
@@ -238,12 +238,12 @@ fn b100_a_patch_asked_for_at_several_places_has_one_answer_and_one_marker() {
          9 WorkflowTaskScheduled
          10 WorkflowTaskStarted";
     check(wf, &after_first_task(marked), expect!["CompleteWorkflowExecution result=[true,true,true]"]);
-    // A run that has said no goes on saying no, although it is live by then.
+    // A run in which the patch was false keeps that, although it is live by then.
     let unmarked = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
     check_recorded(wf, &after_first_task(unmarked), expect!["CompleteWorkflowExecution result=[false,false,false]"]);
 }
 
-/// Asks for three patches with long ids.
+/// Calls three patches with long ids.
 #[workflow(name = "wf")]
 async fn long_ids(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     for letter in ["b", "a", "c"] {
@@ -260,7 +260,8 @@ fn b101_patches_stand_in_one_sorted_list_up_to_its_size_limit() {
             text.replace(&format!("\"{letter}\""), &format!("\"{}\"", letter.repeat(900)))
         })
     };
-    // The third one would make the list too long for a server: its marker stands alone, and alone it replays.
+    // The third patch would make the list too long for a server: its marker comes without the list, and replays like
+    // that.
     let history = "5 MarkerRecorded name=core_patch details.patch-data={\"id\":\"b\",\"deprecated\":false}
          6 UpsertWorkflowSearchAttributes search_attributes.TemporalChangeVersion=[\"b\"]
          7 MarkerRecorded name=core_patch details.patch-data={\"id\":\"a\",\"deprecated\":false}
@@ -344,7 +345,7 @@ fn b104_the_author_cannot_write_the_list_of_patches() {
         UpsertWorkflowSearchAttributes search_attributes.Place="Oslo"
         CompleteWorkflowExecution result=null"#]],
     );
-    // With nothing else there is no command, which the server would refuse.
+    // Without any change there is no command, which the server would refuse.
     #[workflow(name = "wf")]
     async fn alone(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         ctx.upsert_search_attributes([CHANGES.set(vec!["mine".to_string()])]);

@@ -1,4 +1,4 @@
-//! Eager starts: a first workflow task that comes with the answer to the start, for a worker of the same process.
+//! Eager starts: the first workflow task comes with the answer to the start, for a worker of the same process.
 
 use abide::client::{Client, StartWorkflow};
 use abide::prelude::*;
@@ -16,7 +16,7 @@ type Start = StartWorkflowExecutionRequest;
 type Completed = RespondWorkflowTaskCompletedRequest;
 type Poll = PollWorkflowTaskQueueRequest;
 
-/// Waits to be let go.
+/// Waits until it is released.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Waits;
@@ -38,7 +38,7 @@ impl Waits {
     }
 }
 
-/// A workflow that no worker here knows.
+/// A workflow that no worker here has registered.
 #[workflow(name = "unknown")]
 async fn unknown(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
@@ -48,12 +48,12 @@ fn start(client: &Client) -> StartWorkflow<impl abide::WorkflowDefinition + use<
     client.start(Waits::run, ()).task_queue(TASK_QUEUE)
 }
 
-/// The answer to a start, with the first task or without.
+/// Returns the answer to a start, with or without the first task.
 fn started(eager_workflow_task: Option<PollWorkflowTaskQueueResponse>) -> StartWorkflowExecutionResponse {
     StartWorkflowExecutionResponse { run_id: RUN_ID.into(), started: true, eager_workflow_task, ..Default::default() }
 }
 
-/// Which of the starts so far asked for their task.
+/// Returns which of the starts so far requested their first task.
 fn asked_for(server: &Server) -> Vec<bool> {
     server.asked::<Start>().iter().map(|(_, start)| start.request_eager_execution).collect()
 }
@@ -144,7 +144,7 @@ async fn b127_a_server_that_cannot_is_not_asked() {
 async fn b127_the_slot_is_held_for_the_task_and_otherwise_given_back() {
     let server = Server::new();
     let client = server.client().await;
-    // Two polls hold two slots: there is one for an eager start.
+    // Two polls hold two slots, which leaves one for an eager start.
     let worker = server.worker_of(&client).workflow(Waits::run).max_concurrent_workflow_tasks(3);
     let worker = worker.workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(2)).build().unwrap();
     server.keep_silent("RespondWorkflowTaskCompleted");
@@ -161,7 +161,7 @@ async fn b127_the_slot_is_held_for_the_task_and_otherwise_given_back() {
         server.answer("StartWorkflowExecution", &started(None));
         start(&client).request_eager_start().await.unwrap();
         assert!(!asked_for(&server)[3], "the only slot is in use");
-        // No thread has anything to do any more: the seconds that the worker waits pass at once.
+        // No other thread has work left, so the seconds that the worker waits pass at once.
         tokio::time::pause();
     })
     .await;

@@ -1,4 +1,4 @@
-//! Failure converters: an author's own way from errors to failures, wherever user code fails, and back.
+//! Failure converters: user-defined conversion from errors to failures wherever user code fails, and back.
 
 use abide::converter::DataConverter;
 use abide::prelude::*;
@@ -28,7 +28,7 @@ impl std::fmt::Display for Declined {
 
 impl std::error::Error for Declined {}
 
-/// Knows `Declined`, and shouts whatever else is said; what was recorded, it whispers.
+/// Converts `Declined`, changes all other messages to upper case, and recorded ones to lower case.
 struct House;
 
 impl FailureConverter for House {
@@ -52,7 +52,7 @@ async fn client(server: &Server) -> Client {
     server.client_with(ClientOptions::default().data_converter(converter)).await
 }
 
-/// A failure in words, with its causes.
+/// Describes a failure with its causes.
 fn words(failure: &FailureProto) -> String {
     let kind = match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) if info.non_retryable => format!("{}, final", info.r#type),
@@ -71,7 +71,7 @@ async fn fails(how: String) -> Result<(), ActivityError> {
     }
 }
 
-/// Fails wherever a workflow can.
+/// Fails in every place where a workflow can.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Fails;
@@ -253,7 +253,7 @@ async fn b132_a_client_gets_what_the_converter_makes_of_a_failure() {
     assert_eq!(error.to_string(), "the workflow failed: (oh) (Else)");
 }
 
-/// A converter with a mistake in it.
+/// A converter with a bug.
 struct Panics;
 
 impl FailureConverter for Panics {

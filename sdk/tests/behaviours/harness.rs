@@ -1,7 +1,7 @@
-//! A workflow, a history written as text, and what the workflow commands at its last workflow task.
+//! Runs a workflow on a history written as text, and returns its commands at the last workflow task.
 //!
-//! Every check reads the history three ways, and all must come to the same: replayed from scratch, replayed from pages
-//! of one event each, and fed task by task to a run that stays in memory.
+//! Every check processes the history in three ways, which must give the same result: replayed from scratch, replayed
+//! from pages of one event each, and task by task with a run that stays in memory.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use expect_test::Expect;
 
-/// The history of a workflow that has just begun.
+/// The history of a workflow that has just started.
 pub(crate) const FIRST_TASK: &str = "
     1 WorkflowExecutionStarted type=wf
     2 WorkflowTaskScheduled
     3 WorkflowTaskStarted";
 
-/// The history of a workflow whose first task is over: what follows event 4.
+/// Returns the history of a workflow after its first task; `rest` follows event 4.
 pub(crate) fn after_first_task(rest: &str) -> String {
     format!("{FIRST_TASK}\n4 WorkflowTaskCompleted\n{rest}")
 }
@@ -39,7 +39,7 @@ where
     check_recorded(workflow, history, expected);
 }
 
-/// As [`check`], for histories that a run of this version could not have led to: they are only replayed.
+/// Like [`check`], for histories that this version could not have recorded: they are only replayed.
 #[track_caller]
 pub(crate) fn check_recorded<Kind, W>(workflow: W, history: &str, expected: Expect)
 where
@@ -49,7 +49,7 @@ where
     check_events(workflow, &parse(history), expected);
 }
 
-/// As [`check_recorded`], for events that text cannot say.
+/// Like [`check_recorded`], for events that cannot be written as text.
 #[track_caller]
 pub(crate) fn check_events<Kind, W>(workflow: W, events: &[HistoryEvent], expected: Expect)
 where
@@ -66,7 +66,7 @@ pub(crate) fn parse(history: &str) -> Vec<HistoryEvent> {
     parse_history(history).unwrap_or_else(|error| panic!("the test's history is wrong: {error}"))
 }
 
-/// A run that stays in memory, to be given its tasks by hand.
+/// A run that stays in memory, to be given its tasks one by one.
 pub(crate) struct Cached {
     run: WorkflowRun,
     events: Vec<HistoryEvent>,
@@ -82,12 +82,12 @@ impl Cached {
         Self { run: new_run(workflow), events: parse(history), seen: 0 }
     }
 
-    /// Gives the run its history up to that event, which begins its next task; shows the commands.
+    /// Gives the run its history up to an event, which starts its next task. Returns the commands as text.
     pub(crate) fn task(&mut self, until: usize) -> String {
         text(&self.handle(until, &[]))
     }
 
-    /// As [`task`](Self::task), with queries that are answered in the same completion.
+    /// Like [`task`](Self::task), with queries that are answered in the same completion.
     pub(crate) fn task_with_queries(&mut self, until: usize, queries: &[&str]) -> String {
         let output = self.handle(until, queries);
         let mut lines = vec![text(&output)];
@@ -97,7 +97,7 @@ impl Cached {
         lines.join("\n")
     }
 
-    /// A query that comes alone, with history up to that event.
+    /// Sends a query on its own, with the history up to an event.
     pub(crate) fn query(&mut self, until: usize, name: &str) -> String {
         let task = WorkflowTask { query: Some(query(name)), ..self.next(until) };
         text(&self.run.handle(Input::WorkflowTask(Box::new(task))))
@@ -143,7 +143,7 @@ fn page(events: Vec<HistoryEvent>, more: bool) -> HistoryPage {
     HistoryPage { events, next_page_token: if more { b"more".to_vec() } else { Vec::new() } }
 }
 
-/// The output of the last task, after a replay from scratch in pages of that many events.
+/// Returns the output of the last task, after a replay from scratch in pages of this many events.
 fn replayed<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent], size: usize) -> String {
     let mut run = new_run(workflow);
     let last = events.last().expect("a history has events");
@@ -162,7 +162,7 @@ fn replayed<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent], siz
     text(&output)
 }
 
-/// The output of the last task of a run that got its tasks one by one, without those that failed or timed out.
+/// Returns the output of the last task of a run that got its tasks one by one, without failed or timed-out tasks.
 fn fed<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent]) -> String {
     let mut run = new_run(workflow);
     let (mut output, mut seen) = (String::new(), 0);
@@ -211,7 +211,7 @@ fn answer(result: &WorkflowQueryResult) -> String {
     }
 }
 
-/// Takes the lines and columns out of places in the code (`messages.rs:12:5`).
+/// Removes lines and columns from source positions (`messages.rs:12:5`).
 fn without_places(text: &str) -> String {
     let mut parts = text.split(".rs:");
     let mut shown = parts.next().unwrap_or_default().to_string();

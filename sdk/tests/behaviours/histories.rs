@@ -1,4 +1,4 @@
-//! What a run reads in its history: where workflow tasks begin and end, what is new, what time it is.
+//! How a run interprets its history: the boundaries of workflow tasks, new events, workflow time.
 
 use std::time::UNIX_EPOCH;
 
@@ -123,7 +123,7 @@ fn b035_event_ids_out_of_order_are_fatal() {
     }
 }
 
-/// Notes at every step whether it replays.
+/// Records at every step if it is replaying.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Conscious {
@@ -165,17 +165,17 @@ fn b036_code_replays_until_it_comes_to_the_new_events() {
          12 WorkflowTaskScheduled
          13 WorkflowTaskStarted",
     );
-    // From scratch: only the last task is new.
+    // From scratch: only the last task is live.
     let mut scratch = Cached::new(Conscious::run, &history);
     assert_eq!(scratch.task_with_queries(13, &["noted"]), "StartTimer id=3 after=1s\nnoted: answer [true,true,false]");
-    // In memory: every task is new.
+    // In memory: every task is live.
     let mut cached = Cached::new(Conscious::run, &history);
     cached.task(3);
     cached.task(8);
     assert_eq!(cached.query(8, "noted"), "answer [false,false]", "a query changes nothing");
     cached.task(13);
     assert_eq!(cached.query(13, "noted"), "answer [false,false,false]");
-    // A query first, whose history ends with a task that comes later: all that it sees happened before.
+    // First a query, with a history that ends with a later task: everything in it has already happened.
     let mut asked = Cached::new(Conscious::run, &history);
     assert_eq!(asked.query(9, "noted"), "answer [true,true]");
     assert_eq!(asked.task_with_queries(13, &["noted"]), "StartTimer id=3 after=1s\nnoted: answer [true,true,false]");

@@ -11,7 +11,7 @@ async fn work(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// Collects words, says how many there are, and ends when it is told.
+/// Collects words, returns their number, and ends when told.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Collector {
@@ -182,7 +182,7 @@ fn b110_a_query_that_meets_nondeterminism_is_answered_with_it() {
     let mut run = Cached::new(Collector::run, &history);
     let answer = run.query(5, "words");
     assert!(answer.starts_with("failed: [TMPRL1100]"), "{answer}");
-    // Whatever comes next, it is read from the beginning.
+    // Whatever comes next, it is replayed from the beginning.
     assert_eq!(run.query(5, "words"), r#"NeedHistory """#);
 }
 

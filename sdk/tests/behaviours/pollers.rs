@@ -1,4 +1,4 @@
-//! How many polls are open: as many as the worker is told, or as the server suggests.
+//! The number of open polls: as configured, or as the server suggests.
 
 use abide::prelude::*;
 use abide::worker::{PollerBehavior, Worker};
@@ -26,21 +26,21 @@ async fn scaled(server: &Server, minimum: usize, initial: usize, maximum: usize)
     server.worker().await.activities(work).activity_task_poller_behavior(behavior).build().unwrap()
 }
 
-/// An answer without a task, with what the server suggests.
+/// Returns an answer without a task, with the server's suggestion.
 fn nothing(suggestion: Option<i32>) -> PollActivityTaskQueueResponse {
     let poller_scaling_decision =
         suggestion.map(|change| PollerScalingDecision { poll_request_delta_suggestion: change });
     PollActivityTaskQueueResponse { poller_scaling_decision, ..Default::default() }
 }
 
-/// Answers one open poll; returns how many are open when everything has come to rest.
+/// Answers one open poll. Returns the number of open polls once everything is idle.
 async fn open_after(server: &Server, answered: &mut usize, answer: PollActivityTaskQueueResponse) -> usize {
     server.activity_task(answer);
     *answered += 1;
     open(server, *answered).await
 }
 
-/// Answers polls until each poller has had its turn; returns how many are open then.
+/// Answers polls until each poller has had its turn. Returns the number of open polls.
 async fn open_after_many(server: &Server, answered: &mut usize, answer: PollActivityTaskQueueResponse) -> usize {
     for _ in 0..20 {
         open_after(server, answered, answer.clone()).await;
@@ -65,7 +65,7 @@ async fn b126_polls_are_as_many_as_the_server_suggests() {
         assert_eq!(open_after(&server, &mut answered, nothing(Some(7))).await, 5, "no more than the maximum");
         let mut with_task = activity("work");
         with_task.poller_scaling_decision = nothing(Some(-2)).poller_scaling_decision;
-        // Polls that are open stay open; which of the pollers rest is decided when their polls end.
+        // Open polls stay open; pollers rest only when their poll has ended.
         open_after(&server, &mut answered, with_task).await;
         assert_eq!(open_after_many(&server, &mut answered, nothing(Some(0))).await, 3);
         let one = open_after_many(&server, &mut answered, nothing(None)).await;
@@ -167,7 +167,7 @@ async fn b126_both_queues_of_workflow_tasks_are_scaled_each_for_itself() {
         tokio::time::sleep(secs(1)).await;
         let polls = server.asked::<PollWorkflowTaskQueueRequest>();
         let sticky = polls.iter().filter(|(_, poll)| poll.task_queue.as_ref().unwrap().name != "queue").count();
-        // One of the two was answered: its queue has four open polls now, five with the one that was answered.
+        // A poll of one of the two queues was answered: it has four open polls now, five with the answered one.
         let mut counts = [sticky, polls.len() - sticky];
         counts.sort_unstable();
         assert_eq!(counts, [1, 5]);

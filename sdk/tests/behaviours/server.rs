@@ -1,5 +1,5 @@
-//! A Temporal server that does what a test tells it: hands out the tasks it is given, answers as it is told, and
-//! remembers every request. Real workers run on it, without a socket.
+//! A scripted Temporal server: hands out the given tasks, returns the given answers, and records every request. Real
+//! workers use it without a socket.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -26,18 +26,18 @@ use tonic::{Code, Status};
 
 use crate::harness::parse;
 
-/// No test waits longer for its worker. Most clocks stand still here, and seconds cost nothing.
+/// Maximum time that a test waits for its worker. Most clocks are paused here, so seconds pass at once.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a request is answered with.
+/// The answer to a request.
 enum Answer {
     With(Vec<u8>),
     Refuse(Status),
-    /// Not at all.
+    /// No answer.
     Silence,
 }
 
-/// One request, and when it came.
+/// A request and its time.
 struct Asked {
     method: String,
     message: Vec<u8>,
@@ -48,10 +48,10 @@ struct State {
     tasks: BTreeMap<&'static str, VecDeque<Vec<u8>>>,
     answers: BTreeMap<&'static str, VecDeque<Answer>>,
     asked: Vec<Asked>,
-    /// How many polls there were, and those that are open: method and number.
+    /// Number of polls so far, and the open ones by method and number.
     polls: usize,
     waiting: Vec<(String, usize)>,
-    /// Bytes that one field of payloads may have.
+    /// Maximum bytes of a payload field.
     blob_limit: i64,
     /// True if polls end, without a task, when their worker shuts down.
     ends_polls: bool,
@@ -59,16 +59,16 @@ struct State {
     takes_heartbeats: bool,
     /// True if the namespace sends commands to workers.
     sends_commands: bool,
-    /// True if the namespace suggests numbers of polls, and whether it wants workers to follow by default.
+    /// True if the namespace suggests numbers of polls.
     suggests_pollers: bool,
     enrols_pollers: bool,
 }
 
-/// Clones are the same server.
+/// A scripted server. Clones are the same server.
 #[derive(Clone)]
 pub(crate) struct Server {
     state: Arc<Mutex<State>>,
-    /// Whenever a request has come, or a task is there.
+    /// Notified when a request arrives or a task is available.
     changed: Arc<Notify>,
     began: Instant,
 }
@@ -96,13 +96,13 @@ impl Server {
         self
     }
 
-    /// Leaves the polls of a worker that shuts down open, as most servers do.
+    /// Leaves polls open when their worker shuts down, as most servers do.
     pub(crate) fn leaving_polls_open(self) -> Self {
         self.state().ends_polls = false;
         self
     }
 
-    /// Takes heartbeats of workers, as newer servers do.
+    /// Accepts worker heartbeats, as newer servers do.
     pub(crate) fn taking_heartbeats(self) -> Self {
         self.state().takes_heartbeats = true;
         self
@@ -120,7 +120,7 @@ impl Server {
         self
     }
 
-    /// Wants workers to follow its suggestions by default.
+    /// Enables poller autoscaling by default.
     pub(crate) fn enrolling_pollers(self) -> Self {
         self.state().enrols_pollers = true;
         self
@@ -130,7 +130,7 @@ impl Server {
         self.client_with(ClientOptions::default()).await
     }
 
-    /// A client of that namespace.
+    /// Returns a client of that namespace.
     pub(crate) async fn client_of(&self, namespace: &str) -> Client {
         self.client_with(ClientOptions::default().namespace(namespace)).await
     }
@@ -139,27 +139,27 @@ impl Server {
         Client::from_connection(Connection::in_process(self.clone(), &options).await.unwrap())
     }
 
-    /// A worker of the queue that texts mean, to be given what it runs.
+    /// Returns the builder of a worker on the task queue of the text histories.
     pub(crate) async fn worker(&self) -> WorkerBuilder {
         self.worker_of(&self.client().await)
     }
 
-    /// As [`worker`](Self::worker), made from a client that the test has as well.
+    /// Like [`worker`](Self::worker), with a client that the test keeps.
     pub(crate) fn worker_of(&self, client: &Client) -> WorkerBuilder {
         Worker::builder(client, TASK_QUEUE).worker_threads(1)
     }
 
-    /// Hands a workflow task to whoever polls next.
+    /// Hands a workflow task to the next poll.
     pub(crate) fn workflow_task(&self, task: PollWorkflowTaskQueueResponse) {
         self.hand_out("PollWorkflowTaskQueue", task.encode_to_vec());
     }
 
-    /// Hands an activity task to whoever polls next.
+    /// Hands an activity task to the next poll.
     pub(crate) fn activity_task(&self, task: PollActivityTaskQueueResponse) {
         self.hand_out("PollActivityTaskQueue", task.encode_to_vec());
     }
 
-    /// Hands a Nexus task to whoever polls next, on whatever queue.
+    /// Hands a Nexus task to the next poll, on any queue.
     pub(crate) fn nexus_task(&self, task: PollNexusTaskQueueResponse) {
         self.hand_out("PollNexusTaskQueue", task.encode_to_vec());
     }
@@ -169,7 +169,7 @@ impl Server {
         self.changed.notify_waiters();
     }
 
-    /// Answers the next request of that method which was not provided for yet.
+    /// Sets the answer to the next request of that method that has none yet.
     pub(crate) fn answer<M: Message>(&self, method: &'static str, message: &M) {
         self.provide(method, Answer::With(message.encode_to_vec()));
     }
@@ -190,7 +190,7 @@ impl Server {
         self.state().answers.entry(method).or_default().push_back(answer);
     }
 
-    /// All requests of a type, with the second in which they came.
+    /// Returns all requests of a type, with the second in which they came.
     pub(crate) fn asked<R: Message + Name + Default>(&self) -> Vec<(u64, R)> {
         let method = R::NAME.trim_end_matches("Request");
         let state = self.state();
@@ -198,7 +198,7 @@ impl Server {
         asked.map(|asked| ((asked.at - self.began).as_secs(), R::decode(&*asked.message).unwrap())).collect()
     }
 
-    /// Waits for the request of that type and number (from 1).
+    /// Waits for the request of that type with that number (from 1).
     pub(crate) async fn request<R: Message + Name + Default>(&self, number: usize) -> R {
         let waiting = async {
             loop {
@@ -213,13 +213,13 @@ impl Server {
         waited.unwrap_or_else(|_| panic!("never: {} number {number}; there were {:?}", R::NAME, self.methods()))
     }
 
-    /// The requests of that kind so far, in order.
+    /// Returns the methods of the requests so far, in order, without polls and calls at startup.
     pub(crate) fn methods(&self) -> Vec<String> {
         let boring = |name: &str| name.starts_with("Poll") || ["GetSystemInfo", "DescribeNamespace"].contains(&name);
         self.all_methods().into_iter().filter(|name| !boring(name)).collect()
     }
 
-    /// All requests so far, in order.
+    /// Returns the methods of all requests so far, in order.
     pub(crate) fn all_methods(&self) -> Vec<String> {
         self.state().asked.iter().map(|one| one.method.clone()).collect()
     }
@@ -228,7 +228,7 @@ impl Server {
         self.state.lock().unwrap()
     }
 
-    /// What the server answers unless it was told otherwise; `None` for a method it knows nothing to say to.
+    /// Returns the default answer of a method; `None` for an unknown method.
     fn usual_answer(&self, method: &str) -> Option<Vec<u8>> {
         Some(match method {
             "GetSystemInfo" => GetSystemInfoResponse {
@@ -263,7 +263,7 @@ impl Server {
                 DescribeNamespaceResponse { namespace_info: Some(info), ..DescribeNamespaceResponse::default() }
                     .encode_to_vec()
             }
-            // Their answers have no field that matters.
+            // Their responses have no field that matters here.
             name if name.starts_with("Respond") || name.starts_with("Record") || name == "ShutdownWorker" => Vec::new(),
             _ => return None,
         })
@@ -291,7 +291,7 @@ impl Server {
             if let Some(task) = turn.take_task() {
                 return Ok(task);
             }
-            // The queue of commands is none of the worker's own.
+            // The queue of commands is shared by several workers.
             if method != "PollNexusTaskQueue"
                 && self.state().ends_polls
                 && self.methods().iter().any(|name| name == "ShutdownWorker")
@@ -303,7 +303,7 @@ impl Server {
     }
 }
 
-/// An open poll: the one that has waited longest gets the next task.
+/// An open poll. The poll that has waited longest gets the next task.
 struct Turn<'a> {
     server: &'a Server,
     method: &'a str,
@@ -351,7 +351,7 @@ impl Service<http::Request<tonic::body::Body>> for Server {
         let server = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            // The frame of gRPC: a byte that tells whether it is compressed, four bytes of length, the message.
+            // The gRPC frame: a compression flag (one byte), the length (four bytes), the message.
             let frame = body.collect().await.unwrap().to_bytes();
             let method = parts.uri.path().rsplit('/').next().unwrap().to_string();
             Ok(match server.respond(method, frame[5..].to_vec()).await {
@@ -368,12 +368,12 @@ impl Service<http::Request<tonic::body::Body>> for Server {
     }
 }
 
-/// Runs a worker until the body is done; both end in time or the test fails.
+/// Runs a worker until the body is done. Fails if either takes too long.
 pub(crate) async fn run<T>(worker: Worker, body: impl Future<Output = T>) -> T {
     tokio::time::timeout(2 * LIMIT, worker.run_until(body)).await.expect("the worker ends").unwrap()
 }
 
-/// The workflow task that a history written as text ends with, with its whole history.
+/// Returns the workflow task at the end of a history written as text, with its whole history.
 pub(crate) fn task(history: &str) -> PollWorkflowTaskQueueResponse {
     let events = parse(history);
     let last = events.last().unwrap().event_id;
@@ -389,7 +389,7 @@ pub(crate) fn task(history: &str) -> PollWorkflowTaskQueueResponse {
     }
 }
 
-/// As [`task`], with only the events after the task that began at event `previous`: for a worker that has the run.
+/// Like [`task`], with only the events after the task that started at event `previous`, for a worker that has the run.
 pub(crate) fn sticky_task(previous: i64, history: &str) -> PollWorkflowTaskQueueResponse {
     let task = task(history);
     let events = task.history.clone().unwrap().events;
@@ -401,7 +401,7 @@ pub(crate) fn sticky_task(previous: i64, history: &str) -> PollWorkflowTaskQueue
     }
 }
 
-/// A page of history, as a worker fetches it.
+/// Returns a page of history, as a worker fetches it.
 pub(crate) fn history_page(history: &str) -> GetWorkflowExecutionHistoryResponse {
     GetWorkflowExecutionHistoryResponse {
         history: Some(History { events: parse(history) }),
@@ -409,7 +409,7 @@ pub(crate) fn history_page(history: &str) -> GetWorkflowExecutionHistoryResponse
     }
 }
 
-/// An attempt of an activity.
+/// Returns an attempt of an activity.
 pub(crate) fn activity(name: &str) -> PollActivityTaskQueueResponse {
     PollActivityTaskQueueResponse {
         task_token: name.as_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! Codecs that never return: the task's own time ends that, its slot is free again, and somebody is told.
+//! Codecs that never return: the task's timeout ends them, the slot is freed, and an error is reported.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,12 +15,12 @@ use tokio::time::Instant;
 use crate::harness::FIRST_TASK;
 use crate::server::{Server, activity, run, seconds, task};
 
-/// Leaves payloads as they are; so many calls do not return.
+/// A codec that changes nothing; this many of its calls do not return.
 #[derive(Clone, Default)]
 struct Silent {
     encodes: Arc<AtomicUsize>,
     decodes: Arc<AtomicUsize>,
-    /// Keeps the thread of such a call until it is opened.
+    /// Blocks the thread of such a call until opened.
     gate: Option<Arc<Gate>>,
 }
 
@@ -46,7 +46,7 @@ impl Silent {
     }
 }
 
-/// Blocks threads.
+/// Blocks threads until opened.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,
@@ -54,7 +54,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// Long enough to fail any test, and no longer.
+    /// Longer than any test may take, but bounded.
     const LIMIT: Duration = Duration::from_secs(20);
 
     fn wait(&self) {
@@ -127,7 +127,7 @@ async fn b131_a_codec_that_never_returns_ends_with_the_workflow_tasks_time() {
     .await;
 }
 
-/// A codec that blocks the thread of one call.
+/// Returns a codec that blocks the thread of one call.
 fn blocking(what: &str) -> (Silent, Arc<Gate>) {
     let gate = Arc::new(Gate::default());
     let codec = Silent { gate: Some(Arc::clone(&gate)), ..Silent::default() };

@@ -1,4 +1,4 @@
-//! How a worker starts, polls and ends.
+//! A worker's start, polls and shutdown.
 
 use abide::prelude::*;
 use abide::worker::PollerBehavior;
@@ -87,7 +87,7 @@ async fn b123_a_task_that_is_handed_out_while_the_worker_shuts_down_is_not_lost(
     let handle = worker.shutdown_handle();
     let end = async {
         server.request::<Polls>(5).await;
-        // One of the five polls brings it, the others end without a task.
+        // One of the five polls brings the task; the others end without one.
         server.activity_task(activity("work"));
         handle.shutdown();
     };
@@ -131,7 +131,7 @@ async fn b123_a_run_does_not_stay_with_a_worker_that_leaves() {
         .unwrap();
     let handle = worker.shutdown_handle();
     let end = async {
-        // One of each queue.
+        // One poll of each queue.
         server.request::<PollWorkflowTaskQueueRequest>(2).await;
         handle.shutdown();
         server.workflow_task(task(FIRST_TASK));
@@ -156,7 +156,7 @@ async fn b124_a_shutdown_before_the_first_poll_and_with_a_task_in_hand_ends() {
     server.workflow_task(task(FIRST_TASK));
     let end = async {
         server.request::<RespondWorkflowTaskCompletedRequest>(1).await;
-        // No thread has anything to do any more: the seconds that the worker waits pass at once.
+        // No other thread has work left, so the seconds that the worker waits pass at once.
         tokio::time::pause();
         handle.shutdown();
     };
@@ -184,7 +184,7 @@ async fn b126_polls_that_fail_come_less_and_less_often() {
     .await;
     let times: Vec<_> = server.asked::<Polls>().iter().map(|(at, _)| *at).collect();
     let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).take(9).collect();
-    // 1, 2, 4, 8 seconds and then 10, each a fifth more or less.
+    // 1, 2, 4, 8 seconds and then 10, each plus or minus a fifth.
     for (pause, expected) in pauses.iter().zip([1, 2, 4, 8, 10, 10, 10, 10, 10]) {
         assert!((expected * 4 / 5..=expected * 6 / 5 + 1).contains(pause), "{pauses:?}");
     }
@@ -256,7 +256,7 @@ fn b130_complete_open_failed_and_broken_histories_are_told_apart() {
         Ok(replayed) => format!("{} now, {} then", replayed.outcome(), replayed.recorded()),
         Err(error) => error.to_string().lines().next().unwrap_or_default().to_string(),
     };
-    // The same run twice: each is replayed for itself.
+    // The same run twice: each is replayed separately.
     let told: Vec<String> = [&completed, &failed, &broken, &open, &completed].map(verdict).to_vec();
     expect![[r#"
         completed with an integer now, completed with an integer then

@@ -1,6 +1,6 @@
-//! Commands of the server to workers: an activity is told of its cancellation without a heartbeat.
+//! Commands from the server to workers: an activity learns of its cancellation without a heartbeat.
 //!
-//! These workers run activities only, so that their clock can stand still.
+//! These workers run only activities, so that their clock can be paused.
 
 use abide::prelude::*;
 use abide::worker::Worker;
@@ -27,7 +27,7 @@ type Failed = RespondActivityTaskFailedRequest;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 
-/// Never heartbeats. An attempt ends as cancelled only if that is the reason it was given.
+/// Never heartbeats. An attempt ends as cancelled only if it was given that reason.
 #[activity]
 async fn linger(ctx: &ActivityContext) -> Result<(), ActivityError> {
     ctx.cancelled().await;
@@ -83,7 +83,7 @@ fn commands<const N: usize>(commands: [WorkerCommand; N]) -> PollNexusTaskQueueR
     operation(SERVICE, "ExecuteCommands", request.encode_to_vec())
 }
 
-/// What the worker said to have done, one result for each command.
+/// Returns the results that the worker reported, one for each command.
 fn results(done: Done) -> ExecuteCommandsResponse {
     let Some(response::Variant::StartOperation(start)) = done.response.unwrap().variant else { panic!("another one") };
     let Some(start_operation_response::Variant::SyncSuccess(success)) = start.variant else { panic!("{start:?}") };
@@ -110,7 +110,7 @@ async fn b060_a_command_cancels_an_activity_that_never_heartbeats() {
         #[expect(deprecated, reason = "the queue knows no versions, of whatever kind")]
         let versions = (&poll.worker_version_capabilities, &poll.deployment_options);
         assert_eq!(versions, (&None, &None));
-        // The server learns from each poll where to send the commands for what it hands out.
+        // Each poll tells the server where to send commands for the tasks it hands out.
         let of_activities: PollActivityTaskQueueRequest = server.request(1).await;
         assert_eq!(of_activities.worker_control_task_queue, queue.name);
 
@@ -151,12 +151,12 @@ async fn b060_a_command_that_overtakes_its_activity_cancels_it_as_it_begins_whic
         assert_eq!(server.request::<Cancelled>(1).await.task_token, b"bake");
         server.nexus_task(commands([cancel("wash")]));
         server.request::<Cancelled>(2).await;
-        // The worker that took the command has ended when this attempt begins.
+        // The worker that took the command has ended when this attempt starts.
         end_of_first.shutdown();
         first.await.unwrap().unwrap();
         server.activity_task(lingering("brew"));
         assert_eq!(server.request::<Cancelled>(3).await.task_token, b"brew");
-        // A command is for one attempt.
+        // A command concerns a single attempt.
         server.activity_task(lingering("bake"));
         wait(secs(100)).await;
         assert_eq!(server.asked::<Cancelled>().len(), 3);
@@ -296,7 +296,7 @@ async fn b060_one_worker_of_a_connection_polls_for_all_and_the_next_takes_over()
         server.nexus_task(commands([cancel("of the second")]));
         assert_eq!(server.request::<Cancelled>(3).await.task_token, b"of the second");
 
-        // Another connection, as another process would have it, has a queue of its own.
+        // Another connection, as in another process, has its own queue.
         let elsewhere: Worker = server.worker().await.activities(linger).build().unwrap();
         run(elsewhere, server.request::<Poll>(5)).await;
     })

@@ -1,4 +1,4 @@
-//! The worker's own heartbeat: what it tells, when, and that nothing depends on it.
+//! The worker's own heartbeat: its content and its times. Nothing depends on it.
 
 use abide::prelude::*;
 use abide_protos::Timestamp;
@@ -34,7 +34,7 @@ fn only(mut request: Heartbeat) -> WorkerHeartbeat {
     request.worker_heartbeat.remove(0)
 }
 
-/// Used and free slots; tasks that ended and that failed, in all and since the last heartbeat.
+/// Used and free slots; ended and failed tasks, in total and since the last heartbeat.
 fn numbers(slots: Option<WorkerSlotsInfo>) -> [i32; 6] {
     let slots = slots.unwrap();
     let ended = [slots.total_processed_tasks, slots.total_failed_tasks];
@@ -99,7 +99,7 @@ async fn b128_tasks_of_workflows_and_what_their_cache_does_are_told() {
         server.request::<RespondWorkflowTaskCompletedRequest>(1).await;
         server.workflow_task(sticky_task(3, &fired));
         server.request::<RespondWorkflowTaskCompletedRequest>(2).await;
-        // Of a run that this worker does not have, nor can have.
+        // A task of a run that this worker does not have and cannot fetch.
         server.refuse("GetWorkflowExecutionHistory", Code::NotFound, "gone");
         let mut elsewhere = sticky_task(3, &fired);
         elsewhere.workflow_execution.as_mut().unwrap().run_id = "another-run".into();

@@ -1,4 +1,4 @@
-//! Workflow tasks as a run sees them: what resumes when, in which order, and what replays.
+//! Workflow tasks as a run sees them: what resumes when and in which order, and what replays.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -17,7 +17,7 @@ async fn work(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// The workflow types of this file are all called `wf`, as in the histories; so each stands in its own test.
+/// All workflow types of this file are named `wf`, as in the histories, so each is defined in its own test.
 fn patient(ctx: &WorkflowContext, text: &str) -> abide::workflow::ActivityCall<WorkActivity> {
     ctx.activity(work, text.into()).start_to_close_timeout(secs(5)).cancellation_type(Type::WaitCancellationCompleted)
 }
@@ -102,7 +102,7 @@ fn b003_what_is_cancelled_in_the_task_of_its_creation_is_never_sent() {
 
 #[test]
 fn b004_cancelling_a_timer_that_has_fired_does_nothing() {
-    // Both fire in the same task; the second was never looked at when it is cancelled.
+    // Both fire in the same task; the second was never polled when it is cancelled.
     #[workflow(name = "wf")]
     async fn wf(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
         let (first, second) = (ctx.timer(secs(1)).start(), ctx.timer(secs(1)).start());
@@ -407,14 +407,14 @@ fn b019_only_the_first_end_counts() {
     );
 }
 
-/// Writes down what happens to it.
+/// Records its events.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Diary {
     pages: Rc<State<Vec<String>>>,
 }
 
-/// Notes when something has happened.
+/// Records when `something` has completed.
 async fn note(pages: Rc<State<Vec<String>>>, text: &'static str, something: impl Future<Output = ()>) {
     something.await;
     pages.update(|pages| pages.push(text.into()));
@@ -473,7 +473,7 @@ fn b020_messages_come_first_then_resolutions_as_they_happened_and_queries_last()
     );
 }
 
-/// Writes down what its messages find, and when a timer and a local activity have ended.
+/// Records what its messages see, and when a timer and a local activity have ended.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Ranks {
@@ -506,7 +506,7 @@ impl Ranks {
     }
 }
 
-/// The reset and the markers stand behind the messages in the history, and the timer fired before them.
+/// The reset and the markers come after the messages in the history, and the timer fired before them.
 #[test]
 fn b020_patches_and_the_seed_come_before_messages_and_local_activities_after_all_else() {
     check_recorded(
@@ -585,7 +585,7 @@ fn b022_a_task_with_nothing_to_do_does_not_wake_the_code() {
         .await?;
         Ok(polls.get())
     }
-    // Twice at least: when the timer is started, and when it has fired.
+    // At least twice: when the timer is started, and when it has fired.
     let nothing = "5 TimerStarted
          6 WorkflowExecutionOptionsUpdated
          7 WorkflowTaskScheduled
@@ -602,7 +602,7 @@ fn b022_a_task_with_nothing_to_do_does_not_wake_the_code() {
         )),
         expect!["CompleteWorkflowExecution result=2"],
     );
-    // Nor is a condition asked that the longer history makes true.
+    // Neither is a condition evaluated that the longer history would make true.
     #[workflow(name = "wf")]
     async fn listening(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
         abide::select! {

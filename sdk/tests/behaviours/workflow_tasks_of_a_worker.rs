@@ -1,4 +1,4 @@
-//! Workflow tasks as a server sees them: what a worker answers, what it reports, what it keeps and what it fetches.
+//! Workflow tasks as a server sees them: a worker's answers and reports, its cache, and the pages it fetches.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,12 +27,12 @@ async fn sleeps(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 
 const FIRED: &str = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
 
-/// The commands of a completion, by kind.
+/// Returns the commands of a completion by type.
 fn commands(completed: &Completed) -> Vec<CommandType> {
     completed.commands.iter().map(|command| command.command_type()).collect()
 }
 
-/// The same task of another run.
+/// Returns the same task for another run.
 fn of_another_run(task: PollWorkflowTaskQueueResponse) -> PollWorkflowTaskQueueResponse {
     let execution = task.workflow_execution.map(|mut execution| {
         execution.run_id = "another-run".into();
@@ -41,10 +41,10 @@ fn of_another_run(task: PollWorkflowTaskQueueResponse) -> PollWorkflowTaskQueueR
     PollWorkflowTaskQueueResponse { workflow_execution: execution, ..task }
 }
 
-/// What goes wrong in [`goes_wrong`], in the order in which its runs begin.
+/// Number of times that [`goes_wrong`] has run.
 static PANICS: AtomicU32 = AtomicU32::new(0);
 
-/// Panics the first three times it runs, as a mistake does that is mended by a deployment.
+/// Panics the first three times it runs, like a bug that a deployment fixes.
 #[workflow(name = "wf")]
 async fn goes_wrong(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     assert!(PANICS.fetch_add(1, Ordering::SeqCst) >= 3, "out of beans");
@@ -88,7 +88,7 @@ async fn b012_only_the_first_attempts_failure_is_reported() {
     assert_eq!(server.methods(), ["RespondWorkflowTaskFailed", "RespondWorkflowTaskCompleted", "ShutdownWorker"]);
 }
 
-/// The history of a workflow that began with something else than [`sleeps`] does.
+/// The history of a workflow that started with another command than [`sleeps`] does.
 const CHANGED: &str =
     "5 ActivityTaskScheduled type=work\n6 WorkflowExecutionSignaled\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
 
@@ -139,7 +139,7 @@ async fn b014_nondeterminism_fails_the_workflow_where_the_worker_is_told_so() {
     }
 }
 
-/// Lets the server refuse the completion of a first task, and then sends the next task as if it had been taken.
+/// Refuses the completion of a first task, and then sends the next task as if it had been accepted.
 async fn refused(code: Code, text: &str) {
     let server = Server::new();
     server.refuse("RespondWorkflowTaskCompleted", code, text);
@@ -148,7 +148,7 @@ async fn refused(code: Code, text: &str) {
     run(worker, async {
         server.workflow_task(task(FIRST_TASK));
         server.request::<Completed>(1).await;
-        // The worker no longer has the run, so that events alone do not do.
+        // The worker no longer has the run, so the new events alone are not enough.
         server.workflow_task(sticky_task(3, &after_first_task(FIRED)));
         assert_eq!(commands(&server.request::<Completed>(2).await), [CommandType::StartTimer]);
     })
@@ -174,7 +174,7 @@ async fn b016_the_run_of_a_task_with_unhandled_events_is_read_anew() {
     refused(Code::InvalidArgument, "UnhandledCommand").await;
 }
 
-/// Says whether it sleeps still.
+/// Returns true while it is still sleeping.
 #[workflow(name = "wf")]
 #[derive(Default)]
 struct Sleeper {
@@ -234,7 +234,7 @@ async fn b031_a_history_of_empty_pages_without_an_end_fails_its_task() {
     let first_page = PollWorkflowTaskQueueResponse { next_page_token: b"more".to_vec(), ..task(FIRST_TASK) };
     let worker = server.worker().await.workflow(sleeps).build().unwrap();
     run(worker, async {
-        // Both ways to fetch: from the beginning, and what follows the events that came along.
+        // Both ways to fetch: from the beginning, and from the end of the events in the task.
         server.workflow_task(of_another_run(sticky_task(3, &after_first_task(FIRED))));
         let failed: Failed = server.request(1).await;
         let text = failed.failure.unwrap().message;
@@ -374,7 +374,7 @@ async fn b040_a_completion_that_is_too_large_fails_its_task_once() {
     assert_eq!(server.asked::<Failed>().len(), 1);
 }
 
-/// How many characters [`passes_text_on`] passes on.
+/// Number of characters that [`passes_text_on`] passes on.
 static CHARACTERS: AtomicU32 = AtomicU32::new(5000);
 
 #[activity]

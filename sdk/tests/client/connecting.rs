@@ -1,11 +1,11 @@
-//! Connecting: what a user reads when there is no server, or not the right one.
+//! Connecting: the errors that users see if there is no server, or the wrong one.
 
 use abide::client::{Client, ClientOptions, StartError};
 
 use super::workflows::ProcessOrder;
 use super::{client, unique};
 
-/// A port that nobody listens on: the system gave it to us, and we gave it back.
+/// Returns a port without a listener: one that the system assigned and that was released.
 fn closed_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

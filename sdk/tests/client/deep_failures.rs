@@ -1,4 +1,4 @@
-//! Failures with more causes than protobuf libraries read at once, on a real server: it takes and delivers them.
+//! Failures with more causes than protobuf libraries read at once, on a real server, which accepts and delivers them.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use abide::worker::Worker;
 
 use super::{client, unique};
 
-/// One of many errors, each the source of the one before it.
+/// One of many errors, each the source of the previous one.
 #[derive(Debug)]
 struct Link {
     number: u32,
@@ -27,7 +27,7 @@ impl std::error::Error for Link {
     }
 }
 
-/// So many that dropping them one in the other would take more stack than there is: they are never dropped.
+/// Returns a chain of errors that is never dropped: dropping it recursively would overflow the stack.
 fn links(count: u32) -> &'static Link {
     let mut source = None;
     for number in (1..=count).rev() {
@@ -41,7 +41,7 @@ async fn fail_deeply(causes: u32) -> Result<(), ActivityError> {
     Err(ApplicationFailure::new("the activity").non_retryable().cause(links(causes)).into())
 }
 
-/// Fails with that many causes, of its own or of an activity.
+/// Fails with this many causes, of its own or of an activity.
 #[workflow]
 async fn deep(ctx: &WorkflowContext, causes: u32, in_activity: bool) -> Result<(), WorkflowError> {
     if in_activity {
@@ -70,7 +70,7 @@ async fn a_workflow_that_fails_with_very_many_causes_is_readable() {
     tokio::time::timeout(std::time::Duration::from_secs(50), told).await.expect("in time").unwrap();
 }
 
-/// What another SDK may write: the server takes 10,000 levels, and prost reads 100.
+/// Another SDK may write such a failure: the server accepts 10,000 levels, prost reads 100.
 #[tokio::test]
 async fn a_failure_that_another_sdk_has_written_with_very_many_causes_is_readable() {
     use abide_protos::temporal::api::command::v1 as command;

@@ -1,4 +1,4 @@
-//! One workflow from its start to its end, as far as a client alone can bring it.
+//! The lifecycle of a workflow, as far as a client can drive it without a worker.
 
 use std::time::Duration;
 
@@ -262,7 +262,7 @@ async fn workflows_are_listed_and_counted_by_query() {
         client.start(ProcessOrder, order.to_string()).task_queue(&queue).await.unwrap();
     }
     let query = format!("TaskQueue = '{queue}'");
-    // Visibility lags a little behind the start.
+    // Visibility lags slightly behind the start.
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     while client.count(&query).await.unwrap().count() < 3 {
         assert!(tokio::time::Instant::now() < deadline, "the workflows did not become visible");

@@ -1,6 +1,6 @@
-//! The client against a real Temporal server, alone and with a worker; TLS and outages against a server of its own.
+//! The client on a real Temporal server, with and without a worker; TLS and outages on a server of these tests.
 //!
-//! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test says that it was skipped.
+//! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test prints that it was skipped.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so by name")]
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -19,7 +19,7 @@ mod workflows;
 
 use abide::client::{Client, ClientOptions};
 
-/// A client of the server under test; `None`, and a line that names the test, if there is no server.
+/// Returns a client of the server under test; if there is none, prints the name of the test and returns `None`.
 async fn client(test: &str) -> Option<Client> {
     let Ok(address) = std::env::var("ABIDE_TEST_SERVER") else {
         eprintln!("skipped: {test} (set ABIDE_TEST_SERVER to the address of a Temporal server)");
@@ -28,7 +28,7 @@ async fn client(test: &str) -> Option<Client> {
     Some(Client::connect(ClientOptions::new(address)).await.expect("ABIDE_TEST_SERVER is the address of a server"))
 }
 
-/// An id of its own for every test and every time it is run.
+/// Returns an id that is unique for every test and every run.
 fn unique(test: &str) -> String {
     format!("{test}-{}", uuid::Uuid::new_v4())
 }

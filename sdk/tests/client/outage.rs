@@ -1,4 +1,4 @@
-//! A server that goes away and comes back: clients go on without being connected anew.
+//! A server that goes away and comes back: clients continue without reconnecting explicitly.
 
 use abide::client::{Client, ClientOptions};
 use tokio::net::TcpListener;
@@ -10,7 +10,7 @@ async fn connected(server: &TestServer) -> Client {
     Client::connect(ClientOptions::new(format!("127.0.0.1:{}", server.port()))).await.unwrap()
 }
 
-/// Returns true if a call arrived: the server answers every one with UNIMPLEMENTED.
+/// Returns true if a call arrived: the server answers every call with UNIMPLEMENTED.
 async fn arrives(client: &Client) -> bool {
     client.count("").await.unwrap_err().is_unimplemented()
 }
@@ -26,7 +26,7 @@ async fn a_call_waits_for_a_server_that_is_being_restarted() {
     drop(server);
     let nobody = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     let call = tokio::spawn(async move { arrives(&client).await });
-    // The client has come back and was turned away: now the call waits.
+    // The client has reconnected and was rejected: now the call waits.
     nobody.accept().await.unwrap();
     drop(nobody);
     let _server = TestServer::start(port, Server::builder(), Unimplemented::new(1));

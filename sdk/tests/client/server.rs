@@ -1,4 +1,4 @@
-//! A gRPC server that knows no method: enough to see whether calls arrive, and to take it away.
+//! A gRPC server without methods: enough to see if calls arrive, and to shut it down.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -15,14 +15,14 @@ use tonic::codegen::http::{Request, Response};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-/// A server with a runtime of its own, so that its end cuts its connections at once, as a crash does.
+/// A server with its own runtime, so that stopping it cuts its connections at once, as a crash does.
 pub(crate) struct TestServer {
     runtime: Option<Runtime>,
     address: SocketAddr,
 }
 
 impl TestServer {
-    /// Starts on that port, or on a free one for 0; calls are answered by the service.
+    /// Starts on that port, or on a free one for 0; `service` answers the calls.
     pub(crate) fn start(port: u16, builder: Server, service: Unimplemented) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let guard = runtime.enter();
@@ -48,10 +48,10 @@ impl Drop for TestServer {
     }
 }
 
-/// Answers UNIMPLEMENTED, which a client takes for an old server. Calls of `CountWorkflowExecutions` wait for a permit.
+/// Answers UNIMPLEMENTED, which a client treats as an old server. Calls of `CountWorkflowExecutions` wait for a permit.
 #[derive(Clone)]
 pub(crate) struct Unimplemented {
-    /// How many counts may be answered.
+    /// Number of counts that may be answered.
     pub(crate) permits: Arc<Semaphore>,
     /// One permit for each count that has arrived.
     pub(crate) arrived: Arc<Semaphore>,

@@ -51,7 +51,7 @@ async fn a_server_that_asks_for_a_client_certificate_gets_it() {
     let server = server(ServerTlsConfig::new().client_ca_root(Certificate::from_pem(CA)));
     connect(&server, trusting().client_identity(CLIENT_CERT, CLIENT_KEY)).await.unwrap();
     for _ in 0..10 {
-        // Its alert may be lost with the connection: what is said names the remedy either way.
+        // The server's alert may be lost with the connection; the error tells what to do in both cases.
         let error = connect(&server, trusting()).await.unwrap_err();
         assert!(error.to_string().contains("certificate of the client"), "{error}");
         assert!(error.to_string().contains("TlsOptions::client_identity"), "{error}");

@@ -1,4 +1,4 @@
-//! Results, queries and failures, which take a worker.
+//! Results, queries and failures, which need a worker.
 
 use abide::client::{QueryError, WorkflowFailedError};
 use abide::prelude::*;
@@ -15,7 +15,7 @@ struct Cart {
 
 #[workflow_methods]
 impl Cart {
-    /// Returns the items, once they are paid for.
+    /// Returns the items once they are paid for.
     #[run]
     async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         ctx.wait_until(|| self.is_paid.get()).await?;
@@ -43,7 +43,7 @@ impl Cart {
     }
 }
 
-/// Counts down, a run for each step.
+/// Counts down, with one run per step.
 #[workflow]
 async fn count_down(ctx: &WorkflowContext, from: u32) -> Result<String, WorkflowError> {
     if from == 0 { Ok("lift-off".to_string()) } else { ctx.continue_as_new(count_down, from - 1).into() }

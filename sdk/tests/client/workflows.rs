@@ -1,4 +1,4 @@
-//! The definitions that the tests start: no worker runs them.
+//! The definitions that the tests start; no worker runs them.
 
 use std::borrow::Cow;
 
@@ -61,7 +61,7 @@ impl QueryDefinition for Items {
     }
 }
 
-/// A workflow whose argument cannot be written: JSON has no keys that are lists.
+/// A workflow whose argument cannot be serialized: JSON does not allow lists as keys.
 #[derive(Clone, Copy)]
 pub(crate) struct Unwritable;
 arguments!(Unwritable: std::collections::BTreeMap<Vec<u32>, u32>);

@@ -126,7 +126,7 @@ async fn run<T: PayloadValue>(
     Ok(from_payload(&output).expect("the result was written by this test"))
 }
 
-/// The output type of a definition, as the compiler sees it.
+/// Returns the output type of a definition, as the compiler sees it.
 fn output_of<Kind, A: Activity<Kind>>(_: A) -> &'static str {
     std::any::type_name::<<A::Definition as ActivityDefinition>::Output>()
 }

@@ -1,4 +1,4 @@
-//! What `#[derive(ApplicationError)]` makes of enums and structs: their message, their failure, and the way back.
+//! The expansion of `#[derive(ApplicationError)]` on enums and structs: message, failure, and conversion back.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use abide::prelude::*;
 use abide::{Cancelled, ErrorCategory, FailureKind};
 
-/// A definition of the same name as a field.
+/// A definition with the same name as a field.
 #[activity]
 async fn card() -> Result<(), ActivityError> {
     Ok(())
@@ -99,7 +99,7 @@ fn a_prefix_tells_variants_of_one_name_apart() {
     assert_eq!((user.error_type(), article.error_type()), (Some("UserNotFound"), Some("NotFound")));
     assert_eq!(user.application_error(), Some(UserError::NotFound("Ada".to_string())));
     assert_eq!((user.application_error::<StockError>(), article.application_error::<UserError>()), (None, None));
-    // A type that stands at a variant is the whole type.
+    // A type given at a variant is the whole type.
     assert_eq!(recorded(UserError::Locked).error_type(), Some("Locked"));
 }
 
@@ -126,7 +126,7 @@ fn it_is_found_among_the_causes() {
     assert_eq!(activity.downcast_ref(), Some(&PaymentError::Busy));
 }
 
-/// As thiserror's `#[error(transparent)]`, and as an `anyhow::Error` that becomes a box.
+/// Like thiserror's `#[error(transparent)]`, and like a boxed `anyhow::Error`.
 #[derive(Debug)]
 struct Transparent(Box<dyn Error + Send + Sync>);
 
@@ -142,7 +142,7 @@ impl Error for Transparent {
     }
 }
 
-/// As `anyhow::Error`: no error itself, but one when it is boxed.
+/// Like `anyhow::Error`: not an error itself, but convertible to a boxed one.
 struct Report(Box<dyn Error + Send + Sync>);
 
 impl From<Report> for Box<dyn Error + Send + Sync> {
@@ -181,7 +181,7 @@ fn a_cancellation_stays_one_behind_a_wrapper() {
     assert!(WorkflowError::from(wrapped()).is_cancelled());
     assert!(WorkflowError::from(Report(wrapped().into())).is_cancelled());
     assert_eq!(ActivityError::from(wrapped()).to_string(), "the activity was cancelled");
-    // With a text of its own it is another error, which a cancellation has caused.
+    // With its own text it is a different error, caused by a cancellation.
     let around = ApplicationFailure::new("no shipment").cause(Cancelled::new("enough"));
     assert!(!WorkflowError::from(around).is_cancelled());
 }

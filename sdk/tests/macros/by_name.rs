@@ -1,10 +1,10 @@
-//! Definitions by name: as constants, at the call, and with arguments as those of the macros.
+//! Definitions by name: as constants, at the call, and with arguments like those of the macros.
 
 use abide::{ActivityDefinition, ActivityType, Arguments, SignalType, WorkflowDefinition, WorkflowType};
 
 const CHARGE: ActivityType<fn(u64) -> String> = ActivityType::new("charge");
 
-/// Nothing, the value, or a tuple: as with the macros.
+/// Nothing, the value, or a tuple, as with the macros.
 #[test]
 fn arguments_are_those_of_the_signature() {
     fn args<D: Arguments>(_: D, args: D::Args) -> D::Args {

@@ -1,4 +1,4 @@
-//! A library that documents everything needs no more documentation for what the macros write.
+//! In a library that requires documentation everywhere, the macros' output needs no further documentation.
 #![deny(warnings, missing_docs, unreachable_pub, rust_2018_idioms, missing_debug_implementations)]
 
 /// Activities.

@@ -1,11 +1,12 @@
-//! The macros' output works whatever the user's names are: shadowed preludes, raw identifiers, our own words.
+//! The macros' output works with any names of the user: shadowed preludes, raw identifiers, names from the output
+//! itself.
 
 #![allow(dead_code)]
 
 use abide::{Activity, ActivityDefinition, QueryDefinition, SignalDefinition, Workflow, WorkflowDefinition};
 
 mod shadowed_prelude {
-    //! Every name that generated code is tempted to use means something else here.
+    //! Every name that generated code might use has another meaning here.
     #![allow(non_camel_case_types)]
 
     pub(super) struct Result;
@@ -178,7 +179,7 @@ mod made_by_a_macro {
 }
 
 mod named_like_locals {
-    //! A constant captures a pattern of its name, and once these were some.
+    //! A constant captures patterns with its name, and the output once had such patterns.
     use abide::prelude::*;
 
     macro_rules! activities_named {
@@ -290,7 +291,7 @@ async fn our_own_words_are_free_for_users() {
     assert_eq!(made_by_a_macro::number_or_zero(None).await.unwrap(), 0);
 }
 
-/// Types of the author's own that are named as the definitions of the functions would be.
+/// User-defined types with the names that the functions' definitions would have.
 mod taken_type_names {
     use abide::prelude::*;
     use abide::{ActivityDefinition, WorkflowDefinition};
@@ -319,7 +320,7 @@ mod taken_type_names {
     }
 }
 
-/// Functions and types that a macro of the author's is given as fragments.
+/// Functions and types passed as fragments to a user's macro.
 mod fragments {
     use abide::prelude::*;
     use abide::{SignalDefinition, WorkflowDefinition};

@@ -1,4 +1,4 @@
-//! Public methods of private types leak nothing, and strict lints stay quiet about what the macros write.
+//! Public methods of private types expose no private type, and strict lints accept the macros' output.
 #![deny(
     warnings,
     missing_docs,

@@ -1,12 +1,12 @@
-//! Variables, parameters, fields and modules may be named like a definition: a function is no pattern. (The first
-//! errors that a new user met were of this kind, when a definition was a unit struct.)
+//! Variables, parameters, fields and modules may have the name of a definition, because a function is not a pattern.
+//! (When a definition was a unit struct, such conflicts were the first errors of new users.)
 
 use abide::prelude::*;
 use abide::replay::text::parse_history;
 use abide::{Activity, ActivityDefinition, History, Workflow, WorkflowDefinition, WorkflowReplayer};
 use serde::{Deserialize, Serialize};
 
-/// A module of the name of what it defines, as one writes them.
+/// A module with the name of the item it defines, as is common.
 mod deposit {
     use abide::prelude::*;
 
@@ -46,7 +46,7 @@ async fn refund() -> Result<u64, ActivityError> {
     Ok(1)
 }
 
-/// A parameter of the workflow's own name; variables, tuples, closures and arms of those of activities.
+/// A parameter with the workflow's own name; variables, tuples, closures and match arms with those of activities.
 #[workflow]
 async fn transfer(ctx: &WorkflowContext, transfer: Transfer) -> Result<String, WorkflowError> {
     let withdraw = ctx.activity(withdraw, transfer.clone()).start_to_close_timeout(mins(1)).await?;
@@ -84,7 +84,7 @@ async fn leaf(_ctx: &WorkflowContext, leaf: u64) -> Result<u64, WorkflowError> {
     Ok(charge + refund.unwrap_or_default())
 }
 
-/// A definition is stored, and passed on by code that knows no more of it.
+/// Stores a definition for generic code.
 struct Stored<A> {
     charge: A,
 }

@@ -69,7 +69,7 @@ impl Player {
         Ok(offer)
     }
 
-    // An argument may be taken as anything that a reference to it turns into.
+    // An argument may have any type that a reference to it coerces to.
     #[update_validator(trade)]
     fn check_trade(&self, offer: &u32, for_what: &str) -> Answer<()> {
         match (offer, for_what) {

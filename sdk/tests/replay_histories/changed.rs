@@ -1,4 +1,4 @@
-//! Workflows that were changed after their history was recorded: each must be refused, at the event where it parts.
+//! Workflows that were changed after their history was recorded: each must be refused at the first difference.
 
 use abide::WorkflowReplayer;
 use abide::prelude::*;
@@ -7,7 +7,7 @@ use abide::replay::NondeterminismKind;
 use super::python::{echo, shout};
 use super::{differs, recorded};
 
-/// The second activity is another one.
+/// The second activity has another type.
 #[workflow(name = "Steps")]
 async fn steps_type_changed(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let first = ctx.activity(echo, "one".into()).start_to_close_timeout(secs(10)).await?;
@@ -40,7 +40,7 @@ async fn steps_added_changed(ctx: &WorkflowContext) -> Result<String, WorkflowEr
     Ok(first + &ctx.activity(shout, "two".into()).start_to_close_timeout(secs(10)).await?)
 }
 
-/// The event at which they part, and the line of this file that did something else.
+/// Checks the event of the first difference, and the line of this file that caused it.
 #[track_caller]
 fn check(replayer: WorkflowReplayer, event_id: i64, kind: NondeterminismKind, line: &str) {
     let found = differs(&replayer, &recorded("steps"));

@@ -180,14 +180,14 @@ impl ChildWorkflowWaitOnSignal {
     }
 }
 
-/// Go itself refuses a second child of the same id without a word to the server, so that one is not in the history.
+/// Go itself refuses a second child with the same id without telling the server, so it is not in the history.
 #[workflow(name = "DuplicateChildWorkflow")]
 async fn duplicate_child_workflow(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let call = ctx.child_workflow(ChildWorkflowWaitOnSignal::run, ());
     let running = call.id("ABC-SIMPLE-CHILD-WORKFLOW-ID").start().await?;
     ctx.timer(secs(1)).await?;
     ctx.timer(secs(1)).await?;
-    // Go signals the child's run as any other workflow.
+    // Go signals the child's run like any other workflow.
     let same = ctx.external_workflow(running.workflow_id()).with_run_id(running.run_id());
     same.signal(ChildWorkflowWaitOnSignal::unblock, None).await?;
     Ok(running.await?)

@@ -1,5 +1,5 @@
-//! Twins of the workflows of the Go SDK's replay tests. Timers and activities have event ids as ids there; neither is
-//! compared, because the histories carry no core flags.
+//! Twins of the workflows in the Go SDK's replay tests. Go uses event ids as ids of timers and activities; neither is
+//! compared, because the histories have no core flags.
 
 use abide::prelude::*;
 use abide::replay::NondeterminismKind;
@@ -61,7 +61,7 @@ async fn echo_number(delay: u64, number: i64) -> Result<i64, ActivityError> {
     Ok(number)
 }
 
-/// Cancels a timer when a signal comes, after an activity was scheduled.
+/// Cancels a timer when a signal arrives, after an activity was scheduled.
 #[workflow(name = "WorkflowWithLocalActivityStartWhenTimerCancel")]
 #[derive(Default)]
 struct SignalBeatsTimer {
@@ -86,8 +86,8 @@ impl SignalBeatsTimer {
     }
 }
 
-/// Go sends a timer's start and its cancellation although both fall into one task; Core-based SDKs, and this one, send
-/// neither. So a history with such a pair cannot have been recorded by the twin.
+/// Go sends a timer's start and its cancellation even if both are in one task; Core-based SDKs, including this one,
+/// send neither. So the twin cannot have recorded a history with such a pair.
 #[test]
 fn a_timer_cancelled_in_its_own_task_is_in_gos_history_only() {
     let Some(history) = from_elsewhere("go/cancel-timer-after-activity.json") else { return };

@@ -1,9 +1,9 @@
-//! Small histories from others who replayed their runs here and found what was wrong: each file in `inputs`, and what is
-//! right.
+//! Small histories from users who replayed their runs here and found bugs: each file in `inputs`, with the correct
+//! result.
 //!
-//! The `.txt` files are written by hand and end with an open task, whose commands are checked; the `.json` files go through
-//! the replayer. The files `py-*` were recorded with the Python SDK 1.35.0 on a real server, the others have the shape of
-//! what the SDK that they name records.
+//! The `.txt` files are written by hand and end with an open task, whose commands are checked; the `.json` files go
+//! through the replayer. The files `py-*` were recorded with the Python SDK 1.35.0 on a real server; the others have
+//! the form that the named SDK records.
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::cell::{Cell, RefCell};
@@ -34,7 +34,7 @@ fn json(name: &str) -> Recorded {
     Recorded { name: format!("inputs/{name}"), history: one(&folder().join(format!("{name}.json"))) }
 }
 
-/// Returns a worker's answer to the last task of such a text: its commands, or the reason why it cannot answer.
+/// Returns a worker's answer to the last task of such a text: its commands, or the reason that it cannot answer.
 #[track_caller]
 fn answer<Kind, W>(workflow: W, text: &str) -> String
 where
@@ -68,7 +68,7 @@ where
     }
 }
 
-// ---- whom a request to cancel names (W1) ------------------------------------------------------------------------------
+// ---- the target of a cancellation request (W1) ------------------------------------------------------------------------
 
 #[workflow(name = "child")]
 async fn child(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
@@ -116,7 +116,7 @@ async fn call(ctx: &WorkflowContext, is_first: bool) -> Result<String, WorkflowE
     })
 }
 
-/// Two branches wait for one flag; each takes it down, and calls. What the calls said, as they came.
+/// Two branches wait for one flag; each resets it and calls an activity. Returns the results in order of arrival.
 async fn gate(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let (open, said) = (Cell::new(true), RefCell::new(Vec::new()));
     let branch = async |is_first| {
@@ -131,7 +131,7 @@ async fn gate(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     Ok(said.take())
 }
 
-/// The first branch waits for what is true already, the second for nothing.
+/// The first branch waits for something already true, the second for nothing.
 async fn yields(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let said = Rc::new(RefCell::new(Vec::new()));
     let branch = |is_first: bool| {
@@ -187,7 +187,7 @@ fn w5b_a_wait_for_what_is_true_gives_way() {
     fits(&WorkflowReplayer::new().workflow(yields_in_python), &json("py-yields"));
 }
 
-/// Waits until no handler runs and something was signalled.
+/// Waits until no handler is running and a signal has arrived.
 #[workflow(name = "OwnMultiSignal")]
 #[derive(Default)]
 struct OwnMultiSignal {
@@ -208,7 +208,7 @@ impl OwnMultiSignal {
     }
 }
 
-/// Three waits, in the order in which they begin.
+/// Three waits, in the order in which they start.
 #[workflow(name = "MultiWaitConditionWorkflow")]
 async fn multi_wait_condition(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let log = Rc::new(RefCell::new(Vec::<String>::new()));
@@ -242,7 +242,7 @@ fn w6_dotnet_is_replayed_by_its_flag() {
     }
 }
 
-// ---- ids that nobody chose (W7) ---------------------------------------------------------------------------------------
+// ---- generated ids (W7) -----------------------------------------------------------------------------------------------
 
 const CONDITION_ORDER: [&str; 8] = [
     "ConditionOrder0",
@@ -255,7 +255,7 @@ const CONDITION_ORDER: [&str; 8] = [
     "ConditionOrder7",
 ];
 
-/// Begins as many activities as it is told, once it is released.
+/// Starts the given number of activities once it is released.
 #[workflow(name = "ConditionOrderWorkflow")]
 #[derive(Default)]
 struct ConditionOrder {
@@ -292,7 +292,7 @@ fn w7_activities_may_be_numbered_from_anything() {
     assert!(matches!(replayed.outcome(), RunOutcome::Completed(_)), "{}", replayed.outcome());
 }
 
-// ---- timers of no length (W8) -----------------------------------------------------------------------------------------
+// ---- timers of zero length (W8) ---------------------------------------------------------------------------------------
 
 #[workflow]
 async fn sleeps_zero(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
@@ -313,7 +313,7 @@ fn w8_a_timer_of_no_length_is_a_command() {
     fits(&replayer, &json("py-zero"));
 }
 
-/// Two timers, the first of which may have no length.
+/// Two timers, the first of which may have zero length.
 async fn two_timers(ctx: &WorkflowContext, first: u64) -> Result<(), WorkflowError> {
     let (one, other) = (ctx.timer(secs(first)).start(), ctx.timer(secs(1)).start());
     one.await?;
@@ -334,7 +334,7 @@ async fn first_timer_of_no_length(ctx: &WorkflowContext) -> Result<(), WorkflowE
 fn w8b_a_length_that_was_zero_is_told_by_the_number_of_the_timer() {
     let recorded = text("w8b-duration-becomes-zero");
     let by = |recorder: &str| recorded.replace("WorkflowTaskCompleted", &format!("WorkflowTaskCompleted {recorder}"));
-    // Only Abide 0.1.0 recorded no event for it, and took a number.
+    // Only Abide 0.1.0 recorded no event for it, but used a sequence number.
     assert_eq!(
         answer(first_timer_of_no_length, &by("sdk=abide sdk_version=0.1.0")),
         "CompleteWorkflowExecution result=null"
@@ -345,7 +345,7 @@ fn w8b_a_length_that_was_zero_is_told_by_the_number_of_the_timer() {
     assert!(refused.contains("event 5 TimerStarted: id=2\n  code now: StartTimer id=1"), "{refused}");
 }
 
-// ---- nobody above (W10), nothing in (X1) ------------------------------------------------------------------------------
+// ---- no parent (W10), no input (X1) -----------------------------------------------------------------------------------
 
 #[workflow]
 async fn who_is_above(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
@@ -385,7 +385,7 @@ fn x1_null_for_no_arguments_is_taken() {
     fits(&WorkflowReplayer::new().workflow(NoArguments::run), &json("x1-null-for-no-arguments"));
 }
 
-// ---- a timer and a request to cancel in one task (X3) ------------------------------------------------------------------
+// ---- a timer and a cancellation request in one task (X3) ---------------------------------------------------------------
 
 async fn fired_or_cancelled(ctx: &WorkflowContext) -> String {
     if ctx.timer(secs(3)).await.is_ok() { "fired" } else { "cancelled" }.into()
@@ -413,7 +413,7 @@ fn x3_python_cancels_the_wait_in_either_order() {
     fits(&recorded, &json("py-timer-fire-first"));
 }
 
-/// A file that no test reads shows nothing.
+/// Checks that a test reads every file.
 #[test]
 fn every_input_is_replayed() {
     let source = include_str!("inputs.rs");

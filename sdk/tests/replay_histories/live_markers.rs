@@ -1,4 +1,4 @@
-//! The markers that Core wrote when histories were recorded, and those that a live run of the twins writes.
+//! Compares the markers that Core wrote in recorded histories with those that a live run of the twins writes.
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::collections::HashMap;
@@ -22,14 +22,13 @@ use super::local_activities::{
 };
 use super::recorded;
 
-/// Where our own times of scheduling stand in markers, which no two runs share.
+/// Replaces our own times of scheduling in markers, which differ between runs.
 const WALL_TIME: Timestamp = Timestamp { seconds: 1, nanos: 2 };
 const OUR_SCHEDULE_TIME: &str = r#""original_schedule_time":{"seconds":1,"nanos":2}"#;
 
 type Marker = MarkerRecordedEventAttributes;
 
-/// Feeds a live run the recorded tasks, and what its local activities came to when the history was recorded; gives
-/// back the markers it writes.
+/// Feeds a live run the recorded tasks and the recorded results of its local activities. Returns the markers it writes.
 struct Live {
     run: WorkflowRun,
     clock: Timestamp,
@@ -130,7 +129,7 @@ where
 {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
-    // Python's order is what the markers of its histories were written in.
+    // The markers of Python's histories were written in Python's order.
     let order = Some(RunOrder { grouping: Grouping::ByRank, ..RunOrder::OURS });
     let options = RunOptions {
         namespace: "default".into(),

@@ -106,7 +106,7 @@ impl SignalTimerRace {
     }
 }
 
-/// Gives a replayer the twins of Python's workflows.
+/// Registers the twins of Python's workflows with a replayer.
 fn with_twins(replayer: WorkflowReplayer) -> WorkflowReplayer {
     replayer
         .workflow(local_activities)
@@ -139,14 +139,14 @@ pub(crate) async fn delayed(name: String) -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Core's test evicts the run while the local activity is under way.
+/// Core's test evicts the run while the local activity is running.
 #[workflow(name = "evict_while_la_running_no_interference")]
 async fn evict_while_la_running(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     ctx.local_activity(delayed, "hi!".into()).start_to_close_timeout(secs(20)).await?;
     Ok(ctx.activity(delayed, "hi!".into()).start_to_close_timeout(secs(20)).await?)
 }
 
-/// Its first run failed a task after the timer.
+/// The recorded run failed a task after the timer.
 #[workflow(name = "fail_wf_task_PITR/89Y")]
 async fn fail_wf_task(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(ctx.timer(millis(200)).await?)
@@ -164,7 +164,7 @@ fn core_fail_wf_task() {
     fits(&WorkflowReplayer::new().workflow(fail_wf_task), &history);
 }
 
-/// Its name tells of a local activity; what it recorded is an activity that takes the place of a cancelled timer.
+/// In spite of its name, it recorded a normal activity in place of a cancelled timer.
 #[workflow]
 #[derive(Default)]
 struct WorkflowWithLocalActivityStartWhenTimerCancel {
@@ -202,7 +202,7 @@ fn go_activity_same_time_as_cancel() {
 
 // ---- Core's groupings of markers without an activation index ---------------------------------------------------------
 
-/// Which outcomes the code got together, by the numbers of its local activities; one history at a time.
+/// Results that the code received together, by the numbers of its local activities; one history at a time.
 static GROUPS: Mutex<Vec<Vec<String>>> = Mutex::new(Vec::new());
 
 #[activity(name = "default_act_type")]
@@ -214,7 +214,7 @@ fn log(group: Vec<String>) {
     GROUPS.lock().unwrap().push(group);
 }
 
-/// Three at once; whoever is done first starts another one, until all three are.
+/// Starts three at once; each that completes starts another one, until all three have completed.
 #[workflow(name = "default_wf_type")]
 async fn fan_out(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let local = |id: String| ctx.local_activity(work, ()).start_to_close_timeout(secs(5)).activity_id(id).start();
@@ -247,7 +247,7 @@ async fn fan_out(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-/// Two at once and an activity; nothing follows from any of them.
+/// Two at once and an activity; nothing depends on any of them.
 #[workflow(name = "default_wf_type")]
 #[derive(Default)]
 struct Nothing {
@@ -299,7 +299,7 @@ fn core_groups_old_markers_as_it_did() {
     }
 }
 
-/// What a local activity's failure looks like to its workflow, whoever recorded it.
+/// Describes a local activity's failure as its workflow sees it, whichever SDK recorded it.
 #[workflow(name = "LocalActivities")]
 async fn looks_at_the_failure(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     ctx.local_activity(echo, "local".into()).start_to_close_timeout(secs(10)).await?;
@@ -316,7 +316,7 @@ async fn looks_at_the_failure(ctx: &WorkflowContext) -> Result<(), WorkflowError
 
 #[test]
 fn a_recorded_failure_keeps_all_it_says() {
-    // The history is cut off where the workflow's twin stops following it.
+    // The history is cut off where the twin's code differs.
     let history = History::from_events(recorded("local_activities").events()[..6].to_vec());
     WorkflowReplayer::new().workflow(looks_at_the_failure).replay(&history).unwrap();
 }

@@ -1,10 +1,10 @@
-//! Histories that other SDKs recorded on real servers, replayed against the same workflows written in Rust.
+//! Histories that other SDKs recorded on real servers, replayed with the same workflows written in Rust.
 //!
-//! The files under `tests/histories` were recorded for this project with the Python SDK 1.35; `python.rs` holds the
-//! twins of its workflows, `payloads.rs` the one about encodings, `changed.rs` those that no longer fit, `verdicts.rs`
-//! what is said of what cannot be replayed, `table.rs` what became of each file, and `mutations.rs` spoils each history
-//! that fits; `inputs.rs` has small ones that others found faults with. Other repositories' files stay outside
-//! of this one: `ABIDE_HISTORIES` names the folder that holds them, and what is not replayed without it is said by name.
+//! The files in `tests/histories` were recorded for this project with the Python SDK 1.35. `python.rs` has the twins of
+//! its workflows, `payloads.rs` the twin for encodings, `changed.rs` twins that no longer fit, `verdicts.rs` the
+//! reports on histories that cannot be replayed, `table.rs` the result for each file. `mutations.rs` edits each fitting
+//! history; `inputs.rs` has small histories that revealed bugs. Files from other repositories are not included:
+//! `ABIDE_HISTORIES` names the folder with them, and without it, the names of the skipped histories are printed.
 #![expect(clippy::print_stdout, reason = "says by name what was not replayed")]
 
 mod changed;
@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use abide::replayer::{ReplayError, Replayed};
 use abide::{History, WorkflowReplayer};
 
-/// A history, and the name of its file.
+/// A history and the name of its file.
 struct Recorded {
     name: String,
     history: History,
@@ -45,13 +45,13 @@ impl Deref for Recorded {
     }
 }
 
-/// The only history of a file in this repository.
+/// Returns the only history of a file in this repository.
 fn recorded(name: &str) -> Recorded {
     let history = one(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories").join(format!("{name}.json")));
     Recorded { name: name.to_string(), history }
 }
 
-/// The only history of a file of another repository; says what is left out where those are not at hand.
+/// Returns the only history of a file from another repository; if it is not available, prints its name.
 fn from_elsewhere(name: &str) -> Option<Recorded> {
     match std::env::var_os("ABIDE_HISTORIES") {
         Some(folder) => {
@@ -71,7 +71,7 @@ fn one(path: &Path) -> History {
     histories.remove(0)
 }
 
-/// The history fits the workflow, the workflow ends now as it did then, and no spoilt copy fits.
+/// Checks that the history fits the workflow, ends as recorded, and that no edited copy fits.
 #[track_caller]
 fn fits(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
     let replayed = replayed(replayer, history);
@@ -79,7 +79,7 @@ fn fits(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
     replayed
 }
 
-/// The history fits the workflow, and no spoilt copy does.
+/// Checks that the history fits the workflow, and that no edited copy does.
 #[track_caller]
 fn replayed(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
     let replayed = replayer.replay(history).unwrap_or_else(|error| panic!("{error}\n\n{}", **history));
@@ -87,7 +87,7 @@ fn replayed(replayer: &WorkflowReplayer, history: &Recorded) -> Replayed {
     replayed
 }
 
-/// The history no longer fits: returns where.
+/// Checks that the history does not fit. Returns the first difference.
 #[track_caller]
 fn differs(replayer: &WorkflowReplayer, history: &History) -> Box<abide::replay::Nondeterminism> {
     match replayer.replay(history) {

@@ -1,5 +1,5 @@
-//! Twins that take signals and updates while other work is under way: Python's tracing workflow, Core's local
-//! activities that outlast workflow tasks, Go's update that comes together with a child's start.
+//! Twins that handle signals and updates during other work: Python's tracing workflow, Core's local activities that
+//! outlast workflow tasks, Go's update that arrives together with a child's start.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use super::local_activities::delayed;
 use super::others::say_hello;
 use super::{differs, fits, from_elsewhere, replayed};
 
-/// Notes who had a turn, and when. Python notes from two more turns of its event loop each, which Rust does not have:
-/// awaiting what is ready goes on at once.
+/// Records the turns of handlers and activities. Python records each at two more turns of its event loop, which Rust
+/// does not have, because awaiting something ready continues at once.
 #[workflow(name = "SignalsActivitiesTimersUpdatesTracingWorkflow")]
 #[derive(Default)]
 struct Tracing {
@@ -80,7 +80,7 @@ impl LongLocalActivity {
     }
 }
 
-/// The same with updates that wait for a timer; the second one's is still running when the workflow ends.
+/// The same with updates that wait for a timer; the second handler is still running when the workflow ends.
 #[workflow(name = "long_local_activity_with_update-1")]
 #[derive(Default)]
 struct LongLocalActivityWithTimers;
@@ -103,7 +103,7 @@ async fn hello_world(name: String, _delay: u64) -> Result<String, ActivityError>
     Ok(format!("Hello {name}!"))
 }
 
-/// Cancels its child as soon as that has started.
+/// Cancels its child as soon as it has started.
 #[workflow(name = "ChildWorkflowCancelWithUpdate")]
 #[derive(Default)]
 struct ChildWorkflowCancelWithUpdate {
@@ -150,16 +150,17 @@ fn python_event_tracing_issues_the_same_commands() {
         let replayed = replayed(&WorkflowReplayer::new().workflow(Tracing::run), &history);
         let now = replayed.result::<Vec<String>>().unwrap().unwrap();
         let recorded = recorded_result(&history);
-        // Everybody had the turns that Python gave, in order; whose turn is next is a matter of Python's event loop.
+        // Each has the same turns in the same order as in Python; the order between them depends on Python's event
+        // loop.
         assert_eq!(turns(&now), turns(&recorded), "{name}");
         assert_eq!((now.len(), turns(&now).len()), (15, 5), "{name}");
-        // Also who began before whom is the same.
+        // The order of their first turns is the same, too.
         let begun = |notes: &[String]| notes.iter().filter(|note| note.ends_with("sync")).cloned().collect::<Vec<_>>();
         assert_eq!(begun(&now), begun(&recorded), "{name}");
     }
 }
 
-/// What each handler and each part of the main routine noted, in its order.
+/// Returns the records of each handler and each part of the main routine, in order.
 fn turns(notes: &[String]) -> BTreeMap<&str, Vec<&str>> {
     let mut turns: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (who, turn) in notes.iter().filter_map(|note| note.rsplit_once('-')) {
@@ -179,8 +180,8 @@ fn core_long_local_activity_with_update() {
     }
 }
 
-/// One task brings the child's start and an update. Go runs the main routine first, so the child's cancellation stands
-/// before the accepted update; here, as in every Core-based SDK, updates are accepted before anything else happens.
+/// One task brings the child's start and an update. Go runs the main routine first, so the child's cancellation
+/// precedes the accepted update. Here, as in every Core-based SDK, updates are accepted before anything else happens.
 #[test]
 fn go_accepts_an_update_after_what_came_before_it() {
     let Some(history) = from_elsewhere("go/child-workflow-cancel-with-update.json") else { return };

@@ -1,10 +1,11 @@
-//! Histories that fit are spoilt, edit by edit: then they must not fit any more.
+//! Edits histories that fit, one change at a time, and checks that they no longer fit.
 //!
-//! Every history that a test here says fits goes through this. Each event of a command is left out in turn, with all
-//! that tells of what it began. And the history is cut after each completed task, as that of a run that is still open,
-//! with different ends: such a beginning fits as it is, and neither with one command less in it (the code has one more)
-//! nor with one command more (the code has one less).
+//! Every history that a test here declares as fitting is checked. Each command event is removed in turn, with all
+//! events that refer to it. And the history is cut after each completed task, like that of an open run, with different
+//! ends: such a beginning fits unchanged, but neither with one command removed (the code has one more) nor with one
+//! command added (the code has one less).
 //!
+//! Edits that a replay cannot detect are listed in [`Unnoticed`], and by file and event in `unnoticed.txt`.
 //! What no replay can tell is said by [`Unnoticed`], and by file and event in `unnoticed.txt`.
 
 use std::collections::BTreeSet;
@@ -15,32 +16,33 @@ use abide_protos::temporal::api::enums::v1::EventType as E;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes as A;
 
-/// Why a replay cannot tell that a command is missing.
+/// The reason that a replay cannot detect a missing command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unnoticed {
-    /// Without its marker a local activity is still under way, and nothing that was recorded waited for it.
+    /// Without its marker a local activity is still running, and no recorded event depends on it.
     LocalActivityUnderWay,
-    /// An update that was never accepted leaves no trace, and nothing that was recorded came of it.
+    /// An update that was never accepted leaves no trace, and no recorded event depends on it.
     UpdateNeverCame,
-    /// A timer has no name, and other SDKs number it as they like: the next one takes the place of one that is missing.
+    /// A timer has no name, and other SDKs number timers differently, so the next timer takes the place of the missing
+    /// one.
     NextTimerTakesItsPlace,
-    /// Without its only command an answer reads as a heartbeat, and so as one task with the next: a timer that is begun and
-    /// cancelled within it was never sent.
+    /// Without its only command an answer looks like a heartbeat, and so like one task with the next: a timer that is
+    /// started and cancelled within it was never sent.
     CancelledInAHeartbeat,
-    /// The list of patches behind a marker that the code asks for no more goes with the marker.
+    /// The list of patches after a marker is removed with the marker, and the code no longer asks for that patch.
     OfADeprecatedPatch,
-    /// Go lists a run's patches without saying so in a flag.
+    /// Go lists a run's patches without setting a flag for it.
     GosListOfPatches,
-    /// A history that ends with the answer to a task, and holds none of its commands, may have been cut off before the
-    /// command that closes the run: Core takes it, whether or not the run is open. True of every run that ends in a task
-    /// without other commands, so these are not listed one by one.
+    /// A history that ends with the answer to a task, and has none of its commands, may have been cut off before the
+    /// command that closes the run; Core accepts it, for open and closed runs. This applies to every run that ends in a
+    /// task without other commands, so these are not listed individually.
     CutOffBeforeItsEnd,
 }
 
-/// How a history goes on after it was cut.
+/// The ends appended after a cut.
 const ENDS: [&str; 5] = ["", "Terminated", "TimedOut", "an empty task", "a task in hand"];
 
-/// Spoils a history that fits in every way; fails if it still fits, and nothing says that it may.
+/// Edits a fitting history in all ways; fails if an edited one still fits and is not listed as undetectable.
 #[track_caller]
 pub(super) fn none_fits(replayer: &WorkflowReplayer, name: &str, history: &History) {
     let events = history.events();
@@ -94,7 +96,7 @@ fn must_fit(name: &str, events: &[HistoryEvent], end: usize, ending: &str) {
     panic!("{name} does not fit, cut after {}, then {ending}", event_line(&events[end - 1]));
 }
 
-/// Why the history may fit without this event, if it ends so then.
+/// Returns the reason that the history may fit without this event, if it has this end.
 fn unnoticed(events: &[HistoryEvent], event: &HistoryEvent, ends_with: Option<E>) -> Option<Unnoticed> {
     let before = events.iter().rev().find(|before| before.event_id + 1 == event.event_id);
     match &event.attributes {
@@ -119,7 +121,7 @@ fn unnoticed(events: &[HistoryEvent], event: &HistoryEvent, ends_with: Option<E>
     }
 }
 
-/// The history without one event of a command, and without all that tells of what it began.
+/// Returns the history without one command event, and without all events that refer to it.
 fn without(events: &[HistoryEvent], index: usize) -> Vec<HistoryEvent> {
     let mut left_out = BTreeSet::from([events[index].event_id]);
     let mut kept = Vec::new();
@@ -134,7 +136,7 @@ fn without(events: &[HistoryEvent], index: usize) -> Vec<HistoryEvent> {
     kept
 }
 
-/// Numbers the events anew, and what refers to them.
+/// Renumbers the events and the references to them.
 fn numbered(mut events: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
     let old: Vec<i64> = events.iter().map(|event| event.event_id).collect();
     let new = |id: i64| old.partition_point(|known| *known <= id) as i64;
@@ -151,7 +153,7 @@ fn numbered(mut events: Vec<HistoryEvent>) -> Vec<HistoryEvent> {
     events
 }
 
-/// Each WorkflowTaskCompleted event, by its index, and where the events of its commands end.
+/// Returns the index of each WorkflowTaskCompleted event, and where the events of its commands end.
 fn answers(events: &[HistoryEvent]) -> Vec<(usize, usize)> {
     let completed = (0..events.len()).filter(|index| events[*index].event_type() == E::WorkflowTaskCompleted);
     let commands = |index: usize| events[index + 1..].iter().take_while(|event| is_of_command(event)).count();
@@ -189,9 +191,9 @@ fn is_closing(event: &HistoryEvent) -> bool {
     )
 }
 
-/// A history that was cut, with an end that no code has a part in.
+/// Appends an end that does not depend on the code to a cut history.
 fn ended(mut events: Vec<HistoryEvent>, ending: &str) -> Vec<HistoryEvent> {
-    // Something that happened: without it an answer without commands would be a heartbeat, and join the next task.
+    // An event of another kind. Without it an answer without commands would be a heartbeat, and join the next task.
     let news = HistoryEvent { event_type: 9999, worker_may_ignore: true, ..HistoryEvent::default() };
     let scheduled = of(E::WorkflowTaskScheduled, A::WorkflowTaskScheduledEventAttributes(Default::default()));
     let started = of(E::WorkflowTaskStarted, A::WorkflowTaskStartedEventAttributes(Default::default()));
@@ -209,7 +211,7 @@ fn ended(mut events: Vec<HistoryEvent>, ending: &str) -> Vec<HistoryEvent> {
         "a task in hand" => vec![news.clone(), scheduled, started, news],
         _ => Vec::new(),
     });
-    // Ids that are larger than all others, so that they stay behind them.
+    // Ids above all others, so that these events stay at the end.
     let mut last = 0;
     for event in &mut events {
         last = event.event_id.max(last + 1);
@@ -218,7 +220,7 @@ fn ended(mut events: Vec<HistoryEvent>, ending: &str) -> Vec<HistoryEvent> {
     events
 }
 
-/// A command that no twin issues; its id is that of the event it stands in front of, and goes with it.
+/// A command that no twin issues. It is inserted before an event, has that event's id, and is removed with it.
 fn another_command() -> HistoryEvent {
     let timer = abide_protos::temporal::api::history::v1::TimerStartedEventAttributes {
         timer_id: "another".into(),
@@ -231,7 +233,7 @@ fn of(event_type: E, attributes: A) -> HistoryEvent {
     HistoryEvent { event_type: event_type as i32, attributes: Some(attributes), ..HistoryEvent::default() }
 }
 
-/// The event that began what this one tells of.
+/// Returns the reference to the event that started what this event continues.
 fn tie(attributes: &mut A) -> Option<&mut i64> {
     Some(match attributes {
         A::ActivityTaskStartedEventAttributes(event) => &mut event.scheduled_event_id,

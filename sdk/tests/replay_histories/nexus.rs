@@ -13,7 +13,7 @@ use super::{differs, fits, recorded};
 const HELLO: NexusOperation<String, String> = NexusOperation::new("Greeter", "hello");
 const WAIT: NexusOperation<String, String> = NexusOperation::new("Greeter", "wait");
 
-/// What an operation came to, as text: `ok VALUE`, or the failure.
+/// Returns the result of an operation as text: `ok VALUE`, or the failure.
 async fn outcome(pending: impl Future<Output = Result<String, NexusOperationFailure>>) -> String {
     match pending.await {
         Ok(value) => format!("ok {value}"),
@@ -47,7 +47,7 @@ impl Waiter {
     }
 }
 
-/// Answered at once, refused at once, and backed by a workflow that gets a signal.
+/// Operations that are answered at once, refused at once, and backed by a workflow that gets a signal.
 #[workflow(name = "NexusOperations")]
 async fn nexus_operations(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let call = |operation, input: &str| {

@@ -1,4 +1,4 @@
-//! Histories of other repositories' test suites.
+//! Histories from other repositories' test suites.
 
 use abide::WorkflowReplayer;
 use abide::prelude::*;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{differs, fits, from_elsewhere, replayed};
 
-/// What Python's replayer test starts its workflow with.
+/// The argument of the workflow in Python's replayer test.
 #[derive(Serialize, Deserialize)]
 struct SayHello {
     name: String,
@@ -26,7 +26,7 @@ pub(crate) async fn say_hello(name: String) -> Result<String, ActivityError> {
 async fn say_hello_workflow(ctx: &WorkflowContext, params: SayHello) -> Result<String, WorkflowError> {
     let hello = ctx.activity(say_hello, params.name).schedule_to_close_timeout(secs(60)).await?;
     if params.should_wait {
-        // Python's waits for a signal that never comes in the histories.
+        // Python's workflow waits for a signal that never arrives in the histories.
         ctx.wait_until(|| false).await?;
     }
     if params.should_cause_nondeterminism && ctx.is_replaying() {
@@ -89,7 +89,7 @@ fn features_retry_on_error() {
     let replayer = WorkflowReplayer::new().workflow(retry_on_error_go).workflow(retry_on_error_java);
     for name in ["features/retry_on_error.go.json", "features/retry_on_error.java.json"] {
         let Some(history) = from_elsewhere(name) else { continue };
-        // SDKs word the outer failure in their own ways; the cause is the activity's.
+        // The message of the outer failure differs between SDKs; the cause is the activity's.
         match replayed(&replayer, &history).outcome() {
             RunOutcome::Failed(failure) => {
                 assert_eq!(failure.root_cause().message(), "activity attempt 5 failed");

@@ -47,7 +47,7 @@ async fn message_name(value: ProtobufJson<WorkflowType>) -> Result<ProtobufJson<
     Ok(ProtobufJson(WorkflowType { name: format!("{}!", value.name) }))
 }
 
-/// The same activity, for a workflow that does not know the message.
+/// The same activity, for a workflow that does not know the message type.
 #[activity(name = "message_name")]
 async fn message_name_raw(value: RawPayload) -> Result<RawPayload, ActivityError> {
     Ok(value)
@@ -88,7 +88,7 @@ fn pair_of(
     anything: &BTreeMap<String, serde_json::Value>,
     reversed: &[u8],
 ) -> Result<Pair, WorkflowError> {
-    // As Python prints a list of texts.
+    // Formats a list of texts like Python.
     let keys: Vec<_> = anything.keys().map(|key| format!("'{key}'")).collect();
     let left = format!("{} {name} [{}]", pair.left, keys.join(", "));
     Ok(Pair { left, right: Some(i64::try_from(reversed.len())?) })
@@ -104,7 +104,7 @@ fn a_message_passes_as_raw_payload_and_an_absent_argument_as_none() {
     fits(&WorkflowReplayer::new().workflow(payloads_raw), &recorded("payloads"));
 }
 
-/// The first payload of what the activities were given, in order.
+/// Returns the first payload of each activity's input, in order.
 fn inputs(history: &History) -> Vec<Option<Payload>> {
     let scheduled = history.events().iter().filter_map(|event| match &event.attributes {
         Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => Some(scheduled.input.as_ref()),

@@ -1,7 +1,7 @@
-//! Twins of the Python workflows under which the files in `tests/histories` were recorded, and their replays.
+//! Twins of the Python workflows with which the files in `tests/histories` were recorded, and their replays.
 //!
-//! Each twin issues the commands of its Python original in the same order and makes the same result. Bodies of
-//! activities never run in a replay; they say what the originals did.
+//! Each twin issues the commands of its Python original in the same order and returns the same result. The bodies of
+//! activities never run in a replay; they document the originals.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 
 use super::{fits, recorded, replayed};
 
-/// What an operation came to, as text: `ok VALUE`, or the failure.
+/// Returns the result of an operation as text: `ok VALUE`, or the failure.
 pub(super) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output = Result<T, E>>) -> String {
     match pending.await {
         Ok(value) => format!("ok {value}"),
@@ -23,7 +23,7 @@ pub(super) async fn outcome<T: Display, E: Describe>(pending: impl Future<Output
     }
 }
 
-/// A failure as one line of text, the same in any language.
+/// Describes a failure as one line of text, the same in any language.
 pub(super) trait Describe {
     fn describe(&self) -> String;
 }
@@ -400,7 +400,7 @@ fn replayer() -> WorkflowReplayer {
 
 macro_rules! same_outcome {
     ($($name:ident)*) => {
-        /// Each history fits its twin, and the twin ends as the recorded run did, with the same result.
+        /// Each history fits its twin, and the twin ends as recorded, with the same result.
         mod ends_as_recorded {
             $(
                 #[test]
@@ -430,13 +430,13 @@ fn a_cancel_that_meets_a_completion_loses_where_python_lets_it_win() {
     assert_eq!(replayed.result::<String>().unwrap().as_deref(), Some("ok slept 1"));
     let RunOutcome::Completed(Some(recorded)) = replayed.recorded() else { panic!("it completed") };
     assert_eq!(recorded.data, b"\"cancelled\"");
-    // A report may land in a log.
+    // A report may be logged.
     assert_eq!(replayed.recorded().to_string(), "completed with a string of 9 characters");
 }
 
 #[test]
 fn the_order_of_jobs_can_be_chosen() {
-    // Nothing in this history depends on it, so both orders fit.
+    // This history does not depend on the order, so both orders fit.
     for grouping in [Grouping::Batch, Grouping::ByRank] {
         fits(&replayer().run_order(RunOrder { grouping, ..RunOrder::OURS }), &recorded("timers"));
     }

@@ -1,5 +1,4 @@
-//! Twins that use what runs carry beside what they do: seeds and times, continue-as-new, versions, the server's own
-//! events.
+//! Twins that use further data of a run: seeds and times, continue-as-new, versions, the server's own events.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use super::children::child;
 use super::python::echo;
 use super::{fits, recorded, replayed};
 
-/// Python draws from a Mersenne Twister that it seeds with the run's seed; Abide does not, so the twin brings one.
+/// Python draws from a Mersenne Twister seeded with the run's seed. Abide has none, so the twin includes one.
 #[workflow(name = "RandomAndTime")]
 async fn random_and_time(ctx: &WorkflowContext) -> Result<BTreeMap<String, String>, WorkflowError> {
     let mut random = mersenne_twister::Random::seeded(ctx.random_seed());
@@ -30,7 +29,7 @@ async fn random_and_time(ctx: &WorkflowContext) -> Result<BTreeMap<String, Strin
     Ok(values)
 }
 
-/// As Python writes it: to the microsecond.
+/// Formats a time like Python, with microseconds.
 fn iso_format(time: std::time::SystemTime) -> String {
     let since = time.duration_since(std::time::SystemTime::UNIX_EPOCH).expect("after 1970");
     let nanos = i32::try_from(since.subsec_micros() * 1000).expect("less than a second");
@@ -39,7 +38,7 @@ fn iso_format(time: std::time::SystemTime) -> String {
 }
 
 mod mersenne_twister {
-    //! MT19937, seeded and drawn from as Python's `random.Random`.
+    //! MT19937, with the seeding and the output of Python's `random.Random`.
 
     const N: usize = 624;
     const M: usize = 397;
@@ -50,7 +49,7 @@ mod mersenne_twister {
     }
 
     impl Random {
-        /// `random.Random(seed)`: the seed's 32-bit digits are the key, the least first.
+        /// `random.Random(seed)`: the seed's 32-bit digits are the key, least significant first.
         pub(super) fn seeded(seed: u64) -> Self {
             let digits = [seed as u32, (seed >> 32) as u32];
             let key = if digits[1] == 0 { &digits[..1] } else { &digits[..] };
@@ -80,7 +79,7 @@ mod mersenne_twister {
             Self { state, index: N }
         }
 
-        /// `getrandbits(32 * WORDS)`: the least word first.
+        /// `getrandbits(32 * WORDS)`: least significant word first.
         pub(super) fn bits<const WORDS: usize>(&mut self) -> u128 {
             (0..WORDS).fold(0, |bits, word| bits | u128::from(self.next()) << (32 * word))
         }
@@ -155,7 +154,7 @@ async fn options(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(call.static_summary("a child").static_details("its details").priority(Priority::new().priority_key(4)).await?)
 }
 
-/// Issues what [`pinned_child`] does, and tells what its context knows.
+/// Issues the commands of [`pinned_child`], and returns the version in its context.
 #[workflow(name = "PinnedChild")]
 async fn told_of_its_version(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let parent = ctx.info().parent.as_ref().map(|parent| format!("{}/{}", parent.namespace, parent.workflow_id));

@@ -1,5 +1,5 @@
-//! What became of each recorded history: one row or several for each file, checked against the
-//! tests' source, and written out as `README.md` beside this file.
+//! The results for each recorded history: one or several rows for each file, checked against the tests' source, and
+//! written to `README.md` beside this file.
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 use std::collections::BTreeSet;
@@ -10,22 +10,22 @@ use expect_test::expect_file;
 
 use self::Verdict::{EndsAsRecorded, NoHistory, NotOurs, RefusedAt, ResultNotCompared};
 
-/// What a test says of a history.
+/// The result of a test for a history.
 #[derive(Debug)]
 enum Verdict {
-    /// It fits the twin, which ends as the recorded run did, with the same result or failure.
+    /// It fits the twin, which ends as recorded, with the same result or failure.
     EndsAsRecorded,
-    /// It fits the twin, whose result is another one, for this reason.
+    /// It fits the twin, whose result differs for this reason.
     ResultNotCompared(&'static str),
     /// A changed definition is reported at this event.
     RefusedAt(i64),
-    /// No twin can lead to it: the nearest one is refused at this event, for this reason.
+    /// No twin can produce it: the nearest one is refused at this event, for this reason.
     NotOurs(i64, &'static str),
-    /// The file holds something else.
+    /// The file is not a history, for this reason.
     NoHistory(&'static str),
 }
 
-/// Files by their folder and name, their verdicts, and the tests that say so (`MODULE::TEST`).
+/// Files by folder and name, their verdicts, and the tests that check them (`MODULE::TEST`).
 const TABLE: &[(&str, Verdict, &str)] = &[
     ("core/ends_empty_wft_complete.bin", EndsAsRecorded, "others::core_ends_in_an_empty_task_completed"),
     (
@@ -240,7 +240,7 @@ fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
 }
 
-/// The histories of a folder, as the table names them.
+/// Returns the histories of a folder, as the table names them.
 fn listed(path: &Path, folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
@@ -255,7 +255,7 @@ fn in_table(folder: &str) -> BTreeSet<String> {
     files.filter(|file| file.split('/').next() == Some(folder)).collect()
 }
 
-/// The text of a test, or of the list in which a macro finds its name.
+/// Returns the text of a test, or of the list in which a macro finds its name.
 fn text_of_test<'a>(source: &'a str, test: &str) -> Option<&'a str> {
     if let Some((_, body)) = source.split_once(&format!("#[test]\nfn {test}() {{")) {
         return body.split("\n}\n").next();
@@ -270,7 +270,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || "_-".contains(c)))
 }
 
-/// What is wrong with a row, judged by the source of its test.
+/// Returns the mistake in a row, according to the source of its test.
 fn problem(file: &str, verdict: &Verdict, test: &str) -> Option<String> {
     let module = test.split("::").next().unwrap_or_default();
     let name = test.rsplit("::").next().unwrap_or_default();
@@ -320,8 +320,8 @@ fn readme() -> String {
     text
 }
 
-/// No file lies in the folders that no test replays, and no row is without its file. The folders of other
-/// repositories are looked at where they are at hand.
+/// Checks that a test replays every file in the folders, and that every row has its file. Folders of other repositories
+/// are checked if they are available.
 #[test]
 fn every_history_is_named_by_a_test() {
     assert_eq!(listed(&here().join("histories"), OURS), in_table(OURS));

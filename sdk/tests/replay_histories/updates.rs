@@ -1,4 +1,4 @@
-//! Twins that take updates.
+//! Twins that handle updates.
 
 use abide::WorkflowReplayer;
 use abide::prelude::*;
@@ -253,7 +253,7 @@ impl UpdateAndExit {
     }
 }
 
-/// Its update ends after its main routine, in the same task.
+/// The update ends after the main routine, in the same task.
 #[workflow(name = "canCompleteUpdateAfterWorkflowReturns")]
 #[derive(Default)]
 struct CompletesUpdateAfterReturn {
@@ -283,7 +283,7 @@ async fn noop_activity() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// TypeScript's scope with a timeout as it has been since 1.11: its timer is cancelled with it.
+/// TypeScript's scope with a timeout since 1.11: its timer is cancelled with it.
 #[workflow(name = "langFlagsReplayCorrectly")]
 async fn scope_that_cancels_its_timer(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let timeout = ctx.timer(secs(10)).start();
@@ -292,7 +292,7 @@ async fn scope_that_cancels_its_timer(ctx: &WorkflowContext) -> Result<(), Workf
     Ok(())
 }
 
-/// And as it was before: the timer was left alone.
+/// The same scope before 1.11: the timer was not cancelled.
 #[workflow(name = "langFlagsReplayCorrectly")]
 async fn scope_that_leaves_its_timer(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let timeout = ctx.timer(secs(10)).start();

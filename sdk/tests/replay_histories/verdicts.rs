@@ -1,4 +1,4 @@
-//! What the replayer says of histories and code that cannot be replayed, and of many at once.
+//! The replayer's reports on histories and code that cannot be replayed, and on many histories at once.
 
 use std::time::Duration;
 

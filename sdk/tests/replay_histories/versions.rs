@@ -83,7 +83,7 @@ async fn workflow1_go(ctx: &WorkflowContext, name: String) -> Result<(), Workflo
     Ok(())
 }
 
-/// The first patch decides between two activities, the second whether something is added.
+/// The first patch selects one of two activities, the second adds something.
 #[workflow(name = "Patched")]
 async fn patched(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let mut result = match ctx.patched("use-shout") {
@@ -97,7 +97,7 @@ async fn patched(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(result)
 }
 
-/// The patches decide nothing any more.
+/// The patches no longer decide anything.
 #[workflow(name = "Patched")]
 async fn patched_deprecated(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     ctx.deprecate_patch("use-shout");
@@ -183,7 +183,7 @@ fn go_memo() {
     fits(&WorkflowReplayer::new().workflow(upsert_memo_go), &history);
 }
 
-/// Its version marker reads as a patch; its event 23 is of no known type, and says that a worker may ignore it.
+/// Its version marker reads as a patch. Its event 23 has an unknown type and the flag that a worker may ignore it.
 #[test]
 fn go_unknown_event() {
     let Some(history) = from_elsewhere("go/workflow_with_unknown_event.json") else { return };

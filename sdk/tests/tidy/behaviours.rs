@@ -1,4 +1,4 @@
-//! The table of behaviours (`sdk/tests/behaviours/README.md`): generated from the names of all tests of the workspace
+//! The table of behaviours (`sdk/tests/behaviours/README.md`): generated from the names of all tests in the workspace
 //! and from three lists, and checked against them.
 
 use std::collections::BTreeMap;
@@ -10,30 +10,30 @@ use super::{Source, read, sources};
 
 const FOLDER: &str = "sdk/tests/behaviours/";
 const COUNT: usize = 132;
-/// Begins an entry of `open.txt` for a behaviour that has tests, but not for all of it.
+/// Prefix in `open.txt` for a behaviour that is only partly tested.
 const IN_PART: &str = "in part: ";
 
-/// All that is said of one behaviour.
+/// The data of one behaviour.
 #[derive(Default)]
 struct Behaviour {
-    /// In few words, from `items.txt`.
+    /// Short description, from `items.txt`.
     words: String,
     /// Tests named after it: `file::test`.
     tests: Vec<String>,
-    /// From `elsewhere.txt`: why the tests stand there, and `file::test`.
+    /// Reason and tests (`file::test`) from `elsewhere.txt`.
     elsewhere: Vec<(String, Vec<String>)>,
-    /// From `open.txt`: what is missing.
+    /// Missing parts, from `open.txt`.
     open: Vec<String>,
 }
 
 impl Behaviour {
-    /// Returns true if something proves a part of it at least.
+    /// Returns true if it is tested at least in part.
     fn is_begun(&self) -> bool {
         !(self.tests.is_empty() && self.elsewhere.is_empty())
     }
 }
 
-/// A list's lines: `number | one | two`, with `#` for comments.
+/// Returns the lines of a list: `number | one | two`, with `#` for comments.
 fn list(name: &str, columns: usize, problems: &mut Vec<String>) -> Vec<(usize, Vec<String>)> {
     let path = format!("{FOLDER}{name}");
     let mut rows = Vec::new();
@@ -55,24 +55,24 @@ fn list(name: &str, columns: usize, problems: &mut Vec<String>) -> Vec<(usize, V
     rows
 }
 
-/// The tests of a file: functions right below an attribute that makes them tests.
+/// Returns the tests of a file: functions directly below an attribute that makes them tests.
 fn tests_of(source: &Source) -> Vec<String> {
     let lines: Vec<&str> = source.masked.lines().map(str::trim).collect();
     let is_test = |line: usize| {
-        // From the line of the name upwards, over further attributes.
+        // From the line of the name upwards, across further attributes.
         let above = lines[..line - 1].iter().rev().take_while(|text| text.starts_with("#["));
         above.clone().any(|text| text.starts_with("#[test]") || text.starts_with("#[tokio::test"))
     };
     source.functions().into_iter().filter(|function| is_test(function.line)).map(|function| function.name).collect()
 }
 
-/// The behaviours that a test is named after: `b046_name`, or several as in `b077_b078_name`.
+/// Returns the behaviours in a test's name: `b046_name`, or several as in `b077_b078_name`.
 fn numbers_of(test: &str) -> Vec<usize> {
     let parts = test.split('_').map_while(|part| part.strip_prefix('b').filter(|digits| digits.len() == 3));
     parts.map_while(|digits| digits.parse().ok()).filter(|number| (1..=COUNT).contains(number)).collect()
 }
 
-/// All behaviours by number, and what is wrong with the lists.
+/// Returns all behaviours by number, and the mistakes in the lists.
 fn behaviours() -> (BTreeMap<usize, Behaviour>, Vec<String>) {
     let mut problems = Vec::new();
     let mut all: BTreeMap<usize, Behaviour> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! House rules that no compiler checks: which layer may use which, header docs, budgets, and what must not be in the tree.
+//! House rules that no compiler checks: allowed dependencies between layers, header docs, size limits, and forbidden
+//! content.
 //!
 //! Every rule reads the whole workspace as text and lists each violation as `file:line: what to do`.
 
@@ -9,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use source::{Function, Source, has_path, is_name_character, leading_name, mask, read, texts};
 
-/// The layers of `sdk/src`, in reading order: name, modules, and the other layers they may use. ARCHITECTURE.md says why.
+/// The layers of `sdk/src`, in reading order: name, modules, and the other layers they may use. Explained in
+/// ARCHITECTURE.md.
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "vocabulary",
@@ -41,9 +43,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("replayer", &["replayer"], &["vocabulary", "replay", "workflow", "runtime", "client", "worker"]),
 ];
 
-/// Code that must give the same answer to the same input, wherever it runs.
+/// Code that must give the same result for the same input, wherever it runs.
 const PURE: &[&str] = &["sdk/src/", "server/src/engine/"];
-/// The shells among it. `history/load.rs` reads the file it is given; nothing of the core calls it.
+/// Exceptions within it. `history/load.rs` reads the file it is given; the core never calls it.
 const SHELLS: &[&str] = &["sdk/src/client/", "sdk/src/worker/", "sdk/src/replayer", "sdk/src/history/load.rs"];
 const OUTSIDE_WORLD: &[&str] =
     &["tokio", "tonic", "std::fs", "std::net", "std::process", "std::env", "std::thread::spawn"];
@@ -230,7 +232,7 @@ fn layer_of(module: &str) -> Option<&'static (&'static str, &'static [&'static s
     LAYERS.iter().find(|(_, modules, _)| modules.contains(&module))
 }
 
-/// What `sdk/src/lib.rs` re-exports at the root, with the module it comes from.
+/// Returns the items that `sdk/src/lib.rs` re-exports at the root, with their modules.
 fn root_exports() -> BTreeMap<String, String> {
     let masked = mask(&read("sdk/src/lib.rs"));
     let mut exports = BTreeMap::new();
@@ -243,7 +245,8 @@ fn root_exports() -> BTreeMap<String, String> {
     exports
 }
 
-/// The Rust files of the workspace. Inputs of compile-fail tests (`ui` folders) are named after their mistake instead.
+/// Returns the Rust files of the workspace, without inputs of compile-fail tests (`ui` folders), whose names describe
+/// them.
 fn sources() -> Vec<Source> {
     let files = texts(|name| name.ends_with(".rs")).into_iter().filter(|(path, _)| !path.contains("/ui/"));
     let mut sources: Vec<_> = files.map(|(path, text)| Source::new(path, text)).collect();

@@ -1,12 +1,12 @@
-//! Just enough of a Rust reader for the rules: text whose comments and literals are *masked* (blanked), so that a rule never
-//! trips over prose, and on top of it paths, functions and test code.
+//! A minimal Rust reader for the rules: text with comments and literals *masked* (blanked), so that rules do not match
+//! prose, and on top of it paths, functions and test code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-/// One file: its path within the workspace, its text, and the same masked.
+/// A file: its path within the workspace, its text, and its masked text.
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
@@ -14,7 +14,7 @@ pub(crate) struct Source {
     test_lines: BTreeSet<usize>,
 }
 
-/// A function with a body: where its name stands, and how many lines there are from there to its last brace.
+/// A function with a body: the position of its name, and the number of lines from there to its last brace.
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) line: usize,
@@ -29,7 +29,7 @@ impl Source {
         Self { path, text, masked, test_lines }
     }
 
-    /// The files that `#[cfg(test)] mod name;` makes test code: their paths without `.rs` or `/mod.rs`.
+    /// Returns the files that `#[cfg(test)] mod name;` makes test code: their paths without `.rs` or `/mod.rs`.
     pub(crate) fn test_modules(&self) -> Vec<String> {
         let folder = self.path.trim_end_matches("/mod.rs").trim_end_matches("/lib.rs").trim_end_matches(".rs");
         let items = self.masked.split("#[cfg(test)]").skip(1);
@@ -37,29 +37,30 @@ impl Source {
         declarations.map(|(_, name)| format!("{folder}/{}", name.trim())).collect()
     }
 
-    /// Makes the whole file test code.
+    /// Marks the whole file as test code.
     pub(crate) fn set_test_code(&mut self) {
         self.test_lines = (1..=self.text.lines().count()).collect();
     }
 
-    /// The top-level module of `sdk/src` that the file belongs to. None for the crate root, the macros' door, the guide and
-    /// other crates.
+    /// Returns the top-level module of `sdk/src` that the file belongs to; `None` for the crate root, `__private`, the guide
+    /// and other crates.
     pub(crate) fn module(&self) -> Option<&str> {
         let module = self.path.strip_prefix("sdk/src/")?.split('/').next()?.trim_end_matches(".rs");
         (!matches!(module, "lib" | "guide" | "__private")).then_some(module)
     }
 
-    /// Returns true if the line (from 1) is something else than test code.
+    /// Returns true if the line (from 1) is not test code.
     pub(crate) fn is_code(&self, line: usize) -> bool {
         !self.test_lines.contains(&line)
     }
 
-    /// Masked lines that are not test code, numbered from 1.
+    /// Returns the masked lines that are not test code, numbered from 1.
     pub(crate) fn code_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         self.masked.lines().enumerate().map(|(index, text)| (index + 1, text)).filter(|(line, _)| self.is_code(*line))
     }
 
-    /// What follows `crate::` or `abide::`, groups taken apart: line and first name. `$crate::` is a user's code.
+    /// Returns the names after `crate::` or `abide::`, with groups split: line and first name. `$crate::` is in user
+    /// code.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         let masked = &self.masked;
         let mut found = Vec::new();
@@ -75,7 +76,7 @@ impl Source {
         found
     }
 
-    /// All functions with a body, nested ones too.
+    /// Returns all functions with a body, including nested ones.
     pub(crate) fn functions(&self) -> Vec<Function> {
         let masked = &self.masked;
         let mut found = Vec::new();
@@ -89,13 +90,13 @@ impl Source {
     }
 }
 
-/// The text of one file of the workspace.
+/// Returns the text of a file in the workspace.
 pub(crate) fn read(path: &str) -> String {
     let path = workspace().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All files with such a name, by path within the workspace.
+/// Returns all files with matching names, by path within the workspace.
 pub(crate) fn texts(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![workspace().to_path_buf()];
@@ -124,7 +125,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
-/// The text with comments and the insides of literals blanked; lines and offsets stay.
+/// Returns the text with comments and the content of literals blanked; lines and offsets stay the same.
 pub(crate) fn mask(text: &str) -> String {
     let mut masked = text.as_bytes().to_vec();
     let mut at = 0;
@@ -136,7 +137,7 @@ pub(crate) fn mask(text: &str) -> String {
     String::from_utf8(masked).expect("only whole characters were blanked")
 }
 
-/// If a comment or a literal begins at `at`: what of it to hide, and where to go on.
+/// If a comment or a literal begins at `at`, returns the part to hide and the position after it.
 fn literal_or_comment(text: &str, at: usize) -> Option<(Range<usize>, usize)> {
     let bytes = text.as_bytes();
     let rest = &bytes[at..];
@@ -189,7 +190,7 @@ fn end_of_block_comment(bytes: &[u8], start: usize) -> usize {
     at
 }
 
-/// The lines of items behind `#[cfg(test)]`.
+/// Returns the lines of items behind `#[cfg(test)]`.
 fn test_item_lines(masked: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
     for (at, attribute) in masked.match_indices("#[cfg(test)]") {
@@ -200,7 +201,7 @@ fn test_item_lines(masked: &str) -> BTreeSet<usize> {
     lines
 }
 
-/// Where the body of the item at `at` opens; none if it ends in a semicolon.
+/// Returns the position at which the body of the item at `at` opens; `None` if it ends in a semicolon.
 fn body_start(masked: &str, at: usize) -> Option<usize> {
     let mut depth = 0;
     for (index, character) in masked[at..].char_indices() {
@@ -230,7 +231,7 @@ fn closing_brace(masked: &str, open: usize) -> usize {
     masked.len() - 1
 }
 
-/// Where each path of a `{a::b, c}` group begins, inner groups left whole.
+/// Returns the beginnings of the paths in a `{a::b, c}` group, with inner groups left whole.
 fn group(masked: &str, open: usize) -> Vec<usize> {
     let mut starts = Vec::new();
     let (mut depth, mut expected) = (0, false);
@@ -249,7 +250,7 @@ fn group(masked: &str, open: usize) -> Vec<usize> {
     starts
 }
 
-/// Returns true if the path stands in the text as a whole, not as part of a longer name.
+/// Returns true if the text contains the path as a whole, not as part of a longer name.
 pub(crate) fn has_path(text: &str, path: &str) -> bool {
     text.match_indices(path).any(|(at, _)| {
         !text[..at].ends_with(is_name_character) && !text[at + path.len()..].starts_with(is_name_character)

@@ -1,4 +1,4 @@
-//! What activities do, and what they do wrong.
+//! Activities that succeed and activities that go wrong.
 
 use abide::client::WorkflowFailedError;
 use abide::{Failure, FailureKind};
@@ -6,7 +6,7 @@ use abide::{Failure, FailureKind};
 use crate::workflows::*;
 use crate::{eventually, unique, with_worker};
 
-/// The failure of the activity that failed a workflow.
+/// Returns the failure of the activity that failed a workflow.
 fn activity_failure(error: &WorkflowFailedError) -> Failure {
     match error {
         WorkflowFailedError::Failed(failure) => failure.root_cause(),

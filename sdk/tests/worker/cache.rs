@@ -1,4 +1,4 @@
-//! Runs that are evicted, lost, or long: the same results as if they had stayed in memory.
+//! Runs that are evicted, lost, or long: the results are the same as if they had stayed in memory.
 
 use abide::worker::Worker;
 use futures_util::future::join_all;
@@ -37,7 +37,7 @@ async fn a_history_of_several_pages_is_rebuilt_by_another_worker() {
     let client = connect(address).await;
     let queue = unique("pages");
     let worker = || {
-        // The short timeout hands the run over soon after the first worker is gone.
+        // The short timeout gives the run to another worker soon after the first one is gone.
         Worker::builder(&client, &*queue)
             .workflow(summing)
             .activities(add)
@@ -50,7 +50,7 @@ async fn a_history_of_several_pages_is_rebuilt_by_another_worker() {
         eventually("300 events are there", async || handle.describe().await.unwrap().info().history_length() > 300)
             .await;
     };
-    // Not shut down: dropped in the middle of its work, as if it had been killed.
+    // Not shut down, but dropped in the middle of its work, as if it had been killed.
     tokio::select! {
         ended = worker().run() => panic!("the worker ended by itself: {ended:?}"),
         () = first => {}

@@ -1,4 +1,4 @@
-//! Eager activities: which of two workers of one task queue runs them.
+//! Eager activities: which of two workers of a task queue runs them.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use abide::worker::{PollerBehavior, Registered, Worker, WorkerBuilder};
 
 use crate::{address, connect, unique};
 
-/// An activity that says whose it is.
+/// An activity that returns the name of its worker.
 struct Whose(&'static str);
 
 #[activities]
@@ -38,15 +38,15 @@ async fn all_at_once(ctx: &WorkflowContext, count: u32) -> Result<Vec<String>, W
     Ok(futures_util::future::try_join_all(calls).await?)
 }
 
-/// Ends in the task in which it schedules: the server starts nothing.
+/// Ends in the task that schedules the activity: the server does not start it.
 #[workflow]
 async fn leaves_it(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     ctx.activity(Whose::whose, ()).start_to_close_timeout(secs(20)).start().detach();
     Ok(())
 }
 
-/// Runs a body with a worker for workflows and activities (`own`), and one on the same queue that polls for activities
-/// far more (`other`).
+/// Runs a body with a worker for workflows and activities (`own`), and one on the same queue with many more polls for
+/// activities (`other`).
 async fn with_two_workers<F: Future>(
     test: &str,
     options: impl FnOnce(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>,
@@ -114,7 +114,7 @@ async fn b062_disabled_every_activity_goes_over_the_task_queue() {
             "eager-disabled",
             |own| {
                 let own = own.max_eager_activity_reservations_per_workflow_task(limit);
-                // Without reservations nothing is left to be switched off.
+                // Without reservations there is nothing to disable.
                 if limit > 0 { own.disable_eager_activity_execution() } else { own }
             },
             async |client, queue| {

@@ -1,9 +1,9 @@
-//! A proxy between a worker and a real server that does what networks and other proxies do: cuts, delays, black holes,
-//! damaged bytes, and answers in the server's place.
+//! A proxy between a worker and a real server that simulates faults of networks and proxies: cuts, delays, black holes,
+//! damaged bytes, and answers in place of the server.
 //!
-//! What happens to a connection follows from the seed and the connection's number alone; when, from how fast the bytes
-//! come. Bytes are damaged on their way from the server only: TCP and TLS guard those of a request, and a server has no
-//! way to tell a wrong value from a right one.
+//! The fault of a connection depends only on the seed and the connection's number; its time depends on the speed of the
+//! bytes. Bytes are damaged only on their way from the server: in reality TCP and TLS protect requests, and a server
+//! could not tell a wrong value from a right one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// The frames of HTTP/2 that an answer in the server's place takes.
+/// The HTTP/2 frame types needed to answer in place of the server.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
@@ -27,13 +27,13 @@ const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// What happens to one connection.
+/// The fault of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Cut,
-    /// Every piece of data takes so much longer.
+    /// Delays every piece of data by this time.
     Delay(Duration),
-    /// For so long nothing comes through any more, then the connection is cut.
+    /// Passes nothing on for this time, then cuts the connection.
     BlackHole(Duration),
     Garbage,
     /// The proxy answers everything itself.
@@ -69,12 +69,12 @@ impl FaultProxy {
         self.address.to_string()
     }
 
-    /// Begins or ends the time of faults. All connections are cut when it begins: those after it have their fault.
+    /// Starts or ends the faults. At the start all connections are cut; later ones have their own faults.
     pub(crate) fn storm(&self, storm: bool) {
         self.shared.storm.send_replace(storm);
     }
 
-    /// How many connections had which fault.
+    /// Returns the number of connections with each fault.
     pub(crate) fn report(&self) -> String {
         let mut faults = self.shared.faults.lock().unwrap().clone();
         faults.sort();
@@ -97,7 +97,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// Carries one connection to its end.
+/// Runs one connection to its end.
 async fn carry(worker: TcpStream, number: u64, shared: Arc<Shared>) {
     let mut storm = shared.storm.subscribe();
     if !*storm.borrow_and_update() {
@@ -116,7 +116,7 @@ async fn carry(worker: TcpStream, number: u64, shared: Arc<Shared>) {
         return;
     }
     let Ok(server) = TcpStream::connect(&shared.server).await else { return };
-    // Where nothing is passed on any more, both connections stay open.
+    // When nothing is passed on any more, both connections stay open.
     let (hole, delay) = match fault {
         Fault::BlackHole(hole) => (hole, Duration::ZERO),
         Fault::Delay(delay) => (Duration::ZERO, delay),
@@ -125,7 +125,7 @@ async fn carry(worker: TcpStream, number: u64, shared: Arc<Shared>) {
     let garbage = matches!(fault, Fault::Garbage).then(|| random.between(200, 20_000));
     let mut passing = Box::pin(pass(worker, server, delay, garbage));
     if tokio::time::timeout(until, &mut passing).await.is_err() {
-        // The sockets live in the future that is not asked any more.
+        // The sockets are in the future that is no longer polled.
         sleep(hole).await;
     }
 }
@@ -140,7 +140,7 @@ async fn pass(worker: TcpStream, server: TcpStream, delay: Duration, garbage: Op
     }
 }
 
-/// Passes data on in one direction; after so many bytes something else comes between them.
+/// Passes data on in one direction; after a number of bytes, garbage is inserted.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -173,7 +173,7 @@ async fn pump(
     }
 }
 
-/// Speaks as much HTTP/2 as it takes to give every request an answer that is none.
+/// Speaks just enough HTTP/2 to give every request an invalid answer.
 async fn answer_all(worker: TcpStream, mut random: Random) -> io::Result<()> {
     let (mut from, mut to) = worker.into_split();
     let mut preface = [0; 24];
@@ -199,13 +199,13 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Headers as HPACK writes them without a table: each name and value in full.
+/// Encodes headers in HPACK without a table: each name and value in full.
 fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     fields.iter().flat_map(|(name, value)| [&[0], &*text(name), &*text(value)].concat()).collect()
 }
 
-/// splitmix64: a connection's own numbers.
+/// splitmix64: the random numbers of one connection.
 struct Random(u64);
 
 impl Random {
@@ -231,7 +231,7 @@ impl Random {
         }
     }
 
-    /// What a proxy, a broken server or a broken network may answer to any request.
+    /// Returns an answer that a proxy, a broken server or a broken network may give to any request.
     fn answer(&mut self, stream: u32) -> Vec<u8> {
         let page = |status| (vec![(":status", status), ("content-type", "text/html")], &b"<html>Sorry</html>"[..]);
         let grpc = |status: &'static str| {

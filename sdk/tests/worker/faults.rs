@@ -1,7 +1,7 @@
 //! Workflows while the network between worker and server fails in every way: all of them complete, no activity has its
-//! effect twice, and the worker ends when it is asked to.
+//! effect twice, and the worker shuts down when asked.
 //!
-//! `ABIDE_FAULT_SECONDS` (default 12) says how long the faults last, `ABIDE_SEED` which they are; `scripts/faults` sets
+//! `ABIDE_FAULT_SECONDS` (default 12) sets the duration of the faults, `ABIDE_SEED` selects them; `scripts/faults` sets
 //! both.
 
 use std::collections::HashMap;
@@ -16,15 +16,15 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::fault_proxy::FaultProxy;
 use crate::{address, connect, unique};
 
-/// An attempt that was lost on its way to the worker is given up after this time. Longer than any fault lasts: what an
-/// attempt came to is delivered within it, so no attempt that ran runs again.
+/// Timeout of an attempt that was lost on its way to the worker. It is longer than any fault, so that every result is
+/// delivered within it and no completed attempt runs again.
 const ATTEMPT: Duration = secs(15);
-/// What was lost during the last faults takes so long to be made up for.
+/// Time to recover from the last faults.
 const RECOVERY: Duration = secs(60);
-/// A worker whose server cannot be reached ends all the same.
+/// Maximum time for a worker to shut down although its server cannot be reached.
 const END: Duration = secs(45);
 
-/// How often which step of which workflow was done.
+/// Counts how often each step of each workflow was done.
 #[derive(Clone, Default)]
 struct Ledger {
     effects: Arc<Mutex<HashMap<String, u32>>>,
@@ -61,7 +61,7 @@ async fn workflows_complete_and_no_effect_comes_twice_whatever_the_network_does(
 
     let through_proxy = Client::connect(ClientOptions::new(proxy.address())).await.unwrap();
     let worker = Worker::builder(&through_proxy, &*queue).workflow(booking).activities(ledger.clone());
-    // A run whose worker does not hear of its task goes on soon.
+    // A run whose worker does not receive its task continues soon.
     let worker = worker.sticky_queue_schedule_to_start_timeout(secs(2)).build().unwrap();
     let shutdown = worker.shutdown_handle();
     let running = tokio::spawn(worker.run());
@@ -90,7 +90,7 @@ async fn workflows_complete_and_no_effect_comes_twice_whatever_the_network_does(
     let other: Vec<_> = effects.iter().filter(|(_, times)| **times != 1).collect();
     assert!(other.is_empty() && effects.len() == 3 * bookings.len(), "seed {seed}: not once: {other:?}");
 
-    // Its end is not held up by a network that fails.
+    // A failing network does not delay the shutdown.
     proxy.storm(true);
     shutdown.shutdown();
     timeout(END, running).await.expect("the worker ends").unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Data that is too large: the task or the attempt fails, and a smaller try succeeds.
+//! Data that is too large: the task or the attempt fails, and a smaller retry succeeds.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,7 +16,7 @@ async fn length(text: String) -> Result<usize, ActivityError> {
     Ok(text.len())
 }
 
-/// Bytes are not written as JSON, which takes long without optimization.
+/// Bytes are not serialized as JSON, which is slow without optimization.
 #[activity]
 async fn byte_count(bytes: Vec<u8>) -> Result<usize, ActivityError> {
     Ok(bytes.len())
@@ -24,7 +24,7 @@ async fn byte_count(bytes: Vec<u8>) -> Result<usize, ActivityError> {
 
 static TASKS: AtomicU32 = AtomicU32::new(0);
 
-/// Sends an argument that is too large the first time its task runs, as a mistake does that is mended by a deployment.
+/// Sends an oversized argument the first time its task runs, like a bug that a deployment fixes.
 #[workflow]
 async fn shrinks_argument(ctx: &WorkflowContext) -> Result<usize, WorkflowError> {
     let size = if TASKS.fetch_add(1, Ordering::Relaxed) == 0 { 3 * MIB } else { MIB };
@@ -64,13 +64,13 @@ impl Talkative {
         self.end.set(true);
     }
 
-    /// As many words, for somebody who waits for them.
+    /// Returns as many words, for a caller that waits.
     #[update]
     fn speech(&self, size: usize) -> String {
         "x".repeat(size)
     }
 
-    /// Refuses in as many words.
+    /// Fails with as many words.
     #[update]
     fn refusal(&self, size: usize) -> Result<(), WorkflowError> {
         Err(ApplicationFailure::new("no").error_type("Refused").non_retryable().detail(&"x".repeat(size))?.into())
@@ -119,7 +119,7 @@ async fn shrinking(ctx: &WorkflowContext) -> Result<Vec<usize>, WorkflowError> {
 
 static DECLINED: AtomicU32 = AtomicU32::new(0);
 
-/// Fails for good, with much beside it.
+/// Fails without a retry, with large details.
 #[activity]
 async fn declines_at_length() -> Result<(), ActivityError> {
     DECLINED.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +127,7 @@ async fn declines_at_length() -> Result<(), ActivityError> {
     Err(ApplicationFailure::new("declined").error_type("Declined").non_retryable().cause(cause).into())
 }
 
-/// The same on the server's side and in process.
+/// The same failure as a normal and as a local activity.
 #[workflow]
 async fn is_declined(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let soon = || RetryPolicy::new().initial_interval(millis(10)).maximum_attempts(5);
@@ -137,7 +137,7 @@ async fn is_declined(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError
     Ok(told.map(|cause| format!("{:?} {} {}", cause.error_type(), cause.is_non_retryable(), cause.message())).collect())
 }
 
-/// Has much to say about why it stops.
+/// Is cancelled with large details.
 #[activity]
 async fn stops_with_many_words(ctx: &ActivityContext) -> Result<(), ActivityError> {
     loop {
@@ -217,7 +217,7 @@ async fn b108_a_query_answer_that_is_too_large_becomes_a_failure() {
         async |client, queue| {
             let handle = client.start(Talkative::run, ()).id(unique("talkative")).task_queue(&queue).await.unwrap();
             assert_eq!(handle.query(Talkative::words, 1000).await.unwrap().len(), 1000);
-            // Over the namespace's limit, and over what one message may have.
+            // Above the namespace's limit, and above the maximum message size.
             for size in [3 * MIB, 5 * MIB] {
                 let error = handle.query(Talkative::words, size).await.unwrap_err().to_string();
                 assert!(error.contains("the query's answer has"), "{error}");

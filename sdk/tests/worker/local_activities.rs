@@ -12,14 +12,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::{LIMIT, address, connect, eventually, unique, with_worker};
 
-/// How often each test's local activity has begun; a test has its own workflow id.
+/// Number of starts of each test's local activity.
 static BEGUN: AtomicU32 = AtomicU32::new(0);
 static WAITING: AtomicBool = AtomicBool::new(false);
 static LOST: AtomicBool = AtomicBool::new(false);
-/// The workflows whose local activity sleeps, or has slept.
+/// The workflows whose local activity is sleeping, or has slept.
 static ASLEEP: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Waits until a workflow's local activity sleeps. Its history may tell that the task has begun before a worker has it.
+/// Waits until a workflow's local activity sleeps. The history may show the task as started before a worker has it.
 async fn until_it_sleeps(workflow_id: &str) {
     eventually("it sleeps", async || ASLEEP.lock().unwrap().contains(workflow_id)).await;
 }
@@ -62,7 +62,7 @@ async fn counted(ctx: &WorkflowContext, millis: u64) -> Result<u32, WorkflowErro
     Ok(ctx.local_activity(begin_and_sleep, millis).start_to_close_timeout(secs(30)).await?)
 }
 
-/// Loses its task while a local activity runs, once.
+/// Loses its task once while a local activity runs.
 #[workflow]
 #[derive(Default)]
 struct Fragile {}
@@ -118,7 +118,7 @@ async fn b082_one_under_way_is_finished_while_the_worker_shuts_down() {
         .unwrap();
     let shutdown = worker.shutdown_handle();
     let before = BEGUN.load(Ordering::SeqCst);
-    // The task's time is up before the local activity is done: its heartbeats go on during the shutdown.
+    // The task's time is up before the local activity is done, so its heartbeats continue during the shutdown.
     let start = client.start(counted, 3000).id(&*queue).task_queue(&*queue).task_timeout(secs(2));
     let handle = start.await.unwrap();
     let body = async {
@@ -149,7 +149,7 @@ async fn one_that_is_told_to_stop_leaves_no_marker_and_runs_elsewhere() {
     };
     let (ended, began) = timeout(LIMIT, async { tokio::join!(first.run(), body) }).await.expect("the worker ends");
     ended.unwrap();
-    // It does not listen, so it is dropped; the task is completed without it and asked for again.
+    // It ignores its cancellation, so it is dropped; the task is completed without it and a new one requested.
     assert!(began.elapsed() < Duration::from_secs(20), "took {:?}", began.elapsed());
     let history = handle.fetch_history().await.unwrap().to_string();
     assert!(!history.contains("MarkerRecorded(") && history.contains("WorkflowTaskCompleted"), "{history}");

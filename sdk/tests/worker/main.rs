@@ -1,6 +1,6 @@
-//! The worker against a real Temporal server.
+//! The worker on a real Temporal server.
 //!
-//! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test says that it was skipped. Every
+//! `ABIDE_TEST_SERVER` is the server's address (`host:port`); without it, each test prints that it was skipped. Every
 //! test ends within a minute or fails.
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so by name")]
@@ -42,12 +42,12 @@ async fn connect(address: String) -> Client {
     Client::connect(ClientOptions::new(address)).await.expect("ABIDE_TEST_SERVER is the address of a server")
 }
 
-/// A name of its own for every test and every time it is run: task queue and workflow id.
+/// Returns a name that is unique for every test and every run, for task queue and workflow id.
 fn unique(test: &str) -> String {
     format!("{test}-{}", uuid::Uuid::new_v4())
 }
 
-/// Runs a test's body while a worker polls the test's own task queue; both end within the limit.
+/// Runs a test's body while a worker polls the test's own task queue; fails if either takes too long.
 async fn with_worker<F: Future>(
     test: &str,
     register: impl FnOnce(WorkerBuilder<NothingRegistered>) -> WorkerBuilder<Registered>,
@@ -61,7 +61,7 @@ async fn with_worker<F: Future>(
     tokio::time::timeout(LIMIT, body).await.expect("the test ends in time").unwrap();
 }
 
-/// Waits until something holds that another task brings about.
+/// Waits until a condition that another task causes is true.
 async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let waiting = async {
         while !condition().await {

@@ -1,4 +1,4 @@
-//! The server goes away and comes back: the worker goes on, and loses no finished work.
+//! The server goes away and comes back: the worker continues, and loses no finished work.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::{LIMIT, address, connect, unique};
 
-/// A way to the server that can be cut.
+/// A connection to the server that can be cut.
 pub(crate) struct Cable {
     pub(crate) address: String,
     plugged: watch::Sender<bool>,
@@ -42,7 +42,7 @@ impl Cable {
         Self { address, plugged }
     }
 
-    /// Cuts what goes over it now, and lets nothing through.
+    /// Cuts the open connections, and accepts no new ones.
     pub(crate) fn unplug(&self) {
         self.plugged.send_replace(false);
     }

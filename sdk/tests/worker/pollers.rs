@@ -1,4 +1,4 @@
-//! Pollers that follow the server's suggestions, and polls that change over to another client.
+//! Pollers that follow the server's suggestions, and polls that move to another client.
 
 use abide::client::{Client, ClientOptions};
 use abide::prelude::*;
@@ -21,7 +21,7 @@ async fn slow() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// How many polls for activities the worker has said are open.
+/// Returns the number of open polls for activities that the worker has reported.
 async fn open_polls(operator: &Operator, queue: &str) -> i32 {
     tokio::time::sleep(millis(100)).await;
     let pollers = operator.worker_of(queue).await.and_then(|told| told.activity_poller_info);
@@ -51,7 +51,7 @@ async fn b126_pollers_grow_with_the_work_and_shrink_without() {
             }
         }
         assert!((4..=20).contains(&most), "{most} polls at most");
-        // Polls that have waited for a second before a task came were too many.
+        // A poll that waited for a second before a task came was superfluous.
         while open_polls(&operator, &queue).await > most - 3 {
             tokio::time::sleep(millis(500)).await;
             client.execute(many, 1).task_queue(&*queue).await.unwrap();
@@ -73,7 +73,7 @@ async fn b125_a_worker_goes_on_over_its_new_client_when_the_way_of_the_old_one_i
     let body = worker.run_until(async {
         let greeted = async |name: &str| direct.execute(greeting, name.to_string()).task_queue(&*queue).await.unwrap();
         assert_eq!(greeted("Ada").await, "Hello, Ada!");
-        // First with both ways open, then with one that nobody will ever open again.
+        // First with both connections open, then with one that stays cut.
         handle.replace_client(&direct).unwrap();
         assert_eq!(greeted("Grace").await, "Hello, Grace!");
         handle.replace_client(&client).unwrap();

@@ -1,7 +1,7 @@
-//! Rolling restarts under load: two workers take turns to end while workflows run, and no task may be lost on the way.
+//! Rolling restarts under load: two workers shut down in turn while workflows run, and no task may be lost.
 //!
-//! A lost task shows as a timeout in a history, or as an activity's second attempt. `ABIDE_RESTARTS` sets how many
-//! workers end (default 6).
+//! A lost task shows as a timeout in a history, or as an activity's second attempt. `ABIDE_RESTARTS` sets the number of
+//! shutdowns (default 6).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{LIMIT, address, unique};
 
-/// How long a worker works before it is replaced.
+/// Time that a worker runs before it is replaced.
 const TERM: Duration = Duration::from_millis(700);
-/// One task in so many restarts may be handed out in the moment in which its poll is cut, on a machine that is busy: no
-/// client can tell. Alone on its machine this test loses none.
+/// Number of restarts per lost task that is tolerated. On a busy machine the server may hand out a task at the moment
+/// its poll is cut, which no client can detect. On an idle machine this test loses none.
 const LUCK: u32 = 6;
-/// Workflows that are open at a time.
+/// Number of workflows that are open at a time.
 const OPEN: usize = 24;
 
 #[activity]
@@ -31,7 +31,7 @@ async fn stir(round: u32) -> Result<u32, ActivityError> {
     Ok(round)
 }
 
-/// One task after the other without a pause, and some that come while nothing is cached any more.
+/// Runs one task after another without a pause, and some that come when nothing is cached any more.
 #[workflow]
 async fn coffee(ctx: &WorkflowContext, rounds: u32) -> Result<u32, WorkflowError> {
     let mut stirred = 0;
@@ -50,7 +50,7 @@ async fn no_task_is_lost_when_workers_are_replaced() {
     check("default").await;
 }
 
-/// On a server that leaves a worker's polls open when it shuts down.
+/// Runs on a server that leaves a worker's polls open when it shuts down.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_task_is_lost_when_the_server_does_not_end_polls() {
     check("plain").await;
@@ -105,7 +105,7 @@ fn start(client: &Client, queue: &str) -> (ShutdownHandle, JoinHandle<Result<(),
     (worker.shutdown_handle(), tokio::spawn(worker.run()))
 }
 
-/// One workflow after the other; their histories.
+/// Runs one workflow after another. Returns their histories.
 async fn orders(client: Client, queue: String, lane: usize, until: Instant) -> Vec<History> {
     let mut histories = Vec::new();
     while Instant::now() < until {
@@ -118,7 +118,7 @@ async fn orders(client: Client, queue: String, lane: usize, until: Instant) -> V
     histories
 }
 
-/// What a history tells of tasks that were handed out and never answered.
+/// Returns the tasks in a history that were handed out and never answered.
 fn lost_tasks(history: &History) -> Vec<String> {
     let lost = history.events().iter().filter_map(|event| match event.attributes.as_ref()? {
         Attributes::WorkflowTaskTimedOutEventAttributes(timed_out) => {

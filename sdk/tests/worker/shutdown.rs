@@ -1,4 +1,4 @@
-//! How a worker starts and ends.
+//! A worker's start and shutdown.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_worker_that_has_nothing_to_do_ends_at_once() {
     assert!(began.elapsed() < Duration::from_secs(10), "took {:?}", began.elapsed());
 }
 
-/// Shuts a worker down while an activity waits; returns how long that took, and what became of the activity.
+/// Shuts a worker down while an activity waits. Returns the time it took, and the outcome of the activity.
 async fn shut_down_while_waiting(
     test: &str,
     options: impl FnOnce(WorkerBuilder) -> WorkerBuilder,
@@ -53,7 +53,7 @@ async fn shut_down_while_waiting(
     let (ended, began) = timeout(LIMIT, async { tokio::join!(worker.run(), body) }).await.expect("the worker ends");
     ended.unwrap();
     let took = began.elapsed();
-    // The worker is gone: nobody reacts to the activity's outcome, but the server has it.
+    // The worker is gone, so no workflow code handles the activity's outcome, but the server has it.
     let history = handle.fetch_history().await.unwrap().to_string();
     handle.terminate().reason("the test is over").await.unwrap();
     Some((took, history))

@@ -1,4 +1,4 @@
-//! What the server knows of a worker from its heartbeats: found by its task queue, and described.
+//! The server's knowledge of a worker from its heartbeats: found by task queue, and described.
 
 use abide::prelude::*;
 use abide::worker::Worker;
@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use crate::workflows::*;
 use crate::{LIMIT, address, connect, unique};
 
-/// The server as an operator's tool sees it.
+/// The server's operator API.
 #[derive(Clone)]
 pub(crate) struct Operator(WorkflowServiceClient<Channel>);
 
@@ -20,8 +20,7 @@ impl Operator {
         Self(WorkflowServiceClient::connect(format!("http://{address}")).await.unwrap())
     }
 
-    /// The last heartbeat of the only worker of that task queue that is in that state; `None` before the server has
-    /// one.
+    /// Returns the last heartbeat of the only worker on that task queue in that state; `None` until the server has one.
     pub(crate) async fn worker_of(&self, task_queue: &str) -> Option<WorkerHeartbeat> {
         let namespace = "default".to_string();
         let query = format!("TaskQueue='{task_queue}'");
@@ -33,7 +32,7 @@ impl Operator {
         self.0.clone().describe_worker(request).await.unwrap().into_inner().worker_info.unwrap().worker_heartbeat
     }
 
-    /// The first heartbeat of that worker for which something holds.
+    /// Returns the first heartbeat of that worker for which the condition is true.
     pub(crate) async fn worker_when(
         &self,
         task_queue: &str,
@@ -65,7 +64,7 @@ async fn b128_the_server_lists_and_describes_the_worker_with_its_counters() {
             client.execute(greeting, name.to_string()).task_queue(&*queue).await.unwrap();
         }
         client.execute(misbehaving, "declined".to_string()).task_queue(&*queue).await.unwrap_err();
-        // Three tasks for each greeting and two for the other run; the server may make more of them.
+        // Three tasks for each greeting and two for the other run; the server may split them further.
         let told = operator.worker_when(&queue, |told| {
             let (workflows, activities) = (&told.workflow_task_slots_info, &told.activity_task_slots_info);
             let [workflows, activities] = [workflows, activities].map(|slots| slots.clone().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Workflow tasks: messages, and what workflow code does wrong.
+//! Workflow tasks: messages, and faulty workflow code.
 
 use abide::client::WorkflowExecutionStatus;
 use abide::millis;
@@ -63,7 +63,7 @@ async fn an_unknown_workflow_type_fails_its_task_and_the_worker_lives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_that_spins_fails_its_task_and_others_go_on() {
     let register = |worker: abide::worker::WorkerBuilder| {
-        // One lane: the others have to get out from behind the one that spins.
+        // There is one lane, so the other runs must move away from the one that spins.
         worker
             .workflow(spinning)
             .workflow(greeting)

@@ -1,4 +1,4 @@
-//! The workflows and activities that the tests run.
+//! The workflows and activities of the tests.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) async fn add(left: u64, right: u64) -> Result<u64, ActivityError> {
     Ok(left + right)
 }
 
-/// Says how it goes wrong.
+/// Fails in the given way.
 #[activity]
 pub(crate) async fn misbehave(ctx: &ActivityContext, how: String) -> Result<String, ActivityError> {
     match how.as_str() {
@@ -40,7 +40,7 @@ pub(crate) async fn third_time_lucky(ctx: &ActivityContext) -> Result<u32, Activ
     if attempt < 3 { Err(ApplicationFailure::new("not yet").into()) } else { Ok(attempt) }
 }
 
-/// Counts in heartbeats; its first attempt fails at 3, the next one goes on from there.
+/// Counts in heartbeats; the first attempt fails at 3, the next one continues from there.
 #[activity]
 pub(crate) async fn count_to_six(ctx: &ActivityContext) -> Result<Vec<u32>, ActivityError> {
     let from = ctx.last_heartbeat::<u32>()?.unwrap_or_default();
@@ -55,7 +55,7 @@ pub(crate) async fn count_to_six(ctx: &ActivityContext) -> Result<Vec<u32>, Acti
     Ok(counted)
 }
 
-/// Heartbeats until it is told to stop, and says why.
+/// Heartbeats until it is cancelled, and returns the reason.
 #[activity]
 pub(crate) async fn wait_for_cancellation(ctx: &ActivityContext) -> Result<String, ActivityError> {
     loop {
@@ -92,7 +92,7 @@ pub(crate) async fn counting(ctx: &WorkflowContext) -> Result<Vec<u32>, Workflow
     Ok(ctx.activity(count_to_six, ()).start_to_close_timeout(TIMEOUT).retry_policy(soon).await?)
 }
 
-/// Sums up with one activity after the other.
+/// Sums up with one activity after another.
 #[workflow]
 pub(crate) async fn summing(ctx: &WorkflowContext, to: u64) -> Result<u64, WorkflowError> {
     let mut sum = 0;
@@ -141,7 +141,7 @@ impl Collector {
     }
 }
 
-/// Lets [`spinning`] go on: a test must not leave a thread behind that never ends.
+/// Ends [`spinning`], so that a test does not leave behind a thread that never ends.
 pub(crate) static SPIN_ENDS: AtomicBool = AtomicBool::new(false);
 
 #[workflow]
@@ -154,14 +154,14 @@ pub(crate) async fn spinning(_ctx: &WorkflowContext) -> Result<(), WorkflowError
 
 pub(crate) static PANICS: AtomicU32 = AtomicU32::new(0);
 
-/// Panics the first time it runs, as a mistake does that is mended by a deployment.
+/// Panics the first time it runs, like a bug that a deployment fixes.
 #[workflow]
 pub(crate) async fn mended(_ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     assert!(PANICS.fetch_add(1, Ordering::Relaxed) > 0, "the mistake");
     Ok("mended".into())
 }
 
-/// Passes a large argument on.
+/// Passes a large argument to an activity.
 #[workflow]
 pub(crate) async fn large_argument(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(ctx.activity(greet, "x".repeat(3 * 1024 * 1024)).start_to_close_timeout(TIMEOUT).await?)

@@ -13,7 +13,7 @@ impl Payments {
     }
 }
 
-// Definitions can be used although one of them has mistakes: this is not reported again.
+// Definitions can be used even if one of them has mistakes: that is not reported again.
 fn uses(worker: impl Fn(&dyn Fn() -> Payments)) {
     let (_charge, _refund) = (Payments::charge, Payments::refund);
     worker(&|| Payments);
