@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) definition: Option<Ident>,
 }
 
-/// The versioning behavior of a workflow.
+/// The versioning behaviour of a workflow.
 pub(crate) struct VersioningBehavior {
     key: Ident,
     /// Name of the variant.

@@ -14,7 +14,7 @@ pub struct DeploymentVersion {
     pub build_id: String,
 }
 
-/// Behavior of a running workflow when a newer version of its program is deployed (Temporal's `VersioningBehavior`).
+/// Behaviour of a running workflow when a newer version of its program is deployed (Temporal's `VersioningBehavior`).
 ///
 /// Set for a workflow type with `#[workflow(versioning_behavior = pinned)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

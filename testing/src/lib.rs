@@ -3,7 +3,7 @@
 #![doc = include_str!("../docs/front_page.md")]
 
 mod env;
-// Pages without code: only the documentation and its tests need them.
+// These pages have no code: only the documentation and its tests need them.
 #[cfg(any(doc, doctest))]
 pub mod guide;
 

@@ -107,7 +107,7 @@ pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: Token
     }
 }
 
-/// Returns the given versioning behavior as an expression.
+/// Returns the given versioning behaviour as an expression.
 fn behavior(given: Option<&VersioningBehavior>) -> TokenStream {
     match given.map(|given| &given.variant) {
         Some(variant) => {

@@ -44,7 +44,7 @@ impl DeploymentOptions {
         self
     }
 
-    /// Behavior of workflow types that do not declare their own. Default: none, so each type must declare it.
+    /// Behaviour of workflow types that do not declare their own. Default: none, so each type must declare it.
     pub fn default_versioning_behavior(mut self, behavior: VersioningBehavior) -> Self {
         self.default_versioning_behavior = Some(behavior);
         self
@@ -54,7 +54,7 @@ impl DeploymentOptions {
         &self.version
     }
 
-    /// Returns the behavior to report in completions of a workflow type, given the type's own.
+    /// Returns the behaviour to report in completions of a workflow type, given the type's own.
     pub(super) fn behavior(&self, own: Option<VersioningBehavior>) -> Option<VersioningBehavior> {
         if self.use_worker_versioning { own.or(self.default_versioning_behavior) } else { None }
     }
@@ -72,7 +72,7 @@ impl DeploymentOptions {
     }
 }
 
-/// Checks that the workflow types declare the versioning behavior that the worker needs, and no more.
+/// Checks that the workflow types declare the versioning behaviour that the worker needs, and no more.
 ///
 /// # Errors
 /// Returns the first mistake and how to fix it.

@@ -6,7 +6,7 @@
 //!
 //! There are two ways to drive the code here: [`harness`] runs a workflow on a history written as text and shows its
 //! commands; [`server`] is a scripted Temporal server with a real worker on it. Tests that need a server with real
-//! behavior are elsewhere.
+//! behaviour are elsewhere.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

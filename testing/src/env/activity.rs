@@ -1,4 +1,4 @@
-//! An environment for a single activity: its code runs as a worker runs it, without a server.
+//! An environment for a single activity: runs its code like a worker, without a server.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,10 +12,10 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::worker::{ArgsOf, OutputOf};
 
-/// Runs the code of single activities, as attempts of which a test says everything: their info, the progress of the
-/// attempt before, and when they are cancelled, and why.
+/// Runs the code of single activities. The test sets everything about the attempt: its info, the progress of the
+/// previous attempt, and the time of and reason for its cancellation.
 ///
-/// An activity without an [`ActivityContext`] needs none of it: call the function.
+/// An activity without an [`ActivityContext`] does not need it: call the function.
 ///
 /// ```
 /// use abide::activity::ActivityCancelReason;
@@ -57,12 +57,12 @@ pub struct ActivityEnvironment {
 }
 
 impl ActivityEnvironment {
-    /// An environment for a first attempt that nobody cancels: [`ActivityInfo::for_test`].
+    /// Creates an environment for a first attempt that is not cancelled: [`ActivityInfo::for_test`].
     pub fn new() -> Self {
         Self::of(ActivityInfo::for_test("test"), Vec::new())
     }
 
-    /// Changes what the attempt is told about itself: `.info(|info| info.attempt = 3)`. Its type is the name of the
+    /// Changes the attempt's info: `.info(|info| info.attempt = 3)`. The activity type is always the name of the
     /// activity that is run.
     #[must_use]
     pub fn info(mut self, change: impl FnOnce(&mut ActivityInfo)) -> Self {
@@ -70,7 +70,7 @@ impl ActivityEnvironment {
         self
     }
 
-    /// A header that the workflow gives the activity.
+    /// Adds a header, as the workflow sets it for the activity.
     ///
     /// # Errors
     /// Returns an error if serde refuses the value.
@@ -79,7 +79,7 @@ impl ActivityEnvironment {
         Ok(self)
     }
 
-    /// The progress that the attempt before reported last. Default: there is none.
+    /// Sets the last progress reported by the previous attempt. Default: none.
     ///
     /// # Errors
     /// Returns an error if serde refuses the progress.
@@ -88,15 +88,14 @@ impl ActivityEnvironment {
         Ok(self)
     }
 
-    /// Cancels the attempt when it heartbeats for the `nth` time, counted from 1: as a server does, which answers a
-    /// heartbeat with the news.
+    /// Cancels the attempt at its `nth` heartbeat, counted from 1, as a server does in its answer to a heartbeat.
     #[must_use]
     pub fn cancel_at_heartbeat(self, nth: usize, reason: ActivityCancelReason) -> Self {
         self.seen.lock().cancel_at = Some((nth, reason));
         self
     }
 
-    /// Cancels the attempt now, before it is run or from beside it. Only the first reason counts.
+    /// Cancels the attempt now, before it is run or while it is running. Only the first reason counts.
     ///
     /// ```
     /// use abide::activity::ActivityCancelReason;
@@ -119,7 +118,7 @@ impl ActivityEnvironment {
         self.cancellation.cancel(reason);
     }
 
-    /// Tells the attempt that its worker shuts down and its graceful period is over.
+    /// Cancels the attempt as a worker does that shuts down, after its graceful shutdown timeout.
     pub fn shut_down_worker(&self) {
         self.cancel(ActivityCancelReason::WorkerShutdown);
     }
@@ -127,7 +126,7 @@ impl ActivityEnvironment {
     /// Runs an activity that is a function.
     ///
     /// # Errors
-    /// What the activity returns.
+    /// Returns the activity's error.
     pub async fn run<Kind, A>(&self, activity: A, args: ArgsOf<A, Kind>) -> Result<OutputOf<A, Kind>, ActivityError>
     where
         A: Activity<Kind>,
@@ -139,7 +138,7 @@ impl ActivityEnvironment {
     /// Runs an activity that is a method: `env.run_on(Arc::new(shop), Shop::charge, 995)`.
     ///
     /// # Errors
-    /// What the activity returns.
+    /// Returns the activity's error.
     pub async fn run_on<Kind, A>(
         &self,
         host: Arc<<A::Definition as ActivityImplementation>::Host>,
@@ -159,7 +158,7 @@ impl ActivityEnvironment {
         activity.call(host, context, args).await
     }
 
-    /// The progress of all heartbeats so far, none of them throttled.
+    /// Returns the progress of all heartbeats so far; heartbeats are not throttled.
     ///
     /// # Errors
     /// Returns an error if one is not a `T`.
@@ -167,7 +166,7 @@ impl ActivityEnvironment {
         self.seen.lock().heartbeats.iter().map(from_payload).collect()
     }
 
-    /// An environment for the attempt after this one: it has this one's last progress, and nobody cancels it.
+    /// Creates an environment for the next attempt: with this attempt's last progress, and not cancelled.
     #[must_use]
     pub fn next_attempt(&self) -> Self {
         let mut info = self.info.clone();
@@ -193,7 +192,7 @@ impl fmt::Debug for ActivityEnvironment {
     }
 }
 
-/// What an attempt has reported, and what comes of it.
+/// The heartbeats of an attempt, and the reaction to them.
 #[derive(Default)]
 struct Seen(Mutex<Log>);
 

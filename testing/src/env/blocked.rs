@@ -1,5 +1,5 @@
-//! Notices that a test's runtime does not run: code that blocks its only thread stops the test, its time and all that
-//! would otherwise end it. Nobody but another thread can say so, and not even that can end the test.
+//! Detects that a test's runtime is blocked. Code that blocks the only thread stops the test, its clock and everything
+//! that would otherwise end it. Only another thread can report this, and even it cannot end the test.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -9,15 +9,15 @@ use abide_protos::fields::std_duration_text;
 use abide_server::embedding::Host;
 use tokio::runtime::Handle;
 
-/// A machine under load may be that slow.
+/// Minimum time without progress: a machine under load may be that slow.
 const AT_LEAST: Duration = Duration::from_secs(1);
 
-/// Watches until it is dropped.
+/// Watches until dropped.
 pub(super) struct Watch {
     _ended: Sender<()>,
 }
 
-/// Watches the present runtime; what is to be told comes on standard error, once.
+/// Watches the current runtime. Reports on standard error, once.
 #[expect(clippy::print_stderr, reason = "the test cannot be ended, and its own output is shown only when it ends")]
 pub(super) fn watch(host: &Arc<Host>) -> Watch {
     watch_and_tell(host, host.patience().max(AT_LEAST), |text| eprintln!("abide-testing: {text}"))
@@ -27,7 +27,7 @@ fn watch_and_tell(host: &Arc<Host>, limit: Duration, tell: impl FnOnce(String) +
     let (ended, end) = mpsc::channel();
     let (runtime, host) = (Handle::current(), Arc::clone(host));
     let thread = std::thread::Builder::new().name("abide-testing-watch".to_owned());
-    // Without a thread nobody watches, which is no reason to fail a test.
+    // Without a thread there is no watch, which is no reason to fail a test.
     let _ = thread.spawn(move || {
         loop {
             let (answer, answered) = mpsc::channel();

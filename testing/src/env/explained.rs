@@ -1,4 +1,4 @@
-//! Asks the code of stuck workflows at which line it waits, before the test is told that it would wait for ever.
+//! Asks stuck workflows for the lines at which their code waits, before the test fails because it would wait forever.
 
 use std::fmt::Write as _;
 use std::future::IntoFuture;
@@ -11,13 +11,13 @@ use abide_server::embedding::{Host, spawn};
 
 use super::AnyWorkflow;
 
-/// A query that every workflow answers: everything it waits for, with the line of the statement.
+/// The query that every workflow answers with everything it waits for, and the lines of the statements.
 const STACK_TRACE: QueryType<fn() -> String> = QueryType::new("__stack_trace");
 
-/// Code that does not answer by then is not waited for.
+/// Maximum time to wait for an answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 
-/// Adds the lines to the verdicts of an environment, until it is dropped.
+/// Adds these lines to the verdicts of an environment, until dropped.
 #[derive(Debug)]
 pub(crate) struct Explainer(tokio::task::AbortHandle);
 
@@ -41,7 +41,7 @@ impl Drop for Explainer {
     }
 }
 
-/// The lines of all runs that answer, as the end of a verdict.
+/// Returns the lines of all runs that answer, to append to a verdict.
 async fn where_code_waits(host: &Host, client: &Client) -> String {
     let mut text = String::new();
     for run in host.waiting_runs(client.connection().namespace()) {
@@ -49,7 +49,7 @@ async fn where_code_waits(host: &Host, client: &Client) -> String {
         let query = handle.query(STACK_TRACE, ()).into_future();
         let Ok(Ok(answer)) = tokio::time::timeout(ANSWERS_WITHIN, query).await else { continue };
         let _ = write!(text, "\n  - {}", run.name);
-        // Each thing and its line are two lines of the answer.
+        // Each wait and its source line are two lines of the answer.
         for waits_for in answer.replace("\n    at ", ", at ").lines() {
             let _ = write!(text, "\n      {waits_for}");
         }

@@ -1,5 +1,5 @@
-//! Activities and children that a test puts in the place of the real ones. They run as real tasks of the server:
-//! timeouts, retries and heartbeats apply to them. One that panics fails the test.
+//! Mocks of activities and child workflows. They run as real tasks of the server: timeouts, retries and heartbeats
+//! apply to them. A panic in a mock fails the test.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ use abide::{
 use abide_protos::temporal::api::common::v1::Payload;
 use abide_server::embedding::Host;
 
-/// An activity's definition with a closure for its code.
+/// An activity's definition with a closure as its code.
 pub(crate) struct Mock<D, F> {
     definition: D,
     code: F,
@@ -48,7 +48,7 @@ where
     }
 }
 
-/// What a mock does.
+/// The code of a mock.
 pub(crate) struct MockCode<F> {
     run: F,
     host: Arc<Host>,
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// A future that yields its panic.
+/// A future that returns its panic.
 pub(crate) struct Guard<F>(pub(crate) Pin<Box<F>>);
 
 impl<F: Future> Future for Guard<F> {
@@ -94,7 +94,7 @@ pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
     format!("{what} panicked: {}", text.unwrap_or("with a value that is no text"))
 }
 
-/// The definition under which the mock is filed: the real one's name and arguments.
+/// The definition under which the mock is registered, with the real one's name and arguments.
 struct MockOf<D, F> {
     definition: D,
     code: PhantomData<fn() -> F>,
@@ -132,7 +132,7 @@ impl<D: ActivityDefinition, F: 'static> ActivityDefinition for MockOf<D, F> {
     }
 }
 
-/// A workflow's definition with a closure for its code: a child that a test puts in the place of the real one.
+/// A workflow's definition with a closure as its code: the mock of a child workflow.
 pub(crate) struct MockChild<D, F> {
     definition: D,
     code: Arc<F>,

@@ -25,11 +25,11 @@ pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
 
-/// A server, a client and workers in the process of a test. Months pass in milliseconds: while an outcome is awaited
-/// and nothing is under way, the clock moves on to the next timer, timeout or retry.
+/// A server, a client and workers in the process of a test. Months pass in milliseconds: while the test awaits an
+/// outcome and nothing is running, the clock skips to the next timer, timeout or retry.
 ///
-/// Every run is replayed from scratch when [`run`](Self::run) ends, so that each workflow test also tests that the
-/// workflow is deterministic. The [crate's documentation](crate) is the guide.
+/// When [`run`](Self::run) ends, every run is replayed from scratch, so that each test also checks that the workflow is
+/// deterministic. The [crate's documentation](crate) is the guide.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -66,19 +66,19 @@ pub struct TestWorkflowEnvironment {
 }
 
 impl TestWorkflowEnvironment {
-    /// Starts a server of this environment's own, with a clock that skips, and connects a client to it.
+    /// Starts a server with a clock that skips time, and connects a client to it.
     ///
     /// # Errors
-    /// Returns an error if the client cannot be made; the server itself cannot fail to start.
+    /// Returns an error if the client cannot be created; starting the server itself cannot fail.
     pub async fn start() -> Result<Self, ConnectError> {
         Self::start_with(ClientOptions::default()).await
     }
 
-    /// As [`start`](Self::start), with a client of these options: a data converter, a namespace (which the server has
-    /// then), an identity. The address does not matter. Replays take the data converter and the namespace as well.
+    /// Like [`start`](Self::start), with client options: a data converter, a namespace (which the server creates), an
+    /// identity. The address is ignored. Replays use the data converter and the namespace, too.
     ///
     /// # Errors
-    /// Returns an error if the client cannot be made.
+    /// Returns an error if the client cannot be created.
     pub async fn start_with(options: ClientOptions) -> Result<Self, ConnectError> {
         let server = Server::builder().time_skipping().start();
         let connection = Connection::in_process(server.service(), &options).await?;
@@ -91,47 +91,48 @@ impl TestWorkflowEnvironment {
         Ok(Self { server, client, started, _explainer: explainer })
     }
 
-    /// A client of this environment's server.
+    /// Returns a client of this environment's server.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// This environment's server, for other clients and workers.
+    /// Returns this environment's server, for other clients and workers.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// A worker to be given its workflows, activities and mocks, and then to [`run`](Self::run).
+    /// Creates a worker, to which workflows, activities and mocks are added before it is passed to [`run`](Self::run).
     pub fn worker(&self, task_queue: impl Into<String>) -> TestWorker {
         TestWorker::new(&self.client, self.server.host(), task_queue.into())
     }
 
-    /// How far the clock has moved on since the environment was started.
+    /// Returns the time that has passed on the environment's clock since it was started.
     pub fn elapsed(&self) -> Duration {
         self.server.now().duration_since(self.started).unwrap_or_default()
     }
 
-    /// The time on the environment's clock.
+    /// Returns the time on the environment's clock.
     pub fn now(&self) -> SystemTime {
         self.server.now()
     }
 
-    /// Moves the clock on, whatever is under way; timers and timeouts on the way happen at their own times.
+    /// Advances the clock, even if something is running; timers and timeouts on the way fire at their own times.
     pub fn advance(&self, duration: Duration) {
         self.server.advance(duration);
     }
 
-    /// Waits until the clock has moved on by `duration`, skipping while nothing is under way.
+    /// Waits until `duration` has passed on the clock, skipping time while nothing is running.
     pub async fn sleep(&self, duration: Duration) {
         self.server.sleep(duration).await;
     }
 
-    /// Does something when [`elapsed`](Self::elapsed) has reached `elapsed`: sends a signal, asks for a cancellation.
+    /// Does something when [`elapsed`](Self::elapsed) reaches `elapsed`, for example sends a signal or requests a
+    /// cancellation.
     ///
-    /// It is done beside the test, which goes on at once. The clock stops for it on its way to whatever is awaited, and
-    /// stands still until it is done. Nothing is done if the time does not come.
+    /// It runs concurrently with the test, which continues at once. The clock stops at that time until it is done. If
+    /// the time is not reached, nothing is done.
     ///
-    /// A panic in it and an error that it returns fail the test in [`run`](Self::run).
+    /// A panic in it, or an error that it returns, fails the test in [`run`](Self::run).
     ///
     /// ```
     /// use abide::prelude::*;
@@ -174,21 +175,21 @@ impl TestWorkflowEnvironment {
         moment::at(self.server.host(), self.started, elapsed, what);
     }
 
-    /// How long a test waits, in real time, when nothing can happen by itself any more; then [`run`](Self::run) panics
-    /// and tells what is awaited. Default: 5 seconds. Work that is under way (an activity's code) may show nothing for
-    /// twelve times as long.
+    /// Sets the real time that a test waits when nothing can happen by itself any more; then [`run`](Self::run) panics
+    /// and reports what is awaited. Default: 5 seconds. Running work (an activity's code) may be silent for twelve
+    /// times as long.
     pub fn set_patience(&self, patience: Duration) {
         self.server.host().set_patience(patience);
     }
 
-    /// Runs a worker while a future is awaited; then replays every run of this environment whose workflow type the
+    /// Runs a worker until a future completes. Then replays every run of this environment whose workflow type the
     /// worker knows, from scratch.
     ///
     /// # Panics
-    /// When the worker cannot be built, when a workflow task fails (the workflow would try again for ever), when a mock
-    /// panics, when an activity is neither registered nor mocked, when the future would be awaited for ever (see
-    /// [`set_patience`](Self::set_patience)), or when a replay does something else than the run did. The text says
-    /// which workflow, the line of its code, and what to do.
+    /// Panics if the worker cannot be built, if a workflow task fails (the workflow would retry it forever), if a mock
+    /// panics, if an activity is neither registered nor mocked, if the future would be awaited forever (see
+    /// [`set_patience`](Self::set_patience)), or if a replay differs from the run. The message names the workflow, the
+    /// line of its code, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
         let host = self.server.host();
         let (_test, _promise, _watch) = (host.begin_test(), worker.promise(), blocked::watch(host));
@@ -196,13 +197,13 @@ impl TestWorkflowEnvironment {
         let awaited = async {
             let output = self.until_it_fails(future.into_future()).await;
             over.send_replace(true);
-            // The worker takes its time to end, which is no time of the test.
+            // The worker takes time to shut down, which does not belong to the test.
             (output, host.halt())
         };
         let ended = Box::pin(worker.run_until(awaited)).await;
         let (output, _halt) = ended.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
         let output = output.unwrap_or_else(|why| panic!("{why}"));
-        // What is known only now has failed the test, too.
+        // A failure that is known only now fails the test, too.
         if let Some(why) = host.present_verdict() {
             panic!("{why}");
         }
@@ -210,7 +211,7 @@ impl TestWorkflowEnvironment {
         output
     }
 
-    /// The future's outcome, unless there is a reason before to end the test.
+    /// Returns the future's output, or the reason to end the test before.
     async fn until_it_fails<F: Future>(&self, future: F) -> Result<F::Output, String> {
         tokio::select! {
             biased;
@@ -242,7 +243,7 @@ impl TestWorkflowEnvironment {
     }
 }
 
-/// Stands for a workflow whose type does not matter.
+/// A workflow definition for handles whose workflow type does not matter.
 #[derive(Clone, Copy)]
 struct AnyWorkflow;
 

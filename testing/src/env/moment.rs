@@ -1,4 +1,4 @@
-//! What a test does at a point in virtual time.
+//! Actions of a test at a point in virtual time.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -10,10 +10,10 @@ use abide_server::embedding::{Host, spawn};
 
 use super::mock::{Guard, panicked};
 
-/// What comes of something that a test does with [`at`](crate::TestWorkflowEnvironment::at): nothing, or a result whose
-/// error fails the test.
+/// The output of an action given to [`at`](crate::TestWorkflowEnvironment::at): nothing, or a result whose error fails
+/// the test.
 pub trait MomentOutcome {
-    /// Why it fails the test, if it does.
+    /// Returns the reason to fail the test, if there is one.
     fn error(self) -> Option<String>;
 }
 
@@ -29,7 +29,7 @@ impl<T, E: Display> MomentOutcome for Result<T, E> {
     }
 }
 
-/// Does it beside the test when the server's clock has come so far.
+/// Runs the action concurrently with the test when the server's clock reaches that time.
 pub(crate) fn at<F>(host: &Arc<Host>, started: SystemTime, elapsed: Duration, what: F)
 where
     F: Future<Output: MomentOutcome> + Send + 'static,

@@ -1,5 +1,5 @@
-//! Wrappers around activities. Workers of an environment tell the server whose code awaits an outcome; a test's worker ends
-//! its activities with the test, and a type that nobody registered ends the test.
+//! Wrappers around activities. They tell the server which activity's code awaits an outcome, end a test worker's
+//! activities with the test, and end the test if an activity type is not registered.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +11,10 @@ use abide_protos::temporal::api::common::v1::Payload;
 use abide_server::embedding::{Attributed, Counting, Host};
 use tokio::sync::watch;
 
-/// The names of the activities that a worker has.
+/// The names of a worker's activities.
 pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
 
-/// So long an activity gets to end when the test is over and it was told to stop.
+/// Time that an activity gets to end after the test is over and it was cancelled.
 const ENDS_WITHIN: Duration = Duration::from_millis(100);
 
 /// The activities of a test's worker.
@@ -22,7 +22,7 @@ pub(crate) struct OfTest {
     activities: ActivityRegistry,
     host: Arc<Host>,
     names: Names,
-    /// The test is over: nobody waits for activities any more.
+    /// True once the test is over and nothing waits for activities any more.
     over: watch::Receiver<bool>,
 }
 
@@ -49,7 +49,7 @@ impl Activities for OfTest {
     }
 }
 
-/// Lets the server see whose code awaits an outcome of it.
+/// Lets the server see which activity's code awaits an outcome.
 pub(crate) fn watched(activities: &ActivityRegistry, host: &Arc<Host>) -> ActivityRegistry {
     let mut watched = ActivityRegistry::default();
     let around = |activity| Arc::new(WatchedActivity { activity, host: Arc::clone(host) });
@@ -92,7 +92,7 @@ struct EndingActivity {
 
 impl RegisteredActivity for EndingActivity {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
-        // Its own wait for the end of the test is none of the code's.
+        // Only the code is counted, not the wrapper's own wait for the end of the test.
         let mut code = Counting::new(ctx.clone(), self.activity.run(ctx.clone(), input));
         let over = self.over.clone();
         Box::pin(async move {
@@ -105,8 +105,8 @@ impl RegisteredActivity for EndingActivity {
     }
 }
 
-/// Waits until the test is over and the activity has had time to stop: one that sleeps on the environment's clock, say,
-/// would hold the worker up for nothing.
+/// Waits until the test is over and the activity has had time to stop. An activity that sleeps on the environment's
+/// clock, for example, would otherwise delay the worker for no reason.
 #[expect(clippy::disallowed_methods, reason = "how long code takes to end is measured on the machine's clock")]
 async fn left_alone(mut over: watch::Receiver<bool>, ctx: &ActivityContext) {
     let ends = over.wait_for(|over| *over).await.is_ok();
@@ -116,7 +116,7 @@ async fn left_alone(mut over: watch::Receiver<bool>, ctx: &ActivityContext) {
     }
 }
 
-/// Stands in for every activity that the worker does not have.
+/// Runs in place of every activity that the worker does not have.
 struct Unregistered {
     host: Arc<Host>,
     names: Names,

@@ -1,4 +1,4 @@
-//! A worker of a test environment: what it runs, and the replayer that checks it.
+//! A worker of a test environment: its workflows, activities and mocks, and the replayer that checks it.
 
 use std::future::{Future, ready};
 use std::sync::{Arc, PoisonError};
@@ -22,7 +22,7 @@ pub(crate) type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as Activi
 type ChildArgsOf<W, Kind> = <<W as Workflow<Kind>>::Definition as Arguments>::Args;
 type ChildOutputOf<W, Kind> = <<W as Workflow<Kind>>::Definition as WorkflowDefinition>::Output;
 
-/// A worker of a [`TestWorkflowEnvironment`](crate::TestWorkflowEnvironment), being put together.
+/// A builder for a worker of a [`TestWorkflowEnvironment`](crate::TestWorkflowEnvironment).
 #[must_use = "a test's worker does nothing until it is given to `env.run(..)`"]
 pub struct TestWorker {
     client: Client,
@@ -41,7 +41,7 @@ impl TestWorker {
         let connection = client.connection();
         let replayer = WorkflowReplayer::new().data_converter(connection.data_converter().clone());
         let (host, names, over) = (Arc::clone(host), Names::default(), watch::Sender::new(false));
-        // A local activity is run by the worker that has the workflow, also if it has no activity at all.
+        // Local activities run on the workflow's worker, even if it has no activities of its own.
         let none = OfTest::new(ActivityRegistry::default(), &host, &names, &over);
         Self {
             client: client.clone(),
@@ -56,9 +56,9 @@ impl TestWorker {
         }
     }
 
-    /// Adds a workflow. One with a versioning behaviour makes the worker a versioned one, of a deployment `test` unless
-    /// [`options`](Self::options) gives it another, whose other workflows are upgraded automatically; the environment's
-    /// server notes versions and hands tasks to workers of any.
+    /// Adds a workflow. A workflow with a versioning behaviour makes the worker a versioned one, of a deployment `test`
+    /// unless [`options`](Self::options) sets another. Its other workflows are then upgraded automatically. The
+    /// environment's server records versions, but sends tasks to workers of any version.
     pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
     where
         W: Workflow<Kind>,
@@ -76,7 +76,7 @@ impl TestWorker {
         self
     }
 
-    /// Adds activities as they are.
+    /// Adds activities unchanged.
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> Self {
         let mut registry = ActivityRegistry::default();
         activities.register(&mut registry);
@@ -84,10 +84,10 @@ impl TestWorker {
         self
     }
 
-    /// Puts a closure in the place of an activity: `.mock(charge, |payment| Ok(receipt))`. It runs as a task of the
-    /// server, so retries and timeouts apply. Do not add the activity itself as well.
+    /// Mocks an activity with a closure: `.mock(charge, |payment| Ok(receipt))`. The mock runs as a task of the server,
+    /// so retries and timeouts apply. Do not add the activity itself as well.
     ///
-    /// A panic in it, a failed `assert!` for one, ends the test with its message.
+    /// A panic in it, such as a failed `assert!`, ends the test with its message.
     pub fn mock<Kind, A, F>(self, activity: A, code: F) -> Self
     where
         A: Activity<Kind>,
@@ -96,8 +96,8 @@ impl TestWorker {
         self.mock_async(activity, move |_, args| ready(code(args)))
     }
 
-    /// As [`mock`](Self::mock), with a closure that gets the context too and gives a future: it sees the attempt and the
-    /// rest of the info, heartbeats, waits, and hears of its cancellation.
+    /// Like [`mock`](Self::mock), with a closure that also gets the context and returns a future: it sees the attempt
+    /// and the other info, can heartbeat and wait, and learns of its cancellation.
     ///
     /// ```
     /// use abide::prelude::*;
@@ -138,10 +138,10 @@ impl TestWorker {
         self.activities(Mock::new(activity.definition(), code, host))
     }
 
-    /// Puts a closure in the place of a workflow that others start as their child. It runs as a workflow of the server:
-    /// with a history of its own, and with the options that its parent gave it. Do not add the workflow itself as well.
+    /// Mocks a workflow that others start as their child, with a closure. The mock runs as a workflow of the server,
+    /// with its own history, and with the options that its parent set. Do not add the workflow itself as well.
     ///
-    /// A panic in it, a failed `assert!` for one, ends the test with its message.
+    /// A panic in it, such as a failed `assert!`, ends the test with its message.
     ///
     /// ```
     /// use abide::prelude::*;
@@ -173,32 +173,32 @@ impl TestWorker {
         F: Fn(ChildArgsOf<W, Kind>) -> Result<ChildOutputOf<W, Kind>, WorkflowError> + Send + Sync + 'static,
     {
         let host = Arc::clone(&self.host);
-        // Not replayed: it is not the workflow that is tested.
+        // Not replayed, because it is not the workflow under test.
         self.any_workflow(MockChild::new(workflow.definition(), code, host))
     }
 
-    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`, before or after its workflows and
-    /// activities. What is set here comes before what this type does by itself.
+    /// Sets options of the worker: `.options(|worker| worker.max_cached_workflows(0))`, before or after adding
+    /// workflows and activities. They take precedence over the defaults of this type.
     pub fn options(mut self, set: impl FnOnce(WorkerBuilder<Registered>) -> WorkerBuilder<Registered>) -> Self {
         self.builder = set(self.builder);
         self
     }
 
-    /// What the worker is to be known for before it polls, until that is dropped.
+    /// Registers the worker's task queue and capabilities with the server before it polls, until dropped.
     pub(crate) fn promise(&self) -> Promise {
         let has_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         let namespace = self.client.connection().namespace();
         Host::promise(&self.host, namespace, &self.task_queue, self.has_workflows, has_activities)
     }
 
-    /// The worker, what replays its workflows, and what tells its activities that the test is over.
+    /// Returns the worker, the replayer of its workflows, and the sender that ends its activities with the test.
     pub(crate) fn build(self) -> (Worker, WorkflowReplayer, watch::Sender<bool>) {
         let runs_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         assert!(
             self.has_workflows || runs_activities,
             "the worker of the test runs nothing: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
         );
-        // A workflow that says how it is versioned runs on versioned workers only.
+        // A workflow with a versioning behaviour runs only on versioned workers.
         let builder = if self.is_versioned && !self.builder.has_deployment() {
             let versioned = DeploymentOptions::new("test", "test").use_worker_versioning();
             self.builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade))

@@ -63,7 +63,7 @@ impl PollerBehavior {
         }
     }
 
-    /// Returns the same behavior with at most `polls` polls.
+    /// Returns the same behaviour with at most `polls` polls.
     pub(crate) fn at_most(self, polls: usize) -> Self {
         match self {
             Self::SimpleMaximum(maximum) => Self::SimpleMaximum(maximum.min(polls)),

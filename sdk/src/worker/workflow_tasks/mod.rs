@@ -59,7 +59,7 @@ pub(super) struct WorkflowWorker {
     /// The sticky queue: receives the tasks of runs cached on this worker. `None` without a cache.
     pub(super) sticky_queue: Option<String>,
     pub(super) registry: Arc<WorkflowRegistry>,
-    /// Declared versioning behaviors by workflow type; empty without worker versioning.
+    /// Declared versioning behaviours by workflow type; empty without worker versioning.
     behaviors: BTreeMap<String, VersioningBehavior>,
     pub(super) local_activities: Arc<LocalActivities>,
     lanes: OnceLock<Lanes<LocalRun>>,
@@ -131,7 +131,7 @@ impl WorkflowWorker {
         Ok(worker)
     }
 
-    /// Returns the versioning behavior to report in completions of a workflow type.
+    /// Returns the versioning behaviour to report in completions of a workflow type.
     pub(super) fn versioning_behavior(&self, workflow_type: &str) -> i32 {
         self.behaviors.get(workflow_type).map_or(0, |behavior| behavior.to_proto() as i32)
     }
