@@ -265,7 +265,7 @@ fn histories_of_all_sdks_load() {
         for file in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let path = file.unwrap().path();
             let is_history = path.extension().is_some_and(|extension| extension == "json" || extension == "bin");
-            // Not a history: it describes the local activities of the .bin file of that name.
+            // This file is not a history: it describes the local activities of the .bin file of that name.
             if !is_history || path.ends_with("core/la_replay_without_activation_index.json") {
                 continue;
             }

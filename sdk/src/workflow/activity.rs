@@ -178,8 +178,8 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes precedence,
-    /// in either order.
+    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes
+    /// precedence, in either order.
     pub fn options(mut self, options: &ActivityOptions) -> ActivityCall<D> {
         self.call.request().options.fill(options);
         self.call

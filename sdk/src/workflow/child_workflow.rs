@@ -337,7 +337,7 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     }
 
     /// Drops the handle without cancelling the child, which goes on. When this workflow closes, the child's
-    /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy) decides what happens to it.
+    /// [`ParentClosePolicy`] decides what happens to it.
     pub fn detach(self) {
         self.running.detach();
     }

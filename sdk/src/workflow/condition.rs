@@ -162,9 +162,9 @@ impl WorkflowContext {
     /// Waits until `condition` is true. It is asked again after every change that the workflow's code may have made, so
     /// it must be quick and change nothing. Pending conditions are asked in the order in which they began.
     ///
-    /// When the code goes on, the condition is true, whatever other routines did before. If it is already true, the
-    /// code goes on at once. (A replayed task that another SDK recorded goes on as it did there: see
-    /// [`ConditionOrder`](crate::ConditionOrder).) Yields [`Cancelled`] if the current scope is cancelled first.
+    /// The condition is true when the code goes on, whatever other routines did before. If it is already true, the code
+    /// goes on at once. (A replayed task that another SDK recorded goes on as it did there: see
+    /// [`ConditionOrder`].) Yields [`Cancelled`] if the current scope is cancelled first.
     ///
     /// ```
     /// # use abide::prelude::*;

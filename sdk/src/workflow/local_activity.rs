@@ -177,8 +177,8 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes precedence,
-    /// in either order.
+    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes
+    /// precedence, in either order.
     pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
         self.call.request().options.fill(options);
         self.call

@@ -133,7 +133,7 @@ impl<T> State<T> {
     #[track_caller]
     fn shared(&self) -> Ref<'_, T> {
         let caller = Location::caller();
-        // Not in a closure, whose location would replace the caller's in the panic.
+        // A closure here would put its own location into the panic, instead of the caller's.
         let Ok(guard) = self.cell.try_borrow() else {
             panic!(
                 "State<{}> is read at {caller} while it is being changed: \

@@ -257,8 +257,8 @@ impl StateMachines {
         outcome
     }
 
-    /// Detaches a child that is to outlive this run, after its handle was dropped. Returns `None` for any other operation,
-    /// and if nothing must be settled.
+    /// Detaches a child that is to outlive this run, after its handle was dropped. Returns `None` for any other
+    /// operation, and if nothing must be settled.
     pub(crate) fn let_go_of_child(&mut self, key: Key) -> Option<LetGo> {
         let Some(Machine::ChildWorkflow(child)) = self.machine(key) else { return None };
         if !child.request.outlives_parent {

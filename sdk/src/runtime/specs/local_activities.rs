@@ -551,7 +551,7 @@ fn another_type_or_number_is_nondeterminism() {
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Not even if the other one's result cannot be read.
+    // The same holds if the other one's result cannot be read.
     check_recorded(
         workflow,
         &after_first_task(&format!("5 MarkerRecorded local_activity=1 activity=shout index=1 result=7\n{end}")),

@@ -177,7 +177,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
               next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
     );
-    // Not completed, but completed in the history.
+    // Still open, but completed in the history.
     check_ends(
         "5 WorkflowExecutionUpdateAccepted update=u1 name=wait
          6 WorkflowExecutionUpdateCompleted update=u1 result=null
