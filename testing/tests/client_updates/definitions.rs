@@ -1,4 +1,4 @@
-//! A workflow and its updates, as the client sees them; the worker by hand knows them by name.
+//! A workflow and its updates as the client sees them; the hand-written worker knows them by name.
 
 use std::borrow::Cow;
 
@@ -47,15 +47,15 @@ marker!(
     Double: i64
 );
 marker!(
-    /// Accepted at once, completed with its number after the signal.
+    /// Accepted at once; completed with its number after the signal.
     Later: i64
 );
 marker!(
-    /// Accepted, and the workflow completes without completing it.
+    /// Accepted; the workflow completes without completing it.
     Close: i64
 );
 marker!(
-    /// Completes what is accepted.
+    /// Completes the accepted updates.
     Go: ()
 );
 update!(Double, "double");

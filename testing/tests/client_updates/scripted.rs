@@ -1,5 +1,5 @@
-//! What the client does with answers that no server gives on demand: an update that is not accepted within the server's
-//! patience, a server that is away for a moment, an update that takes longer than one poll.
+//! The client's reaction to answers that no server gives on demand: an update that is not accepted within the server's
+//! time limit, a server that is briefly unavailable, an update that takes longer than one poll.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::definitions::{Counter, Double};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Answers one call after the other as it was told to, and keeps what it was asked.
+/// Gives its scripted answers to one call after another, and records the requests.
 #[derive(Clone, Default)]
 struct Scripted {
     script: Arc<Mutex<Script>>,

@@ -1,4 +1,4 @@
-//! The client, a worker by hand, and a server: the embedded one and a real one.
+//! Conversations between the client, a hand-written worker, and a server: the embedded one and a real one.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use crate::worker::work;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A client, and names that nobody else uses.
+/// A client with unique names.
 struct Talk {
     client: Client,
     queue: String,
@@ -26,7 +26,7 @@ impl Talk {
     }
 }
 
-/// Runs a body beside a worker, on the embedded server and on a real one.
+/// Runs a body together with a worker, on the embedded server and on a real one.
 async fn on_both<F, Fut>(name: &str, body: F) -> Outcome
 where
     F: Fn(Talk) -> Fut,
@@ -57,7 +57,7 @@ where
         done = body(Talk { client: client.clone(), queue: queue.clone() }) => done?,
         failed = worker => failed?,
     }
-    // A workflow that is closed already is as good.
+    // An already closed workflow is fine, too.
     let _ = client.handle(Counter, queue).terminate().reason("end of test").await;
     Ok(())
 }

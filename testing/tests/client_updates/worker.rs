@@ -1,4 +1,5 @@
-//! A worker by hand: polls workflow tasks of one queue and answers updates with protocol messages, no core involved.
+//! A hand-written worker: polls workflow tasks of one queue and answers updates with protocol messages, without the
+//! core.
 
 use abide_protos::prost::{Message as _, Name};
 use abide_protos::temporal::api::command::v1 as command;
@@ -15,7 +16,7 @@ use tonic::transport::Channel;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// Works until it is dropped.
+/// Works until dropped.
 pub(crate) async fn work(address: &str, queue: String) -> Outcome {
     let channel = Channel::from_shared(format!("http://{address}"))?.connect().await?;
     let mut client = WorkflowServiceClient::new(channel);
@@ -35,7 +36,7 @@ pub(crate) async fn work(address: &str, queue: String) -> Outcome {
     }
 }
 
-/// `accepted`: ids and numbers of updates to complete after the signal.
+/// `accepted`: ids and numbers of the updates to complete after the signal.
 fn answer(
     task: service::PollWorkflowTaskQueueResponse,
     accepted: &mut Vec<(String, Payloads)>,

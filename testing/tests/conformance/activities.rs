@@ -1,4 +1,4 @@
-//! Activities: every way in which they end, retries, cancellation.
+//! Activities: all ways to end, retries, cancellation.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -222,7 +222,7 @@ async fn an_unknown_activity_type_fails_that_activity() -> Outcome {
     .await
 }
 
-/// An activity that says whose it is.
+/// An activity that returns the name of its worker.
 struct Whose(&'static str);
 
 #[activities]
@@ -239,7 +239,7 @@ async fn asks_whose(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError>
     for _ in 0..10 {
         names.push(ctx.activity(Whose::whose, ()).start_to_close_timeout(secs(10)).await?);
     }
-    // The workflow closes in the task that schedules this one: the server does not start it.
+    // The workflow closes in the task that schedules this one, so the server does not start it.
     ctx.activity(Whose::whose, ()).start_to_close_timeout(secs(10)).start().detach();
     Ok(names)
 }
@@ -269,7 +269,7 @@ async fn eager_activities_stay_on_the_worker_that_schedules_them() -> Outcome {
     .await
 }
 
-/// What callers of `echo` took it for once.
+/// Wrong signatures of `echo` on the callers' side.
 mod misunderstood {
     use super::*;
 

@@ -1,5 +1,5 @@
-//! The timeouts of an activity against one another, and against those of its run: which one ends it, and as what that is
-//! reported, for one that nobody takes, one that says nothing, and one that is tried again.
+//! An activity's timeouts in competition with each other and with those of its run: which one ends it, and how that is
+//! reported, for an activity that no worker takes, that does not answer, and that is retried.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::raw::{command, compare_answers, with_deadline};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// The time limits of a case in seconds; zero is none.
+/// The timeouts of a case in seconds; zero means none.
 #[derive(Clone, Copy, Default)]
 struct Limits {
     to_start: u64,
@@ -40,13 +40,13 @@ struct Limits {
 /// The worker of a case.
 #[derive(Clone, Copy, PartialEq)]
 enum Worker {
-    /// Nobody takes the activity.
+    /// Does not take the activity.
     Absent,
-    /// Takes each attempt and says nothing.
+    /// Takes each attempt and does not answer.
     Silent,
-    /// Fails the first attempt and takes no other.
+    /// Fails the first attempt and takes no further one.
     FailsThenAbsent,
-    /// Fails the first attempt, takes the second one and says nothing.
+    /// Fails the first attempt, takes the second one and does not answer.
     FailsThenSilent,
 }
 
@@ -60,7 +60,7 @@ impl Worker {
         }
     }
 
-    /// The number of attempts that it takes.
+    /// Returns the number of attempts that it takes.
     fn takes(self) -> usize {
         match self {
             Self::Absent => 0,
@@ -84,7 +84,7 @@ impl Case {
         Some(TaskQueue { name, kind: TaskQueueKind::Normal.into(), ..Default::default() })
     }
 
-    /// Runs it to its end; returns what was recorded of it.
+    /// Runs it to its end. Returns its recorded end.
     async fn run(mut self) -> Result<String, Failed> {
         let start = StartWorkflowExecutionRequest {
             namespace: "default".into(),
@@ -105,7 +105,7 @@ impl Case {
                 let fails = attempt == 1 && worker != Worker::Silent;
                 take(&mut service, queue.clone(), fails).await?;
             }
-            // It has done its part; nothing is awaited of it any more.
+            // This worker is finished; no more is expected of it.
             std::future::pending::<Outcome>().await
         };
         tokio::select! {
@@ -176,7 +176,7 @@ impl Case {
     }
 }
 
-/// Takes an attempt, if there is one while anybody waits for it.
+/// Takes an attempt, if one is offered before the poll ends.
 async fn take(service: &mut WorkflowServiceClient<Channel>, queue: Option<TaskQueue>, fails: bool) -> Outcome {
     let request = PollActivityTaskQueueRequest { namespace: "default".into(), task_queue: queue, ..Default::default() };
     let mut request = tonic::Request::new(request);
@@ -201,7 +201,7 @@ async fn take(service: &mut WorkflowServiceClient<Channel>, queue: Option<TaskQu
         ..Default::default()
     };
     match service.respond_activity_task_failed(with_deadline(request)).await {
-        // On a machine that has much to do it may come too late; the record tells.
+        // On a busy machine the answer may come too late, which the record shows.
         Err(status) if status.code() != tonic::Code::NotFound => Err(status.into()),
         _ => Ok(()),
     }
@@ -211,7 +211,7 @@ fn seconds(seconds: u64) -> Option<abide_protos::Duration> {
     (seconds > 0).then(|| abide_protos::Duration { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 })
 }
 
-/// The event that ends the activity or the run, in words.
+/// Describes the event that ends the activity or the run.
 fn end(event: &HistoryEvent) -> Option<String> {
     let named = |state: i32| RetryState::try_from(state).map_or("?", |state| state.as_str_name());
     match event.attributes.as_ref()? {
@@ -275,7 +275,7 @@ fn limits_of(scheduled: &ActivityTaskScheduledEventAttributes) -> String {
     )
 }
 
-/// Cases in which one limit is far shorter than the others, so that a busy machine changes nothing.
+/// Returns cases in which one timeout is far shorter than the others, so that load on the machine changes nothing.
 fn all() -> Vec<(Limits, Worker)> {
     let none = Limits::default();
     let absent = [

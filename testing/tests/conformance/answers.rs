@@ -1,4 +1,4 @@
-//! What callers are answered where nothing shows in a history: late polls, waits that end, compressed requests.
+//! Answers to callers that do not show in a history: late polls, ended waits, compressed requests.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// How long a poll took, roughly: at once, or as long as it was allowed to.
+/// Describes the time that a poll took: none, or as long as it was allowed to.
 fn roughly(began: Instant) -> &'static str {
     if began.elapsed() < Duration::from_secs(2) { "empty at once" } else { "empty later" }
 }
@@ -194,7 +194,7 @@ async fn compressed_requests_are_taken_by_all_services() -> Outcome {
     .await
 }
 
-/// A request of that many bytes: a signal with a large argument.
+/// Returns a request of this many bytes: a signal with a large argument.
 fn request_of(raw: &Raw, bytes: usize) -> SignalWorkflowExecutionRequest {
     let with = |input: usize| SignalWorkflowExecutionRequest {
         namespace: "default".into(),

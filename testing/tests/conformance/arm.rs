@@ -1,4 +1,4 @@
-//! One server to run a body against, and the comparison of two.
+//! A server to run a body on, and the comparison of two servers.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use abide_testing::server::{TestServer, TestServerBuilder};
 
 use crate::normalize::normalize;
 
-/// A server, and names on it that nobody else uses.
+/// A server, with names that are unique on it.
 pub(crate) struct Arm {
     pub(crate) client: Client,
     address: String,
@@ -23,10 +23,10 @@ pub(crate) struct Arm {
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// What a body gives back: the histories to compare.
+/// The result of a body: the histories to compare.
 pub(crate) type Histories = Result<Vec<History>, Box<dyn std::error::Error>>;
 
-/// Runs a body against both servers and compares the histories that it returns.
+/// Runs a body on both servers and compares the histories that it returns.
 pub(crate) async fn compare<F, Fut>(name: &str, body: F) -> Outcome
 where
     F: Fn(Arm) -> Fut,
@@ -35,7 +35,7 @@ where
     compare_on(TestServer::builder(), std::env::var("ABIDE_TEST_SERVER").ok(), name, body).await
 }
 
-/// As [`compare`], on an embedded server that is not the default one, and on this real server if there is one.
+/// Like [`compare`], on an embedded server with other options, and on this real server if there is one.
 pub(crate) async fn compare_on<F, Fut>(
     embedded: TestServerBuilder,
     real: Option<String>,
@@ -62,7 +62,7 @@ where
     Ok(())
 }
 
-/// Starts an embedded server with the search attributes that the real one has: see `.ci/real-server`.
+/// Starts an embedded server with the search attributes of the real one: see `.ci/real-server`.
 pub(crate) fn start(embedded: TestServerBuilder) -> TestServer {
     let server = embedded.start();
     server.add_search_attribute(&SearchAttributeKey::keyword("TestKeyword"));
@@ -84,22 +84,22 @@ impl Arm {
         Ok(Self { client, address: address.to_string(), name })
     }
 
-    /// Where the server is.
+    /// Returns the server's address.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// The task queue of this body.
+    /// Returns the task queue of this body.
     pub(crate) fn queue(&self) -> String {
         self.name.clone()
     }
 
-    /// A workflow id of this body.
+    /// Returns a workflow id of this body.
     pub(crate) fn id(&self) -> String {
         self.name.clone()
     }
 
-    /// Resets a run of this body's workflow to where the workflow task ended whose completion is this event.
+    /// Resets a run of this body's workflow to the end of the workflow task whose completion is this event.
     pub(crate) async fn reset(&self, run_id: &str, workflow_task_finish_event_id: i64) -> Outcome {
         let execution = WorkflowExecution { workflow_id: self.id(), run_id: run_id.into() };
         let request = ResetWorkflowExecutionRequest {
@@ -115,13 +115,13 @@ impl Arm {
         Ok(())
     }
 
-    /// A worker of this body's task queue, to be given its workflows.
+    /// Returns the builder of a worker on this body's task queue.
     pub(crate) fn worker(&self) -> WorkerBuilder {
         Worker::builder(&self.client, self.queue())
     }
 }
 
-/// Asks again until the answer is yes; a body that waits in vain fails after half a minute.
+/// Asks repeatedly until the answer is true. Fails after half a minute.
 pub(crate) async fn until<F, Fut>(what: &str, mut ask: F) -> Outcome
 where
     F: FnMut() -> Fut,
@@ -137,7 +137,7 @@ where
     Err(format!("waited in vain until {what}").into())
 }
 
-/// Waits until the history holds this many events of a type.
+/// Waits until the history has this many events of a type.
 pub(crate) async fn until_event<W: abide::WorkflowDefinition>(
     handle: &WorkflowHandle<W>,
     event_type: &str,
@@ -150,7 +150,7 @@ pub(crate) async fn until_event<W: abide::WorkflowDefinition>(
     .await
 }
 
-/// The first lines that differ, with what stands around them.
+/// Returns the first lines that differ, with their context.
 fn difference(ours: &[String], theirs: &[String]) -> String {
     let at = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
     let show =

@@ -1,4 +1,4 @@
-//! Activities whose outcome is reported from elsewhere, by token and by id.
+//! Asynchronous activity completion, by token and by id.
 
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use crate::arm::{Outcome, compare, until, until_event};
 /// The task tokens of the attempts so far.
 static TOKENS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
-/// Leaves its outcome to others.
+/// Returns without a result, to be completed later.
 #[activity]
 async fn approve(ctx: &ActivityContext) -> Result<String, ActivityError> {
     TOKENS.lock().expect("no thread panicked").push(ctx.info().task_token.clone());
@@ -42,7 +42,7 @@ async fn outcomes_come_from_elsewhere() -> Outcome {
         let history = worker
             .run_until(async {
                 let handle = arm.client.start(approvals, ()).id(arm.id()).task_queue(arm.queue()).await?;
-                // How many attempts have left their outcome to us.
+                // Waits until this many attempts have returned without a result.
                 let waiting = |count: usize| async move {
                     let has = || async { Ok(TOKENS.lock().expect("no thread panicked").len() >= count) };
                     until(&format!("there are {count} attempts"), has).await

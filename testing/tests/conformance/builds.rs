@@ -1,4 +1,4 @@
-//! The build of a worker: where histories, descriptions, lists and task queues tell it, and in which field.
+//! The build id of a worker: where histories, descriptions, lists and task queues show it, and in which field.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{Command, ScheduleActivityTaskCommandAttributes};
@@ -20,7 +20,7 @@ use crate::raw::{Raw, command, compare_answers, with_deadline};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// A worker's build in the fields of different times.
+/// A worker's build id in the fields of different API generations.
 #[derive(Clone, Copy)]
 enum Told {
     Stamp(&'static str),
@@ -48,7 +48,7 @@ impl Told {
         self.stamp().map(|stamp| WorkerVersionCapabilities { build_id: stamp.build_id, ..Default::default() })
     }
 
-    /// A worker that names its deployment, and is not versioned.
+    /// Returns the options of a worker that names its deployment and is not versioned.
     fn deployment(self) -> Option<WorkerDeploymentOptions> {
         let Self::Deployment(build) = self else { return None };
         Some(WorkerDeploymentOptions {
@@ -59,7 +59,7 @@ impl Told {
     }
 }
 
-/// Takes the next workflow task and answers it, as a worker of that build.
+/// Takes the next workflow task and answers it, as a worker with that build id.
 #[expect(deprecated, reason = "workers tell their build in all of these fields")]
 async fn answer(raw: &mut Raw, told: Told, commands: Vec<Command>) -> Outcome {
     let request = PollWorkflowTaskQueueRequest {
@@ -91,7 +91,7 @@ async fn described(raw: &mut Raw) -> Result<DescribeWorkflowExecutionResponse, F
     Ok(raw.service.describe_workflow_execution(with_deadline(request)).await?.into_inner())
 }
 
-/// The builds in the words of a description or a list.
+/// Returns the build ids in a description or a list as text.
 #[expect(deprecated, reason = "the older fields are what is compared")]
 fn builds(info: &WorkflowExecutionInfo) -> String {
     let points = info.auto_reset_points.clone().unwrap_or_default().points;
@@ -183,7 +183,7 @@ async fn a_description_tells_the_builds_that_have_answered() -> Outcome {
     .await
 }
 
-/// The build and the deployment in the event of an answer.
+/// Returns the build id and the deployment in the event of an answer.
 #[expect(deprecated, reason = "the older fields are what is compared")]
 fn told_by(event: &abide_protos::temporal::api::history::v1::HistoryEvent) -> String {
     use abide_protos::temporal::api::history::v1::history_event::Attributes as Event;
@@ -200,7 +200,7 @@ fn told_by(event: &abide_protos::temporal::api::history::v1::HistoryEvent) -> St
     )
 }
 
-/// The workers of a queue with their builds and the tasks that they take in a second.
+/// Returns the workers of a queue with their build ids and the tasks that they take per second.
 #[expect(deprecated, reason = "the older field is what is compared")]
 async fn pollers(raw: &mut Raw, kind: TaskQueueType) -> Result<String, Failed> {
     let request = DescribeTaskQueueRequest {

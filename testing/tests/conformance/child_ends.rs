@@ -1,4 +1,4 @@
-//! A child whose parent ends while the child's handle is held, or with the answer that starts it or asks something of it.
+//! A parent that closes while it holds a child's handle, or in the answer that starts, cancels or signals the child.
 
 use abide::prelude::*;
 use abide::workflow::ParentClosePolicy;
@@ -20,7 +20,7 @@ use crate::raw::{Raw, command, compare_answers};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// Ends when it is told to.
+/// Ends when told.
 #[workflow]
 #[derive(Default)]
 struct Left {
@@ -49,7 +49,7 @@ fn policy(name: &str) -> ParentClosePolicy {
     }
 }
 
-/// Returns while it holds the handle of a child that runs.
+/// Returns while it holds the handle of a running child.
 #[workflow]
 async fn holds_its_child(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
@@ -69,7 +69,7 @@ async fn held(arm: Arm, name: &str) -> Histories {
             let child = arm.client.handle(Left::run, format!("{}-child", arm.id()));
             assert_eq!(parent.result().await?, "the child runs");
             if name == "abandon" {
-                // A request to cancel would reach it before the signal.
+                // A cancellation request would reach it before the signal.
                 child.signal(Left::finish, "on its own".into()).await?;
                 assert_eq!(child.result().await?, "on its own");
             } else {
@@ -92,7 +92,7 @@ async fn a_child_whose_handle_is_held_at_the_return_ends_by_its_policy() -> Outc
     compare("held-cancel", |arm| held(arm, "cancel")).await
 }
 
-/// Begins a child and returns, in one task.
+/// Starts a child and returns, in one task.
 #[workflow]
 async fn begins_and_returns(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let id = format!("{}-child", ctx.info().workflow_id);
@@ -101,7 +101,7 @@ async fn begins_and_returns(ctx: &WorkflowContext, name: String) -> Result<Strin
     Ok(name)
 }
 
-/// A child begun and handed over to its policy in the task that ends the run: nobody starts it.
+/// Checks a child that is started, with its policy, in the task that closes the run: the server never starts it.
 #[expect(clippy::disallowed_methods, reason = "nothing tells that a thing will not happen: time has to pass")]
 async fn begun(arm: Arm, name: &str) -> Histories {
     let worker = arm.worker().workflow(begins_and_returns).workflow(Left::run).build()?;
@@ -126,7 +126,7 @@ async fn a_child_begun_in_the_task_that_ends_the_run_is_not_started() -> Outcome
     Ok(())
 }
 
-/// Starts a child on a queue of its own, which nobody polls.
+/// Returns the command that starts a child on its own queue, which no worker polls.
 fn start_child(raw: &Raw, name: &str, policy: WirePolicy) -> Command {
     let queue = TaskQueue { name: raw.id_of("-children"), kind: TaskQueueKind::Normal.into(), ..Default::default() };
     let attributes = StartChildWorkflowExecutionCommandAttributes {
@@ -166,7 +166,7 @@ fn signal_child(raw: &Raw, name: &str) -> Command {
     )
 }
 
-/// Every command that ends a run.
+/// Returns each command that closes a run.
 fn closings() -> [(&'static str, Command); 4] {
     use Attributes as A;
     let complete = CompleteWorkflowExecutionCommandAttributes::default();
@@ -198,7 +198,7 @@ const POLICIES: [(&str, WirePolicy); 4] = [
     ("request cancel", WirePolicy::RequestCancel),
 ];
 
-/// Writes down the events of these children, or that there are none, when all that comes of their parents' ends has come.
+/// Records the events of these children, or that there are none, once all effects of their parents' ends have arrived.
 #[expect(clippy::disallowed_methods, reason = "nothing tells that a thing will not happen: time has to pass")]
 async fn note_children(raw: &mut Raw, answers: Vec<(String, Result<&'static str, tonic::Status>)>) -> Outcome {
     tokio::time::sleep(millis(400)).await;
@@ -316,7 +316,7 @@ async fn a_message_to_a_child_in_the_answer_that_ends_the_run_goes_with_it() -> 
                 raw.poll().await?;
                 let start = start_child(&raw, &child, policy);
                 raw.complete(vec![start]).await?;
-                // The child's start wakes the parent.
+                // The child's start triggers a task of the parent.
                 raw.poll().await?;
                 let asked = vec![cancel_child(&raw, &child), signal_child(&raw, &child), closing.clone()];
                 answers.push((what, raw.complete(asked).await));

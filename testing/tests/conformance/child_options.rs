@@ -1,4 +1,4 @@
-//! What a child workflow is started with: search attributes, priority, versions, retries, and an id that is taken.
+//! Options of child workflows: search attributes, priority, versions, retries, and an id that is in use.
 
 use abide::prelude::*;
 use abide::worker::DeploymentOptions;
@@ -19,10 +19,10 @@ fn child_id(ctx: &WorkflowContext) -> String {
     format!("{}-child", ctx.info().workflow_id)
 }
 
-/// Tells what it was started with.
+/// Returns the options it was started with.
 #[workflow]
 async fn tells(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
-    // After its parent has been told of its start.
+    // After its parent was notified of its start.
     ctx.timer(millis(300)).await?;
     let priority = ctx.info().priority();
     Ok(format!(
@@ -88,7 +88,7 @@ async fn tells_its_child_its_version(ctx: &WorkflowContext) -> Result<String, Wo
     Ok(ctx.child_workflow(tells_its_version, ()).id(child_id(ctx)).await?)
 }
 
-/// The histories of a versioned parent and of its child.
+/// Returns the histories of a versioned parent and of its child.
 async fn parent_and_child<Kind, W>(arm: Arm, parent: W) -> Histories
 where
     W: Workflow<Kind>,
@@ -109,7 +109,7 @@ where
     Ok(histories)
 }
 
-/// As a child is pinned by its parent, a run is pinned by the client that starts it, with a signal or without.
+/// A client can pin the run that it starts, with or without a signal, as a parent pins its child.
 #[tokio::test]
 async fn a_run_is_pinned_to_a_version_by_its_client() -> Outcome {
     compare("start-pinned", |arm| async move {

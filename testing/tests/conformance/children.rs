@@ -1,4 +1,4 @@
-//! Child workflows. Where a child and its parent could race for the next event, the child waits a little.
+//! Child workflows. If a child and its parent could race for the next event, the child waits briefly.
 
 use abide::client::Client;
 use abide::prelude::*;
@@ -16,7 +16,7 @@ async fn slow_echo(ctx: &WorkflowContext, text: String) -> Result<String, Workfl
     Ok(text)
 }
 
-/// Ends when it is told to; when it is asked to cancel itself, it cleans up first.
+/// Ends when told; when cancelled, it cleans up first.
 #[workflow]
 #[derive(Default)]
 struct Waiter {
@@ -54,19 +54,19 @@ fn told(error: &ChildWorkflowFailure) -> String {
     }
 }
 
-/// The child of a workflow that has but one. Inputs hold no ids: they would differ from run to run.
+/// Returns the id of a workflow's only child. Arguments contain no ids, because these differ from run to run.
 fn child_id(ctx: &WorkflowContext) -> String {
     format!("{}-child", ctx.info().workflow_id)
 }
 
-/// The history of a workflow that is about to close.
+/// Returns the history of a workflow that is about to close.
 async fn closed<Kind, W: Workflow<Kind>>(
     client: &Client,
     workflow: W,
     id: String,
 ) -> Result<History, Box<dyn std::error::Error>> {
     let handle = client.handle(workflow, id);
-    // Boxed, because a body waits for several and would hold them all.
+    // Boxed, because a body waits for several of these and would contain them all.
     Box::pin(async move {
         until("it has closed", || async { Ok(!handle.describe().await?.status().is_open()) }).await?;
         Ok(handle.fetch_history().await?)
@@ -187,7 +187,7 @@ async fn cancels_child(ctx: &WorkflowContext, kind: u32) -> Result<String, Workf
     ctx.timer(millis(300)).await?;
     child.cancel_with_reason("the parent has changed its mind");
     let ended = told(&child.await.expect_err("it was cancelled"));
-    // What comes late wakes the workflow, which does nothing about it.
+    // Later events trigger a task, to which the workflow does not react.
     ctx.timer(secs(3)).await?;
     Ok(ended)
 }
@@ -328,7 +328,7 @@ async fn a_child_that_continues_as_new_ends_with_its_last_run() -> Outcome {
     .await
 }
 
-/// Goes on in a second run: continued as new, or tried again after a failure. That one waits to be cancelled.
+/// Continues in a second run, as continue-as-new or as a retry after a failure. The second run waits to be cancelled.
 #[workflow]
 async fn second_run_waits(ctx: &WorkflowContext, how: String) -> Result<(), WorkflowError> {
     if ctx.info().continued_run_id.is_empty() {
@@ -341,7 +341,7 @@ async fn second_run_waits(ctx: &WorkflowContext, how: String) -> Result<(), Work
     Ok(())
 }
 
-/// Cancels its child when it is told to, and waits for the child's end.
+/// Cancels its child when told, and waits for the child's end.
 #[workflow]
 #[derive(Default)]
 struct CancelsLater {

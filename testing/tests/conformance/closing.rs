@@ -1,4 +1,4 @@
-//! A run whose worker has tried to end it, and could not because something new had come.
+//! A run whose worker tried to close it, which failed because new events had arrived.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{

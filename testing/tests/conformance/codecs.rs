@@ -1,4 +1,4 @@
-//! Payload codecs and failure converters: what two servers store of workflows whose payloads are sealed.
+//! Payload codecs and failure converters: the data that both servers store for workflows with encoded payloads.
 
 use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
@@ -8,7 +8,7 @@ use abide_protos::prost::Message as _;
 
 use crate::arm::{Arm, Outcome, compare, until_event};
 
-/// Seals payloads so that nobody finds a word in them: flips bits, which is no encryption.
+/// Hides all words in payloads by flipping bits, which is no encryption.
 struct Seal;
 
 fn flipped(bytes: &[u8]) -> Vec<u8> {
@@ -41,7 +41,7 @@ async fn client(arm: &Arm, converter: DataConverter) -> Result<Client, Box<dyn s
     Ok(Client::connect(ClientOptions::new(arm.address()).data_converter(converter)).await?)
 }
 
-/// Returns true if a word that only the user may know stands anywhere in what a server stores.
+/// Returns true if stored data contains a word that only the user may know.
 fn is_told(history: &History) -> bool {
     history.events().iter().any(|event| event.encode_to_vec().windows(6).any(|part| part == b"secret"))
 }
@@ -51,7 +51,7 @@ async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// Leaves progress behind when it fails the first time.
+/// Reports progress before its first attempt fails.
 #[activity]
 async fn second_time(ctx: &ActivityContext) -> Result<String, ActivityError> {
     match ctx.last_heartbeat::<String>()? {
@@ -65,13 +65,13 @@ async fn second_time(ctx: &ActivityContext) -> Result<String, ActivityError> {
 
 #[workflow]
 async fn fails(ctx: &WorkflowContext, secret: String) -> Result<(), WorkflowError> {
-    // Its start and its end are two tasks of its parent's.
+    // Its start and its end are two tasks of its parent.
     ctx.timer(millis(300)).await?;
     let cause = ApplicationFailure::new("the secret reason").detail(&7_u32)?;
     Err(ApplicationFailure::new(secret).error_type("Vault").detail(&"secret detail".to_string())?.cause(cause).into())
 }
 
-/// Keeps secrets.
+/// A workflow that processes secrets.
 #[workflow]
 #[derive(Default)]
 struct Vault {
@@ -132,7 +132,7 @@ async fn b131_a_server_stores_nothing_that_was_not_encoded() -> Outcome {
                 let start = client.start(Vault::run, "input secret".into()).id(arm.id()).task_queue(arm.queue());
                 let start = start.memo("kept", &"start secret".to_string()).static_details("secret details");
                 let handle = start.await?;
-                // A message that meets a local activity, or another message, makes another history.
+                // A message that arrives together with a local activity or another message gives a different history.
                 let completed = "EVENT_TYPE_WORKFLOW_TASK_COMPLETED";
                 until_event(&handle, completed, 4).await?;
                 handle.signal(Vault::keep, "signal secret".into()).await?;
@@ -173,7 +173,7 @@ impl std::fmt::Display for Declined {
 
 impl std::error::Error for Declined {}
 
-/// Knows that nobody who was declined is accepted the second time.
+/// Makes declined failures non-retryable.
 struct House;
 
 impl FailureConverter for House {
@@ -195,7 +195,7 @@ async fn declines() -> Result<(), ActivityError> {
     Err(Declined.into())
 }
 
-/// Fails with what it heard of a local activity and an activity, both of which nobody tries again.
+/// Fails with the failures of a local activity and an activity, neither of which is retried.
 #[workflow]
 async fn declined(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     let local = ctx.local_activity(declines, ()).start_to_close_timeout(secs(10)).await.expect_err("it declines");

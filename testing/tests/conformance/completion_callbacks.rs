@@ -1,4 +1,4 @@
-//! Completion callbacks, and starts that take a run which is there as it is.
+//! Completion callbacks, and starts that use an existing run.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
@@ -31,7 +31,7 @@ fn joining(raw: &Raw, options: OnConflictOptions) -> StartWorkflowExecutionReque
     request
 }
 
-/// What a start was answered: whether it has started a run, and what its link leads to.
+/// Describes the answer to a start: whether it started a run, and the target of its link.
 fn told(answer: Result<tonic::Response<StartWorkflowExecutionResponse>, Status>) -> Result<String, Status> {
     let response = answer?.into_inner();
     let reference = match response.link.as_ref().and_then(|link| link.variant.as_ref()) {

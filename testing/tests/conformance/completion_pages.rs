@@ -1,6 +1,7 @@
-//! Completions of workflow tasks that are larger than a message may be: they go in pages.
+//! Completions of workflow tasks that exceed the maximum message size: they are sent in pages.
 //!
-//! A real server takes pages only if it is told to; `.ci/real-server` does, and gives a transaction room for all of them.
+//! A real server accepts pages only if it is configured to. `.ci/real-server` does that, and allows transactions that
+//! are large enough for all pages.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ async fn byte_count(bytes: Vec<u8>) -> std::result::Result<usize, ActivityError>
     Ok(bytes.len())
 }
 
-/// Each argument is within the limit, all together are more than a message may have.
+/// Each argument is within the limit; together they exceed the maximum message size.
 #[workflow]
 async fn many_arguments(ctx: &WorkflowContext, count: usize) -> std::result::Result<usize, WorkflowError> {
     let calls = (0..count).map(|_| ctx.activity(byte_count, vec![0; 800 * KIB]).start_to_close_timeout(secs(20)));
@@ -57,7 +58,7 @@ async fn b040_a_completion_over_4_mb_goes_in_pages() -> Outcome {
             })
             .await??;
         assert!(!history.to_string().contains("WorkflowTaskFailed"), "{history}");
-        // The activities end in any order; what the first task has led to is always the same.
+        // The activities end in any order, but the effects of the first task are always the same.
         let first_task: Vec<_> = history.events().iter().take(4 + 6).cloned().collect();
         let scheduled = |event: &&HistoryEvent| {
             matches!(event.attributes, Some(history_event::Attributes::ActivityTaskScheduledEventAttributes(_)))
@@ -68,13 +69,13 @@ async fn b040_a_completion_over_4_mb_goes_in_pages() -> Outcome {
     .await
 }
 
-/// Has no worker: the bodies answer for one.
+/// A workflow without a worker: the bodies answer its tasks.
 #[workflow]
 async fn unworked(_ctx: &WorkflowContext) -> std::result::Result<(), WorkflowError> {
     Ok(())
 }
 
-/// A worker made of bare RPCs, which sends what no worker would send.
+/// A worker made of plain RPCs, which sends requests that no real worker would send.
 struct Bare {
     service: WorkflowServiceClient<Channel>,
     queue: String,
@@ -94,7 +95,7 @@ impl Bare {
         Ok(capabilities.is_some_and(|capabilities| capabilities.workflow_task_completion_pagination))
     }
 
-    /// Takes the next workflow task; says which attempt it is.
+    /// Takes the next workflow task. Returns the attempt number.
     async fn poll(&mut self) -> Result<i32> {
         let request = PollWorkflowTaskQueueRequest {
             namespace: "default".into(),
@@ -109,7 +110,7 @@ impl Bare {
         Ok(task.attempt)
     }
 
-    /// Sends a page that others follow.
+    /// Sends a page that is followed by others.
     async fn page(&mut self, number: i32, commands: Vec<Command>) -> std::result::Result<(), Status> {
         self.respond(number, true, commands).await
     }
@@ -162,7 +163,7 @@ fn complete() -> Vec<Command> {
     vec![Command { command_type: CommandType::CompleteWorkflowExecution.into(), attributes, ..Default::default() }]
 }
 
-/// What a refused page was answered with.
+/// Returns the answer to a refused page.
 fn refused(answer: std::result::Result<(), Status>) -> (Code, String, String) {
     let status = answer.expect_err("the page is refused");
     let details = rpc::Status::decode(status.details()).unwrap_or_default().details;
@@ -227,7 +228,7 @@ async fn senseless(arm: Arm) -> Histories {
     assert_eq!(refused(worker.last(1, marker("late", 1)).await), invalid(sequence));
     worker.page(0, marker("a", 1)).await?;
     assert_eq!(refused(worker.last(1024, complete()).await), invalid(too_many));
-    // A number below zero is that of the only page.
+    // A negative number marks the only page.
     worker.last(-1, complete()).await?;
     Ok(vec![handle.fetch_history().await?])
 }
@@ -271,7 +272,7 @@ async fn what_pages_bring_is_looked_at_with_the_last() -> Outcome {
     compare("pages-looked-at", looked_at_late).await
 }
 
-/// Sends pages until there are more bytes than one task may have.
+/// Sends pages until they exceed the maximum size of one task.
 async fn overflow(worker: &mut Bare) -> std::result::Result<(), Status> {
     for number in 0..12 {
         worker.page(number, marker("large", 3500 * KIB)).await?;

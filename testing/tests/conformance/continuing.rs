@@ -1,4 +1,4 @@
-//! Continue-as-new: when the server suggests it, and which version of the program the next run begins on.
+//! Continue-as-new: when the server suggests it, and the version on which the next run starts.
 
 use std::future::IntoFuture;
 
@@ -40,7 +40,7 @@ impl Depot {
     }
 }
 
-/// The histories of the first and the last run of a chain of two.
+/// Returns the histories of the first and the last run of a chain of two.
 async fn both_runs<Kind, W: Workflow<Kind>>(
     client: &Client,
     handle: &WorkflowHandle<W::Definition>,
@@ -55,7 +55,7 @@ async fn both_runs<Kind, W: Workflow<Kind>>(
     ])
 }
 
-/// 4 MiB are the least that a server suggests it for; three signals bring them.
+/// The server suggests it at 4 MiB or more, which three signals reach.
 #[tokio::test]
 async fn b096_a_large_history_brings_the_suggestion_and_its_reason() -> Outcome {
     for cached in [100, 0] {
@@ -102,7 +102,7 @@ async fn moves_on(ctx: &WorkflowContext, (run, how): (u32, u32)) -> Result<Strin
     .into()
 }
 
-/// With one version there is one to begin on; the histories say what was asked for and what was inherited.
+/// There is only one version to start on; the histories show what was requested and what was inherited.
 async fn begins_on(arm: Arm, how: u32) -> Histories {
     let deployment = DeploymentOptions::new(arm.queue(), "build-1").use_worker_versioning();
     let worker = arm.worker().workflow(moves_on).deployment(deployment).build()?;
@@ -169,7 +169,7 @@ async fn second_time_pinned(ctx: &WorkflowContext) -> Result<String, WorkflowErr
     second_time(ctx).await
 }
 
-/// A run that continues a pinned one has inherited its version, and so does its second attempt.
+/// A run that continues a pinned one inherits its version, and so does the second attempt.
 #[workflow(versioning_behavior = pinned)]
 async fn second_time_inherited(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     if ctx.info().continued_run_id.is_empty() {
@@ -186,7 +186,7 @@ async fn second_time(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     }
 }
 
-/// The first and the last history of a versioned workflow that is retried.
+/// Returns the first and the last history of a versioned workflow that is retried.
 async fn retried<Kind, W>(arm: Arm, workflow: W) -> Histories
 where
     W: Workflow<Kind>,
@@ -214,7 +214,7 @@ async fn attempts_of_a_workflow_inherit_its_version_as_their_behaviour_wants() -
     compare("retried-inherited", |arm| retried(arm, second_time_inherited)).await
 }
 
-/// Waits until a newer version of the program is there, and moves to it with its next run.
+/// Waits until a newer version of the program exists, and moves to it with its next run.
 #[workflow(versioning_behavior = pinned)]
 #[derive(Default)]
 struct Mover {
@@ -234,14 +234,14 @@ impl Mover {
         next.initial_versioning_behavior(ContinueAsNewVersioningBehavior::AutoUpgrade).into()
     }
 
-    /// Brings a workflow task, which says whether there is another version.
+    /// Triggers a workflow task, which tells if there is another version.
     #[signal]
     fn look(&self) {
         self.asked.update(|asked| *asked += 1);
     }
 }
 
-/// Not on the embedded server, which hands tasks to workers of any version.
+/// Not on the embedded server, which sends tasks to workers of any version.
 #[tokio::test]
 async fn b105_a_pinned_run_learns_of_the_new_version_and_its_next_run_is_on_it() -> Outcome {
     compare("continue-moves", |arm| async move {
@@ -260,7 +260,7 @@ async fn b105_a_pinned_run_learns_of_the_new_version_and_its_next_run_is_on_it()
                 let moved = new
                     .run_until(Box::pin(async {
                         make_current(&arm, "build-2").await?;
-                        // The server tells with a task that the target is another version, some time after it is.
+                        // The server reports the new target version with a task, some time after the change.
                         let mut ticks = tokio::time::interval(millis(500));
                         let result = handle.result().into_future();
                         let mut result = std::pin::pin!(result);

@@ -1,4 +1,4 @@
-//! Workflows that run by a cron schedule: what each run is told of the ones before, and what ends the chain.
+//! Workflows with a cron schedule: what each run knows of the previous ones, and what ends the chain.
 
 use abide::client::Client;
 use abide::prelude::*;
@@ -9,7 +9,7 @@ use crate::arm::{Histories, Outcome, compare, until_event};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// What a run knows of the runs before it.
+/// Describes what a run knows of the previous runs.
 fn told(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let info = ctx.info();
     let last = info.last_completion_result::<String>()?.unwrap_or_else(|| "nothing".into());
@@ -20,12 +20,12 @@ fn told(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 #[workflow]
 async fn tick(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let told = told(ctx)?;
-    // Only the number of the run, so that the text stays short.
+    // Only the number of the run, to keep the text short.
     let count = 1 + told.matches("run ").count();
     Ok(format!("run {count}; {told}").replace("attempt 1 by \"@every 1s\" after ", ""))
 }
 
-/// The run that follows the one whose history this is.
+/// Returns the run that follows the one with this history.
 fn next_run(history: &History) -> String {
     match history.events().last().and_then(|event| event.attributes.as_ref()) {
         Some(Attributes::WorkflowExecutionCompletedEventAttributes(end)) => end.new_execution_run_id.clone(),
@@ -36,7 +36,7 @@ fn next_run(history: &History) -> String {
     }
 }
 
-/// The histories of the first `count` runs of a chain, each as soon as it has ended.
+/// Returns the histories of the first `count` runs of a chain, each as soon as it has closed.
 async fn runs<Kind, W: Workflow<Kind>>(
     client: &Client,
     workflow: W,
@@ -49,7 +49,7 @@ async fn runs<Kind, W: Workflow<Kind>>(
     while histories.len() < count {
         assert_ne!(run_id, "", "another run follows");
         let handle = client.handle(workflow.clone(), id.to_string()).with_run_id(run_id);
-        // How it ended is in the history.
+        // The history shows how it closed.
         let _ended = handle.result().without_following_runs().await;
         let history = handle.fetch_history().await?;
         run_id = next_run(&history);
@@ -82,7 +82,7 @@ async fn each_cron_run_is_told_the_last_result() -> Outcome {
     .await
 }
 
-/// The result that the last event of a history carries.
+/// Returns the result in the last event of a history.
 fn text_of(history: &History) -> String {
     match history.events().last().and_then(|event| event.attributes.as_ref()) {
         Some(Attributes::WorkflowExecutionCompletedEventAttributes(end)) => {
@@ -96,7 +96,7 @@ fn text_of(history: &History) -> String {
     }
 }
 
-/// The first run succeeds, the second fails and is tried again once, the run after that succeeds.
+/// The first run succeeds, the second fails and is retried once, the run after that succeeds.
 #[workflow]
 async fn stumbles(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let (told, info) = (told(ctx)?, ctx.info());
@@ -136,7 +136,7 @@ async fn a_cron_run_that_fails_is_retried_first_and_then_the_next_run_is_told_th
     .await
 }
 
-/// The first run continues as new, which does not carry the schedule on.
+/// The first run continues as new, which ends the schedule.
 #[workflow]
 async fn leaves_the_schedule(ctx: &WorkflowContext, again: bool) -> Result<String, WorkflowError> {
     if again {
@@ -254,7 +254,8 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
                 let mut histories = runs(&arm.client, cron_child, &id, first, 1).await?;
                 let second = arm.client.handle(cron_child, id).with_run_id(next_run(&histories[0]));
                 until_event(&second, "EVENT_TYPE_TIMER_STARTED", 1).await?;
-                // Not by the parent: its request names the first run, as Core's does, and that one has ended.
+                // Not cancelled by the parent: its request names the first run, as Core's does, and that one has
+                // closed.
                 second.cancel().await?;
                 assert_eq!(handle.result().await?, "cancelled: true");
                 histories.push(second.fetch_history().await?);

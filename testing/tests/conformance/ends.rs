@@ -1,4 +1,4 @@
-//! How runs end, and what runs after them.
+//! The ends of runs, and the runs that follow them.
 
 use abide::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Event groups of updates: what an update's handler begins carries the update, whichever task it is begun in.
+//! Event groups of updates: events of an update's handler refer to the update, in whichever task they are recorded.
 
 use abide::prelude::*;
 
@@ -24,7 +24,7 @@ impl Workshop {
         Ok(self.done.get())
     }
 
-    /// Over several tasks: an activity, a timer of a group within the update's, and one that is cancelled.
+    /// Takes several tasks: an activity, a timer of a group within the update's, and one that is cancelled.
     #[update]
     async fn mend(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         ctx.activity(step, ()).start_to_close_timeout(secs(5)).await?;
@@ -36,7 +36,7 @@ impl Workshop {
         Ok(())
     }
 
-    /// Begins nothing: no event carries it.
+    /// Records no event of its own.
     #[update]
     fn look(&self) -> u32 {
         self.done.get()
@@ -48,7 +48,7 @@ async fn mended_twice(arm: Arm, cached: usize) -> Histories {
     let history = worker
         .run_until(async {
             let handle = arm.client.start(Workshop::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
-            // Else the update could come with the first task.
+            // Otherwise the update could arrive with the first task.
             until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
             assert_eq!(handle.update(Workshop::look, ()).id("looks").await?, 0);
             handle.update(Workshop::mend, ()).id("mends").await?;

@@ -1,4 +1,4 @@
-//! Signals and requests to cancel from one workflow to another that is not its child.
+//! Signals and cancellation requests from a workflow to another that is not its child.
 
 use abide::ExternalWorkflowFailure;
 use abide::prelude::*;
@@ -25,7 +25,7 @@ impl Listener {
     }
 }
 
-/// Says something to a listener, to nobody, to one that has closed, and to itself; then asks the listener to go.
+/// Signals a listener, a missing workflow, a closed one, and itself; then cancels the listener.
 #[workflow]
 #[derive(Default)]
 struct Talker {}
@@ -76,7 +76,7 @@ async fn a_workflow_talks_to_others() -> Outcome {
                 until_event(&listener, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
                 let talker = arm.client.start(Talker::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 let (yes, no) = ("delivered", "not found");
-                // Asking a closed workflow to cancel itself succeeds: there is nothing left to do.
+                // A cancellation request to a closed workflow succeeds without an effect.
                 assert_eq!(talker.result().await?, [yes, no, no, no, yes, no, no, yes]);
                 assert!(listener.result().await.expect_err("it was cancelled").is_cancelled());
                 Ok::<_, Box<dyn std::error::Error>>(vec![

@@ -1,11 +1,11 @@
-//! Headers of what a client sends: starts, signals, updates and queries, as their handlers see them.
+//! Headers that a client sends with starts, signals, updates and queries, as their handlers see them.
 
 use abide::client::WorkflowIdConflictPolicy;
 use abide::prelude::*;
 
 use crate::arm::{Outcome, compare, until_event};
 
-/// Notes the headers of all that reaches it.
+/// Records the headers of everything that it receives.
 #[workflow]
 #[derive(Default)]
 struct Receiver {
@@ -35,7 +35,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// Asks again after a while, and in a branch of its own.
+    /// Reads the header again after a while, and in a separate branch.
     #[update]
     async fn tell(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
         ctx.timer(millis(20)).await?;

@@ -1,4 +1,4 @@
-//! Lists and counts: which runs a query selects, and which queries are refused, in the same words.
+//! Lists and counts: the runs that a query selects, and the queries that are refused, with the same messages.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ async fn listed(ctx: &WorkflowContext, ends: bool) -> Result<(), WorkflowError> 
     Ok(())
 }
 
-/// What a query selects among the three runs of a body: `a` has completed, `b` and `c` run, `c` has no attributes.
+/// The runs selected by each query, among three: `a` has completed, `b` and `c` are running, `c` has no attributes.
 const SELECTED: [(&str, &str); 48] = [
     ("WorkflowType = 'listed'", "abc"),
     ("WorkflowType != 'listed'", ""),
@@ -78,7 +78,7 @@ const SELECTED: [(&str, &str); 48] = [
     ("TestInt = 1 OR TestInt = 20 AND TestKeyword = 'red'", "a"),
 ];
 
-/// Queries that are refused, and what is said of them.
+/// Queries that are refused, and the error messages.
 const REFUSED: [(&str, &str); 25] = [
     ("WorkflowType =", "invalid query: malformed SQL query: syntax error"),
     ("WorkflowType = 'x", "invalid query: malformed SQL query: syntax error"),
@@ -153,7 +153,7 @@ const REFUSED: [(&str, &str); 25] = [
     ),
 ];
 
-/// Which of this body's runs a query selects, by the last letters of their ids.
+/// Returns which of this body's runs a query selects, by the last letters of their ids.
 async fn selected(arm: &Arm, query: &str) -> Result<String, Failed> {
     let query = format!("WorkflowId STARTS_WITH '{}' AND ({query})", arm.id());
     let mut list = arm.client.list(query.clone());
@@ -166,7 +166,7 @@ async fn selected(arm: &Arm, query: &str) -> Result<String, Failed> {
     Ok(found.into_iter().collect())
 }
 
-/// The counts of a query with GROUP BY ExecutionStatus.
+/// Returns the counts of a query with GROUP BY ExecutionStatus.
 fn by_status(count: &WorkflowCount) -> Result<Vec<String>, Failed> {
     let mut all = Vec::new();
     for group in count.groups() {
@@ -205,7 +205,7 @@ async fn queries_select_the_same_runs_and_are_refused_alike() -> Outcome {
         worker
             .run_until(Box::pin(async {
                 start_three(&arm).await?;
-                // A real server's lists come after the fact.
+                // A real server updates its lists with a delay.
                 until("all are listed as they are", || async {
                     let closed = selected(&arm, "ExecutionStatus = 'Completed'").await?;
                     Ok(closed == "a" && selected(&arm, "ExecutionStatus = 'Running'").await? == "bc")

@@ -58,8 +58,7 @@ async fn until_cancelled(ctx: &ActivityContext) -> Result<(), ActivityError> {
     Err(ActivityError::cancelled())
 }
 
-/// Starts a workflow that runs local activities, and gives back its result and history when it has ended. The history
-/// must replay.
+/// Starts a workflow with local activities. Returns its result and its history, which must replay.
 async fn run<Kind, W, F>(
     arm: &Arm,
     workflow: W,
@@ -192,7 +191,7 @@ async fn until_released() -> Result<(), ActivityError> {
     Ok(())
 }
 
-/// Takes signals and queries while a local activity is under way.
+/// Handles signals and queries while a local activity is running.
 #[workflow]
 #[derive(Default)]
 struct Attentive {
@@ -218,7 +217,7 @@ impl Attentive {
     }
 }
 
-/// How often tasks were renewed depends on the time it all takes, so histories are not compared.
+/// Histories are not compared, because the number of heartbeats depends on timing.
 #[tokio::test]
 async fn b069_signals_and_queries_are_served_meanwhile() -> Outcome {
     compare("local-attentive", |arm| async move {
@@ -245,7 +244,7 @@ async fn cancels(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
         let call = ctx.local_activity(until_cancelled, ()).start_to_close_timeout(secs(20));
         call.cancellation_type(kind).start()
     };
-    // One is cancelled before it starts: its marker says so, too.
+    // One is cancelled before it starts, which its marker shows, too.
     let unstarted = begin(WaitCancellationCompleted);
     unstarted.cancel();
     let running = [TryCancel, WaitCancellationCompleted, Abandon].map(begin);
@@ -277,7 +276,7 @@ async fn says_when(ctx: &ActivityContext) -> Result<u32, ActivityError> {
     }
 }
 
-/// Without the panic hook: writing a backtrace can take longer than a workflow task may.
+/// Without the panic hook, because printing a backtrace can take longer than a workflow task may.
 #[activity]
 async fn panics() -> Result<(), ActivityError> {
     std::panic::resume_unwind(Box::new("a bug in the activity"))
@@ -314,7 +313,7 @@ async fn waits_for_a_slot(ctx: &WorkflowContext) -> Result<Vec<String>, Workflow
     let late = ctx.local_activity(nap, 1).start_to_close_timeout(secs(5)).schedule_to_start_timeout(millis(100)).await;
     let mut all = vec![format!("{:?}", late.expect_err("the slot is taken").timeout_type())];
     holds_the_slot.await?;
-    // What counts is the wait of the attempt at hand, not the time since the first was scheduled.
+    // The wait of the current attempt counts, not the time since the first was scheduled.
     let policy = RetryPolicy::new().initial_interval(millis(1200)).backoff_coefficient(1.0);
     let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(5)).retry_policy(policy);
     let third = call.local_retry_threshold(secs(1)).schedule_to_start_timeout(secs(1)).await?;
@@ -333,7 +332,7 @@ async fn b075_schedule_to_start_is_the_wait_for_a_slot() -> Outcome {
     .await
 }
 
-/// Takes updates while a local activity is under way.
+/// Handles updates while a local activity is running.
 #[workflow]
 #[derive(Default)]
 struct Obliging {
@@ -354,7 +353,7 @@ impl Obliging {
         self.sum.get()
     }
 
-    /// Over several workflow tasks: its own local activity takes longer than one.
+    /// Takes several workflow tasks, because its own local activity takes longer than one.
     #[update]
     async fn add_slowly(&self, ctx: &WorkflowContext, number: u32) -> Result<u32, WorkflowError> {
         ctx.local_activity(nap, 2400).start_to_close_timeout(secs(5)).await?;
@@ -362,7 +361,8 @@ impl Obliging {
     }
 }
 
-/// The update is in the first task, which a heartbeat ends: it is answered then, long before the local activity ends.
+/// The update is in the first task, which a heartbeat completes: it is answered then, long before the local activity
+/// ends.
 #[tokio::test]
 async fn b069_updates_are_served_meanwhile() -> Outcome {
     compare("local-updated", |arm| async move {
@@ -385,8 +385,8 @@ async fn b069_updates_are_served_meanwhile() -> Outcome {
     .await
 }
 
-/// The update comes while a heartbeat's task is open. How often tasks are renewed until then depends on the time that
-/// all takes, so histories are not compared.
+/// The update arrives while a heartbeat's task is open. Histories are not compared, because the number of heartbeats
+/// until then depends on timing.
 #[tokio::test]
 async fn b069_updates_that_come_in_between_are_served_meanwhile() -> Outcome {
     compare("local-updated-between", |arm| async move {
@@ -431,7 +431,7 @@ async fn b069_an_updates_own_local_activity_spans_tasks() -> Outcome {
 
 #[workflow]
 async fn cancels_between_attempts(ctx: &WorkflowContext) -> Result<Vec<bool>, WorkflowError> {
-    // The pause is shorter than the threshold above which it would be a timer of the server's.
+    // The wait is below the threshold above which it would be a timer on the server.
     let policy = RetryPolicy::new().initial_interval(secs(30));
     let waiting = [TryCancel, WaitCancellationCompleted, Abandon].map(|kind| {
         let call = ctx.local_activity(third_time, ()).start_to_close_timeout(secs(20)).retry_policy(policy.clone());

@@ -1,7 +1,7 @@
-//! The same bodies against the embedded server and, where `ABIDE_TEST_SERVER=host:port` is set, against a real
-//! Temporal server; what both wrote into the histories must be the same, event by event.
+//! Runs the same bodies on the embedded server and, if `ABIDE_TEST_SERVER=host:port` is set, on a real Temporal server.
+//! Both must record the same histories, event by event.
 //!
-//! Only what no two runs share is left out of the comparison: see `normalize.rs`.
+//! The comparison ignores only values that differ between any two runs: see `normalize.rs`.
 #![expect(clippy::print_stderr, reason = "says by name what was not compared")]
 
 mod activities;

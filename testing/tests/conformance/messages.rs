@@ -1,4 +1,4 @@
-//! Signals, queries and requests to cancel.
+//! Signals, queries and cancellation requests.
 
 use abide::prelude::*;
 
@@ -9,7 +9,7 @@ async fn echo(text: String) -> Result<String, ActivityError> {
     Ok(text)
 }
 
-/// Collects texts until it is told that they are all.
+/// Collects texts until it is told that there are no more.
 #[workflow]
 #[derive(Default)]
 struct Collector {

@@ -1,4 +1,4 @@
-//! Two namespaces of one server: a parent in one, its child in the other, and a namespace that is not there.
+//! Two namespaces of one server: a parent in one, its child in the other, and a namespace that does not exist.
 
 use abide::History;
 use abide::client::{Client, ClientOptions};
@@ -11,7 +11,7 @@ use abide_testing::server::TestServer;
 
 use crate::arm::{Arm, Histories, Outcome, compare, compare_on, until, until_event};
 
-/// Tells what it hears, and with which header.
+/// Returns the signals it receives, with their headers.
 #[workflow]
 #[derive(Default)]
 struct Guest {
@@ -42,7 +42,7 @@ fn theirs(ctx: &WorkflowContext) -> String {
     format!("{}-theirs", ctx.info().workflow_id)
 }
 
-/// Has one child in the other namespace that it talks to, and one that it cancels.
+/// Has a child in the other namespace that it signals, and one that it cancels.
 #[workflow]
 async fn hosting(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let id = &ctx.info().workflow_id;
@@ -63,7 +63,7 @@ async fn hosting(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     Ok(told)
 }
 
-/// A client of a namespace that is made for this body alone.
+/// Returns a client of a namespace created for this body.
 async fn other_namespace(arm: &Arm) -> Result<Client, Box<dyn std::error::Error>> {
     let namespace = format!("{}-theirs", arm.id());
     let request = RegisterNamespaceRequest {
@@ -74,7 +74,7 @@ async fn other_namespace(arm: &Arm) -> Result<Client, Box<dyn std::error::Error>
     let mut raw = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     raw.register_namespace(request).await?;
     let client = Client::connect(ClientOptions::new(arm.address()).namespace(namespace)).await?;
-    // All parts of a real server hear of it in their own time.
+    // A real server's services learn of the namespace with different delays.
     until("the namespace is known", || async {
         Ok(client.start(Guest::run, ()).id("first").task_queue("nobody").await.is_ok())
     })
@@ -82,7 +82,7 @@ async fn other_namespace(arm: &Arm) -> Result<Client, Box<dyn std::error::Error>
     Ok(client)
 }
 
-/// Returns true if the real server has `system.enableCrossNamespaceCommands`; by default it has not.
+/// Returns true if the real server has `system.enableCrossNamespaceCommands`, which is off by default.
 fn allowed_by_the_real_server() -> bool {
     std::env::var("ABIDE_TEST_CROSS_NAMESPACE").is_ok()
 }
@@ -105,7 +105,7 @@ async fn a_child_runs_in_another_namespace() -> Outcome {
                 theirs.handle(Guest::run, format!("{}-unwanted", arm.id())).fetch_history().await?,
             ])
         });
-        // Boxed, because the future of a worker is large.
+        // Boxed, because a worker's future is large.
         let hosts = Box::pin(hosts.run_until(told));
         let histories = Box::pin(guests.run_until(hosts)).await???;
         Ok(histories)
@@ -113,10 +113,10 @@ async fn a_child_runs_in_another_namespace() -> Outcome {
     .await
 }
 
-/// Names another namespace in one of the three commands that can; what it gets it never learns.
+/// Uses another namespace in one of the three commands that can; it never learns the result.
 #[workflow]
 async fn straying(ctx: &WorkflowContext, way: String, exists: bool) -> Result<(), WorkflowError> {
-    // Inputs hold no ids: they would differ from run to run.
+    // Arguments contain no ids, because these differ from run to run.
     let namespace = if exists { theirs(ctx) } else { "nowhere".to_string() };
     let nobody = ctx.external_workflow("nobody").with_namespace(&*namespace);
     match way.as_str() {
@@ -127,7 +127,7 @@ async fn straying(ctx: &WorkflowContext, way: String, exists: bool) -> Result<()
     Ok(())
 }
 
-/// The history of such a workflow up to the first event of a type; the server tries again in its own time.
+/// Returns the history of such a workflow up to the first event of a type; the server retries at its own pace.
 async fn strays(arm: &Arm, way: &str, exists: bool, up_to: &str) -> Histories {
     let worker = arm.worker().workflow(straying).build()?;
     let history = worker
@@ -147,7 +147,7 @@ async fn strays(arm: &Arm, way: &str, exists: bool, up_to: &str) -> Histories {
 #[tokio::test]
 async fn other_namespaces_are_refused_unless_the_operator_allows_them() -> Outcome {
     for way in ["child", "signal", "cancel"] {
-        // A server that allows them would not refuse.
+        // A server that allows these commands would not refuse.
         let real = std::env::var("ABIDE_TEST_SERVER").ok().filter(|_| !allowed_by_the_real_server());
         compare_on(TestServer::builder(), real, "namespace-refused", |arm| async move {
             other_namespace(&arm).await?;

@@ -1,4 +1,5 @@
-//! Nexus operations: answered at once, backed by workflows, timed out, cancelled by each of the four types.
+//! Nexus operations: answered at once, backed by workflows, timed out, cancelled with each of the four cancellation
+//! types.
 
 use abide::NexusOperation;
 use abide::client::WorkflowHandle;
@@ -21,12 +22,13 @@ const SILENT: Named = NexusOperation::new("Service", "silent");
 const ENDLESS: Named = NexusOperation::new("Service", "endless");
 const LINGER: Named = NexusOperation::new("Service", "linger");
 
-/// The endpoint of this body has the name of its task queue: no argument tells of it, so that the histories are alike.
+/// Returns the endpoint of this body, named like its task queue. It is not an argument, so that the histories are the
+/// same.
 fn endpoint(ctx: &WorkflowContext) -> String {
     ctx.info().task_queue.to_string()
 }
 
-/// What a call came to: the result, or how it failed.
+/// Describes the outcome of a call: the result, or the failure.
 async fn outcome(call: impl Future<Output = Result<String, abide::NexusOperationFailure>>) -> String {
     match call.await {
         Ok(result) => result,
@@ -62,7 +64,7 @@ async fn timed_out(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> 
     ])
 }
 
-/// Calls the operation that is backed by a workflow, whose id ends in this name.
+/// Calls the operation that is backed by a workflow whose id ends in this name.
 #[workflow]
 async fn backed(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowError> {
     let call = ctx.nexus_operation(endpoint(ctx), LINGER, name.clone()).schedule_to_close_timeout(secs(60));
@@ -71,7 +73,7 @@ async fn backed(ctx: &WorkflowContext, name: String) -> Result<String, WorkflowE
     Ok(operation.await?)
 }
 
-/// Calls an operation, cancels it as soon as it has started, and says what came of it.
+/// Calls an operation, cancels it as soon as it has started, and returns its outcome.
 #[workflow]
 async fn cancels(ctx: &WorkflowContext, operation: String, cancellation_type: String) -> Result<String, WorkflowError> {
     let operation: Named = NexusOperation::named("Service", operation);
@@ -91,7 +93,7 @@ fn read(cancellation_type: &str) -> NexusOperationCancellationType {
     }
 }
 
-/// The workflow behind an operation: ends as it is told.
+/// The workflow behind an operation; closes as told.
 #[workflow(name = "linger")]
 #[derive(Default)]
 struct Linger {
@@ -115,7 +117,7 @@ impl Linger {
     }
 }
 
-/// Runs a body beside a worker of this file's workflows and a handler behind the endpoint.
+/// Runs a body together with a worker of this file's workflows and a handler behind the endpoint.
 async fn with_handler(arm: &Arm, body: impl Future<Output = Histories>) -> Histories {
     let body = Box::pin(body);
     let mut handler = Handler::behind_endpoint(arm).await?;
@@ -213,7 +215,8 @@ async fn operations_are_cancelled_in_every_way() -> Outcome {
                     let arguments = (operation.to_string(), cancellation_type.to_string());
                     let handle = arm.client.start(cancels, arguments).id(id).task_queue(arm.queue()).await?;
                     if cancellation_type == "completed" {
-                        // The handler only takes note of the request; the workflow behind the operation is cancelled here.
+                        // The handler only records the request; the test cancels the workflow behind the operation
+                        // here.
                         until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                         let linger = arm.client.handle(Linger::run, linger_id(&arm.queue(), cancellation_type));
                         linger.cancel().await?;

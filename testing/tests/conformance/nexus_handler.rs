@@ -1,4 +1,4 @@
-//! A Nexus handler made of bare RPCs: Abide has no worker for handlers yet, and a body needs somebody at the other end.
+//! A Nexus handler made of plain RPCs, because Abide has no worker for Nexus handlers.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ use crate::arm::Arm;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Answers the requests of one task queue, by the operation's name.
+/// Answers the requests of one task queue, according to the operation's name.
 #[derive(Debug)]
 pub(crate) struct Handler {
     service: WorkflowServiceClient<Channel>,
@@ -35,7 +35,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    /// A handler behind a new endpoint, which has the name of the arm's task queue.
+    /// Returns a handler behind a new endpoint, which is named like the arm's task queue.
     pub(crate) async fn behind_endpoint(arm: &Arm) -> Result<Self> {
         let channel = Channel::from_shared(format!("http://{}", arm.address()))?.connect().await?;
         let worker = endpoint_target::Worker { namespace: "default".into(), task_queue: arm.queue() };
@@ -48,7 +48,7 @@ impl Handler {
         Ok(Self { service, queue: arm.queue(), flaky_attempts: 0 })
     }
 
-    /// Answers until it is dropped.
+    /// Answers until dropped.
     pub(crate) async fn serve(&mut self) -> Result<()> {
         loop {
             let poll = PollNexusTaskQueueRequest {
@@ -94,7 +94,7 @@ impl Handler {
                 return self.fail(token, "INTERNAL", "again").await;
             }
             "flaky" => Variant::SyncSuccess(Sync { payload: Some(json("at last")), links: Vec::new() }),
-            // Taken, and never answered.
+            // Taken, but never answered.
             "silent" => return Ok(()),
             "stubborn" | "endless" => {
                 let operation_token = "nowhere".to_string();
@@ -106,7 +106,7 @@ impl Handler {
         self.answer(token, response::Variant::StartOperation(response)).await
     }
 
-    /// Starts the workflow `linger` under the name that was sent, and lets it end the operation.
+    /// Starts the workflow `linger` with the name from the input, which later ends the operation.
     async fn start_workflow(&mut self, start: StartOperationRequest) -> Result<Variant> {
         let name: String = serde_json::from_slice(&start.payload.unwrap_or_default().data)?;
         let workflow_id = linger_id(&self.queue, &name);
@@ -157,7 +157,7 @@ impl Handler {
     }
 }
 
-/// The workflow that backs an operation with this input.
+/// Returns the id of the workflow that backs an operation with this input.
 pub(crate) fn linger_id(queue: &str, name: &str) -> String {
     format!("{queue}-{name}-linger")
 }

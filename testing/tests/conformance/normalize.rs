@@ -1,11 +1,12 @@
-//! Histories without what no two runs share: ids, times, and what names the worker or the server's own doings.
+//! Removes values from histories that differ between any two runs: ids, times, worker names, and data of the server
+//! itself.
 
 use abide::History;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use serde_json::{Map, Value};
 
-/// Left out wherever they stand (server-made, or different for every run).
+/// Keys to remove everywhere: made by the server, or different for every run.
 const LEFT_OUT: [&str; 10] = [
     "eventTime",
     "taskId",
@@ -19,13 +20,13 @@ const LEFT_OUT: [&str; 10] = [
     "sourceDeploymentRevisionNumber",
 ];
 
-/// What matters is that they are there.
+/// Times of which only the presence is compared.
 const TIMES: [&str; 2] = ["createTime", "expireTime"];
 
-/// How long a run waits for its first workflow task.
+/// Time that a run waits for its first workflow task.
 const BACKOFFS: [&str; 2] = ["firstWorkflowTaskBackoff", "backoffStartInterval"];
 
-/// One line for each event: what it says, with keys in order.
+/// Returns one line for each event: its content, with sorted keys.
 pub(crate) fn normalize(history: &History) -> Vec<String> {
     let events = history.events().iter().cloned().map(without_marker_times).map(without_next_run).collect();
     let history = History::from_events(events);
@@ -35,7 +36,7 @@ pub(crate) fn normalize(history: &History) -> Vec<String> {
     events.into_iter().map(|event| names.clean(with_activity_version(event)).to_string()).collect()
 }
 
-/// The worker's version is compared where an activity has started: the other events of a real server tell it too.
+/// The worker's version is compared in activity starts; in a real server's history the other events have it, too.
 fn with_activity_version(mut event: Value) -> Value {
     let started = event.get_mut("activityTaskStartedEventAttributes").and_then(Value::as_object_mut);
     if let Some(started) = started
@@ -46,14 +47,14 @@ fn with_activity_version(mut event: Value) -> Value {
     event
 }
 
-/// Where a run ends that has lived for less than a second, a real server lets the next one wait for the rest of it: that
-/// depends on its clock. What was asked for in seconds is compared.
+/// If a run closes within less than a second, a real server delays the next one for the rest of that second, which
+/// depends on its clock. Delays requested in whole seconds are compared.
 fn is_by_the_clock(key: &str, value: &Value) -> bool {
     let seconds = || value.as_str()?.strip_suffix('s')?.parse::<f64>().ok();
     BACKOFFS.contains(&key) && seconds().is_some_and(|seconds| seconds < 1.0)
 }
 
-/// A local activity's marker says when it was scheduled and when it ended, inside a payload.
+/// Removes the times of a local activity, which are inside a payload of its marker.
 fn without_marker_times(mut event: HistoryEvent) -> HistoryEvent {
     let Some(Attributes::MarkerRecordedEventAttributes(marker)) = &mut event.attributes else { return event };
     for payload in marker.details.get_mut("data").into_iter().flat_map(|data| &mut data.payloads) {
@@ -68,7 +69,7 @@ fn without_marker_times(mut event: HistoryEvent) -> HistoryEvent {
     event
 }
 
-/// A run that was terminated for another one says which, inside a payload.
+/// Removes the id of the next run, which is inside a payload when a run was terminated for another one.
 fn without_next_run(mut event: HistoryEvent) -> HistoryEvent {
     let Some(Attributes::WorkflowExecutionTerminatedEventAttributes(end)) = &mut event.attributes else { return event };
     for payload in end.details.iter_mut().flat_map(|details| &mut details.payloads) {
@@ -80,7 +81,7 @@ fn without_next_run(mut event: HistoryEvent) -> HistoryEvent {
     event
 }
 
-/// Replaces names that differ from run to run by what they stand for, in the order of their appearance.
+/// Replaces names that differ from run to run by numbered placeholders, in the order of their appearance.
 #[derive(Default)]
 struct Names {
     seen: Vec<String>,
@@ -94,7 +95,7 @@ impl Names {
                 let mut fields: Vec<(String, Value)> = fields.into_iter().collect();
                 fields.sort_by(|a, b| a.0.cmp(&b.0));
                 for (key, value) in fields {
-                    // An object is the version of a worker; what is left out is the one of an event.
+                    // An object `version` is a worker's; the removed one is an event's.
                     let is_left_out = LEFT_OUT.contains(&key.as_str()) && !(key == "version" && value.is_object());
                     if is_left_out || is_by_the_clock(&key, &value) {
                         continue;
@@ -114,7 +115,7 @@ impl Names {
         }
     }
 
-    /// Run ids, and names made from this process's id; also as words of a longer text.
+    /// Returns the placeholder of run ids and names made from this process's id, including words of a longer text.
     fn stand_in(&mut self, text: String) -> String {
         if text.contains(' ') {
             return text.split(' ').map(|word| self.stand_in(word.to_string())).collect::<Vec<_>>().join(" ");

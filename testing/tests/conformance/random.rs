@@ -1,6 +1,6 @@
-//! Random numbers: their sequences are the run's own, the same on every replay, and others after a reset.
+//! Random numbers: their sequences belong to the run, are the same on every replay, and differ after a reset.
 //!
-//! What a run draws is another thing on each server, so it never gets into the histories: queries tell it.
+//! The numbers differ between servers, so they are kept out of the histories and returned by queries.
 
 use abide::client::WorkflowHandle;
 use abide::prelude::*;
@@ -8,14 +8,14 @@ use abide::{WorkflowDefinition, WorkflowReplayer};
 
 use crate::arm::{Histories, Outcome, compare, until_event};
 
-/// What a run drew at one time; the text is a UUID.
+/// The values drawn at one time; the text is a UUID.
 type Draw = (Seed, Numbers, String);
 type Seed = u64;
 
 /// From the run's own source and from two named ones.
 type Numbers = [u64; 3];
 
-/// Draws at its start and whenever it is told to.
+/// Draws at its start and whenever it is told.
 #[workflow]
 #[derive(Default)]
 struct Gambler {
@@ -60,7 +60,7 @@ async fn draws<W: WorkflowDefinition>(handle: &WorkflowHandle<W>) -> Result<Vec<
     Ok(handle.query(Gambler::draws, ()).await?)
 }
 
-/// All different, and each as it should be.
+/// Checks that all values differ, and that each has its type's form.
 fn check(draws: &[Draw]) {
     let mut numbers: Vec<u64> = draws.iter().flat_map(|(_, numbers, _)| *numbers).collect();
     numbers.sort_unstable();
@@ -77,7 +77,7 @@ fn check(draws: &[Draw]) {
 async fn b021_numbers_ids_and_streams_are_those_of_the_first_time() -> Outcome {
     compare("random", |arm| async move {
         let handle = arm.client.start(Gambler::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
-        // The first worker keeps the run; the second one runs it anew for each task and query.
+        // The first worker caches the run; the second one replays it for each task and query.
         let kept = arm.worker().workflow(Gambler::run).build()?;
         let first = kept
             .run_until(async {
@@ -118,16 +118,16 @@ async fn b021_b116_a_reset_has_a_seed_of_its_own_from_where_it_begins() -> Outco
                     }
                 }
                 let before = draws(&handle).await?;
-                // To the end of the second task: it is done anew, after the first one's replay.
+                // Resets to the end of the second task, which is run again after the first one's replay.
                 arm.reset(handle.run_id().unwrap_or_default(), 8).await?;
-                // The current run, which is the new one; the second signal came along.
+                // The current run, which is the new one; it includes the second signal.
                 let handle = arm.client.handle(Gambler::run, arm.id());
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
                 Ok::<_, Box<dyn std::error::Error>>((before, draws(&handle).await?))
             })
             .await??;
         check(&after);
-        // What was drawn before the reset's point stays; what comes after it is drawn with another seed.
+        // Values drawn before the reset point stay; later ones use another seed.
         assert_eq!((before.len(), after.len()), (3, 3));
         assert_eq!(before[0], after[0]);
         let seeds = |draws: &[Draw]| draws.iter().map(|draw| draw.0).collect::<Vec<_>>();

@@ -1,5 +1,5 @@
-//! Requests as they go over the wire, sent to both servers: for what the SDK never sends, or keeps from its callers. The
-//! transcript of the answers must be the same, and the one that the test expects.
+//! Plain requests sent to both servers, for cases that the SDK never sends or hides from its callers. The transcripts
+//! of the answers must be the same on both, and as the test expects.
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -25,7 +25,7 @@ use tonic::{Request, Status};
 
 use crate::arm::{Arm, Outcome, start};
 
-/// A client without manners, and what it was answered.
+/// A client for plain requests, with the transcript of the answers.
 pub(crate) struct Raw {
     pub(crate) service: WorkflowServiceClient<Channel>,
     pub(crate) operator: OperatorServiceClient<Channel>,
@@ -34,7 +34,7 @@ pub(crate) struct Raw {
     transcript: String,
 }
 
-/// Runs a script of requests against both servers; its transcript is to be `expected` on each.
+/// Runs a script of requests on both servers; each transcript must be `expected`.
 pub(crate) async fn compare_answers<F, Fut>(name: &str, expected: Expect, script: F) -> Outcome
 where
     F: Fn(Raw) -> Fut,
@@ -43,7 +43,7 @@ where
     compare_answers_on(TestServer::builder(), name, expected, script).await
 }
 
-/// As [`compare_answers`], with an embedded server that is not the default one.
+/// Like [`compare_answers`], with an embedded server with other options.
 pub(crate) async fn compare_answers_on<F, Fut>(
     embedded: TestServerBuilder,
     name: &str,
@@ -76,7 +76,7 @@ impl Raw {
         Ok(Self { service, operator, arm, task: Default::default(), transcript: String::new() })
     }
 
-    /// Writes an answer down.
+    /// Adds an answer to the transcript.
     pub(crate) fn note(&mut self, what: &str, answer: &Result<impl Into<String> + Clone, Status>) {
         let text = match answer {
             Ok(answer) => answer.clone().into(),
@@ -89,7 +89,7 @@ impl Raw {
         self.transcript.replace(&self.arm.id(), "<id>")
     }
 
-    /// The id of this script's workflow `name`.
+    /// Returns the id of this script's workflow `name`.
     pub(crate) fn id_of(&self, name: &str) -> String {
         format!("{}{name}", self.arm.id())
     }
@@ -102,7 +102,7 @@ impl Raw {
         TaskQueue { name: self.arm.queue(), kind: TaskQueueKind::Normal.into(), ..Default::default() }
     }
 
-    /// What starts workflow `name`.
+    /// Returns the request that starts workflow `name`.
     pub(crate) fn start_request(&self, name: &str) -> StartWorkflowExecutionRequest {
         StartWorkflowExecutionRequest {
             namespace: "default".into(),
@@ -121,7 +121,7 @@ impl Raw {
         Ok(())
     }
 
-    /// Ends the run and starts another one: its first task comes at once.
+    /// Closes the run and starts another one, whose first task is available at once.
     pub(crate) async fn restart(&mut self) -> Outcome {
         let mut request = self.start_request("");
         request.set_workflow_id_conflict_policy(WorkflowIdConflictPolicy::TerminateExisting);
@@ -152,7 +152,7 @@ impl Raw {
         if self.task.task_token.is_empty() { Err("there was no workflow task".into()) } else { Ok(()) }
     }
 
-    /// Answers the task that was taken last.
+    /// Answers the last task taken.
     pub(crate) async fn complete(&mut self, commands: Vec<Command>) -> Result<&'static str, Status> {
         let request = RespondWorkflowTaskCompletedRequest {
             namespace: "default".into(),
@@ -164,7 +164,7 @@ impl Raw {
         self.service.respond_workflow_task_completed(with_deadline(request)).await.map(|_| "done")
     }
 
-    /// The latest run's events.
+    /// Returns the latest run's events.
     pub(crate) async fn events(&mut self, name: &str) -> Result<Vec<HistoryEvent>, Status> {
         let request = GetWorkflowExecutionHistoryRequest {
             namespace: "default".into(),
@@ -175,7 +175,7 @@ impl Raw {
         Ok(response.history.unwrap_or_default().events)
     }
 
-    /// Writes down the latest run's events by their types.
+    /// Adds the types of the latest run's events to the transcript.
     pub(crate) async fn note_events(&mut self, name: &str) -> Outcome {
         let events = self.events(name).await?;
         let line: Vec<String> = events.iter().map(describe).collect();
@@ -184,7 +184,7 @@ impl Raw {
     }
 }
 
-/// A request that is given up after half a minute: a script never hangs.
+/// Returns a request with a deadline of half a minute, so that a script never hangs.
 pub(crate) fn with_deadline<T>(request: T) -> Request<T> {
     let mut request = Request::new(request);
     request.set_timeout(secs(30));
@@ -195,20 +195,20 @@ pub(crate) fn command(kind: CommandType, attributes: Attributes) -> Command {
     Command { command_type: kind.into(), attributes: Some(attributes), ..Default::default() }
 }
 
-/// A value as the SDKs encode it.
+/// Returns a value as the SDKs encode it.
 pub(crate) fn json(text: &str) -> Payload {
     let metadata = [("encoding".to_owned(), b"json/plain".to_vec())];
     Payload { metadata: metadata.into(), data: text.into(), ..Default::default() }
 }
 
-/// An id that no other request has.
+/// Returns a unique request id.
 pub(crate) fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Code, text and details of a refusal.
+/// Returns code, message and details of a refusal.
 pub(crate) fn refusal(status: &Status) -> String {
     let details = rpc::Status::decode(status.details()).unwrap_or_default().details;
     let kinds: Vec<&str> = details.iter().filter_map(|detail| detail.type_url.rsplit('.').next()).collect();

@@ -1,4 +1,4 @@
-//! Children of a parent that is reset: those begun before the point of the reset are handed over to the new run.
+//! Children of a parent that is reset: those started before the reset point move to the new run.
 
 use abide::History;
 use abide::prelude::*;
@@ -10,7 +10,7 @@ use crate::arm::{Arm, Outcome, compare, until, until_event};
 
 type Failed = Box<dyn std::error::Error>;
 
-/// Ends when it is told to.
+/// Ends when told.
 #[workflow]
 #[derive(Default)]
 struct Child {
@@ -32,7 +32,7 @@ impl Child {
     }
 }
 
-/// Starts a child, waits for a signal, then for the child, or leaves it alone.
+/// Starts a child, waits for a signal, then waits for the child or abandons it.
 #[workflow]
 #[derive(Default)]
 struct Parent {
@@ -63,7 +63,7 @@ impl Parent {
     }
 }
 
-/// Makes a new run from the workflow task that completed with this event of a run; returns the history of the old one.
+/// Resets a run to the workflow task that completed with this event. Returns the old run's history.
 async fn reset(arm: &Arm, run_id: &str, event_id: i64) -> Result<History, Failed> {
     let execution = WorkflowExecution { workflow_id: arm.id(), run_id: run_id.into() };
     let request = ResetWorkflowExecutionRequest {
@@ -79,7 +79,7 @@ async fn reset(arm: &Arm, run_id: &str, event_id: i64) -> Result<History, Failed
     Ok(arm.client.handle(Parent::run, arm.id()).with_run_id(run_id).fetch_history().await?)
 }
 
-/// Starts the parent and waits until it knows that the child runs: its second task has completed with event 9.
+/// Starts the parent and waits until it knows that the child runs: its second task completed with event 9.
 async fn begin(arm: &Arm) -> Result<String, Failed> {
     let handle = arm.client.start(Parent::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
     until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 2).await?;
@@ -126,7 +126,7 @@ async fn the_end_of_a_child_is_recorded_again() -> Outcome {
                 until_event(&parent, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                 parent.signal(Parent::go_on, false).await?;
                 assert_eq!(parent.result().await?, "heard");
-                // Of a run that has closed, and then of the run that this reset has made.
+                // First of a closed run, then of the run that this reset has created.
                 let old = reset(&arm, &first, 9).await?;
                 let parent = arm.client.handle(Parent::run, arm.id());
                 assert_eq!(parent.result().await?, "heard");
@@ -175,7 +175,7 @@ async fn the_close_policy_does_not_reach_a_child_that_was_handed_over() -> Outco
                 parent.signal(Parent::go_on, true).await?;
                 assert_eq!(parent.result().await?, "left");
                 let child = arm.client.handle(Child::run, child_id(&arm));
-                // It needs a while, in which the policy would end it.
+                // It takes a while, in which the parent close policy would close it.
                 child.signal(Child::finish, "alone".into()).await?;
                 until("the child has closed", || async { Ok(!child.describe().await?.status().is_open()) }).await?;
                 assert_eq!(child.result().await?, "alone");

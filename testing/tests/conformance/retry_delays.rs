@@ -1,4 +1,4 @@
-//! A failure that says itself when to try again.
+//! A failure that sets its own retry delay.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
@@ -17,7 +17,7 @@ use expect_test::expect;
 use crate::arm::Outcome;
 use crate::raw::{Raw, command, compare_answers, unique, with_deadline};
 
-/// Seconds that a failure asks for; between the policy's interval of one second and its maximum of three, and outside.
+/// Retry delays in seconds: between the policy's interval of one second and its maximum of three, and outside.
 const DELAYS: [i64; 4] = [2, 9, 0, -1];
 
 fn duration(seconds: i64) -> Option<abide_protos::Duration> {
@@ -68,7 +68,7 @@ async fn a_workflow_waits_no_longer_than_its_policy_allows() -> Outcome {
     .await
 }
 
-/// The state of the pending activity, or the event that has ended it.
+/// Records the state of the pending activity, or the event that has ended it.
 async fn note_activity(raw: &mut Raw, name: &str, what: &str) -> Outcome {
     let request =
         DescribeWorkflowExecutionRequest { namespace: "default".into(), execution: Some(raw.execution_of(name)) };
@@ -130,7 +130,7 @@ async fn an_activity_waits_as_long_as_its_failure_says() -> Outcome {
             };
             raw.service.respond_activity_task_failed(with_deadline(request)).await?;
             note_activity(&mut raw, &name, &format!("{delay} s")).await?;
-            // The next attempt, which may come at once, must not be taken for the next workflow's.
+            // The next attempt may come at once, and must not be taken for the next workflow's.
             let request = raw.arm.client.handle(abide::WorkflowType::<fn()>::new("raw"), raw.id_of(&name));
             request.terminate().reason("seen enough").await?;
         }

@@ -1,4 +1,4 @@
-//! Cancellation scopes: what a scope's cancellation reaches, and what it leaves alone.
+//! Cancellation scopes: which operations a scope's cancellation reaches, and which it does not.
 
 use abide::prelude::*;
 use futures_util::future::{join, join3};
@@ -10,7 +10,7 @@ async fn book(hotel: String) -> Result<String, ActivityError> {
     Ok(hotel)
 }
 
-/// Two timers in a scope, one in a scope within it, one shielded from it, and one outside it.
+/// Two timers in a scope, one in a nested scope, one shielded from it, and one outside it.
 #[workflow]
 async fn scoped(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
     let scope = ctx.cancellation_scope();
@@ -22,7 +22,7 @@ async fn scoped(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         let alone = shielded.shielded(shielded.timer(millis(1500)));
         let own = async { long.timer(hours(1)).await.map_err(|error| error.to_string()) };
         let (own, within, alone) = join3(own, within, alone).await;
-        // What begins in a cancelled scope fails at once and leaves nothing in the history.
+        // An operation started in a cancelled scope fails at once and leaves nothing in the history.
         let late = long.activity(book, "Ritz".into()).start_to_close_timeout(secs(5)).await;
         vec![format!("{own:?}"), format!("{within:?}"), format!("{alone:?}"), format!("{}", late.is_err())]
     });
@@ -59,7 +59,7 @@ async fn a_scope_is_cancelled_with_all_within_it_and_nothing_else() -> Outcome {
     Ok(())
 }
 
-/// Ends by itself when it is cancelled, and tells why.
+/// Closes by itself when it is cancelled, and returns the reason.
 #[workflow]
 async fn waits_in_a_scope(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let scope = ctx.cancellation_scope();

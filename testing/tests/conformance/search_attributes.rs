@@ -1,4 +1,4 @@
-//! Search attributes that nobody has registered, and values that do not fit.
+//! Unregistered search attributes, and values of wrong types.
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::command::v1::{
@@ -152,7 +152,7 @@ async fn a_command_with_an_unregistered_attribute_is_refused() -> Outcome {
                 raw.poll().await?;
                 let answer = raw.complete(commands).await;
                 let answer = answer.map_err(|status| {
-                    // The texts of a real server end with the whole of a task queue.
+                    // A real server's messages end with a dump of the task queue.
                     let text = status.message().split(" TaskQueue=").next().unwrap_or_default().to_owned();
                     Status::new(status.code(), text)
                 });

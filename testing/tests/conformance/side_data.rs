@@ -1,5 +1,5 @@
-//! What runs and events carry beside what they do: priorities, texts for people, groups, headers, versions, and what a
-//! run knows of the one before it.
+//! Side data of runs and events: priorities, summaries and details, groups, headers, versions, and what a run knows of
+//! the previous one.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::arm::{Arm, Outcome, compare, until_event};
 const STAGE: SearchAttributeKey<String> = SearchAttributeKey::keyword("TestKeyword");
 const COUNT: SearchAttributeKey<i64> = SearchAttributeKey::int("TestInt");
 
-/// Tells what its info says.
+/// Returns the content of its info.
 #[activity]
 async fn tells(ctx: &ActivityContext) -> Result<String, ActivityError> {
     let priority = &ctx.info().priority;
@@ -56,7 +56,7 @@ async fn priorities_and_headers_reach_activities() -> Outcome {
     .await
 }
 
-/// Says what it does, groups it, and is told when to end.
+/// Describes and groups its operations; ends when told.
 #[workflow]
 #[derive(Default)]
 struct Talkative {
@@ -98,7 +98,7 @@ impl Talkative {
     }
 }
 
-/// What the web UI asks every workflow.
+/// The query that the web UI sends to every workflow.
 #[derive(Clone, Copy)]
 struct Metadata;
 
@@ -141,7 +141,7 @@ async fn summaries_groups_and_details_are_shown() -> Outcome {
                 handle.result().await?;
                 let history = handle.fetch_history().await?;
                 let json = history.to_json()?;
-                // The opening's two events, the alarm with its cancellation and the end's activity.
+                // The two events of the group `opening`, the alarm with its cancellation and the activity at the end.
                 assert_eq!(
                     (json.matches("\"opening\"").count(), json.matches("inboundEventId").count()),
                     (2, 3),
@@ -155,7 +155,7 @@ async fn summaries_groups_and_details_are_shown() -> Outcome {
     .await
 }
 
-/// Its second run tells what the first one has left to it.
+/// Its second run returns what the first one passed on.
 #[workflow]
 async fn hands_over(ctx: &WorkflowContext, run: u32) -> Result<String, WorkflowError> {
     if run == 1 {
@@ -215,7 +215,7 @@ async fn b095_continue_as_new_with_everything_said() -> Outcome {
     .await
 }
 
-/// Fails once; then tells how.
+/// Fails once; then returns the failure it knows of.
 #[workflow]
 async fn remembers(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     match ctx.info().last_failure() {
@@ -246,7 +246,7 @@ async fn a_retried_run_after_a_start_delay_knows_why() -> Outcome {
     .await
 }
 
-/// Tells the headers of its start and of its signal.
+/// Returns the headers of its start and of its signal.
 #[workflow]
 #[derive(Default)]
 struct Traced {
@@ -269,7 +269,7 @@ impl Traced {
     }
 }
 
-/// Hands a header to whatever it begins, and says which builds it wants.
+/// Adds a header to everything it starts, and sets versioning intents.
 #[workflow]
 async fn traces(ctx: &WorkflowContext, run: u32) -> Result<Vec<String>, WorkflowError> {
     let (id, trace) = (&ctx.info().workflow_id, |what: &str| format!("{what} of run {run}"));
@@ -349,8 +349,8 @@ async fn stays(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     Ok(ctx.current_deployment_version().map(|version| version.build_id).unwrap_or_default())
 }
 
-/// The embedded server hands tasks to workers of any version; a real one wants to be told which is the current one, and
-/// can be once a worker of that version has polled. Tells whether the server is such a one.
+/// Makes a version current, as a real server requires; it can do so once a worker of that version has polled. Returns
+/// false for the embedded server, which sends tasks to workers of any version.
 pub(crate) async fn make_current(arm: &Arm, build_id: &str) -> Result<bool, Box<dyn std::error::Error>> {
     let mut client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     let request = SetWorkerDeploymentCurrentVersionRequest {

@@ -1,4 +1,4 @@
-//! Workflow tasks: failing, timing out, without a cache, in need of being run again.
+//! Workflow tasks that fail, time out, have no cache, or must be run again.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -46,7 +46,7 @@ async fn b127_an_eager_start_brings_the_first_task() -> Outcome {
         let worker = arm.worker().workflow(steps).activities(step).build()?;
         let history = worker
             .run_until(async {
-                // The worker is known once `run_until` polls this.
+                // The server knows the worker once `run_until` polls this.
                 let start = arm.client.start(steps, ()).id(arm.id()).task_queue(arm.queue());
                 let handle = start.request_eager_start().await?;
                 assert_eq!(handle.result().await?, 3);
@@ -68,7 +68,7 @@ static PANICS: AtomicU32 = AtomicU32::new(0);
 #[workflow]
 async fn panics_once(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     ctx.timer(millis(20)).await?;
-    // What a fixed worker does from its second try on. Never decide by such things in a real workflow.
+    // Simulates a worker whose bug is fixed from the second try on. Never decide by such state in a real workflow.
     assert!(PANICS.fetch_add(1, Ordering::SeqCst) % 2 == 1, "a bug in the workflow");
     Ok(ctx.activity(step, 7).start_to_close_timeout(secs(5)).await?)
 }
@@ -151,8 +151,8 @@ static DIVERGES: AtomicU32 = AtomicU32::new(0);
 
 #[workflow]
 async fn diverges_once(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
-    // What a worker does that has been changed and is then changed back: the first task runs a timer, the second one an
-    // activity in its place, and so on.
+    // Simulates a worker that is changed and then changed back: the first task starts a timer, the second one an
+    // activity instead, and so on.
     if DIVERGES.fetch_add(1, Ordering::SeqCst) == 1 {
         return Ok(ctx.activity(step, 1).start_to_close_timeout(secs(5)).await?);
     }

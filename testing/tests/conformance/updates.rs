@@ -1,4 +1,4 @@
-//! Updates: accepted, rejected, over several tasks, with a start, after a reset.
+//! Updates: accepted, rejected, across several tasks, with a start, after a reset.
 
 use std::future::{Future, IntoFuture};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,10 +21,10 @@ async fn check(amount: i64) -> Result<i64, ActivityError> {
     Ok(amount)
 }
 
-/// How often the validator of `shaky` has been asked, by all runs of this process.
+/// Number of times that the validator of `shaky` has run, in all runs of this process.
 static ASKED: AtomicU32 = AtomicU32::new(0);
 
-/// An account that is open until it is closed.
+/// An account that stays open until it is closed.
 #[workflow]
 #[derive(Default)]
 struct Account {
@@ -58,7 +58,7 @@ impl Account {
         }
     }
 
-    /// Over two workflow tasks.
+    /// Takes two workflow tasks.
     #[update]
     async fn withdraw(&self, ctx: &WorkflowContext, amount: i64) -> Result<i64, WorkflowError> {
         let amount = ctx.activity(check, amount).start_to_close_timeout(secs(5)).await?;
@@ -66,14 +66,14 @@ impl Account {
         Ok(self.balance.get())
     }
 
-    /// Ends when the note is there.
+    /// Completes when the note has arrived.
     #[update]
     async fn until_noted(&self, ctx: &WorkflowContext, note: String) -> Result<usize, WorkflowError> {
         ctx.wait_until(|| self.notes.with(|notes| notes.contains(&note))).await?;
         Ok(self.notes.with(Vec::len))
     }
 
-    /// Its validator panics when it is asked first.
+    /// Its validator panics the first time.
     #[update]
     fn shaky(&self) {}
 
@@ -95,7 +95,7 @@ impl Account {
     }
 }
 
-/// The same name, without any handler.
+/// The same workflow type, without handlers.
 #[workflow(name = "Account")]
 #[derive(Default)]
 struct OldAccount;
@@ -112,7 +112,7 @@ impl OldAccount {
     fn audit(&self) {}
 }
 
-/// The account of a body.
+/// Returns the handle of a body's account.
 fn account(arm: &Arm) -> WorkflowHandle<impl WorkflowDefinition<Output = i64> + use<>> {
     arm.client.handle(Account::run, arm.id())
 }
@@ -131,7 +131,7 @@ async fn with_account<Fut: Future<Output = Result<(), Failed>>>(arm: &Arm, cache
     Ok(vec![history])
 }
 
-/// Waits until the server knows the update, although no worker has seen it.
+/// Waits until the server has the update, although no worker has seen it.
 async fn until_admitted(arm: &Arm, update_id: &str) -> Outcome {
     let client = WorkflowServiceClient::connect(format!("http://{}", arm.address())).await?;
     until("the update is admitted", || async {
@@ -224,12 +224,12 @@ async fn b115_a_rejected_update_leaves_no_trace() -> Outcome {
                     (failure(&error).message(), failure(&error).error_type()),
                     ("must be positive", Some("Invalid"))
                 );
-                // The ids of the forgotten task come again, for another update and for a signal.
+                // The ids of the dropped task are used again, for another update and for a signal.
                 assert_eq!(account.update(Account::deposit, 5).id("second").await?, 5);
                 let error = account.update(Account::deposit, 0).id("third").await.expect_err("the validator refuses");
                 assert_eq!(failure(&error).message(), "must be positive");
                 account.signal(Account::note, "noted".into()).await?;
-                // The signal has a task of its own: without this the update may come into the same one.
+                // The signal has a task of its own: without this wait the update may join it.
                 until_event(&account, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 3).await?;
                 assert_eq!(account.update(Account::until_noted, "noted".into()).id("fourth").await?, 1);
                 Ok(())
@@ -283,7 +283,7 @@ async fn b113_an_unknown_update_is_rejected() -> Outcome {
 async fn several_updates_of_one_task_run_side_by_side() -> Outcome {
     compare("update-concurrent", |arm| async move {
         let handle = arm.client.start(Account::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
-        // Both are there before the worker is, in this order; the second ends first.
+        // Both arrive before the worker starts, in this order; the second completes first.
         let first = handle.update(Account::until_noted, "one".into()).id("first").into_future();
         let rest = async {
             until_admitted(&arm, "first").await?;
@@ -369,7 +369,7 @@ async fn an_update_that_ends_the_workflow() -> Outcome {
             100,
             Box::pin(async {
                 let account = account(&arm);
-                // It is accepted, and the workflow ends before it.
+                // It is accepted, and the workflow closes before it completes.
                 let cut_off = account.start_update(Account::until_noted, "never".into()).id("first").await?;
                 assert_eq!(account.update(Account::close, ()).id("second").await?, 0);
                 assert_eq!(account.result().await?, 0);

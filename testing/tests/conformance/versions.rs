@@ -32,7 +32,7 @@ async fn labelled(ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
 #[tokio::test]
 async fn patches_leave_markers_and_their_list() -> Outcome {
     compare("patches", |arm| async move {
-        // Without a cache every task replays what the tasks before it have recorded.
+        // Without a cache every task replays the history of the previous tasks.
         let worker = arm.worker().workflow(patched_twice).max_cached_workflows(0).build()?;
         let history = worker
             .run_until(async {

@@ -1,4 +1,4 @@
-//! Cancellation that the server pushes to workers: an activity that never heartbeats is told to stop.
+//! Cancellation that the server pushes to workers: an activity that never heartbeats is cancelled.
 
 use std::sync::Mutex;
 
@@ -27,7 +27,7 @@ async fn linger(ctx: &ActivityContext) -> Result<(), ActivityError> {
     Err(ActivityError::cancelled())
 }
 
-/// Whether the namespace sends commands: a real server must be told to (`.ci/real-server` does).
+/// Returns true if the namespace sends commands. A real server must be configured to (as `.ci/real-server` does).
 async fn sends_commands(arm: &Arm) -> Result<bool, Box<dyn std::error::Error>> {
     let channel = Channel::from_shared(format!("http://{}", arm.address()))?.connect().await?;
     let request = DescribeNamespaceRequest { namespace: "default".into(), ..Default::default() };

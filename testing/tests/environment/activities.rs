@@ -1,4 +1,4 @@
-//! Single activities in an environment of their own.
+//! Single activities in their own environment.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Polling, failing and undecided workflows, local activities.
+//! Polling, failing and nondeterministic workflows, local activities.
 
 use std::panic::AssertUnwindSafe;
 
@@ -20,7 +20,7 @@ async fn check_payment_status(tracking_id: String) -> Result<String, ActivityErr
     Err(ApplicationFailure::new(format!("no gateway in a test ({tracking_id})")).into())
 }
 
-/// The article's polling pattern: checks every minute, gives up after four hours.
+/// A common polling pattern: checks every minute, gives up after four hours.
 #[workflow]
 async fn track_payment(ctx: &WorkflowContext, cents: u64) -> Result<String, WorkflowError> {
     let tracking_id = ctx.activity(submit_payment, cents).start_to_close_timeout(secs(5)).await?;
@@ -46,7 +46,7 @@ async fn checks_the_payment_every_minute_for_four_hours() -> Outcome {
     assert!(error.is_retry_timeout(), "{error}");
     let last = error.failure().expect("the workflow failed").root_cause();
     assert_eq!((last.message(), last.error_type()), ("still pending", Some("Pending")));
-    // The last attempt that fits begins a minute before the deadline.
+    // The last attempt that fits starts a minute before the deadline.
     assert_eq!(env.elapsed(), hours(4) - mins(1));
     let history = env.client().handle(track_payment, "payment").fetch_history().await?.to_string();
     assert!(history.contains("ActivityTaskFailed") && history.contains("Timeout"), "{history}");
@@ -89,7 +89,7 @@ async fn a_workflow_task_that_fails_ends_the_test_with_its_text() -> Outcome {
     let text = panicked.downcast_ref::<String>().expect("a panic with text");
     assert!(text.contains("a bug in the workflow") && text.contains("basics.rs"), "{text}");
 
-    // The failure was told; another workflow in the same environment is none the worse for it.
+    // The failure was reported; it does not affect another workflow in the same environment.
     let worker = env.worker("sound").workflow(works);
     assert_eq!(env.run(worker, env.client().execute(works, ()).task_queue("sound")).await?, 1);
     Ok(())
@@ -99,7 +99,7 @@ static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0)
 
 #[workflow]
 async fn undecided(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    // Decides by something that is not in the history: another timer each time the code runs.
+    // Depends on state outside the history: another timer each time the code runs.
     if RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
         ctx.timer(secs(1)).await?;
     }
@@ -182,7 +182,7 @@ async fn an_error_of_the_authors_own_reads_back_in_workflows_parents_and_clients
 
     let error = env.run(worker, env.client().execute(buy, ()).id("buy").task_queue("pay")).await.expect_err("it fails");
 
-    // A child failed by an activity: the error is two causes down.
+    // A child failed because of an activity, so the error is two causes down.
     assert_eq!(error.application_error(), Some(PaymentError::Declined { card: "7".into() }));
     assert_eq!((error.message(), error.error_type().as_deref()), ("card 7 was declined".into(), Some("Declined")));
     assert!(!error.is_cancelled() && !error.is_timeout());
@@ -221,7 +221,7 @@ impl Bill {
     }
 }
 
-/// The same, as somebody sees it who has only the names.
+/// The same definitions for a caller that knows only the names.
 const BILL: WorkflowType<fn(String, u64) -> String> = WorkflowType::new("Bill");
 const ADD: UpdateType<fn(String) -> usize> = UpdateType::new("add");
 const ITEMS: QueryType<fn() -> Vec<String>> = QueryType::new("items");
@@ -264,7 +264,7 @@ async fn stays(_ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     Ok(1)
 }
 
-/// The worker's identity and the deployment, as the first task of a run shows them.
+/// Returns the worker's identity and deployment, as shown in the first task of a run.
 async fn shown(worker: fn(TestWorker) -> TestWorker) -> Result<String, Box<dyn std::error::Error>> {
     let env = TestWorkflowEnvironment::start().await?;
     env.run(worker(env.worker("shown")), env.client().execute(stays, ()).id("shown").task_queue("shown")).await?;
@@ -286,7 +286,7 @@ async fn options_of_a_worker_count_in_any_order() -> Outcome {
             "{history}"
         );
     }
-    // Without any, versioned workflows go with others.
+    // Without a deployment of their own, versioned workflows run together with others.
     let history = shown(|worker| worker.workflow(stays).workflow(works)).await?;
     assert!(history.contains("deployment_name: \"test\""), "{history}");
     Ok(())
@@ -344,7 +344,7 @@ impl Rounds {
     }
 }
 
-/// As on a real server the next run begins a second after the one before: the query lets that second pass.
+/// As on a real server the next run starts a second after the previous one; the query lets that second pass.
 #[tokio::test]
 async fn a_query_right_after_continue_as_new_is_answered() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;

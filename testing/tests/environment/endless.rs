@@ -1,4 +1,4 @@
-//! A test never waits for ever in silence: it ends with a sentence that names what is awaited, by whom, and what to do.
+//! A test never waits forever in silence: it fails with a message that names what is awaited, by whom, and what to do.
 
 use std::future::{IntoFuture, pending};
 use std::panic::AssertUnwindSafe;
@@ -61,14 +61,14 @@ async fn ticks(ctx: &WorkflowContext, times: u64) -> Result<(), WorkflowError> {
     Err(ctx.continue_as_new(ticks, times).into())
 }
 
-/// An environment that loses its patience soon.
+/// Returns an environment with little patience.
 async fn environment() -> Result<TestWorkflowEnvironment, Box<dyn std::error::Error>> {
     let env = TestWorkflowEnvironment::start().await?;
     env.set_patience(secs(1));
     Ok(env)
 }
 
-/// Runs a test that would wait for ever; how it ends.
+/// Runs a test that would wait forever. Returns its failure message.
 async fn end_of<F: IntoFuture>(env: &TestWorkflowEnvironment, worker: TestWorker, future: F) -> String {
     let began = real_time();
     let run = AssertUnwindSafe(env.run(worker, future)).catch_unwind().await;
@@ -84,7 +84,7 @@ fn says(text: &str, parts: &[&str]) {
     }
 }
 
-/// The text says at which line of this file the code of that run waits for something.
+/// Checks that the text names the line of this file at which the code of that run waits.
 #[track_caller]
 fn waits_at(text: &str, run: &str, what: &str, line: u32) {
     let (_, lines) = text.split_once("Where the code waits:").unwrap_or_else(|| panic!("no lines: {text}"));
@@ -93,7 +93,7 @@ fn waits_at(text: &str, run: &str, what: &str, line: u32) {
     assert!(first.contains(what) && first.contains(&format!(", at {}:{line}:", file!())), "line {line}: {text}");
 }
 
-/// A codec that turns payloads around.
+/// A codec that reverses payloads.
 struct Reversed;
 
 fn reversed(bytes: impl AsRef<[u8]>) -> Vec<u8> {
@@ -139,7 +139,7 @@ async fn so_is_one_of_a_worker_without_any_activity() -> Outcome {
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["Awaited: the end of workflow `order-7` (pay)", "activity `charge`", "no worker takes activities"]);
     says(&text, &["give the worker of this queue the activity or a mock"]);
-    // A local one is run by the worker that has the workflow.
+    // A local activity runs on the workflow's worker.
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay_locally);
     let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
@@ -257,7 +257,7 @@ async fn a_worker_by_hand_tells_the_line_to_who_awaits() -> Outcome {
     let error = worker.run_until(call.into_future()).await?.expect_err("nothing makes it true");
     let text = format!("{error:?} {error}");
     says(&text, &["nothing can happen any more", "condition, at "]);
-    // And the environment goes on: the next one who waits gets a text of their own.
+    // The environment continues to work: the next wait has its own message.
     let worker = env.worker("waits").workflow(waits);
     let call = env.client().execute(waits, ()).id("order-8").task_queue("waits");
     waits_at(&end_of(&env, worker, call).await, "`order-8` (waits)", "condition", WAITS);
@@ -267,7 +267,7 @@ async fn a_worker_by_hand_tells_the_line_to_who_awaits() -> Outcome {
 #[tokio::test]
 async fn code_that_does_not_answer_does_not_hold_the_end_up() -> Outcome {
     let env = environment().await?;
-    // The worker that ran it is gone, so nobody can be asked.
+    // The worker that ran it is gone, so the workflow cannot be queried.
     let worker = Worker::builder(env.client(), "gone").workflow(waits).build()?;
     let until_it_waits = async {
         env.client().start(waits, ()).id("order-6").task_queue("gone").await?;

@@ -1,4 +1,4 @@
-//! What a test environment is for, as tests that its users could write.
+//! The purposes of a test environment, as tests that its users could write.
 
 mod activities;
 mod basics;
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// The machine's time: no test may take long, whatever its clock shows.
+/// Returns the machine's time: no test may take long, whatever its clock shows.
 #[expect(clippy::disallowed_methods, reason = "how long a test takes is measured on the machine's clock")]
 fn real_time() -> Instant {
     Instant::now()

@@ -1,4 +1,4 @@
-//! Mocks that see their attempt, heartbeat and wait, mocked children, and messages at a virtual time.
+//! Mocks that see their attempt, heartbeat and wait; mocked children; messages at a virtual time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
@@ -123,7 +123,7 @@ async fn a_failed_assertion_in_the_mock_of_a_child_fails_the_test() -> Outcome {
         assert_eq!(order, "boat", "the wrong order");
         Ok(order)
     });
-    // The parent takes the child's failure for an answer, and ends well.
+    // The parent handles the child's failure and completes.
     let run = env.run(worker, env.client().execute(sell, "book".into()).task_queue("shop"));
     let panic = AssertUnwindSafe(run).catch_unwind().await.expect_err("the mock panics");
     let text = panic.downcast_ref::<String>().expect("a panic with text");

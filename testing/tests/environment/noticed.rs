@@ -1,4 +1,5 @@
-//! A worker's log names activities and payload codecs that block, attempts that fail, and commands that the server refuses.
+//! A worker's log reports blocking activities and payload codecs, failed attempts, and commands that the server
+//! refuses.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +19,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::Outcome;
 
-/// Longer than what is noticed, and no longer than it must be.
+/// Slightly longer than the detection limit.
 const BLOCKS: Duration = Duration::from_millis(1100);
 
 #[expect(clippy::disallowed_methods, reason = "that it blocks is what is tested")]
@@ -47,7 +48,7 @@ async fn makes_thumbnail(ctx: &WorkflowContext, local: bool) -> Result<String, W
     Ok(ctx.activity(resize_image, name).start_to_close_timeout(mins(1)).await?)
 }
 
-/// The log of this thread, which runs everything but the workflows' code.
+/// The log of this thread, which runs everything except workflow code.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -149,7 +150,7 @@ async fn fails_once(ctx: &ActivityContext) -> Result<u32, ActivityError> {
 
 const CUSTOMER: SearchAttributeKey<String> = SearchAttributeKey::keyword("CustomerId");
 
-/// The line on which [`develops`] asks for something that the server refuses.
+/// The line on which [`develops`] issues a command that the server refuses.
 const REFUSED: u32 = line!() + 6;
 
 #[workflow]

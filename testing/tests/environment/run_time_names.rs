@@ -1,5 +1,5 @@
-//! Names that are known only at run time: of activities, workflows, messages and search attributes, in workflows and on
-//! the client.
+//! Names known only at run time: of activities, workflows, messages and search attributes, in workflows and on the
+//! client.
 
 use abide::prelude::*;
 use abide::{ActivityType, QueryType, SearchAttributeKey, SignalType, UpdateType, WorkflowType};
@@ -9,7 +9,7 @@ use super::Outcome;
 
 const REGION: SearchAttributeKey<String> = SearchAttributeKey::keyword("Region");
 
-/// Each step is an activity of its own, and so is each local check; all of them are named by the argument.
+/// Each step is an activity, and so is each local check; the argument contains all their names.
 #[workflow]
 async fn review(ctx: &WorkflowContext, steps: Vec<String>) -> Result<u64, WorkflowError> {
     let mut points = 0;
@@ -38,7 +38,7 @@ async fn activities_and_mocks() -> Outcome {
     Ok(())
 }
 
-/// A tenant's cart: the workflow and its messages.
+/// The cart of one tenant: the workflow and its messages.
 #[workflow(name = "cart-acme")]
 #[derive(Default)]
 struct Cart {
@@ -107,7 +107,7 @@ async fn workflows_and_messages_on_the_client() -> Outcome {
     Ok(())
 }
 
-/// A child by a name from the argument, with a signal by one; then the next run, of a type by name.
+/// A child whose name comes from the argument, with a signal by name; then the next run, of a type by name.
 #[workflow]
 async fn shops(ctx: &WorkflowContext, tenants: Vec<String>) -> Result<u32, WorkflowError> {
     for tenant in tenants {

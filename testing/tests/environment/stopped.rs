@@ -1,4 +1,4 @@
-//! A worker's process that is stopped for longer than workflow code may take, as by a suspended laptop: no task fails.
+//! A worker process that is stopped for longer than workflow code may run, as on a suspended laptop: no task fails.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -9,9 +9,9 @@ use abide_testing::server::TestServer;
 
 use super::{Outcome, real_time};
 
-/// The name of the test below: the child is the same program, told to run nothing else.
+/// The name of the test below: the child process is the same program and runs only this test.
 const TEST: &str = "stopped::a_worker_whose_process_is_stopped_fails_no_task";
-/// The variable that holds the address of the child's server.
+/// The variable with the address of the child's server.
 const ADDRESS: &str = "ABIDE_STOPPED_CHILD";
 /// The limit for workflow code, and the longer time for which the process is stopped.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -19,7 +19,7 @@ const STOPPED: Duration = Duration::from_millis(2500);
 
 const WORKS: &str = "the workflow's code works";
 
-/// Works until it is told to end, without an `.await`.
+/// Works until told to end, without an `.await`.
 #[workflow]
 #[expect(clippy::print_stdout, reason = "the test reads it from the child process")]
 async fn works_until_told(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
@@ -46,7 +46,7 @@ impl Worker {
     }
 
     fn signal(&self, signal: &str) -> Outcome {
-        // A shell always has this command.
+        // Every shell has this command.
         let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.0.id())]).status()?;
         if status.success() { Ok(()) } else { Err(format!("kill -{signal}: {status}").into()) }
     }
@@ -90,7 +90,7 @@ async fn a_worker_whose_process_is_stopped_fails_no_task() -> Outcome {
     worker.signal("STOP")?;
     wait(STOPPED);
     worker.signal("CONT")?;
-    // The watch looks four times within the limit; now it has looked again.
+    // The watchdog checks four times within the limit, so it has checked again now.
     wait(LIMIT / 3);
     worker.tell()?;
 

@@ -1,5 +1,5 @@
-//! Who only waits on the server does not hold the clock: activities that await an outcome or sleep on the environment's
-//! clock, and tasks that nobody takes.
+//! Code that only waits for the server does not stop the clock: activities that await an outcome or sleep on the
+//! environment's clock, and tasks without a worker.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl Slow {
     }
 }
 
-/// Activities that need the environment.
+/// Activities that use the environment.
 struct Waiters(Arc<TestWorkflowEnvironment>);
 
 #[activities]
@@ -62,7 +62,7 @@ impl Waiters {
         Ok(seconds)
     }
 
-    /// As [`Self::await_result`] and [`Self::sleep`], in tasks and threads that it spawns.
+    /// Like [`Self::await_result`] and [`Self::sleep`], in spawned tasks and threads.
     #[activity]
     async fn wait_elsewhere(&self, how: String, seconds: u64) -> Result<u64, ActivityError> {
         let env = Arc::clone(&self.0);
@@ -118,7 +118,7 @@ async fn awaits_an_update(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     Ok(ctx.activity(Waiters::await_update, ()).start_to_close_timeout(hours(2)).await?)
 }
 
-/// What came first: a timer of ten minutes, or the end of an activity that sleeps.
+/// Returns which came first: a timer of ten minutes, or the end of an activity that sleeps.
 #[workflow]
 async fn races(ctx: &WorkflowContext, seconds: u64) -> Result<String, WorkflowError> {
     Ok(abide::select! {
@@ -127,7 +127,7 @@ async fn races(ctx: &WorkflowContext, seconds: u64) -> Result<String, WorkflowEr
     })
 }
 
-/// How an activity ends that sleeps longer than it may run.
+/// Returns the end of an activity that sleeps longer than it may run.
 #[workflow]
 async fn sleeps_too_long(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let once = RetryPolicy::new().maximum_attempts(1);
@@ -135,7 +135,7 @@ async fn sleeps_too_long(ctx: &WorkflowContext) -> Result<String, WorkflowError>
     Ok(slept.expect_err("it takes an hour").to_string())
 }
 
-/// As [`races`], with an activity that waits in a task of its own.
+/// Like [`races`], with an activity that waits in a separate task.
 #[workflow]
 async fn races_elsewhere(ctx: &WorkflowContext, how: String, seconds: u64) -> Result<String, WorkflowError> {
     let call = ctx.activity(Waiters::wait_elsewhere, (how, seconds)).start_to_close_timeout(hours(2));
@@ -145,7 +145,7 @@ async fn races_elsewhere(ctx: &WorkflowContext, how: String, seconds: u64) -> Re
     })
 }
 
-/// An environment with these activities on its task queue `waiting`.
+/// Returns an environment with these activities on its task queue `waiting`.
 async fn environment() -> Result<Arc<TestWorkflowEnvironment>, Box<dyn std::error::Error>> {
     Ok(Arc::new(TestWorkflowEnvironment::start().await?))
 }
@@ -156,7 +156,7 @@ fn worker(env: &Arc<TestWorkflowEnvironment>) -> abide_testing::TestWorker {
     worker.workflow(sleeps_too_long).workflow(races_elsewhere).activities(Waiters(Arc::clone(env)))
 }
 
-/// A worker as production code makes it.
+/// Returns a worker made as in production code.
 fn worker_by_hand(env: &Arc<TestWorkflowEnvironment>) -> Worker {
     let worker = Worker::builder(env.client(), "waiting").workflow(sleeps_an_hour).workflow(Slow::run);
     let worker = worker.workflow(awaits_a_result).workflow(awaits_two_results_locally).workflow(awaits_an_update);
@@ -218,7 +218,7 @@ async fn messages_that_arrive_while_an_activity_sleeps_arrive_at_their_time() ->
     let env = environment().await?;
     env.run(worker(&env), async {
         let race = env.client().start(races, 3600).task_queue("waiting").await?;
-        // Nobody awaits an outcome but the activity: time stands still.
+        // Only the activity awaits an outcome, so time stands still.
         for _ in 0..3 {
             assert!(race.describe().await?.status().is_open());
         }
@@ -248,7 +248,7 @@ async fn an_activity_of_a_worker_by_hand_lets_time_pass_as_well() -> Outcome {
         .await?
 }
 
-/// Activities that wait in tasks and threads of their own take their time, and lose a race at its time.
+/// Checks that activities that wait in other tasks and threads take their time, and lose a race at the right time.
 async fn waits_elsewhere(ways: &[&str]) -> Outcome {
     for &how in ways {
         let (env, began) = (environment().await?, real_time());
@@ -285,7 +285,7 @@ async fn a_task_that_an_activity_spawned_does_not_move_the_clock() -> Outcome {
     let env = environment().await?;
     env.run(worker(&env), async {
         let race = env.client().start(races_elsewhere, ("task".into(), 3600)).task_queue("waiting").await?;
-        // Nobody awaits an outcome but that task: time stands still.
+        // Only that task awaits an outcome, so time stands still.
         while !env.server().busy().iter().any(|what| what.contains("activity 1 ") && what.contains("is started")) {
             tokio::task::yield_now().await;
         }
@@ -300,7 +300,7 @@ async fn a_task_that_an_activity_spawned_does_not_move_the_clock() -> Outcome {
     .await
 }
 
-/// How three kinds of work end that nobody takes.
+/// Returns how three kinds of work end that no worker takes.
 #[workflow]
 async fn waits_for_nobody(ctx: &WorkflowContext, what: String) -> Result<String, WorkflowError> {
     let call = ctx.activity(Waiters::sleep, 1);
@@ -344,12 +344,12 @@ async fn timeouts_of_what_nobody_takes_fire() -> Outcome {
         assert!(error.is_timeout(), "{error}");
         assert_eq!(env.elapsed(), secs(40));
     }
-    // No second of the machine's clock for any of the five, but for a busy machine.
+    // None of the five takes any real time, apart from load on the machine.
     assert!(began.elapsed() < secs(10), "{:?}", began.elapsed());
     Ok(())
 }
 
-/// Two activities for one slot: the first awaits an hour, so the second is not taken.
+/// Two activities for one slot: the first awaits an hour, so the second does not start.
 #[workflow]
 async fn crowded(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
     let first = ctx.activity(Waiters::sleep, 3600).start_to_close_timeout(hours(2)).start();
@@ -377,7 +377,7 @@ async fn sleeps_on_tokios_clock(seconds: u64) -> Result<u64, ActivityError> {
     Ok(seconds)
 }
 
-/// As [`races`], with an activity that knows nothing of an environment, and a local one before it.
+/// Like [`races`], with an activity that does not know the environment, after a local one.
 #[workflow]
 async fn races_on_tokios_clock(ctx: &WorkflowContext, seconds: u64) -> Result<String, WorkflowError> {
     ctx.local_activity(sleeps_on_tokios_clock, 3).schedule_to_close_timeout(mins(1)).await?;
@@ -396,7 +396,7 @@ async fn under_a_paused_clock_what_an_activity_sleeps_shows_as_elapsed() -> Outc
         let worker = env.worker("paused").workflow(races_on_tokios_clock).activities(sleeps_on_tokios_clock);
         let call = env.client().execute(races_on_tokios_clock, seconds).task_queue("paused");
         assert_eq!(env.run(worker, call).await?, came_first);
-        // Exactly, although the activity slept on when the timer came first, and had to be stopped.
+        // Exactly, although the activity was still sleeping when the timer fired, and had to be stopped.
         assert_eq!(env.elapsed(), elapsed + secs(3));
     }
     Ok(())
@@ -451,7 +451,7 @@ async fn has_it_beaten(ctx: &WorkflowContext, times: u32) -> Result<u32, Workflo
 async fn heartbeats_of_an_activity_that_never_gives_way_count() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
     let worker = env.worker("beats").workflow(has_it_beaten).activities(beats_without_giving_way);
-    // The second attempt, a second after the first one, sees how far that came.
+    // The second attempt, a second after the first one, sees the first one's progress.
     assert_eq!(env.run(worker, env.client().execute(has_it_beaten, 15).task_queue("beats")).await?, 14);
     assert_eq!(env.elapsed(), secs(1));
     Ok(())
