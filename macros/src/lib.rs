@@ -7,7 +7,6 @@
 //!
 //! The output refers only to `::core`, `::abide::__private` and the user's code. Its own variables begin with
 //! `__abide_`: if the user had a constant named `args`, `let args = ..` would be a comparison with it.
-//! comparison with it.
 
 mod activity;
 mod application_error;

@@ -3,7 +3,6 @@
 //! JSON is read through descriptors (JSON -> dynamic message -> bytes -> typed message), because the generated types
 //! have no serde code. Unknown fields are skipped. Both spellings of an enum value are read: the current
 //! `EVENT_TYPE_TIMER_STARTED` and the older `TimerStarted`, in nested messages too.
-//! `EVENT_TYPE_TIMER_STARTED` and the older `TimerStarted`, in nested messages too.
 
 use std::sync::OnceLock;
 

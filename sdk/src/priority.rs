@@ -10,7 +10,7 @@ use abide_protos::temporal::api::common::v1::Priority as PriorityProto;
 ///
 /// ```
 /// use abide::Priority;
-/// The highest priority; tasks of one customer do not crowd out those of another.
+/// // The highest priority; tasks of one customer do not crowd out those of another.
 /// let priority = Priority::new().priority_key(1).fairness_key("customer-17").fairness_weight(2.0);
 /// assert_eq!(priority.priority_key, Some(1));
 /// ```

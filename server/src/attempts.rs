@@ -1,10 +1,11 @@
-//! The activity code that runs for this server in its own process: who awaits an outcome is known by the attempt that makes
-//! the request, because a thread polls one attempt at a time.
+//! The activity code that runs in this server's own process. The thread of a request tells which attempt makes it,
+//! because a thread polls one attempt at a time.
 //!
-//! A task that an attempt spawns makes requests too, and nothing in tokio tells whose task it is. It is taken for the
-//! attempt's if it came here for the first time after the attempt began, which must have spawned something.
+//! Tasks that an attempt spawns make requests, too, but tokio does not tell which attempt spawned a task. A task is
+//! attributed to an attempt if its first request came after the attempt started, and the attempt must have spawned
+//! something.
 //!
-//! An attempt that waits only for its cancellation is known by its waker: nobody else has kept it.
+//! An attempt that waits only for its cancellation is recognized by its waker: nothing else has kept a clone of it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,40 +26,40 @@ use super::engine::Waiting;
 use super::engine::time::Time;
 use super::host::Host;
 
-/// An attempt waits for the tasks that it has spawned, as far as can be told, when its own code was not polled for so long.
+/// Time without a poll after which an attempt counts as waiting for the tasks that it has spawned.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// When a local activity has ended, its workflow's code may go on: so long it gets to show that.
+/// Time that a workflow's code gets to continue after a local activity has ended.
 const WORKFLOW_GOES_ON: Duration = Duration::from_millis(50);
 
 thread_local! {
     static CURRENT: Cell<Option<AttemptId>> = const { Cell::new(None) };
-    /// The code that was polled last waits for nothing but its cancellation, until this says that it was woken.
+    /// Set if the code polled last waits only for its cancellation, until the flag says that it was woken.
     static IDLE: RefCell<Option<Woken>> = const { RefCell::new(None) };
 }
 
-/// No two attempts of a process share an id, of whatever server they are.
+/// Attempt ids are unique within the process, across all servers.
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 
-/// True once a waker was used.
+/// True once the waker was used.
 type Woken = Arc<AtomicBool>;
 
-/// The name of an attempt that runs in this process.
+/// The id of an attempt that runs in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct AttemptId(u64);
 
 impl AttemptId {
-    /// The attempt whose code makes the present call.
+    /// Returns the attempt whose code makes the current call.
     pub(crate) fn current() -> Option<Self> {
         CURRENT.get()
     }
 }
 
-/// The attempts that run.
+/// The running attempts.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     running: BTreeMap<AttemptId, Attempt>,
-    /// The runs that go on after a local activity, until then on the machine's clock.
+    /// Runs that continue after a local activity, each until a time on the machine's clock.
     going_on: BTreeMap<String, Time>,
 }
 
@@ -71,13 +72,13 @@ struct Attempt {
     activity_type: String,
     workflow_id: String,
     began: Moment,
-    /// Since when its code waits for something.
+    /// Time since which its code has been waiting.
     waits_since: Option<Time>,
-    /// It waits for nothing but its cancellation, until this says that it was woken.
+    /// Set if it waits only for its cancellation, until the flag says that it was woken.
     idle: Option<Woken>,
-    /// Its code has spawned a task.
+    /// True if its code has spawned a task.
     has_spawned: bool,
-    /// The thread of a runtime without other threads.
+    /// The only thread of its runtime, if that has no others.
     only_thread: Option<ThreadId>,
 }
 
@@ -105,7 +106,7 @@ impl Attempt {
     }
 }
 
-/// The facts about one poll of an attempt's code.
+/// The result of one poll of an attempt's code.
 #[derive(Clone, Debug)]
 pub(crate) struct Polled {
     has_spawned: bool,
@@ -133,7 +134,7 @@ impl Attempts {
         id
     }
 
-    /// The code of an attempt runs, or has run and waits.
+    /// Records that the code of an attempt runs (`None`), or has run and waits.
     pub(crate) fn polled(&mut self, id: AttemptId, over: Option<Polled>, wall: Time) {
         let Some(attempt) = self.running.get_mut(&id) else { return };
         attempt.waits_since = over.as_ref().map(|_| wall);
@@ -150,7 +151,7 @@ impl Attempts {
         self.running.values().any(|attempt| attempt.may_have_spawned(other))
     }
 
-    /// Adds the attempts that wait for a spawned task, each for another one of those who wait for the server.
+    /// Adds the attempts that wait for a spawned task, each matched with a different caller that waits for the server.
     pub(crate) fn add_waiting_for_spawned(
         &self,
         waiters: &mut BTreeSet<AttemptId>,
@@ -159,7 +160,7 @@ impl Attempts {
     ) {
         let quiet = self.running.iter().filter(|(_, attempt)| attempt.is_quiet(wall));
         let mut quiet: Vec<_> = quiet.filter(|(id, _)| !waiters.contains(id)).collect();
-        // The attempt that began last has the fewest candidates.
+        // The attempt that started last has the fewest candidates.
         quiet.sort_by_key(|(_, attempt)| std::cmp::Reverse(attempt.began));
         for (id, attempt) in quiet {
             if let Some(index) = others.iter().position(|other| attempt.may_have_spawned(other)) {
@@ -169,7 +170,7 @@ impl Attempts {
         }
     }
 
-    /// When the next attempt will have been quiet for long enough.
+    /// Returns the time at which the next attempt will have been quiet for long enough.
     pub(crate) fn next_quiet(&self, wall: Time) -> Option<Time> {
         self.running.values().filter_map(Attempt::quiet_at).filter(|at| *at > wall).min()
     }
@@ -182,19 +183,19 @@ impl Attempts {
         }
     }
 
-    /// When a run that goes on has had its time.
+    /// Returns the end of the time that a continuing run gets.
     pub(crate) fn next_wall(&self, wall: Time) -> Option<Time> {
         let waits = |run_id: &String| self.local_of(run_id).next().is_some();
         let mut going_on = self.going_on.iter().filter(|(run_id, until)| **until > wall && waits(run_id));
         going_on.next().map(|(_, until)| *until)
     }
 
-    /// Whether a run's local activities are all that its workflow task does now.
+    /// Returns true if a run's workflow task currently only runs local activities.
     pub(crate) fn has_local(&self, run_id: &str, wall: Time) -> bool {
         self.local_of(run_id).next().is_some() && self.going_on.get(run_id).is_none_or(|until| *until <= wall)
     }
 
-    /// What waits, if these attempts do.
+    /// Returns what waits if these attempts do.
     pub(crate) fn waiting(&self, waiters: &BTreeSet<AttemptId>, wall: Time) -> Waiting {
         let mut waiting = Waiting::default();
         for (id, attempt) in &self.running {
@@ -215,12 +216,12 @@ impl Attempts {
         waiting
     }
 
-    /// An attempt by run id, activity id and attempt, unless it is a local one.
+    /// Returns the run id, activity id and attempt number of an attempt, unless it is a local activity.
     pub(crate) fn name_of(&self, id: AttemptId) -> Option<(String, String, i32)> {
         self.running.get(&id).filter(|attempt| !attempt.is_local).map(Attempt::name)
     }
 
-    /// The attempts whose code runs at this moment, on whatever thread.
+    /// Returns the attempts whose code is running at this moment, on any thread.
     pub(crate) fn running_now(&self) -> Vec<String> {
         let running = self.running.values().filter(|attempt| attempt.waits_since.is_none());
         running
@@ -236,7 +237,7 @@ impl Attempts {
     }
 }
 
-/// An attempt's code; what it asks of the server is known as its own.
+/// The code of an attempt, whose requests are attributed to it.
 pub struct Attributed<F> {
     host: Arc<Host>,
     id: AttemptId,
@@ -244,7 +245,7 @@ pub struct Attributed<F> {
 }
 
 impl<F> Attributed<F> {
-    /// `code` makes the attempt's code from the context that it is to use.
+    /// Wraps the code that `code` makes from the context that it should use.
     pub fn new(host: Arc<Host>, context: ActivityContext, code: impl FnOnce(ActivityContext) -> F) -> Self {
         let id = host.begin_attempt(context.info());
         let hears = Arc::clone(&host);
@@ -267,7 +268,7 @@ impl<F: Future + Unpin> Future for Attributed<F> {
     }
 }
 
-/// An attempt's code, of which it is seen whether it waits for anything but its cancellation.
+/// The code of an attempt, observed to see if it waits for anything but its cancellation.
 pub struct Counting<F> {
     context: ActivityContext,
     code: F,
@@ -298,7 +299,7 @@ impl<F: Future + Unpin> Future for Counting<F> {
         counted.woken.store(false, Ordering::Release);
         let waker = Waker::from(Arc::clone(&counted));
         let polled = Pin::new(&mut self.code).poll(&mut Context::from_waker(&waker));
-        // This function has two and the future has one: the fourth is kept by the only one who will wake the code.
+        // This function has two and the future has one, so the fourth clone is the only one that can wake the code.
         let kept_once = Arc::strong_count(&counted) == 4;
         if polled.is_pending() && kept_once && self.context.cancellation_wakes(&waker) {
             IDLE.replace(Some(Arc::clone(&counted.woken)));
@@ -307,7 +308,7 @@ impl<F: Future + Unpin> Future for Counting<F> {
     }
 }
 
-/// A waker of which it is known how often it is kept.
+/// A waker whose clones are counted.
 struct Counted {
     to: Waker,
     woken: Woken,
@@ -324,7 +325,7 @@ impl Wake for Counted {
     }
 }
 
-/// The tasks of the present runtime.
+/// The tasks of the current runtime.
 struct Tasks {
     alive: Option<usize>,
     only_thread: Option<ThreadId>,
@@ -338,7 +339,7 @@ impl Tasks {
         Self { alive: runtime.map(|runtime| runtime.metrics().num_alive_tasks()), only_thread }
     }
 
-    /// Ends the measurement and returns what changed while code was polled.
+    /// Ends the measurement. Returns the changes while the code was polled.
     fn polled(self) -> Polled {
         let now = Self::alive();
         Polled { has_spawned: now.alive > self.alive, only_thread: self.only_thread, idle: IDLE.take() }
@@ -351,7 +352,7 @@ impl<F> Drop for Attributed<F> {
     }
 }
 
-/// Restores what was current before, also if the code panics.
+/// Restores the previous value, even if the code panics.
 struct Entered(Option<AttemptId>);
 
 impl Drop for Entered {
@@ -379,13 +380,13 @@ mod tests {
             self.attempts.begin(&ActivityInfo::for_test("a"), self.callers.moment())
         }
 
-        /// An attempt's code gives way at that time.
+        /// Records that an attempt's code yields at that time.
         fn waits(&mut self, id: AttemptId, has_spawned: bool, at: Time) {
             let only_thread = Some(std::thread::current().id());
             self.attempts.polled(id, Some(Polled { has_spawned, only_thread, idle: None }), at);
         }
 
-        /// A task that comes here for the first time.
+        /// Returns a task that makes its first request.
         fn other(&mut self) -> Other {
             Other { first_seen: self.callers.moment(), thread: std::thread::current().id() }
         }

@@ -1,21 +1,21 @@
-//! The callers in this process: an activity's own code, which its thread knows, or another task or thread, which is known by
-//! the time of its first call.
+//! The callers in this process: the code of an activity, known by its thread, or another task or thread, known by the
+//! time of its first call.
 
 use std::collections::HashMap;
 use std::thread::ThreadId;
 
 use super::attempts::AttemptId;
 
-/// When somebody was first seen, in the order of all such moments.
+/// The time at which a caller was first seen, as a sequence number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
 
-/// Somebody who makes a request.
+/// The caller of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The code of an activity's attempt.
+    /// The code of an activity attempt.
     Attempt(AttemptId),
-    /// Another task or thread, which may belong to the test, or to an activity that has spawned it.
+    /// Another task or thread, which may belong to the test or to an activity that has spawned it.
     Other(Other),
 }
 
@@ -54,10 +54,10 @@ struct Seen {
     last: Moment,
 }
 
-/// The maximum number of callers. Beyond it, those whose last call is longest ago are forgotten.
+/// Maximum number of remembered callers. Beyond it, those with the oldest last call are forgotten.
 const KEPT: usize = 4096;
 
-/// All who were here.
+/// The remembered callers.
 #[derive(Debug, Default)]
 pub(crate) struct Callers {
     now: u64,
@@ -65,13 +65,13 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    /// The present moment, after all others.
+    /// Returns the current moment, which is after all others.
     pub(crate) fn moment(&mut self) -> Moment {
         self.now += 1;
         Moment(self.now)
     }
 
-    /// Returns the caller whose code runs on this thread now.
+    /// Returns the caller whose code is running on this thread.
     pub(crate) fn present(&mut self) -> Caller {
         if let Some(id) = AttemptId::current() {
             return Caller::Attempt(id);

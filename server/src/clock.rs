@@ -1,8 +1,8 @@
-//! The two clocks of a server. The machine's clock only ever runs. The server's clock either runs with it, or stands still
-//! and is moved by hand, so that a test observes exactly the time it let pass.
+//! The two clocks of a server. The machine's clock always runs. The server's clock either runs with it, or stands still
+//! and is moved explicitly, so that a test observes exactly the time it lets pass.
 //!
-//! The machine's clock is tokio's: under a test that has paused it, it stands too and jumps when all tasks wait. Then the
-//! server's clock goes along, so that what an activity slept shows as elapsed.
+//! The machine's clock is tokio's: in a test that has paused it, it stands still, and jumps when all tasks wait. Then
+//! the server's clock follows, so that the time an activity slept shows as elapsed.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use super::engine::time::{Now, Time};
 
-/// How the server's clock moves.
+/// The way in which the server's clock moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// With the machine's clock.
     Flowing,
     /// Only when it is skipped or advanced.
     Standing,
-    /// As [`Self::Standing`], and with tokio's clock, which is paused.
+    /// Like [`Self::Standing`], and with tokio's clock, which is paused.
     Paused,
 }
 
 impl Pace {
-    /// A standing clock, in view of tokio's.
+    /// Returns the kind of standing clock that fits the state of tokio's clock.
     #[expect(clippy::disallowed_methods, reason = "only a clock can tell whether another one stands")]
     pub(crate) fn standing() -> Self {
         let (machine, tokio) = (std::time::Instant::now(), Instant::now());
@@ -32,28 +32,28 @@ impl Pace {
         if Instant::now() == tokio { Self::Paused } else { Self::Standing }
     }
 
-    /// It can be moved on by skipping.
+    /// Returns true if the clock can skip time.
     pub(crate) fn skips(self) -> bool {
         matches!(self, Self::Standing | Self::Paused)
     }
 }
 
-/// Tells the time to the engine.
+/// The source of time for the engine.
 #[derive(Debug)]
 pub(crate) struct Clock {
     pace: Pace,
-    /// The machine's clock at the start, and what time it was then.
+    /// The machine's clock at the start, and the time it showed.
     started: Instant,
     started_wall: Time,
-    /// The server's time when it was last set, and what the machine's clock showed then.
+    /// The server's time when it was last set, and the machine's time then.
     base: Time,
     base_wall: Time,
-    /// The server's clock does not go along with the machine's for now.
+    /// True while the server's clock does not follow the machine's.
     halted: bool,
 }
 
 impl Clock {
-    /// A clock that starts at `start`, or at the present time.
+    /// Creates a clock that starts at `start`, or at the current time.
     #[expect(clippy::disallowed_methods, reason = "the one place where the embedded server reads the machine's clock")]
     pub(crate) fn new(pace: Pace, start: Option<SystemTime>) -> Self {
         let wall = time_of(SystemTime::now());
@@ -67,7 +67,7 @@ impl Clock {
         Now { time, wall }
     }
 
-    /// Stops going along with the machine's clock, or goes on from where it stopped.
+    /// Stops following the machine's clock, or continues from where it stopped.
     pub(crate) fn halt(&mut self, halted: bool) {
         let now = self.now();
         (self.base, self.base_wall, self.halted) = (now.time, now.wall, halted);
@@ -87,7 +87,8 @@ impl Clock {
         self.base_wall = now.wall;
     }
 
-    /// How long to wait on the machine's clock until the server's clock shows `time` by itself; `None` if it never does.
+    /// Returns the wait on the machine's clock until the server's clock reaches `time` by itself; `None` if it never
+    /// does.
     pub(crate) fn until(&self, time: Time) -> Option<Duration> {
         self.goes_along().then(|| time.since(self.now().time))
     }

@@ -1,5 +1,4 @@
-//! The parts of a running server that the test environment holds in its hands: not an API for anybody else, and it may
-//! change at any time.
+//! The parts of a running server that the test environment uses. Not a public API: it may change at any time.
 
 pub use crate::attempts::{Attributed, Counting};
 pub use crate::engine::stuck::WaitingRun;

@@ -1,5 +1,5 @@
-//! When time passes: an engine with its clock, those who wait for it in this process, and what a silence tells. Host
-//! has it under a lock; nothing here waits.
+//! The flow of time: an engine with its clock, the callers that wait for it in this process, and the consequences of a
+//! silence. The host keeps it behind a lock; nothing here blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,51 +15,51 @@ use super::engine::{Engine, Hold, Options, WaiterId};
 use super::lane_work::LaneWork;
 use super::silence::{PATIENCE, Silence, Stage};
 
-/// So many skips while one outcome is awaited mean that it never comes: as soon as they have taken so many times the
-/// patience, and at last in any case.
+/// Number of skips for one awaited outcome after which it counts as never coming: a first time when they have taken
+/// this many times the patience, and finally in any case.
 const MANY_SKIPS: u32 = 2_000;
 const MANY_SKIPS_TAKE: u32 = 12;
 const SKIP_LIMIT: u32 = 1_000_000;
 
-/// After every so many skips it is asked whether they lead anywhere.
+/// Number of skips between two checks for progress.
 const SKIPS_BETWEEN_QUESTIONS: u32 = 256;
 
-/// An engine, its clock, and who waits.
+/// An engine, its clock, and the waiting callers.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
     pub(super) pace: Pace,
     pub(super) parked: BTreeMap<WaiterId, Parked>,
-    /// Those who wait for a point in time, by that time and arrival.
+    /// Callers that wait for a point in time, by that time and by arrival.
     pub(super) sleepers: BTreeMap<(Time, u64), Sleeper>,
     pub(super) next_sleeper: u64,
-    /// The activity code that runs in this process, and who makes requests.
+    /// The activity code that runs in this process, and the callers of requests.
     pub(super) attempts: Attempts,
     pub(super) callers: Callers,
-    /// Awaited outcomes that have come but were not looked at yet: time stands still for them.
+    /// Number of awaited outcomes that have arrived but were not read yet: time stands still for them.
     pub(super) unseen: u32,
-    /// How many of the unseen were looked at by now. They count until whoever looked has had time to act on it.
+    /// Number of the unseen that were read by now. They count until the reader has had time to act.
     pub(super) seen: u32,
-    /// How often time was skipped for the outcome that is awaited, since when on the machine's clock, and at all.
+    /// Number of skips for the awaited outcome, the time of the first on the machine's clock, and the total.
     pub(super) skips: u32,
     pub(super) skips_since: Time,
     pub(super) all_skips: u64,
-    /// Tasks that nobody takes do not hold the clock at this moment.
+    /// True while tasks without a worker do not stop the clock.
     pub(super) through_untaken: bool,
-    /// So many messages that a test sends at a virtual time are being sent: the clock stands still for them.
+    /// Number of messages that tests are sending at a virtual time: the clock stands still for them.
     pub(super) sending: u32,
-    /// So many tests run workers and want to be told if they would wait for ever.
+    /// Number of tests that run workers and want to be told if they would wait forever.
     pub(super) tests: u32,
     pub(super) silence: Silence,
     pub(super) lane_work: LaneWork,
-    /// Why the test had better end, until it is told.
+    /// The reason to end the test, until it is told.
     pub(super) verdict: Option<Verdict>,
-    /// Somebody asks the workflows' code before a verdict is told.
+    /// True if the workflows' code is queried before a verdict is told.
     pub(super) is_explained: bool,
-    /// The number of tests that have begun, so that a finding for one is not told to the next.
+    /// Number of tests that have begun, so that a finding for one is not told to the next.
     pub(super) begun: u64,
-    /// It was told: time passes no more.
+    /// True once a verdict was told: time no longer passes.
     pub(super) told: bool,
 }
 
@@ -76,29 +76,29 @@ pub(super) struct Sleeper {
     pub(super) kind: Sleep,
 }
 
-/// Who sleeps on the server's clock.
+/// The kind of a sleep on the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sleep {
-    /// Somebody who lets time pass, or an activity's code.
+    /// The sleep of a caller that lets time pass, or of an activity's code.
     Awaits(Caller),
-    /// Somebody who does something when that time has come, however it comes.
+    /// The sleep of a caller that acts when that time has come, but does not let time pass.
     Waits,
 }
 
-/// Why a test had better end.
+/// The reason to end a test.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
     pub(super) why: String,
-    /// It helps to know where the workflows' code waits.
+    /// True if the lines at which the workflows' code waits help to understand it.
     pub(super) wants_lines: bool,
 }
 
-/// Why a waiting caller is woken.
+/// The reason to wake a waiting caller.
 #[derive(Debug)]
 pub(super) enum Wake {
-    /// It may come for its outcome.
+    /// Its outcome may have arrived.
     Look,
-    /// There will be no outcome, for that reason.
+    /// There will be no outcome, for this reason.
     Never(String),
 }
 
@@ -139,7 +139,7 @@ impl Flow {
         }
     }
 
-    /// Does what has fallen due since the last look.
+    /// Executes what has become due since the last call.
     pub(super) fn catch_up(&mut self) {
         let now = self.clock.now();
         self.run_until(now.time);
@@ -149,7 +149,7 @@ impl Flow {
         self.wake();
     }
 
-    /// Skips as long as that is allowed, then wakes whoever has something to look at.
+    /// Skips time as long as possible, then wakes the callers whose outcomes have arrived.
     pub(super) fn settle(&mut self) {
         self.wake();
         while self.may_skip() {
@@ -174,13 +174,13 @@ impl Flow {
         !ended && self.is_awaited() && self.unseen == 0 && self.sending == 0 && self.hold() <= limit
     }
 
-    /// Somebody lets time pass: not an activity, nor what one has spawned.
+    /// Returns true if a caller lets time pass that is neither an activity nor spawned by one.
     pub(super) fn is_awaited(&self) -> bool {
         let mut others = self.awaiting().filter_map(Caller::other);
         self.pace.skips() && others.any(|other| !self.attempts.may_have_spawned(&other))
     }
 
-    /// All who wait for an outcome or sleep.
+    /// Returns all callers that await an outcome or sleep.
     fn awaiting(&self) -> impl Iterator<Item = Caller> {
         let parked = self.parked.values().filter_map(|parked| parked.awaits);
         parked.chain(self.sleepers.values().filter_map(|sleeper| sleeper.kind.awaits()))
@@ -193,13 +193,13 @@ impl Flow {
         self.engine.hold(&self.attempts.waiting(&waiters, wall))
     }
 
-    /// When the server's clock has something to do next.
+    /// Returns the next time at which the server has something to do.
     pub(super) fn next_due(&self) -> Option<Time> {
         let sleeper = self.sleepers.first_key_value().map(|(key, _)| key.0);
         self.engine.next_deadline().into_iter().chain(sleeper).min()
     }
 
-    /// Time flies, and what is awaited does not come.
+    /// Checks if skipping time leads to the awaited outcome.
     pub(super) fn ask_where_skips_lead(&mut self) {
         let is_activity = |kind: Sleep| kind.awaits().and_then(Caller::attempt).is_some();
         let others = self.sleepers.values().any(|sleeper| !is_activity(sleeper.kind));
@@ -221,7 +221,7 @@ impl Flow {
         self.end_with(&why);
     }
 
-    /// Gives a reason to end a test, with what is awaited and what the open runs wait for.
+    /// Sets a reason to end a test, with what is awaited and what the open runs wait for.
     fn end_with(&mut self, why: &str) {
         self.verdict = Some(Verdict { why: self.told(why), wants_lines: true });
     }
@@ -236,7 +236,7 @@ impl Flow {
         format!("{why}.\nAwaited: {awaited}.\nOpen:{}", self.engine.open_runs())
     }
 
-    /// The stage of the present silence, if one is reached.
+    /// Returns the stage of the current silence, if one is reached.
     pub(super) fn silence_reached(&mut self) -> Option<Stage> {
         if self.told || !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
             return None;
@@ -245,12 +245,12 @@ impl Flow {
         (self.counts(stage) && at <= self.clock.now().wall).then_some(stage)
     }
 
-    /// A paused clock runs ahead: what is under way may take long on it.
+    /// Returns true if a stage applies. A paused clock runs fast, so running work may appear to take long on it.
     pub(super) fn counts(&self, stage: Stage) -> bool {
         stage != Stage::Endless || self.pace == Pace::Standing
     }
 
-    /// Does what follows from a silence, if it is still one.
+    /// Applies a stage of a silence, if that still lasts.
     pub(super) fn pass_silence(&mut self, reached: Stage) {
         self.catch_up();
         if self.silence_reached() != Some(reached) {
@@ -260,7 +260,7 @@ impl Flow {
         match reached {
             Stage::Unpolled => self.engine.desert_unpolled_queues(),
             Stage::Untaken => {
-                // Whoever has not looked at an outcome by now is not going to: it does not hold the clock.
+                // A caller that has not read its outcome by now will not do so, and does not stop the clock.
                 self.unseen = 0;
                 self.through_untaken = true;
             }
@@ -279,12 +279,12 @@ impl Flow {
         self.through_untaken = false;
     }
 
-    /// Differs from what it was if anything has happened since.
+    /// Returns a number that differs from the previous one if anything has happened since.
     pub(super) fn change_count(&self) -> u64 {
         self.engine.changes().wrapping_add(self.all_skips)
     }
 
-    /// Somebody begins to let time pass: only from now on does it count that nothing happens.
+    /// Restarts the measurement of silence when a first caller lets time pass: silence counts only from then on.
     pub(super) fn listen_anew(&mut self) {
         if !self.is_awaited() {
             let wall = self.clock.now().wall;
@@ -304,7 +304,7 @@ impl Flow {
         }
     }
 
-    /// Moves the clock to `time`; deadlines on the way happen at their own times.
+    /// Moves the clock to `time`; deadlines on the way fire at their own times.
     pub(super) fn run_until(&mut self, time: Time) {
         self.clock.move_to(time);
         let now = self.clock.now();
@@ -325,7 +325,7 @@ impl Flow {
     pub(super) fn wake(&mut self) {
         for id in self.engine.take_wakeups() {
             let Some(parked) = self.parked.remove(&id) else { continue };
-            // The end of a run that another one follows is no outcome yet.
+            // The end of a run that another one follows is not an outcome yet.
             let awaits = parked.awaits;
             let outcome = awaits.and_then(Caller::other).is_some() && !self.engine.awaits_followed_run(id);
             if parked.wake.send(Wake::Look).is_ok() && awaits.is_some() {

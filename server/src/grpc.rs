@@ -1,4 +1,4 @@
-//! The engine as a gRPC service: one method per RPC, nothing but passing on.
+//! The engine as a gRPC service: one method per RPC, which only forwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use super::engine::errors::{Code, Error};
 use super::engine::{Engine, Progress, Reporter, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
-/// Workers that poll get an empty answer after so long.
+/// Time after which a worker's poll gets an empty answer.
 const POLL_LIMIT: Duration = Duration::from_secs(60);
-/// Readers of histories get an empty answer after so long.
+/// Time after which a reader of a history gets an empty answer.
 const HISTORY_LIMIT: Duration = Duration::from_secs(20);
-/// Queries without a deadline of their own are given up after so long.
+/// Time limit of queries without a deadline of their own.
 const QUERY_LIMIT: Duration = Duration::from_secs(30);
-/// Callers that wait for an update get what there is after so long.
+/// Time after which a caller that waits for an update gets its current state.
 const UPDATE_LIMIT: Duration = Duration::from_secs(20);
-/// A long poll ends so much before its caller's deadline.
+/// Time before its caller's deadline at which a long poll ends.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// Serves `temporal.api.workflowservice.v1.WorkflowService`.
 #[derive(Clone, Debug)]
 pub(crate) struct GrpcService {
     host: Arc<Host>,
-    /// The caller shares the process: while it awaits an outcome, time may skip.
+    /// True if the caller is in this process: while it awaits an outcome, time may skip.
     in_process: bool,
 }
 
@@ -44,8 +44,8 @@ impl GrpcService {
         Patience { limit, awaits: self.in_process }
     }
 
-    /// Waits until an update has come as far as its caller wants; when the server's time for that is up, says how far it
-    /// is. If the caller's is up first, there is no answer.
+    /// Waits until an update has reached the requested stage; after the server's time limit, returns its current stage.
+    /// If the caller's deadline comes first, there is no answer.
     async fn wait_for_update(
         &self,
         patience: Patience,
@@ -144,7 +144,8 @@ impl WorkflowService for GrpcService {
         request: Request<api::QueryWorkflowRequest>,
     ) -> Result<Response<api::QueryWorkflowResponse>, Status> {
         let limit = caller_timeout(&request).unwrap_or(QUERY_LIMIT);
-        // Time passes for it only up to the run's first workflow task: a query that a worker can answer holds the clock.
+        // Time passes for it only up to the run's first workflow task: a query that a worker can answer stops the
+        // clock.
         let patience = Patience { limit, awaits: self.in_process };
         let request = request.into_inner();
         let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
@@ -505,7 +506,7 @@ fn client_name<T>(request: &Request<T>) -> &str {
     request.metadata().get("client-name").and_then(|name| name.to_str().ok()).unwrap_or_default()
 }
 
-/// How long a poll is held open: a little less than its caller waits.
+/// Returns the time that a poll is held open: slightly less than its caller waits.
 fn long_poll<T>(request: &Request<T>, limit: Duration) -> Duration {
     match caller_timeout(request) {
         Some(timeout) => limit.min(timeout.saturating_sub(MARGIN).max(timeout / 2)),
@@ -513,7 +514,7 @@ fn long_poll<T>(request: &Request<T>, limit: Duration) -> Duration {
     }
 }
 
-/// The caller's own deadline: `grpc-timeout`, a number and a unit.
+/// Returns the caller's own deadline: `grpc-timeout`, a number and a unit.
 fn caller_timeout<T>(request: &Request<T>) -> Option<Duration> {
     let value = request.metadata().get("grpc-timeout")?.to_str().ok()?;
     let (number, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;

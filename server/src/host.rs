@@ -1,8 +1,8 @@
-//! Holds an engine, tells it the time, and keeps callers waiting until it wakes them.
+//! Runs an engine: tells it the time, and keeps callers waiting until it wakes them.
 //!
-//! Time skipping is decided (in [`Flow`]) under the same lock as every change of the state: the clock moves to the next deadline
-//! when somebody awaits an outcome, nothing is under way ([`Engine::hold`]), and everybody whose outcome has come has
-//! had a chance to look at it. An activity that awaits an outcome neither holds the clock nor moves it.
+//! Time skipping is decided (in [`Flow`]) under the same lock as every change of the state: the clock moves to the next
+//! deadline if a caller awaits an outcome, nothing is running ([`Engine::hold`]), and all callers whose outcomes have
+//! arrived have had a chance to read them. An activity that awaits an outcome neither stops the clock nor moves it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,43 +20,43 @@ use super::engine::time::{Now, Time};
 use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
 use super::flow::{Flow, Parked, Sleep, Sleeper, Verdict, Wake};
 
-/// So many turns the other tasks get before time moves on after somebody looked at an outcome: what follows an awaited
-/// outcome or a sleep (a signal, say) happens at its time, not after the next timer.
+/// Number of turns that other tasks get before time moves on after an outcome was read. What the test does after an
+/// awaited outcome or a sleep (for example send a signal) then happens at that time, not after the next timer.
 const TURNS: u32 = 8;
 
-/// So many failed workflow tasks are kept for [`Host::workflow_task_failure`].
+/// Maximum failed workflow tasks kept for [`Host::workflow_task_failure`].
 const KEPT_FAILURES: usize = 10;
 
-/// An engine with its clock and the callers it keeps waiting.
+/// An engine with its clock and its waiting callers.
 #[derive(Debug)]
 pub struct Host {
     inner: Mutex<Flow>,
-    /// The next deadline may have changed.
+    /// Notified when the next deadline may have changed.
     changed: Notify,
-    /// What the workers' failed workflow tasks said, first ones first.
+    /// Messages of the workers' failed workflow tasks, oldest first.
     task_failures: watch::Sender<Vec<String>>,
-    /// Why the test had better end.
+    /// The reason to end the test.
     verdict: watch::Sender<Option<String>>,
-    /// The same, as long as it is not told because the workflows' code is asked where it waits.
+    /// The same, while it is not told yet because the workflows' code is being queried for its position.
     unexplained: watch::Sender<Option<Unexplained>>,
 }
 
-/// A verdict that is told when it is known where the workflows' code waits.
+/// A verdict that is told once it is known where the workflows' code waits.
 #[derive(Clone, Debug)]
 pub struct Unexplained {
     why: String,
-    /// The number of tests that had begun.
+    /// Number of tests that had begun.
     begun: u64,
 }
 
-/// What a long wait came to.
+/// The result of a long wait.
 #[derive(Debug)]
 pub(crate) enum Waited<T> {
     Done(T),
     TimedOut,
 }
 
-/// How long a caller waits, and whether time may skip meanwhile.
+/// The limit of a caller's wait, and whether time may skip during it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) limit: Duration,
@@ -75,11 +75,11 @@ impl Host {
         })
     }
 
-    /// Carries out a request that is answered at once.
+    /// Executes a request that is answered at once.
     pub(crate) fn call<T>(&self, request: impl FnOnce(&mut Engine) -> T) -> T {
         let mut inner = self.lock();
         if inner.pace.skips() {
-            // A test's helper should be known before it waits.
+            // A helper task of a test should be known before it waits.
             inner.callers.present();
         }
         inner.catch_up();
@@ -90,7 +90,7 @@ impl Host {
         response
     }
 
-    /// Carries out a request whose answer may have to be waited for; `resume` fetches it after a wakeup.
+    /// Executes a request whose answer may take time; `resume` fetches it after a wakeup.
     pub(crate) async fn wait<T>(
         &self,
         patience: Patience,
@@ -122,7 +122,7 @@ impl Host {
         }
     }
 
-    /// Moves the clock on by `duration`, whatever is under way; everything that falls due on the way happens.
+    /// Advances the clock by `duration`, even if something is running; everything due on the way happens.
     pub(crate) fn advance(&self, duration: Duration) {
         let mut inner = self.lock();
         inner.catch_up();
@@ -133,10 +133,10 @@ impl Host {
         self.changed.notify_one();
     }
 
-    /// Waits until the server's clock has moved on by `duration`; if it can skip, it does.
+    /// Waits until `duration` has passed on the server's clock; if the clock can skip, it does.
     ///
     /// # Panics
-    /// When that time can never come, outside of a test that is told so.
+    /// Panics if that time can never come, outside a test that is told so.
     pub(crate) async fn sleep(&self, duration: Duration) {
         let until = self.now().time.plus(duration);
         if let Wake::Never(why) = self.sleep_until(until).await {
@@ -145,7 +145,7 @@ impl Host {
     }
 
     async fn sleep_until(&self, until: Time) -> Wake {
-        // Dropped after the bed: a wakeup that nobody can receive any more would not count as one to be looked at.
+        // Dropped after `bed`: a wakeup that cannot be received any more would otherwise count as one to be read.
         let (wake, mut woken) = oneshot::channel();
         let key = {
             let mut inner = self.lock();
@@ -167,8 +167,8 @@ impl Host {
         wake
     }
 
-    /// Does something when the server's clock has moved on to `until`. Time passes only if it is let pass by somebody
-    /// else; it stands still while this is done. The clock knows of it when this is called.
+    /// Does something when the server's clock reaches `until`. Time passes only if another caller lets it pass, and
+    /// stands still while this is done. The clock knows of it as soon as this is called.
     pub fn at<F: Future>(self: &Arc<Self>, until: SystemTime, what: F) -> impl Future<Output = F::Output> + use<F> {
         let until = time_of(until);
         let host = Arc::clone(self);
@@ -198,7 +198,7 @@ impl Host {
         inner.clock.now()
     }
 
-    /// Fires deadlines when they are due, and listens to silences; runs as long as the server.
+    /// Fires deadlines when they are due, and observes silences; runs as long as the server.
     pub(crate) async fn drive(self: Arc<Self>) {
         loop {
             self.give_turns().await;
@@ -227,7 +227,7 @@ impl Host {
         }
     }
 
-    /// Lets those who looked at an outcome act on it, then stops holding the clock for them.
+    /// Lets callers that read an outcome act on it, then stops holding the clock for them.
     async fn give_turns(&self) {
         let seen = std::mem::take(&mut self.lock().seen);
         if seen > 0 {
@@ -237,7 +237,7 @@ impl Host {
         }
     }
 
-    /// Keeps what a worker said of a workflow task that it failed.
+    /// Stores the message of a workflow task that a worker failed.
     pub(crate) fn workflow_task_failed(&self, text: String) {
         self.task_failures.send_modify(|failures| {
             if failures.len() < KEPT_FAILURES {
@@ -246,7 +246,7 @@ impl Host {
         });
     }
 
-    /// Waits until a worker fails a workflow task (or has done so), and says what it said. Each failure is told once.
+    /// Waits until a worker fails a workflow task (or has done so). Returns its message; each failure is returned once.
     pub(crate) async fn workflow_task_failure(&self) -> String {
         let mut failures = self.task_failures.subscribe();
         loop {
@@ -255,17 +255,17 @@ impl Host {
             }
             let mut told = Vec::new();
             self.task_failures.send_modify(|failures| told = std::mem::take(failures));
-            // Somebody else who waited may have been told first.
+            // Another waiter may have received it first.
             if !told.is_empty() {
                 return told.join("\n");
             }
         }
     }
 
-    /// Counts a test that wants to be told if it would wait for ever, until what is given back is dropped; and forgets
-    /// what earlier ones left behind.
+    /// Counts a test that wants to be told if it would wait forever, until the returned value is dropped. Also clears
+    /// findings of earlier tests.
     pub fn begin_test(self: &Arc<Self>) -> Test {
-        // An earlier run's worker may have failed its task once more while it ended; that is not this run's failure.
+        // An earlier run's worker may have failed its task again while it ended, which is not this run's failure.
         self.task_failures.send_modify(Vec::clear);
         self.verdict.send_replace(None);
         self.unexplained.send_replace(None);
@@ -282,34 +282,35 @@ impl Host {
         Test(Arc::clone(self))
     }
 
-    /// The real time after which a test that makes no progress is ended.
+    /// Returns the real time after which a test without progress is ended.
     pub fn patience(&self) -> Duration {
         self.lock().silence.patience()
     }
 
-    /// Sets the real time after which a test that makes no progress is ended.
+    /// Sets the real time after which a test without progress is ended.
     pub fn set_patience(&self, patience: Duration) {
         self.lock().silence.set_patience(patience);
     }
 
-    /// Says why the test had better end; the first reason counts.
+    /// Sets the reason to end the test; the first one counts.
     pub fn end_test(&self, why: String) {
         self.lock().verdict.get_or_insert(Verdict { why, wants_lines: false });
         self.changed.notify_one();
     }
 
-    /// As [`end_test`](Self::end_test), where it helps to know the line at which the workflow's code waits.
+    /// Like [`end_test`](Self::end_test), if it helps to know the line at which the workflow's code waits.
     pub fn end_test_of_waiting_code(&self, why: String) {
         self.lock().verdict.get_or_insert(Verdict { why, wants_lines: true });
         self.changed.notify_one();
     }
 
-    /// From now on [`unexplained`](Self::unexplained) is awaited, and what it gives is told after that.
+    /// Enables explanations: a caller now awaits [`unexplained`](Self::unexplained) and adds to verdicts before they
+    /// are told.
     pub fn explain(&self) {
         self.lock().is_explained = true;
     }
 
-    /// Waits for a reason to end the test that is not told yet, because the workflows' code can say more.
+    /// Waits for a reason to end the test that is not told yet, because the workflows' code can explain it.
     pub async fn unexplained(&self) -> Unexplained {
         let mut unexplained = self.unexplained.subscribe();
         match unexplained.wait_for(Option::is_some).await.map(|unexplained| unexplained.clone()) {
@@ -318,12 +319,12 @@ impl Host {
         }
     }
 
-    /// The runs whose code can be asked where it waits.
+    /// Returns the runs whose code can be queried for its position.
     pub fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
         self.lock().engine.waiting_runs(namespace)
     }
 
-    /// Tells why the test had better end, and where the workflows' code waits.
+    /// Tells the reason to end the test, and where the workflows' code waits.
     pub fn tell_explained(&self, unexplained: &Unexplained, lines: &str) {
         self.unexplained.send_replace(None);
         if self.lock().begun == unexplained.begun {
@@ -331,7 +332,7 @@ impl Host {
         }
     }
 
-    /// Waits until there is a reason to end the test, and says it.
+    /// Waits for a reason to end the test, and returns it.
     pub async fn verdict(&self) -> String {
         let mut verdict = self.verdict.subscribe();
         match verdict.wait_for(Option::is_some).await.map(|verdict| verdict.clone()) {
@@ -340,14 +341,14 @@ impl Host {
         }
     }
 
-    /// The reason to end the test, if there is one by now.
+    /// Returns the reason to end the test, if there is one by now.
     pub fn present_verdict(&self) -> Option<String> {
         let untold = self.lock().verdict.take().map(|verdict| verdict.why);
         let unexplained = || self.unexplained.borrow().as_ref().map(|unexplained| unexplained.why.clone());
         untold.or_else(unexplained).or_else(|| self.verdict.borrow().clone())
     }
 
-    /// Tells why the test had better end, if there is a reason, now or when the workflows' code has been asked.
+    /// Tells the reason to end the test, if there is one, now or after the workflows' code was queried.
     fn tell_verdict(&self) {
         let mut inner = self.lock();
         if inner.told {
@@ -364,7 +365,7 @@ impl Host {
         self.unexplained.send_replace(Some(Unexplained { why, begun }));
     }
 
-    /// Tells whoever waits that there will be no outcome.
+    /// Tells all waiting callers that there will be no outcome.
     fn tell(&self, why: String) {
         let mut inner = self.lock();
         if inner.tests > 0 {
@@ -390,8 +391,8 @@ impl Host {
         }
     }
 
-    /// Keeps a paused clock from going on while a test's worker ends, until what is given back is dropped: what the test
-    /// reads afterwards is the time at which it had its outcome.
+    /// Keeps a paused clock from going on while a test's worker ends, until the returned value is dropped. The test
+    /// then still reads the time at which it had its outcome.
     pub fn halt(self: &Arc<Self>) -> Halt {
         self.set_halted(true);
         Halt(Arc::clone(self))
@@ -400,14 +401,14 @@ impl Host {
     fn set_halted(&self, halted: bool) {
         let mut inner = self.lock();
         inner.catch_up();
-        // Another test of the same server goes on.
+        // The clock continues for another test on the same server.
         let halted = halted && inner.tests <= 1;
         inner.clock.halt(halted);
         drop(inner);
         self.changed.notify_one();
     }
 
-    /// Says that a worker is about to poll a queue, until what is given back is dropped.
+    /// Registers a worker that is about to poll a queue, until the returned value is dropped.
     pub fn promise(host: &Arc<Self>, namespace: &str, queue: &str, workflows: bool, activities: bool) -> Promise {
         let kinds = [(workflows, QueueKind::Workflow), (activities, QueueKind::Activity)];
         let kinds = kinds.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect();
@@ -424,20 +425,20 @@ impl Host {
         id
     }
 
-    /// The code of an attempt runs, or has run and waits.
+    /// Records that the code of an attempt runs (`None`), or has run and waits.
     pub(crate) fn attempt_polled(&self, id: AttemptId, over: Option<Polled>) {
         let mut inner = self.lock();
         let wall = inner.clock.now().wall;
         let is_over = over.is_some();
         inner.attempts.polled(id, over, wall);
         drop(inner);
-        // When it has been quiet for long enough has changed.
+        // The time at which it will have been quiet for long enough has changed.
         if is_over {
             self.changed.notify_one();
         }
     }
 
-    /// An attempt's code has made a heartbeat. It counts now: code that never gives way does not let it be delivered.
+    /// Records a heartbeat of an attempt's code at once, because code that never yields keeps it from being delivered.
     pub(crate) fn hear_heartbeat(&self, id: AttemptId) {
         let mut inner = self.lock();
         inner.catch_up();
@@ -448,13 +449,13 @@ impl Host {
         self.changed.notify_one();
     }
 
-    /// An attempt's code has ended, and somebody else is to complete it.
+    /// Records that an attempt's code has ended with its result to be reported later.
     pub fn attempt_left_open(&self, info: &ActivityInfo) {
         let attempt = i32::try_from(info.attempt).unwrap_or(i32::MAX);
         self.call(|engine| engine.attempt_left_open(&info.run_id, &info.activity_id, attempt));
     }
 
-    /// The activities whose code runs at this moment.
+    /// Returns the activities whose code is running at this moment.
     pub fn running_now(&self) -> Vec<String> {
         self.lock().attempts.running_now()
     }
@@ -509,7 +510,7 @@ impl Host {
         let mut inner = self.lock();
         let parked = inner.parked.remove(&id);
         if parked.is_none() && awaits {
-            // It was woken and never looked.
+            // It was woken and never read its outcome.
             inner.unseen = inner.unseen.saturating_sub(1);
         }
         inner.catch_up();
@@ -525,12 +526,12 @@ impl Host {
     }
 
     fn lock(&self) -> MutexGuard<'_, Flow> {
-        // A panic in the engine leaves the state of one request half done; the others had better go on.
+        // A panic in the engine leaves only one request's state half done, so the others may continue.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A caller's place among those who wait; given up when the caller goes away.
+/// A caller's place among the waiters; given up when the caller goes away.
 struct Place<'a> {
     host: &'a Host,
     id: Option<WaiterId>,
@@ -545,7 +546,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A wakeup that has to be acknowledged, even if its caller goes away.
+/// A wakeup that must be acknowledged, even if its caller goes away.
 struct Seen<'a> {
     host: &'a Host,
     pending: bool,
@@ -575,7 +576,7 @@ impl Drop for Bed<'_> {
     }
 }
 
-/// A test that is told if it would wait for ever.
+/// A test that is told if it would wait forever.
 #[derive(Debug)]
 pub struct Test(Arc<Host>);
 
@@ -587,7 +588,7 @@ impl Drop for Test {
     }
 }
 
-/// The clock does not go on by itself.
+/// Keeps the clock from going on by itself.
 #[derive(Debug)]
 pub struct Halt(Arc<Host>);
 

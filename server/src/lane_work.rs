@@ -1,5 +1,5 @@
-//! Keeps tokio's paused clock from jumping while a worker's lanes, which are no tasks of tokio's, run workflow code: tokio
-//! takes a runtime whose tasks all wait for idle, unless a blocking task runs on it.
+//! Keeps tokio's paused clock from jumping while a worker's lanes, which are not tokio tasks, run workflow code. Tokio
+//! treats a runtime as idle if all its tasks wait, unless a blocking task runs on it.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::runtime::Handle;
 
 use super::clock::Pace;
 
-/// On the machine's clock no lane gets more: a worker that is gone must not stop time for ever.
+/// Maximum time on the machine's clock, so that a worker that is gone does not stop time forever.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Whether lanes work; holds tokio's clock while they do.
+/// Holds tokio's clock while lanes work.
 #[derive(Debug)]
 pub(crate) struct LaneWork {
     runtime: Option<Handle>,

@@ -1,8 +1,8 @@
-//! The embedded server: speaks Temporal's API, keeps everything in memory, and can let days pass in no time.
+//! The embedded server: implements Temporal's API in memory, and can skip time.
 //!
-//! [`Server`] is started in the process of a test, or listens on a loopback port so that workers and clients of any
-//! language can use it. What it does is decided by a pure core (`engine`); clock, connections and waiting callers are
-//! thin shells around it.
+//! [`Server`] is started in the process of a test, or listens on a loopback port for workers and clients in any
+//! language. A pure core (`engine`) decides everything; clock, connections and waiting callers are thin shells around
+//! it.
 
 mod attempts;
 mod callers;
@@ -34,7 +34,7 @@ use self::host::Host;
 pub use self::transport::InProcessService;
 use self::transport::Listener;
 
-/// How a server is set up before it starts.
+/// Configures a server before it starts.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -55,7 +55,7 @@ pub struct ServerBuilder {
     retention_is_set: bool,
 }
 
-/// A Temporal-compatible server in memory. Dropping it ends it, with its connections.
+/// A Temporal-compatible server in memory. Dropping it stops it and closes its connections.
 #[derive(Debug)]
 pub struct Server {
     host: Arc<Host>,
@@ -64,15 +64,15 @@ pub struct Server {
 }
 
 impl ServerBuilder {
-    /// Adds a namespace; `default` is always there.
+    /// Adds a namespace; `default` always exists.
     #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.options.namespaces.push(name.into());
         self
     }
 
-    /// Lets workflows name other namespaces in their commands: children, signals and requests to cancel there. By
-    /// default such a command fails its workflow task, as it does on a real server whose operator has not set
+    /// Allows workflows to use other namespaces in their commands, for children, signals and cancellation requests. By
+    /// default such a command fails its workflow task, as on a real server whose operator has not set
     /// `system.enableCrossNamespaceCommands`.
     #[must_use]
     pub fn cross_namespace_commands(mut self) -> Self {
@@ -80,9 +80,9 @@ impl ServerBuilder {
         self
     }
 
-    /// How long runs are kept after their end, in the namespaces that exist from the start: one day by default. With
-    /// [`time_skipping`](Self::time_skipping) all are kept as long as the server unless this is called: a test looks at the
-    /// end at what happened months ago.
+    /// Sets the retention of closed runs in the namespaces that exist from the start. Default: one day. With
+    /// [`time_skipping`](Self::time_skipping) the default is to keep all runs as long as the server, because a test
+    /// looks back at months of virtual time.
     #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.options.retention = retention;
@@ -90,30 +90,30 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is under way, or
-    /// by [`Server::advance`] and [`Server::sleep`]. By default the clock runs with the machine's.
+    /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is running, or
+    /// by [`Server::advance`] and [`Server::sleep`]. Default: the clock runs with the machine's.
     #[must_use]
     pub fn time_skipping(mut self) -> Self {
         self.skips = true;
         self
     }
 
-    /// The time at which the clock starts; by default the present time.
+    /// Sets the start time of the clock. Default: the current time.
     #[must_use]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         self.start_time = Some(time);
         self
     }
 
-    /// What run ids and other ids are made from; by default always the same, so ids repeat from run to run.
+    /// Sets the seed of run ids and other ids. Default: always the same, so ids repeat from run to run.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
     }
 
-    /// How long a run takes at least if another one follows it (continue-as-new, retry, cron), from when its first task
-    /// could begin; the next run waits for the rest. One second by default, as on a real server; zero turns it off.
+    /// Sets the minimum lifetime of a run that another one follows (continue-as-new, retry, cron), from the time of its
+    /// first task; the next run is delayed by the rest. Default: one second, as on a real server. Zero disables it.
     #[must_use]
     pub fn minimum_run_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.minimum_run_lifetime = lifetime;
@@ -131,19 +131,19 @@ impl ServerBuilder {
 }
 
 impl Server {
-    /// A server with namespace `default` and a clock that runs.
+    /// Returns a builder for a server with namespace `default` and a running clock.
     pub fn builder() -> ServerBuilder {
         ServerBuilder { options: Options::default(), skips: false, start_time: None, retention_is_set: false }
     }
 
-    /// Adds a namespace to a running server, unless it is there already.
+    /// Adds a namespace to a running server, unless it exists.
     pub fn add_namespace(&self, name: &str) {
         self.host.call(|engine| engine.add_namespace(name));
     }
 
-    /// Registers a search attribute with all namespaces: workflows can then be started with it and set it, and lists can be
-    /// filtered by it. As on a real server, others are refused. (Clients register them with the operator service, `temporal
-    /// operator search-attribute create`.)
+    /// Registers a search attribute in all namespaces: workflows can then be started with it and set it, and lists can
+    /// be filtered by it. As on a real server, unregistered attributes are refused. (Clients register them with the
+    /// operator service, `temporal operator search-attribute create`.)
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -160,52 +160,52 @@ impl Server {
         self.host.call(|engine| engine.register_search_attribute(key.name(), key.type_name()));
     }
 
-    /// Serves gRPC on a loopback address (port 0: any free port) until the server is dropped; returns the address.
+    /// Serves gRPC on a loopback address (port 0: any free port) until the server is dropped. Returns the address.
     ///
     /// # Errors
     ///
-    /// If the address is not a loopback address or cannot be listened at.
+    /// Returns an error if the address is not a loopback address or cannot be bound.
     pub async fn listen(&self, address: SocketAddr) -> std::io::Result<SocketAddr> {
         let (address, listener) = transport::listen(self.host.clone(), address).await?;
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
         Ok(address)
     }
 
-    /// The server as a service in this process, for a client without a socket.
+    /// Returns the server as a service in this process, for a client without a socket.
     #[doc(hidden)]
     pub fn service(&self) -> InProcessService {
         InProcessService::new(self.host.clone(), true)
     }
 
-    /// The time on the server's clock.
+    /// Returns the time on the server's clock.
     pub fn now(&self) -> SystemTime {
         let nanos = u64::try_from(self.host.now().time.nanos()).unwrap_or_default();
         SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
     }
 
-    /// Moves the clock on, whatever is under way; all timers and timeouts on the way happen at their own times.
+    /// Advances the clock, even if something is running; all timers and timeouts on the way fire at their own times.
     pub fn advance(&self, duration: Duration) {
         self.host.advance(duration);
     }
 
-    /// Waits until the clock has moved on by `duration`. With time skipping that takes no longer than what is under way.
+    /// Waits until `duration` has passed on the clock. With time skipping this takes only as long as running work does.
     pub async fn sleep(&self, duration: Duration) {
         self.host.sleep(duration).await;
     }
 
-    /// Waits until a worker fails a workflow task, and gives back what it said. Such a task is tried again for ever, so
-    /// a test had better end there.
+    /// Waits until a worker fails a workflow task, and returns its message. Such a task is retried forever, so the test
+    /// should end then.
     pub async fn workflow_task_failure(&self) -> String {
         self.host.workflow_task_failure().await
     }
 
-    /// The state behind this server, for the test environment.
+    /// Returns the state behind this server, for the test environment.
     #[doc(hidden)]
     pub fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
-    /// What keeps the clock from skipping at this moment, one sentence each.
+    /// Returns what currently keeps the clock from skipping, one sentence each.
     pub fn busy(&self) -> Vec<String> {
         self.host.call(|engine| engine.busy())
     }

@@ -1,4 +1,4 @@
-//! The part of Temporal's operator service that is served: search attributes and Nexus endpoints.
+//! The supported part of Temporal's operator service: search attributes and Nexus endpoints.
 
 use std::sync::Arc;
 

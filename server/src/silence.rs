@@ -1,42 +1,42 @@
-//! How long nothing has happened on a server whose clock stands, and what follows from that. Measured on the machine's
-//! clock: what is under way outside the server shows itself in time, or never.
+//! Measures how long nothing has happened on a server whose clock stands still, and determines the consequences.
+//! Measured on the machine's clock: work outside the server shows activity in time, or never.
 
 use std::time::Duration;
 
 use super::engine::time::Time;
 
-/// A queue that nobody has polled by then has no worker.
+/// Time after which a queue without a poll counts as having no worker.
 const UNPOLLED: Duration = Duration::from_millis(250);
-/// A worker that has not come back to its queue by then is not coming soon.
+/// Time after which a worker that has not polled its queue again counts as not coming soon.
 const UNTAKEN: Duration = Duration::from_secs(1);
-/// By default, so long somebody outside has to make something happen where nothing can happen by itself.
+/// Default time for the test to make something happen when nothing can happen by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// So many times longer may something that is under way show nothing.
+/// Factor by which running work may be silent for longer.
 const UNDER_WAY: u32 = 12;
 
-/// What follows from a silence.
+/// A consequence of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Queues that nobody polls do not hold the clock.
+    /// Queues without polls no longer stop the clock.
     Unpolled,
-    /// Tasks that nobody takes do not hold the clock, this once.
+    /// Untaken tasks do not stop the clock, this once.
     Untaken,
     /// If nothing can happen by itself, nothing will.
     Stuck,
-    /// What is under way will not end.
+    /// Running work will not end.
     Endless,
 }
 
 const STAGES: [Stage; 4] = [Stage::Unpolled, Stage::Untaken, Stage::Stuck, Stage::Endless];
 
-/// The present silence.
+/// The current silence.
 #[derive(Debug)]
 pub(crate) struct Silence {
     patience: Duration,
     changes: u64,
-    /// When something changed last.
+    /// Time of the last change.
     changed: Time,
-    /// Since when somebody has waited for a change.
+    /// Time since which a caller has waited for a change.
     since: Time,
     passed: usize,
 }
@@ -46,19 +46,19 @@ impl Silence {
         Self { patience, changes: 0, changed: Time::default(), since: Time::default(), passed: 0 }
     }
 
-    /// Begins anew if something has changed since.
+    /// Restarts if something has changed since.
     pub(crate) fn listen(&mut self, changes: u64, wall: Time) {
         if changes != self.changes {
             self.begin(changes, wall);
         }
     }
 
-    /// Begins anew.
+    /// Starts from the beginning.
     pub(crate) fn begin(&mut self, changes: u64, wall: Time) {
         *self = Self { changes, changed: wall, since: wall, passed: 0, patience: self.patience };
     }
 
-    /// Nothing has changed, but only now does somebody wait for it.
+    /// Restarts because a caller waits for a change only from now on.
     pub(crate) fn restart(&mut self, wall: Time) {
         (self.since, self.passed) = (wall, 0);
     }
@@ -71,7 +71,7 @@ impl Silence {
         self.patience = patience;
     }
 
-    /// The next stage, and when it is reached on the machine's clock.
+    /// Returns the next stage, and the time at which it is reached on the machine's clock.
     pub(crate) fn next(&self) -> Option<(Time, Stage)> {
         let stage = *STAGES.get(self.passed)?;
         let at = match stage {
@@ -83,7 +83,7 @@ impl Silence {
         Some((at, stage))
     }
 
-    /// The next stage is done.
+    /// Marks the next stage as done.
     pub(crate) fn pass(&mut self) {
         self.passed += 1;
     }

@@ -1,4 +1,4 @@
-//! The shells: connections in process and over a socket, callers that go away, the clock that stands still.
+//! The shells: connections in process and over a socket, callers that go away, the standing clock.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ fn complete() -> command::Command {
     }
 }
 
-/// An update with the id `u` that its caller awaits to the end.
+/// Returns an update with the id `u` that its caller awaits to the end.
 fn update_request(workflow_id: &str) -> api::UpdateWorkflowExecutionRequest {
     api::UpdateWorkflowExecutionRequest {
         namespace: "default".to_owned(),
@@ -126,7 +126,7 @@ fn completed() -> Any {
     Any { type_url: "type.googleapis.com/temporal.api.update.v1.Response".to_owned(), value: response.encode_to_vec() }
 }
 
-/// The worker's answer to the update `u`.
+/// Sends the worker's answer to the update `u`.
 async fn respond_to_update(client: &mut Client, task_token: Vec<u8>, body: Any) -> Result<(), Status> {
     let message_id = "answer".to_owned();
     let message = protocol::Message {
@@ -164,7 +164,7 @@ async fn result(mut client: Client, workflow_id: &'static str) -> Result<usize, 
     Ok(response.history.unwrap_or_default().events.len())
 }
 
-/// Polls a future once: what it does at once is done.
+/// Polls a future once, which does what it can do at once.
 async fn once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let mut future = std::pin::Pin::new(future);
     std::future::poll_fn(|context| {

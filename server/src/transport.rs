@@ -1,4 +1,4 @@
-//! Where requests come from: the same process, without any socket, or the network (loopback) as gRPC.
+//! The transports of requests: in the same process without a socket, or over the network (loopback) as gRPC.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,12 +23,12 @@ use super::grpc::{GrpcService, SERVED};
 use super::host::Host;
 use super::operator_grpc::{self, GrpcOperatorService};
 
-/// Requests up to this size are taken, as by a real server: its gRPC library's default.
+/// Maximum size of requests, as on a real server: its gRPC library's default.
 const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The workflow, operator and health services as one `tower` service over HTTP messages; cheap to clone.
 ///
-/// A client that gets it has a connection without a socket.
+/// A client with this service is connected without a socket.
 #[derive(Clone, Debug)]
 pub struct InProcessService {
     workflow: WorkflowServiceServer<GrpcService>,
@@ -90,8 +90,8 @@ impl Service<http::Request<Body>> for InProcessService {
     }
 }
 
-/// A request that is too large is refused in the words of a real server, by which clients know what happened; tonic has
-/// words and a code of its own.
+/// Refuses an oversized request with a real server's code and message, by which clients recognize the error; tonic's
+/// differ.
 fn too_large(headers: &http::HeaderMap) -> Option<Status> {
     let status = Status::from_header_map(headers)?;
     if let Some(sizes) = status.message().strip_prefix("Error, decoded message length too large: found ") {
@@ -111,7 +111,7 @@ pub(crate) struct Listener {
     _stop: oneshot::Sender<()>,
 }
 
-/// Serves gRPC at `address`; returns the address that is listened at.
+/// Serves gRPC at `address`. Returns the actual address.
 pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Result<(SocketAddr, Listener)> {
     if !address.ip().is_loopback() {
         let text = format!("the embedded server listens on loopback addresses only, found {address}");
@@ -133,7 +133,7 @@ pub(crate) async fn listen(host: Arc<Host>, address: SocketAddr) -> std::io::Res
     Ok((address, Listener { _stop: stop }))
 }
 
-/// `grpc.health.v1.Health`: the server serves as long as it answers.
+/// `grpc.health.v1.Health`: the server is healthy as long as it answers.
 #[derive(Clone, Copy, Debug)]
 struct AlwaysServing;
 
@@ -154,7 +154,7 @@ impl Health for AlwaysServing {
     }
 }
 
-/// Runs a future beside its caller, and returns the way to stop it.
+/// Runs a future concurrently with its caller, and returns a handle to stop it.
 #[expect(clippy::disallowed_methods, reason = "the embedded server serves its connections beside its caller")]
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> tokio::task::AbortHandle {
     tokio::spawn(future).abort_handle()

@@ -6,7 +6,6 @@
 //! command added (the code has one less).
 //!
 //! Edits that a replay cannot detect are listed in [`Unnoticed`], and by file and event in `unnoticed.txt`.
-//! What no replay can tell is said by [`Unnoticed`], and by file and event in `unnoticed.txt`.
 
 use std::collections::BTreeSet;
 

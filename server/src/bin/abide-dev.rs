@@ -1,4 +1,4 @@
-//! `abide-dev`: the embedded server as a program, for workers and clients of any language.
+//! `abide-dev`: the embedded server as a program, for workers and clients in any language.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    // Ctrl-C ends the process, and all there is with it.
+    // Ctrl-C ends the process with everything in it.
     std::future::pending().await
 }
 
@@ -70,7 +70,7 @@ fn register(server: &Server, name: &str, type_name: &str) {
     }
 }
 
-/// Reads the command line; `None` if help was asked for.
+/// Reads the command line; `None` if help was requested.
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
     let mut arguments = Arguments { port: 7233, namespaces: Vec::new(), search_attributes: Vec::new() };
     while let Some(word) = words.next() {

@@ -1,4 +1,4 @@
-//! Short names for the packages of Temporal's API that the engine speaks.
+//! Short names for the packages of Temporal's API that the engine uses.
 
 pub(crate) use abide_protos::temporal::api::activity::v1 as activity;
 pub(crate) use abide_protos::temporal::api::command::v1 as command;

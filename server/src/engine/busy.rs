@@ -1,7 +1,7 @@
-//! Whether something is under way that time must not skip over. Derived from the state whenever it is asked, never counted.
+//! Determines if something is running that time must not skip over. Computed from the state each time, never counted.
 //!
-//! Two things do not hold the clock though they are open: work that does nothing but wait for an outcome of this server
-//! (only the shell knows, [`Waiting`]), and tasks on a queue that no worker polls.
+//! Two things do not stop the clock although they are open: work that only waits for an outcome of this server (known
+//! only to the shell, [`Waiting`]), and tasks on a queue that no worker polls.
 //!
 //! Extends `Engine`.
 
@@ -16,29 +16,29 @@ use super::workflow::Execution;
 use super::workflow_tasks::WorkflowTask;
 use super::workflow_tasks::workflow_queue;
 
-/// What runs for this server and, at this moment, waits for an outcome of it.
+/// Running work that currently waits for an outcome of this server.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    /// Activities by run id, activity id and attempt.
+    /// Activities, by run id, activity id and attempt number.
     pub(crate) activities: BTreeSet<(String, String, i32)>,
-    /// The same of those that wait for nothing but a request to cancel them.
+    /// Activities that wait only for a cancellation request.
     pub(crate) for_cancellation: BTreeSet<(String, String, i32)>,
-    /// The runs whose started workflow task waits for such local activities.
+    /// Runs whose started workflow task waits for such local activities.
     pub(crate) workflow_tasks: BTreeSet<String>,
 }
 
-/// Whether the clock may move on.
+/// The state of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Hold {
-    /// Nothing is under way.
+    /// Nothing is running, so the clock may skip.
     Free,
-    /// Nothing but tasks that a worker could take, if one polls soon.
+    /// There are only tasks that a worker may soon take.
     Untaken,
-    /// Something is under way.
+    /// Something is running.
     UnderWay,
 }
 
-/// One thing that is under way.
+/// Something that is running.
 pub(crate) enum UnderWay<'a> {
     WorkflowTask(&'a Execution, &'a WorkflowTask),
     Activity(&'a Execution, &'a Activity),
@@ -47,12 +47,12 @@ pub(crate) enum UnderWay<'a> {
 }
 
 impl Engine {
-    /// What is under way, one line each.
+    /// Returns what is running, one line each.
     pub(crate) fn busy(&self) -> Vec<String> {
         self.under_way().map(|one| one.to_string()).collect()
     }
 
-    /// Whether time may skip now.
+    /// Returns whether time may skip now.
     pub(crate) fn hold(&self, waiting: &Waiting) -> Hold {
         let mut hold = Hold::Free;
         for one in self.under_way() {
@@ -72,7 +72,7 @@ impl Engine {
             UnderWay::WorkflowTask(execution, task) => self.untaken(&self.queue_of_task(execution, task)),
             UnderWay::Activity(execution, activity) if activity.started.is_some() => {
                 let attempt = (execution.run_id.clone(), activity.activity_id.clone(), activity.attempt);
-                // One that tells of itself runs elsewhere as well, and one that is being told to stop goes on.
+                // An attempt that heartbeats also works elsewhere, and one that is being cancelled continues.
                 let undisturbed = activity.cancel_requested.is_none() && activity.last_heartbeat_time.is_none();
                 let is_idle = undisturbed && waiting.for_cancellation.contains(&attempt);
                 held_unless(is_idle || waiting.activities.contains(&attempt))
@@ -87,8 +87,8 @@ impl Engine {
         }
     }
 
-    /// Marks the queues of untaken tasks that no worker is known to poll: their tasks hold the clock no more, until a
-    /// worker polls.
+    /// Marks the queues of untaken tasks without a known worker: these tasks no longer stop the clock until a worker
+    /// polls.
     pub(crate) fn desert_unpolled_queues(&mut self) {
         let untaken: Vec<QueueKey> = self.under_way().filter_map(|one| self.queue_of_untaken(&one)).collect();
         for queue in untaken {
@@ -96,8 +96,8 @@ impl Engine {
         }
     }
 
-    /// Whether workers run workflow code, as far as can be told: they have workflow tasks or queries in hand.
-    /// `in_local_activity` says of a run that its task does nothing but run local activities.
+    /// Returns true if workers appear to run workflow code: they have workflow tasks or queries. `in_local_activity` is
+    /// true for a run whose task only runs local activities.
     pub(crate) fn lanes_work(&self, in_local_activity: impl Fn(&str) -> bool) -> bool {
         self.under_way().any(|one| match one {
             UnderWay::WorkflowTask(execution, task) => {
@@ -127,8 +127,8 @@ impl Engine {
         of_runs.chain(self.queries.unanswered().map(|id| UnderWay::Query(self.execution(id))))
     }
 
-    /// A Nexus operation keeps time from passing while its handler has a request, and while it goes on somewhere that
-    /// this server knows nothing of.
+    /// Returns the Nexus operations that stop the clock: those whose handler has a request, and those that continue
+    /// outside this server.
     pub(crate) fn nexus_of<'a>(&'a self, execution: &'a Execution) -> impl Iterator<Item = UnderWay<'a>> {
         execution.state.nexus_operations.iter().filter_map(move |(id, operation)| {
             let cancels = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.is_outstanding());
@@ -150,7 +150,7 @@ impl Engine {
         if self.queues.is_deserted(queue) { Hold::Free } else { Hold::Untaken }
     }
 
-    /// The queue where it waits for a worker, if it does.
+    /// Returns the queue on which it waits for a worker, if it does.
     fn queue_of_untaken(&self, one: &UnderWay<'_>) -> Option<QueueKey> {
         match one {
             UnderWay::WorkflowTask(execution, task) => {
@@ -166,7 +166,7 @@ impl Engine {
         }
     }
 
-    /// The queue of the workers behind a Nexus operation's endpoint.
+    /// Returns the queue of the workers behind a Nexus operation's endpoint.
     pub(crate) fn handler_queue(&self, operation: &NexusOperation) -> Option<QueueKey> {
         let (namespace, queue) = self.endpoints.target(&operation.endpoint_id)?;
         let namespace_id = self.namespaces.get(namespace).ok()?.id.clone();

@@ -1,10 +1,10 @@
-//! Dates of the Gregorian calendar in UTC, counted as days since 1970-01-01: what cron schedules and queries need of one.
+//! Dates of the Gregorian calendar in UTC, as days since 1970-01-01, for cron schedules and queries.
 
 use super::time::Time;
 
 const NANOS_OF_DAY: i64 = 86_400 * 1_000_000_000;
 
-/// A day.
+/// A date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Date {
     pub(crate) year: i64,
@@ -15,9 +15,9 @@ pub(crate) struct Date {
 }
 
 impl Date {
-    /// The date so many days after 1970-01-01.
+    /// Returns the date this many days after 1970-01-01.
     pub(crate) fn of_days(days: i64) -> Self {
-        // Years that begin in March have their odd day at the end, and 400 of them have always the same length.
+        // In years that begin in March, the leap day is the last one, and 400 of them always have the same length.
         let days = days + days_before_1970();
         let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -28,7 +28,7 @@ impl Date {
         Self { year: era * 400 + year_of_era + next_year, month: small(month), day: small(day) }
     }
 
-    /// How many days after 1970-01-01 this is.
+    /// Returns the number of days since 1970-01-01.
     pub(crate) fn days(self) -> i64 {
         let month = i64::from(self.month);
         let year = if month <= 2 { self.year - 1 } else { self.year };
@@ -38,28 +38,28 @@ impl Date {
         era * 146_097 + 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year - days_before_1970()
     }
 
-    /// Whether there is such a day.
+    /// Returns true if the date exists.
     pub(crate) fn exists(self) -> bool {
         (1..=12).contains(&self.month) && self.day >= 1 && Self::of_days(self.days()) == self
     }
 }
 
-/// The day of a point in time (days since 1970-01-01), and the nanoseconds of that day.
+/// Returns the day of a point in time (days since 1970-01-01), and the nanoseconds within that day.
 pub(crate) fn day_of(time: Time) -> (i64, i64) {
     (time.nanos().div_euclid(NANOS_OF_DAY), time.nanos().rem_euclid(NANOS_OF_DAY))
 }
 
-/// Midnight at the beginning of a day; the ends of time if it is not representable.
+/// Returns the start of a day, or the end of the time range if it is not representable.
 pub(crate) fn midnight(days: i64) -> Time {
     Time::from_nanos(days.saturating_mul(NANOS_OF_DAY))
 }
 
-/// 0 is Sunday.
+/// Returns the day of the week; 0 is Sunday.
 pub(crate) fn weekday(days: i64) -> u32 {
     small((days + 4).rem_euclid(7))
 }
 
-/// From the first of March of the year 0 to 1970-01-01.
+/// Days from March 1 of the year 0 to 1970-01-01.
 const fn days_before_1970() -> i64 {
     719_468
 }

@@ -1,5 +1,5 @@
-//! Everything that happens by itself at a certain time. A deadline that is no longer wanted is removed at once, so it is
-//! never a target of time skipping; deadlines that fall together fire in the order in which they were set.
+//! Everything that happens by itself at a certain time. A deadline that no longer applies is removed at once, so that
+//! time never skips to it. Deadlines at the same time fire in the order in which they were set.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,17 @@ use super::time::{Now, Time};
 use super::workflow::ExecutionId;
 use super::workflow::QueryId;
 
-/// Which clock a deadline goes by.
+/// The clock of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Clock {
-    /// The server's own clock, which may skip.
+    /// The server's own clock, which may skip time.
     Server,
-    /// The machine's clock: what no test should have to wait for, but a dead worker must not block for ever.
+    /// The machine's clock: for waits that no test should have to make, but which must not last forever if a worker is
+    /// dead.
     Wall,
 }
 
-/// The name of a deadline; its owner keeps it to remove the deadline.
+/// The key of a deadline, kept by its owner to remove the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub(crate) clock: Clock,
@@ -25,30 +26,30 @@ pub(crate) struct Key {
     pub(crate) sequence: u64,
 }
 
-/// What happens at a deadline.
+/// The action at a deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deadline {
-    /// User timers of a run are due.
+    /// User timers of a run fire.
     Timer(ExecutionId),
-    /// A run's first workflow task was held back until now (start delay, retry, continue-as-new).
+    /// A run's delayed first workflow task is due (start delay, retry, continue-as-new).
     FirstWorkflowTask(ExecutionId),
-    /// A run or its whole chain has lived too long.
+    /// A run or its whole chain times out.
     WorkflowTimeout(ExecutionId),
     /// The next attempt of an activity is due.
     ActivityRetry(ExecutionId, i64),
-    /// An activity (by scheduled event id) reaches one of its timeouts.
+    /// An activity (by scheduled event id) times out.
     ActivityTimeout(ExecutionId, i64, TimeoutType),
-    /// Something is due for a Nexus operation (by scheduled event id): a timeout, an attempt's end or the next one.
+    /// A Nexus operation (by scheduled event id) has a timeout, the end of an attempt or its next attempt.
     NexusOperation(ExecutionId, i64),
-    /// The started workflow task was not answered.
+    /// The started workflow task times out.
     WorkflowTaskStartToClose(ExecutionId),
-    /// The workflow task was not picked up from its sticky queue.
+    /// The workflow task was not taken from its sticky queue.
     WorkflowTaskScheduleToStart(ExecutionId),
-    /// A query was not picked up from its sticky queue.
+    /// A query was not taken from its sticky queue.
     StickyQuery(QueryId),
 }
 
-/// The deadlines that are set.
+/// All deadlines.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     set: BTreeMap<Key, Entry>,
@@ -79,30 +80,31 @@ impl Deadlines {
         Some(entry.deadline)
     }
 
-    /// Removes and returns the first deadline that is due, of either clock.
+    /// Removes and returns the first deadline that is due, on either clock.
     pub(crate) fn pop_due(&mut self, now: Now) -> Option<Deadline> {
         let due = self.first(Clock::Server).filter(|key| key.at <= now.time);
         let due = due.or_else(|| self.first(Clock::Wall).filter(|key| key.at <= now.wall));
         self.remove(due?)
     }
 
-    /// When the server's clock reaches its next deadline.
+    /// Returns the next deadline of the server's clock.
     pub(crate) fn next(&self) -> Option<Time> {
         self.first(Clock::Server).map(|key| key.at)
     }
 
-    /// What is set on the server's clock.
+    /// Returns the deadlines on the server's clock.
     pub(crate) fn of_server_clock(&self) -> impl Iterator<Item = &Deadline> {
         self.set.iter().filter(|(key, _)| key.clock == Clock::Server).map(|(_, entry)| &entry.deadline)
     }
 
-    /// When the machine's clock reaches its next deadline, twins included.
+    /// Returns the next deadline of the machine's clock, including twins.
     pub(crate) fn next_wall(&self) -> Option<Time> {
         let twin = self.twins.first_key_value().map(|(twin, _)| twin.at);
         self.first(Clock::Wall).map(|key| key.at).into_iter().chain(twin).min()
     }
 
-    /// The point of the server's clock that the machine's clock has overtaken: a running activity has used up its time.
+    /// Returns the deadline of the server's clock that the machine's clock has passed: a running activity has used up
+    /// its time.
     pub(crate) fn overtaken(&self, now: Now) -> Option<Time> {
         self.twins.iter().find(|(twin, _)| twin.at <= now.wall).map(|(_, key)| key.at).filter(|at| *at > now.time)
     }

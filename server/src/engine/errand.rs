@@ -1,5 +1,6 @@
-//! What a committed transaction makes other runs do: start a child, deliver a signal, tell a parent. Done in the order in
-//! which it was caused (but children are started last), one after another, when the transaction that caused it is over.
+//! Effects of a committed transaction on other runs: start a child, deliver a signal, notify a parent. They are
+//! executed after the transaction, one after another, in the order in which they were caused; only the starts of
+//! children come last.
 //!
 //! Extends `Engine`.
 
@@ -9,7 +10,7 @@ use super::Engine;
 use super::children::Child;
 use super::workflow::ExecutionId;
 
-/// One thing to be done elsewhere; event ids are those of the run that causes it.
+/// An effect on another run; event ids are those of the run that causes it.
 #[derive(Debug)]
 pub(crate) enum Errand {
     /// Start the child of a StartChildWorkflowExecutionInitiated event.
@@ -18,19 +19,19 @@ pub(crate) enum Errand {
     SignalExternal(i64),
     /// Deliver the request of a RequestCancelExternalWorkflowExecutionInitiated event.
     CancelExternal(i64),
-    /// Tell the parent how the run ended, unless another one follows it.
+    /// Notify the parent of the run's end, unless another run follows.
     TellParent,
-    /// Apply the parent close policies of the children of a run that has closed.
+    /// Apply the parent close policies of a closed run's children.
     CloseChildren(Vec<Child>),
 }
 
-/// The errands that wait for their turn.
+/// The queue of errands.
 #[derive(Debug, Default)]
 pub(crate) struct Errands {
     waiting: VecDeque<(ExecutionId, Errand)>,
-    /// Signals (the second id sends) that a run cannot take while it is closing.
+    /// Signals to a run (the second id is the sender) that cannot be delivered while it is closing.
     held: Vec<(ExecutionId, ExecutionId, Errand)>,
-    /// One is under way, or all are held back.
+    /// True while an errand is executed or all are held back.
     busy: bool,
 }
 
@@ -44,7 +45,7 @@ impl Errands {
         self.held.push((target, id, errand));
     }
 
-    /// What was kept for `target` is tried again.
+    /// Retries the errands kept for `target`.
     pub(crate) fn release_held(&mut self, target: ExecutionId) {
         if self.held.iter().any(|(held, ..)| *held == target) {
             let (free, held) = std::mem::take(&mut self.held).into_iter().partition(|(held, ..)| *held == target);
@@ -56,7 +57,7 @@ impl Errands {
 }
 
 impl Engine {
-    /// Does what waits, and what that causes in turn.
+    /// Executes the queued errands, and those that they cause.
     pub(crate) fn run_errands(&mut self) {
         if self.errands.busy {
             return;
@@ -74,13 +75,13 @@ impl Engine {
         self.errands.busy = false;
     }
 
-    /// Holds errands back while a request takes several transactions, so that nothing comes between them.
+    /// Holds errands back while a request takes several transactions, so that nothing happens between these.
     pub(crate) fn hold_errands(&mut self) {
         self.errands.busy = true;
     }
 
-    /// Messages go before the starts of children: on a real server they are sent at the same time, and a message to a child
-    /// that the same answer starts finds nobody more often than not.
+    /// Releases the errands: messages before the starts of children. A real server sends both at the same time, and a
+    /// message to a child started by the same answer usually finds no such workflow.
     pub(crate) fn release_errands(&mut self) {
         self.errands.busy = false;
         let starts = |(_, errand): &(ExecutionId, Errand)| matches!(errand, Errand::StartChild(_));

@@ -1,5 +1,4 @@
-//! What a request can be answered with instead of a response: a gRPC code, a text, and the detail message that clients
-//! look at.
+//! Error responses: a gRPC code, a message, and the detail message that clients read.
 
 use abide_protos::google::rpc;
 use abide_protos::prost::Message;
@@ -7,7 +6,7 @@ use abide_protos::prost::Message;
 use super::api::enums::{ResourceExhaustedCause, ResourceExhaustedScope};
 use super::api::{errordetails, failure};
 
-/// The gRPC codes that the engine answers with.
+/// The gRPC codes that the engine returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     InvalidArgument = 3,
@@ -93,7 +92,7 @@ impl Error {
         Self::new(Code::PermissionDenied, message).with("PermissionDeniedFailure", &detail)
     }
 
-    /// The run is about to end: what is asked of it may be asked of the next run.
+    /// The run is about to close; the request may be sent again for the next run.
     pub(crate) fn workflow_closing() -> Self {
         let text = "workflow operation can not be applied because workflow is closing";
         Self::exhausted(text, ResourceExhaustedCause::BusyWorkflow)
@@ -103,7 +102,7 @@ impl Error {
         Self::exhausted(message, ResourceExhaustedCause::ConcurrentLimit)
     }
 
-    /// The worker is to send all pages of its completion again.
+    /// The worker must send all pages of its completion again.
     pub(crate) fn completion_pages_lost(message: impl Into<String>) -> Self {
         let detail = errordetails::WorkflowTaskCompletionBufferLostFailure::default();
         Self::new(Code::Aborted, message).with("WorkflowTaskCompletionBufferLostFailure", &detail)
@@ -117,7 +116,7 @@ impl Error {
         Self::not_found(format!("update {id:?} not found"))
     }
 
-    /// Of operations that were to be carried out together at least one could not be.
+    /// At least one of several operations that belong together failed.
     pub(crate) fn multi_operation(operations: &[Result<(), Option<Self>>]) -> Self {
         use errordetails::multi_operation_execution_failure::OperationStatus;
         let detail = failure::MultiOperationExecutionAborted::default();
@@ -146,7 +145,7 @@ impl Error {
         Self::new(Code::InvalidArgument, message).with("QueryFailedFailure", &detail)
     }
 
-    /// The bytes of `grpc-status-details-bin`: a `google.rpc.Status` that repeats code and text and carries the detail.
+    /// Returns the bytes of `grpc-status-details-bin`: a `google.rpc.Status` with code, message and detail.
     pub(crate) fn details(&self) -> Vec<u8> {
         let details = self.detail.iter().cloned().collect();
         rpc::Status { code: self.code as i32, message: self.message.clone(), details }.encode_to_vec()

@@ -1,4 +1,4 @@
-//! What happens when a deadline is reached.
+//! Execution of deadlines.
 //!
 //! Extends `Engine`.
 
@@ -7,14 +7,15 @@ use super::deadlines::Deadline;
 use super::time::Now;
 
 impl Engine {
-    /// Does everything that is due, in order of time; deadlines of one instant in the order in which they were set.
+    /// Executes everything that is due, in order of time; deadlines at the same instant in the order in which they were
+    /// set.
     pub(crate) fn fire(&mut self) {
         while let Some(deadline) = self.deadlines.pop_due(self.now) {
             self.fire_one(deadline);
         }
     }
 
-    /// Moves the server's clock to `now`, stopping at every deadline on the way so that each happens at its own time.
+    /// Moves the server's clock to `now`, stopping at every deadline on the way so that each fires at its own time.
     pub(crate) fn run_until(&mut self, now: Now) {
         while let Some(at) = self.next_deadline().filter(|at| *at <= now.time) {
             self.at(Now { time: at, wall: now.wall });

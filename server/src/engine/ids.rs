@@ -1,8 +1,8 @@
-//! Identifiers, made from a seed: the same requests at the same times give the same ids.
+//! Identifiers made from a seed: the same requests at the same times give the same ids.
 
 use super::time::Time;
 
-/// Makes run ids, request ids and the like, shaped as a real server's.
+/// Generates run ids, request ids and so on, in a real server's format.
 #[derive(Clone, Debug)]
 pub(crate) struct Ids {
     state: u64,
@@ -13,7 +13,7 @@ impl Ids {
         Self { state: seed }
     }
 
-    /// A time-ordered id (UUID version 7): what a plain start gets as its run id.
+    /// Returns a time-ordered id (UUID version 7), used as the run id of a plain start.
     pub(crate) fn v7(&mut self, now: Time) -> String {
         let random = self.random();
         let mut tail = [0; 10];
@@ -21,7 +21,7 @@ impl Ids {
         uuid::Builder::from_unix_timestamp_millis(now.millis(), &tail).into_uuid().to_string()
     }
 
-    /// A random id (UUID version 4): runs that continue others, requests, namespaces.
+    /// Returns a random id (UUID version 4), for runs that continue others, requests and namespaces.
     pub(crate) fn v4(&mut self) -> String {
         uuid::Builder::from_random_bytes(self.random()).into_uuid().to_string()
     }

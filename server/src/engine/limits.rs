@@ -1,4 +1,4 @@
-//! How large what users send may be.
+//! Size limits for data from users.
 
 use abide_protos::prost::Message;
 
@@ -6,10 +6,10 @@ use super::api::{common, enums::WorkflowTaskFailedCause};
 use super::commands::Refusal;
 use super::errors::Error;
 
-/// Payloads of one field.
+/// Maximum bytes of the payloads of one field.
 pub(crate) const BLOB_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Refuses a request whose payloads are too large.
+/// Refuses a request with oversized payloads.
 pub(crate) fn check_blob(payloads: Option<&common::Payloads>) -> Result<(), Error> {
     if payloads.is_some_and(is_too_large) {
         return Err(Error::invalid_argument("Blob data size exceeds limit."));
@@ -17,7 +17,7 @@ pub(crate) fn check_blob(payloads: Option<&common::Payloads>) -> Result<(), Erro
     Ok(())
 }
 
-/// Refuses a request whose memo is too large.
+/// Refuses a request with an oversized memo.
 pub(crate) fn check_memo(memo: Option<&common::Memo>) -> Result<(), Error> {
     if memo.is_some_and(|memo| memo.encoded_len() > BLOB_LIMIT) {
         return Err(Error::invalid_argument("Memo size exceeds limit."));
@@ -25,7 +25,7 @@ pub(crate) fn check_memo(memo: Option<&common::Memo>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses a command whose payloads are too large; `field` names them.
+/// Refuses a command with oversized payloads; `field` names them.
 pub(crate) fn check_command(payloads: Option<&common::Payloads>, field: &str) -> Result<(), Refusal> {
     if payloads.is_some_and(is_too_large) {
         let cause = WorkflowTaskFailedCause::BadScheduleActivityAttributes;

@@ -1,11 +1,13 @@
-//! The server without its surroundings: requests and the time go in, responses and wakeups come out. No clock, no thread,
-//! no I/O; the same requests at the same times give the same responses, ids included.
+//! The server without I/O: requests and the time go in, responses and wakeups come out. It has no clock, thread or I/O;
+//! the same requests at the same times give the same responses, including ids.
 //!
-//! A shell calls [`Engine::at`] with the time of both clocks, then one method per RPC. A method answers at once or parks the
-//! caller ([`Step::Wait`]); the shell keeps the caller waiting until [`Engine::take_wakeups`] names it, then calls the
-//! method that resumes it. When a deadline is reached ([`Engine::next_deadline`]) the shell calls [`Engine::fire`].
+//! A shell calls [`Engine::at`] with the time of both clocks, then one method per RPC. A method answers at once or
+//! parks the caller ([`Step::Wait`]). The shell keeps the caller waiting until [`Engine::take_wakeups`] names it, then
+//! calls the method that resumes it. When a deadline is reached ([`Engine::next_deadline`]) the shell calls
+//! [`Engine::fire`].
 //!
-//! Every change of a run is a [`transaction`]; what it causes elsewhere is done when it is committed, in the same call.
+//! Every change of a run is a [`transaction`]; its effects on other runs are executed when it is committed, in the same
+//! call.
 
 mod activities;
 pub(crate) mod api;
@@ -66,24 +68,25 @@ use self::workflow::Queries;
 use self::workflow::{Execution, ExecutionId};
 use self::workflow_tasks::PageLimits;
 
-/// How a server differs from the default.
+/// The options of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// Namespaces that exist from the start.
+    /// Namespaces to create at the start.
     pub(crate) namespaces: Vec<String>,
-    /// How long these namespaces keep runs after their end.
+    /// Retention of these namespaces.
     pub(crate) retention: Duration,
-    /// Runs are kept as long as the server, whatever the namespaces say.
+    /// If true, closed runs are kept as long as the server, whatever the namespaces' retention.
     pub(crate) keeps_closed_runs: bool,
-    /// What all ids are made from.
+    /// Seed of all ids.
     pub(crate) seed: u64,
-    /// A run that another one follows takes at least this long, from when its first task could begin: the next one waits.
+    /// Minimum lifetime of a run that another one follows, from the time of its first task; the next run is delayed
+    /// accordingly.
     pub(crate) minimum_run_lifetime: Duration,
-    /// Activities that ask for it are handed to the worker in the response to its completion.
+    /// If true, activities that request it are returned to the worker in the response to its completion.
     pub(crate) eager_activities: bool,
-    /// Commands may name other namespaces than their workflow's.
+    /// If true, commands may name other namespaces than their workflow's.
     pub(crate) cross_namespace_commands: bool,
-    /// How much is kept of completions that come in pages.
+    /// Limits for completions that come in pages.
     pub(crate) completion_pages: PageLimits,
 }
 
@@ -108,12 +111,12 @@ pub(crate) struct Engine {
     options: Options,
     now: Now,
     ids: Ids,
-    /// Orders everything that has to be told apart at one instant.
+    /// Orders events that happen at the same instant.
     sequence: u64,
     namespaces: Namespaces,
     endpoints: NexusEndpoints,
     executions: Executions,
-    /// The runs that are not closed.
+    /// The open runs.
     open: BTreeSet<ExecutionId>,
     by_run_id: BTreeMap<String, ExecutionId>,
     /// The latest run of each workflow id, by namespace id and workflow id.
@@ -125,7 +128,7 @@ pub(crate) struct Engine {
     commands: WorkerCommands,
     shut_down: ShutDownWorkers,
     errands: Errands,
-    /// How often a run has changed.
+    /// Number of changes of runs.
     changes: u64,
 }
 
@@ -155,7 +158,7 @@ impl Engine {
         }
     }
 
-    /// Tells the time of what is called next. Neither clock goes back.
+    /// Sets the time for the next calls. Neither clock goes back.
     pub(crate) fn at(&mut self, now: Now) -> &mut Self {
         self.now = Now { time: self.now.time.max(now.time), wall: self.now.wall.max(now.wall) };
         self.remove_expired_runs();
@@ -166,32 +169,33 @@ impl Engine {
         self.now
     }
 
-    /// The callers that can be resumed now.
+    /// Returns the callers that can be resumed now.
     pub(crate) fn take_wakeups(&mut self) -> Vec<WaiterId> {
         self.waiters.take_wakeups()
     }
 
-    /// Differs from what it was if any run has changed since.
+    /// Returns a number that differs from the previous one if any run has changed since.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// When the server's clock reaches its next deadline.
+    /// Returns the next deadline of the server's clock.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.deadlines.next()
     }
 
-    /// When the machine's clock reaches its next deadline.
+    /// Returns the next deadline of the machine's clock.
     pub(crate) fn next_wall_deadline(&self) -> Option<Time> {
         self.deadlines.next_wall()
     }
 
-    /// Where the server's clock has to go because running work has used up its time on the machine's clock.
+    /// Returns the time to which the server's clock must move, because running work has used up its time on the
+    /// machine's clock.
     pub(crate) fn overtaken(&self) -> Option<Time> {
         self.deadlines.overtaken(self.now)
     }
 
-    /// The run that a request means; without a run id, the latest one.
+    /// Returns the run that a request refers to; without a run id, the latest one.
     fn find(&self, namespace: &str, execution: Option<&common::WorkflowExecution>) -> Result<ExecutionId, Error> {
         let namespace = self.namespaces.get(namespace)?;
         let Some(execution) = execution else {
@@ -215,7 +219,7 @@ impl Engine {
             .ok_or_else(|| Error::run_not_found(&execution.workflow_id, &execution.run_id))
     }
 
-    /// As [`Self::find`], for what only an open run can take.
+    /// Like [`Self::find`], for requests that need an open run.
     fn find_running(
         &self,
         namespace: &str,
@@ -229,7 +233,7 @@ impl Engine {
         &self.executions[id.0]
     }
 
-    /// Runs one transaction and does what it causes. A step that can fail must do so before it changes anything.
+    /// Runs one transaction and executes its effects. A step that can fail must do so before it changes anything.
     fn transact<T>(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
         let mut transaction = Transaction {
             execution: &mut self.executions[id.0],

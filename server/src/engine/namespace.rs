@@ -1,4 +1,4 @@
-//! Namespaces: which exist, RegisterNamespace, DescribeNamespace, ListNamespaces, UpdateNamespace.
+//! Namespaces: RegisterNamespace, DescribeNamespace, ListNamespaces, UpdateNamespace.
 //!
 //! Extends `Engine`.
 
@@ -18,10 +18,10 @@ use super::visibility::Registered;
 use super::workflow_tasks::PageLimits;
 
 const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
-/// How long runs are kept if nobody says otherwise.
+/// Default retention of closed runs.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A namespace as runs refer to it.
+/// A reference to a namespace.
 pub(crate) type NamespaceId = Arc<NamespaceName>;
 
 /// The id and the name of a namespace.
@@ -64,7 +64,7 @@ impl Namespaces {
         Ok(namespace.id.clone())
     }
 
-    /// The search attributes that a namespace knows beside the server's own.
+    /// Returns the custom search attributes of a namespace, beside the server's own.
     pub(crate) fn search_attributes(&self, name: &str) -> Result<&Registered, Error> {
         let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
         Ok(&namespace.search_attributes)
@@ -82,7 +82,7 @@ impl Namespaces {
         self.by_name.values_mut().map(|namespace| &mut namespace.search_attributes)
     }
 
-    /// How long the runs of a namespace are kept after their end.
+    /// Returns the retention of closed runs in a namespace.
     pub(crate) fn retention(&self, name: &str) -> Duration {
         self.by_name.get(name).map_or(DAY, |namespace| namespace.retention)
     }
@@ -102,7 +102,7 @@ impl Namespaces {
 }
 
 impl Engine {
-    /// Makes a namespace, as those that exist from the start, unless it is there.
+    /// Creates a namespace like those created at the start, unless it exists.
     pub(crate) fn add_namespace(&mut self, name: &str) {
         if !self.namespaces.by_name.contains_key(name) {
             let (id, retention) = (self.ids.v4(), self.options.retention);
@@ -186,7 +186,7 @@ fn describe(namespace: &Namespace) -> service::DescribeNamespaceResponse {
     }
 }
 
-/// What workers and clients may rely on; only what is really there.
+/// Returns the capabilities that workers and clients may rely on; only those that are implemented.
 fn capabilities() -> Capabilities {
     Capabilities {
         eager_workflow_start: true,

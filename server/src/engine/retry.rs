@@ -1,5 +1,5 @@
-//! Retry policies: their defaults, their validation, and whether and when a failed attempt is followed by another one.
-//! The same rules serve activities and whole workflows.
+//! Retry policies: defaults, validation, and the decision if and when a failed attempt is retried. The same rules apply
+//! to activities and workflows.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use super::api::{common, enums, enums::RetryState, failure, failure::failure::Fa
 use super::errors::Error;
 use super::time::{self, Time};
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) attempt: i32,
     pub(crate) now: Time,
-    /// When no further attempt may start any more.
+    /// The time after which no attempt may start.
     pub(crate) expires: Option<Time>,
     pub(crate) failure: &'a failure::Failure,
     pub(crate) of: Subject,
 }
 
-/// The one that is tried again. The delay that a failure asks for itself counts for an activity whatever the policy says,
-/// and for a workflow up to the policy's maximum interval.
+/// What is retried. A retry delay set by the failure applies to an activity regardless of the policy, and to a workflow
+/// up to the policy's maximum interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Activity,
     Workflow,
 }
 
-/// Fills in what a policy leaves open.
+/// Sets the defaults of a policy.
 pub(crate) fn with_defaults(policy: Option<common::RetryPolicy>) -> common::RetryPolicy {
     let mut policy = policy.unwrap_or_default();
     let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or(Duration::from_secs(1));
@@ -40,7 +40,7 @@ pub(crate) fn with_defaults(policy: Option<common::RetryPolicy>) -> common::Retr
     policy
 }
 
-/// Refuses a policy that makes no sense.
+/// Refuses an invalid policy.
 pub(crate) fn validate(policy: &common::RetryPolicy) -> Result<(), Error> {
     let initial = time::positive(policy.initial_interval.as_ref(), "InitialInterval")?;
     let maximum = time::positive(policy.maximum_interval.as_ref(), "MaximumInterval")?;
@@ -58,7 +58,7 @@ pub(crate) fn validate(policy: &common::RetryPolicy) -> Result<(), Error> {
     Err(Error::invalid_argument(problem))
 }
 
-/// How long to wait before the next attempt, or why there is none.
+/// Returns the wait before the next attempt, or the reason that there is none.
 pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) -> Result<Duration, RetryState> {
     if let Some(state) = timeout_that_ends_all(attempt.failure) {
         return Err(state);
@@ -71,7 +71,7 @@ pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) 
     }
     let interval = match (requested_delay(attempt.failure), attempt.of) {
         (None, _) => interval(policy, attempt.attempt),
-        // No delay at all is taken for an interval that nothing gives, and what is below zero is over already.
+        // A delay of zero counts as a missing interval, and a negative one as already over.
         (Some(delay), Subject::Activity) => (delay != 0).then(|| from_nanos(delay)),
         (Some(delay), Subject::Workflow) => {
             let maximum = time::stored(policy.maximum_interval.as_ref());
@@ -81,14 +81,14 @@ pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) 
     };
     let interval = interval.ok_or(RetryState::Timeout)?;
     match attempt.expires {
-        // An attempt that would begin at the deadline itself cannot do anything before it. On a real server some
-        // latency always decides this; on a clock that stands still the two can be the same instant.
+        // An attempt that starts exactly at the deadline cannot do anything. On a real server latency always decides
+        // this, but on a clock that stands still both may be the same instant.
         Some(expires) if attempt.now.plus(interval) >= expires => Err(RetryState::Timeout),
         _ => Ok(interval),
     }
 }
 
-/// The policy's interval after attempt number `attempt`; `None` if the policy names none.
+/// Returns the policy's interval after attempt number `attempt`; `None` if the policy has none.
 fn interval(policy: &common::RetryPolicy, attempt: i32) -> Option<Duration> {
     let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or_default();
     let maximum = time::stored(policy.maximum_interval.as_ref());
@@ -102,7 +102,7 @@ fn interval(policy: &common::RetryPolicy, attempt: i32) -> Option<Duration> {
     if interval.is_zero() { None } else { Some(interval) }
 }
 
-/// The delay that the failed attempt itself asked for, in nanoseconds; it may be below zero.
+/// Returns the retry delay set by the failed attempt itself, in nanoseconds; it may be negative.
 fn requested_delay(failure: &failure::Failure) -> Option<i64> {
     match &failure.failure_info {
         Some(FailureInfo::ApplicationFailureInfo(info)) => {

@@ -1,4 +1,4 @@
-//! What to tell when a test would wait for ever: what is awaited, what every open run waits for, and what can be done.
+//! The message for a test that would wait forever: what is awaited, what every open run waits for, and what to do.
 //!
 //! Extends `Engine`.
 
@@ -14,25 +14,25 @@ use super::task_queues::{QueueKey, QueueKind};
 use super::waiters::{Waiter, WaiterId};
 use super::workflow::Execution;
 
-/// No more runs than this are spoken of.
+/// Maximum runs in the message.
 const RUNS_TOLD: usize = 10;
 
-/// An activity that has failed so often, and that nothing ends, fails for ever.
+/// Number of failed attempts after which an activity without an end is assumed to fail forever.
 const HOPELESS: i32 = 1000;
 
-/// A run whose code waits.
+/// A run whose code is waiting.
 #[derive(Debug)]
 pub struct WaitingRun {
     /// The run's workflow id.
     pub workflow_id: String,
     /// The run's own id.
     pub run_id: String,
-    /// As it is called in what a test is told.
+    /// The name of the run in messages of tests.
     pub name: String,
 }
 
 impl Engine {
-    /// What a caller waits for.
+    /// Returns what a caller waits for.
     pub(crate) fn awaited_by(&self, id: WaiterId) -> Option<String> {
         let (execution, what) = match self.waiters.get(id)? {
             Waiter::Poll(_) => return None,
@@ -48,7 +48,7 @@ impl Engine {
         Some(format!("{what} of {}", name_of(self.execution(execution))))
     }
 
-    /// Whether a caller waits for a run that another one follows.
+    /// Returns true if a caller waits for a run that another one follows.
     pub(crate) fn awaits_followed_run(&self, id: WaiterId) -> bool {
         let Some(Waiter::History { execution, .. }) = self.waiters.get(id) else { return false };
         let execution = self.execution(*execution);
@@ -57,7 +57,7 @@ impl Engine {
         current.is_some_and(|current| current.id != execution.id && current.is_running())
     }
 
-    /// What every open run waits for, a line for each thing.
+    /// Returns what every open run waits for, one line each.
     pub(crate) fn open_runs(&self) -> String {
         let mut text = String::new();
         for id in self.open.iter().take(RUNS_TOLD) {
@@ -73,8 +73,8 @@ impl Engine {
         text
     }
 
-    /// The open runs of a namespace whose code waits somewhere and can be asked where: a worker has run it and does not
-    /// run it now.
+    /// Returns the open runs of a namespace whose code is waiting and can be queried for its position: a worker has run
+    /// it and is not running it now.
     pub(crate) fn waiting_runs(&self, namespace: &str) -> Vec<WaitingRun> {
         let runs = self.open.iter().map(|id| self.execution(*id)).filter(|run| run.namespace.name == namespace);
         let runs = runs.filter(|run| run.state.previous_started_event_id > 0 && !run.state.task_is_started());
@@ -86,7 +86,7 @@ impl Engine {
         runs.collect()
     }
 
-    /// An activity whose retries nothing ends: it has failed very often, and nothing else is due.
+    /// Returns an activity that is retried forever: it has failed very often, and nothing else is due.
     pub(crate) fn hopeless_activity(&self) -> Option<String> {
         if self.deadlines.of_server_clock().any(|deadline| !matches!(deadline, Deadline::ActivityRetry(..))) {
             return None;
@@ -105,7 +105,7 @@ impl Engine {
         ))
     }
 
-    /// Says that a worker is about to poll that queue, or is not any more.
+    /// Records that a worker is about to poll that queue, or no longer is.
     pub(crate) fn promise_worker(&mut self, namespace: &str, queue: &str, kind: QueueKind, promised: bool) {
         if let Ok(namespace) = self.namespaces.get(namespace) {
             let key = QueueKey { namespace_id: namespace.id.clone(), name: queue.to_owned(), kind };
@@ -187,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// A task waits for a worker.
+    /// Returns the line for a task that waits for a worker.
     fn untaken_line(&self, what: &str, queue: &QueueKey, what_to_do: &str) -> String {
         let of = match queue.kind {
             QueueKind::Workflow => "workflow tasks",

@@ -5,7 +5,7 @@
 use super::Engine;
 use super::api::service::{self, get_system_info_response::Capabilities};
 
-/// The version of Temporal's server whose behaviour is followed.
+/// The version of Temporal's server whose behaviour is implemented.
 pub(crate) const SERVER_VERSION: &str = "1.32.0";
 
 impl Engine {
@@ -15,7 +15,7 @@ impl Engine {
             capabilities: Some(Capabilities {
                 signal_and_query_header: true,
                 internal_error_differentiation: true,
-                // Without it workers tell their build as a checksum, which a real server hears from none of them.
+                // Without it workers send their build as a checksum, which they never do with a real server.
                 build_id_based_versioning: true,
                 activity_failure_include_heartbeat: true,
                 encoded_failure_attributes: true,

@@ -1,4 +1,4 @@
-//! Points in time and durations as the engine counts them: nanoseconds since the Unix epoch, never read from a clock.
+//! Points in time and durations of the engine: nanoseconds since the Unix epoch, never read from a clock.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::errors::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(i64);
 
-/// The two clocks at the moment of a request: the server's own (which may skip) and the machine's.
+/// The two clocks at the time of a request: the server's own (which may skip) and the machine's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Now {
     /// The server's clock: event times, timers, timeouts.
@@ -30,13 +30,13 @@ impl Time {
         u64::try_from(self.0 / 1_000_000).unwrap_or(0)
     }
 
-    /// `self + duration`, at the end of time if that is not representable.
+    /// Returns `self + duration`, or the maximum time if that is not representable.
     pub(crate) fn plus(self, duration: Duration) -> Self {
         let nanos = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(nanos))
     }
 
-    /// How long after `earlier` this is; zero if it is before.
+    /// Returns the time since `earlier`; zero if it is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -51,7 +51,7 @@ impl Time {
     }
 }
 
-/// A duration as the API writes it.
+/// Converts a duration to the API's form.
 pub(crate) fn proto(duration: Duration) -> abide_protos::Duration {
     abide_protos::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
@@ -59,7 +59,7 @@ pub(crate) fn proto(duration: Duration) -> abide_protos::Duration {
     }
 }
 
-/// The duration of a request's field, `None` if it is absent or zero, refused if it is negative or malformed.
+/// Returns the duration in a request's field: `None` if it is absent or zero, an error if it is negative or malformed.
 pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Result<Option<Duration>, Error> {
     let Some(duration) = field else { return Ok(None) };
     let valid = (0..1_000_000_000).contains(&duration.nanos) && duration.seconds >= 0;
@@ -71,12 +71,12 @@ pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Re
     Ok(if duration.is_zero() { None } else { Some(duration) })
 }
 
-/// The duration of a field that was validated when it was stored; `None` if it is absent or zero.
+/// Returns the duration in a field that was validated when it was stored; `None` if it is absent or zero.
 pub(crate) fn stored(field: Option<&abide_protos::Duration>) -> Option<Duration> {
     positive(field, "duration").ok().flatten()
 }
 
-/// The smaller of two limits where `None` means unlimited.
+/// Returns the smaller of two limits, where `None` means unlimited.
 pub(crate) fn shorter(left: Option<Duration>, right: Option<Duration>) -> Option<Duration> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left.min(right)),
@@ -84,7 +84,7 @@ pub(crate) fn shorter(left: Option<Duration>, right: Option<Duration>) -> Option
     }
 }
 
-/// The nanoseconds of a duration as Go writes it: `90s`, `1h30m`, `-1.5h`, `250ms`.
+/// Parses a Go duration to nanoseconds: `90s`, `1h30m`, `-1.5h`, `250ms`.
 pub(crate) fn go_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

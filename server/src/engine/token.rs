@@ -1,11 +1,11 @@
-//! Task tokens and page tokens: opaque to workers and clients, decoded again here.
+//! Task tokens and page tokens: opaque to workers and clients, decoded only here.
 
 use abide_protos::prost;
 use abide_protos::prost::Message;
 
 use super::errors::Error;
 
-/// What a worker hands back with the outcome of a workflow task or an activity task.
+/// The token that a worker returns with the result of a workflow task or an activity task.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(prost_path = "abide_protos::prost")]
 pub(crate) struct TaskToken {
@@ -25,13 +25,13 @@ pub(crate) struct TaskToken {
     pub(crate) started_time: i64,
     #[prost(string, tag = "8")]
     pub(crate) activity_id: String,
-    /// Not zero for a query that was handed out outside a workflow task.
+    /// The query that was sent outside a workflow task; otherwise zero.
     #[prost(uint64, tag = "9")]
     pub(crate) query: u64,
 }
 
-/// What a worker hands back with the answer to a Nexus request; as text, what a handler hands back with the outcome of an
-/// operation that it has started.
+/// The token that a worker returns with the answer to a Nexus request; as text, the token that a handler returns with
+/// the result of an operation it has started.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(prost_path = "abide_protos::prost")]
 pub(crate) struct NexusTaskToken {
@@ -41,15 +41,15 @@ pub(crate) struct NexusTaskToken {
     pub(crate) scheduled_event_id: i64,
     #[prost(int32, tag = "3")]
     pub(crate) attempt: i32,
-    /// The request was one to cancel.
+    /// True for a request to cancel.
     #[prost(bool, tag = "4")]
     pub(crate) cancels: bool,
-    /// Not zero for a command to a worker; the rest is empty then.
+    /// The command to a worker, with all other fields empty; otherwise zero.
     #[prost(uint64, tag = "5")]
     pub(crate) command: u64,
 }
 
-/// Where the reading of a history goes on.
+/// The position at which reading a history continues.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(prost_path = "abide_protos::prost")]
 pub(crate) struct PageToken {
@@ -58,10 +58,10 @@ pub(crate) struct PageToken {
     /// The first event that was not sent yet.
     #[prost(int64, tag = "2")]
     pub(crate) next_event_id: i64,
-    /// Where to stop (exclusive); 0 if the reading follows the history to its end.
+    /// The end position (exclusive); 0 if reading follows the history to its end.
     #[prost(int64, tag = "3")]
     pub(crate) end_event_id: i64,
-    /// The virtual scheduled event that belongs after the last page, 0 if none does.
+    /// The virtual scheduled event after the last page; 0 if there is none.
     #[prost(int64, tag = "4")]
     pub(crate) virtual_scheduled_event_id: i64,
 }
@@ -96,7 +96,7 @@ impl NexusTaskToken {
         Ok(token)
     }
 
-    /// The operation, with the id of the request that is to start it.
+    /// Formats the operation and the id of the request that starts it.
     pub(crate) fn to_text(&self, request_id: &str) -> String {
         format!("{}/{}/{request_id}", self.run_id, self.scheduled_event_id)
     }

@@ -1,5 +1,5 @@
-//! One step of one run: it adds events, changes the state, and collects what has to be done elsewhere once it is
-//! committed. Nothing of it is visible before.
+//! A change of one run: it adds events, changes the state, and collects the effects to execute once it is committed.
+//! Nothing of it is visible before.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::nexus::Purpose;
 use super::time::{Now, Time};
 use super::workflow::{Execution, State};
 
-/// What a committed transaction makes the engine do.
+/// An effect of a committed transaction.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Set a deadline; with a wall time, the machine's clock may bring it forward.
+    /// Set a deadline; with a wall time, the machine's clock may make it due earlier.
     SetDeadline(Key, Deadline, Option<Time>),
     RemoveDeadline(Key),
     /// Offer the scheduled workflow task to workers.
     DispatchWorkflowTask,
     /// Offer an activity (by scheduled event id) to workers.
     DispatchActivity(i64),
-    /// Tell the attempt with that token to stop, over that queue.
+    /// Send a command to cancel the attempt with that token, on that queue.
     TellWorkerToStop(String, Vec<u8>),
-    /// Do something to other runs.
+    /// Change other runs.
     Errand(Errand),
-    /// Ask a Nexus handler to start or to cancel an operation (by scheduled event id).
+    /// Request a Nexus handler to start or to cancel an operation (by scheduled event id).
     RequestOfNexusHandler(i64, Purpose),
     /// Create the run that continues this one.
     Continue(Box<super::workflow::NewRun>),
@@ -44,11 +44,11 @@ pub(crate) struct Transaction<'a> {
     pub(crate) sequence: &'a mut u64,
     pub(crate) minimum_run_lifetime: Duration,
     pub(crate) effects: Vec<Effect>,
-    /// Nothing happened that a real server would write down: a speculative task stays one.
+    /// True if nothing happened that a real server would write, so that a speculative task stays speculative.
     pub(crate) stays_in_memory: bool,
 }
 
-/// What a failed completion is rolled back to.
+/// The state to which a failed completion is rolled back.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     state: State,
@@ -82,19 +82,19 @@ impl Transaction<'_> {
         self.effects.truncate(snapshot.effects);
     }
 
-    /// Sets a deadline of the server's clock.
+    /// Sets a deadline on the server's clock.
     pub(crate) fn set_deadline(&mut self, at: Time, deadline: Deadline) -> Key {
         self.arm(Clock::Server, at, deadline, None)
     }
 
-    /// Sets a deadline of the machine's clock.
+    /// Sets a deadline on the machine's clock.
     pub(crate) fn set_wall_deadline(&mut self, after: Duration, deadline: Deadline) -> Key {
         let at = self.now.wall.plus(after);
         self.arm(Clock::Wall, at, deadline, None)
     }
 
-    /// Sets a deadline of the server's clock that fires at the latest when the machine's clock has run for as long:
-    /// what bounds work that runs outside the server.
+    /// Sets a deadline on the server's clock that fires at the latest when the same time has passed on the machine's
+    /// clock. Used to limit work that runs outside the server.
     pub(crate) fn set_deadline_of_running_work(&mut self, at: Time, deadline: Deadline) -> Key {
         let wall = self.now.wall.plus(at.since(self.now.time));
         self.arm(Clock::Server, at, deadline, Some(wall))

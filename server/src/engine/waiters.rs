@@ -1,5 +1,5 @@
-//! Callers that wait: for a task, for new events, for the answer to a query, for an update. Waking a caller only tells it to come back;
-//! what it waited for is handed over when it does, so nothing is lost if it is gone by then.
+//! Callers that wait: for a task, for new events, for the answer to a query, for an update. A wakeup only tells a
+//! caller to come back. It receives what it waited for when it does, so nothing is lost if it is gone by then.
 //!
 //! Extends `Engine`.
 
@@ -11,7 +11,7 @@ use super::updates::WaitingUpdate;
 use super::workflow::ExecutionId;
 use super::workflow::QueryId;
 
-/// The name of a waiting caller.
+/// The id of a waiting caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WaiterId(u64);
 
@@ -22,7 +22,7 @@ pub(crate) enum Step<T> {
     Wait(WaiterId),
 }
 
-/// What a caller waits for.
+/// The object of a caller's wait.
 #[derive(Debug)]
 pub(crate) enum Waiter {
     Poll(Box<WaitingPoll>),
@@ -36,9 +36,9 @@ pub(crate) enum Waiter {
 pub(crate) struct WaitingPoll {
     pub(crate) queue: QueueKey,
     pub(crate) poll: Poll,
-    /// The task that it was woken for.
+    /// The task for which it was woken.
     pub(crate) offer: Option<Task>,
-    /// The worker shuts down: it gets an empty response.
+    /// True if the worker is shutting down, so that it gets an empty response.
     pub(crate) ended: bool,
 }
 
@@ -62,7 +62,7 @@ impl Waiters {
         id
     }
 
-    /// Puts a waiter back that was resumed in vain.
+    /// Puts back a waiter that was resumed too early.
     pub(crate) fn park_again(&mut self, id: WaiterId, waiter: Waiter) {
         self.waiting.insert(id, waiter);
     }
@@ -102,7 +102,7 @@ impl Waiters {
         std::mem::take(&mut self.woken)
     }
 
-    /// Somebody waits for events of this run.
+    /// Returns true if a caller waits for events of this run.
     pub(crate) fn reads_history(&self, execution: ExecutionId) -> bool {
         !self.history_readers(execution).is_empty()
     }
@@ -113,7 +113,7 @@ impl Waiters {
 }
 
 impl Engine {
-    /// The caller has gone, or its time is up: what it was offered goes to another one.
+    /// Removes a caller that has gone or timed out; its offered task goes to another one.
     pub(crate) fn withdraw(&mut self, id: WaiterId) {
         match self.waiters.remove(id) {
             Some(Waiter::Poll(waiting)) => {
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Wakes who waits for events that this run has now.
+    /// Wakes the callers that wait for events that this run now has.
     pub(crate) fn wake_history_readers(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
         let (next_event_id, running) = (execution.next_event_id(), execution.is_running());

@@ -4,7 +4,6 @@
 //! does not learn of it. Commands come as Nexus tasks on a queue shared by all workers of a connection. One worker
 //! polls it for all; when that worker ends, the next one takes over. Nothing depends on commands: an error is logged
 //! and never ends a worker.
-//! all; when it ends, the next one goes on. Nothing depends on it: an error is logged and never ends a worker.
 
 use std::sync::Arc;
 use std::time::Duration;

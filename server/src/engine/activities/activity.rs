@@ -1,7 +1,7 @@
-//! A pending activity: scheduled, started by a worker, tried again after a failure, until one attempt ends it.
+//! A pending activity: scheduled, started by a worker, retried after a failure, until one attempt ends it.
 //!
-//! Attempts leave no events. The started event is written together with the one that ends the activity, with the time at
-//! which the last attempt really started.
+//! Attempts leave no events. The started event is written together with the closing event, with the start time of the
+//! last attempt.
 //!
 //! Extends `Transaction`.
 
@@ -16,7 +16,7 @@ use crate::engine::token::TaskToken;
 use crate::engine::transaction::{Effect, Transaction};
 use crate::engine::workflow::Execution;
 
-/// What the server remembers of a pending activity; input and header stay in its scheduled event.
+/// The state of a pending activity; input and header stay in its scheduled event.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity {
     pub(crate) scheduled_event_id: i64,
@@ -26,11 +26,11 @@ pub(crate) struct Activity {
     pub(crate) retry_policy: common::RetryPolicy,
     pub(crate) timeouts: Timeouts,
     pub(crate) first_scheduled_time: Time,
-    /// When the current attempt was, or will be, handed to the queue.
+    /// Time at which the current attempt was, or will be, added to the queue.
     pub(crate) scheduled_time: Time,
     pub(crate) attempt: i32,
     pub(crate) started: Option<Started>,
-    /// The event of the cancel request, if there was one.
+    /// Id of the cancel requested event, if there is one.
     pub(crate) cancel_requested: Option<i64>,
     pub(crate) heartbeat_details: Option<common::Payloads>,
     pub(crate) last_heartbeat_time: Option<Time>,
@@ -40,7 +40,7 @@ pub(crate) struct Activity {
     pub(crate) deadlines: Deadlines,
 }
 
-/// The four timeouts; `None` is unlimited.
+/// The four timeouts; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timeouts {
     pub(crate) schedule_to_close: Option<Duration>,
@@ -49,19 +49,19 @@ pub(crate) struct Timeouts {
     pub(crate) heartbeat: Option<Duration>,
 }
 
-/// The attempt that a worker is busy with.
+/// The attempt that a worker is running.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     pub(crate) time: Time,
     pub(crate) request_id: String,
     pub(crate) identity: String,
-    /// Where its worker takes commands; empty if it takes none.
+    /// The task queue for commands to its worker; empty if the worker accepts none.
     pub(crate) control_task_queue: String,
-    /// Its code has ended and somebody else is to complete it, as far as code in this process is concerned.
+    /// True if its code in this process has ended and the result is to be reported later.
     pub(crate) left_open: bool,
 }
 
-/// The deadlines that are set for an activity.
+/// The deadlines of an activity.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Deadlines {
     pub(crate) schedule_to_close: Option<Key>,
@@ -72,7 +72,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Activity {
-    /// An activity that is scheduled now.
+    /// Creates an activity that is scheduled now.
     pub(crate) fn new(
         attributes: &history::ActivityTaskScheduledEventAttributes,
         timeouts: Timeouts,
@@ -99,17 +99,17 @@ impl Activity {
         }
     }
 
-    /// When no further attempt may run any more.
+    /// Returns the time after which no attempt may run.
     pub(crate) fn expires(&self) -> Option<Time> {
         self.timeouts.schedule_to_close.map(|timeout| self.first_scheduled_time.plus(timeout))
     }
 
-    /// It waits for its next attempt.
+    /// Returns true if it waits for its next attempt.
     pub(crate) fn is_backing_off(&self) -> bool {
         self.deadlines.retry.is_some()
     }
 
-    /// The timeouts that are set, with the times at which they pass.
+    /// Returns the timeouts that are set, with their deadlines.
     pub(crate) fn timeouts_set(&self) -> impl Iterator<Item = (Time, TimeoutType)> {
         let Deadlines { schedule_to_close, schedule_to_start, start_to_close, heartbeat, .. } = self.deadlines;
         [
@@ -124,7 +124,7 @@ impl Activity {
 }
 
 impl Deadlines {
-    /// Takes the deadlines of the current attempt.
+    /// Removes and returns the deadlines of the current attempt.
     fn take_attempt(&mut self) -> [Option<Key>; 4] {
         [self.schedule_to_start.take(), self.start_to_close.take(), self.heartbeat.take(), self.retry.take()]
     }
@@ -135,7 +135,7 @@ impl Execution {
         self.state.activities.values().find(|activity| activity.activity_id == activity_id)
     }
 
-    /// The attributes with which an activity was scheduled.
+    /// Returns the attributes with which an activity was scheduled.
     pub(crate) fn activity_attributes(
         &self,
         scheduled_event_id: i64,
@@ -146,7 +146,7 @@ impl Execution {
         }
     }
 
-    /// The token of the started attempt.
+    /// Returns the task token of the started attempt.
     pub(crate) fn activity_token(&self, scheduled_event_id: i64) -> Option<Vec<u8>> {
         let activity = self.state.activities.get(&scheduled_event_id)?;
         let token = TaskToken {
@@ -162,7 +162,7 @@ impl Execution {
         Some(token.encode_token())
     }
 
-    /// The started attempt as a worker gets it.
+    /// Returns the activity task of the started attempt for its worker.
     pub(crate) fn activity_task(&self, scheduled_event_id: i64) -> Option<service::PollActivityTaskQueueResponse> {
         let activity = self.state.activities.get(&scheduled_event_id)?;
         let attributes = self.activity_attributes(scheduled_event_id)?.clone();
@@ -192,7 +192,7 @@ impl Execution {
 }
 
 impl Transaction<'_> {
-    /// Schedules an activity whose attributes are complete and valid; returns its scheduled event id.
+    /// Schedules an activity with complete and valid attributes. Returns its scheduled event id.
     pub(crate) fn schedule_activity(
         &mut self,
         attributes: history::ActivityTaskScheduledEventAttributes,
@@ -206,7 +206,7 @@ impl Transaction<'_> {
         event_id
     }
 
-    /// Makes a scheduled activity pending; nothing hands it to workers yet.
+    /// Makes a scheduled activity pending, without adding it to a queue yet.
     pub(crate) fn insert_activity(&mut self, event_id: i64, mut activity: Activity) {
         activity.scheduled_event_id = event_id;
         if let Some(at) = activity.expires() {
@@ -216,7 +216,7 @@ impl Transaction<'_> {
         self.state().activities.insert(event_id, activity);
     }
 
-    /// Hands the current attempt to the queue.
+    /// Adds the current attempt to the queue.
     pub(crate) fn dispatch_activity(&mut self, scheduled_event_id: i64) {
         let id = self.execution.id;
         let Some(activity) = self.state().activities.get_mut(&scheduled_event_id) else { return };
@@ -234,7 +234,7 @@ impl Transaction<'_> {
         self.effects.push(Effect::DispatchActivity(scheduled_event_id));
     }
 
-    /// A worker takes the current attempt.
+    /// Starts the current attempt on a worker.
     pub(crate) fn start_activity(
         &mut self,
         scheduled_event_id: i64,
@@ -258,7 +258,7 @@ impl Transaction<'_> {
         self.state().activities.insert(scheduled_event_id, activity);
     }
 
-    /// A sign of life of the started attempt.
+    /// Records a heartbeat of the started attempt.
     pub(crate) fn heartbeat_activity(&mut self, scheduled_event_id: i64, details: Option<common::Payloads>) {
         let now = self.time();
         let Some(activity) = self.state().activities.get_mut(&scheduled_event_id) else { return };
@@ -267,7 +267,7 @@ impl Transaction<'_> {
         self.renew_heartbeat_deadline(scheduled_event_id);
     }
 
-    /// From now on the started attempt has its whole heartbeat timeout again.
+    /// Restarts the heartbeat timeout of the started attempt.
     pub(crate) fn renew_heartbeat_deadline(&mut self, scheduled_event_id: i64) {
         let (now, id) = (self.time(), self.execution.id);
         let Some(mut activity) = self.state().activities.remove(&scheduled_event_id) else { return };
@@ -280,7 +280,7 @@ impl Transaction<'_> {
         self.state().activities.insert(scheduled_event_id, activity);
     }
 
-    /// The attempt is over; the next one is due after `interval`.
+    /// Ends the attempt; the next one is due after `interval`.
     pub(crate) fn back_off_activity(&mut self, scheduled_event_id: i64, failure: failure::Failure, interval: Duration) {
         let (now, id) = (self.time(), self.execution.id);
         let Some(mut activity) = self.state().activities.remove(&scheduled_event_id) else { return };
@@ -297,7 +297,7 @@ impl Transaction<'_> {
         self.state().activities.insert(scheduled_event_id, activity);
     }
 
-    /// Takes the activity out of the state and its deadlines with it.
+    /// Removes the activity and its deadlines from the state.
     pub(crate) fn remove_activity(&mut self, scheduled_event_id: i64) -> Option<Activity> {
         let mut activity = self.state().activities.remove(&scheduled_event_id)?;
         for key in activity.deadlines.take_attempt() {
@@ -307,7 +307,7 @@ impl Transaction<'_> {
         Some(activity)
     }
 
-    /// The run is over: pending activities are forgotten, running ones told to stop.
+    /// Drops the pending activities of a closed run, and cancels running ones.
     pub(crate) fn drop_activities(&mut self) {
         let pending: Vec<i64> = self.execution.state.activities.keys().copied().collect();
         for scheduled_event_id in pending {
@@ -317,7 +317,7 @@ impl Transaction<'_> {
     }
 }
 
-/// A timeout as the API writes it: unlimited is zero.
+/// Returns a timeout as the API encodes it: unlimited is zero.
 pub(crate) fn timeout_proto(timeout: Option<Duration>) -> Option<abide_protos::Duration> {
     Some(time::proto(timeout.unwrap_or_default()))
 }

@@ -1,8 +1,8 @@
-//! Commands to workers: an attempt whose cancellation was requested, or whose workflow has closed, is told to stop.
+//! Commands to workers: an attempt is cancelled if its cancellation was requested or its workflow has closed.
 //!
-//! They come as Nexus tasks on a queue that the worker named when it took the attempt, one command each (the real server
-//! puts those of one workflow task together). No event tells of them. What nobody takes in half a minute is forgotten;
-//! what was taken is not sent again.
+//! They are Nexus tasks on a queue that the worker named when it took the attempt, one command per task (the real
+//! server combines those of one workflow task). They leave no events. A command that is not taken within half a minute
+//! is dropped; one that was taken is not sent again.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -24,14 +24,14 @@ use crate::engine::workflow::ExecutionId;
 
 const SERVICE: &str = "temporal.api.nexusservices.workerservice.v1.WorkerService";
 const OPERATION: &str = "ExecuteCommands";
-/// Three attempts of 10 s each, on the machine's clock.
+/// Time to keep a command: three attempts of 10 s each, on the machine's clock.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The name of a command; from 1.
+/// The id of a command, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CommandId(u64);
 
-/// The commands that are not answered yet.
+/// The unanswered commands.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerCommands {
     last: u64,
@@ -40,7 +40,7 @@ pub(crate) struct WorkerCommands {
 
 #[derive(Debug)]
 struct Command {
-    /// Of the attempt that is to stop.
+    /// Token of the attempt to cancel.
     task_token: Vec<u8>,
     until: Time,
 }
@@ -52,7 +52,7 @@ impl WorkerCommands {
 }
 
 impl Engine {
-    /// Puts a command on the queue of a worker.
+    /// Adds a command to a worker's queue.
     pub(crate) fn command_to_cancel(&mut self, execution: ExecutionId, control_task_queue: String, token: Vec<u8>) {
         let wall = self.now.wall;
         self.commands.open.retain(|_, command| wall < command.until);
@@ -84,7 +84,7 @@ impl Engine {
         Some(service::PollNexusTaskQueueResponse { task_token, request: Some(request), ..Default::default() })
     }
 
-    /// The worker has answered; whatever it says, the command is not sent again.
+    /// Handles a worker's answer; whatever it says, the command is not sent again.
     pub(crate) fn command_answered(&mut self, command: u64) -> Result<(), Error> {
         let command = self.commands.open.remove(&CommandId(command));
         command.map(drop).ok_or_else(|| Error::not_found("Nexus task not found or already expired"))
@@ -92,7 +92,7 @@ impl Engine {
 }
 
 impl Transaction<'_> {
-    /// Tells the worker of an attempt to stop it, if that worker takes commands.
+    /// Sends the worker of an attempt a command to cancel it, if the worker accepts commands.
     pub(crate) fn tell_worker_to_stop(&mut self, scheduled_event_id: i64) {
         let activity = self.execution.state.activities.get(&scheduled_event_id);
         let Some(started) = activity.and_then(|activity| activity.started.as_ref()) else { return };

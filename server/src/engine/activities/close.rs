@@ -1,4 +1,4 @@
-//! How an attempt ends: completed, cancelled, failed or timed out; and whether that ends the activity.
+//! The end of an attempt (completed, cancelled, failed or timed out), which may end the activity.
 //!
 //! Extends `Transaction`.
 
@@ -12,19 +12,19 @@ use crate::engine::retry;
 use crate::engine::time::Time;
 use crate::engine::transaction::Transaction;
 
-/// Last failures that are kept between attempts are cut to this size.
+/// Maximum size in bytes of the last failure that is kept between attempts.
 const LAST_FAILURE_LIMIT: usize = 4096;
 
-/// Who says how an attempt ended.
+/// The worker or client that reports the end of an attempt.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reporter {
     pub(crate) identity: String,
-    /// The build of the worker; the attempt's started event is written when it has ended, and tells it.
+    /// The worker's build. It is shown in the attempt's started event, which is written when the attempt has ended.
     pub(crate) worker_version: Option<common::WorkerVersionStamp>,
 }
 
 impl Reporter {
-    /// Somebody who is no worker, or does not say which.
+    /// Returns a reporter that is not a worker, or reports no version.
     pub(crate) fn without_version(identity: String) -> Self {
         Self { identity, worker_version: None }
     }
@@ -50,7 +50,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// The attempt failed: tries again if the retry policy allows it.
+    /// Fails the attempt, and retries it if the retry policy allows that.
     pub(crate) fn fail_activity(&mut self, id: i64, failure: failure::Failure, by: Reporter) {
         let Some(retry_state) = self.retry_activity(id, &failure) else { return };
         let Some(activity) = self.remove_activity(id) else { return };
@@ -66,7 +66,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// The worker says that it has given up because it was asked to.
+    /// Ends the activity as cancelled, as reported by the worker.
     pub(crate) fn cancel_activity(&mut self, id: i64, details: Option<common::Payloads>, identity: String) {
         let Some(activity) = self.remove_activity(id) else { return };
         let started_event_id =
@@ -103,7 +103,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Returns whether that ended the activity.
+    /// Returns true if the timeout ended the activity.
     fn time_out_activity(&mut self, id: i64, kind: TimeoutType) -> bool {
         let mut failure = timeout_failure(kind, format!("activity {} timeout", name_of(kind)));
         let Some(retry_state) = self.retry_activity(id, &failure) else { return false };
@@ -126,7 +126,7 @@ impl Transaction<'_> {
         true
     }
 
-    /// Puts the activity into backoff, or says why it is not tried again.
+    /// Starts the backoff of the activity, or returns the reason that it is not retried.
     fn retry_activity(&mut self, id: i64, failure: &failure::Failure) -> Option<RetryState> {
         let activity = self.execution.state.activities.get(&id)?;
         if activity.cancel_requested.is_some() {
@@ -148,8 +148,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes the event that was left out when the last attempt started. Who ends an attempt that never started stands
-    /// for its worker.
+    /// Writes the started event of the last attempt. For an attempt that never started, the reporter of its end is
+    /// shown as its worker.
     #[expect(deprecated, reason = "the real server still records it")]
     fn record_activity_started(&mut self, activity: &Activity, ended_by: Option<&Reporter>) -> i64 {
         let started = activity.started.clone();
@@ -194,7 +194,7 @@ fn name_of(kind: TimeoutType) -> &'static str {
     }
 }
 
-/// A failure that is small enough to be kept.
+/// Returns a failure cut to the maximum size.
 fn truncated(failure: &failure::Failure) -> failure::Failure {
     use abide_protos::prost::Message;
     if failure.encoded_len() <= LAST_FAILURE_LIMIT {
@@ -216,8 +216,8 @@ fn truncated(failure: &failure::Failure) -> failure::Failure {
     }
 }
 
-/// Which timeout counts if several pass at one instant. An attempt starts after it was scheduled, if only by what this
-/// server's clock does not show (an eager one, say): its start-to-close timeout is the later one.
+/// Orders timeouts that pass at the same instant. On this server's clock an attempt may start at the instant it was
+/// scheduled (for example an eager one). Really it starts later, so its start-to-close timeout ranks after the others.
 fn rank(kind: TimeoutType) -> u8 {
     match kind {
         TimeoutType::ScheduleToStart => 0,

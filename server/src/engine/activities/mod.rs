@@ -1,4 +1,4 @@
-//! Activities: attempts, their ends, and what workers say about them.
+//! Activities: attempts, their ends, and workers' reports about them.
 
 mod activity;
 mod cancel_commands;

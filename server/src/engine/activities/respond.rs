@@ -1,4 +1,4 @@
-//! What workers say about activities: completed, failed, cancelled, still alive; by task token or by activity id.
+//! Workers' reports about activities (completed, failed, cancelled, heartbeat), by task token or by activity id.
 //!
 //! Extends `Engine`.
 
@@ -10,7 +10,7 @@ use crate::engine::errors::Error;
 use crate::engine::token::TaskToken;
 use crate::engine::workflow::ExecutionId;
 
-/// The activity a worker speaks of.
+/// The activity that a report is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     execution: ExecutionId,
@@ -18,7 +18,7 @@ pub(crate) struct Target {
 }
 
 impl Engine {
-    /// The started attempt that a task token was given out for.
+    /// Returns the started attempt to which a task token belongs.
     pub(crate) fn activity_of_token(&self, task_token: &[u8]) -> Result<Target, Error> {
         let token = TaskToken::decode_token(task_token)?;
         let id =
@@ -35,7 +35,7 @@ impl Engine {
         Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
     }
 
-    /// Code in this process has made a heartbeat for its attempt; the details come when they can be delivered.
+    /// Records a heartbeat made by code in this process; the details arrive when they can be delivered.
     pub(crate) fn attempt_lives(&mut self, run_id: &str, activity_id: &str, attempt: i32) {
         let Some(id) = self.by_run_id.get(run_id).copied() else { return };
         let activity = self.execution(id).activity_by_id(activity_id);
@@ -44,7 +44,7 @@ impl Engine {
         self.transact(id, |transaction| transaction.renew_heartbeat_deadline(scheduled_event_id));
     }
 
-    /// Code in this process has ended, and somebody else is to complete its attempt.
+    /// Records that an attempt's code in this process has ended, with its result to be reported later.
     pub(crate) fn attempt_left_open(&mut self, run_id: &str, activity_id: &str, attempt: i32) {
         let Some(id) = self.by_run_id.get(run_id).copied() else { return };
         let Some(activity) = self.execution(id).activity_by_id(activity_id).filter(|one| one.attempt == attempt) else {
@@ -59,7 +59,7 @@ impl Engine {
         });
     }
 
-    /// The pending activity with that id.
+    /// Returns the pending activity with that id.
     pub(crate) fn activity_by_id(
         &self,
         namespace: &str,
@@ -129,7 +129,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Records a sign of life; returns whether the worker should give up.
+    /// Records a heartbeat. Returns true if the worker should cancel the attempt.
     pub(crate) fn heartbeat_activity(
         &mut self,
         target: Target,

@@ -1,4 +1,5 @@
-//! Child workflows: their start in two phases, what their end means for the parent, and the parent's end for them.
+//! Child workflows: their start in two phases, and the effects of the child's end and of the parent's end on each
+//! other.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -15,23 +16,23 @@ use crate::engine::workflow::{Admission, NewRun};
 use crate::engine::workflow::{Execution, ExecutionId};
 use crate::engine::workflow_tasks::HISTORY_SERVICE;
 
-/// A child that its parent waits for, or that its end concerns.
+/// A child whose parent waits for it, or whose end concerns its parent.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
     pub(crate) initiated_event_id: i64,
-    /// 0 before its start is recorded.
+    /// 0 until its start is recorded.
     pub(crate) started_event_id: i64,
     pub(crate) namespace: String,
     pub(crate) namespace_id: String,
     pub(crate) workflow_id: String,
-    /// The first run; empty before its start.
+    /// Run id of the first run; empty until it is started.
     pub(crate) run_id: String,
     pub(crate) workflow_type: Option<common::WorkflowType>,
     pub(crate) parent_close_policy: ParentClosePolicy,
 }
 
 impl Child {
-    /// A child that is not started yet.
+    /// Creates a child that is not started yet.
     pub(crate) fn initiated(
         initiated_event_id: i64,
         attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
@@ -50,9 +51,9 @@ impl Child {
 }
 
 impl Engine {
-    /// Creates the child, lets the parent know, and only then lets the child work.
+    /// Creates the child and notifies the parent; only then the child's first task becomes available.
     pub(crate) fn start_child(&mut self, parent: ExecutionId, initiated_event_id: i64) {
-        // What a parent has begun and not seen started goes with it, whatever the policy.
+        // Children that were not recorded as started end with their parent, whatever the policy.
         if !self.execution(parent).is_running() {
             return;
         }
@@ -110,7 +111,7 @@ impl Engine {
         Ok(self.create_run(namespace, attributes.workflow_id.clone(), run))
     }
 
-    /// A run has ended, and with it perhaps the child of a parent that still runs.
+    /// Handles the end of a run that may be the child of a running parent.
     pub(crate) fn tell_parent(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
         if execution.was_terminated_by_reset() {
@@ -130,7 +131,7 @@ impl Engine {
         }
     }
 
-    /// A parent has closed: its children learn of it, unless a reset takes them over.
+    /// Applies the parent close policies to the children of a closed parent, unless a reset takes them over.
     pub(crate) fn close_children(&mut self, parent: ExecutionId, children: &[Child]) {
         let execution = self.execution(parent);
         if !execution.was_terminated_by_reset() || execution.reset_run_id.is_empty() {
@@ -138,14 +139,14 @@ impl Engine {
         }
     }
 
-    /// The parent of a child has closed.
+    /// Applies the parent close policy to one child.
     fn close_child(&mut self, parent: ExecutionId, child: &Child) {
         let Ok(namespace) = self.namespaces.get(&child.namespace) else { return };
         let key = (namespace.id.clone(), child.workflow_id.clone());
-        // The policy concerns the child's whole chain, and no other workflow of the same id.
+        // The policy applies to the child's whole chain, but not to another workflow with the same id.
         let current = self.current.get(&key).copied();
         let Some(id) = current.filter(|id| self.execution(*id).first_run_id() == child.run_id) else { return };
-        // A child that a reset has handed over still names the run that started it: the policy does not reach it.
+        // A child that a reset has moved still refers to the run that started it, so the policy does not apply to it.
         if self.execution(id).state.start.parent_workflow_execution != Some(self.execution(parent).execution()) {
             return;
         }
@@ -166,7 +167,7 @@ impl Engine {
         }
     }
 
-    /// Does nothing to a run that has closed meanwhile.
+    /// Runs a step, unless the run has closed in the meantime.
     pub(crate) fn transact_if_running(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>)) {
         if self.execution(id).is_running() {
             self.transact(id, step);
@@ -189,7 +190,7 @@ impl Execution {
 }
 
 impl Transaction<'_> {
-    /// Begins a child: its start follows when the transaction is committed.
+    /// Initiates a child, which is started when the transaction is committed.
     pub(crate) fn initiate_child(
         &mut self,
         attributes: history::StartChildWorkflowExecutionInitiatedEventAttributes,
@@ -201,7 +202,7 @@ impl Transaction<'_> {
         self.state().children.insert(child.initiated_event_id, child);
     }
 
-    /// Drops the children of a run that closes; those that were started learn of it.
+    /// Drops the children of a closing run, and applies the policies to those that were started.
     pub(crate) fn drop_children(&mut self) {
         let children = std::mem::take(&mut self.state().children).into_values();
         let started: Vec<Child> = children.filter(|child| !child.run_id.is_empty()).collect();
@@ -248,18 +249,18 @@ impl Transaction<'_> {
             cause: cause.into(),
             control: attributes.control.clone(),
             initiated_event_id,
-            // The real server leaves it 0: it is not the answer to a command.
+            // The real server leaves it at 0, because it is not the answer to a command.
             workflow_task_completed_event_id: 0,
         });
         self.ensure_workflow_task();
     }
 
-    /// `ended` is the last run of the child's chain, `end` the event that closed it.
+    /// Records a child's end. `ended` is the last run of the child's chain, `end` the event that closed it.
     fn child_ended(&mut self, initiated_event_id: i64, ended: common::WorkflowExecution, end: Attributes) {
         let Some(child) = self.state().children.remove(&initiated_event_id) else { return };
         let Child { started_event_id, namespace, namespace_id, workflow_type, .. } = child;
         let workflow_execution = Some(ended);
-        /// An event of the child's end: what all have in common, and what only this kind has.
+        /// Builds an event for a child's end: the common attributes, and those of this kind.
         macro_rules! ended {
             ($name:ident { $($own:tt)* }) => {
                 self.record(history::$name {
@@ -297,7 +298,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// A started event got its id at last.
+    /// Sets the id of a started event that was buffered.
     pub(crate) fn child_start_flushed(&mut self, initiated_event_id: i64, started_event_id: i64) {
         if let Some(child) = self.state().children.get_mut(&initiated_event_id)
             && child.started_event_id == BUFFERED_EVENT_ID
@@ -307,7 +308,7 @@ impl Transaction<'_> {
     }
 }
 
-/// The request that would start the child without a parent.
+/// Returns the request that would start the child without a parent.
 pub(crate) fn start_request(
     attributes: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
 ) -> service::StartWorkflowExecutionRequest {
@@ -331,7 +332,7 @@ pub(crate) fn start_request(
     }
 }
 
-/// Whether another run follows the one that this event closes.
+/// Returns true if another run follows the one that this event closes.
 fn is_continued(end: &Attributes) -> bool {
     match end {
         Attributes::WorkflowExecutionContinuedAsNewEventAttributes(_) => true,

@@ -1,4 +1,4 @@
-//! CANCEL_TIMER. A timer that has fired while the workflow task was under way is still cancelled: its event is dropped.
+//! CANCEL_TIMER. A timer that fired while the workflow task was started is cancelled, too: its event is dropped.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;

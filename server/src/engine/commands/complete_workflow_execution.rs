@@ -1,4 +1,4 @@
-//! COMPLETE_WORKFLOW_EXECUTION: ends the run; by its cron schedule another one follows.
+//! COMPLETE_WORKFLOW_EXECUTION: closes the run; with a cron schedule another one follows.
 
 use super::super::api::{command, enums::WorkflowExecutionStatus, history};
 use super::super::limits;

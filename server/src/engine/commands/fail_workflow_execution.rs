@@ -1,5 +1,5 @@
-//! FAIL_WORKFLOW_EXECUTION: ends the run; the next attempt follows if the workflow has a retry policy, or the next run by
-//! its cron schedule.
+//! FAIL_WORKFLOW_EXECUTION: closes the run; the next attempt follows if there is a retry policy, or the next run if
+//! there is a cron schedule.
 
 use super::super::api::enums::{RetryState, WorkflowExecutionStatus, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
@@ -20,7 +20,7 @@ pub(super) fn apply(
     if completion.has_unhandled_events {
         return Err(Refusal::unhandled_command());
     }
-    // An attempt that failed takes the result of the last successful run from the next one: so does the real server.
+    // The last completion result is not passed on after a failed attempt, as on the real server.
     let (retry_state, next) = match transaction.retried_run(&failure, None) {
         Ok(next) => (RetryState::InProgress, Some(next)),
         Err(state) => {

@@ -1,4 +1,5 @@
-//! The commands of a completed workflow task, one file per kind: each validates, changes the state and writes its events.
+//! The commands of a completed workflow task, one file per kind: each one is validated, changes the state and writes
+//! events.
 
 mod cancel_timer;
 mod cancel_workflow_execution;
@@ -28,31 +29,31 @@ use super::history::Extras;
 use super::namespace::{NamespaceId, Namespaces};
 use super::transaction::Transaction;
 
-/// What the commands of one completion share.
+/// The shared data of a completion's commands.
 #[derive(Debug)]
 pub(crate) struct Completion {
-    /// The id of the workflow task's completed event.
+    /// Id of the workflow task's completed event.
     pub(crate) completed_event_id: i64,
     pub(crate) identity: String,
     pub(crate) eager_activities_allowed: bool,
-    /// Events came in while the task was under way.
+    /// True if events arrived while the task was started.
     pub(crate) has_unhandled_events: bool,
-    /// An activity was cancelled before any worker took it: the workflow must hear of it.
+    /// True if an activity was cancelled before any worker took it: the workflow must be notified.
     pub(crate) cancelled_unstarted_activity: bool,
-    /// Activities (by scheduled event id) that the worker takes along at once.
+    /// Activities (by scheduled event id) that the worker gets with the response.
     pub(crate) eager_activities: Vec<i64>,
-    /// The workflow ids of the children that this completion starts.
+    /// Workflow ids of the children that this completion starts.
     pub(crate) children: BTreeSet<String>,
-    /// The worker's answers to updates that are not carried out yet.
+    /// The worker's answers to updates that are not processed yet.
     pub(crate) messages: Vec<protocol::Message>,
 }
 
-/// Why a completion is refused: its workflow task fails.
+/// The reason to refuse a completion; its workflow task fails.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) cause: WorkflowTaskFailedCause,
     pub(crate) text: Option<String>,
-    /// No later attempt can succeed: the first one terminates the workflow.
+    /// True if no later attempt can succeed, so that the workflow is terminated.
     pub(crate) ends_workflow: bool,
 }
 
@@ -65,7 +66,7 @@ impl Refusal {
         Self { cause: WorkflowTaskFailedCause::UnhandledCommand, text: None, ends_workflow: false }
     }
 
-    /// The worker may repeat its answer once it has seen what came in meanwhile.
+    /// Returns true if the worker may repeat its answer after it has seen the new events.
     pub(crate) fn is_passing(error: &Error) -> bool {
         error.message == Self::unhandled_command().message()
     }
@@ -79,7 +80,7 @@ impl Refusal {
     }
 }
 
-/// Carries out one command.
+/// Applies one command.
 pub(crate) fn apply(
     transaction: &mut Transaction<'_>,
     completion: &mut Completion,
@@ -136,7 +137,7 @@ pub(crate) fn apply(
     }
 }
 
-/// Refuses lists of commands that no workflow can mean; nothing is written then.
+/// Refuses invalid sequences of commands, before anything is written.
 pub(crate) fn check_sequence(commands: &[command::Command]) -> Result<(), Error> {
     for command in commands {
         if matches!(command.command_type(), CommandType::Unspecified) {
@@ -153,7 +154,7 @@ pub(crate) fn check_sequence(commands: &[command::Command]) -> Result<(), Error>
     )))
 }
 
-/// Refuses commands that name a namespace which is not there; nothing is written then.
+/// Refuses commands with a namespace that does not exist, before anything is written.
 #[expect(deprecated, reason = "workers still send the namespace")]
 pub(crate) fn check_namespaces(commands: &[command::Command], namespaces: &Namespaces) -> Result<(), Error> {
     for command in commands {
@@ -170,8 +171,8 @@ pub(crate) fn check_namespaces(commands: &[command::Command], namespaces: &Names
     Ok(())
 }
 
-/// Refuses search attributes that the namespace does not know or whose values do not fit; `told` puts what is wrong with a
-/// value into the words of the command.
+/// Refuses search attributes that are not registered in the namespace or whose values have a wrong type; `told`
+/// converts the problem of a value to the command's message.
 fn check_search_attributes(
     transaction: &Transaction<'_>,
     namespace: &str,
@@ -184,7 +185,7 @@ fn check_search_attributes(
     known.check_values(attributes).map_err(|error| bad(told(&error.message)))
 }
 
-/// The namespace that a command is about: the workflow's own, unless it names another.
+/// Returns the namespace that a command refers to: the workflow's own, unless another one is set.
 fn target_namespace(transaction: &Transaction<'_>, name: &str) -> Result<NamespaceId, &'static str> {
     let own = &transaction.execution.namespace;
     if name.is_empty() || name == own.name {
@@ -233,7 +234,7 @@ fn without_attributes(kind: CommandType) -> Refusal {
     Refusal::new(cause, format!("{name}CommandAttributes is not set on {name}Command."))
 }
 
-/// A command that this server does not carry out (yet).
+/// Refuses a command that this server does not support.
 fn unsupported(command_type: i32) -> Refusal {
     let name = CommandType::try_from(command_type).map_or_else(|_| command_type.to_string(), name_of);
     let text = format!("Abide's embedded server does not support the command {name} yet");
@@ -244,7 +245,7 @@ fn name_of(kind: CommandType) -> String {
     camel_case(kind.as_str_name().trim_start_matches("COMMAND_TYPE_"))
 }
 
-/// `UNHANDLED_COMMAND` as `UnhandledCommand`.
+/// Converts `UNHANDLED_COMMAND` to `UnhandledCommand`.
 fn camel_case(name: &str) -> String {
     let capitalized = name.split('_').map(|word| {
         let (first, rest) = word.split_at(word.len().min(1));

@@ -1,4 +1,4 @@
-//! MODIFY_WORKFLOW_PROPERTIES: merges the memo; an empty value removes.
+//! MODIFY_WORKFLOW_PROPERTIES: merges the memo; an empty value removes a field.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;

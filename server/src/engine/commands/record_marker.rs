@@ -1,4 +1,4 @@
-//! RECORD_MARKER: the server keeps markers and never looks into them.
+//! RECORD_MARKER: the server stores markers without reading them.
 
 use abide_protos::prost::Message as _;
 

@@ -1,4 +1,4 @@
-//! REQUEST_CANCEL_ACTIVITY_TASK. An activity that no worker has taken is cancelled on the spot.
+//! REQUEST_CANCEL_ACTIVITY_TASK. An activity that no worker has taken is cancelled at once.
 
 use super::super::api::{Attributes, HistoryEvent, command, common, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;

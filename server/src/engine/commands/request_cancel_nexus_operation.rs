@@ -1,4 +1,4 @@
-//! REQUEST_CANCEL_NEXUS_OPERATION. Nothing is asked of an operation whose end the workflow has not seen yet.
+//! REQUEST_CANCEL_NEXUS_OPERATION. Has no effect on an operation whose end the workflow has not seen yet.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;

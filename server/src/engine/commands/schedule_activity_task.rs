@@ -87,7 +87,7 @@ fn run_timeout(transaction: &Transaction<'_>) -> Option<Duration> {
     time::stored(transaction.execution.state.start.workflow_run_timeout.as_ref())
 }
 
-/// Completes the timeouts from one another; none is longer than the run may last.
+/// Derives missing timeouts from the others; none is longer than the run's timeout.
 fn timeouts(
     attributes: &command::ScheduleActivityTaskCommandAttributes,
     run_timeout: Option<Duration>,

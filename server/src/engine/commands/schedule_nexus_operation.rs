@@ -60,7 +60,7 @@ fn bad(text: String) -> Refusal {
     Refusal::new(WorkflowTaskFailedCause::BadScheduleNexusOperationAttributes, text)
 }
 
-/// No operation is waited for longer than the run may last.
+/// Limits the timeouts to the run's timeout.
 fn timeouts(
     transaction: &Transaction<'_>,
     attributes: &command::ScheduleNexusOperationCommandAttributes,

@@ -83,7 +83,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Refuses a cron schedule that the child could not be started with.
+/// Refuses an invalid cron schedule of a child.
 fn check_cron(
     transaction: &Transaction<'_>,
     event: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
@@ -98,7 +98,7 @@ fn check_cron(
     })
 }
 
-/// Completes the timeouts from one another, and the retry policy.
+/// Sets defaults for missing timeouts and for the retry policy.
 fn fill_in(event: &mut history::StartChildWorkflowExecutionInitiatedEventAttributes) -> Result<(), String> {
     let read = |field: &Option<abide_protos::Duration>, name: &str| {
         time::positive(field.as_ref(), name).map_err(|error| error.message)

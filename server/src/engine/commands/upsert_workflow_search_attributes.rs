@@ -1,4 +1,4 @@
-//! UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: merges; an empty value removes.
+//! UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: merges; an empty value removes an attribute.
 
 use super::super::api::{command, enums::WorkflowTaskFailedCause, history};
 use super::super::transaction::Transaction;

@@ -1,16 +1,16 @@
-//! Events that happen while a workflow task is started wait in a buffer, so that nothing comes between the task's started
-//! and completed events. When the task is over they get their ids: first everything else, then what ends activities,
-//! children and Nexus operations.
+//! Events that happen while a workflow task is started wait in a buffer, so that none comes between the task's started
+//! and completed events. When the task is over they get their ids, with the events that end activities, children and
+//! Nexus operations last.
 
 use std::collections::BTreeMap;
 
 use crate::engine::api::enums::EventType;
 use crate::engine::api::{Attributes, HistoryEvent};
 
-/// Stands for the id of an event that is still buffered.
+/// Replaces the id of an event that is still buffered.
 pub(crate) const BUFFERED_EVENT_ID: i64 = -123;
 
-/// Whether events of this type wait while a workflow task is started.
+/// Returns true if events of this type are buffered while a workflow task is started.
 pub(crate) fn is_buffered(kind: EventType) -> bool {
     !matches!(
         kind,
@@ -43,7 +43,7 @@ pub(crate) fn is_buffered(kind: EventType) -> bool {
     )
 }
 
-/// The order in which buffered events get their ids.
+/// Returns buffered events in the order in which they get their ids.
 pub(crate) fn reorder(events: Vec<HistoryEvent>) -> impl Iterator<Item = HistoryEvent> {
     let (last, first): (Vec<_>, Vec<_>) = events.into_iter().partition(ends_an_operation);
     first.into_iter().chain(last)
@@ -68,7 +68,7 @@ fn ends_an_operation(event: &HistoryEvent) -> bool {
     )
 }
 
-/// The activity (by scheduled event id) or the child (by initiated event id) whose start this event records.
+/// Returns the activity (by scheduled event id) or the child (by initiated event id) whose start this event records.
 pub(crate) fn started_operation(event: &HistoryEvent) -> Option<i64> {
     match &event.attributes {
         Some(Attributes::ActivityTaskStartedEventAttributes(started)) => Some(started.scheduled_event_id),
@@ -77,7 +77,7 @@ pub(crate) fn started_operation(event: &HistoryEvent) -> Option<i64> {
     }
 }
 
-/// Ids that started events got in this flush: the events that end the same operations refer to them.
+/// Ids of the started events in this flush, for the events that end the same operations.
 #[derive(Debug, Default)]
 pub(crate) struct StartedIds {
     by_scheduled_event_id: BTreeMap<i64, i64>,
@@ -88,7 +88,7 @@ impl StartedIds {
         self.by_scheduled_event_id.insert(scheduled_event_id, started_event_id);
     }
 
-    /// Puts the started event's id into an event that ends an operation.
+    /// Sets the started event's id in an event that ends an operation.
     pub(crate) fn wire(&self, event: &mut HistoryEvent) {
         let (scheduled, started) = match &mut event.attributes {
             Some(Attributes::ActivityTaskCompletedEventAttributes(a)) => {

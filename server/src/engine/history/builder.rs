@@ -13,13 +13,13 @@ use crate::engine::api::{Attributes, HistoryEvent, command, common, sdk};
 use crate::engine::time::Time;
 use crate::engine::transaction::Transaction;
 
-/// What an event carries beside its attributes.
+/// The fields of an event besides its attributes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
     pub(crate) user_metadata: Option<sdk::UserMetadata>,
     pub(crate) event_group_markers: Vec<sdk::EventGroupMarker>,
     pub(crate) links: Vec<common::Link>,
-    /// When it happened, if not now.
+    /// Time of the event, if not now.
     pub(crate) time: Option<Time>,
 }
 
@@ -32,7 +32,7 @@ impl Extras {
         Self { links, ..Self::default() }
     }
 
-    /// What an event takes over from the command that made it.
+    /// Takes the fields that an event copies from its command.
     pub(crate) fn of_command(command: &command::Command) -> Self {
         Self {
             user_metadata: command.user_metadata.clone(),
@@ -43,12 +43,12 @@ impl Extras {
 }
 
 impl Transaction<'_> {
-    /// Adds an event that happens now; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
+    /// Adds an event that happens now. Returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
     pub(crate) fn record(&mut self, attributes: impl Into<Attributes>) -> i64 {
         self.record_with(attributes, Extras::default())
     }
 
-    /// Adds an event; returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
+    /// Adds an event. Returns its id, or [`BUFFERED_EVENT_ID`] if it has none yet.
     pub(crate) fn record_with(&mut self, attributes: impl Into<Attributes>, extras: Extras) -> i64 {
         self.write_speculative_task();
         let attributes = attributes.into();
@@ -70,7 +70,7 @@ impl Transaction<'_> {
         self.append(event)
     }
 
-    /// Gives the buffered events their ids, in the order that workers rely on.
+    /// Assigns ids to the buffered events, in the order that workers rely on.
     pub(crate) fn flush_buffer(&mut self) {
         let buffered = std::mem::take(&mut self.execution.state.buffer);
         let mut started = buffer::StartedIds::default();
@@ -85,7 +85,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Adds an event as it is, with the next id.
+    /// Adds an event unchanged, with the next id.
     pub(crate) fn append(&mut self, mut event: HistoryEvent) -> i64 {
         let history = &mut self.execution.history;
         let event_id = history.next_event_id();
@@ -98,7 +98,7 @@ impl Transaction<'_> {
     }
 }
 
-/// Events that an older worker may skip although it does not know them.
+/// Returns true for events that an older worker may skip although it does not know them.
 fn may_be_ignored(kind: EventType) -> bool {
     matches!(
         kind,

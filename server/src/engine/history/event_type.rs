@@ -1,12 +1,12 @@
-//! Which type an event has, by the attributes it carries.
+//! The type of an event, according to its attributes.
 
 use crate::engine::api::Attributes;
 use crate::engine::api::enums::EventType;
 
-/// Writes [`event_type`] from the pairs below; the compiler tells when one is missing.
+/// Generates [`event_type`] from the pairs below; the compiler reports a missing one.
 macro_rules! event_types {
     ($($attributes:ident => $event_type:ident,)*) => {
-        /// The type of the event that carries `attributes`.
+        /// Returns the type of the event with these attributes.
         pub(crate) fn event_type(attributes: &Attributes) -> EventType {
             match attributes {
                 $(Attributes::$attributes(_) => EventType::$event_type,)*

@@ -1,4 +1,4 @@
-//! Histories: how events are added, held back and read.
+//! Histories: adding, buffering and reading events.
 
 mod buffer;
 mod builder;

@@ -10,13 +10,13 @@ use crate::engine::token::PageToken;
 use crate::engine::waiters::{Step, Waiter, WaiterId};
 use crate::engine::workflow::ExecutionId;
 
-/// No page has more events.
+/// Maximum events per page.
 pub(crate) const PAGE_SIZE: i64 = 256;
 
 type Response = service::GetWorkflowExecutionHistoryResponse;
 
 impl Engine {
-    /// `sees_virtual_events`: the caller is an SDK, which gets the events of a transient workflow task too.
+    /// `sees_virtual_events`: the caller is an SDK, which also gets the events of a transient workflow task.
     pub(crate) fn get_workflow_execution_history(
         &mut self,
         request: &service::GetWorkflowExecutionHistoryRequest,
@@ -53,14 +53,14 @@ impl Engine {
         let virtual_events = execution.virtual_events();
         let of_task = virtual_events.first().is_some_and(|event| event.event_id == token.virtual_scheduled_event_id);
         if of_task || (token.end_event_id == 0 && sees_virtual_events) {
-            // Who merely reads does not learn which worker has the task.
+            // Readers that do not have the task do not learn which worker has it.
             events
                 .extend(virtual_events.into_iter().map(|event| if of_task { event } else { without_identity(event) }));
         }
         Ok(Step::Done(response(events, Vec::new())))
     }
 
-    /// The answer to a caller whose time is up: nothing, and where to go on.
+    /// Returns the response when a wait times out: no events, and where to continue.
     pub(crate) fn history_wait_timed_out(
         &self,
         request: &service::GetWorkflowExecutionHistoryRequest,
@@ -70,7 +70,7 @@ impl Engine {
         Ok(response(Vec::new(), token.encode_token()))
     }
 
-    /// The run and the place in it that a request is about.
+    /// Returns the run and the position in it that a request refers to.
     fn position(
         &self,
         id: ExecutionId,

@@ -1,5 +1,5 @@
-//! Workflows that back Nexus operations: when a chain of runs has closed, its completion callbacks tell the callers what
-//! became of it. Only callers on this server are told; there is no HTTP client for others.
+//! Workflows that back Nexus operations: when a chain of runs has closed, its completion callbacks report the result to
+//! the callers. Only callers on this server are notified, because there is no HTTP client for others.
 //!
 //! Extends `Engine`.
 
@@ -12,14 +12,14 @@ use crate::engine::api::{Attributes, common, failure};
 use crate::engine::token::NexusTaskToken;
 use crate::engine::workflow::{Execution, ExecutionId};
 
-/// Where a handler on this server sends an operation's outcome.
+/// The URL to which a handler on this server sends an operation's result.
 pub(crate) const CALLBACK_URL: &str = "temporal://system";
-/// The header that says which operation it is the outcome of.
+/// The header that names the operation of the result.
 pub(crate) const CALLBACK_TOKEN: &str = "temporal-callback-token";
 const OPERATION_TOKEN: &str = "nexus-operation-token";
 
 impl Engine {
-    /// The run has closed and none follows it: tells the callers.
+    /// Notifies the callers of a closed run that no other run follows.
     pub(crate) fn deliver_completions(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
         for callback in callbacks(&execution.state.callbacks.clone()) {
@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// Whether the handler of a started operation is a workflow of this server that is still open.
+    /// Returns true if the handler of a started operation is an open workflow of this server.
     pub(crate) fn is_backed_by_open_workflow(&self, run_id: &str, scheduled_event_id: i64) -> bool {
         let all = self.open.iter().flat_map(|id| callbacks(&self.execution(*id).state.callbacks));
         let mut tokens = all.filter_map(|callback| callback.token);
@@ -40,7 +40,7 @@ impl Engine {
         let Some(mut caller) = self.by_run_id.get(&token.run_id).copied() else { return };
         let id = token.scheduled_event_id;
         if !self.execution(caller).is_running() {
-            // After a reset the operation goes on in the run that has taken this one's place.
+            // After a reset the operation continues in the run that replaced this one.
             let key = (self.execution(caller).namespace.id.clone(), self.execution(caller).workflow_id.clone());
             caller = self.current.get(&key).copied().unwrap_or(caller);
         }
@@ -49,7 +49,7 @@ impl Engine {
         let starts = operation.start.stage != Stage::Answered;
         self.transact(caller, |transaction| {
             if starts {
-                // The outcome has overtaken the handler's answer to the request.
+                // The result has arrived before the handler's answer to the request.
                 transaction.start_nexus_operation(id, callback.operation_token.clone(), Vec::new());
             }
             transaction.end_nexus_operation(id, end);
@@ -82,7 +82,7 @@ fn callbacks(all: &[common::Callback]) -> Vec<CompletionCallback> {
     nexus.map(of).collect()
 }
 
-/// What the workflow's end means for the operation that it backs.
+/// Converts the workflow's end to the end of the operation that it backs.
 fn end_of(execution: &Execution) -> End {
     let last = execution.history.events.last().and_then(|event| event.attributes.as_ref());
     match last {

@@ -1,5 +1,5 @@
-//! Nexus endpoints: the names under which workflows call operations, and where those lead to. Of the targets that
-//! Temporal knows only workers are served; an external address would need an HTTP client.
+//! Nexus endpoints: the names under which workflows call operations, and their targets. Only targets with workers on
+//! this server are supported; an external address would need an HTTP client.
 //!
 //! Extends `Engine`.
 
@@ -20,13 +20,13 @@ pub(crate) struct NexusEndpoints {
 }
 
 impl NexusEndpoints {
-    /// The id of the endpoint of that name.
+    /// Returns the id of the endpoint with that name.
     pub(crate) fn id_of(&self, name: &str) -> Option<&str> {
         let mut all = self.by_id.values();
         all.find(|endpoint| name_of(endpoint) == name).map(|endpoint| endpoint.id.as_str())
     }
 
-    /// Namespace and task queue of the workers behind an endpoint.
+    /// Returns namespace and task queue of the workers behind an endpoint.
     pub(crate) fn target(&self, id: &str) -> Option<(&str, &str)> {
         match self.by_id.get(id)?.spec.as_ref()?.target.as_ref()?.variant.as_ref()? {
             Variant::Worker(worker) => Some((&worker.namespace, &worker.task_queue)),
@@ -81,7 +81,7 @@ impl Engine {
         endpoint.version += 1;
         endpoint.spec = Some(spec);
         endpoint.last_modified_time = Some(now.proto());
-        // A real server forgets it here, too.
+        // A real server drops it here, too.
         endpoint.created_time = None;
         Ok(operator::UpdateNexusEndpointResponse { endpoint: Some(endpoint.clone()) })
     }
@@ -108,7 +108,7 @@ impl Engine {
         }
     }
 
-    /// All endpoints in one page, or the one of the name that is asked for.
+    /// Returns all endpoints in one page, or the one with the requested name.
     pub(crate) fn list_nexus_endpoints(
         &self,
         request: &operator::ListNexusEndpointsRequest,
@@ -159,7 +159,7 @@ fn is_name(name: &str) -> bool {
     begins && ends && name.chars().all(letters)
 }
 
-/// How long a request may take, as Go writes durations: the handler reads it from the request's headers.
+/// Formats the time that a request may take like a Go duration: the handler reads it from the request's headers.
 pub(crate) fn milliseconds(from: Time, to: Time) -> String {
     format!("{}ms", to.since(from).as_millis())
 }

@@ -1,5 +1,4 @@
-//! Links between events of different runs, in the two forms that they take: a message in histories, a URL in what Nexus
-//! handlers see.
+//! Links between events of different runs, in both forms: as a message in histories, as a URL for Nexus handlers.
 
 use crate::engine::api::common::link::workflow_event;
 use crate::engine::api::enums::EventType;
@@ -8,7 +7,7 @@ use crate::engine::workflow::Execution;
 
 const WORKFLOW_EVENT: &str = "temporal.api.common.v1.Link.WorkflowEvent";
 
-/// The URL of an event of a run, as the server writes it.
+/// Returns the URL of an event of a run, in the server's format.
 pub(crate) fn event_url(execution: &Execution, event_id: i64, event_type: &str) -> nexus::Link {
     let (namespace, workflow_id) = (escaped(&execution.namespace.name), escaped(&execution.workflow_id));
     let run_id = &execution.run_id;
@@ -19,7 +18,7 @@ pub(crate) fn event_url(execution: &Execution, event_id: i64, event_type: &str) 
     nexus::Link { url, r#type: WORKFLOW_EVENT.to_owned() }
 }
 
-/// The links that a handler gave, as the event holds them; what is no link to a workflow's event is left out.
+/// Converts a handler's links for an event; links to anything but a workflow's event are dropped.
 pub(crate) fn links_of_handler(links: Vec<nexus::Link>) -> Vec<common::Link> {
     let known = links.into_iter().filter(|link| link.r#type == WORKFLOW_EVENT);
     known.filter_map(|link| workflow_event(&link.url)).collect()
@@ -53,7 +52,7 @@ fn workflow_event(url: &str) -> Option<common::Link> {
     Some(common::Link { variant: Some(common::link::Variant::WorkflowEvent(event)) })
 }
 
-/// `WorkflowExecutionStarted`, or the enum's own name.
+/// Parses `WorkflowExecutionStarted`, or the enum's own name.
 fn event_type(name: &str) -> i32 {
     let mut own = "EVENT_TYPE".to_owned();
     for c in name.chars() {

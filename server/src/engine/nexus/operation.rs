@@ -1,8 +1,8 @@
-//! A pending Nexus operation: requested of its handler, tried again while that fails in ways that may pass, started or
-//! completed at once, asked to stop, and ended.
+//! A pending Nexus operation: requested from its handler, retried after errors that may pass, started or completed at
+//! once, cancelled, and closed.
 //!
-//! Attempts leave no events. A request to the handler (to start or to cancel) is a task on the handler's queue; when
-//! nobody answers in time it counts as failed.
+//! Attempts leave no events. A request to the handler (to start or to cancel) is a task on the handler's queue; without
+//! an answer in time it counts as failed.
 //!
 //! Extends `Transaction`.
 
@@ -17,23 +17,23 @@ use crate::engine::time::{self, Time};
 use crate::engine::transaction::{Effect, Transaction};
 use crate::engine::workflow::Execution;
 
-/// The longest that one request may take.
+/// Maximum time of one request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
-/// The server gives up on a request so much earlier than that, to have time for the answer.
+/// The server gives up on a request this much earlier, so that there is time for the answer.
 const REQUEST_MARGIN: Duration = Duration::from_secs(2);
-/// With less time than this no request is made.
+/// Minimum remaining time for which a request is made.
 const REQUEST_MINIMUM: Duration = Duration::from_millis(1500);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(3600);
 
-/// What the server remembers of a pending operation; names, input and headers stay in its scheduled event.
+/// The state of a pending operation; names, input and headers stay in its scheduled event.
 #[derive(Clone, Debug)]
 pub(crate) struct NexusOperation {
     pub(crate) endpoint_id: String,
     pub(crate) request_id: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) scheduled_time: Time,
-    /// When the handler said that the operation goes on.
+    /// Time at which the handler reported the operation as started.
     pub(crate) started_time: Option<Time>,
     pub(crate) operation_token: String,
     pub(crate) start: Request,
@@ -41,7 +41,7 @@ pub(crate) struct NexusOperation {
     deadlines: Vec<Key>,
 }
 
-/// The three timeouts; `None` is unlimited.
+/// The three timeouts; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timeouts {
     pub(crate) schedule_to_close: Option<Duration>,
@@ -49,41 +49,41 @@ pub(crate) struct Timeouts {
     pub(crate) start_to_close: Option<Duration>,
 }
 
-/// A request to cancel.
+/// A cancellation request.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancel {
     pub(crate) requested_event_id: i64,
     pub(crate) request: Request,
 }
 
-/// What is asked of the handler, and how far that has come.
+/// A request to the handler, and its progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) attempt: i32,
     pub(crate) stage: Stage,
 }
 
-/// Where a request stands.
+/// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The operation has to be started before it can be cancelled.
+    /// Cancellation waits until the operation is started.
     Waiting,
-    /// With the handler, which has until then.
+    /// The handler has the request until this time.
     Requested(Time),
-    /// The next attempt is due then.
+    /// The next attempt is due at this time.
     BackingOff(Time),
-    /// Answered for good.
+    /// Finally answered.
     Answered,
 }
 
-/// Whether a request is to start or to cancel.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Start,
     Cancel,
 }
 
-/// How an operation ends.
+/// The end of an operation.
 #[derive(Debug)]
 pub(crate) enum End {
     Completed(Option<common::Payload>, Vec<common::Link>),
@@ -97,7 +97,7 @@ impl Request {
         Self { attempt: 1, stage }
     }
 
-    /// The handler has it.
+    /// Returns true if the handler has the request.
     pub(crate) fn is_outstanding(&self) -> bool {
         matches!(self.stage, Stage::Requested(_))
     }
@@ -122,14 +122,14 @@ impl NexusOperation {
         }
     }
 
-    /// Takes over from another run's history that the handler has started the operation.
+    /// Restores from another run's history that the handler has started the operation.
     pub(crate) fn restore_started(&mut self, operation_token: String, time: Time) {
         self.start.stage = Stage::Answered;
         self.started_time = Some(time);
         self.operation_token = operation_token;
     }
 
-    /// Takes over from another run's history that its cancellation was requested, or that the request was answered.
+    /// Restores from another run's history that cancellation was requested, or that the request was answered.
     pub(crate) fn restore_cancel(&mut self, requested_event_id: i64, stage: Stage) {
         self.cancel = Some(Cancel { requested_event_id, request: Request::new(stage) });
     }
@@ -148,7 +148,7 @@ impl NexusOperation {
         }
     }
 
-    /// The timeouts that run now, with the times at which they pass; the one that bounds a request comes first.
+    /// Returns the running timeouts with their deadlines; the one that bounds a request comes first.
     fn expirations(&self) -> impl Iterator<Item = (Time, TimeoutType)> {
         let Timeouts { schedule_to_close, schedule_to_start, start_to_close } = self.timeouts;
         let to_start = schedule_to_start.filter(|_| self.started_time.is_none());
@@ -159,14 +159,14 @@ impl NexusOperation {
         to_start.into_iter().chain(started).chain(to_close.map(|at| (at, TimeoutType::ScheduleToClose)))
     }
 
-    /// When the last attempt must have ended, if ever.
+    /// Returns the time by which the last attempt must have ended, if there is one.
     pub(crate) fn expires(&self) -> Option<Time> {
         self.timeouts.schedule_to_close.map(|timeout| self.scheduled_time.plus(timeout))
     }
 }
 
 impl Execution {
-    /// The attributes with which an operation was scheduled.
+    /// Returns the attributes with which an operation was scheduled.
     pub(crate) fn nexus_attributes(&self, id: i64) -> Option<&history::NexusOperationScheduledEventAttributes> {
         match self.history.get(id)?.attributes.as_ref()? {
             Attributes::NexusOperationScheduledEventAttributes(attributes) => Some(attributes),
@@ -176,7 +176,7 @@ impl Execution {
 }
 
 impl Transaction<'_> {
-    /// Schedules an operation whose attributes are complete and valid, and asks the handler to start it.
+    /// Schedules an operation with complete and valid attributes, and sends the handler the request to start it.
     pub(crate) fn schedule_nexus_operation(
         &mut self,
         attributes: history::NexusOperationScheduledEventAttributes,
@@ -189,7 +189,7 @@ impl Transaction<'_> {
         self.request_of_nexus_handler(id, Purpose::Start);
     }
 
-    /// Sets an operation going that another run's history tells of.
+    /// Resumes an operation from another run's history.
     pub(crate) fn resume_nexus_operation(&mut self, id: i64, operation: NexusOperation) {
         let started = operation.started_time.is_some();
         let asks = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.stage == Stage::Waiting);
@@ -201,7 +201,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Asks for an operation's cancellation: at once if it is started, else as soon as it is.
+    /// Requests an operation's cancellation: at once if it is started, otherwise as soon as it is.
     pub(crate) fn request_cancel_nexus_operation(&mut self, id: i64, requested_event_id: i64) {
         let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
         let started = operation.started_time.is_some();
@@ -230,7 +230,7 @@ impl Transaction<'_> {
         self.set_nexus_deadlines(id);
     }
 
-    /// An attempt has failed in a way that may pass.
+    /// Ends an attempt with an error that may pass; the next attempt follows.
     pub(crate) fn back_off_nexus_request(&mut self, id: i64, purpose: Purpose) {
         let now = self.time();
         let operation = self.state().nexus_operations.get_mut(&id);
@@ -241,7 +241,7 @@ impl Transaction<'_> {
         self.set_nexus_deadlines(id);
     }
 
-    /// The handler says that the operation goes on.
+    /// Records that the handler has started the operation.
     pub(crate) fn start_nexus_operation(&mut self, id: i64, operation_token: String, links: Vec<common::Link>) {
         let now = self.time();
         let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
@@ -264,7 +264,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// The handler has taken note of a request to cancel, or `failure` says why it never will.
+    /// Records the handler's answer to a cancellation request; `failure` is its final refusal.
     pub(crate) fn answer_nexus_cancel(&mut self, id: i64, failure: Option<failure::Failure>) {
         let operation = self.state().nexus_operations.get_mut(&id);
         let Some(cancel) = operation.and_then(|operation| operation.cancel.as_mut()) else { return };
@@ -287,7 +287,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// Ends an operation with what became of it.
+    /// Ends an operation with this result.
     pub(crate) fn end_nexus_operation(&mut self, id: i64, end: End) {
         let Some(operation) = self.take_nexus_operation(id) else { return };
         let request_id = operation.request_id.clone();
@@ -315,7 +315,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// Does what is due for an operation: a timeout, the end of an attempt, the next attempt.
+    /// Executes what is due for an operation: a timeout, the end of an attempt, the next attempt.
     pub(crate) fn look_at_nexus_operation(&mut self, id: i64) {
         let now = self.time();
         let Some(operation) = self.execution.state.nexus_operations.get(&id) else { return };
@@ -333,7 +333,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// The run is over: nothing is asked of handlers any more.
+    /// Drops the operations of a closed run; handlers get no further requests.
     pub(crate) fn drop_nexus_operations(&mut self) {
         let pending: Vec<i64> = self.execution.state.nexus_operations.keys().copied().collect();
         for id in pending {
@@ -349,7 +349,7 @@ impl Transaction<'_> {
         Some(operation)
     }
 
-    /// Sets the deadlines anew after a step: timeouts, and what bounds each request or its backoff.
+    /// Sets the deadlines again after a step: timeouts, and the end of each request or backoff.
     fn set_nexus_deadlines(&mut self, id: i64) {
         let Some(mut operation) = self.take_nexus_operation(id) else { return };
         let deadline = Deadline::NexusOperation(self.execution.id, id);
@@ -392,12 +392,12 @@ impl Transaction<'_> {
     }
 }
 
-/// A failure of one message and one kind.
+/// Returns a failure with this message and this kind.
 pub(crate) fn cause(message: &str, info: FailureInfo) -> failure::Failure {
     failure::Failure { message: message.to_owned(), failure_info: Some(info), ..Default::default() }
 }
 
-/// Whether a buffered event ends this operation.
+/// Returns true if a buffered event ends this operation.
 pub(crate) fn ends_nexus_operation(event: &HistoryEvent, id: i64) -> bool {
     let ended = match &event.attributes {
         Some(Attributes::NexusOperationCompletedEventAttributes(a)) => a.scheduled_event_id,
@@ -409,7 +409,7 @@ pub(crate) fn ends_nexus_operation(event: &HistoryEvent, id: i64) -> bool {
     ended == id
 }
 
-/// A timeout of a command as its event repeats it: absent if it was.
+/// Returns a command's timeout for its event: absent if it was absent.
 pub(crate) fn timeout_proto(timeout: Option<Duration>) -> Option<abide_protos::Duration> {
     timeout.map(time::proto)
 }

@@ -18,11 +18,11 @@ use crate::engine::token::NexusTaskToken;
 use crate::engine::waiters::{Step, WaiterId};
 use crate::engine::workflow::ExecutionId;
 
-/// The handler errors after which no further attempt is made, unless the handler says otherwise.
+/// The handler errors that are not retried, unless the handler says otherwise.
 const FINAL_ERRORS: [&str; 6] =
     ["BAD_REQUEST", "UNAUTHENTICATED", "UNAUTHORIZED", "NOT_FOUND", "CONFLICT", "NOT_IMPLEMENTED"];
 
-/// The operation that a worker answers for, and the attempt.
+/// The operation and the attempt that a worker's answer is for.
 struct Target {
     execution: ExecutionId,
     scheduled_event_id: i64,
@@ -61,7 +61,7 @@ impl Engine {
         Ok(Step::Wait(self.wait_for_task(key, poll)))
     }
 
-    /// A worker that waited for a Nexus task was woken.
+    /// Resumes a worker's poll for Nexus tasks.
     pub(crate) fn resume_nexus_poll(&mut self, id: WaiterId) -> Step<service::PollNexusTaskQueueResponse> {
         self.resume_poll(id, |engine, task, _| engine.hand_out_nexus_task(task))
     }
@@ -117,7 +117,7 @@ impl Engine {
         Ok(service::RespondNexusTaskFailedResponse {})
     }
 
-    /// Puts a request on the queue of the endpoint's workers.
+    /// Adds a request to the queue of the endpoint's workers.
     pub(crate) fn dispatch_nexus_request(&mut self, execution: ExecutionId, id: i64, purpose: Purpose) {
         let Some(operation) = self.execution(execution).state.nexus_operations.get(&id) else { return };
         let Some(attempt) = operation.request(purpose).map(|request| request.attempt) else { return };
@@ -192,14 +192,14 @@ impl Engine {
         Some(service::PollNexusTaskQueueResponse { task_token, request: Some(request), ..Default::default() })
     }
 
-    /// What the handler has answered to the request to start.
+    /// Handles the answer to a request to start.
     fn nexus_started(&mut self, target: &Target, variant: nexus::start_operation_response::Variant) {
         use nexus::start_operation_response::Variant as V;
         let id = target.scheduled_event_id;
         #[expect(deprecated, reason = "older SDKs answer with the variant that a newer one has replaced")]
         let end = match variant {
             V::SyncSuccess(success) => {
-                // An absent result reads as none.
+                // An absent result reads as null.
                 let result = success.payload.unwrap_or_else(null);
                 End::Completed(Some(result), links_of_handler(success.links))
             }
@@ -224,7 +224,7 @@ impl Engine {
         self.transact(target.execution, |transaction| transaction.end_nexus_operation(id, end));
     }
 
-    /// The request that a token was given out for, if it still waits for its answer.
+    /// Returns the request to which a token belongs, if it is still unanswered.
     fn nexus_target(&self, token: &NexusTaskToken) -> Result<Target, Error> {
         let purpose = if token.cancels { Purpose::Cancel } else { Purpose::Start };
         let gone = || Error::not_found("Nexus task not found or already expired");
@@ -262,7 +262,7 @@ fn of_handler_error(error: nexus::HandlerError) -> failure::Failure {
     }
 }
 
-/// A failure in the words of Nexus, as Temporal keeps it.
+/// Converts a Nexus failure to Temporal's form.
 fn of_nexus_failure(failure: nexus::Failure, canceled: bool) -> failure::Failure {
     if canceled {
         return cause(&failure.message, FailureInfo::CanceledFailureInfo(failure::CanceledFailureInfo::default()));

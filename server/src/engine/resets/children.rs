@@ -1,6 +1,6 @@
-//! Children of a parent that is reset. Those that it began before the point of the reset go on and belong to the new run:
-//! what happened to them since is recorded again, what happens later finds its way. Those that it began after that point go
-//! on too, but nobody waits for them; while one runs, its id is taken.
+//! Children of a parent that is reset. Those started before the reset point continue and belong to the new run: their
+//! later events are recorded again, and future events go to the new run. Those started after that point continue as
+//! well, but without a parent that waits for them; while one is open, its id is in use.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -12,11 +12,11 @@ use crate::engine::errand::Errand;
 use crate::engine::transaction::{Effect, Transaction};
 use crate::engine::workflow::{Execution, ExecutionId};
 
-/// Longer chains of resets are not followed.
+/// Maximum length of a chain of resets that is followed.
 const FOLLOWED_RESETS: usize = 100;
 
 impl Engine {
-    /// The run that has taken the place of a run that was reset, if it has closed; else the run itself.
+    /// Returns the run that replaced a closed run by a reset; otherwise the run itself.
     pub(crate) fn after_resets(&self, mut id: ExecutionId) -> ExecutionId {
         for _ in 0..FOLLOWED_RESETS {
             let execution = self.execution(id);
@@ -28,7 +28,7 @@ impl Engine {
         id
     }
 
-    /// The first run of a child that an earlier run of a reset parent has started.
+    /// Returns the first run of a child that an earlier run of a reset parent has started.
     pub(crate) fn child_to_reconnect(
         &self,
         parent: ExecutionId,
@@ -49,7 +49,7 @@ impl Engine {
 }
 
 impl Execution {
-    /// It was terminated to make room for the run of a reset.
+    /// Returns true if the run was terminated to be replaced by a reset.
     pub(crate) fn was_terminated_by_reset(&self) -> bool {
         let last = self.history.events.last().and_then(|event| event.attributes.as_ref());
         matches!(last, Some(Attributes::WorkflowExecutionTerminatedEventAttributes(end)) if end.identity == RESETTER)
@@ -57,7 +57,7 @@ impl Execution {
 }
 
 impl Transaction<'_> {
-    /// What an event that is taken over means for children.
+    /// Updates the children according to a copied event.
     pub(crate) fn note_child(&mut self, event_id: i64, attributes: &Attributes) {
         match attributes {
             Attributes::StartChildWorkflowExecutionInitiatedEventAttributes(a) => {
@@ -74,7 +74,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Records what happened to a child after the point of the reset, if the new run has begun that child.
+    /// Records an event of a child after the reset point, if the new run has started that child.
     #[expect(deprecated, reason = "SDKs still send control and the real server still copies it")]
     pub(crate) fn reapply_child_event(&mut self, attributes: Attributes) {
         use Attributes::*;
@@ -89,7 +89,7 @@ impl Transaction<'_> {
             return;
         }
         let Some(child) = ended_child(&attributes).and_then(pending) else { return };
-        /// The same event, of the child as this run knows it.
+        /// Builds the same event for the child of this run.
         macro_rules! again {
             ($ended:expr) => {{
                 let mut ended = $ended;
@@ -103,7 +103,7 @@ impl Transaction<'_> {
             ChildWorkflowExecutionCanceledEventAttributes(ended) => again!(ended),
             ChildWorkflowExecutionTimedOutEventAttributes(ended) => again!(ended),
             ChildWorkflowExecutionTerminatedEventAttributes(ended) => again!(ended),
-            // The real server forgets namespace and task here.
+            // The real server drops namespace and task here.
             StartChildWorkflowExecutionFailedEventAttributes(failed) => {
                 self.record(history::StartChildWorkflowExecutionFailedEventAttributes {
                     workflow_id: failed.workflow_id,
@@ -119,7 +119,7 @@ impl Transaction<'_> {
         self.state().children.remove(&child.initiated_event_id);
     }
 
-    /// Starts the children that the kept events begin and that no run has seen started.
+    /// Starts the children that copied events initiate and that no run has recorded as started.
     pub(crate) fn start_missing_children(&mut self) {
         let children = self.execution.state.children.values();
         let missing: Vec<i64> =
@@ -140,13 +140,13 @@ impl Transaction<'_> {
     }
 }
 
-/// Whether an event tells of a child what a reset may have to record again.
+/// Returns true for an event of a child that a reset may have to record again.
 pub(crate) fn is_of_child(attributes: &Attributes) -> bool {
     matches!(attributes, Attributes::ChildWorkflowExecutionStartedEventAttributes(_))
         || ended_child(attributes).is_some()
 }
 
-/// The child (by initiated event id) that an event ends, or whose start it refuses.
+/// Returns the child (by initiated event id) that an event ends, or whose start it refuses.
 fn ended_child(attributes: &Attributes) -> Option<i64> {
     use Attributes::*;
     match attributes {

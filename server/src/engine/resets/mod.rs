@@ -1,4 +1,4 @@
-//! Resets: a new run goes on from a point of an old one.
+//! Resets: a new run continues from a point of an old one.
 
 mod children;
 mod points;

@@ -1,8 +1,8 @@
-//! Where a run can be reset to without looking into its history: to the first answer of each build of its worker. A
-//! run hands its points on to the run that follows it.
+//! The reset points of a run, known without reading its history: the first answer of each build of its worker. A run
+//! passes its points on to the run that follows it.
 //!
-//! A real server also calls a point not resettable while a signal or a request to cancel is on its way to another run;
-//! here only children count.
+//! A real server also marks a point as not resettable while a signal or a cancellation request is on its way to another
+//! run; here only children count.
 //!
 //! Extends `Transaction`.
 
@@ -11,12 +11,13 @@ use crate::engine::time::Time;
 use crate::engine::transaction::Transaction;
 use crate::engine::workflow::State;
 
-/// A run remembers so many points, the latest ones.
+/// Maximum reset points of a run; the latest ones are kept.
 const MAX_POINTS: usize = 20;
 
 impl Transaction<'_> {
-    /// Takes the points over that the run's first event has of the runs before. Those of the run right before are new in
-    /// that event: they hold until that run is deleted, which is written beside them. What is deleted is left out.
+    /// Takes over the points of earlier runs from the run's first event. Points of the run immediately before are new
+    /// in that event: they are valid until that run is deleted, and its deletion time is recorded with them. Points of
+    /// deleted runs are dropped.
     pub(crate) fn inherit_reset_points(
         &mut self,
         start: &mut history::WorkflowExecutionStartedEventAttributes,
@@ -32,7 +33,8 @@ impl Transaction<'_> {
         self.state().reset_points = points.points.iter().filter(is_alive).cloned().collect();
     }
 
-    /// Notes an answer, which is that event, if no worker of its build has answered before; returns whether it did.
+    /// Records an answer (the completed event) as a reset point if its build has not answered before. Returns true if
+    /// it was recorded.
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
     pub(crate) fn note_reset_point(
         &mut self,
@@ -68,7 +70,7 @@ impl Transaction<'_> {
 }
 
 impl State {
-    /// The points of the run, if it has any.
+    /// Returns the points of the run, if it has any.
     pub(crate) fn reset_points(&self) -> Option<workflow::ResetPoints> {
         let points = self.reset_points.clone();
         (!points.is_empty()).then_some(workflow::ResetPoints { points })

@@ -1,4 +1,4 @@
-//! The state of a run as its events tell it: what a reset makes from the events that it keeps.
+//! Rebuilds the state of a run from its events: a reset does this for the events that it keeps.
 //!
 //! Extends `Transaction`.
 
@@ -12,18 +12,19 @@ use crate::engine::time::{self, Time};
 use crate::engine::transaction::Transaction;
 use crate::engine::visibility::requests;
 
-/// What is pending after the events so far and has to be set going again.
+/// Pending operations after the copied events, to be resumed.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     /// By scheduled event id.
     activities: BTreeMap<i64, Activity>,
-    /// Started event id and time of expiry by timer id.
+    /// Started event id and expiry by timer id.
     timers: BTreeMap<String, (i64, Time)>,
     /// By scheduled event id.
     nexus_operations: BTreeMap<i64, NexusOperation>,
 }
 
-/// The scheduled event, and the started one if it is there, of the workflow task that is pending after `events`.
+/// Returns the scheduled event, and the started event if there is one, of the workflow task that is pending after
+/// `events`.
 pub(crate) fn pending_workflow_task<'e>(
     events: impl DoubleEndedIterator<Item = &'e HistoryEvent>,
 ) -> Option<(i64, Option<i64>)> {
@@ -42,7 +43,7 @@ pub(crate) fn pending_workflow_task<'e>(
 }
 
 impl Transaction<'_> {
-    /// Takes an event of another run over into this one, with its id and time, and what it means for the state.
+    /// Copies an event of another run into this one, with its id and time, and updates the state.
     pub(crate) fn copy_event(&mut self, event: HistoryEvent, pending: &mut Pending) {
         let happened = event.event_time.as_ref().map_or(self.now.time, Time::from_proto);
         let attributes = event.attributes.clone();
@@ -54,7 +55,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Sets going what is pending: timers fire when they would have, activities are handed to workers again.
+    /// Resumes pending operations: timers fire at their original times, activities are dispatched again.
     pub(crate) fn resume_pending(&mut self, pending: Pending) {
         for (timer_id, (started_event_id, expires)) in pending.timers {
             self.arm_timer(timer_id, started_event_id, expires);

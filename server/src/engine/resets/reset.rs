@@ -1,5 +1,5 @@
-//! ResetWorkflowExecution: a new run goes on from a workflow task of an old one. It copies the events before, marks the
-//! task as failed by the reset, and applies the signals and updates again that came later, and what children have told.
+//! ResetWorkflowExecution: a new run continues from a workflow task of an old one. It copies the events before that
+//! task, marks the task as failed by the reset, and reapplies later signals, updates and events of children.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -21,10 +21,10 @@ use crate::engine::workflow::NewRun;
 use crate::engine::workflow::{Execution, ExecutionId, State};
 use crate::engine::workflow_tasks::{HISTORY_SERVICE, WorkflowTask};
 
-/// Who terminates the run that was current.
+/// The identity that terminates the current run.
 pub(crate) const RESETTER: &str = "history-resetter";
 
-/// What a new run takes over.
+/// The data that the new run takes over.
 struct Reset {
     kept: Vec<HistoryEvent>,
     reapplied: Vec<HistoryEvent>,
@@ -53,7 +53,7 @@ impl Engine {
         Ok(service::ResetWorkflowExecutionResponse { run_id })
     }
 
-    /// Ends the latest run of the workflow id: the new one takes its place.
+    /// Terminates the latest run of the workflow id, because the new one replaces it.
     fn terminate_current(&mut self, base: ExecutionId, reason: &str) {
         let execution = self.execution(base);
         let key = (execution.namespace.id.clone(), execution.workflow_id.clone());
@@ -65,7 +65,8 @@ impl Engine {
         }
     }
 
-    /// Signals, updates and news of children after the kept events, also those of the runs that continued the old one.
+    /// Returns signals, updates and events of children after the kept events, including those of the runs that
+    /// continued the old one.
     fn events_to_reapply(
         &self,
         base: ExecutionId,
@@ -128,7 +129,7 @@ impl Transaction<'_> {
             let key = self.set_deadline(at, Deadline::WorkflowTimeout(self.execution.id));
             self.state().timeout = Some(key);
         }
-        // They come in one step, as events that were buffered do, and in the same order.
+        // They are applied in one step and in the same order as buffered events.
         for event in reorder(reset.reapplied) {
             self.reapply(event);
         }
@@ -163,7 +164,7 @@ impl Transaction<'_> {
         });
     }
 
-    /// Applies a signal or an update again; each only once.
+    /// Reapplies a signal or an update, each only once.
     fn reapply(&mut self, event: HistoryEvent) {
         match event.attributes {
             Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
@@ -183,7 +184,7 @@ impl Transaction<'_> {
                 self.readmit(admitted.request);
             }
             Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
-                // Without a request it was admitted by an event, which is applied again itself.
+                // Without a request it was admitted by an event, which is reapplied itself.
                 self.readmit(accepted.accepted_request);
             }
             Some(of_child) => self.reapply_child_event(of_child),
@@ -204,14 +205,14 @@ impl Transaction<'_> {
 }
 
 impl WorkflowTask {
-    /// The started event of a task that no worker had taken.
+    /// Returns the started event of a task that no worker had taken.
     fn started_by_server(scheduled_event_id: i64, request_id: String) -> history::WorkflowTaskStartedEventAttributes {
         let identity = HISTORY_SERVICE.to_owned();
         history::WorkflowTaskStartedEventAttributes { scheduled_event_id, identity, request_id, ..Default::default() }
     }
 }
 
-/// The events before the one that a reset names. A workflow task must be pending after them.
+/// Returns the events before the one that a reset names. A workflow task must be pending after them.
 fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEvent>, Error> {
     if finish_event_id <= 1 || finish_event_id >= base.next_event_id() {
         return Err(Error::invalid_argument("Workflow task finish ID must be > 1 && <= workflow last event ID."));
@@ -224,14 +225,14 @@ fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEven
     Ok(kept)
 }
 
-/// Whether signals, updates and news of children are applied again.
+/// Returns which of signals, updates and events of children are reapplied.
 fn reapplied_kinds(request: &service::ResetWorkflowExecutionRequest) -> (bool, bool, bool) {
     let excluded = |kind| request.reset_reapply_exclude_types().any(|excluded| excluded == kind);
     let kinds = request.reset_reapply_type();
     let signals = kinds != ResetReapplyType::None && !excluded(ResetReapplyExcludeType::Signal);
     let updates = !matches!(kinds, ResetReapplyType::None | ResetReapplyType::Signal)
         && !excluded(ResetReapplyExcludeType::Update);
-    // Children have no name of their own here: only who excludes everything excludes them.
+    // Events of children have no exclusion type of their own here: only excluding everything excludes them.
     #[expect(deprecated, reason = "it counts among what can be excluded")]
     let others = [ResetReapplyExcludeType::Nexus, ResetReapplyExcludeType::CancelRequest];
     let children = signals || updates || !others.into_iter().all(excluded);

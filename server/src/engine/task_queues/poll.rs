@@ -1,4 +1,4 @@
-//! PollWorkflowTaskQueue and PollActivityTaskQueue: a task at once if there is one, else the worker waits.
+//! PollWorkflowTaskQueue and PollActivityTaskQueue: returns a task at once if there is one, otherwise the worker waits.
 //!
 //! Extends `Engine`.
 
@@ -71,12 +71,12 @@ impl Engine {
         Ok(Step::Wait(self.wait_for_task(key, poll)))
     }
 
-    /// A worker that waited for a workflow task was woken.
+    /// Resumes a worker's poll for workflow tasks.
     pub(crate) fn resume_workflow_poll(&mut self, id: WaiterId) -> Step<service::PollWorkflowTaskQueueResponse> {
         self.resume_poll(id, Self::hand_out_workflow_task)
     }
 
-    /// A worker that waited for an activity was woken.
+    /// Resumes a worker's poll for activities.
     pub(crate) fn resume_activity_poll(&mut self, id: WaiterId) -> Step<service::PollActivityTaskQueueResponse> {
         self.resume_poll(id, Self::hand_out_activity)
     }

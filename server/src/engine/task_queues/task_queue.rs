@@ -1,4 +1,4 @@
-//! Task queues: tasks wait for workers, workers wait for tasks, whoever came first is served first.
+//! Task queues: tasks wait for workers, workers wait for tasks, in the order of their arrival.
 //!
 //! Extends `Engine`.
 
@@ -14,12 +14,12 @@ use crate::engine::waiters::{Waiter, WaiterId};
 use crate::engine::workflow::ExecutionId;
 use crate::engine::workflow::QueryId;
 
-/// A sticky queue without a poller for so long (on the machine's clock) belongs to a worker that is gone.
+/// Time without a poll (on the machine's clock) after which the worker of a sticky queue counts as gone.
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);
 
 const DEFAULT_PRIORITY: i32 = 3;
 
-/// What a queue holds.
+/// The kind of tasks in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum QueueKind {
     Workflow,
@@ -28,7 +28,7 @@ pub(crate) enum QueueKind {
     WorkerCommands,
 }
 
-/// The name of a queue.
+/// The key of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QueueKey {
     pub(crate) namespace_id: String,
@@ -36,7 +36,7 @@ pub(crate) struct QueueKey {
     pub(crate) kind: QueueKind,
 }
 
-/// Work for a worker; it names the state it belongs to and is void when that state has changed.
+/// A task for a worker. It refers to the state it belongs to, and is void when that state has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     Workflow { execution: ExecutionId, scheduled_event_id: i64, attempt: i32 },
@@ -46,29 +46,29 @@ pub(crate) enum Task {
     Command(CommandId),
 }
 
-/// Who polls.
+/// The worker of a poll.
 #[derive(Clone, Debug)]
 pub(crate) struct Poll {
     pub(crate) identity: String,
     pub(crate) worker_instance_key: String,
     pub(crate) sticky: bool,
-    /// The build of the worker, unless it belongs to a deployment.
+    /// The worker's build, unless it belongs to a deployment.
     pub(crate) version: Option<common::WorkerVersionStamp>,
-    /// Where the worker takes commands, if it takes some.
+    /// The task queue for commands to the worker, if it accepts them.
     pub(crate) control_task_queue: String,
     pub(crate) about: About,
 }
 
-/// The words of a worker about itself, for those who ask about its queue.
+/// A worker's own data, as shown when its queue is described.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) capabilities: Option<common::WorkerVersionCapabilities>,
     pub(crate) deployment_options: Option<deployment::WorkerDeploymentOptions>,
-    /// The maximum number of tasks per second; `None` if the worker does not say.
+    /// Maximum tasks per second; `None` if the worker sets none.
     pub(crate) rate: Option<f64>,
 }
 
-/// A worker that was seen at a queue, at its last poll there.
+/// A worker at its last poll of a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Time,
@@ -86,12 +86,12 @@ struct Queue {
     /// By priority, then by arrival.
     backlog: BTreeMap<(i32, u64), Task>,
     pollers: VecDeque<WaiterId>,
-    /// When a worker was last seen, on the machine's clock.
+    /// Time of the last poll, on the machine's clock.
     last_poll: Option<Time>,
     identities: BTreeMap<String, Seen>,
-    /// So many workers are about to poll it.
+    /// Number of workers that are about to poll it.
     promised: u32,
-    /// Tasks waited and nobody polled: they hold the clock no more.
+    /// True if tasks waited without a poll: they no longer stop the clock.
     deserted: bool,
 }
 
@@ -103,21 +103,21 @@ impl TaskQueues {
         queue.identities.insert(poll.identity.clone(), Seen { at: wall, about: poll.about.clone() });
     }
 
-    /// A worker is about to poll this queue, or is not any more.
+    /// Records that a worker is about to poll this queue, or no longer is.
     pub(crate) fn promise(&mut self, key: &QueueKey, promised: bool) {
         let queue = self.queues.entry(key.clone()).or_default();
         queue.promised = if promised { queue.promised + 1 } else { queue.promised.saturating_sub(1) };
         queue.deserted &= queue.promised == 0;
     }
 
-    /// Takes a queue for one without workers, unless one has polled it or was promised.
+    /// Marks a queue as having no workers, unless one has polled it or was promised.
     pub(crate) fn desert(&mut self, key: &QueueKey) {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.deserted = queue.promised == 0 && queue.last_poll.is_none() && queue.pollers.is_empty();
         }
     }
 
-    /// A worker has polled it and has not said goodbye.
+    /// Returns true if a worker has polled it and has not shut down.
     pub(crate) fn is_known(&self, key: &QueueKey) -> bool {
         self.queues.get(key).is_some_and(|queue| queue.last_poll.is_some())
     }
@@ -126,7 +126,7 @@ impl TaskQueues {
         self.queues.get(key).is_some_and(|queue| queue.deserted)
     }
 
-    /// The names of the queues of a kind that a worker polls.
+    /// Returns the queues of a kind that a worker polls.
     pub(crate) fn polled(&self, kind: QueueKind) -> impl Iterator<Item = &QueueKey> {
         let polled = self.queues.iter().filter(|(_, queue)| queue.promised > 0 || !queue.pollers.is_empty());
         polled.map(|(key, _)| key).filter(move |key| key.kind == kind)
@@ -142,7 +142,7 @@ impl TaskQueues {
         }
     }
 
-    /// The worker behind a sticky queue said goodbye.
+    /// Records that the worker of a sticky queue has shut down.
     pub(crate) fn forget_worker(&mut self, key: &QueueKey) {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.last_poll = None;
@@ -156,7 +156,7 @@ impl TaskQueues {
         })
     }
 
-    /// The workers seen at a queue by their identities, and how many tasks wait.
+    /// Returns the workers seen at a queue by identity, and the number of waiting tasks.
     pub(crate) fn describe(&self, key: &QueueKey) -> (Vec<(String, Seen)>, usize) {
         let Some(queue) = self.queues.get(key) else { return (Vec::new(), 0) };
         let pollers = queue.identities.iter().map(|(identity, seen)| (identity.clone(), seen.clone())).collect();
@@ -192,15 +192,15 @@ impl Engine {
         self.match_queue(key);
     }
 
-    /// A task that was offered to a worker that has gone: first in line again.
+    /// Puts a task whose worker has gone back at the front of its queue.
     pub(crate) fn offer_again(&mut self, key: &QueueKey, task: Task) {
-        // Of several workers that go away each gives its task back: none may take another one's place.
+        // Several workers may return tasks at the same time, so each task gets its own position.
         self.sequence += 1;
         self.queues.push(key, i32::MIN, self.sequence, task);
         self.match_queue(key);
     }
 
-    /// The first task of a queue that is still wanted.
+    /// Returns the first task of a queue that is still valid.
     pub(crate) fn next_task(&mut self, key: &QueueKey) -> Option<Task> {
         loop {
             let task = self.queues.pop_task(key)?;
@@ -210,7 +210,7 @@ impl Engine {
         }
     }
 
-    /// Whether the state that a task belongs to still is as it was.
+    /// Returns true if the state that a task belongs to is unchanged.
     pub(crate) fn is_wanted(&self, task: &Task) -> bool {
         match task {
             Task::Workflow { execution, scheduled_event_id, attempt } => {

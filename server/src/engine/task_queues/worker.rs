@@ -1,4 +1,4 @@
-//! What concerns workers as such: ShutdownWorker, RecordWorkerHeartbeat, ResetStickyTaskQueue, DescribeTaskQueue.
+//! Calls about workers: ShutdownWorker, RecordWorkerHeartbeat, ResetStickyTaskQueue, DescribeTaskQueue.
 //!
 //! Extends `Engine`.
 
@@ -12,13 +12,13 @@ use crate::engine::errors::Error;
 use crate::engine::time::Time;
 use crate::engine::waiters::WaiterId;
 
-/// A worker that has shut down is remembered for so long: a poll that was on its way is not held.
+/// Time that a worker is remembered after its shutdown, so that a poll still on its way is not held.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-/// The tasks a second of a worker that does not limit them, as a real server tells it.
+/// The task rate that a real server reports for workers without a limit.
 const UNLIMITED_RATE: f64 = 100_000.0;
 
-/// The instance keys of workers that have shut down, with the wall time until which they are remembered.
+/// Instance keys of workers that have shut down, with the wall time until which they are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct ShutDownWorkers {
     until: BTreeMap<String, Time>,
@@ -30,14 +30,14 @@ impl ShutDownWorkers {
         self.until.insert(key.to_owned(), wall.plus(REMEMBERED));
     }
 
-    /// A poll of this worker ends at once, empty.
+    /// Returns true if this poll's worker has shut down, so that the poll returns empty at once.
     pub(crate) fn include(&self, poll: &Poll, wall: Time) -> bool {
         self.until.get(&poll.worker_instance_key).is_some_and(|until| *until > wall)
     }
 }
 
 impl Engine {
-    /// The polls of a worker that shuts down end with empty responses, and its cached runs go to other workers.
+    /// Ends the polls of a worker that shuts down with empty responses, and sends its cached runs to other workers.
     pub(crate) fn shutdown_worker(
         &mut self,
         request: &service::ShutdownWorkerRequest,

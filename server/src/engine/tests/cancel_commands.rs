@@ -1,4 +1,4 @@
-//! Commands to workers: which attempts are told to stop, and how long a command is kept.
+//! Commands to workers: which attempts are cancelled, and how long a command is kept.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::super::token::TaskToken;
 use super::super::waiters::Step;
 use super::spec::{Spec, check};
 
-/// Where workers that take commands take them.
+/// The queue for commands to workers that accept them.
 pub(super) const CONTROL_QUEUE: &str = "control";
 
 impl Spec {

@@ -1,4 +1,4 @@
-//! What follows a run: continue-as-new, retries, timeouts.
+//! Runs that follow others: continue-as-new, retries, timeouts.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Child workflows: their start, their end as the parent sees it, and the parent's end as they see it.
+//! Child workflows: their start, and the effects of the child's end and of the parent's end on each other.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Completions in pages: their order, what is missing, what is too much, and what ends with the task.
+//! Completions in pages: their order, missing and surplus pages, and the end of their task.
 
 use abide_protos::prost::Message as _;
 use abide_protos::temporal::api::errordetails::v1::WorkflowTaskCompletionBufferLostFailure;
@@ -9,7 +9,7 @@ use super::super::{Engine, Options};
 use super::spec::{Spec, check};
 use crate::engine::workflow_tasks::PageLimits;
 
-/// The transcript of a script on a server that keeps less than the default one.
+/// Returns the transcript of a script on a server with lower limits than the default.
 fn transcript_within(limits: PageLimits, script: &str) -> String {
     let mut spec = Spec::new();
     let namespaces = vec!["default".into(), "other".into()];

@@ -1,4 +1,4 @@
-//! Runs by a cron schedule.
+//! Runs with a cron schedule.
 
 use expect_test::expect;
 

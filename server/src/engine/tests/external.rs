@@ -1,4 +1,4 @@
-//! Signals and requests to cancel from one workflow to another.
+//! Signals and cancellation requests from one workflow to another.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! What holds after any sequence of requests.
+//! Invariants that hold after any sequence of requests.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::super::api::{Attributes, HistoryEvent};
 use super::spec::{Spec, read_all};
 use crate::engine::history::event_type;
 
-/// Requests that may come in any order; most of them are refused most of the time.
+/// Requests in arbitrary order, most of which are usually refused.
 const REQUESTS: &[&str] = &[
     "start",
     "start conflict=terminate retry=2 run_timeout=20s",
@@ -102,7 +102,7 @@ proptest! {
     }
 }
 
-/// What SDKs rely on in every history.
+/// Checks what SDKs rely on in every history.
 fn well_formed(events: &[HistoryEvent]) -> Result<(), String> {
     let mut scheduled = BTreeSet::new();
     let mut started = BTreeSet::new();
@@ -164,7 +164,7 @@ fn closes(event: &HistoryEvent) -> bool {
     )
 }
 
-/// Whether later events tell what became of what this one begins.
+/// Returns true if later events report the result of what this one starts.
 fn begins(attributes: &Attributes) -> bool {
     matches!(
         attributes,
@@ -175,7 +175,7 @@ fn begins(attributes: &Attributes) -> bool {
     )
 }
 
-/// The activity, the child or the message that an event starts (`true`) or ends.
+/// Returns the activity, the child or the message that an event starts (`true`) or ends.
 fn operation_of(attributes: &Attributes) -> Option<(i64, bool)> {
     match attributes {
         Attributes::ActivityTaskStartedEventAttributes(a) => Some((a.scheduled_event_id, true)),

@@ -1,4 +1,4 @@
-//! What the engine does, as scripts of requests and the histories they lead to (see [`spec`] for the notation).
+//! Tests of the engine as scripts of requests and the resulting histories (see [`spec`] for the notation).
 
 mod activities;
 mod cancel_commands;

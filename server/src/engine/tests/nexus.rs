@@ -109,7 +109,7 @@ impl Spec {
         self.engine.at(self.now).respond_nexus_task_completed(request).map(drop)
     }
 
-    /// Starts the workflow that backs the operation that was asked for.
+    /// Starts the workflow that backs the requested operation.
     fn back(&mut self, workflow_id: &str) -> Result<(), Error> {
         let Some(nexus::request::Variant::StartOperation(start)) = &self.nexus.request.variant else {
             panic!("nothing was asked for");
@@ -535,7 +535,7 @@ fn what_ends_while_the_workflow_asks_for_its_cancellation_is_not_asked_to_stop()
     );
 }
 
-/// The workflow that backs the operation ends like this; the transcript is the caller's history.
+/// Ends the workflow that backs the operation in this way. The transcript is the caller's history.
 fn check_backed(end: &str, expected: &expect_test::Expect) {
     let script = format!(
         "

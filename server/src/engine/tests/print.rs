@@ -1,4 +1,4 @@
-//! Events on one line each, with what a reader of a spec wants to know.
+//! Prints events on one line each, with the details that matter in a spec.
 
 use super::super::api::{Attributes, HistoryEvent, common, enums, failure, failure::failure::FailureInfo, update};
 
@@ -173,13 +173,13 @@ fn of_other_workflows(attributes: &Attributes) -> String {
     }
 }
 
-/// What became of a Nexus operation: the cause, the failure around it is always the same.
+/// Describes the result of a Nexus operation by its cause, because the failure around it is always the same.
 fn of_nexus(scheduled_event_id: i64, outer: Option<&failure::Failure>) -> String {
     let cause = outer.and_then(|outer| outer.cause.as_deref()).map(failure).unwrap_or_default();
     format!("of {scheduled_event_id}: {cause}")
 }
 
-/// What an update came to.
+/// Describes the outcome of an update.
 pub(super) fn outcome(outcome: &update::Outcome) -> String {
     match &outcome.value {
         Some(update::outcome::Value::Success(result)) => payloads(Some(result)),
@@ -188,7 +188,7 @@ pub(super) fn outcome(outcome: &update::Outcome) -> String {
     }
 }
 
-/// The texts in payloads.
+/// Returns the texts in payloads.
 pub(super) fn payloads(payloads: Option<&common::Payloads>) -> String {
     let payloads = payloads.map(|payloads| payloads.payloads.as_slice()).unwrap_or_default();
     let texts: Vec<_> = payloads.iter().map(|payload| String::from_utf8_lossy(&payload.data)).collect();

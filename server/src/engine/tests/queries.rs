@@ -1,4 +1,4 @@
-//! Queries: on a task, on their own, refused.
+//! Queries: with a workflow task, on their own, refused.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Reading a history: pages, waiting for news, waiting for the end.
+//! Reading a history: pages, waiting for new events, waiting for the end.
 
 use super::super::api::{enums::HistoryEventFilterType, service};
 use super::super::waiters::Step;

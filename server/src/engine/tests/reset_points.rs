@@ -1,4 +1,4 @@
-//! The points that a run can be reset to: one for each build of its worker, handed on from run to run.
+//! The reset points of a run: one for each build of its worker, passed on from run to run.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::super::time::Time;
 use super::spec::{Spec, check};
 
 impl Spec {
-    /// The points as a description of the run tells them.
+    /// Returns the points in a description of the run.
     pub(super) fn points(&mut self) -> Result<(), Error> {
         let request = service::DescribeWorkflowExecutionRequest {
             namespace: "default".to_owned(),

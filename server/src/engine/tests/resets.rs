@@ -1,4 +1,4 @@
-//! Resets: what the new run keeps, what is applied again, what is refused.
+//! Resets: what the new run keeps, what is reapplied, what is refused.
 
 use expect_test::expect;
 

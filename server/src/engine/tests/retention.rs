@@ -1,4 +1,4 @@
-//! How long closed runs are kept.
+//! The retention of closed runs.
 
 use expect_test::expect;
 

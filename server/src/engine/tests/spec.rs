@@ -1,10 +1,10 @@
-//! Scripts: one request a line, to one server with a standing clock. The transcript holds what came back.
+//! Scripts: one request per line, to one server with a standing clock. The transcript shows the responses.
 //!
 //! ```text
 //! start [wf] [run_timeout=5s] [execution_timeout=..] [task_timeout=..] [delay=..] [retry=3] [cron=@daily] [request=..]
 //!       [conflict=fail|use|terminate] [reuse=failed|reject|terminate]        retry: attempts, 1 s apart; cron: `_` for a space
 //! signal NAME [request=..] · signal-with-start NAME · cancel · terminate · query NAME
-//! of=ID with any of these means another workflow than `wf`
+//! of=ID with any of these selects another workflow than `wf`
 //! poll [sticky]                            a worker takes the next workflow task
 //! respond [of=ID] [sticky] [force] [inline] [answer=..] [old-worker] [commanded] [build=..] [page=N [more]]: COMMAND; ..
 //!     timer ID 5s · cancel-timer ID · activity ID [s2c=..] [s2s=..] [stc=..] [hb=..] [retry=3] [eager]
@@ -13,16 +13,16 @@
 //!     nexus OPERATION [endpoint=..] [s2c=..] [s2s=..] [stc=..] · cancel-nexus EVENT
 //!     cancel-activity EVENT · marker NAME · complete [RESULT] · fail [non-retryable] · cancelled · continue-as-new
 //! fail-task                                the worker reports that the workflow task failed
-//! take [commanded]                         a worker takes the next activity; `commanded`, also in a respond: one that takes commands
+//! take [commanded]                         a worker takes the next activity; `commanded`, also in a respond: it accepts commands
 //! done ID · failed ID [non-retryable] [delay=..] · cancelled ID · beat ID DETAILS
 //! command · obeyed                         it takes the next command; it answers it
 //! answer TEXT                              the worker answers the query it has polled
-//! endpoint NAME                            a Nexus endpoint that leads to the task queue
+//! endpoint NAME                            creates a Nexus endpoint for the task queue
 //! ask                                      a worker takes the next request to a Nexus handler
 //! tell sync RESULT | async TOKEN | fail | canceled | handler TYPE [final] | ok          and answers it
 //! back ID                                  the handler starts a workflow, whose end is the end of the operation
-//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, as start
-//! give-up                                  the clients that wait for updates do so no longer
+//! update ID [wait=accepted] · poll-update ID [wait=admitted|accepted|completed] · update-with-start ID, like start
+//! give-up                                  the clients that wait for updates time out
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
@@ -42,7 +42,7 @@ use super::print;
 use super::spec_updates::Asking;
 use crate::engine::activities::Reporter;
 
-/// Compares the transcript of a script with what is expected.
+/// Compares the transcript of a script with the expected one.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
     expected.assert_eq(&transcript(script));
 }
@@ -55,13 +55,13 @@ pub(super) fn transcript(script: &str) -> String {
     spec.out
 }
 
-/// A server, its clock, and what the workers hold.
+/// A server, its clock, and the tasks that workers have.
 pub(super) struct Spec {
     pub(super) engine: Engine,
     pub(super) now: Now,
     pub(super) out: String,
     pub(super) task: Vec<u8>,
-    /// The last task of each workflow that was polled.
+    /// The last polled task of each workflow.
     tasks: BTreeMap<String, Vec<u8>>,
     pub(super) queries: Vec<String>,
     pub(super) activities: BTreeMap<String, Vec<u8>>,
@@ -70,7 +70,7 @@ pub(super) struct Spec {
     asked: Option<WaiterId>,
     requests: u32,
     pub(super) updates: Vec<Asking>,
-    /// The event after which each update that a task has brought takes effect.
+    /// The event after which each update of a task takes effect.
     pub(super) sequencing: BTreeMap<String, i64>,
 }
 
@@ -145,7 +145,7 @@ impl Spec {
         self.engine.run_until(self.now);
     }
 
-    /// The asking client looks whether its answer has come.
+    /// Lets the querying client check for its answer.
     fn look(&mut self) {
         let woken = self.engine.take_wakeups();
         self.look_at_updates(&woken);
@@ -465,7 +465,7 @@ impl Spec {
     }
 }
 
-/// The whole history of a run, as it is written (without virtual events).
+/// Returns the whole written history of a run (without virtual events).
 pub(super) fn read_all(
     engine: &mut Engine,
     execution: common::WorkflowExecution,
@@ -571,7 +571,7 @@ fn command_of(text: &str) -> command::Command {
     command::Command { command_type: kind.into(), attributes: Some(attributes), ..Default::default() }
 }
 
-/// Attributes of any kind as a command carries them.
+/// Converts attributes of any kind to those of a command.
 trait IntoAttributes {
     fn into_attributes(self) -> command::command::Attributes;
 }
@@ -670,7 +670,7 @@ fn start_child(
     }
 }
 
-/// So many attempts, one second apart.
+/// Returns a policy with this many attempts, one second apart.
 fn retry_policy(attempts: &str) -> common::RetryPolicy {
     common::RetryPolicy {
         initial_interval: Some(time::proto(Duration::from_secs(1))),
@@ -688,7 +688,7 @@ impl<'a> Arguments<'a> {
         self.0.contains(&flag)
     }
 
-    /// The workflow that is meant.
+    /// Returns the workflow that the request is for.
     fn workflow(&self) -> &'a str {
         self.value("of").unwrap_or(WORKFLOW)
     }
@@ -710,7 +710,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// `5s`, `1.5s`, `2m`.
+/// Parses `5s`, `1.5s`, `2m`.
 fn duration(text: &str) -> Duration {
     let (number, unit) = text.split_at(text.len() - 1);
     let number: f64 = number.parse().unwrap_or_else(|_| panic!("not a duration: {text}"));

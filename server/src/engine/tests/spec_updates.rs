@@ -1,4 +1,4 @@
-//! The part of the notation that is about updates and resets (see [`super::spec`]).
+//! The part of the notation for updates and resets (see [`super::spec`]).
 
 use std::fmt::Write as _;
 
@@ -85,7 +85,7 @@ impl Spec {
         }
     }
 
-    /// The clients that wait for updates look whether their answers have come.
+    /// Lets the clients that wait for updates check for their answers.
     pub(super) fn look_at_updates(&mut self, woken: &[WaiterId]) {
         for asking in std::mem::take(&mut self.updates) {
             if !woken.contains(&asking.waiter) {
@@ -100,7 +100,7 @@ impl Spec {
         }
     }
 
-    /// The clients' time is up.
+    /// Lets the clients' waits time out.
     pub(super) fn give_up_updates(&mut self) {
         for asking in std::mem::take(&mut self.updates) {
             self.engine.withdraw(asking.waiter);
@@ -118,7 +118,7 @@ impl Spec {
         let _ = writeln!(self.out, "{label}: {text}");
     }
 
-    /// Notes the updates that a task has brought.
+    /// Records the updates of a task.
     pub(super) fn received_updates(&mut self, messages: &[protocol::Message]) -> String {
         let mut text = String::new();
         for message in messages {
@@ -129,7 +129,7 @@ impl Spec {
         text
     }
 
-    /// The worker's answer to an update: a message, and the command that gives it its place.
+    /// Returns the worker's answer to an update: a message, and the command that sets its position.
     pub(super) fn update_answer(&self, text: &str) -> Option<(protocol::Message, Option<command::Command>)> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let id = words.get(1).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Speculative workflow tasks: when they leave no trace, and what makes them normal ones.
+//! Speculative workflow tasks: when they leave no trace, and what turns them into normal ones.
 
 use expect_test::expect;
 

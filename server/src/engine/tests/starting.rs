@@ -1,4 +1,4 @@
-//! Starting: workflow ids that are taken, repeated requests.
+//! Starting: workflow ids in use, repeated requests.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Timers: firing together, cancellation, also of what has just fired.
+//! Timers: firing together, and cancellation, even of a timer that has just fired.
 
 use expect_test::expect;
 

@@ -1,4 +1,4 @@
-//! Updates that come to nothing, end with their run, or come with its start.
+//! Updates that are dropped, end with their run, or come with its start.
 
 use expect_test::expect;
 

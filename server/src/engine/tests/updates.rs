@@ -1,4 +1,4 @@
-//! Updates: how they reach a worker, and what its answers leave in the history.
+//! Updates: how they reach a worker, and the events of its answers.
 
 use expect_test::expect;
 

@@ -262,7 +262,7 @@ fn heartbeats_end_after_half_an_hour() {
     let mut spec = Spec::new();
     spec.run("start task_timeout=2m");
     spec.run("poll");
-    // The first renewal begins the row; the task of minute 30.4 is one too many.
+    // The first heartbeat starts the series; the task at minute 30.4 exceeds its limit.
     spec.run("respond force inline:");
     for _ in 0..16 {
         spec.wait(Duration::from_secs(114));

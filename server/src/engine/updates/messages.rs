@@ -1,5 +1,5 @@
-//! Protocol messages of updates: the request that a workflow task brings to the worker, and the worker's answers
-//! (accepted, completed, rejected) in the task's completion.
+//! Protocol messages of updates: the request in a workflow task, and the worker's answers (accepted, completed,
+//! rejected) in the task's completion.
 
 use abide_protos::Any;
 use abide_protos::prost::{Message as _, Name};
@@ -12,7 +12,7 @@ use crate::engine::errors::Error;
 use crate::engine::history::Extras;
 use crate::engine::transaction::Transaction;
 
-/// The message that asks a worker to handle an update. `sequencing_event_id`: after which event it takes effect.
+/// Returns the message that requests an update. It takes effect after the event `sequencing_event_id`.
 pub(crate) fn request_message(update: &Update, sequencing_event_id: i64) -> protocol::Message {
     protocol::Message {
         id: format!("{}/request", update.id),
@@ -25,7 +25,7 @@ pub(crate) fn request_message(update: &Update, sequencing_event_id: i64) -> prot
     }
 }
 
-/// Refuses a completion with messages that cannot be read; nothing is written then.
+/// Refuses a completion with unreadable messages, before anything is written.
 pub(crate) fn check(messages: &[protocol::Message]) -> Result<(), Error> {
     if messages.iter().any(|message| message.body.is_none()) {
         return Err(Error::invalid_argument("nil message body"));
@@ -33,12 +33,12 @@ pub(crate) fn check(messages: &[protocol::Message]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a worker's answer says that it does not accept an update.
+/// Returns true if a worker's answer rejects an update.
 pub(crate) fn is_rejection(message: &protocol::Message) -> bool {
     message.body.as_ref().is_some_and(is::<update::Rejection>)
 }
 
-/// Carries out one answer of the worker.
+/// Applies one answer of the worker.
 pub(crate) fn apply(
     transaction: &mut Transaction<'_>,
     completion: &Completion,
@@ -78,7 +78,7 @@ fn accept(
         return Err(invalid("Acceptance", "accepted_request_sequencing_event_id is not set"));
     }
     let update = expect(transaction, id, "Acceptance", |stage| matches!(stage, Stage::Sent))?;
-    // An update that a reset has admitted is in the history already.
+    // An update admitted by a reset is in the history already.
     let accepted_request = update.admitted_event_id.is_none().then(|| (*update.request).clone());
     let attributes = history::WorkflowExecutionUpdateAcceptedEventAttributes {
         protocol_instance_id: id.to_owned(),
@@ -124,7 +124,7 @@ fn reject(transaction: &mut Transaction<'_>, id: &str, rejection: update::Reject
     Ok(())
 }
 
-/// The update that an answer is about, if the answer fits its stage.
+/// Returns the update that an answer is for, if the answer fits its stage.
 fn expect<'t>(
     transaction: &'t mut Transaction<'_>,
     id: &str,

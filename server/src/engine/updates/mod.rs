@@ -1,4 +1,4 @@
-//! Updates: the calls of clients, the registry of a run, and the messages that workers get and send.
+//! Updates: the clients' calls, the registry of a run, and the messages to and from workers.
 
 pub(super) mod messages;
 mod requests;

@@ -1,4 +1,4 @@
-//! UpdateWorkflowExecution and PollWorkflowExecutionUpdate: admission, and waiting until an update has come far enough.
+//! UpdateWorkflowExecution and PollWorkflowExecutionUpdate: admission, and waiting for an update's stage.
 //!
 //! Extends `Engine`.
 
@@ -11,11 +11,11 @@ use crate::engine::waiters::{Step, Waiter, WaiterId};
 use crate::engine::workflow::request_link;
 use crate::engine::workflow::{Execution, ExecutionId};
 
-/// From this attempt on a workflow task counts as broken: updates are refused.
+/// Attempt number from which on a workflow task counts as failing, so that updates are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;
 const ID_LENGTH_LIMIT: usize = 1000;
 
-/// One update of one run: what its caller waits for.
+/// An update of a run, as its caller waits for it.
 #[derive(Clone, Debug)]
 pub(crate) struct UpdateAt {
     pub(crate) execution: ExecutionId,
@@ -31,7 +31,7 @@ pub(crate) struct WaitingUpdate {
 }
 
 impl Engine {
-    /// Admits an update, or finds the one of that id, and waits until it has come as far as the request says.
+    /// Admits an update, or finds the one with that id, and waits until it has reached the requested stage.
     pub(crate) fn update_workflow_execution(
         &mut self,
         mut request: service::UpdateWorkflowExecutionRequest,
@@ -47,7 +47,7 @@ impl Engine {
         Ok((at, step))
     }
 
-    /// Waits for an update that was admitted before; without a stage the answer is how far it is now.
+    /// Waits for an update that was admitted before; without a stage, returns its current progress.
     pub(crate) fn poll_workflow_execution_update(
         &mut self,
         request: &service::PollWorkflowExecutionUpdateRequest,
@@ -62,7 +62,7 @@ impl Engine {
         Ok((at, step))
     }
 
-    /// The caller of an update was woken.
+    /// Resumes a caller that waits for an update.
     pub(crate) fn resume_update(&mut self, waiter: WaiterId) -> Result<Step<Progress>, Error> {
         let answer = match self.waiters.get_mut(waiter) {
             Some(Waiter::Update(waiting)) => waiting.answer.take(),
@@ -77,13 +77,13 @@ impl Engine {
         }
     }
 
-    /// How far an update is, for a caller whose time is up.
+    /// Returns the progress of an update, for a caller whose wait has timed out.
     pub(crate) fn update_progress(&self, at: &UpdateAt) -> Result<Progress, Error> {
         let progress = self.execution(at.execution).update_progress(&at.update_id);
         progress.unwrap_or_else(|| Err(Error::update_not_found(&at.update_id)))
     }
 
-    /// Completes a request with its defaults; says how far the update has to come.
+    /// Sets the defaults of a request. Returns the stage to wait for.
     pub(crate) fn validate_update(
         &mut self,
         request: &mut service::UpdateWorkflowExecutionRequest,
@@ -115,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// Takes in an update and sees to it that a workflow task brings it to a worker; one of a known id stays what it is.
+    /// Admits an update and schedules a workflow task for it if necessary. An update with a known id stays unchanged.
     pub(crate) fn admit_update(&mut self, id: ExecutionId, request: update::Request) -> Result<UpdateAt, Error> {
         let at = UpdateAt { execution: id, update_id: update_id(&request).to_owned() };
         let execution = self.execution(id);
@@ -151,7 +151,7 @@ impl Engine {
         Ok(Step::Wait(waiter))
     }
 
-    /// Tells those who wait how far the updates of a run have come.
+    /// Wakes callers whose updates have reached their stage.
     pub(crate) fn advance_updates(&mut self, id: ExecutionId) {
         for waiter in self.execution(id).update_waiters.clone() {
             let Some(Waiter::Update(waiting)) = self.waiters.get_mut(waiter) else { continue };
@@ -169,12 +169,12 @@ impl Engine {
         self.executions[id.0].state.updates.forget_over();
     }
 
-    /// A caller that waited for an update has gone.
+    /// Removes a caller that waited for an update.
     pub(crate) fn drop_update_waiter(&mut self, id: WaiterId, execution: ExecutionId) {
         self.executions[execution.0].update_waiters.retain(|waiter| *waiter != id);
     }
 
-    /// The response to an update that has come so far.
+    /// Returns the response to an update that has reached its stage.
     pub(crate) fn update_response(
         &self,
         at: &UpdateAt,
@@ -191,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// The response to a poll for an update that has come so far.
+    /// Returns the response to a poll for an update that has reached its stage.
     pub(crate) fn update_poll_response(
         &self,
         at: &UpdateAt,

@@ -1,13 +1,14 @@
-//! The updates of a run (Temporal's "update registry"): from their admission until everybody who waits has heard of their end.
+//! The updates of a run (Temporal's "update registry"), from their admission until all waiting callers know their
+//! result.
 //!
 //! ```text
-//!   Admitted ──task started──► Sent ──Acceptance──► Accepted ──Response──► completed (its event says how)
+//!   Admitted ──task started──► Sent ──Acceptance──► Accepted ──Response──► completed (its event has the result)
 //!      ▲                        │ Rejection, or not answered
 //!      └──task failed──────────┤
-//!                               └──► Over (no event: only those who wait now hear of it)
+//!                               └──► Over (no event: only callers that wait now are told)
 //! ```
 //!
-//! A run that closes ends what is not accepted as Over; an accepted update of a closed run counts as failed.
+//! When a run closes, its unaccepted updates become Over; an accepted update of a closed run counts as failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,36 +17,36 @@ use crate::engine::api::{Attributes, common, enums, failure, protocol, update};
 use crate::engine::errors::Error;
 use crate::engine::workflow::Execution;
 
-/// So many updates may be under way at once.
+/// Maximum updates in progress.
 const IN_FLIGHT_LIMIT: usize = 10;
-/// So many different updates a run may have.
+/// Maximum updates of a run.
 const TOTAL_LIMIT: usize = 2000;
-/// From this share of [`TOTAL_LIMIT`] on a run had better continue as new.
+/// Number of updates from which on continue-as-new is suggested.
 const SUGGEST_CONTINUE_AS_NEW: usize = TOTAL_LIMIT / 10 * 9;
 
-/// One update that is not completed.
+/// An update that is not completed.
 #[derive(Clone, Debug)]
 pub(crate) struct Update {
     pub(crate) id: String,
     pub(crate) request: Arc<update::Request>,
     pub(crate) stage: Stage,
-    /// The event that admitted it, if a reset has applied it again: the worker finds it in the history.
+    /// The event that admitted it, if a reset has reapplied it: the worker finds it in the history.
     pub(crate) admitted_event_id: Option<i64>,
 }
 
-/// How far an update is.
+/// The stage of an update.
 #[derive(Clone, Debug)]
 pub(crate) enum Stage {
     Admitted,
     Sent,
     /// With the id of its accepted event.
     Accepted(i64),
-    /// Rejected, or given up; gone as soon as those who wait have been told.
+    /// Rejected, or aborted; removed as soon as the waiting callers have been told.
     Over(Result<Box<update::Outcome>, Error>),
 }
 
 impl Stage {
-    /// The stage's name in the server's texts.
+    /// Returns the stage's name in the server's messages.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Admitted => "Admitted",
@@ -65,7 +66,7 @@ pub(crate) struct Updates {
     completed: BTreeMap<String, i64>,
 }
 
-/// What can be told about an update.
+/// The progress of an update, as told to callers.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     pub(crate) stage: Lifecycle,
@@ -85,7 +86,7 @@ impl Updates {
         self.completed.contains_key(id)
     }
 
-    /// The name of the handler of an update that is under way.
+    /// Returns the name of the handler of an update in progress.
     pub(crate) fn handler_of(&self, id: &str) -> Option<&str> {
         let update = self.open.iter().find(|update| update.id == id)?;
         update.request.input.as_ref().map(|input| &*input.name)
@@ -95,7 +96,7 @@ impl Updates {
         self.open.iter_mut().find(|update| update.id == id)
     }
 
-    /// Refuses an update that would be one too many.
+    /// Refuses an update beyond the limits.
     pub(crate) fn check_limits(&self) -> Result<(), Error> {
         if self.open.len() >= IN_FLIGHT_LIMIT {
             return Err(Error::concurrent_limit(format!(
@@ -118,13 +119,13 @@ impl Updates {
         self.open.len() + self.completed.len()
     }
 
-    /// Takes in a new update; by an event if a reset applies it again.
+    /// Admits a new update; by an event if a reset reapplies it.
     pub(crate) fn admit(&mut self, request: update::Request, admitted_event_id: Option<i64>) {
         let id = update_id(&request).to_owned();
         self.open.push(Update { id, request: Arc::new(request), stage: Stage::Admitted, admitted_event_id });
     }
 
-    /// Takes in an update that the copied history of a reset has accepted already.
+    /// Restores an update that the copied history of a reset has already accepted.
     pub(crate) fn restore_accepted(&mut self, id: &str, request: Option<&update::Request>, event_id: i64) {
         if self.get_mut(id).is_none() {
             self.admit(request.cloned().unwrap_or_default(), None);
@@ -139,12 +140,12 @@ impl Updates {
         self.completed.insert(id.to_owned(), event_id);
     }
 
-    /// Some updates wait for a workflow task.
+    /// Returns true if updates wait for a workflow task.
     pub(crate) fn has_admitted(&self) -> bool {
         self.open.iter().any(|update| matches!(update.stage, Stage::Admitted))
     }
 
-    /// What the workflow task that starts now brings to the worker.
+    /// Returns the messages of a workflow task that is being started.
     pub(crate) fn send(&mut self, sequencing_event_id: i64) -> Vec<protocol::Message> {
         let mut messages = Vec::new();
         for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Admitted)) {
@@ -156,14 +157,15 @@ impl Updates {
         messages
     }
 
-    /// The task that brought them has failed or timed out: the next one brings them again.
+    /// Returns sent updates to the admitted stage after their task has failed or timed out: the next task has them
+    /// again.
     pub(crate) fn take_back_sent(&mut self) {
         self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)).for_each(|update| {
             update.stage = Stage::Admitted;
         });
     }
 
-    /// The worker's answers could not be used. Updates with an event of their own are sent again, others are given up.
+    /// Handles unusable answers of the worker. Updates with an event of their own are sent again, others are aborted.
     pub(crate) fn give_up_sent(&mut self) {
         for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
             update.stage = match update.admitted_event_id {
@@ -175,7 +177,7 @@ impl Updates {
         }
     }
 
-    /// The worker has answered the task but not these updates: it does not know what they are.
+    /// Rejects updates that the worker's answer to the task does not mention, because the worker does not know them.
     pub(crate) fn reject_unprocessed(&mut self) {
         for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
             update.stage = Stage::Over(Ok(Box::new(failed_outcome(server_application_failure(
@@ -186,7 +188,7 @@ impl Updates {
         }
     }
 
-    /// The run is closed: what is not accepted never will be. `continues`: another run follows, it can be tried there.
+    /// Aborts unaccepted updates of a closed run. If `continues`, another run follows, to which they may be sent.
     pub(crate) fn abort_pending(&mut self, continues: bool) {
         let error = if continues { Error::workflow_closing() } else { Error::update_aborted() };
         for update in &mut self.open {
@@ -196,14 +198,14 @@ impl Updates {
         }
     }
 
-    /// Everybody who waited has been told.
+    /// Removes updates whose waiting callers have been told.
     pub(crate) fn forget_over(&mut self) {
         self.open.retain(|update| !matches!(update.stage, Stage::Over(_)));
     }
 }
 
 impl Execution {
-    /// How far an update is, or why it has come to nothing; `None` if there is no such update.
+    /// Returns the progress of an update, or the reason that it was aborted; `None` if there is no such update.
     pub(crate) fn update_progress(&self, id: &str) -> Option<Result<Progress, Error>> {
         let updates = &self.state.updates;
         if let Some(event_id) = updates.completed.get(id) {
@@ -239,7 +241,7 @@ impl Execution {
     }
 }
 
-/// The id that a request gives its update; empty if it gives none.
+/// Returns the update id in a request; empty if there is none.
 pub(crate) fn update_id(request: &update::Request) -> &str {
     request.meta.as_ref().map_or("", |meta| &meta.update_id)
 }
@@ -265,7 +267,7 @@ fn server_application_failure(kind: &str, message: &str) -> failure::Failure {
     }
 }
 
-/// What names an update to those who ask for it again.
+/// Returns the reference with which clients poll for an update.
 pub(crate) fn update_ref(execution: &Execution, id: &str) -> update::UpdateRef {
     let workflow_execution: Option<common::WorkflowExecution> = Some(execution.execution());
     update::UpdateRef { workflow_execution, update_id: id.to_owned() }

@@ -1,5 +1,5 @@
-//! The runs that a query selects. As in SQL a run without an attribute is neither equal to a value nor different from it;
-//! texts and lists of keywords are the exception: what does not hold a value is different from it.
+//! Selects the runs that match a query. As in SQL, an attribute that a run does not have is neither equal to a value
+//! nor different from it, except for texts and keyword lists: without the value they count as different.
 
 use std::cmp::Ordering;
 
@@ -22,9 +22,9 @@ pub(crate) enum Kind {
     Double,
     Bool,
     Datetime,
-    /// ExecutionStatus: a keyword that is also a number.
+    /// ExecutionStatus: a keyword that may be written as a number.
     Status,
-    /// ExecutionDuration: nanoseconds, also written as a duration.
+    /// ExecutionDuration: nanoseconds, may be written as a duration.
     Duration,
 }
 
@@ -35,11 +35,11 @@ enum Value {
     Int(i64),
     Double(f64),
     Bool(bool),
-    /// Real servers keep microseconds.
+    /// Real servers store microseconds.
     Micros(i64),
 }
 
-/// A query whose values have been checked.
+/// A query with checked values.
 #[derive(Debug)]
 pub(crate) enum Filter {
     And(Box<Filter>, Box<Filter>),
@@ -82,7 +82,7 @@ impl Filter {
         self.holds(run) == Some(true)
     }
 
-    /// `None`: that cannot be said, because the run has no such attribute.
+    /// Returns `None` if the result is unknown, because the run does not have the attribute.
     fn holds(&self, run: &Execution) -> Option<bool> {
         match self {
             Self::And(left, right) => match (left.holds(run), right.holds(run)) {
@@ -160,7 +160,7 @@ impl Value {
 }
 
 impl Kind {
-    /// How values of a search attribute are compared.
+    /// Returns how values of a search attribute are compared.
     pub(crate) fn of(name: &str, kind: IndexedValueType) -> Self {
         match (name, kind) {
             ("ExecutionStatus", _) => Self::Status,
@@ -176,17 +176,17 @@ impl Kind {
     }
 }
 
-/// A text is a point in time as search attributes have it.
+/// Returns true if a text is a valid time for search attributes.
 pub(crate) fn is_datetime(text: &str) -> bool {
     datetime(text).is_some()
 }
 
-/// Full-text search decides, not the value as a whole.
+/// Returns true if values are matched by search, not as a whole.
 fn matches_by_search(kind: Kind) -> bool {
     matches!(kind, Kind::Text | Kind::KeywordList)
 }
 
-/// One of the words of `wanted` stands in `text`; case does not matter.
+/// Returns true if `text` contains one of the words of `wanted`, ignoring case.
 fn holds_word(text: &str, wanted: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
@@ -213,7 +213,7 @@ fn value_of(run: &Execution, name: &str, kind: Kind) -> Option<Value> {
         "StartTime" => Some(micros(state.start_time)),
         "ExecutionTime" => Some(micros(state.execution_time())),
         "CloseTime" => state.close_time.map(micros),
-        // The rest is known of a closed run only.
+        // Only closed runs have the others.
         "ExecutionDuration" => {
             let duration = state.close_time?.since(state.execution_time());
             Some(Value::Int(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)))
@@ -225,7 +225,7 @@ fn value_of(run: &Execution, name: &str, kind: Kind) -> Option<Value> {
     }
 }
 
-/// A search attribute's value; the encoding is JSON.
+/// Reads a search attribute's value, which is JSON.
 fn read(payload: &Payload, kind: Kind) -> Option<Value> {
     let json = std::str::from_utf8(&payload.data).ok()?;
     match kind {
@@ -238,7 +238,7 @@ fn read(payload: &Payload, kind: Kind) -> Option<Value> {
     }
 }
 
-/// The JSON strings in a string or a list of strings.
+/// Returns the JSON strings in a string or a list of strings.
 pub(crate) fn strings(json: &str) -> Vec<String> {
     let (mut strings, mut current) = (Vec::new(), None::<String>);
     let mut characters = json.chars();
@@ -254,7 +254,7 @@ pub(crate) fn strings(json: &str) -> Vec<String> {
     strings
 }
 
-/// What follows a backslash in JSON.
+/// Decodes the characters after a backslash in JSON.
 fn escaped(characters: &mut std::str::Chars<'_>) -> Option<char> {
     Some(match characters.next()? {
         'n' => '\n',
@@ -274,7 +274,7 @@ fn micros(time: Time) -> Value {
     Value::Micros(time.nanos().div_euclid(1_000))
 }
 
-/// The test with its values checked, which comes first; then whether attributes of this type can be tested like that.
+/// Checks first the values of a test, then if attributes of this type support it.
 fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Error> {
     let known = |literal: Literal| known(name, kind, literal).map(Known);
     let kind_name = name_of(kind);
@@ -293,7 +293,7 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
         Test::Between(from, to) => Check::Between(known(from)?, known(to)?),
         Test::StartsWith(literal) => match known(literal)?.0 {
             Value::Text(prefix) => Check::StartsWith(prefix),
-            // No run starts with a number: what takes numbers refuses the operator.
+            // Only texts have a prefix; attributes with other values refuse the operator below.
             _ => Check::In(Vec::new()),
         },
         Test::Like(literal) => {
@@ -305,7 +305,7 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
     refused.map_or(Ok(check), Err)
 }
 
-/// The operator of a test, if attributes of this type do not know it.
+/// Returns the operator of a test, if attributes of this type do not support it.
 fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static str> {
     let (operator, known) = match test {
         Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::Between(..) => return None,
@@ -323,7 +323,7 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
     (!known).then_some(operator)
 }
 
-/// The value of a literal that is compared with an attribute of this type.
+/// Converts a literal that is compared with an attribute of this type.
 fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
     match (kind, literal) {
         (Kind::Status, Literal::Text(name)) => status(|status| name_is(status, &name), format!("'{name}'")),
@@ -388,12 +388,12 @@ fn status(is_meant: impl Fn(Status) -> bool, written: String) -> Result<Value, E
     Ok(Value::Int(i64::from(i32::from(found))))
 }
 
-/// A status has a short name and one that says of which enum it is.
+/// A status has a short name and a full one that includes the enum.
 fn name_is(status: Status, name: &str) -> bool {
     format!("{status:?}") == name || status.as_str_name() == name
 }
 
-/// Nanoseconds of `90s`, `2d`, `01:30:00` or a plain number of nanoseconds.
+/// Parses `90s`, `2d`, `01:30:00` or a plain number to nanoseconds.
 fn duration(text: &str) -> Option<i64> {
     if let Ok(nanos) = text.parse() {
         return Some(nanos);
@@ -409,7 +409,7 @@ fn duration(text: &str) -> Option<i64> {
     time::go_duration(text)
 }
 
-/// A point in time as RFC 3339 writes it: `2026-11-23T14:07:28.5+01:00`.
+/// Parses an RFC 3339 time: `2026-11-23T14:07:28.5+01:00`.
 fn datetime(text: &str) -> Option<Time> {
     let (date, rest) = text.split_once('T')?;
     let offset_at = rest.find(['Z', '+', '-'])?;

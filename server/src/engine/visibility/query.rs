@@ -1,4 +1,5 @@
-//! The queries of lists and counts, read: `WorkflowType = 'Order' AND (StartTime > '2026-01-01T00:00:00Z' OR NOT Paid = true)`.
+//! Parses the queries of lists and counts: `WorkflowType = 'Order' AND (StartTime > '2026-01-01T00:00:00Z' OR NOT Paid
+//! = true)`.
 //!
 //! ```text
 //! query      = [ or ] [ GROUP BY names ] [ ORDER BY names ]
@@ -9,14 +10,14 @@
 //!            | [NOT] BETWEEN value AND value | [NOT] STARTS_WITH value | IS [NOT] NULL )
 //! ```
 //!
-//! Keywords have no case; names may stand in back quotes, texts in single or double ones.
+//! Keywords are case-insensitive; names may be in backquotes, texts are in single or double quotes.
 
 use crate::engine::errors::Error;
 
-/// Deeper nesting is refused: whoever writes it does not mean it.
+/// Maximum nesting depth, above any meaningful query.
 const DEPTH: usize = 200;
 
-/// What selects runs.
+/// The selection of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Query {
     And(Box<Query>, Box<Query>),
@@ -25,12 +26,12 @@ pub(crate) enum Query {
     Condition(Condition),
 }
 
-/// What one attribute of a run has to be.
+/// The condition for one attribute of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) name: String,
     pub(crate) test: Test,
-    /// The opposite is asked for: NOT IN, NOT BETWEEN, NOT STARTS_WITH, IS NOT NULL.
+    /// True for the negated forms: NOT IN, NOT BETWEEN, NOT STARTS_WITH, IS NOT NULL.
     pub(crate) negated: bool,
 }
 
@@ -40,7 +41,7 @@ pub(crate) enum Test {
     In(Vec<Literal>),
     Between(Literal, Literal),
     StartsWith(Literal),
-    /// SQL knows it, lists do not.
+    /// Valid in SQL, but not supported in lists.
     Like(Literal),
     IsNull,
 }
@@ -63,18 +64,18 @@ pub(crate) enum Literal {
     Bool(bool),
 }
 
-/// A query as it was written.
+/// A parsed query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Written {
-    /// Nothing selects everything.
+    /// `None` selects everything.
     pub(crate) selects: Option<Query>,
-    /// The names behind GROUP BY.
+    /// The names after GROUP BY.
     pub(crate) group_by: Vec<String>,
-    /// The names behind ORDER BY.
+    /// The names after ORDER BY.
     pub(crate) order_by: Vec<String>,
 }
 
-/// Reads a query.
+/// Parses a query.
 pub(crate) fn parse(query: &str) -> Result<Written, Error> {
     let mut parser = Parser { query, tokens: tokens(query)?, next: 0, depth: 0 };
     let mut written = Written::default();
@@ -96,7 +97,7 @@ pub(crate) fn parse(query: &str) -> Result<Written, Error> {
     }
 }
 
-/// An error in the words of the real server.
+/// Returns an error with the real server's wording.
 pub(crate) fn invalid(text: impl std::fmt::Display) -> Error {
     Error::invalid_argument(format!("invalid query: {text}"))
 }
@@ -105,7 +106,7 @@ pub(crate) fn invalid(text: impl std::fmt::Display) -> Error {
 enum Token {
     /// A name or a keyword.
     Word(String),
-    /// A name in back quotes, never a keyword.
+    /// A name in backquotes, never a keyword.
     Name(String),
     Value(Literal),
     Symbol(&'static str),
@@ -113,7 +114,7 @@ enum Token {
 
 struct Parser<'q> {
     query: &'q str,
-    /// With the byte at which each ends.
+    /// With the byte position of each token's end.
     tokens: Vec<(Token, usize)>,
     next: usize,
     depth: usize,
@@ -188,7 +189,7 @@ impl Parser<'_> {
             Some(Token::Symbol("<=")) => Operator::LessOrEqual,
             Some(Token::Symbol(">")) => Operator::Greater,
             Some(Token::Symbol(">=")) => Operator::GreaterOrEqual,
-            // The name stands alone.
+            // The name has no operator.
             Some(Token::Symbol(")")) | None => return Err(incomplete()),
             Some(Token::Word(word)) if ["AND", "OR"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) => {
                 return Err(incomplete());
@@ -226,7 +227,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    /// A clause begins that stands behind the conditions.
+    /// Returns true if a clause after the conditions begins here.
     fn at_clause(&self) -> bool {
         let clauses = ["GROUP", "ORDER", "LIMIT"];
         matches!(self.peek(), Some(Token::Word(word)) if clauses.iter().any(|clause| word.eq_ignore_ascii_case(clause)))
@@ -279,7 +280,7 @@ impl Parser<'_> {
         if self.takes_symbol(symbol) { Ok(()) } else { Err(self.malformed()) }
     }
 
-    /// The next token is not what can stand there.
+    /// Returns the error for a token that is invalid at this position.
     fn malformed(&self) -> Error {
         let end = self.tokens.get(self.next).map_or(self.query.len(), |(_, end)| *end);
         malformed(&self.query[..end])
@@ -351,7 +352,8 @@ fn tokens(query: &str) -> Result<Vec<(Token, usize)>, Error> {
     Ok(tokens)
 }
 
-/// The text between quotes, and how long it is with them. A quote is written twice, or after a backslash.
+/// Returns the text between quotes, and its length with the quotes. A quote within it is doubled or follows a
+/// backslash.
 fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1).peekable();
@@ -385,7 +387,7 @@ fn number(rest: &str) -> Option<(Literal, usize)> {
 mod tests {
     use super::parse;
 
-    /// The query with all its parentheses.
+    /// Shows the query with all its parentheses.
     fn shown(query: &str) -> String {
         use super::{Literal, Query, Test};
         fn literal(literal: &Literal) -> String {

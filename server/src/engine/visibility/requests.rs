@@ -1,4 +1,4 @@
-//! ListWorkflowExecutions and CountWorkflowExecutions over what is in memory, always up to date.
+//! ListWorkflowExecutions and CountWorkflowExecutions over the runs in memory, always up to date.
 //!
 //! Extends `Engine`.
 
@@ -76,7 +76,7 @@ impl Engine {
         Ok(service::CountWorkflowExecutionsResponse { count: number(found.len()), groups: groups.collect() })
     }
 
-    /// The runs that a query selects, open ones first, then the latest; and whether they are to be counted by status.
+    /// Returns the runs that a query selects, open ones first, then the latest; and whether to count them by status.
     fn select(&self, namespace: &str, query: &str) -> Result<(Vec<&Execution>, bool), Error> {
         let namespace = self.namespaces.get(namespace)?;
         let runs = || self.executions.iter().filter(|execution| execution.namespace == namespace);
@@ -94,7 +94,7 @@ impl Engine {
     }
 }
 
-/// Checks the clauses beside the selection: only counts by status are there, and a list takes no notice of them.
+/// Checks the clauses besides the selection: only counts can be grouped, by status only; a list ignores them.
 fn check_clauses(written: &Written, known: &Registered) -> Result<bool, Error> {
     let resolve = |name: &String| {
         known.resolve(name).map(|(name, _)| name).ok_or_else(|| invalid(format!("invalid search attribute: {name}")))
@@ -116,7 +116,7 @@ fn check_clauses(written: &Written, known: &Registered) -> Result<bool, Error> {
     }
 }
 
-/// What a list shows of a run: less than a description, and no length while it is open.
+/// Returns a run's data for lists: less than a description, and without a length while it is open.
 fn listed(execution: &Execution) -> workflow::WorkflowExecutionInfo {
     let info = describe::info(execution);
     let closed = !execution.is_running();

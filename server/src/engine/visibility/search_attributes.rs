@@ -1,5 +1,5 @@
-//! Search attributes: which names a namespace knows, of which types, and whether what a run is given fits them.
-//! AddSearchAttributes, RemoveSearchAttributes, ListSearchAttributes.
+//! Search attributes: registered names and types, and validation of values. AddSearchAttributes,
+//! RemoveSearchAttributes, ListSearchAttributes.
 //!
 //! Extends `Engine`.
 
@@ -12,13 +12,13 @@ use crate::engine::api::enums::IndexedValueType as Type;
 use crate::engine::api::operator;
 use crate::engine::errors::Error;
 
-/// Search attributes that one run has.
+/// Maximum search attributes of a run.
 const COUNT_LIMIT: usize = 100;
 pub(crate) const VALUE_LIMIT: usize = 2 * 1024;
 const TOTAL_LIMIT: usize = 40 * 1024;
 const PREFIX: &str = "Temporal";
 
-/// The server's own attributes: what it knows of every run. Nobody else sets them.
+/// The server's own attributes, which exist for every run. Only the server sets them.
 const SYSTEM: [(&str, Type); 16] = [
     ("WorkflowId", Type::Keyword),
     ("RunId", Type::Keyword),
@@ -38,7 +38,7 @@ const SYSTEM: [(&str, Type); 16] = [
     ("RootRunId", Type::Keyword),
 ];
 
-/// Attributes that every namespace has; callers may set them.
+/// Attributes of every namespace that callers may set.
 const PREDEFINED: [(&str, Type); 11] = [
     ("TemporalChangeVersion", Type::KeywordList),
     ("BinaryChecksums", Type::KeywordList),
@@ -53,7 +53,7 @@ const PREDEFINED: [(&str, Type); 11] = [
     ("TemporalReportedProblems", Type::KeywordList),
 ];
 
-/// Attributes that every namespace has and that only the server sets.
+/// Attributes of every namespace that only the server sets.
 const INTERNAL: [(&str, Type); 6] = [
     ("TemporalWorkerDeploymentVersion", Type::Keyword),
     ("TemporalWorkflowVersioningBehavior", Type::Keyword),
@@ -63,15 +63,15 @@ const INTERNAL: [(&str, Type); 6] = [
     ("TemporalExternalPayloadSizeBytes", Type::Int),
 ];
 
-/// Names that are no search attributes and never become any.
+/// Reserved names, which cannot be search attributes.
 const RESERVED: [&str; 4] = ["NamespaceId", "MemoEncoding", "Memo", "VisibilityTaskKey"];
 
-/// A keyword as the server writes one itself.
+/// Returns a keyword in the format that the server itself writes.
 pub(crate) fn keyword(text: &str) -> Payload {
     written("Keyword", json_string(text))
 }
 
-/// A list of keywords as the server writes one itself.
+/// Returns a list of keywords in the format that the server itself writes.
 pub(crate) fn keyword_list<T: AsRef<str>>(texts: &[T]) -> Payload {
     let texts: Vec<String> = texts.iter().map(|text| json_string(text.as_ref())).collect();
     written("KeywordList", format!("[{}]", texts.join(",")))
@@ -86,7 +86,7 @@ fn written(kind: &str, json: String) -> Payload {
     }
 }
 
-/// A text as the real server writes it in JSON.
+/// Formats a text as JSON like the real server.
 fn json_string(text: &str) -> String {
     let escaped = text.chars().map(|character| match character {
         '"' => "\\\"".to_owned(),
@@ -98,7 +98,7 @@ fn json_string(text: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// The search attributes that were registered with one namespace.
+/// The search attributes registered in one namespace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registered {
     by_name: BTreeMap<String, Type>,
@@ -109,7 +109,7 @@ impl Registered {
         self.by_name.entry(name.to_owned()).or_insert(kind);
     }
 
-    /// Refuses attributes whose names are not registered: the first thing that a server looks at.
+    /// Refuses attributes with unregistered names; a server checks these first.
     pub(crate) fn check_names(&self, namespace: &str, attributes: Option<&SearchAttributes>) -> Result<(), Error> {
         match attributes.and_then(|attributes| self.unknown(&attributes.indexed_fields)) {
             None => Ok(()),
@@ -119,7 +119,7 @@ impl Registered {
         }
     }
 
-    /// Refuses what is not for callers to set, values that do not fit their types, and too much.
+    /// Refuses attributes that callers cannot set, values of wrong types, and values beyond the limits.
     pub(crate) fn check_values(&self, attributes: Option<&SearchAttributes>) -> Result<(), Error> {
         let Some(attributes) = attributes else { return Ok(()) };
         let fields: BTreeMap<&String, &Payload> = attributes.indexed_fields.iter().collect();
@@ -142,13 +142,13 @@ impl Registered {
         check_size(attributes, &fields)
     }
 
-    /// Both checks, as a request for a new run has them.
+    /// Makes both checks, as for a request for a new run.
     pub(crate) fn check(&self, namespace: &str, attributes: Option<&SearchAttributes>) -> Result<(), Error> {
         self.check_names(namespace, attributes)?;
         self.check_values(attributes)
     }
 
-    /// Adds the types to values that do not name theirs, as a server does before anybody reads them.
+    /// Adds the types to values without one, as a server does before they are read.
     #[expect(clippy::iter_over_hash_type, reason = "each value is changed by itself, so their order does not matter")]
     pub(crate) fn complete_types(&self, fields: &mut HashMap<String, Payload>) {
         for (name, value) in fields {
@@ -158,7 +158,7 @@ impl Registered {
         }
     }
 
-    /// The attribute that a query means, and its type. What the server names `TemporalX` may be called `X` as well.
+    /// Returns the attribute that a query refers to, and its type. The server's `TemporalX` may be written as `X`.
     pub(crate) fn resolve(&self, name: &str) -> Option<(String, filter::Kind)> {
         let kind = |name: &str| {
             let own = find(&SYSTEM, name).or_else(|| find(&PREDEFINED, name)).or_else(|| find(&INTERNAL, name));
@@ -186,7 +186,7 @@ impl Registered {
 }
 
 impl Engine {
-    /// Registers an attribute with every namespace that is there.
+    /// Registers an attribute in every existing namespace.
     pub(crate) fn register_search_attribute(&mut self, name: &str, type_name: &str) {
         let kind = type_of(type_name);
         self.namespaces.all_search_attributes().for_each(|registered| registered.insert(name, kind));
@@ -278,7 +278,7 @@ fn is_own(name: &str) -> bool {
     [&SYSTEM[..], &PREDEFINED, &INTERNAL].iter().any(|list| find(list, name).is_some())
 }
 
-/// The columns that a real server with an SQL database has for a type.
+/// Returns the number of columns that a real server's SQL database has for a type.
 fn limit_of(kind: Type) -> usize {
     match kind {
         Type::Unspecified => 0,
@@ -292,7 +292,7 @@ fn type_of(name: &str) -> Type {
     all.into_iter().find(|kind| format!("{kind:?}") == name).unwrap_or_default()
 }
 
-/// A value, or a list of just one, or nothing, which takes the attribute away.
+/// Returns true for a value, a list of a single value, or an empty value, which removes the attribute.
 fn fits(value: &Payload, kind: Type) -> bool {
     let encoding = value.metadata.get("encoding").map(Vec::as_slice).unwrap_or_default();
     let Ok(json) = std::str::from_utf8(&value.data) else { return false };
@@ -324,7 +324,7 @@ fn fits_one(json: &str, kind: Type) -> bool {
     }
 }
 
-/// The elements of a JSON array; `None` if it is none.
+/// Returns the elements of a JSON array; `None` if it is not an array.
 fn elements(json: &str) -> Option<Vec<&str>> {
     let inner = json.strip_prefix('[')?.strip_suffix(']')?;
     let (mut items, mut start) = (Vec::new(), 0);
@@ -349,7 +349,7 @@ fn elements(json: &str) -> Option<Vec<&str>> {
     Some(items)
 }
 
-/// A value as the server's texts show it.
+/// Formats a value as in the server's messages.
 fn shown(value: &Payload) -> String {
     let text = String::from_utf8_lossy(&value.data).trim().to_owned();
     match elements(&text) {

@@ -36,7 +36,7 @@ impl Engine {
 }
 
 impl Transaction<'_> {
-    /// Asks the run to cancel itself.
+    /// Records a cancellation request for the run.
     pub(crate) fn request_cancel(
         &mut self,
         attributes: history::WorkflowExecutionCancelRequestedEventAttributes,

@@ -18,7 +18,7 @@ use crate::engine::time;
 use crate::engine::transaction::{Effect, Transaction};
 
 impl Transaction<'_> {
-    /// Ends the run, whose closing event is written: nothing of it is pending any more.
+    /// Closes the run after its closing event was written: drops everything that is pending.
     pub(crate) fn close(&mut self, status: WorkflowExecutionStatus) {
         let now = self.time();
         self.drop_activities();
@@ -37,12 +37,12 @@ impl Transaction<'_> {
         }
     }
 
-    /// Creates the run that follows this one, in the same step.
+    /// Creates the run that follows this one, in the same transaction.
     pub(crate) fn continue_with(&mut self, next: Option<NewRun>) {
         self.effects.extend(next.map(|next| Effect::Continue(Box::new(next))));
     }
 
-    /// The run or its chain has lived too long.
+    /// Times out the run or its chain.
     pub(crate) fn time_out_workflow(&mut self) {
         let now = self.time();
         let expired = self.execution.state.execution_expiration.is_some_and(|at| at <= now);
@@ -65,7 +65,7 @@ impl Transaction<'_> {
         self.continue_with(next);
     }
 
-    /// The next attempt of a workflow that failed, if its retry policy allows one.
+    /// Returns the next attempt of a failed workflow, if its retry policy allows one.
     pub(crate) fn retried_run(
         &mut self,
         failure: &failure::Failure,
@@ -95,7 +95,7 @@ impl Transaction<'_> {
         Ok(self.following_run(start))
     }
 
-    /// The next run by the workflow's cron schedule, if it has one.
+    /// Returns the next run according to the workflow's cron schedule, if it has one.
     pub(crate) fn cron_run(
         &mut self,
         last_completion_result: Option<common::Payloads>,
@@ -117,8 +117,8 @@ impl Transaction<'_> {
         Some(self.following_run(start))
     }
 
-    /// The run that a continue-as-new command asks for. What it does not carry over itself is not inherited, except
-    /// type, task queue and workflow task timeout.
+    /// Returns the run that a continue-as-new command requests. Only the type, the task queue and the workflow task
+    /// timeout are inherited if the command does not set them.
     pub(crate) fn continued_run(
         &mut self,
         attributes: command::ContinueAsNewWorkflowExecutionCommandAttributes,
@@ -160,8 +160,8 @@ impl Transaction<'_> {
         self.following_run(start)
     }
 
-    /// How long the run after this one waits if it is to wait `backoff`: chains of runs that end at once would keep a
-    /// server busy with nothing.
+    /// Returns the actual delay of the next run for the requested `backoff`: without a minimum lifetime, chains of runs
+    /// that close at once would keep a server busy.
     fn backoff_after_minimum_lifetime(&self, backoff: Duration) -> Duration {
         let (state, now) = (&self.execution.state, self.now.time);
         let began = Some(state.execution_time()).filter(|began| *began <= now).unwrap_or(state.start_time);

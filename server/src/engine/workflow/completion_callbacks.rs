@@ -1,5 +1,5 @@
-//! Completion callbacks: whom a workflow's end is told. They come with the start, or are attached to a run that is there
-//! already by a start that takes it as it is (its *on-conflict options*).
+//! Completion callbacks: the receivers of a workflow's result. They come with the start, or are attached to an existing
+//! run by a start that uses it (its *on-conflict options*).
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -19,11 +19,11 @@ use crate::engine::transaction::Transaction;
 const COUNT_LIMIT: usize = 2000;
 const URL_LIMIT: usize = 1000;
 const HEADER_LIMIT: usize = 8 * 1024;
-/// Where the real server's own callbacks within a cluster lead.
+/// The URL of the real server's own callbacks within a cluster.
 const INTERNAL_URL: &str = "temporal://internal";
 
 /// Refuses callbacks that would never be called. As on a real server whose operator allows no addresses, only those of
-/// this server's own Nexus operations are taken.
+/// this server's own Nexus operations are accepted.
 pub(crate) fn check(callbacks: &[common::Callback]) -> Result<(), Error> {
     if callbacks.len() > COUNT_LIMIT {
         let text = format!("cannot attach more than {COUNT_LIMIT} callbacks to an execution");
@@ -33,7 +33,7 @@ pub(crate) fn check(callbacks: &[common::Callback]) -> Result<(), Error> {
         match &callback.variant {
             Some(Variant::Nexus(nexus)) => check_nexus(nexus)?,
             Some(Variant::Internal(_)) => {}
-            // A server of 1.32 does not know the newer kind.
+            // Version 1.32 of the server does not know the newer kind.
             Some(Variant::NexusHandler(_)) | None => {
                 return Err(Error::unimplemented("unknown callback variant: <nil>"));
             }
@@ -66,7 +66,7 @@ fn check_nexus(nexus: &common::callback::Nexus) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses what a start asks for in case that a run is there already.
+/// Refuses invalid on-conflict options of a start.
 pub(crate) fn check_on_conflict(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
     let options = request.on_conflict_options.unwrap_or_default();
     if options.attach_completion_callbacks && !options.attach_request_id {
@@ -76,8 +76,8 @@ pub(crate) fn check_on_conflict(request: &service::StartWorkflowExecutionRequest
     Ok(())
 }
 
-/// Refuses an update whose end is to be told to somebody. A real server takes it and, unless its operator has set
-/// `history.enableUpdateCallbacks`, tells nobody: who relies on it would wait for ever.
+/// Refuses an update with callbacks. A real server accepts it but, unless its operator has set
+/// `history.enableUpdateCallbacks`, never calls them, so a caller that relies on them would wait forever.
 pub(crate) fn check_update(request: &update::Request) -> Result<(), Error> {
     if request.completion_callbacks.is_empty() {
         return Ok(());
@@ -93,7 +93,7 @@ pub(crate) fn check_update(request: &update::Request) -> Result<(), Error> {
 }
 
 impl Engine {
-    /// Takes the run that is there for a start that allows it, and attaches what its options say.
+    /// Uses the existing run for a start that allows it, and applies the start's on-conflict options.
     pub(crate) fn use_existing(
         &mut self,
         id: ExecutionId,
@@ -119,7 +119,7 @@ impl Engine {
         Ok(self.attached_response(id, options.attach_request_id.then_some(run.request_id.as_str())))
     }
 
-    /// The response to a start that has taken a run which was there; with a request id, that of an attached request.
+    /// Returns the response to a start that uses an existing run; with a request id, that of an attached request.
     pub(crate) fn attached_response(
         &self,
         id: ExecutionId,
@@ -143,7 +143,7 @@ impl Transaction<'_> {
         self.record_with(event, Extras::links(links));
     }
 
-    /// Keeps what an event has attached.
+    /// Stores what an event has attached.
     pub(crate) fn note_attached(&mut self, event: &history::WorkflowExecutionOptionsUpdatedEventAttributes) {
         let state = self.state();
         if !event.attached_request_id.is_empty() {

@@ -1,8 +1,9 @@
-//! Cron schedules: five fields (minute, hour, day of month, month, day of week), `@daily` and its like, `@every 90s`. All
-//! times are UTC; another time zone is refused.
+//! Cron schedules: five fields (minute, hour, day of month, month, day of week), `@daily` and similar names, `@every
+//! 90s`. All times are UTC; another time zone is refused.
 //!
-//! A field is a list of `*`, `?`, `n`, `n-m`, each with an optional step `/s` (`n/s` goes on to the end of the field);
-//! months and days of the week have English names of three letters. If both days are restricted, either may match.
+//! A field is a list of `*`, `?`, `n`, `n-m`, each with an optional step `/s` (`n/s` continues to the end of the
+//! field); months and days of the week have English names of three letters. If both days are restricted, either may
+//! match.
 
 use std::time::Duration;
 
@@ -13,21 +14,21 @@ use crate::engine::time::{self, Time};
 const SECOND: i64 = 1_000_000_000;
 const MINUTE: i64 = 60 * SECOND;
 
-/// A schedule that never comes within so many years has no time at all.
+/// Number of years to search; a schedule without a time in them never comes.
 const YEARS: i64 = 5;
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// When runs begin.
+/// The start times of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Schedule {
-    /// So long after the last time.
+    /// This long after the last time.
     Every(Duration),
     Fields(Box<Fields>),
 }
 
-/// The values that match, one bit each.
+/// The matching values, one bit each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fields {
     minutes: u64,
@@ -35,11 +36,11 @@ struct Fields {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// Both kinds of days are restricted: a day matches if one of them does.
+    /// True if both kinds of days are restricted: a day matches if one of them does.
     either_day: bool,
 }
 
-/// Refuses a schedule that cannot be read or never comes. An empty one is none.
+/// Refuses an invalid schedule, or one that never comes. An empty text means no schedule.
 pub(crate) fn validate(schedule: &str, now: Time) -> Result<(), Error> {
     if schedule.is_empty() {
         return Ok(());
@@ -58,8 +59,8 @@ pub(crate) fn validate(schedule: &str, now: Time) -> Result<(), Error> {
     }
 }
 
-/// How long from `now` until the next run, in whole seconds; `None` if there is no schedule, or no such time. `last` is
-/// when the run before began to work, or was to begin.
+/// Returns the time from `now` until the next run, in whole seconds; `None` if there is no schedule, or no such time.
+/// `last` is the actual or planned start of the previous run's first task.
 pub(crate) fn backoff(schedule: &str, last: Time, now: Time) -> Option<Duration> {
     let schedule = parse(schedule)?;
     let next = if now < last { last } else { schedule.next_not_before(last, now)? };
@@ -69,7 +70,7 @@ pub(crate) fn backoff(schedule: &str, last: Time, now: Time) -> Option<Duration>
 }
 
 impl Schedule {
-    /// The first time after `last`.
+    /// Returns the first time after `last`.
     fn next(&self, last: Time) -> Option<Time> {
         match self {
             Self::Every(interval) => Some(Time::from_nanos(last.nanos().div_euclid(SECOND) * SECOND).plus(*interval)),
@@ -77,7 +78,7 @@ impl Schedule {
         }
     }
 
-    /// The first time after `last` that is not before `now`.
+    /// Returns the first time after `last` that is not before `now`.
     fn next_not_before(&self, last: Time, now: Time) -> Option<Time> {
         let first = self.next(last)?;
         if first >= now {
@@ -128,7 +129,7 @@ fn has(bits: u64, value: u32) -> bool {
     bits & (1 << value) != 0
 }
 
-/// The name of the time zone that a schedule is written for.
+/// Returns the name of the schedule's time zone.
 fn zone(schedule: &str) -> Option<&str> {
     let rest = schedule.strip_prefix("CRON_TZ=").or_else(|| schedule.strip_prefix("TZ="))?;
     rest.split_once(' ').map(|(zone, _)| zone)
@@ -151,7 +152,7 @@ fn parse(schedule: &str) -> Option<Schedule> {
         "@daily" | "@midnight" => "0 0 * * *",
         "@hourly" => "0 * * * *",
         _ => match schedule.strip_prefix("@every ") {
-            // Nothing happens more often than once a second, and at whole seconds.
+            // The minimum is once per second, in whole seconds.
             Some(interval) => {
                 let seconds = (time::go_duration(interval)? / SECOND).max(1);
                 return Some(Schedule::Every(Duration::from_secs(seconds.unsigned_abs())));
@@ -173,7 +174,7 @@ fn parse(schedule: &str) -> Option<Schedule> {
     Some(Schedule::Fields(Box::new(Fields { minutes, hours, days, months, weekdays, either_day })))
 }
 
-/// The bits of a field, and whether it says "any".
+/// Returns the bits of a field, and whether it means "any".
 fn field(text: &str, bounds: (u32, u32), names: &[&str]) -> Option<(u64, bool)> {
     let (mut bits, mut any) = (0, false);
     for part in text.split(',').filter(|part| !part.is_empty()) {
@@ -186,7 +187,7 @@ fn field(text: &str, bounds: (u32, u32), names: &[&str]) -> Option<(u64, bool)> 
     Some((bits, any))
 }
 
-/// First and last value, the step, and whether it is a star.
+/// Returns the first and last value, the step, and whether it is a star.
 fn range(part: &str, (low, high): (u32, u32), names: &[&str]) -> Option<(u32, u32, u32, bool)> {
     let value = |text: &str| -> Option<u32> {
         let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
@@ -226,7 +227,7 @@ mod tests {
         midnight(Date { year, month, day }.days()).plus(Duration::from_secs(hour * 3600 + minute * 60 + second))
     }
 
-    /// Monday, 2026-11-23, 14:07:30 and a half.
+    /// Returns Monday, 2026-11-23, 14:07:30.5.
     fn now() -> Time {
         time(2026, 11, 23, 14, 7, 30).plus(Duration::from_millis(500))
     }
@@ -305,7 +306,7 @@ mod tests {
         assert_eq!(wait("* * * * *", after(150_000)), Some(30));
         assert_eq!(wait("0 0 31 2 *", start), None);
         assert_eq!(wait("", start), None);
-        // A run that ends before its time has come waits for the same time again.
+        // A run that ends before its time waits for the same time again.
         assert_eq!(backoff("* * * * *", after(60_000), after(20_000)), Some(Duration::from_secs(40)));
     }
 

@@ -74,7 +74,7 @@ fn config(execution: &Execution) -> workflow::WorkflowExecutionConfig {
     }
 }
 
-/// A run as lists and descriptions show it.
+/// Returns a run's data for lists and descriptions.
 pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
     let state = &execution.state;
     let execution_time = state.execution_time();
@@ -107,7 +107,7 @@ pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
     }
 }
 
-/// What the requests that this run remembers have led to.
+/// Returns the effects of the requests that this run remembers.
 fn request_ids(execution: &Execution) -> HashMap<String, workflow::RequestIdInfo> {
     let started = workflow::RequestIdInfo {
         event_type: EventType::WorkflowExecutionStarted.into(),
@@ -127,7 +127,7 @@ fn pending_child(child: &Child) -> workflow::PendingChildExecutionInfo {
     }
 }
 
-/// The options of an activity as they are in force.
+/// Returns the effective options of an activity.
 fn options(
     activity: &Activity,
     attributes: &history::ActivityTaskScheduledEventAttributes,
@@ -139,7 +139,7 @@ fn options(
         schedule_to_start_timeout: attributes.schedule_to_start_timeout,
         start_to_close_timeout: attributes.start_to_close_timeout,
         heartbeat_timeout: attributes.heartbeat_timeout,
-        // The real server leaves the errors out that are not tried again.
+        // The real server omits the non-retryable error types.
         retry_policy: Some(common::RetryPolicy { non_retryable_error_types: Vec::new(), ..policy.clone() }),
         priority: attributes.priority.clone(),
         ..Default::default()

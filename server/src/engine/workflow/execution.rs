@@ -1,4 +1,4 @@
-//! One run of a workflow: its history and what the server remembers beside it (Temporal's "mutable state").
+//! One run of a workflow: its history and the server's state of it (Temporal's "mutable state").
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::engine::workflow_tasks::CompletionPages;
 use crate::engine::workflow_tasks::TaskProblems;
 use crate::engine::workflow_tasks::WorkflowTask;
 
-/// The engine's own handle of a run; never reused.
+/// The engine's own handle to a run; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ExecutionId(pub(crate) usize);
 
@@ -32,17 +32,17 @@ pub(crate) struct Execution {
     pub(crate) run_id: String,
     pub(crate) history: History,
     pub(crate) state: State,
-    /// Queries that wait for the next workflow task, or ride on the one that is started.
+    /// Queries that wait for the next workflow task, or are attached to the started one.
     pub(crate) queries: Vec<QueryId>,
     /// Callers that wait for an update.
     pub(crate) update_waiters: Vec<WaiterId>,
-    /// What has come of the started workflow task's completion.
+    /// The received pages of the started workflow task's completion.
     pub(crate) completion_pages: Option<Box<CompletionPages>>,
-    /// The run that a reset of this one has made.
+    /// The run that a reset of this one has created.
     pub(crate) reset_run_id: String,
-    /// So many events were taken over from another run, by a reset.
+    /// Number of events copied from another run by a reset.
     pub(crate) copied_events: i64,
-    /// Bumped by every committed transaction.
+    /// Incremented by every committed transaction.
     pub(crate) transitions: i64,
 }
 
@@ -53,8 +53,8 @@ pub(crate) struct History {
     pub(crate) size_bytes: i64,
 }
 
-/// What a transaction may change beside the history. Cloned before commands are tried, so that a failed completion leaves
-/// no trace.
+/// The state that a transaction may change besides the history. Cloned before commands are tried, so that a failed
+/// completion leaves no trace.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) status: enums::WorkflowExecutionStatus,
@@ -72,10 +72,10 @@ pub(crate) struct State {
     /// Events that happened while a workflow task is started: they get their ids when it is over.
     pub(crate) buffer: Vec<HistoryEvent>,
     pub(crate) task: Option<WorkflowTask>,
-    /// The attempt that the next workflow task will have.
+    /// Attempt number of the next workflow task.
     pub(crate) task_attempt: i32,
     pub(crate) task_problems: TaskProblems,
-    /// The started event of the last completed workflow task, 0 before the first.
+    /// Id of the started event of the last completed workflow task; 0 before the first.
     pub(crate) previous_started_event_id: i64,
     pub(crate) sticky: Option<Sticky>,
 
@@ -88,26 +88,27 @@ pub(crate) struct State {
     /// Pending Nexus operations by scheduled event id.
     pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
 
-    /// The first answers of each build of the worker, also those of earlier runs, oldest first.
+    /// The first answers of each build of the worker, including earlier runs, oldest first.
     pub(crate) reset_points: Vec<workflow::ResetPointInfo>,
 
     pub(crate) updates: Updates,
-    /// The worker has tried to end the run and could not, because something new had come. Holds until its next task is over.
+    /// True if the worker has tried to close the run but new events had arrived. Stays true until its next task is
+    /// over.
     pub(crate) close_attempted: bool,
 
     pub(crate) cancel_requested: bool,
     pub(crate) signal_count: u32,
-    /// Requests that were already carried out: signals by their request id.
+    /// Requests that were already processed: signals by their request id.
     pub(crate) request_ids: BTreeSet<String>,
 
-    /// Whom the end of the chain is told: what the run started with and what was attached since.
+    /// Receivers of the chain's result: from the start, and attached since.
     pub(crate) callbacks: Arc<Vec<common::Callback>>,
 
     pub(crate) memo: BTreeMap<String, common::Payload>,
     pub(crate) search_attributes: BTreeMap<String, common::Payload>,
 }
 
-/// Where the worker that caches this run polls.
+/// The sticky queue of the worker that caches this run.
 #[derive(Clone, Debug)]
 pub(crate) struct Sticky {
     pub(crate) task_queue: String,
@@ -127,14 +128,14 @@ impl Execution {
         common::WorkflowExecution { workflow_id: self.workflow_id.clone(), run_id: self.run_id.clone() }
     }
 
-    /// The first run of the chain that this run belongs to.
+    /// Returns the first run of the chain that this run belongs to.
     pub(crate) fn first_run_id(&self) -> &str {
         &self.state.start.first_execution_run_id
     }
 }
 
 impl State {
-    /// When the run's first workflow task could begin: at its start, or after the backoff that it started with.
+    /// Returns the earliest time of the run's first workflow task: its start, or the end of its initial backoff.
     pub(crate) fn execution_time(&self) -> Time {
         self.start_time.plus(time::stored(self.start.first_workflow_task_backoff.as_ref()).unwrap_or_default())
     }
@@ -143,13 +144,13 @@ impl State {
         self.status == enums::WorkflowExecutionStatus::Running
     }
 
-    /// A workflow task was handed to a worker and is not answered yet.
+    /// Returns true if a workflow task was handed to a worker and is not answered yet.
     pub(crate) fn task_is_started(&self) -> bool {
         self.task.as_ref().is_some_and(|task| task.started_time.is_some())
     }
 
-    /// The worker has tried to end the run and could not, and has the next task in hand: nothing new is taken that could
-    /// make it fail again.
+    /// Returns true if the worker has tried in vain to close the run and now has the next task: no events are added
+    /// that could make it fail again.
     pub(crate) fn is_closing(&self) -> bool {
         self.close_attempted && self.task_is_started()
     }
@@ -162,7 +163,7 @@ impl State {
         self.start.task_queue.as_ref().map_or("", |queue| &queue.name)
     }
 
-    /// An activity's priority: what it does not say itself is its workflow's.
+    /// Returns an activity's priority; unset values are inherited from its workflow.
     pub(crate) fn priority_of(&self, own: Option<&common::Priority>) -> common::Priority {
         let inherited = self.start.priority.clone().unwrap_or_default();
         let Some(own) = own else { return inherited };
@@ -179,7 +180,7 @@ impl State {
         normal_queue(self.task_queue())
     }
 
-    /// The queue that the next workflow task is meant for: the sticky one if a worker caches this run.
+    /// Returns the queue of the next workflow task: the sticky one if a worker caches this run.
     pub(crate) fn current_task_queue(&self) -> taskqueue::TaskQueue {
         match &self.sticky {
             None => self.normal_task_queue(),
@@ -201,14 +202,14 @@ impl History {
         self.events.get(usize::try_from(event_id.checked_sub(1)?).ok()?)
     }
 
-    /// Forgets the events from `next_event_id` on: the transaction that wrote them failed.
+    /// Removes the events from `next_event_id` on, because the transaction that wrote them failed.
     pub(crate) fn truncate(&mut self, next_event_id: i64, size_bytes: i64) {
         self.events.truncate(usize::try_from(next_event_id - 1).unwrap_or(0));
         self.size_bytes = size_bytes;
     }
 }
 
-/// A task queue as users name it.
+/// Returns a task queue by its user-visible name.
 pub(crate) fn normal_queue(name: &str) -> taskqueue::TaskQueue {
     taskqueue::TaskQueue {
         name: name.to_owned(),

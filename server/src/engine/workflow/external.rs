@@ -1,4 +1,4 @@
-//! Signals and requests to cancel from one workflow to another.
+//! Signals and cancellation requests from one workflow to another.
 //!
 //! Extends `Engine`.
 
@@ -13,7 +13,7 @@ use crate::engine::api::{Attributes, common, history};
 use crate::engine::errand::Errand;
 use crate::engine::workflow_tasks::HISTORY_SERVICE;
 
-/// Why a message has no receiver.
+/// The reason that a message has no receiver.
 #[derive(Clone, Copy)]
 enum NoTarget {
     Namespace,
@@ -21,7 +21,8 @@ enum NoTarget {
 }
 
 impl Engine {
-    /// Delivers a signal and reports the outcome to the sender. A signal in the answer that ends the sender is dropped.
+    /// Delivers a signal and reports the result to the sender. A signal in the answer that closes the sender is
+    /// dropped.
     pub(crate) fn signal_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
         if !self.execution(sender).is_running() {
             return;
@@ -82,8 +83,8 @@ impl Engine {
         });
     }
 
-    /// Delivers a request to cancel and reports the outcome to the sender. A request in the answer that ends the sender
-    /// is dropped.
+    /// Delivers a cancellation request and reports the result to the sender. A request in the answer that closes the
+    /// sender is dropped.
     pub(crate) fn cancel_external(&mut self, sender: ExecutionId, initiated_event_id: i64) {
         if !self.execution(sender).is_running() {
             return;
@@ -98,7 +99,7 @@ impl Engine {
             NoTarget::Namespace => CancelFailed::NamespaceNotFound,
             NoTarget::Workflow => CancelFailed::ExternalWorkflowExecutionNotFound,
         });
-        // A request to a run that has closed, or was asked already, changes nothing and succeeds all the same.
+        // A request to a run that is closed, or was cancelled before, succeeds without an effect.
         if let Ok(id) = delivered
             && self.execution(id).is_running()
             && !self.execution(id).state.cancel_requested
@@ -136,7 +137,7 @@ impl Engine {
         });
     }
 
-    /// The run that a message is for; not the sender itself. It may have closed.
+    /// Returns the receiver of a message, which is not the sender itself. It may be closed.
     fn receiver(
         &self,
         sender: ExecutionId,
@@ -148,7 +149,7 @@ impl Engine {
         let id = self.find(namespace, target).map_err(|_| NoTarget::Workflow)?;
         let parent = self.execution(id).state.start.parent_workflow_execution.as_ref();
         let is_child = parent == Some(&self.execution(sender).execution());
-        // Of a closed run nobody asks whose child it was.
+        // For a closed run, the relationship does not matter.
         let is_child = is_child || !self.execution(id).is_running();
         if id == sender || (child_only && !is_child) { Err(NoTarget::Workflow) } else { Ok(id) }
     }

@@ -1,5 +1,5 @@
-//! ExecuteMultiOperation: update-with-start. A run is started, or the one that is there is taken, and gets an update; the
-//! first workflow task of a new run brings the update along.
+//! ExecuteMultiOperation: update-with-start. A run is started, or the existing one is used, and gets an update; the
+//! first workflow task of a new run includes the update.
 //!
 //! Extends `Engine`.
 
@@ -14,17 +14,17 @@ use crate::engine::updates::UpdateAt;
 use crate::engine::updates::{Lifecycle, Progress, update_id};
 use crate::engine::waiters::Step;
 
-/// What came of the start; the update is still waited for.
+/// The result of the start, while the update is still awaited.
 #[derive(Debug)]
 pub(crate) struct StartedForUpdate {
     pub(crate) at: UpdateAt,
     start: service::StartWorkflowExecutionResponse,
 }
 
-/// Which operation was refused.
+/// The refused operation.
 enum Refused {
     Start(Error),
-    /// The run is there, but the update is not.
+    /// The run exists, but the update was refused.
     Update(Error),
     /// Nothing was done.
     UpdateAlone(Error),
@@ -43,7 +43,7 @@ impl Engine {
         Ok((started, step))
     }
 
-    /// As [`Engine::resume_update`], in the words of this RPC.
+    /// Converts an error of [`Engine::resume_update`] to the form of this RPC.
     pub(crate) fn multi_operation_failed(error: Error) -> Error {
         Refused::Update(error).into_error()
     }
@@ -102,7 +102,7 @@ impl Engine {
             let start = service::StartWorkflowExecutionResponse { link: None, ..self.start_response(id, false) };
             return Ok(StartedForUpdate { at: UpdateAt { execution: id, update_id }, start });
         }
-        // An update that is under way already is joined, whatever the start would do to its run.
+        // An update that is already in progress is joined, whatever the start would do to its run.
         let joined = current.filter(|id| self.execution(*id).is_running());
         if let Some(id) = joined.filter(|id| self.execution(*id).state.updates.is_known(&update_id)) {
             return self.update_existing(id, update);
@@ -137,7 +137,7 @@ impl Refused {
     }
 }
 
-/// The two operations; any other list is refused.
+/// Returns the two operations; any other list is refused.
 fn split(
     request: service::ExecuteMultiOperationRequest,
 ) -> Result<(service::StartWorkflowExecutionRequest, service::UpdateWorkflowExecutionRequest), Error> {

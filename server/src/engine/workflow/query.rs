@@ -1,4 +1,5 @@
-//! QueryWorkflow. A query rides on a pending workflow task; if there is none it is a task of its own, which leaves no events.
+//! QueryWorkflow. A query is attached to a pending workflow task; if there is none, it becomes a task of its own, which
+//! leaves no events.
 //!
 //! ```text
 //!   buffered ──task started──► attached ──answered──► done
@@ -23,19 +24,19 @@ use crate::engine::token::TaskToken;
 use crate::engine::waiters::{Step, Waiter, WaiterId};
 use crate::engine::workflow_tasks::workflow_queue;
 
-/// From this attempt on a workflow task counts as broken: queries are refused.
+/// Attempt number from which on a workflow task counts as failing, so that queries are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;
 
-/// The name of a query; task tokens carry it.
+/// The id of a query, as in task tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct QueryId(pub(crate) u64);
 
-/// All queries that a caller waits for.
+/// All queries with a waiting caller.
 #[derive(Debug, Default)]
 pub(crate) struct Queries {
     next: u64,
     open: BTreeMap<QueryId, Query>,
-    /// Answers are about to be read from a completion: queries stay where they are.
+    /// True while answers are read from a completion: queries stay unchanged.
     held: bool,
 }
 
@@ -52,9 +53,9 @@ struct Query {
 enum Stage {
     /// Waits for a workflow task to start.
     Buffered,
-    /// Rides on the started workflow task.
+    /// Attached to the started workflow task.
     Attached,
-    /// A task of its own, in a queue or with a worker.
+    /// A task of its own, in a queue or on a worker.
     Dispatched { sticky: Option<Key> },
 }
 
@@ -63,12 +64,12 @@ impl Queries {
         self.held = held;
     }
 
-    /// Whether somebody still waits for the answer.
+    /// Returns true if a caller still waits for the answer.
     pub(crate) fn is_open(&self, id: QueryId) -> bool {
         self.open.get(&id).is_some_and(|query| query.answer.is_none())
     }
 
-    /// Puts the waiting queries of a run on the workflow task that has just started.
+    /// Attaches the waiting queries of a run to the workflow task that was just started.
     pub(crate) fn attach(&mut self, ids: &[QueryId]) -> HashMap<String, query::WorkflowQuery> {
         let mut attached = HashMap::new();
         for id in ids {
@@ -80,13 +81,13 @@ impl Queries {
         attached
     }
 
-    /// Queries that no worker has answered.
+    /// Returns the runs with unanswered queries.
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = ExecutionId> {
         self.open.values().filter(|query| query.answer.is_none()).map(|query| query.execution)
     }
 }
 
-/// How a query is called in the map of a workflow task.
+/// Returns the key of a query in a workflow task's map.
 fn key_of(id: QueryId) -> String {
     id.0.to_string()
 }
@@ -127,7 +128,7 @@ impl Engine {
         Ok(Step::Wait(waiter))
     }
 
-    /// The caller of a query was woken.
+    /// Resumes the caller of a query.
     pub(crate) fn resume_query(&mut self, waiter: WaiterId) -> Result<Step<service::QueryWorkflowResponse>, Error> {
         let Some(Waiter::Query(id)) = self.waiters.get_mut(waiter) else {
             return Err(Error::not_found("query task not found, or already expired"));
@@ -143,7 +144,7 @@ impl Engine {
         }
     }
 
-    /// A worker answers a query that was a task of its own.
+    /// Handles a worker's answer to a query that was a task of its own.
     pub(crate) fn respond_query_task_completed(
         &mut self,
         request: service::RespondQueryTaskCompletedRequest,
@@ -162,7 +163,7 @@ impl Engine {
         Ok(service::RespondQueryTaskCompletedResponse::default())
     }
 
-    /// The answers that came with a completed workflow task.
+    /// Processes the answers in a completed workflow task.
     pub(crate) fn answer_attached_queries(
         &mut self,
         id: ExecutionId,
@@ -180,7 +181,7 @@ impl Engine {
         self.advance_queries(id);
     }
 
-    /// Sends queries on their way that no workflow task will carry.
+    /// Dispatches queries that no workflow task will include.
     pub(crate) fn advance_queries(&mut self, id: ExecutionId) {
         let execution = &self.executions[id.0];
         if execution.queries.is_empty() || execution.state.task_is_started() || self.queries.held {
@@ -206,7 +207,7 @@ impl Engine {
         let Some(execution) = self.queries.open.get(&id).map(|query| query.execution) else { return };
         let sticky = self.live_sticky_queue(execution);
         if sticky.is_none() && self.execution(execution).state.sticky.is_some() {
-            // Its worker is gone, and the next workflow task need not wait for it either.
+            // Its worker is gone, so the next workflow task need not wait for it either.
             self.transact(execution, |transaction| transaction.state().sticky = None);
         }
         let Some(query) = self.queries.open.get(&id) else { return };
@@ -229,7 +230,7 @@ impl Engine {
         self.add_task(&queue, 0, Task::Query(id));
     }
 
-    /// The sticky queue of a run, while its worker is there.
+    /// Returns the sticky queue of a run, if its worker is alive.
     fn live_sticky_queue(&self, execution: ExecutionId) -> Option<(QueueKey, Duration)> {
         let execution = self.execution(execution);
         let sticky = execution.state.sticky.as_ref()?;
@@ -237,7 +238,7 @@ impl Engine {
         self.queues.is_alive(&key, self.now.wall).then_some((key, sticky.schedule_to_start_timeout))
     }
 
-    /// The worker behind the sticky queue did not take the query: any worker may.
+    /// Makes a query available to any worker, after the worker of the sticky queue did not take it.
     pub(crate) fn redirect_query(&mut self, id: QueryId) {
         if !self.queries.is_open(id) {
             return;
@@ -250,7 +251,7 @@ impl Engine {
         self.add_task(&key, 0, Task::Query(id));
     }
 
-    /// A query as a worker gets it: with the whole history unless the worker has the run cached.
+    /// Returns a query for a worker: with the whole history unless the worker has the run cached.
     pub(crate) fn hand_out_query(
         &mut self,
         id: QueryId,
@@ -283,7 +284,7 @@ impl Engine {
         self.executions[execution.0].queries.retain(|buffered| *buffered != id);
     }
 
-    /// Nobody waits for the answer any more.
+    /// Drops a query without a waiting caller.
     pub(crate) fn drop_query(&mut self, id: QueryId) {
         let Some(query) = self.queries.open.remove(&id) else { return };
         if let Stage::Dispatched { sticky: Some(key) } = query.stage {

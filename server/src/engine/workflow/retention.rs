@@ -1,5 +1,5 @@
-//! All runs, and how long they are kept: a closed one is removed when its namespace's retention has passed, as on a real
-//! server. No deadline is set for that, so time never skips to it: runs are removed when the clock has passed by.
+//! All runs, and their retention: a closed run is removed when its namespace's retention has passed, as on a real
+//! server. No deadline is set for that, so time never skips to it: runs are removed when the clock has passed it.
 //!
 //! Extends `Engine`.
 
@@ -15,11 +15,11 @@ use crate::engine::api::enums::WorkflowExecutionStatus;
 use crate::engine::namespace::NamespaceName;
 use crate::engine::time::Time;
 
-/// A run that somebody still reads or asks is kept for so much longer.
+/// Additional time for a run that a caller still reads or queries.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// All runs by their handles. In the place of a removed one stands a closed run without any history, for a task in a queue
-/// or a late wakeup that still has its handle.
+/// All runs by their handles. A removed run is replaced by a closed run without history, for queued tasks and late
+/// wakeups that still have its handle.
 #[derive(Debug)]
 pub(crate) struct Executions {
     runs: Vec<Option<Box<Execution>>>,
@@ -51,7 +51,7 @@ impl Executions {
         self.runs.iter().filter_map(Option::as_deref)
     }
 
-    /// Has a closed run removed at `at`.
+    /// Schedules a closed run for removal at `at`.
     pub(crate) fn expire(&mut self, id: ExecutionId, at: Time) {
         self.expiring.insert((at, id));
     }
@@ -78,7 +78,7 @@ impl IndexMut<usize> for Executions {
 }
 
 impl Execution {
-    /// A run without any event.
+    /// Creates a run without events.
     pub(crate) fn new(
         id: ExecutionId,
         namespace: Arc<NamespaceName>,
@@ -104,7 +104,7 @@ impl Execution {
 }
 
 impl Engine {
-    /// The run has closed: it is kept for the retention of its namespace.
+    /// Keeps a closed run for the retention of its namespace.
     pub(crate) fn keep_closed_run(&mut self, id: ExecutionId) {
         if self.options.keeps_closed_runs {
             return;

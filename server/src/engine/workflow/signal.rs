@@ -12,7 +12,7 @@ use crate::engine::history::Extras;
 use crate::engine::limits;
 use crate::engine::transaction::Transaction;
 
-/// Signals that one run takes.
+/// Maximum signals of a run.
 pub(crate) const SIGNAL_LIMIT: u32 = 10_000;
 
 impl Engine {
@@ -139,7 +139,7 @@ impl Transaction<'_> {
     }
 }
 
-/// The start, the signal and the links that a signal-with-start request is made of.
+/// Splits a signal-with-start request into the start, the signal and the links.
 fn split(
     request: service::SignalWithStartWorkflowExecutionRequest,
 ) -> (service::StartWorkflowExecutionRequest, history::WorkflowExecutionSignaledEventAttributes, Vec<common::Link>) {

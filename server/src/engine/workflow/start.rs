@@ -1,4 +1,4 @@
-//! StartWorkflowExecution: validation, defaults, what happens if the workflow id is taken, and the first events of a run.
+//! StartWorkflowExecution: validation, defaults, workflow ids in use, and the first events of a run.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -37,18 +37,18 @@ pub(crate) struct NewRun {
     pub(crate) links: Vec<common::Link>,
     /// A signal that comes with the start: its event precedes the first workflow task.
     pub(crate) signal: Option<(history::WorkflowExecutionSignaledEventAttributes, Vec<common::Link>)>,
-    /// The caller takes the first workflow task along.
+    /// The caller gets the first workflow task with the response.
     pub(crate) eager: bool,
-    /// A child: it begins to work when its parent knows of it.
+    /// True for a child: its first task becomes available when its parent has been notified.
     pub(crate) waits_for_parent: bool,
 }
 
-/// What a start request does about an earlier run of the same workflow id.
+/// The effect of a start request on an earlier run with the same workflow id.
 pub(crate) enum Admission {
     Create,
     TerminateAndCreate(ExecutionId),
     UseExisting(ExecutionId),
-    /// The same request came before and made this run.
+    /// The same request came before and created this run.
     Repeated(ExecutionId),
 }
 
@@ -91,7 +91,7 @@ impl Engine {
         }
     }
 
-    /// Decides what an earlier run of the workflow id means for a new one.
+    /// Decides how an earlier run with the workflow id affects a new one.
     pub(crate) fn admit(
         &self,
         namespace: &NamespaceId,
@@ -140,7 +140,7 @@ impl Engine {
         });
     }
 
-    /// Turns a valid start request into the run it asks for.
+    /// Converts a valid start request to a new run.
     pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
         validate(request)?;
         completion_callbacks::check_on_conflict(request)?;
@@ -205,7 +205,7 @@ impl Engine {
         })
     }
 
-    /// Creates a run and writes its first events; it is the current one of its workflow id from now on.
+    /// Creates a run and writes its first events; it becomes the current run of its workflow id.
     pub(crate) fn create_run(&mut self, namespace: NamespaceId, workflow_id: String, run: NewRun) -> ExecutionId {
         let id = ExecutionId(self.executions.len());
         self.current.insert((namespace.id.clone(), workflow_id.clone()), id);
@@ -301,14 +301,14 @@ impl Transaction<'_> {
     }
 }
 
-/// A link to the event that a request has led to, or will lead to.
+/// Returns a link to the event of a request, which may not exist yet.
 pub(crate) fn request_link(execution: &Execution, request_id: &str, kind: EventType) -> common::Link {
     use common::link::workflow_event::{Reference, RequestIdReference};
     let request_id = request_id.to_owned();
     link(execution, Reference::RequestIdRef(RequestIdReference { request_id, event_type: kind.into() }))
 }
 
-/// A link to one event of a run.
+/// Returns a link to an event of a run.
 pub(crate) fn event_link(execution: &Execution, event_id: i64, kind: EventType) -> common::Link {
     use common::link::workflow_event::{EventReference, Reference};
     link(execution, Reference::EventRef(EventReference { event_id, event_type: kind.into() }))
@@ -325,13 +325,13 @@ fn link(execution: &Execution, reference: common::link::workflow_event::Referenc
     }
 }
 
-/// How long a workflow task may take: never longer than its run.
+/// Returns the timeout of a workflow task, which is never longer than its run's.
 pub(crate) fn task_timeout(asked: Option<Duration>, run_timeout: Option<Duration>) -> Duration {
     let timeout = asked.unwrap_or(DEFAULT_TASK_TIMEOUT).min(MAXIMUM_TASK_TIMEOUT);
     run_timeout.map_or(timeout, |run_timeout| timeout.min(run_timeout))
 }
 
-/// Refuses what no workflow can be started with.
+/// Refuses invalid start requests.
 pub(crate) fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
     let refuse = |text: &str| Err(Error::invalid_argument(text));
     let too_long = |name: &str, text: &str| {
@@ -392,7 +392,7 @@ fn policies(
     Ok((reuse, conflict))
 }
 
-/// The old way to ask for the conflict policy "terminate existing".
+/// Returns true for the old form of the conflict policy "terminate existing".
 #[expect(deprecated, reason = "clients still send it")]
 pub(crate) fn terminates_running(reuse: WorkflowIdReusePolicy) -> bool {
     reuse == WorkflowIdReusePolicy::TerminateIfRunning

@@ -9,7 +9,7 @@ use crate::engine::errors::Error;
 use crate::engine::history::Extras;
 use crate::engine::transaction::Transaction;
 
-/// Stands in the event where the caller gives no reason.
+/// The reason in the event if the caller gives none.
 const DEFAULT_REASON: &str = "terminated by user via frontend";
 
 impl Engine {
@@ -49,7 +49,7 @@ impl Transaction<'_> {
     }
 }
 
-/// A text as the server encodes it into details.
+/// Encodes a text as the server does in details.
 pub(crate) fn text_payloads(text: &str) -> common::Payloads {
     let payload = common::Payload {
         metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),

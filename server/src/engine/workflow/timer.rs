@@ -42,7 +42,7 @@ impl Transaction<'_> {
         self.state().timers.insert(timer_id, Timer { started_event_id, expires, deadline });
     }
 
-    /// Takes a timer away, also one that has fired but whose event is still buffered; returns its started event id.
+    /// Removes a timer, even one that has fired and whose event is still buffered. Returns its started event id.
     pub(crate) fn take_timer(&mut self, timer_id: &str) -> Option<i64> {
         if let Some(timer) = self.state().timers.remove(timer_id) {
             self.remove_deadline(Some(timer.deadline));
@@ -72,7 +72,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// The run is over: nothing fires any more.
+    /// Drops the timers of a closed run.
     pub(crate) fn drop_timers(&mut self) {
         for (_, timer) in std::mem::take(&mut self.state().timers) {
             self.remove_deadline(Some(timer.deadline));

@@ -1,13 +1,13 @@
-//! Completions of workflow tasks that come in pages, because all commands together are more than a message may have.
+//! Completions of workflow tasks in pages, for commands that together exceed the maximum message size.
 //!
-//! Every page but the last (`intermediate_page`) brings commands alone. They may come in any order, and nothing is looked
-//! at or written then: they are kept in memory beside the run, under their number. The last page brings everything else;
-//! its number says how many came before it. It completes the task with the commands of all pages, in the order of their
+//! Every page but the last (`intermediate_page`) has only commands. Pages may arrive in any order, and are neither
+//! checked nor written then: they are kept in memory beside the run, by number. The last page has everything else; its
+//! number is the number of pages before it. It completes the task with the commands of all pages, in the order of their
 //! numbers.
 //!
-//! What is kept goes when the last page has come, or the workflow task is over. If pages are missing then, the answer
-//! says that they are lost: the task goes on, and the worker sends all of them again. More pages than memory is set aside
-//! for are lost as well; more than one task may have end the workflow.
+//! Kept pages are dropped when the last page has arrived, or the workflow task is over. If pages are missing then, the
+//! answer reports them as lost: the task continues, and the worker sends all of them again. Pages beyond the reserved
+//! memory are lost as well; more than the maximum for one task terminate the workflow.
 //!
 //! Extends `Engine`.
 
@@ -27,7 +27,7 @@ use crate::engine::workflow::{Execution, ExecutionId};
 const MIB: usize = 1024 * 1024;
 const MOST_PAGES: i32 = 1024;
 
-/// How many bytes of commands are kept at most.
+/// Maximum bytes of kept commands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageLimits {
     pub(crate) task: usize,
@@ -41,7 +41,7 @@ impl Default for PageLimits {
     }
 }
 
-/// The pages of one workflow task's completion that have come so far.
+/// The received pages of one workflow task's completion.
 #[derive(Debug)]
 pub(crate) struct CompletionPages {
     scheduled_event_id: i64,
@@ -50,19 +50,19 @@ pub(crate) struct CompletionPages {
     bytes: usize,
 }
 
-/// What a request is.
+/// The kind of a completion request.
 #[derive(Debug)]
 pub(crate) enum Page {
-    /// Others follow it: it was kept.
+    /// A page that others follow; it was kept.
     Intermediate,
-    /// The last one, or the only one: the request has the commands of all pages now.
+    /// The last page, or the only one: the request now has the commands of all pages.
     Last,
-    /// One too many: the task has more than may be kept for it.
+    /// A page beyond the limit of the task.
     TooMuch,
 }
 
 impl Engine {
-    /// Takes in what a completion of the started workflow task brings.
+    /// Processes a completion of the started workflow task.
     pub(crate) fn take_completion_page(
         &mut self,
         id: ExecutionId,
@@ -72,7 +72,7 @@ impl Engine {
         if request.intermediate_page {
             return self.keep_page(id, task, request);
         }
-        // A number below zero is none.
+        // A negative number means no page.
         if request.page_number > 0 {
             check(request)?;
             let kept = self.executions[id.0].completion_pages.take();
@@ -117,7 +117,8 @@ impl Engine {
         Ok(Page::Intermediate)
     }
 
-    /// The bytes that are kept for these runs. Pages are large and rare: a sum over all runs costs less than they do.
+    /// Returns the bytes kept for these runs. Pages are large and rare, so a sum over all runs is cheap compared to
+    /// them.
     fn kept_bytes(&self, counts: impl Fn(&Execution) -> bool) -> usize {
         let executions = self.open.iter().map(|id| self.execution(*id)).filter(|execution| counts(execution));
         executions.filter_map(|execution| execution.completion_pages.as_deref()).map(|pages| pages.bytes).sum()
@@ -125,7 +126,7 @@ impl Engine {
 }
 
 impl Execution {
-    /// Forgets the pages of a workflow task that is over: no last page can come for them.
+    /// Drops the pages of a workflow task that is over, since no last page can arrive for them.
     pub(crate) fn drop_stale_pages(&mut self) {
         let Some(pages) = &self.completion_pages else { return };
         let task = self.state.task.as_ref().filter(|task| task.started_time.is_some());
@@ -146,7 +147,7 @@ impl CompletionPages {
     }
 }
 
-/// Why a task fails that sends more than may be kept for it. It would send as much again.
+/// Returns the failure of a task that exceeds the limit. A retry would send as much again.
 pub(crate) fn too_much() -> Refusal {
     let text = "workflow task completion buffer size exceeds the per-workflow limit";
     let refusal = Refusal::new(enums::WorkflowTaskFailedCause::RequestTooLarge, text);
@@ -166,7 +167,7 @@ fn check(request: &RespondWorkflowTaskCompletedRequest) -> Result<(), Error> {
     Err(Error::invalid_argument(wrong))
 }
 
-/// The commands of the first `count` pages; pages behind them do not count.
+/// Merges the commands of the first `count` pages; later pages are ignored.
 fn merge(kept: Option<Box<CompletionPages>>, task: &WorkflowTask, count: i32) -> Result<Vec<Command>, Error> {
     let Some(mut pages) = kept.filter(|pages| pages.are_of(task)) else {
         let (event_id, attempt) = (task.scheduled_event_id, task.attempt);

@@ -1,4 +1,4 @@
-//! A workflow task on its way to a worker: which queue it waits in, and what the worker gets.
+//! The dispatch of a workflow task to a worker: its queue, and its content.
 //!
 //! Extends `Engine`.
 
@@ -15,7 +15,7 @@ use crate::engine::token::{PageToken, TaskToken};
 use crate::engine::workflow::{Execution, ExecutionId};
 
 impl Engine {
-    /// Puts the scheduled task where workers find it: the sticky queue while its worker is alive, else the normal one.
+    /// Adds the scheduled task to a queue: the sticky queue while its worker is alive, otherwise the normal one.
     pub(crate) fn dispatch_workflow_task(&mut self, id: ExecutionId) {
         let execution = self.execution(id);
         let Some(task) = &execution.state.task else { return };
@@ -26,7 +26,7 @@ impl Engine {
         self.add_task(&key, priority, offer);
     }
 
-    /// The queue of a scheduled task: the sticky one while its worker is alive.
+    /// Returns the queue of a scheduled task: the sticky one while its worker is alive.
     pub(crate) fn queue_of_task(&self, execution: &Execution, task: &WorkflowTask) -> QueueKey {
         let key = workflow_queue(execution, &task.task_queue.name);
         if task.is_sticky() && !self.queues.is_alive(&key, self.now.wall) {
@@ -35,7 +35,7 @@ impl Engine {
         key
     }
 
-    /// Puts an activity's current attempt where workers find it.
+    /// Adds an activity's current attempt to its queue.
     pub(crate) fn dispatch_activity(&mut self, id: ExecutionId, scheduled_event_id: i64) {
         let execution = self.execution(id);
         let Some(activity) = execution.state.activities.get(&scheduled_event_id) else { return };
@@ -44,7 +44,7 @@ impl Engine {
         self.add_task(&key, priority, Task::Activity { execution: id, scheduled_event_id, attempt });
     }
 
-    /// Starts the task for the worker that polled; `None` if it is not for workflow workers or no longer wanted.
+    /// Starts the task for the worker that polled; `None` if it is not a workflow task or no longer valid.
     pub(crate) fn hand_out_workflow_task(
         &mut self,
         task: &Task,
@@ -65,7 +65,7 @@ impl Engine {
         }
     }
 
-    /// The started task as a worker gets it; one that has the run cached gets only what is new to it.
+    /// Returns the started task for its worker; one that has the run cached gets only the new events.
     pub(crate) fn started_workflow_task(
         &mut self,
         id: ExecutionId,
@@ -107,13 +107,13 @@ impl Engine {
 }
 
 impl Execution {
-    /// The updates that the started task brings along.
+    /// Returns the updates for the started task.
     fn send_updates(&mut self) -> Vec<protocol::Message> {
         let started = self.state.task.as_ref().map_or(0, |task| task.started_event_id);
         self.state.updates.send(started - 1)
     }
 
-    /// What workflow tasks and query tasks have in common.
+    /// Returns the fields that workflow tasks and query tasks share.
     pub(crate) fn task_response(&self) -> service::PollWorkflowTaskQueueResponse {
         service::PollWorkflowTaskQueueResponse {
             workflow_execution: Some(self.execution()),
@@ -124,7 +124,8 @@ impl Execution {
         }
     }
 
-    /// The first page of the history from event `first` on, as the started task shows it, and where it goes on.
+    /// Returns the first page of the history from event `first` on for the started task, and the token of the next
+    /// page.
     fn history_for_task(&self, first: i64) -> (history::History, Vec<u8>) {
         let end = self.next_event_id();
         let last = (first + PAGE_SIZE).min(end);
@@ -140,7 +141,7 @@ impl Execution {
         (history::History { events }, Vec::new())
     }
 
-    /// The history that comes with a query outside a workflow task: none for a worker that has the run cached.
+    /// Returns the history for a query outside a workflow task: none for a worker that has the run cached.
     pub(crate) fn history_for_query(&self, cached: bool) -> (history::History, Vec<u8>) {
         if cached {
             return (history::History::default(), Vec::new());
@@ -153,12 +154,12 @@ impl Execution {
         (history::History { events: self.events(1, last) }, token)
     }
 
-    /// The events with ids from `first` to before `end`.
+    /// Returns the events with ids from `first` to before `end`.
     pub(crate) fn events(&self, first: i64, end: i64) -> Vec<HistoryEvent> {
         (first..end).filter_map(|event_id| self.history.get(event_id)).map(|event| (**event).clone()).collect()
     }
 
-    /// The scheduled and started events that a transient or speculative workflow task has only for its readers.
+    /// Returns the scheduled and started events that a transient or speculative workflow task has only for its readers.
     pub(crate) fn virtual_events(&self) -> Vec<HistoryEvent> {
         let Some(task) = self.state.task.as_ref().filter(|task| task.is_virtual()) else { return Vec::new() };
         if task.scheduled_event_id != self.next_event_id() {

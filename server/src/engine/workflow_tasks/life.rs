@@ -1,4 +1,4 @@
-//! The life of a workflow task: scheduled, started, then completed, failed or timed out.
+//! The lifecycle of a workflow task: scheduled, started, then completed, failed or timed out.
 //!
 //! ```text
 //!            schedule              start                complete
@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The first attempt (*normal*) writes its events at once. A further attempt (*transient*) writes nothing unless it
-//! completes; any event that arrives before it starts turns it into a normal first attempt. A task for updates alone is
+//! completes; any event that arrives before it starts turns it into a normal first attempt. A task only for updates is
 //! *speculative* (see [`super::speculative`]).
 //!
 //! Extends `Transaction`.
@@ -23,12 +23,12 @@ use crate::engine::history::Extras;
 use crate::engine::time::{self, Time};
 use crate::engine::transaction::{Effect, Transaction};
 
-/// Attempts with the plain timeout; later ones get more time.
+/// Number of attempts with the plain timeout; later ones get more time.
 const ATTEMPTS_BEFORE_BACKOFF: i32 = 3;
 const BACKOFF_INITIAL: Duration = Duration::from_secs(5);
 const BACKOFF_MAXIMUM: Duration = Duration::from_secs(600);
 
-/// A speculative task that no worker takes from a normal queue becomes a normal one after so long.
+/// Time after which a speculative task that no worker takes from a normal queue becomes a normal one.
 const SPECULATIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const SUGGEST_CONTINUE_AS_NEW_EVENTS: i64 = 4096;
@@ -41,13 +41,13 @@ pub(crate) struct WorkflowTask {
     /// 0 until it is started.
     pub(crate) started_event_id: i64,
     pub(crate) attempt: i32,
-    /// It was made for updates, and its events are virtual.
+    /// True if it was created only for updates, and its events are virtual.
     pub(crate) speculative: bool,
-    /// The queue it was scheduled on, as its event says.
+    /// The queue it was scheduled on, as in its event.
     pub(crate) task_queue: taskqueue::TaskQueue,
     pub(crate) start_to_close_timeout: Duration,
     pub(crate) scheduled_time: Time,
-    /// When the first of a row of heartbeating tasks was scheduled.
+    /// Time at which the first of a series of heartbeating tasks was scheduled.
     pub(crate) original_scheduled_time: Time,
     pub(crate) started_time: Option<Time>,
     pub(crate) request_id: String,
@@ -60,12 +60,12 @@ pub(crate) struct WorkflowTask {
 }
 
 impl WorkflowTask {
-    /// It repeats a failed attempt.
+    /// Returns true if it retries a failed attempt.
     pub(crate) fn is_transient(&self) -> bool {
         self.attempt > 1
     }
 
-    /// Its scheduled and started events are not in the history (yet).
+    /// Returns true if its scheduled and started events are not in the history (yet).
     pub(crate) fn is_virtual(&self) -> bool {
         self.is_transient() || self.speculative
     }
@@ -97,26 +97,26 @@ impl WorkflowTask {
     }
 }
 
-/// How a new workflow task is scheduled.
+/// Options for scheduling a new workflow task.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Scheduling {
-    /// The worker gets it in the response to its completion, not from a queue.
+    /// True if the worker gets it in the response to its completion, not from a queue.
     pub(crate) inline: bool,
-    /// It goes on with a row of heartbeating tasks that began then.
+    /// The start of the series of heartbeating tasks that it continues.
     pub(crate) heartbeat_of: Option<Time>,
-    /// It is for updates alone.
+    /// True if it is only for updates.
     pub(crate) speculative: bool,
 }
 
 impl Transaction<'_> {
-    /// Sees to it that a workflow task is pending, unless the run is closed.
+    /// Ensures that a workflow task is pending, unless the run is closed.
     pub(crate) fn ensure_workflow_task(&mut self) {
         if self.execution.is_running() && self.execution.state.task.is_none() {
             self.schedule_workflow_task(Scheduling::default());
         }
     }
 
-    /// As [`Self::ensure_workflow_task`], but a run whose first task is held back goes on waiting for it.
+    /// Like [`Self::ensure_workflow_task`], but a delayed first task stays delayed.
     pub(crate) fn ensure_workflow_task_after_backoff(&mut self) {
         if self.execution.state.first_task_backoff.is_none() {
             self.ensure_workflow_task();
@@ -160,7 +160,7 @@ impl Transaction<'_> {
             task.deadline = Some(self.set_wall_deadline(timeout, deadline));
         }
         if task.speculative {
-            // If it leaves no trace, the first task is still to come.
+            // If this task leaves no trace, the first task is still to come.
             self.stays_in_memory = true;
         } else {
             self.end_first_task_backoff();
@@ -182,7 +182,7 @@ impl Transaction<'_> {
         let now = self.time();
         self.stays_in_memory = task.speculative;
         if task.is_transient() && task.scheduled_event_id != self.execution.next_event_id() {
-            // Events came in since: this is no longer a repetition of the failed attempt.
+            // Events have arrived since, so this is no longer a retry of the failed attempt.
             task.attempt = 1;
             self.state().task_attempt = 1;
             task.scheduled_event_id = self.record_with(task.scheduled_attributes(), Extras::at(now));
@@ -190,7 +190,7 @@ impl Transaction<'_> {
         task.started_time = Some(now);
         task.request_id = request_id;
         task.identity = identity;
-        // What is written only once it has an answer tells the build of who answers.
+        // Events that are written only with the answer have the build of the worker that answers.
         task.worker_version = version.filter(|_| !task.is_virtual());
         task.history_size_bytes = self.execution.history.size_bytes;
         task.suggest_continue_as_new = self.continue_as_new_reasons();
@@ -202,14 +202,14 @@ impl Transaction<'_> {
         self.state().task = Some(task);
     }
 
-    /// Keeps the build of the worker that answers, for events that are written only now.
+    /// Stores the build of the worker that answers, for events that are written only now.
     pub(crate) fn note_build(&mut self, version: Option<common::WorkerVersionStamp>) {
         if let Some(task) = self.state().task.as_mut().filter(|task| task.is_virtual()) {
             task.worker_version = version;
         }
     }
 
-    /// Ends the started workflow task as completed; returns the id of its completed event.
+    /// Ends the started workflow task as completed. Returns the id of its completed event.
     pub(crate) fn complete_workflow_task(
         &mut self,
         mut attributes: history::WorkflowTaskCompletedEventAttributes,
@@ -243,7 +243,7 @@ impl Transaction<'_> {
         self.count_failed_attempt();
     }
 
-    /// Ends the started workflow task because the run ends from outside; buffered events follow it.
+    /// Ends the started workflow task because the run is closed from outside; buffered events follow it.
     pub(crate) fn force_close_workflow_task(&mut self) {
         if self.execution.state.task_is_started() {
             self.fail_workflow_task(history::WorkflowTaskFailedEventAttributes {
@@ -257,7 +257,7 @@ impl Transaction<'_> {
         self.flush_buffer();
     }
 
-    /// The worker did not answer in time.
+    /// Times out the started workflow task.
     pub(crate) fn time_out_workflow_task(&mut self) {
         let Some(task) = self.remove_workflow_task() else { return };
         if task.speculative {
@@ -275,7 +275,8 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// Nobody took the task from the sticky queue, or a speculative one from any: a normal task goes to the normal queue.
+    /// Times out a task that no worker took from the sticky queue, or a speculative one from any queue: a normal task
+    /// goes to the normal queue.
     pub(crate) fn time_out_unstarted_workflow_task(&mut self) {
         let Some(task) = self.remove_workflow_task() else { return };
         if task.speculative {
@@ -287,7 +288,7 @@ impl Transaction<'_> {
         self.ensure_workflow_task();
     }
 
-    /// Takes the pending task out of the state: events are no longer buffered.
+    /// Removes the pending task from the state, so that events are no longer buffered.
     fn remove_workflow_task(&mut self) -> Option<WorkflowTask> {
         let task = self.execution.state.task.take()?;
         if task.started_time.is_some() {
@@ -297,13 +298,14 @@ impl Transaction<'_> {
         Some(task)
     }
 
-    /// The run's first task is no longer held back.
+    /// Ends the delay of the run's first task.
     fn end_first_task_backoff(&mut self) {
         let backoff = self.execution.state.first_task_backoff.take();
         self.remove_deadline(backoff);
     }
 
-    /// A task that failed for a worker with a cached run is tried again from the whole history before it counts.
+    /// Counts a failed attempt. If the worker had the run cached, the task is first retried with the whole history,
+    /// uncounted.
     fn count_failed_attempt(&mut self) {
         let state = self.state();
         state.updates.take_back_sent();
@@ -331,10 +333,10 @@ impl Transaction<'_> {
     }
 }
 
-/// The identity in events that the server causes on its own.
+/// The identity in events that the server itself causes.
 pub(crate) const HISTORY_SERVICE: &str = "history-service";
 
-/// The failure in an event that the server writes on its own.
+/// Returns the failure for an event that the server itself writes.
 pub(crate) fn server_failure(message: impl Into<String>) -> failure::Failure {
     failure::Failure {
         message: message.into(),
@@ -343,7 +345,7 @@ pub(crate) fn server_failure(message: impl Into<String>) -> failure::Failure {
     }
 }
 
-/// After some attempts every further one gets more time than the last.
+/// Returns the timeout of an attempt; after some attempts, each one gets more time than the last.
 fn start_to_close_timeout(default: Duration, attempt: i32) -> Duration {
     if attempt <= ATTEMPTS_BEFORE_BACKOFF {
         return default;

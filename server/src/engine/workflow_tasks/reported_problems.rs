@@ -1,4 +1,4 @@
-//! Workflow tasks that fail again and again: the search attribute `TemporalReportedProblems` says so, until one completes.
+//! The search attribute `TemporalReportedProblems`, set while workflow tasks fail repeatedly, until one completes.
 //!
 //! Extends `Transaction`.
 
@@ -8,15 +8,15 @@ use crate::engine::visibility::keyword_list;
 
 const SEARCH_ATTRIBUTE: &str = "TemporalReportedProblems";
 
-/// So many tasks have to fail in a row.
+/// Number of consecutive failures that are reported.
 const FAILURES: u32 = 5;
 
-/// How the workflow tasks of a run fare.
+/// The recent failures of a run's workflow tasks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskProblems {
-    /// Since a task has completed; what fails for a worker with a cached run does not count.
+    /// Failures since a task has completed, without those of a worker that had the run cached.
     failures: u32,
-    /// What the last event of a failed task says.
+    /// The problem in the last event of a failed task.
     last: Option<Problem>,
 }
 
@@ -27,12 +27,12 @@ pub(crate) enum Problem {
 }
 
 impl Transaction<'_> {
-    /// A failed task has written its event.
+    /// Records the event of a failed task.
     pub(crate) fn note_task_problem(&mut self, problem: Problem) {
         self.state().task_problems.last = Some(problem);
     }
 
-    /// A task has failed that counts.
+    /// Counts a failed task.
     pub(crate) fn report_task_problem(&mut self) {
         let problems = &mut self.state().task_problems;
         problems.failures += 1;
@@ -42,7 +42,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// A task has completed.
+    /// Resets the count after a completed task.
     pub(crate) fn end_task_problems(&mut self) {
         let state = self.state();
         if state.task_problems.failures >= FAILURES {
@@ -53,7 +53,7 @@ impl Transaction<'_> {
 }
 
 impl Problem {
-    /// A list of keywords, as the real server writes it.
+    /// Formats it as a keyword list like the real server.
     fn payload(self) -> common::Payload {
         let (category, cause) = match self {
             Self::Failed(cause) => ("WorkflowTaskFailed", format!("{cause:?}")),

@@ -18,19 +18,19 @@ use crate::engine::transaction::Transaction;
 use crate::engine::updates::messages;
 use crate::engine::workflow::{ExecutionId, Sticky};
 
-/// Tasks may be renewed without commands for so long.
+/// Maximum time of a series of tasks without commands.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
 const STICKY_TIMEOUT: Duration = Duration::from_secs(10);
 const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
 
-/// What became of a completion.
+/// The result of a completion.
 #[derive(Debug, Default)]
 struct Outcome {
     refusal: Option<Refusal>,
-    /// The next task was scheduled and is to be started for this worker.
+    /// True if the next task was scheduled and should be started for this worker.
     inline: bool,
     eager_activities: Vec<i64>,
-    /// The task left no trace: the worker goes back to the task that started with this event.
+    /// If the task left no trace: the started event of the task to which the worker goes back.
     reset_history_event_id: i64,
 }
 
@@ -39,7 +39,8 @@ impl Engine {
         &mut self,
         request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
-        // What the commands cause elsewhere comes back as events: after the next task, if the worker takes one along.
+        // Effects on other runs come back as events: they must follow the next task, if the worker gets one with the
+        // response.
         self.hold_errands();
         let response = self.workflow_task_completed(request);
         self.release_errands();
@@ -101,8 +102,9 @@ impl Engine {
         Ok(service::RespondWorkflowTaskCompletedResponse { workflow_task, activity_tasks, reset_history_event_id })
     }
 
-    /// Returns the text for a refused answer that the worker would only give again. There is none for an answer that came
-    /// too late or after a new event, nor for a refusal that ends the run: that one reaches whoever awaits the run.
+    /// Returns the message for a refused answer that the worker would only repeat. There is none for an answer that
+    /// came too late or after a new event, nor for a refusal that closes the run, because whoever awaits the run learns
+    /// of that one.
     pub(crate) fn told_of_refusal(&self, task_token: &[u8], error: &Error) -> Option<String> {
         let token = TaskToken::decode_token(task_token).ok()?;
         let id = *self.by_run_id.get(&token.run_id)?;
@@ -158,7 +160,7 @@ impl Engine {
         Ok(service::RespondWorkflowTaskFailedResponse::default())
     }
 
-    /// The task that a token was given out for, if it still waits for its answer.
+    /// Returns the task to which a token belongs, if it is still unanswered.
     fn started_task(&self, token: &TaskToken, closed: fn() -> Error) -> Result<(ExecutionId, WorkflowTask), Error> {
         let id =
             self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
@@ -242,11 +244,11 @@ impl Transaction<'_> {
         Ok(Outcome { refusal: None, inline, eager_activities, reset_history_event_id })
     }
 
-    /// Fails the task because its completion cannot be carried out.
+    /// Fails the task because its completion cannot be applied.
     fn refuse(&mut self, refusal: &Refusal, task: &WorkflowTask, identity: String) -> Result<(), Error> {
         let unhandled = refusal.cause == enums::WorkflowTaskFailedCause::UnhandledCommand;
         if task.is_transient() && !unhandled {
-            // A task that keeps failing is left to its timeout, so that it is not repeated at once for ever.
+            // A task that keeps failing is left to its timeout, so that it is not retried at once forever.
             return Err(Error::invalid_argument(refusal.message()));
         }
         self.stays_in_memory = false;
@@ -265,7 +267,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Carries out the commands, then what messages they did not name: rejections of updates need no command.
+    /// Applies the commands, then the messages that they did not refer to: rejections of updates need no command.
     fn carry_out(
         &mut self,
         commands: Vec<command::Command>,
@@ -278,7 +280,7 @@ impl Transaction<'_> {
                 messages::apply(self, completion, &message, Extras::default())?;
             }
         }
-        // A task that is renewed may answer later, a run that has ended need not answer.
+        // The task may be answered later if it is renewed; it need not be answered if the run has closed.
         if self.execution.is_running() && !renewed {
             self.state().updates.reject_unprocessed();
         }
@@ -286,7 +288,7 @@ impl Transaction<'_> {
     }
 }
 
-/// Only a versioned worker says how its workflows are versioned.
+/// Refuses a versioning behaviour from an unversioned worker.
 #[expect(deprecated, reason = "workers may still name their deployment in the older field")]
 fn check_behavior(request: &service::RespondWorkflowTaskCompletedRequest) -> Result<(), Error> {
     let says_so = request.versioning_behavior() != enums::VersioningBehavior::Unspecified;
@@ -302,7 +304,7 @@ fn is_versioned(options: &deployment::WorkerDeploymentOptions) -> bool {
     options.worker_versioning_mode() == enums::WorkerVersioningMode::Versioned
 }
 
-/// The worker asks for another task because its local work takes longer.
+/// Returns true if the worker requests another task because its local activities take longer.
 fn is_heartbeat(request: &service::RespondWorkflowTaskCompletedRequest) -> bool {
     request.force_create_new_workflow_task && request.commands.is_empty() && request.messages.is_empty()
 }
@@ -334,7 +336,7 @@ fn completed_attributes(
     }
 }
 
-/// The version that a versioned worker belongs to. This server only notes it: it hands tasks to workers of any version.
+/// Returns the version of a versioned worker. This server only records it: it sends tasks to workers of any version.
 fn deployment_version(options: &deployment::WorkerDeploymentOptions) -> Option<deployment::WorkerDeploymentVersion> {
     is_versioned(options).then(|| deployment::WorkerDeploymentVersion {
         build_id: options.build_id.clone(),

@@ -1,6 +1,6 @@
-//! Speculative workflow tasks: made for an update while no other task is pending, and without a trace if the worker only
-//! rejects. Their scheduled and started events are virtual until something has to be written after all: the worker's
-//! answer, a failure, a timeout, or any other change of the run.
+//! Speculative workflow tasks: created for an update while no other task is pending, without a trace if the worker only
+//! rejects updates. Their scheduled and started events are virtual until something must be written after all: the
+//! worker's answer, a failure, a timeout, or any other change of the run.
 //!
 //! Extends `Engine` and `Transaction`.
 
@@ -13,11 +13,12 @@ use crate::engine::transaction::Transaction;
 use crate::engine::updates::messages;
 use crate::engine::workflow::ExecutionId;
 
-/// A task that showed more events than this to the worker is kept, so that they are not sent again and again.
+/// Maximum events that a dropped task may have shown. A larger task is kept, so that these are not sent repeatedly.
 const DROPPED_EVENTS_LIMIT: i64 = 10;
 
 impl Engine {
-    /// Makes a task for updates that no pending task will bring. `inline`: the worker gets it in the response to its completion.
+    /// Creates a task for updates that no pending task will include. `inline`: the worker gets it in the response to
+    /// its completion.
     pub(crate) fn schedule_speculative_task(&mut self, id: ExecutionId, inline: bool) -> bool {
         let execution = self.execution(id);
         let wanted = execution.is_running() && execution.state.task.is_none() && execution.state.updates.has_admitted();
@@ -30,7 +31,8 @@ impl Engine {
         wanted
     }
 
-    /// Makes a normal task for updates that came while the last one was under way, unless its worker has taken one along.
+    /// Creates a normal task for updates that arrived during the last one, unless its worker has got one with the
+    /// response.
     pub(crate) fn ensure_task_for_updates(&mut self, id: ExecutionId) {
         let state = &self.execution(id).state;
         if state.updates.has_admitted() && state.task.is_none() {
@@ -40,7 +42,7 @@ impl Engine {
 }
 
 impl Transaction<'_> {
-    /// Turns a speculative task into a normal one: its events are written before whatever comes next.
+    /// Turns a speculative task into a normal one: its events are written before any other event.
     pub(crate) fn write_speculative_task(&mut self) {
         let Some(task) = self.execution.state.task.as_mut().filter(|task| task.speculative) else { return };
         task.speculative = false;
@@ -54,7 +56,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// A worker takes the task from a queue: one that was meant for a sticky queue and is not written yet has changed queues.
+    /// Handles a worker taking the task from a queue: an unwritten task meant for a sticky queue may have changed
+    /// queues.
     pub(crate) fn leave_sticky_queue(&mut self, polled_sticky: bool) {
         let normal = self.execution.state.normal_task_queue();
         if let Some(task) = self.state().task.as_mut().filter(|task| task.speculative && !polled_sticky) {
@@ -76,13 +79,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Whether a completion of a speculative task leaves no trace: the worker has only rejected updates.
+    /// Returns true if a completion of a speculative task leaves no trace: the worker has only rejected updates.
     pub(crate) fn leaves_no_trace(
         &self,
         task: &WorkflowTask,
         request: &service::RespondWorkflowTaskCompletedRequest,
     ) -> bool {
-        // Other events have turned the task into a normal one by now, so the copy in the token's hand may be outdated.
+        // Other events may have turned the task into a normal one since, so the copy found by the token may be
+        // outdated.
         let speculative = self.execution.state.task.as_ref().is_some_and(|task| task.speculative);
         if !speculative || !request.commands.is_empty() || request.force_create_new_workflow_task {
             return false;
@@ -94,7 +98,7 @@ impl Transaction<'_> {
         few && request.messages.iter().all(messages::is_rejection)
     }
 
-    /// Carries out a completion that leaves no trace.
+    /// Applies a completion that leaves no trace.
     pub(crate) fn drop_speculative_task(&mut self, completion: &mut Completion) -> Result<(), Refusal> {
         self.stays_in_memory = true;
         if let Some(task) = self.state().task.take() {
@@ -108,7 +112,7 @@ impl Transaction<'_> {
     }
 }
 
-/// What a task that was not picked up in time leaves in the history.
+/// Returns the event of a task that was not taken in time.
 pub(crate) fn not_picked_up(task: &WorkflowTask) -> history::WorkflowTaskTimedOutEventAttributes {
     history::WorkflowTaskTimedOutEventAttributes {
         scheduled_event_id: task.scheduled_event_id,

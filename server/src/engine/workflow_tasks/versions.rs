@@ -1,5 +1,5 @@
-//! Versions of workers, as far as this server knows them: it notes who answered, and what a run leaves to those that
-//! follow it. It hands tasks to workers of any version.
+//! Versions of workers, which this server only records: who answered, and what a run passes on to those that follow it.
+//! It sends tasks to workers of any version.
 
 use crate::engine::api::common::{WorkerVersionCapabilities, WorkerVersionStamp};
 use crate::engine::api::deployment::{InheritedAutoUpgradeInfo, WorkerDeploymentOptions, WorkerDeploymentVersion};
@@ -9,7 +9,7 @@ use crate::engine::api::{Attributes, history};
 use crate::engine::workflow::Execution;
 
 impl Execution {
-    /// The version that the run stays on: because somebody else said so, or because its last answer did.
+    /// Returns the version that the run is pinned to, by an override or by its last answer.
     pub(crate) fn pinned_version(&self) -> Option<WorkerDeploymentVersion> {
         match self.chosen() {
             Some(Override::Pinned(pinned)) => return pinned.version.clone(),
@@ -20,8 +20,8 @@ impl Execution {
         last.deployment_version.clone().filter(|_| last.versioning_behavior() == VersioningBehavior::Pinned)
     }
 
-    /// What the next run is told of this one where it does not stay on its version. The server's own count of changes
-    /// is left out: this server has none.
+    /// Returns the information for the next run if it is not pinned. The server's own count of changes is omitted,
+    /// because this server has none.
     pub(crate) fn auto_upgrade_info(
         &self,
         asked_for: ContinueAsNewVersioningBehavior,
@@ -35,15 +35,15 @@ impl Execution {
         (self.upgrades() || asked_for != ContinueAsNewVersioningBehavior::Unspecified).then_some(info)
     }
 
-    /// Whether a child in the same namespace begins on this run's version, or is told it: if workers of the same queue
-    /// run it and nobody chose another one.
+    /// Returns true if a child in the same namespace starts on this run's version or inherits it: if it is on the same
+    /// queue and has no override.
     pub(crate) fn tells_its_version_to(&self, child: &history::WorkflowExecutionStartedEventAttributes) -> bool {
         let queue = child.task_queue.as_ref().map(|queue| queue.name.as_str());
         queue == Some(self.state.task_queue()) && child.versioning_override.is_none()
     }
 
-    /// What the next attempt inherits: the version that this one has inherited itself, if it stayed on it, or what a run
-    /// is told that does not stay.
+    /// Returns what the next attempt inherits: the version that this run inherited, if it stayed on it, or the
+    /// information for a run that is not pinned.
     pub(crate) fn version_for_retry(&self) -> (Option<WorkerDeploymentVersion>, Option<InheritedAutoUpgradeInfo>) {
         let start = &self.state.start;
         if self.last_answer().is_none() {
@@ -55,7 +55,7 @@ impl Execution {
         (pinned, self.auto_upgrade_info(told.unwrap_or_default()).filter(|_| self.upgrades()))
     }
 
-    /// Whether the run goes on with whatever version is the current one: because somebody said so, or its last answer.
+    /// Returns true if the run continues on the current version, by an override or by its last answer.
     fn upgrades(&self) -> bool {
         match self.chosen() {
             Some(Override::Pinned(_)) => false,
@@ -66,7 +66,7 @@ impl Execution {
         }
     }
 
-    /// What somebody chose for this run, whatever its answers say.
+    /// Returns the override of this run, whatever its answers say.
     fn chosen(&self) -> Option<&Override> {
         self.state.start.versioning_override.as_ref()?.r#override.as_ref()
     }
@@ -79,12 +79,11 @@ impl Execution {
     }
 }
 
-/// The versioning of a run as its search attributes tell it: somebody's choice for it comes before what its last answer
-/// says.
+/// The versioning of a run as in its search attributes: an override takes precedence over the last answer.
 pub(crate) struct Shown {
     pub(crate) behavior: VersioningBehavior,
     pub(crate) version: Option<WorkerDeploymentVersion>,
-    /// The name of the deployment, which a worker tells also without a version.
+    /// The name of the deployment, which a worker may report without a version.
     pub(crate) deployment: String,
 }
 
@@ -107,7 +106,7 @@ impl Shown {
     }
 }
 
-/// The build that started events tell: of a worker that belongs to a deployment they tell none.
+/// Returns the build for started events; none for a worker that belongs to a deployment.
 pub(crate) fn stamp(
     capabilities: Option<WorkerVersionCapabilities>,
     options: Option<&WorkerDeploymentOptions>,

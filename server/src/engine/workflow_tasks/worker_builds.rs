@@ -1,4 +1,4 @@
-//! The builds and versions of the workers that have answered a run, as its search attributes tell them.
+//! The builds and versions of the workers that have answered a run, as in its search attributes.
 //!
 //! Extends `Transaction`.
 
@@ -16,13 +16,13 @@ const DEPLOYMENT: &str = "TemporalWorkerDeployment";
 const VERSION: &str = "TemporalWorkerDeploymentVersion";
 const BEHAVIOR: &str = "TemporalWorkflowVersioningBehavior";
 
-/// Stands first among the builds of a run that no versioned worker has answered.
+/// First among the builds of a run that no versioned worker has answered.
 const UNVERSIONED: &str = "unversioned";
 
 type Answer = history::WorkflowTaskCompletedEventAttributes;
 
 impl Transaction<'_> {
-    /// A worker has answered the run's workflow task; the answer is that event.
+    /// Records the answer of a worker to the run's workflow task; the answer is that event.
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
     pub(crate) fn note_answer(&mut self, event_id: i64, answer: &Answer) {
         let is_new = self.note_reset_point(event_id, answer);
@@ -77,7 +77,7 @@ impl Transaction<'_> {
     }
 }
 
-/// The builds so far and that of an answer, behind `first`, which says how the run is versioned now.
+/// Returns the builds so far and that of an answer, after `first`, which describes the run's current versioning.
 fn with_build(known: Vec<String>, first: Option<String>, stamp: Option<&common::WorkerVersionStamp>) -> Vec<String> {
     let build = stamp.map(|stamp| match (stamp.build_id.as_str(), stamp.use_versioning) {
         ("", _) => UNVERSIONED.to_owned(),
@@ -89,7 +89,8 @@ fn with_build(known: Vec<String>, first: Option<String>, stamp: Option<&common::
     first.into_iter().chain(known.into_iter().filter(|text| !says_how(text))).chain(build).collect()
 }
 
-/// Keeps as many of the latest entries as a search attribute may hold. The entry for the kind of versioning stays first.
+/// Keeps as many of the latest entries as a search attribute may have. The entry for the kind of versioning stays
+/// first.
 fn bounded(mut all: Vec<String>) -> Vec<String> {
     while keyword_list(&all).data.len() > VALUE_LIMIT {
         let says_how = all.len() > 1 && all.first().is_some_and(|first| first == UNVERSIONED);
