@@ -178,7 +178,7 @@ by_name! {
     /// async fn look(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
     ///     let bill = client.start(BILL, 995).id("bill-7").task_queue("bills").await?;
     ///     bill.signal(HURRY, ()).await?;
-    ///     // A handle needs the type for the result alone; messages go to any workflow.
+    ///     // A handle needs the type only for the result; messages can be sent to any workflow.
     ///     println!("{}", client.handle(BILL, "bill-8").query(STATE, ()).await?);
     ///     Ok(())
     /// }

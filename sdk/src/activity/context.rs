@@ -65,7 +65,7 @@ impl ActivityContext {
     /// # use abide::prelude::*;
     /// #[activity]
     /// async fn copy(ctx: &ActivityContext, files: u32) -> Result<u32, ActivityError> {
-    ///     // Where the last attempt was, if its worker died.
+    ///     // The progress of the last attempt, if its worker died.
     ///     let first: u32 = ctx.last_heartbeat()?.unwrap_or(0);
     ///     for file in first..files {
     ///         // ... copy it ...

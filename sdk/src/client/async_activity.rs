@@ -24,7 +24,7 @@ use crate::failure::ApplicationFailure;
 /// ```no_run
 /// use abide::prelude::*;
 ///
-/// // The activity hands its token to whoever knows the outcome one day, ...
+/// // The activity passes its token to somebody who will decide later, ...
 /// #[activity]
 /// async fn approve(ctx: &ActivityContext, cents: u64) -> Result<bool, ActivityError> {
 ///     mail_to_the_boss(cents, &ctx.info().task_token);
@@ -32,7 +32,7 @@ use crate::failure::ApplicationFailure;
 /// }
 /// # fn mail_to_the_boss(_cents: u64, _token: &[u8]) {}
 ///
-/// // ... and that one reports it, from another process if need be.
+/// // ... and who reports the decision, possibly from another process.
 /// # async fn decide(client: Client, task_token: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 /// client.async_activity(task_token).complete(&true).await?;
 /// # Ok(()) }

@@ -69,7 +69,7 @@ use crate::definition::{Arguments, Workflow};
 /// # #[workflow] async fn process_order(ctx: &WorkflowContext, id: String) -> Result<String, WorkflowError> { Ok(id) }
 /// # async fn order() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::connect(ClientOptions::new("localhost:7233")).await?;
-/// // Start it and go on ..
+/// // Start it and continue, ..
 /// let order = client.start(process_order, "4711".into()).id("order-4711").task_queue("orders").await?;
 /// // .. or start it and wait for its result.
 /// let result = client.execute(process_order, "4712".into()).id("order-4712").task_queue("orders").await?;

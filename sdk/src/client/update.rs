@@ -137,7 +137,7 @@ impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilCompleted> {
 /// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError> {
 /// let payment = order.start_update(pay, 100).id("payment-1").await?;
 /// println!("{} was accepted", payment.id());
-/// // Now, or later and elsewhere with `order.update_handle(pay, "payment-1")`:
+/// // Now, or later from elsewhere with `order.update_handle(pay, "payment-1")`:
 /// println!("receipt: {}", payment.result().await?);
 /// # Ok(()) }
 /// ```

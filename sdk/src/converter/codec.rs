@@ -41,7 +41,7 @@ pub type CodecResult = Result<Vec<RawPayload>, Box<dyn Error + Send + Sync>>;
 ///     async fn encode(&self, payloads: Vec<RawPayload>) -> CodecResult {
 ///         let encoded = payloads.into_iter().map(|payload| RawPayload {
 ///             metadata: [("encoding".to_string(), b"binary/encrypted".to_vec())].into(),
-///             // The whole payload, with the metadata that tells how to read it.
+///             // The whole payload, including its metadata.
 ///             data: flipped(&payload.to_bytes()),
 ///         });
 ///         Ok(encoded.collect())

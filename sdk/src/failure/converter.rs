@@ -35,7 +35,7 @@ use super::recorded::Failure;
 /// impl FailureConverter for Failures {
 ///     fn to_failure(&self, error: RaisedError<'_>) -> Failure {
 ///         match error.downcast_ref::<Declined>() {
-///             // No card is accepted the second time.
+///             // A declined card is not accepted by a retry.
 ///             Some(declined) => ApplicationFailure::new(declined.to_string()).error_type("Declined").non_retryable().into(),
 ///             None => error.default_failure(),
 ///         }

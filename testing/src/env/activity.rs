@@ -42,7 +42,7 @@ use super::worker::{ArgsOf, OutputOf};
 /// assert!(error.is_cancelled());
 /// assert_eq!(first.heartbeats::<u32>()?, [1, 2, 3]);
 ///
-/// // The next attempt goes on where the first one was.
+/// // The next attempt continues where the first one stopped.
 /// let second = first.next_attempt();
 /// assert_eq!(second.run(copy, 5).await.unwrap(), 5);
 /// assert_eq!(second.heartbeats::<u32>()?, [4, 5]);

@@ -116,7 +116,7 @@ impl TestWorker {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let env = TestWorkflowEnvironment::start().await?;
-    /// // Fails after four files, and goes on from there when it is tried again.
+    /// // Fails after four files; the retry continues from there.
     /// let worker = env.worker("backups").workflow(back_up).mock_async(copy, |ctx, files| async move {
     ///     if ctx.info().attempt == 1 {
     ///         ctx.heartbeat(&4_u32)?;
