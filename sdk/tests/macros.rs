@@ -1,7 +1,7 @@
 //! The expansion of the attribute macros on functions, impl blocks and structs: names, types, calls, and all error
 //! messages.
 //!
-//! How the runtime drives the generated code is tested inside the crate (`src/__private/tests.rs`).
+//! Running the generated code is tested inside the crate (`src/__private/tests.rs`).
 
 #[path = "macros/activities.rs"]
 mod activities;

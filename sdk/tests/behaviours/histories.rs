@@ -1,4 +1,4 @@
-//! How a run interprets its history: the boundaries of workflow tasks, new events, workflow time.
+//! The interpretation of a history: the boundaries of workflow tasks, new events, workflow time.
 
 use std::time::UNIX_EPOCH;
 

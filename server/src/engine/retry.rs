@@ -18,7 +18,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) of: Subject,
 }
 
-/// What is retried. A retry delay set by the failure applies to an activity regardless of the policy, and to a workflow
+/// The subject of a retry. A delay set by the failure applies to an activity regardless of the policy, and to a workflow
 /// up to the policy's maximum interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {

@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 
 use crate::arm::{Arm, Histories, Outcome, compare, until};
 
-/// How the attempts ended, by workflow id.
+/// The ends of the attempts, by workflow id.
 static ENDED: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 fn ended(workflow_id: &str) -> Vec<String> {

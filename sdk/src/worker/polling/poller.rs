@@ -32,7 +32,7 @@ pub(crate) trait TaskSource: Send + Sync + 'static {
     /// Polls once, until there is a task or the server reports that there is none; for at most `within`, if given.
     fn poll(&self, within: Option<Duration>) -> impl Future<Output = Result<Self::Response, RpcError>> + Send;
 
-    /// Tells if an answer has a task, and returns the server's suggestion for the number of polls.
+    /// Returns whether an answer has a task, and the server's suggestion for the number of polls.
     fn brought(&self, response: &Self::Response) -> Polled;
 
     /// Takes the answer to a poll; an empty answer frees its slot. Must not block.

@@ -7,7 +7,7 @@ use crate::replay::{Statement, WorkflowTaskCompletion};
 /// The type of a command that was sent, and its statement.
 pub(super) type Issued = (CommandType, Statement);
 
-/// No more statements than this are named.
+/// Maximum statements that are named.
 const NAMED: usize = 3;
 
 /// The statements of a completion's commands.
