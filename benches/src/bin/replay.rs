@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use abide::replay::{Input, Output, WorkflowTask};
+use abide::replay::{Input, Output, Until, WorkflowTask};
 use abide::runtime::{ReplayedOutcome, RunOptions, WorkflowRegistry, WorkflowRun};
 use abide_benches::arguments::Arguments;
 use abide_benches::history_pages::HistoryPages;
@@ -101,7 +101,7 @@ fn replay(pages: &HistoryPages, registry: &Arc<WorkflowRegistry>, options: &Arc<
     let (workflow_id, run_id) = (pages.workflow_id.clone(), pages.run_id.clone());
     let mut run = WorkflowRun::new(Arc::clone(registry), Arc::clone(options), workflow_id, run_id);
     let mut input = Input::WorkflowTask(Box::new(WorkflowTask {
-        started_event_id: i64::MAX,
+        until: Until::End,
         attempt: 1,
         history: pages.decode(&[])?,
         ..WorkflowTask::default()

@@ -6,9 +6,7 @@ use std::marker::PhantomData;
 use abide_protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
 use abide_protos::temporal::api::enums::v1::{HistoryEventFilterType, TimeoutType};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{
-    CanceledFailureInfo, Failure as FailureProto, TerminatedFailureInfo, TimeoutFailureInfo,
-};
+use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, TerminatedFailureInfo, TimeoutFailureInfo};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
@@ -23,7 +21,7 @@ use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
 use crate::definition::WorkflowDefinition;
 use crate::duration::secs;
-use crate::failure::{Failure, RetryState, TemporalFailure};
+use crate::failure::{Failure, RetryState, TemporalFailure, cancelled_failure};
 
 /// A workflow has no result: it closed without one, or the call failed.
 #[derive(Debug, thiserror::Error)]
@@ -271,12 +269,8 @@ fn closed_by(event: HistoryEvent, follow_runs: bool) -> Closed {
             WorkflowFailedError::Failed(Failure::from_proto(failed.failure.unwrap_or_default()))
         }
         Some(Attributes::WorkflowExecutionCanceledEventAttributes(cancelled)) => {
-            let info = CanceledFailureInfo { details: cancelled.details, ..Default::default() };
-            WorkflowFailedError::Cancelled(Failure::from_proto(FailureProto {
-                message: "Workflow cancelled".to_string(),
-                failure_info: Some(FailureInfo::CanceledFailureInfo(info)),
-                ..Default::default()
-            }))
+            let failure = cancelled_failure("Workflow cancelled", cancelled.details);
+            WorkflowFailedError::Cancelled(Failure::from_proto(failure))
         }
         Some(Attributes::WorkflowExecutionTerminatedEventAttributes(terminated)) => {
             WorkflowFailedError::Terminated { reason: terminated.reason }

@@ -179,6 +179,18 @@ impl RpcError {
             && (self.inner.message.contains("larger than max") || self.inner.message.contains("length too large"))
     }
 
+    /// Returns true if the call was cancelled, by the server or on the way to it.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.inner.code == Code::Cancelled
+    }
+
+    /// Returns true if the server did not take a workflow task's completion, because new events have arrived that the
+    /// code must see before it may close the run. The server sends no details with it: only the message tells.
+    #[cfg(feature = "worker")]
+    pub(crate) fn is_unhandled_command(&self) -> bool {
+        self.inner.code == Code::InvalidArgument && self.inner.message.contains("UnhandledCommand")
+    }
+
     /// Returns true if the server has lost pages of a workflow task's completion. All pages must then be sent again.
     pub(crate) fn is_completion_buffer_lost(&self) -> bool {
         self.inner.code == Code::Aborted && self.detail::<details::WorkflowTaskCompletionBufferLostFailure>().is_some()

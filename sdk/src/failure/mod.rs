@@ -9,6 +9,7 @@
 mod activity_error;
 mod application;
 pub(crate) mod application_error;
+mod cancelled;
 mod chain;
 mod child_workflow;
 mod common_attributes;
@@ -38,6 +39,7 @@ pub use workflow_error::WorkflowError;
 
 pub(crate) use activity_error::ActivityErrorKind;
 #[cfg(feature = "worker")]
+pub(crate) use cancelled::{ACTIVITY_CANCELLED, CANCELLED, cancelled_failure};
 pub(crate) use chain::shell;
 pub(crate) use common_attributes::encode_common_attributes;
 pub(crate) use converter::converted_failure;

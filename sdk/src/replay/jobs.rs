@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{Header, Payload, Payloads, WorkflowExecution};
-use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::WorkflowExecutionStartedEventAttributes;
 use abide_protos::temporal::api::update::v1::Request;
 
 use super::slab::Key;
+use crate::failure::{CANCELLED, cancelled_failure};
 
 /// The jobs of one workflow task, by rank.
 #[derive(Debug, Default)]
@@ -145,11 +145,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Returns a cancellation without an event, for an operation other than a timer.
     pub(crate) fn cancelled() -> Self {
-        Self::Failed(Box::new(FailureProto {
-            message: "Cancelled".to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-            ..Default::default()
-        }))
+        Self::Failed(Box::new(cancelled_failure(CANCELLED, None)))
     }
 }
 

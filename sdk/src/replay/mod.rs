@@ -22,6 +22,6 @@ pub(crate) mod state_machines;
 
 pub use nondeterminism::{Nondeterminism, NondeterminismKind};
 pub use workflow_task::{
-    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, Statement,
+    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, Statement, Until,
     WorkflowTask, WorkflowTaskCompletion, WorkflowTaskFailure,
 };

@@ -333,7 +333,15 @@ impl StateMachines {
             Some(Machine::CancelExternal(request)) => request.detach(),
             Some(Machine::LocalActivity(activity)) => activity.detach(),
             Some(Machine::NexusOperation(operation)) => operation.detach(),
-            Some(_) | None => {}
+            // No future stands for these.
+            Some(
+                Machine::Update(_)
+                | Machine::CloseWorkflow(_)
+                | Machine::Patch(_)
+                | Machine::UpsertSearchAttributes(_)
+                | Machine::ModifyProperties(_),
+            )
+            | None => {}
         }
     }
 
@@ -375,7 +383,11 @@ impl StateMachines {
             Machine::SignalExternal(signal) => ("signal", signal.describe(), signal.location()),
             Machine::CancelExternal(request) => ("request to cancel", request.describe(), request.location()),
             // No routine waits for these.
-            _ => return None,
+            Machine::Update(_)
+            | Machine::CloseWorkflow(_)
+            | Machine::Patch(_)
+            | Machine::UpsertSearchAttributes(_)
+            | Machine::ModifyProperties(_) => return None,
         };
         Some((format!("{kind} {what}"), location))
     }
@@ -516,10 +528,7 @@ impl StateMachines {
         let command = self.commands.front()?;
         let (machine, command_type, location) = (command.machine, command.command_type, command.location);
         let note = command.note;
-        let described = match self.machines.get(machine) {
-            Some(Machine::Update(update)) => update.said(),
-            _ => self.describe(machine, command_type),
-        };
+        let described = self.describe(machine, command_type);
         Some((described + note, location))
     }
 
@@ -552,7 +561,8 @@ impl StateMachines {
             Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
-            _ => name,
+            Some(Machine::Update(update)) => update.said(),
+            Some(Machine::CloseWorkflow(_) | Machine::ModifyProperties(_)) | None => name,
         }
     }
 

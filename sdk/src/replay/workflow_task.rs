@@ -30,13 +30,23 @@ pub enum Input {
     HeartbeatDue,
 }
 
+/// The place in the history up to which a workflow task goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// The WorkflowTaskStarted event with this id: the commands of the code that runs there are new.
+    Started(i64),
+    /// The end of the history, which is only replayed or queried: nothing is new.
+    #[default]
+    End,
+}
+
 /// One workflow task as polled, already split from its transport.
 #[derive(Debug, Default)]
 pub struct WorkflowTask {
     /// Id of the last event that a worker received before this task; 0 for the first task.
     pub previous_started_event_id: i64,
-    /// Id of this task's WorkflowTaskStarted event; `i64::MAX` if a whole history is replayed and nothing is new.
-    pub started_event_id: i64,
+    /// The place in the history up to which the task goes.
+    pub until: Until,
     /// Attempt of this task, from 1.
     pub attempt: i32,
     /// Events after those that a cached run has seen, or all from event 1.

@@ -15,7 +15,7 @@ use super::outcome::{ReplayError, Replayed, RunOutcome};
 use crate::History;
 use crate::converter::DataConverter;
 use crate::duration;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskFailure};
+use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask, WorkflowTaskFailure};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 
 /// Number of events in a page, as from a server. The deadlock limit applies to each page.
@@ -115,7 +115,7 @@ fn run_pages(
         HistoryPage { events: page, next_page_token }
     };
     // With a started event behind the end of the history nothing in it is new, so all of it is replayed.
-    let task = WorkflowTask { started_event_id: i64::MAX, attempt: 1, history: next_page(), ..WorkflowTask::default() };
+    let task = WorkflowTask { until: Until::End, attempt: 1, history: next_page(), ..WorkflowTask::default() };
     let mut input = Input::WorkflowTask(Box::new(task));
     loop {
         match run.handle(input) {

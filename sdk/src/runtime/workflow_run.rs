@@ -24,7 +24,7 @@ use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
 use crate::replay::jobs::Signal;
 use crate::replay::state_machines::StateMachines;
-use crate::replay::{HistoryPage, Input, Nondeterminism, NondeterminismKind, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Nondeterminism, NondeterminismKind, Output, Until, WorkflowTask};
 use crate::versioning::DeploymentVersion;
 use crate::workflow::run_state::RunState;
 use crate::workflow::{WorkflowContext, WorkflowInfo, WorkflowInstance, event_time};
@@ -163,7 +163,7 @@ impl WorkflowRun {
                 }
                 let task = self.task.take();
                 let is_query = task.as_ref().is_some_and(|task| task.query.is_some());
-                let is_replay_only = task.is_none_or(|task| task.started_event_id == i64::MAX);
+                let is_replay_only = task.is_none_or(|task| task.until == Until::End);
                 let closes = !is_query && !is_replay_only && self.fails_workflow(&error);
                 let sdk_metadata = self.shared.operation_state.borrow().machines.flags.to_record();
                 self.forget();
@@ -274,7 +274,7 @@ impl WorkflowRun {
     /// Returns true if the last applied events are those of the current task.
     fn is_at_tip(&self) -> bool {
         let started = self.last_processed_started_event_id();
-        self.task.as_ref().is_some_and(|task| task.query.is_none() && task.started_event_id == started)
+        self.task.as_ref().is_some_and(|task| task.query.is_none() && task.until == Until::Started(started))
     }
 
     /// Prepares for the code of a workflow task, after all its events have been applied.
@@ -328,16 +328,16 @@ impl WorkflowRun {
         if let Some(query) = task.query {
             return Ok(Output::AnswerQuery(Box::new(answer_one(&query, self.instance.as_ref(), &self.shared))));
         }
-        if task.started_event_id == i64::MAX {
-            let last_id = self.cursor.last_id();
-            self.shared.operation_state.borrow_mut().machines.check_nothing_missing_at_the_end(last_id)?;
-            return Ok(Output::Idle);
+        let last_id = self.cursor.last_id();
+        match task.until {
+            Until::End => {
+                self.shared.operation_state.borrow_mut().machines.check_nothing_missing_at_the_end(last_id)?;
+                Ok(Output::Idle)
+            }
+            Until::Started(id) => Err(TaskError::Malformed(format!(
+                "the history ends at event {last_id}, before the task's WorkflowTaskStarted event {id}"
+            ))),
         }
-        Err(TaskError::Malformed(format!(
-            "the history ends at event {}, before the task's WorkflowTaskStarted event {}",
-            self.cursor.last_id(),
-            task.started_event_id
-        )))
     }
 
     fn apply(&mut self, count: usize) -> Result<EventType, TaskError> {
@@ -558,9 +558,11 @@ impl std::fmt::Debug for WorkflowRun {
 
 /// Returns the id of the event after which the updates of a task were requested; `None` if it has none.
 fn requests_after(task: &WorkflowTask) -> Option<i64> {
-    match task.messages.first()?.sequencing_id {
-        Some(SequencingId::EventId(id)) => Some(id),
-        _ => Some(task.started_event_id),
+    match (task.messages.first()?.sequencing_id, task.until) {
+        (Some(SequencingId::EventId(id)), _) | (Some(SequencingId::CommandIndex(_)) | None, Until::Started(id)) => {
+            Some(id)
+        }
+        (Some(SequencingId::CommandIndex(_)) | None, Until::End) => Some(i64::MAX),
     }
 }
 

@@ -244,7 +244,16 @@ fn each_field(command: &Command, mut see: impl FnMut(&'static str, usize, bool))
         Some(Attributes::RecordMarkerCommandAttributes(it)) => {
             see("details", it.details.values().map(|payloads| payloads.encoded_len()).sum(), false);
         }
-        _ => {}
+        // The results of updates are in protocol messages, which are checked apart from the commands.
+        Some(
+            Attributes::StartTimerCommandAttributes(_)
+            | Attributes::CancelTimerCommandAttributes(_)
+            | Attributes::RequestCancelActivityTaskCommandAttributes(_)
+            | Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(_)
+            | Attributes::RequestCancelNexusOperationCommandAttributes(_)
+            | Attributes::ProtocolMessageCommandAttributes(_),
+        )
+        | None => {}
     }
 }
 

@@ -14,7 +14,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ use super::run_state::RunState;
 use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
-use crate::failure::ActivityFailure;
+use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
 use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -393,14 +393,9 @@ impl<D: ActivityDefinition> Request<D> {
 
 /// Returns the failure of an activity that begins in a cancelled scope.
 fn cancelled_before_sent(activity_type: &str, activity_id: String, reason: &str) -> ActivityFailure {
-    let message = "Activity cancelled";
     let mut failure = FailureProto {
-        message: message.to_string(),
-        cause: Some(Box::new(FailureProto {
-            message: message.to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-            ..Default::default()
-        })),
+        message: ACTIVITY_CANCELLED.to_string(),
+        cause: Some(Box::new(cancelled_failure(ACTIVITY_CANCELLED, None))),
         failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
             activity_type: Some(ActivityType { name: activity_type.to_string() }),
             activity_id,

@@ -13,9 +13,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::common::v1::{Memo, Payload, SearchAttributes, WorkflowExecution, WorkflowType};
 use abide_protos::temporal::api::enums::v1::TaskQueueKind;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{
-    CanceledFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto,
-};
+use abide_protos::temporal::api::failure::v1::{ChildWorkflowExecutionFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
@@ -31,7 +29,7 @@ use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, read_one, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
-use crate::failure::ChildWorkflowFailure;
+use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::{Input, StartChildWorkflow, Waiting};
@@ -498,11 +496,7 @@ impl<W: WorkflowDefinition> Request<W> {
 fn cancelled_before_sent(workflow_type: &str, workflow_id: String, reason: &str) -> ChildWorkflowFailure {
     ChildWorkflowFailure::from_proto(FailureProto {
         message: format!("Child Workflow Execution cancelled before scheduled: {reason}"),
-        cause: Some(Box::new(FailureProto {
-            message: "Cancelled".to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-            ..Default::default()
-        })),
+        cause: Some(Box::new(cancelled_failure(CANCELLED, None))),
         failure_info: Some(FailureInfo::ChildWorkflowExecutionFailureInfo(ChildWorkflowExecutionFailureInfo {
             workflow_execution: Some(WorkflowExecution { workflow_id, run_id: String::new() }),
             workflow_type: Some(WorkflowType { name: workflow_type.to_string() }),

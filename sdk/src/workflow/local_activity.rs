@@ -11,7 +11,7 @@ use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{ActivityType, Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
 use serde::Serialize;
 
 use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
@@ -27,7 +27,7 @@ use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments};
-use crate::failure::ActivityFailure;
+use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
@@ -465,11 +465,7 @@ impl<D: ActivityDefinition> Request<D> {
 
 /// Returns the failure of a local activity that begins in a cancelled scope, or is cancelled between two attempts.
 fn cancelled(reason: &str) -> FailureProto {
-    let mut failure = FailureProto {
-        message: "Activity cancelled".to_string(),
-        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-        ..Default::default()
-    };
+    let mut failure = cancelled_failure(ACTIVITY_CANCELLED, None);
     tell_reason(&mut failure, reason);
     failure
 }

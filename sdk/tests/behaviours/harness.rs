@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use abide::Workflow;
 use abide::replay::text::{RUN_ID, TASK_QUEUE, command_line, parse_history};
-use abide::replay::{HistoryPage, Input, Output, WorkflowTask};
+use abide::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
 use abide::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 use abide::workflow::WorkflowImplementation;
 use abide_protos::temporal::api::enums::v1::EventType;
@@ -105,8 +105,8 @@ impl Cached {
 
     fn handle(&mut self, until: usize, queries: &[&str]) -> Output {
         let queries = queries.iter().map(|name| (name.to_string(), query(name))).collect();
-        let started_event_id = i64::try_from(until).unwrap();
-        let task = WorkflowTask { started_event_id, queries, ..self.next(until) };
+        let started = Until::Started(i64::try_from(until).unwrap());
+        let task = WorkflowTask { until: started, queries, ..self.next(until) };
         self.run.handle(Input::WorkflowTask(Box::new(task)))
     }
 
@@ -147,13 +147,14 @@ fn page(events: Vec<HistoryEvent>, more: bool) -> HistoryPage {
 fn replayed<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent], size: usize) -> String {
     let mut run = new_run(workflow);
     let last = events.last().expect("a history has events");
-    let started_event_id = if last.event_type() == EventType::WorkflowTaskStarted { last.event_id } else { i64::MAX };
+    let is_task = last.event_type() == EventType::WorkflowTaskStarted;
+    let until = if is_task { Until::Started(last.event_id) } else { Until::End };
     let mut pages = events
         .chunks(size)
         .enumerate()
         .map(|(index, events_of_page)| page(events_of_page.to_vec(), (index + 1) * size < events.len()));
     let history = pages.next().expect("a history has a page");
-    let task = WorkflowTask { started_event_id, attempt: 1, history, ..WorkflowTask::default() };
+    let task = WorkflowTask { until, attempt: 1, history, ..WorkflowTask::default() };
     let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
     while let Output::NeedHistory { next_page_token } = &output {
         assert_eq!(next_page_token, b"more", "the run asked for the history from its beginning");
@@ -175,8 +176,8 @@ fn fed<W: WorkflowImplementation>(workflow: W, events: &[HistoryEvent]) -> Strin
             continue;
         }
         let history = page(events[seen..=index].to_vec(), false);
-        let started_event_id = if is_task { event.event_id } else { i64::MAX };
-        let task = WorkflowTask { started_event_id, attempt: 1, history, ..WorkflowTask::default() };
+        let until = if is_task { Until::Started(event.event_id) } else { Until::End };
+        let task = WorkflowTask { until, attempt: 1, history, ..WorkflowTask::default() };
         output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
         seen = index + 1;
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use abide::prelude::*;
 use abide::replay::text::{TASK_QUEUE, command_line, parse_history};
-use abide::replay::{HistoryPage, Input, Output, WorkflowTask};
+use abide::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
 use abide::replayer::RunOutcome;
 use abide::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 use abide::workflow::{ChildWorkflowCancellationType, WorkflowImplementation};
@@ -56,7 +56,7 @@ where
     let last = events.last().unwrap();
     let is_in_hand = format!("{:?}", last.event_type()) == "WorkflowTaskStarted";
     let task = WorkflowTask {
-        started_event_id: if is_in_hand { last.event_id } else { i64::MAX },
+        until: if is_in_hand { Until::Started(last.event_id) } else { Until::End },
         attempt: 1,
         history: HistoryPage { events, next_page_token: Vec::new() },
         ..WorkflowTask::default()

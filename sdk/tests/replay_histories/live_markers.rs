@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide::Workflow;
-use abide::replay::{HistoryPage, Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask};
+use abide::replay::{HistoryPage, Input, LocalActivityResolution, LocalActivityResult, Output, Until, WorkflowTask};
 use abide::runtime::{Grouping, RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use abide::workflow::WorkflowImplementation;
 use abide_protos::Timestamp;
@@ -45,8 +45,8 @@ impl Live {
             }
             let history = HistoryPage { events: events[seen..=index].to_vec(), next_page_token: Vec::new() };
             seen = index + 1;
-            let (started_event_id, wall_time) = (event.event_id, Some(WALL_TIME));
-            let task = WorkflowTask { started_event_id, attempt: 1, history, wall_time, ..WorkflowTask::default() };
+            let (until, wall_time) = (Until::Started(event.event_id), Some(WALL_TIME));
+            let task = WorkflowTask { until, attempt: 1, history, wall_time, ..WorkflowTask::default() };
             self.pass_time(event.event_time);
             let mut output = self.run.handle(Input::WorkflowTask(Box::new(task)));
             let rest = events[seen..].iter().take_while(|event| event.event_type() != EventType::WorkflowTaskStarted);

@@ -30,13 +30,14 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
 use abide_protos::temporal::api::enums::v1::{CommandType, RetryState};
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
 use abide_protos::temporal::api::history::v1::{
     ActivityTaskCancelRequestedEventAttributes, ActivityTaskCanceledEventAttributes,
     ActivityTaskCompletedEventAttributes, ActivityTaskFailedEventAttributes, ActivityTaskScheduledEventAttributes,
     ActivityTaskStartedEventAttributes, ActivityTaskTimedOutEventAttributes,
 };
 
+use crate::failure::{ACTIVITY_CANCELLED, cancelled_failure};
 use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -380,13 +381,9 @@ impl StateMachines {
 
     fn cancelled_outcome(&mut self, key: Key, details: Option<Payloads>, started_event_id: i64) -> Outcome {
         let machine = self.activity(key);
-        let message = "Activity cancelled";
-        let mut failure = machine.failure(message, started_event_id, RetryState::CancelRequested as i32);
-        failure.cause = Some(Box::new(FailureProto {
-            message: message.to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo { details, ..Default::default() })),
-            ..Default::default()
-        }));
+        let retry_state = RetryState::CancelRequested as i32;
+        let mut failure = machine.failure(ACTIVITY_CANCELLED, started_event_id, retry_state);
+        failure.cause = Some(Box::new(cancelled_failure(ACTIVITY_CANCELLED, details)));
         Outcome::Failed(Box::new(failure))
     }
 

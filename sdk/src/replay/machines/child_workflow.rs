@@ -34,8 +34,8 @@ use abide_protos::temporal::api::enums::v1::{
 };
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use abide_protos::temporal::api::failure::v1::{
-    ApplicationFailureInfo, CanceledFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto,
-    TerminatedFailureInfo, TimeoutFailureInfo,
+    ApplicationFailureInfo, ChildWorkflowExecutionFailureInfo, Failure as FailureProto, TerminatedFailureInfo,
+    TimeoutFailureInfo,
 };
 use abide_protos::temporal::api::history::v1::{
     ChildWorkflowExecutionCanceledEventAttributes, ChildWorkflowExecutionCompletedEventAttributes,
@@ -44,6 +44,7 @@ use abide_protos::temporal::api::history::v1::{
     StartChildWorkflowExecutionFailedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 
+use crate::failure::{CANCELLED, cancelled_failure};
 use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -181,8 +182,7 @@ impl ChildWorkflowMachine {
     }
 
     fn cancelled(&self, message: impl Into<String>, details: Option<Payloads>) -> Outcome {
-        let info = CanceledFailureInfo { details, ..Default::default() };
-        let cause = proto("Cancelled", FailureInfo::CanceledFailureInfo(info));
+        let cause = cancelled_failure(CANCELLED, details);
         self.failure(message, RetryState::NonRetryableFailure as i32, Some(cause))
     }
 }

@@ -26,12 +26,12 @@ use abide_protos::Timestamp;
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::CommandType;
-use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::history::v1::MarkerRecordedEventAttributes;
 use abide_protos::temporal::api::sdk::v1::UserMetadata;
 
 use super::local_activity_marker::{MarkerData, MarkerIdentity, RecordedMarker};
+use crate::failure::{ACTIVITY_CANCELLED, cancelled_failure};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::{BackOff, LocalJob, Outcome};
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
@@ -177,12 +177,7 @@ struct Ended {
 impl Ended {
     /// Returns the end of a local activity that was cancelled without waiting for its outcome.
     fn cancelled() -> Self {
-        let failure = FailureProto {
-            message: "Activity cancelled".to_string(),
-            failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-            ..Default::default()
-        };
-        let outcome = Err(Box::new(failure));
+        let outcome = Err(Box::new(cancelled_failure(ACTIVITY_CANCELLED, None)));
         Self {
             attempt: 0,
             complete_time: None,

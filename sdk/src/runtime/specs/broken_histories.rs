@@ -6,7 +6,7 @@ use expect_test::{Expect, expect};
 use super::harness::{after_first_task, check_recorded, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
-use crate::replay::{HistoryPage, Input, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Until, WorkflowTask};
 
 #[track_caller]
 fn check_broken(history: &str, expected: Expect) {
@@ -171,7 +171,7 @@ fn a_history_without_a_beginning_is_fatal() {
 fn a_history_that_ends_before_its_task_begins_is_fatal() {
     let events = parse_history("1 WorkflowExecutionStarted type=wf\n2 WorkflowTaskScheduled").unwrap();
     let mut run = run_of(|_| async move { Ok(()) });
-    let task = WorkflowTask { started_event_id: 3, ..task(&events) };
+    let task = WorkflowTask { until: Until::Started(3), ..task(&events) };
     expect!["Fail WorkflowWorkerUnhandledFailure: the history ends at event 2, before the task's WorkflowTaskStarted event 3"].assert_eq(&text(&run.handle(Input::WorkflowTask(Box::new(task)))));
 }
 

@@ -313,10 +313,10 @@ fn a_run_that_ends_in_a_task_that_nobody_has_answered_yet_replays() {
     // The history was exported while a worker had its last task.
     use super::harness::{run_of, text};
     use crate::replay::text::parse_history;
-    use crate::replay::{HistoryPage, Input, WorkflowTask};
+    use crate::replay::{HistoryPage, Input, Until, WorkflowTask};
     let mut run = run_of(|_| async move { Ok(()) });
     let history = HistoryPage { events: parse_history(FIRST_TASK).unwrap(), next_page_token: Vec::new() };
-    let task = WorkflowTask { started_event_id: i64::MAX, history, ..WorkflowTask::default() };
+    let task = WorkflowTask { until: Until::End, history, ..WorkflowTask::default() };
     assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(task)))), "Idle");
     assert!(run.replayed_outcome().is_some());
 }

@@ -22,7 +22,7 @@ use crate::history::payload_text;
 use crate::replay::machines::local_activity_marker::RecordedMarker;
 use crate::replay::text::{command_line, message_line, parse_task, update_request};
 use crate::replay::{
-    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, WorkflowTask,
+    HistoryPage, Input, LocalActivityResolution, LocalActivityResult, LocalActivityTask, Output, Until, WorkflowTask,
 };
 use crate::runtime::{ReplayedOutcome, RunOptions, RunOrder, WorkflowRegistry, WorkflowRun};
 use crate::workflow::{RoutineFuture, WorkflowContext, WorkflowImplementation, WorkflowInstance};
@@ -109,7 +109,7 @@ pub(crate) fn after_first_task(rest: &str) -> String {
 /// Returns a workflow task with these events, the last of which is its WorkflowTaskStarted.
 pub(crate) fn task(events: &[HistoryEvent]) -> WorkflowTask {
     WorkflowTask {
-        started_event_id: tip(events),
+        until: tip(events),
         attempt: 1,
         history: HistoryPage { events: events.to_vec(), next_page_token: Vec::new() },
         ..WorkflowTask::default()
@@ -150,7 +150,7 @@ fn replay(
     let token = |more: bool| if more { b"more".to_vec() } else { Vec::new() };
     let mut left = events.len() - first.len();
     let task = WorkflowTask {
-        started_event_id: tip(events),
+        until: tip(events),
         attempt: 1,
         history: HistoryPage { events: first, next_page_token: token(left > 0) },
         messages: messages.clone(),
@@ -200,7 +200,7 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory
             continue;
         }
         let task = WorkflowTask {
-            started_event_id: event.event_id,
+            until: Until::Started(event.event_id),
             attempt: 1,
             history: HistoryPage { events: events[seen..=index].to_vec(), next_page_token: Vec::new() },
             messages: if next.is_none() { messages.clone() } else { accepted_next(&events[index + 1..]) },
@@ -215,7 +215,7 @@ fn tell_apart(registry: &Arc<WorkflowRegistry>, (events, messages): &TaskHistory
     }
     if seen < events.len() && !output.starts_with("Fail") {
         let rest = HistoryPage { events: events[seen..].to_vec(), next_page_token: Vec::new() };
-        let task = WorkflowTask { started_event_id: i64::MAX, history: rest, ..WorkflowTask::default() };
+        let task = WorkflowTask { until: Until::End, history: rest, ..WorkflowTask::default() };
         output = text(&run.handle(Input::WorkflowTask(Box::new(task))));
     }
     output
@@ -280,10 +280,10 @@ fn accepted_next(events: &[HistoryEvent]) -> Vec<Message> {
 }
 
 /// Returns the live task: the last one, unless it was answered already.
-fn tip(events: &[HistoryEvent]) -> i64 {
+fn tip(events: &[HistoryEvent]) -> Until {
     match events.last() {
-        Some(last) if last.event_type() == EventType::WorkflowTaskStarted => last.event_id,
-        _ => i64::MAX,
+        Some(last) if last.event_type() == EventType::WorkflowTaskStarted => Until::Started(last.event_id),
+        _ => Until::End,
     }
 }
 

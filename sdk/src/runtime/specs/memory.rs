@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::harness::{FIRST_TASK, after_first_task, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
 use crate::{ActivityError, activity};
 
 #[activity]
@@ -32,7 +32,7 @@ fn ten_thousand_activities_later_nothing_is_kept() {
          9 WorkflowTaskStarted",
     ))
     .unwrap();
-    let first = WorkflowTask { started_event_id: i64::MAX, ..task(&template[..3]) };
+    let first = WorkflowTask { until: Until::End, ..task(&template[..3]) };
     let mut history = HistoryPage { next_page_token: b"more".to_vec(), ..first.history };
     let mut input = None;
     for n in 0..10_000 {
@@ -50,7 +50,7 @@ fn ten_thousand_activities_later_nothing_is_kept() {
             history.next_page_token = b"more".to_vec();
             let output = match input.replace(()) {
                 None => run.handle(Input::WorkflowTask(Box::new(WorkflowTask {
-                    started_event_id: i64::MAX,
+                    until: Until::End,
                     history: page,
                     ..WorkflowTask::default()
                 }))),

@@ -8,7 +8,7 @@ use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, regist
 use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::parse_history;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask};
+use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
 use crate::workflow::TimerHandle;
 use crate::{ApplicationFailure, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
@@ -96,7 +96,7 @@ fn check_in_task(history: &str, expected: Expect) {
 /// Returns a task that consists of one query.
 fn alone(history: &str, name: &str) -> Input {
     let events = parse_history(history).unwrap();
-    Input::WorkflowTask(Box::new(WorkflowTask { started_event_id: 0, query: Some(query(name)), ..task(&events) }))
+    Input::WorkflowTask(Box::new(WorkflowTask { until: Until::End, query: Some(query(name)), ..task(&events) }))
 }
 
 #[track_caller]
@@ -209,7 +209,7 @@ fn a_query_whose_history_ends_with_a_task_in_hand_leaves_that_task_to_come() {
     // The history that comes with a query may already hold a task that this worker gets next.
     let events = parse_history(&after_first_task(ANSWERED)).unwrap();
     let mut run = new_run(&registry(Counter::run), None);
-    let query = WorkflowTask { started_event_id: 0, query: Some(query("total")), ..task(&events[..8]) };
+    let query = WorkflowTask { until: Until::End, query: Some(query("total")), ..task(&events[..8]) };
     assert_eq!(text(&run.handle(Input::WorkflowTask(Box::new(query)))), "answer 7");
     let commands = text(&run.handle(Input::WorkflowTask(Box::new(task(&events[4..8])))));
     assert_eq!(commands, "StartTimer id=2 after=1m");
@@ -227,7 +227,7 @@ fn it_leaves_that_task_to_come_wherever_a_page_ends() {
             HistoryPage { events, next_page_token: if left > 0 { b"more".to_vec() } else { Vec::new() } }
         };
         let mut run = new_run(&registry(Counter::run), None);
-        let first = WorkflowTask { started_event_id: 0, query: Some(query("total")), history: page(), ..task(&events) };
+        let first = WorkflowTask { until: Until::End, query: Some(query("total")), history: page(), ..task(&events) };
         let mut output = run.handle(Input::WorkflowTask(Box::new(first)));
         while let Output::NeedHistory { .. } = output {
             output = run.handle(Input::HistoryPage(page()));
@@ -243,7 +243,7 @@ fn a_query_that_meets_nondeterminism_is_answered_with_it_and_the_run_is_read_ane
     let broken = parse_history(&after_first_task("5 ActivityTaskScheduled")).unwrap();
     let sound = parse_history(&after_first_task(ANSWERED)).unwrap();
     let mut run = new_run(&registry(Counter::run), None);
-    let query = WorkflowTask { started_event_id: 0, query: Some(query("total")), ..task(&broken) };
+    let query = WorkflowTask { until: Until::End, query: Some(query("total")), ..task(&broken) };
     let answer = text(&run.handle(Input::WorkflowTask(Box::new(query))));
     assert!(answer.starts_with("failed: [TMPRL1100]"), "{answer}");
     let more = text(&run.handle(Input::WorkflowTask(Box::new(task(&sound[5..8])))));

@@ -245,7 +245,7 @@ mod tests {
     use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
     use super::*;
-    use crate::replay::{HistoryPage, Input, Output, WorkflowTaskCompletion};
+    use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTaskCompletion};
     use crate::worker::local_activities::TaskClock;
     use crate::worker::polling::Slot;
 
@@ -297,7 +297,9 @@ mod tests {
                 let completion = WorkflowTaskCompletion { force_create_new_workflow_task, ..Default::default() };
                 return Output::Complete(Box::new(completion));
             };
-            self.last_started = task.started_event_id;
+            if let Until::Started(id) = task.until {
+                self.last_started = id;
+            }
             if task.query.is_some() {
                 return Output::AnswerQuery(Box::default());
             }
@@ -359,18 +361,18 @@ mod tests {
             self.send(
                 run_id,
                 workflow_type,
-                WorkflowTask { started_event_id: 3, history: history(1, 3), ..Default::default() },
+                WorkflowTask { until: Until::Started(3), history: history(1, 3), ..Default::default() },
             );
         }
 
         /// Sends a later task, with the events after the task that was started at event `previous`.
         fn later(&self, run_id: &str, previous: i64) {
             let history = history(previous + 1, previous + 4);
-            let started_event_id = previous + 4;
+            let until = Until::Started(previous + 4);
             self.send(
                 run_id,
                 "plain",
-                WorkflowTask { previous_started_event_id: previous, started_event_id, history, ..Default::default() },
+                WorkflowTask { previous_started_event_id: previous, until, history, ..Default::default() },
             );
         }
 
@@ -446,8 +448,8 @@ mod tests {
     }
 
     fn whole_history(previous: i64) -> WorkflowTask {
-        let (started_event_id, history) = (previous + 4, history(1, previous + 4));
-        WorkflowTask { previous_started_event_id: previous, started_event_id, history, ..Default::default() }
+        let (until, history) = (Until::Started(previous + 4), history(1, previous + 4));
+        WorkflowTask { previous_started_event_id: previous, until, history, ..Default::default() }
     }
 
     #[test]

@@ -12,16 +12,14 @@ use abide_protos::Timestamp;
 use abide_protos::temporal::api::common::v1::{Payload, Payloads};
 use abide_protos::temporal::api::enums::v1::TimeoutType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{
-    ApplicationFailureInfo, CanceledFailureInfo, Failure as FailureProto, TimeoutFailureInfo,
-};
+use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure as FailureProto, TimeoutFailureInfo};
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep_until};
 
 use super::LocalActivities;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
-use crate::failure::SOURCE;
+use crate::failure::{ACTIVITY_CANCELLED, SOURCE, cancelled_failure};
 use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 use crate::worker::activity_tasks::blocking;
@@ -285,12 +283,7 @@ async fn at(time: Option<Instant>) {
 
 fn cancelled(details: Vec<Payload>) -> Box<FailureProto> {
     let details = (!details.is_empty()).then_some(Payloads { payloads: details });
-    Box::new(FailureProto {
-        message: "Activity cancelled".to_string(),
-        source: SOURCE.to_string(),
-        failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo { details, ..Default::default() })),
-        ..Default::default()
-    })
+    Box::new(FailureProto { source: SOURCE.to_string(), ..cancelled_failure(ACTIVITY_CANCELLED, details) })
 }
 
 fn timed_out(timeout_type: TimeoutType) -> Box<FailureProto> {

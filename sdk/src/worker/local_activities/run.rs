@@ -89,7 +89,7 @@ mod tests {
     use crate::converter::DataConverter;
     use crate::duration::secs;
     use crate::replay::text::parse_history;
-    use crate::replay::{HistoryPage, WorkflowTask};
+    use crate::replay::{HistoryPage, Until, WorkflowTask};
     use crate::worker::Worker;
     use crate::worker::local_activities::attempt_loop::TaskClock;
     use crate::worker::polling::Slot;
@@ -153,7 +153,11 @@ mod tests {
     /// Returns a task with this history.
     fn task(history: &str, started_event_id: i64) -> Input {
         let history = page(history);
-        Input::WorkflowTask(Box::new(WorkflowTask { started_event_id, history, ..WorkflowTask::default() }))
+        Input::WorkflowTask(Box::new(WorkflowTask {
+            until: Until::Started(started_event_id),
+            history,
+            ..WorkflowTask::default()
+        }))
     }
 
     fn page(history: &str) -> HistoryPage {

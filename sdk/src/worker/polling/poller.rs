@@ -201,7 +201,7 @@ impl<S: TaskSource> Poller<S> {
     }
 
     fn check_refusal(&self, error: &RpcError, refused_since: &mut Option<Instant>) -> Result<(), WorkerError> {
-        if self.source.is_transient(error) || error.is_deadline_exceeded() || error.code() == "CANCELLED" {
+        if self.source.is_transient(error) || error.is_deadline_exceeded() || error.is_cancelled() {
             *refused_since = None;
             return Ok(());
         }

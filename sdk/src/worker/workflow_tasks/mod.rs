@@ -41,7 +41,7 @@ use super::task_failure::task_failure;
 use crate::activity::ActivityRegistry;
 use crate::client::{LONG_POLL_TIMEOUT, RpcError};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
-use crate::replay::{HistoryPage, WorkflowTask};
+use crate::replay::{HistoryPage, Until, WorkflowTask};
 use crate::runtime::{RunOptions, WorkflowRegistry};
 use crate::versioning::VersioningBehavior;
 
@@ -331,7 +331,8 @@ fn unpack(response: PollWorkflowTaskQueueResponse, slot: Slot, received: Instant
     };
     let task = WorkflowTask {
         previous_started_event_id: response.previous_started_event_id,
-        started_event_id: response.started_event_id,
+        // A query may come at any event, and waits for none.
+        until: if response.query.is_some() { Until::End } else { Until::Started(response.started_event_id) },
         attempt: response.attempt.max(1),
         history: HistoryPage { events, next_page_token: response.next_page_token },
         messages: response.messages,
@@ -417,7 +418,7 @@ mod tests {
         assert_eq!((ticket.workflow_id.as_str(), ticket.run_id.as_str(), ticket.attempt), ("w", "r", 2));
         assert_eq!(ticket.task_token, b"token");
         assert!(ticket.deadline - before < Duration::from_secs(4), "the task's own timeout counts");
-        assert_eq!((task.previous_started_event_id, task.started_event_id, task.attempt), (3, 7, 2));
+        assert_eq!((task.previous_started_event_id, task.until, task.attempt), (3, Until::Started(7), 2));
         assert_eq!((task.history.events.len(), task.history.next_page_token.as_slice()), (2, &b"more"[..]));
         let ids: Vec<_> = task.queries.iter().map(|(id, query)| (id.as_str(), query.query_type.as_str())).collect();
         assert_eq!(ids, [("a", "first"), ("b", "second")], "sorted by id");

@@ -258,7 +258,7 @@ impl WorkflowWorker {
             let text = format!("{error}; the workflow task's commands have too much data together");
             let cause = WorkflowTaskFailedCause::GrpcMessageTooLarge;
             self.fail_with(ticket, ticket.task_token.clone(), cause, &text).await;
-        } else if error.message().contains("UnhandledCommand") {
+        } else if error.is_unhandled_command() {
             // New events arrived while the workflow was about to close; the next task has them.
             tracing::debug!(workflow_id, run_id, "the workflow task is repeated with new events: {error}");
         } else {

@@ -31,7 +31,7 @@ use super::updates::Updates;
 use crate::converter::to_payload;
 use crate::history::event_type_name;
 use crate::replay::text::event_line;
-use crate::replay::{HistoryPage, Input, Output, WorkflowTask, WorkflowTaskCompletion};
+use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask, WorkflowTaskCompletion};
 use crate::runtime::{WorkflowRegistry, WorkflowRun};
 
 /// An activity that is under way on the server.
@@ -183,7 +183,7 @@ impl Server {
     /// Checks that the history replays to its end.
     pub(super) fn check_whole_history(&mut self) {
         let mut run = new_run(&self.registry, None);
-        let told = replay(&mut run, &self.events, i64::MAX, self.events.len(), Vec::new(), &[]);
+        let told = replay(&mut run, &self.events, Until::End, self.events.len(), Vec::new(), &[]);
         assert_eq!(told, "Idle", "{}", self.history());
         assert_eq!(run.replayed_outcome().is_some(), self.closed, "{}", self.history());
     }
@@ -219,7 +219,7 @@ impl Server {
     fn answer(&mut self) -> WorkflowTaskCompletion {
         let (started, messages) = (self.last_id(), self.update_requests());
         let task = WorkflowTask {
-            started_event_id: started,
+            until: Until::Started(started),
             attempt: 1,
             history: HistoryPage { events: self.events[self.told..].to_vec(), next_page_token: Vec::new() },
             messages: messages.clone(),
@@ -235,7 +235,8 @@ impl Server {
         let cached = without_indexes(&text(&output));
         for page in [self.events.len(), 1, 1 + self.choose(5)] {
             let run = &mut new_run(&self.registry, None);
-            let scratch = without_indexes(&replay(run, &self.events, started, page, messages.clone(), &told));
+            let scratch =
+                without_indexes(&replay(run, &self.events, Until::Started(started), page, messages.clone(), &told));
             let history = self.history();
             assert_eq!(cached, scratch, "left: the cached run; right: a replay in pages of {page}, of\n{history}");
         }
@@ -525,7 +526,7 @@ impl Server {
 fn replay(
     run: &mut WorkflowRun,
     events: &[HistoryEvent],
-    started_event_id: i64,
+    until: Until,
     page: usize,
     messages: Vec<Message>,
     told: &[Told],
@@ -536,7 +537,7 @@ fn replay(
         let next_page_token = if pages.peek().is_some() { b"more".to_vec() } else { Vec::new() };
         HistoryPage { events, next_page_token }
     };
-    let task = WorkflowTask { started_event_id, attempt: 1, history: next(), messages, ..WorkflowTask::default() };
+    let task = WorkflowTask { until, attempt: 1, history: next(), messages, ..WorkflowTask::default() };
     let mut output = run.handle(Input::WorkflowTask(Box::new(task)));
     while matches!(output, Output::NeedHistory { .. }) {
         output = run.handle(Input::HistoryPage(next()));
