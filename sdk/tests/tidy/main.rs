@@ -4,11 +4,12 @@
 //! Every rule reads the whole workspace as text and lists each violation as `file:line: what to do`.
 
 mod behaviours;
+mod documents;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use source::{Function, Source, has_path, is_name_character, leading_name, mask, read, texts};
+use source::{Function, Source, has_path, is_name_character, leading_name, line_of, mask, read, texts};
 
 /// The layers of `sdk/src`, in reading order: name, modules, and the other layers they may use. Explained in
 /// ARCHITECTURE.md.
@@ -49,6 +50,9 @@ const PURE: &[&str] = &["sdk/src/", "server/src/engine/"];
 const SHELLS: &[&str] = &["sdk/src/client/", "sdk/src/worker/", "sdk/src/replayer", "sdk/src/history/load.rs"];
 const OUTSIDE_WORLD: &[&str] =
     &["tokio", "tonic", "std::fs", "std::net", "std::process", "std::env", "std::thread::spawn"];
+
+/// Generated code.
+const MAY_ALLOW: &[&str] = &["macros/src/", "protos/", "sdk/src/workflow/random.rs"];
 
 const MAX_FILE_LINES: usize = 800;
 const MAX_FUNCTION_LINES: usize = 70;
@@ -129,6 +133,33 @@ fn nothing_is_left_open_or_switched_off() {
         for (index, text) in source.masked.lines().enumerate() {
             for (word, advice) in rules.iter().filter(|(word, _)| text.contains(word)) {
                 violations.add(&source, index + 1, format!("`{word}`: {advice}"));
+            }
+        }
+    }
+    violations.none();
+}
+
+#[test]
+fn only_generated_code_allows_lints() {
+    let mut violations = Violations::default();
+    for source in sources().iter().filter(|source| !MAY_ALLOW.iter().any(|path| source.path.starts_with(path))) {
+        for (line, _) in source.code_lines().filter(|(_, text)| text.contains("[allow(")) {
+            violations.add(source, line, "`allow`: write `#[expect(lint, reason = \"..\")]`");
+        }
+    }
+    violations.none();
+}
+
+#[test]
+fn no_public_function_takes_a_bool() {
+    let mut violations = Violations::default();
+    for source in sources().iter().filter(|s| ["sdk/src/", "testing/src/"].iter().any(|p| s.path.starts_with(p))) {
+        for (at, _) in source.masked.match_indices("pub ") {
+            let item = source.masked[at + 4..].trim_start_matches("const ").trim_start_matches("async ");
+            let signature = item.split(['{', ';']).next().unwrap_or(item);
+            if signature.starts_with("fn ") && signature.contains(": bool") {
+                let advice = "a `bool` says nothing at the call: take an enum, or offer a method of its own";
+                violations.add(source, line_of(&source.masked, at), advice);
             }
         }
     }

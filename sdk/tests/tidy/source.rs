@@ -121,7 +121,7 @@ pub(crate) fn texts(is_wanted: impl Fn(&str) -> bool) -> BTreeMap<String, String
     found
 }
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
 }
 
@@ -265,7 +265,7 @@ pub(crate) fn is_name_character(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
     text[..at].matches('\n').count() + 1
 }
 

@@ -1,0 +1,79 @@
+//! Documents: the links of every Markdown file, and the paths that ARCHITECTURE.md and CONTRIBUTING.md name, lead to files.
+
+use std::path::Path;
+
+use super::Violations;
+use super::source::{read, texts, workspace};
+
+/// Paths begin with one of these: the folders of the workspace that documents name.
+const FOLDERS: &[&str] =
+    &[".ci/", "benches/", "examples/", "macros/", "protos/", "scripts/", "sdk/", "server/", "testing/"];
+
+/// The parts of a text between `open` and `close`, with their lines. Code blocks are left out.
+fn between<'a>(text: &'a str, open: &str, close: char) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    let mut in_code = false;
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code {
+            let mut rest = line;
+            while let Some((_, after)) = rest.split_once(open) {
+                let Some((part, behind)) = after.split_once(close) else { break };
+                found.push((index + 1, part));
+                rest = behind;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_link_to_a_file_leads_somewhere() {
+    let mut violations = Violations::default();
+    for (path, text) in texts(|name| name.ends_with(".md")) {
+        let folder = Path::new(&path).parent().expect("a file lies in a folder");
+        for (line, link) in between(&text, "](", ')') {
+            let target = link.split('#').next().unwrap_or(link);
+            // Links of documentation comments name items instead: `crate::Client`.
+            let is_file = !target.contains("::") && (target.contains('/') || target.ends_with(".md"));
+            if is_file && !target.contains("://") && !workspace().join(folder).join(target).exists() {
+                violations.lines.push(format!("{path}:{line}: there is no `{target}`: correct the link"));
+            }
+        }
+    }
+    violations.none();
+}
+
+#[test]
+fn the_paths_in_architecture_and_contributing_exist() {
+    let mut violations = Violations::default();
+    for path in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for (line, code) in between(&read(path), "`", '`') {
+            let name = code.split_whitespace().next().unwrap_or(code);
+            let is_path = FOLDERS.iter().any(|folder| name.starts_with(folder)) && !name.contains(['<', '*']);
+            if is_path && !workspace().join(name).exists() {
+                violations.lines.push(format!("{path}:{line}: there is no `{name}`: correct the path"));
+            }
+        }
+    }
+    violations.none();
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = read("Cargo.toml");
+    let reasons = read("ARCHITECTURE.md");
+    let section = manifest.split("[workspace.dependencies]").nth(1).and_then(|rest| rest.split("\n[").next());
+    let lines = section.expect("Cargo.toml lists the dependencies of the workspace").lines();
+    let names = lines.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.trim());
+    let mut violations = Violations::default();
+    for name in names.filter(|name| !name.starts_with('#') && !name.starts_with("abide")) {
+        if !reasons.contains(&format!("`{name}`")) {
+            violations
+                .lines
+                .push(format!("Cargo.toml: `{name}`: add it to the dependencies in ARCHITECTURE.md, and why"));
+        }
+    }
+    violations.none();
+}
