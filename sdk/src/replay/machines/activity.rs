@@ -44,29 +44,33 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of an activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    ScheduleCommandCreated,
-    Scheduled,
-    TryCancelCommandCreated,
-    WaitCancelCommandCreated,
-    WaitCancelRequested,
-    Abandoned,
-    Closed,
-    CancelledBeforeSent,
+listed! {
+    /// State of an activity.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        ScheduleCommandCreated,
+        Scheduled,
+        TryCancelCommandCreated,
+        WaitCancelCommandCreated,
+        WaitCancelRequested,
+        Abandoned,
+        Closed,
+        CancelledBeforeSent,
+    }
 }
 
-/// An event, or the author's cancellation by its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Scheduled,
-    Started,
-    Closed,
-    CancelRequested,
-    TryCancel,
-    WaitCancel,
-    Abandon,
+listed! {
+    /// An event, or the author's cancellation by its type.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Scheduled,
+        Started,
+        Closed,
+        CancelRequested,
+        TryCancel,
+        WaitCancel,
+        Abandon,
+    }
 }
 
 /// Effect of a step.
@@ -403,22 +407,10 @@ pub(super) fn is_decimal(text: &str, number: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        use State as S;
-        let states = [
-            S::ScheduleCommandCreated,
-            S::Scheduled,
-            S::TryCancelCommandCreated,
-            S::WaitCancelCommandCreated,
-            S::WaitCancelRequested,
-            S::Abandoned,
-            S::Closed,
-            S::CancelledBeforeSent,
-        ];
-        let inputs = [I::Scheduled, I::Started, I::Closed, I::CancelRequested, I::TryCancel, I::WaitCancel, I::Abandon];
-        crate::replay::machines::check_diagram(include_str!("activity.rs"), &states, &inputs, step);
+        check_diagram(include_str!("activity.rs"), State::ALL, Input::ALL, step);
     }
 }

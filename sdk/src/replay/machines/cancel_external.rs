@@ -24,20 +24,24 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    CommandCreated,
-    Initiated,
-    Closed,
+listed! {
+    /// State of a request.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        CommandCreated,
+        Initiated,
+        Closed,
+    }
 }
 
-/// Event of the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Initiated,
-    CancelRequested,
-    Failed,
+listed! {
+    /// Event of the request.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Initiated,
+        CancelRequested,
+        Failed,
+    }
 }
 
 /// Effect of a step.
@@ -185,11 +189,10 @@ impl StateMachines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::CommandCreated, State::Initiated, State::Closed];
-        let inputs = [Input::Initiated, Input::CancelRequested, Input::Failed];
-        crate::replay::machines::check_diagram(include_str!("cancel_external.rs"), &states, &inputs, step);
+        check_diagram(include_str!("cancel_external.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -51,27 +51,31 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of a child workflow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    StartCommandCreated,
-    Initiated,
-    Started,
-    Abandoned,
-    Closed,
-    CancelledBeforeSent,
+listed! {
+    /// State of a child workflow.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        StartCommandCreated,
+        Initiated,
+        Started,
+        Abandoned,
+        Closed,
+        CancelledBeforeSent,
+    }
 }
 
-/// An event, or the author's cancellation by its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Initiated,
-    Started,
-    StartFailed,
-    Closed,
-    TryCancel,
-    WaitCancel,
-    Abandon,
+listed! {
+    /// An event, or the author's cancellation by its type.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Initiated,
+        Started,
+        StartFailed,
+        Closed,
+        TryCancel,
+        WaitCancel,
+        Abandon,
+    }
 }
 
 /// Effect of a step.
@@ -504,14 +508,10 @@ fn proto(message: impl Into<String>, info: FailureInfo) -> FailureProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        use State as S;
-        let states =
-            [S::StartCommandCreated, S::Initiated, S::Started, S::Abandoned, S::Closed, S::CancelledBeforeSent];
-        let inputs = [I::Initiated, I::Started, I::StartFailed, I::Closed, I::TryCancel, I::WaitCancel, I::Abandon];
-        crate::replay::machines::check_diagram(include_str!("child_workflow.rs"), &states, &inputs, step);
+        check_diagram(include_str!("child_workflow.rs"), State::ALL, Input::ALL, step);
     }
 }

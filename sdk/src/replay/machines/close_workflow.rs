@@ -18,17 +18,21 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of the closing command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    CommandCreated,
-    Closed,
+listed! {
+    /// State of the closing command.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        CommandCreated,
+        Closed,
+    }
 }
 
-/// Event of the closing command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Closed,
+listed! {
+    /// Event of the closing command.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Closed,
+    }
 }
 
 /// Effect of a step: there is none.
@@ -94,10 +98,10 @@ impl StateMachines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::CommandCreated, State::Closed];
-        crate::replay::machines::check_diagram(include_str!("close_workflow.rs"), &states, &[Input::Closed], step);
+        check_diagram(include_str!("close_workflow.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -41,24 +41,28 @@ use crate::replay::workflow_task::{LocalActivityResolution, LocalActivityResult,
 
 const MARKER_RECORDED: &str = "MarkerRecorded";
 
-/// State of a local activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    Scheduled,
-    CancelRequested,
-    MarkerCommandCreated,
-    Closed,
+listed! {
+    /// State of a local activity.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        Scheduled,
+        CancelRequested,
+        MarkerCommandCreated,
+        Closed,
+    }
 }
 
-/// An outcome, the event of its marker, or the author's cancellation by its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Resolved,
-    CancelledBeforeStart,
-    TryCancel,
-    WaitCancel,
-    Abandon,
-    MarkerRecorded,
+listed! {
+    /// An outcome, the event of its marker, or the author's cancellation by its type.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Resolved,
+        CancelledBeforeStart,
+        TryCancel,
+        WaitCancel,
+        Abandon,
+        MarkerRecorded,
+    }
 }
 
 /// Effect of a step.
@@ -651,12 +655,10 @@ fn later(time: Timestamp, duration: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        let states = [State::Scheduled, State::CancelRequested, State::MarkerCommandCreated, State::Closed];
-        let inputs = [I::Resolved, I::CancelledBeforeStart, I::TryCancel, I::WaitCancel, I::Abandon, I::MarkerRecorded];
-        crate::replay::machines::check_diagram(include_str!("local_activity.rs"), &states, &inputs, step);
+        check_diagram(include_str!("local_activity.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -3,6 +3,21 @@
 //! A machine does not know events, commands or authors' code, only the order of steps.
 //! [`StateMachines`](super::state_machines::StateMachines) routes events to machines and carries out the effects.
 
+/// Defines an enum without fields together with the list of its variants, so that no diagram's test can miss one.
+macro_rules! listed {
+    ($(#[$attribute:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
+        $(#[$attribute])*
+        $vis enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        #[cfg(test)]
+        impl $name {
+            const ALL: &[Self] = &[$(Self::$variant,)+];
+        }
+    };
+}
+
 pub(crate) mod activity;
 pub(crate) mod cancel_external;
 pub(crate) mod child_workflow;
@@ -32,12 +47,14 @@ pub(crate) fn check_diagram<S, I, F>(
     F: std::fmt::Debug + 'static,
 {
     let mut machine = Vec::new();
+    let mut named = std::collections::HashSet::new();
     for &state in states {
         for &input in inputs {
             if let Some((next, effects)) = step(state, input) {
                 let effects: Vec<String> = effects.iter().map(|effect| format!("{effect:?}")).collect();
                 let colon = if effects.is_empty() { String::new() } else { format!(": {}", effects.join(" ")) };
                 machine.push(format!("{state:?} --{input:?}--> {next:?}{colon}"));
+                named.extend([format!("{state:?}"), format!("{input:?}"), format!("{next:?}")]);
             }
         }
     }
@@ -45,5 +62,8 @@ pub(crate) fn check_diagram<S, I, F>(
     let mut diagram: Vec<String> = lines.filter(|line| line.contains("-->")).map(str::to_string).collect();
     machine.sort();
     diagram.sort();
+    let all = states.iter().map(|state| format!("{state:?}")).chain(inputs.iter().map(|input| format!("{input:?}")));
+    let unused: Vec<String> = all.filter(|name| !named.contains(name)).collect();
+    assert!(unused.is_empty(), "states or inputs of no step: {unused:?}");
     assert_eq!(diagram, machine, "left: the header's diagram; right: what the machine does");
 }

@@ -16,17 +16,21 @@ use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
 const EVENT: &str = "WorkflowPropertiesModified";
 
-/// State of the change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    CommandCreated,
-    Modified,
+listed! {
+    /// State of the change.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        CommandCreated,
+        Modified,
+    }
 }
 
-/// Event of the change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Modified,
+listed! {
+    /// Event of the change.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Modified,
+    }
 }
 
 /// Effect of a step: there is none.
@@ -64,11 +68,10 @@ impl StateMachines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::CommandCreated, State::Modified];
-        let source = include_str!("modify_workflow_properties.rs");
-        crate::replay::machines::check_diagram(source, &states, &[Input::Modified], step);
+        check_diagram(include_str!("modify_workflow_properties.rs"), State::ALL, Input::ALL, step);
     }
 }

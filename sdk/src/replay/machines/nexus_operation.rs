@@ -60,37 +60,41 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    ScheduleCommandCreated,
-    Scheduled,
-    Started,
-    TryCancelCommandCreated,
-    WaitRequestedCommandCreated,
-    WaitCompletedCommandCreated,
-    /// Cancellation was requested, and the author waits for the handler to acknowledge it.
-    RequestAwaited,
-    /// Cancellation was requested, and the author waits for the operation's outcome.
-    EndAwaited,
-    Abandoned,
-    Closed,
-    CancelledBeforeSent,
+listed! {
+    /// State of an operation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        ScheduleCommandCreated,
+        Scheduled,
+        Started,
+        TryCancelCommandCreated,
+        WaitRequestedCommandCreated,
+        WaitCompletedCommandCreated,
+        /// Cancellation was requested, and the author waits for the handler to acknowledge it.
+        RequestAwaited,
+        /// Cancellation was requested, and the author waits for the operation's outcome.
+        EndAwaited,
+        Abandoned,
+        Closed,
+        CancelledBeforeSent,
+    }
 }
 
-/// An event, or the author's cancellation by its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Scheduled,
-    Started,
-    Closed,
-    CancelRequested,
-    CancelRequestCompleted,
-    CancelRequestFailed,
-    Abandon,
-    TryCancel,
-    WaitRequested,
-    WaitCompleted,
+listed! {
+    /// An event, or the author's cancellation by its type.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Scheduled,
+        Started,
+        Closed,
+        CancelRequested,
+        CancelRequestCompleted,
+        CancelRequestFailed,
+        Abandon,
+        TryCancel,
+        WaitRequested,
+        WaitCompleted,
+    }
 }
 
 /// Effect of a step.
@@ -456,36 +460,10 @@ fn failed(failure: Option<FailureProto>, otherwise: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        use State as S;
-        let states = [
-            S::ScheduleCommandCreated,
-            S::Scheduled,
-            S::Started,
-            S::TryCancelCommandCreated,
-            S::WaitRequestedCommandCreated,
-            S::WaitCompletedCommandCreated,
-            S::RequestAwaited,
-            S::EndAwaited,
-            S::Abandoned,
-            S::Closed,
-            S::CancelledBeforeSent,
-        ];
-        let inputs = [
-            I::Scheduled,
-            I::Started,
-            I::Closed,
-            I::CancelRequested,
-            I::CancelRequestCompleted,
-            I::CancelRequestFailed,
-            I::Abandon,
-            I::TryCancel,
-            I::WaitRequested,
-            I::WaitCompleted,
-        ];
-        crate::replay::machines::check_diagram(include_str!("nexus_operation.rs"), &states, &inputs, step);
+        check_diagram(include_str!("nexus_operation.rs"), State::ALL, Input::ALL, step);
     }
 }

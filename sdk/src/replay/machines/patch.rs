@@ -40,17 +40,21 @@ const PATCH_DATA: &str = "patch-data";
 /// Size (in bytes of the value) from which on the server refuses the upsert, so that it is left out.
 const CHANGE_VERSION_LIMIT: usize = 2048;
 
-/// State of a patch's marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    MarkerCommandCreated,
-    MarkerRecorded,
+listed! {
+    /// State of a patch's marker.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        MarkerCommandCreated,
+        MarkerRecorded,
+    }
 }
 
-/// Event of the marker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    MarkerRecorded,
+listed! {
+    /// Event of the marker.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        MarkerRecorded,
+    }
 }
 
 /// Effect of a step: there is none.
@@ -272,11 +276,10 @@ fn patch_data(event: &MarkerRecordedEventAttributes) -> Option<PatchData> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::MarkerCommandCreated, State::MarkerRecorded];
-        let inputs = [Input::MarkerRecorded];
-        crate::replay::machines::check_diagram(include_str!("patch.rs"), &states, &inputs, step);
+        check_diagram(include_str!("patch.rs"), State::ALL, Input::ALL, step);
     }
 }

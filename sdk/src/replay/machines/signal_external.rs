@@ -26,22 +26,26 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of a signal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    CommandCreated,
-    Initiated,
-    Closed,
-    CancelledBeforeSent,
+listed! {
+    /// State of a signal.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        CommandCreated,
+        Initiated,
+        Closed,
+        CancelledBeforeSent,
+    }
 }
 
-/// An event, or the author's cancellation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Initiated,
-    Signaled,
-    Failed,
-    Cancel,
+listed! {
+    /// An event, or the author's cancellation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Initiated,
+        Signaled,
+        Failed,
+        Cancel,
+    }
 }
 
 /// Effect of a step.
@@ -218,11 +222,10 @@ fn failure(message: impl Into<String>, info: FailureInfo) -> FailureProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::CommandCreated, State::Initiated, State::Closed, State::CancelledBeforeSent];
-        let inputs = [Input::Initiated, Input::Signaled, Input::Failed, Input::Cancel];
-        crate::replay::machines::check_diagram(include_str!("signal_external.rs"), &states, &inputs, step);
+        check_diagram(include_str!("signal_external.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -27,24 +27,28 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of a timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    StartCommandCreated,
-    Started,
-    CancelCommandCreated,
-    Fired,
-    Canceled,
-    CancelledBeforeSent,
+listed! {
+    /// State of a timer.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        StartCommandCreated,
+        Started,
+        CancelCommandCreated,
+        Fired,
+        Canceled,
+        CancelledBeforeSent,
+    }
 }
 
-/// An event, or the author's cancellation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    TimerStarted,
-    TimerFired,
-    TimerCanceled,
-    Cancel,
+listed! {
+    /// An event, or the author's cancellation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        TimerStarted,
+        TimerFired,
+        TimerCanceled,
+        Cancel,
+    }
 }
 
 /// Effect of a step.
@@ -225,20 +229,10 @@ impl StateMachines {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        use State as S;
-        let states = [
-            S::StartCommandCreated,
-            S::Started,
-            S::CancelCommandCreated,
-            S::Fired,
-            S::Canceled,
-            S::CancelledBeforeSent,
-        ];
-        let inputs = [I::TimerStarted, I::TimerFired, I::TimerCanceled, I::Cancel];
-        crate::replay::machines::check_diagram(include_str!("timer.rs"), &states, &inputs, step);
+        check_diagram(include_str!("timer.rs"), State::ALL, Input::ALL, step);
     }
 }

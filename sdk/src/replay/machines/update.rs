@@ -37,26 +37,30 @@ use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
-/// State of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    Requested,
-    Rejected,
-    AcceptCommandCreated,
-    BothCommandsCreated,
-    Accepted,
-    CompleteCommandCreated,
-    Completed,
+listed! {
+    /// State of an update.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        Requested,
+        Rejected,
+        AcceptCommandCreated,
+        BothCommandsCreated,
+        Accepted,
+        CompleteCommandCreated,
+        Completed,
+    }
 }
 
-/// An event, or the result of its validator or its handler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Reject,
-    Accept,
-    Complete,
-    UpdateAccepted,
-    UpdateCompleted,
+listed! {
+    /// An event, or the result of its validator or its handler.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Reject,
+        Accept,
+        Complete,
+        UpdateAccepted,
+        UpdateCompleted,
+    }
 }
 
 /// Message that a step sends.
@@ -375,21 +379,10 @@ fn described(id: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        use State as S;
-        let states = [
-            S::Requested,
-            S::Rejected,
-            S::AcceptCommandCreated,
-            S::BothCommandsCreated,
-            S::Accepted,
-            S::CompleteCommandCreated,
-            S::Completed,
-        ];
-        let inputs = [I::Reject, I::Accept, I::Complete, I::UpdateAccepted, I::UpdateCompleted];
-        crate::replay::machines::check_diagram(include_str!("update.rs"), &states, &inputs, step);
+        check_diagram(include_str!("update.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -22,17 +22,21 @@ use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 pub(crate) const CHANGE_VERSION: &str = "TemporalChangeVersion";
 const EVENT: &str = "UpsertWorkflowSearchAttributes";
 
-/// State of the upsert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    CommandCreated,
-    Recorded,
+listed! {
+    /// State of the upsert.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum State {
+        CommandCreated,
+        Recorded,
+    }
 }
 
-/// Event of the upsert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Recorded,
+listed! {
+    /// Event of the upsert.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Recorded,
+    }
 }
 
 /// Effect of a step: there is none.
@@ -120,11 +124,10 @@ pub(crate) fn is_change_version(event: &UpsertWorkflowSearchAttributesEventAttri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        let states = [State::CommandCreated, State::Recorded];
-        let source = include_str!("upsert_search_attributes.rs");
-        crate::replay::machines::check_diagram(source, &states, &[Input::Recorded], step);
+        check_diagram(include_str!("upsert_search_attributes.rs"), State::ALL, Input::ALL, step);
     }
 }

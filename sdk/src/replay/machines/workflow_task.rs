@@ -14,23 +14,27 @@
 //! A scheduled task can fail before it starts (if the workflow is paused), and time out before it starts (on a sticky
 //! queue). A reset copies a history up to a scheduled task and schedules the task again.
 
-/// State of the task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum State {
-    #[default]
-    None,
-    Scheduled,
-    Started,
+listed! {
+    /// State of the task.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) enum State {
+        #[default]
+        None,
+        Scheduled,
+        Started,
+    }
 }
 
-/// Event of the task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Input {
-    Scheduled,
-    Started,
-    Completed,
-    Failed,
-    TimedOut,
+listed! {
+    /// Event of the task.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Input {
+        Scheduled,
+        Started,
+        Completed,
+        Failed,
+        TimedOut,
+    }
 }
 
 /// Effect of a step: there is none, the machine only checks the order.
@@ -53,12 +57,10 @@ pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::machines::check_diagram;
 
     #[test]
     fn the_diagram_is_the_machine() {
-        use Input as I;
-        let states = [State::None, State::Scheduled, State::Started];
-        let inputs = [I::Scheduled, I::Started, I::Completed, I::Failed, I::TimedOut];
-        crate::replay::machines::check_diagram(include_str!("workflow_task.rs"), &states, &inputs, step);
+        check_diagram(include_str!("workflow_task.rs"), State::ALL, Input::ALL, step);
     }
 }
