@@ -33,7 +33,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 enum Answer {
     With(Vec<u8>),
     Refuse(Status),
-    /// No answer.
+    /// The request is not answered.
     Silence,
 }
 
