@@ -82,7 +82,8 @@ impl CancellationScope {
         in_scope(self.shared.clone(), self.scope.clone(), future)
     }
 
-    /// Cancels the pending operations of this scope. Operations that begin in it later fail at once.
+    /// Cancels the pending operations of this scope. Operations that begin in it later fail at once. An operation whose
+    /// handle was detached is in no scope; a branch stays in the scope it was spawned in.
     pub fn cancel(&self) {
         self.cancel_with_reason("");
     }

@@ -320,6 +320,14 @@ impl Future for CancelExternalWorkflow {
 }
 
 impl DeliveryHandle {
+    /// Takes back a signal that this workflow task has not sent yet: awaiting it then yields a failure that
+    /// [is cancelled](crate::TemporalFailure::is_cancelled). A sent signal, and a request to cancel, stands.
+    pub fn cancel(&self) {
+        if let Delivery::Running(operation) = &self.state {
+            operation.cancel();
+        }
+    }
+
     /// Returns true if the message was delivered or will not be. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         match &self.state {

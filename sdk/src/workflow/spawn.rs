@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::cancellation::CancellationScope;
 use super::context::WorkflowContext;
 use super::event_group::in_groups;
 use super::run_state::Spawned;
@@ -15,6 +16,7 @@ use super::run_state::Spawned;
 #[must_use = "await the branch for its result, or say with `detach()` that nobody does"]
 pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
+    scope: CancellationScope,
 }
 
 struct Slot<T> {
@@ -24,7 +26,8 @@ struct Slot<T> {
 }
 
 impl WorkflowContext {
-    /// Runs a future beside the main routine, in the current cancellation scope. It ends with the run at the latest.
+    /// Runs a future beside the main routine, in a cancellation scope of its own within the current one. It ends with the
+    /// run at the latest.
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -44,8 +47,8 @@ impl WorkflowContext {
     {
         self.shared.must_not_be_read_only("a branch");
         let slot = Rc::new(RefCell::new(Slot { result: None, ended: false, waker: None }));
-        let scope = self.shared.current_scope.borrow().clone();
-        let scoped = super::cancellation::in_scope(self.shared.clone(), scope, future);
+        let scope = self.cancellation_scope();
+        let scoped = scope.run(future);
         let done = slot.clone();
         let message = self.shared.current_message.borrow().clone();
         let mut core = self.shared.operation_state.borrow_mut();
@@ -66,7 +69,7 @@ impl WorkflowContext {
             false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
         };
         core.spawned.push_back(Spawned { future, message });
-        JoinHandle { slot }
+        JoinHandle { slot, scope }
     }
 
     /// Like [`spawn`](Self::spawn), for a method of the workflow's struct, or an async closure over it. The branch
@@ -113,6 +116,17 @@ impl WorkflowContext {
 }
 
 impl<T> JoinHandle<T> {
+    /// Cancels what the branch waits for, and what it begins later. The branch decides when and how it ends. Nothing
+    /// happens if it has ended.
+    pub fn cancel(&self) {
+        self.scope.cancel();
+    }
+
+    /// Like [`cancel`](Self::cancel); the reason is for the errors that follow, and for children.
+    pub fn cancel_with_reason(&self, reason: impl Into<String>) {
+        self.scope.cancel_with_reason(reason);
+    }
+
     /// Returns true if the branch has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
         self.slot.borrow().ended
@@ -129,6 +143,7 @@ impl<T> Future for JoinHandle<T> {
         let mut slot = self.slot.borrow_mut();
         match slot.result.take() {
             Some(result) => Poll::Ready(result),
+            None if slot.ended => panic!("a branch is not awaited after it has yielded its result"),
             None => {
                 slot.waker = Some(cx.waker().clone());
                 Poll::Pending

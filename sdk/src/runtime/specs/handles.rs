@@ -1,4 +1,4 @@
-//! Methods of every handle: `is_done`, and `detach` or drop.
+//! Operations whose handles are gone, methods as branches, and collections. (All kinds of handles: `every_handle.rs`.)
 
 use expect_test::expect;
 
@@ -24,6 +24,7 @@ async fn lets_go(ctx: WorkflowContext) -> Result<(), WorkflowError> {
     ctx.child_workflow(chore, 7).id("child-1").start().detach();
     ctx.nexus_operation("payments", CHARGE, 995).start().detach();
     ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start().detach();
+    ctx.external_workflow("other").cancel().start().detach();
     ctx.spawn(ctx.timer(secs(8))).detach();
     ctx.timer(secs(1)).await?;
     Ok(())
@@ -40,47 +41,9 @@ fn what_is_let_go_goes_on() {
             StartChildWorkflowExecution id=child-1 type=child input=7
             ScheduleNexusOperation endpoint=payments service=Payments operation=charge input=995
             SignalExternalWorkflowExecution workflow=other name=hear input="hello"
+            RequestCancelExternalWorkflowExecution id=other reason="Cancel requested by workflow with run id 01234567-89ab-4def-8123-456789abcdef with reason: "
             StartTimer id=2 after=1s
             StartTimer id=3 after=8s"#]],
-    );
-}
-
-/// Asks a timer, an activity, a child's start, a child, a signal and a branch if they are done, before and after.
-async fn looks(ctx: WorkflowContext) -> Result<Vec<Vec<bool>>, WorkflowError> {
-    let timer = ctx.timer(secs(1)).start();
-    let doubled = ctx.activity(double, 1).start_to_close_timeout(secs(9)).start();
-    let starting = ctx.child_workflow(chore, 7).id("child-1").start();
-    let signal = ctx.external_workflow("other").signal(Listener::hear, "hello".into()).start();
-    let branch = ctx.spawn(async {});
-    let done = || vec![timer.is_done(), doubled.is_done(), starting.is_done(), signal.is_done(), branch.is_done()];
-    let before = done();
-    ctx.timer(secs(2)).await?;
-    let mut after = done();
-    let child = starting.await?;
-    after.push(child.is_done());
-    child.detach();
-    doubled.detach();
-    Ok(vec![before, after])
-}
-
-#[test]
-fn a_handle_is_done_once_awaiting_it_does_not_wait() {
-    check(
-        looks,
-        &after_first_task(
-            "5 TimerStarted id=1
-             6 ActivityTaskScheduled type=double
-             7 StartChildWorkflowExecutionInitiated
-             8 SignalExternalWorkflowExecutionInitiated name=hear
-             9 TimerStarted id=2
-             10 TimerFired started=5
-             11 ChildWorkflowExecutionStarted
-             12 ExternalWorkflowExecutionSignaled
-             13 TimerFired started=9
-             14 WorkflowTaskScheduled
-             15 WorkflowTaskStarted",
-        ),
-        expect!["CompleteWorkflowExecution result=[[false,false,false,false,false],[true,false,true,true,true,false]]"],
     );
 }
 

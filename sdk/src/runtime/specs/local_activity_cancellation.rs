@@ -1,5 +1,6 @@
 //! Cancelled local activities: before they start, while they run, and between two attempts.
 
+use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use expect_test::expect;
 
@@ -89,6 +90,31 @@ fn b079_cancelled_while_it_runs() {
         ),
         expect!["Idle"],
     );
+}
+
+#[test]
+fn dropped_while_it_runs_it_is_cancelled_and_detached_it_runs_on() {
+    let mut run = run_of(|ctx| async move {
+        let (dropped, detached) = (call(&ctx, "dropped").start(), call(&ctx, "detached").start());
+        call(&ctx, "short").await?;
+        drop(dropped);
+        detached.detach();
+        ctx.timer(secs(1)).await?;
+        Ok(())
+    });
+    begin(&mut run);
+    waits(&completed(&mut run, 3, "short"), expect!["cancel local_activity=1"]);
+    let failure = Box::new(FailureProto { message: "stopped".into(), ..Default::default() });
+    waits(&resolve(&mut run, 1, LocalActivityResult::Failed(failure)), expect!["wait for local activities"]);
+    let completion = completion(completed(&mut run, 2, "done all the same"));
+    let markers: Vec<String> = completion
+        .commands
+        .iter()
+        .filter(|one| one.command_type() == CommandType::RecordMarker)
+        .map(marker_data)
+        .collect();
+    let shown: Vec<&str> = markers.iter().map(|data| &data[..8]).collect();
+    assert_eq!(shown, ["{\"seq\":3", "{\"seq\":1", "{\"seq\":2"]);
 }
 
 #[test]

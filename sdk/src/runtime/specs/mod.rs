@@ -13,6 +13,7 @@ mod child_workflows;
 mod compared;
 mod conditions;
 mod ends;
+mod every_handle;
 mod external_workflows;
 pub(crate) mod extremes;
 mod failing_tasks;
