@@ -112,8 +112,8 @@ macro_rules! child_workflow_options {
         }
 
         /// Runs the child repeatedly, by a cron expression in UTC such as `0 3 * * *`, or `@daily`, or `@every 90s`.
-        /// The child counts as running until the last run has ended. Cancelling it here reaches only the first run, as
-        /// in other SDKs, because the request names that run.
+        /// The child counts as running until the last run has ended. Cancelling it here reaches the run that is open
+        /// then, and ends the schedule.
         pub fn cron_schedule(mut $this, schedule: impl Into<String>) -> Self {
             $options.cron_schedule = Some(schedule.into());
             $this

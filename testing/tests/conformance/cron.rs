@@ -254,8 +254,6 @@ async fn a_parent_waits_for_the_whole_chain_of_a_cron_child() -> Outcome {
                 let mut histories = runs(&arm.client, cron_child, &id, first, 1).await?;
                 let second = arm.client.handle(cron_child, id).with_run_id(next_run(&histories[0]));
                 until_event(&second, "EVENT_TYPE_TIMER_STARTED", 1).await?;
-                // Not cancelled by the parent: its request names the first run, as Core's does, and that one has
-                // closed.
                 second.cancel().await?;
                 assert_eq!(handle.result().await?, "cancelled: true");
                 histories.push(second.fetch_history().await?);

@@ -259,6 +259,32 @@ async fn workflows_activities_and_messages_are_reached_by_name() -> Outcome {
     Ok(())
 }
 
+/// The first run ends at once, the next one waits.
+#[workflow]
+async fn beats(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    if ctx.info().last_completion_result::<u32>()?.is_some() {
+        ctx.timer(hours(1)).await?;
+    }
+    Ok(1)
+}
+
+#[workflow]
+async fn stops_the_beats(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
+    let child = ctx.child_workflow(beats, ()).id("beats").cron_schedule("@every 1m").start().await?;
+    ctx.timer(mins(10)).await?;
+    child.cancel();
+    Ok(child.await.expect_err("it is cancelled").is_cancelled())
+}
+
+#[tokio::test]
+async fn cancelling_a_cron_child_reaches_the_run_that_is_open() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("beats").workflow(beats).workflow(stops_the_beats);
+    assert!(env.run(worker, env.client().execute(stops_the_beats, ()).task_queue("beats")).await?);
+    assert_eq!(env.elapsed(), mins(10));
+    Ok(())
+}
+
 #[workflow(versioning_behavior = pinned)]
 async fn stays(_ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
     Ok(1)
