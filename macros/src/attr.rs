@@ -28,15 +28,23 @@ pub(crate) struct VersioningBehavior {
 }
 
 const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
+/// The options of the attributes that take more than a name.
+pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, or, for a function, `definition = Name`, \
+                                      the name of the definition's type";
+pub(crate) const OF_WORKFLOW: &str = "expected `name = \"..\"`, the name on the wire, `versioning_behavior = pinned` or, for a \
+                                      function, `definition = Name`, the name of the definition's type";
+const OF_MESSAGE: &str = "expected `name = \"..\"`, the name on the wire, or `unfinished_policy = abandon`";
 const POLICIES: [(&str, &str); 2] = [("abandon", "Abandon"), ("warn_and_abandon", "WarnAndAbandon")];
 
 impl Options {
     /// Reads the tokens between the parentheses.
-    pub(crate) fn parse(tokens: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+    ///
+    /// `expected` names the options that the attribute takes.
+    pub(crate) fn parse(tokens: TokenStream, expected: &str, diagnostics: &mut Diagnostics) -> Self {
         let mut options = Self::default();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
-                if let Err(error) = options.parse_one(input, diagnostics) {
+                if let Err(error) = options.parse_one(input, expected, diagnostics) {
                     diagnostics.push(error);
                     skip_to_comma(input)?;
                 }
@@ -57,7 +65,9 @@ impl Options {
         match &attribute.meta {
             Meta::Path(_) => Self::default(),
             Meta::List(list) => {
-                let mut options = Self::parse(list.tokens.clone(), diagnostics);
+                let takes_policy = is_ours(attribute, "signal") || is_ours(attribute, "update");
+                let expected = if takes_policy { OF_MESSAGE } else { EXPECTED };
+                let mut options = Self::parse(list.tokens.clone(), expected, diagnostics);
                 options.only_for_workflows(diagnostics);
                 options.only_for_functions(diagnostics);
                 options
@@ -69,8 +79,8 @@ impl Options {
         }
     }
 
-    fn parse_one(&mut self, input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<()> {
-        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), EXPECTED))?;
+    fn parse_one(&mut self, input: ParseStream<'_>, expected: &str, diagnostics: &mut Diagnostics) -> syn::Result<()> {
+        let key = input.call(Ident::parse_any).map_err(|error| syn::Error::new(error.span(), expected))?;
         if key == "versioning_behavior" {
             return self.parse_versioning_behavior(key, input);
         }
@@ -81,7 +91,7 @@ impl Options {
             return self.parse_definition(&key, input);
         }
         if key != "name" {
-            return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}")));
+            return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {expected}")));
         }
         if !input.peek(Token![=]) {
             return Err(syn::Error::new(key.span(), EXPECTED));

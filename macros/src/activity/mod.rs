@@ -7,7 +7,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Options, no_options, no_unfinished_policy};
+use crate::attr::{OF_ACTIVITY, Options, no_options, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock};
 use crate::methods::not_an_impl_block;
@@ -15,7 +15,7 @@ use crate::methods::not_an_impl_block;
 /// Expands `#[activity]` on a function.
 pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let mut options = Options::parse(options, &mut diagnostics);
+    let mut options = Options::parse(options, OF_ACTIVITY, &mut diagnostics);
     options.only_for_workflows(&mut diagnostics);
     no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<Function>(item.clone()) {

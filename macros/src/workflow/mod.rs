@@ -8,7 +8,7 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Options, no_options, no_unfinished_policy};
+use crate::attr::{OF_WORKFLOW, Options, no_options, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;
 use crate::item::ImplBlock;
 use crate::methods::not_an_impl_block;
@@ -16,7 +16,7 @@ use crate::methods::not_an_impl_block;
 /// Expands `#[workflow]` on a function or a struct.
 pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    let mut options = Options::parse(options, &mut diagnostics);
+    let mut options = Options::parse(options, OF_WORKFLOW, &mut diagnostics);
     no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<model::WorkflowItem>(item.clone()) {
         Ok(model::WorkflowItem::Function(function)) => {
