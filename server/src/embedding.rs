@@ -2,5 +2,6 @@
 
 pub use crate::attempts::{Attributed, Counting};
 pub use crate::engine::stuck::WaitingRun;
+pub use crate::engine::told::Told;
 pub use crate::host::{Halt, Host, Promise, Test, Unexplained};
 pub use crate::transport::spawn;

@@ -11,6 +11,7 @@ use super::attempts::{AttemptId, Attempts};
 use super::callers::{Caller, Callers};
 use super::clock::{Clock, Pace};
 use super::engine::time::{Now, Time};
+use super::engine::told::Told;
 use super::engine::{Engine, Hold, Options, WaiterId};
 use super::lane_work::LaneWork;
 use super::silence::{PATIENCE, Silence, Stage};
@@ -88,7 +89,7 @@ pub(super) enum Sleep {
 /// The reason to end a test.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
-    pub(super) why: String,
+    pub(super) why: Told,
     /// True if the lines at which the workflows' code waits help to understand it.
     pub(super) wants_lines: bool,
 }
@@ -215,25 +216,28 @@ impl Flow {
                      itself. A workflow sets one timer after another, or starts anew, or an activity is tried again and \
                      again (if it does end, `env.set_patience(..)` gives it longer)"
                 )
+                .into()
             }
             None => return,
         };
-        self.end_with(&why);
+        self.end_with(why);
     }
 
     /// Sets a reason to end a test, with what is awaited and what the open runs wait for.
-    fn end_with(&mut self, why: &str) {
-        self.verdict = Some(Verdict { why: self.told(why), wants_lines: true });
+    fn end_with(&mut self, why: impl Into<Told>) {
+        self.verdict = Some(Verdict { why: self.told(why.into()), wants_lines: true });
     }
 
-    fn told(&self, why: &str) -> String {
+    fn told(&self, mut why: Told) -> Told {
         let parked = self.parked.iter().filter(|(_, parked)| parked.awaits.is_some());
         let mut awaited: Vec<String> = parked.filter_map(|(id, _)| self.engine.awaited_by(*id)).collect();
         if self.sleepers.values().any(|sleeper| sleeper.kind.awaits().and_then(Caller::other).is_some()) {
             awaited.push("the end of a sleep on the environment's clock".to_owned());
         }
         let awaited = if awaited.is_empty() { "nothing of this server".to_owned() } else { awaited.join(", ") };
-        format!("{why}.\nAwaited: {awaited}.\nOpen:{}", self.engine.open_runs())
+        why.push(format!(".\nAwaited: {awaited}.\nOpen:"));
+        why.append(self.engine.open_runs());
+        why
     }
 
     /// Returns the stage of the current silence, if one is reached.
@@ -271,8 +275,14 @@ impl Flow {
             }
             Stage::Endless => {
                 let why = "nothing has happened for a long time, and the test would wait on";
+                let at = if self.sending == 0 {
+                    ""
+                } else {
+                    ". What the test does with `env.at(..)` has not ended, and the clock stands still for it: it must not \
+                     await what takes time"
+                };
                 let awaited = if self.is_awaited() { "" } else { ": time passes only while an outcome is awaited" };
-                self.end_with(&format!("{why}{awaited}"));
+                self.end_with(format!("{why}{awaited}{at}"));
             }
         }
         self.settle();

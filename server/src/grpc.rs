@@ -273,7 +273,8 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondWorkflowTaskFailedResponse>, Status> {
         let request = request.into_inner();
         if let Some(failure) = &request.failure {
-            self.host.workflow_task_failed(failure.message.clone());
+            let told = self.host.call(|engine| engine.told_of_failed_task(&request.task_token, failure));
+            self.host.workflow_task_failed(told);
         }
         self.call(|engine| engine.respond_workflow_task_failed(request))
     }

@@ -17,6 +17,7 @@ use super::clock::{Clock, Pace, time_of};
 use super::engine::errors::Error;
 use super::engine::stuck::WaitingRun;
 use super::engine::time::{Now, Time};
+use super::engine::told::Told;
 use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
 use super::flow::{Flow, Parked, Sleep, Sleeper, Verdict, Wake};
 
@@ -34,7 +35,7 @@ pub struct Host {
     /// Notified when the next deadline may have changed.
     changed: Notify,
     /// Messages of the workers' failed workflow tasks, oldest first.
-    task_failures: watch::Sender<Vec<String>>,
+    task_failures: watch::Sender<Vec<Told>>,
     /// The reason to end the test.
     verdict: watch::Sender<Option<String>>,
     /// The same, while it is not told yet because the workflows' code is being queried for its position.
@@ -44,7 +45,8 @@ pub struct Host {
 /// A verdict that is told once it is known where the workflows' code waits.
 #[derive(Clone, Debug)]
 pub struct Unexplained {
-    why: String,
+    /// The reason, without the lines.
+    pub why: Told,
     /// Number of tests that had begun.
     begun: u64,
 }
@@ -238,16 +240,16 @@ impl Host {
     }
 
     /// Stores the message of a workflow task that a worker failed.
-    pub(crate) fn workflow_task_failed(&self, text: String) {
+    pub(crate) fn workflow_task_failed(&self, text: impl Into<Told>) {
         self.task_failures.send_modify(|failures| {
             if failures.len() < KEPT_FAILURES {
-                failures.push(text);
+                failures.push(text.into());
             }
         });
     }
 
     /// Waits until a worker fails a workflow task (or has done so). Returns its message; each failure is returned once.
-    pub(crate) async fn workflow_task_failure(&self) -> String {
+    pub async fn workflow_task_failure(&self) -> Told {
         let mut failures = self.task_failures.subscribe();
         loop {
             if failures.wait_for(|failures| !failures.is_empty()).await.is_err() {
@@ -256,8 +258,13 @@ impl Host {
             let mut told = Vec::new();
             self.task_failures.send_modify(|failures| told = std::mem::take(failures));
             // Another waiter may have received it first.
-            if !told.is_empty() {
-                return told.join("\n");
+            let mut told = told.into_iter();
+            if let Some(mut text) = told.next() {
+                for more in told {
+                    text.push("\n");
+                    text.append(more);
+                }
+                return text;
             }
         }
     }
@@ -294,13 +301,13 @@ impl Host {
 
     /// Sets the reason to end the test; the first one counts.
     pub fn end_test(&self, why: String) {
-        self.lock().verdict.get_or_insert(Verdict { why, wants_lines: false });
+        self.lock().verdict.get_or_insert(Verdict { why: why.into(), wants_lines: false });
         self.changed.notify_one();
     }
 
     /// Like [`end_test`](Self::end_test), if it helps to know the line at which the workflow's code waits.
     pub fn end_test_of_waiting_code(&self, why: String) {
-        self.lock().verdict.get_or_insert(Verdict { why, wants_lines: true });
+        self.lock().verdict.get_or_insert(Verdict { why: why.into(), wants_lines: true });
         self.changed.notify_one();
     }
 
@@ -325,10 +332,10 @@ impl Host {
     }
 
     /// Tells the reason to end the test, and where the workflows' code waits.
-    pub fn tell_explained(&self, unexplained: &Unexplained, lines: &str) {
+    pub fn tell_explained(&self, unexplained: &Unexplained, text: String) {
         self.unexplained.send_replace(None);
         if self.lock().begun == unexplained.begun {
-            self.tell(format!("{}{lines}", unexplained.why));
+            self.tell(text);
         }
     }
 
@@ -342,10 +349,10 @@ impl Host {
     }
 
     /// Returns the reason to end the test, if there is one by now.
-    pub fn present_verdict(&self) -> Option<String> {
+    pub fn present_verdict(&self) -> Option<Told> {
         let untold = self.lock().verdict.take().map(|verdict| verdict.why);
         let unexplained = || self.unexplained.borrow().as_ref().map(|unexplained| unexplained.why.clone());
-        untold.or_else(unexplained).or_else(|| self.verdict.borrow().clone())
+        untold.or_else(unexplained).or_else(|| self.verdict.borrow().clone().map(Told::from))
     }
 
     /// Tells the reason to end the test, if there is one, now or after the workflows' code was queried.
@@ -357,7 +364,7 @@ impl Host {
         let Some(Verdict { why, wants_lines }) = inner.verdict.take() else { return };
         if !(wants_lines && inner.is_explained) {
             drop(inner);
-            return self.tell(why);
+            return self.tell(why.to_string());
         }
         inner.told = true;
         let begun = inner.begun;

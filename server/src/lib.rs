@@ -196,7 +196,7 @@ impl Server {
     /// Waits until a worker fails a workflow task, and returns its message. Such a task is retried forever, so the test
     /// should end then.
     pub async fn workflow_task_failure(&self) -> String {
-        self.host.workflow_task_failure().await
+        self.host.workflow_task_failure().await.to_string()
     }
 
     /// Returns the state behind this server, for the test environment.

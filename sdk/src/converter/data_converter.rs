@@ -108,6 +108,16 @@ impl DataConverter {
         }
     }
 
+    /// Returns a failure's message as people can read it, for test environments. What cannot be decoded stays as it is.
+    #[doc(hidden)]
+    pub async fn failure_message(&self, mut failure: FailureProto) -> String {
+        let encoded = failure.message.clone();
+        match self.decode_all(&mut failure).await {
+            Ok(()) => Failure::from_proto(failure).message().to_owned(),
+            Err(_) => encoded,
+        }
+    }
+
     fn failures(&self) -> Option<&dyn FailureConverter> {
         self.inner.as_ref()?.failures.as_deref()
     }

@@ -25,6 +25,8 @@ pub(crate) enum TaskError {
     Malformed(String),
     /// The code, or its input, must be corrected.
     WorkerFailure(String),
+    /// The worker does not have the workflow.
+    UnknownWorkflow(String),
     /// The code panicked.
     Panic(Panic),
 }
@@ -34,7 +36,7 @@ impl TaskError {
     pub(crate) fn message(&self) -> String {
         let mut text = match self {
             Self::Nondeterminism(error) => error.to_string(),
-            Self::Malformed(message) | Self::WorkerFailure(message) => message.clone(),
+            Self::Malformed(message) | Self::WorkerFailure(message) | Self::UnknownWorkflow(message) => message.clone(),
             Self::Panic(panic) => format!("workflow code panicked at {}: {}", panic.location, panic.message),
         };
         cut_message(&mut text);
@@ -56,6 +58,9 @@ impl TaskError {
             Self::Panic(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "Panic"),
             Self::Malformed(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "MalformedHistory"),
             Self::WorkerFailure(_) => (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "WorkflowTaskError"),
+            Self::UnknownWorkflow(_) => {
+                (WorkflowTaskFailedCause::WorkflowWorkerUnhandledFailure, "UnknownWorkflowType")
+            }
         };
         let failure = FailureProto {
             message: self.message(),
@@ -129,7 +134,7 @@ pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_que
     let known =
         if known.is_empty() { "no workflow is registered".into() } else { format!("registered: {}", known.join(", ")) };
     let name = short(name);
-    TaskError::WorkerFailure(format!(
+    TaskError::UnknownWorkflow(format!(
         "workflow type `{name}` is not registered with this worker (task queue `{task_queue}`); {known}. \
          Add it with `.workflow({name})`, or start the workflow on the task queue of a worker that has it"
     ))

@@ -31,6 +31,7 @@ mod system;
 mod task_queues;
 pub(crate) mod time;
 mod token;
+pub(crate) mod told;
 mod transaction;
 mod updates;
 mod visibility;

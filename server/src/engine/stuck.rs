@@ -2,8 +2,6 @@
 //!
 //! Extends `Engine`.
 
-use std::fmt::Write as _;
-
 use abide_protos::fields::std_duration_text;
 
 use super::Engine;
@@ -11,6 +9,7 @@ use super::activities::Activity;
 use super::busy::{Hold, UnderWay, Waiting, activity_queue};
 use super::deadlines::Deadline;
 use super::task_queues::{QueueKey, QueueKind};
+use super::told::Told;
 use super::waiters::{Waiter, WaiterId};
 use super::workflow::Execution;
 
@@ -58,17 +57,18 @@ impl Engine {
     }
 
     /// Returns what every open run waits for, one line each.
-    pub(crate) fn open_runs(&self) -> String {
-        let mut text = String::new();
+    pub(crate) fn open_runs(&self) -> Told {
+        let mut text = Told::default();
         for id in self.open.iter().take(RUNS_TOLD) {
             let execution = self.execution(*id);
             for line in self.awaited_by_run(execution) {
-                let _ = write!(text, "\n  - {} {line}", name_of(execution));
+                text.push(format!("\n  - {} ", name_of(execution)));
+                text.append(line);
             }
         }
         let more = self.open.len().saturating_sub(RUNS_TOLD);
         if more > 0 {
-            let _ = write!(text, "\n  - and {more} more runs are open");
+            text.push(format!("\n  - and {more} more runs are open"));
         }
         text
     }
@@ -87,22 +87,26 @@ impl Engine {
     }
 
     /// Returns an activity that is retried forever: it has failed very often, and nothing else is due.
-    pub(crate) fn hopeless_activity(&self) -> Option<String> {
+    pub(crate) fn hopeless_activity(&self) -> Option<Told> {
         if self.deadlines.of_server_clock().any(|deadline| !matches!(deadline, Deadline::ActivityRetry(..))) {
             return None;
         }
         let runs = self.open.iter().map(|id| self.execution(*id));
         let mut activities = runs.flat_map(|run| run.state.activities.values().map(move |activity| (run, activity)));
         let (execution, activity) = activities.find(|(_, activity)| activity.attempt > HOPELESS)?;
-        Some(format!(
-            "{} of {} has failed {} times, and nothing ends its retries: \"{}\". Let it (or its mock) succeed or fail \
-             with a non-retryable failure, or bound it: `.schedule_to_close_timeout(..)`, or a retry policy with \
-             `maximum_attempts(..)`",
+        let mut told = Told::from(format!(
+            "{} of {} has failed {} times, and nothing ends its retries: \"",
             activity_name(execution, activity),
             name_of(execution),
-            activity.attempt - 1,
-            activity.last_failure.as_deref().map_or("", |failure| &failure.message)
-        ))
+            activity.attempt - 1
+        ));
+        told.push_message(activity.last_failure.as_deref());
+        told.push(
+            "\". Let it (or its mock) succeed or fail \
+             with a non-retryable failure, or bound it: `.schedule_to_close_timeout(..)`, or a retry policy with \
+             `maximum_attempts(..)`",
+        );
+        Some(told)
     }
 
     /// Records that a worker is about to poll that queue, or no longer is.
@@ -113,12 +117,12 @@ impl Engine {
         }
     }
 
-    fn awaited_by_run(&self, execution: &Execution) -> Vec<String> {
+    fn awaited_by_run(&self, execution: &Execution) -> Vec<Told> {
         let state = &execution.state;
-        let mut lines = Vec::new();
+        let mut lines: Vec<Told> = Vec::new();
         if let Some(task) = &state.task {
             let queue = self.queue_of_task(execution, task);
-            lines.push(match task.started_time {
+            let line = match task.started_time {
                 Some(_) => {
                     "waits for its workflow task, which a worker has taken and does not answer: code of it, or a \
                             local activity, does not end"
@@ -131,39 +135,44 @@ impl Engine {
                     let why = self.untaken_line("its workflow task", &queue, "start the workflow there");
                     format!("waits for a worker: {why}")
                 }
-            });
+            };
+            lines.push(line.into());
         }
         lines.extend(state.activities.values().map(|activity| self.activity_line(execution, activity)));
         for child in state.children.values() {
             let kind = child.workflow_type.as_ref().map_or("", |kind| &kind.name);
-            lines.push(format!("waits for its child `{}` ({kind})", child.workflow_id));
+            lines.push(format!("waits for its child `{}` ({kind})", child.workflow_id).into());
         }
         for one in self.nexus_of(execution).filter(|one| matches!(one, UnderWay::NexusOperation { .. })) {
-            lines.push(format!("waits: {one}"));
+            lines.push(format!("waits: {one}").into());
         }
         if let Some(timer) = state.timers.values().map(|timer| timer.expires).min() {
             let left = std_duration_text(timer.since(self.now.time));
-            lines.push(format!("waits for a timer that fires in {left}"));
+            lines.push(format!("waits for a timer that fires in {left}").into());
         }
         if lines.is_empty() {
             lines.push(
-                "waits for what no timer, activity or child of it brings: a signal or an update that nobody sends, or \
-                 a condition that nothing makes true. Send the message in the test (`env.at(..)` sends it at a virtual \
-                 time), or bound the wait with `.timeout(..)`"
-                    .to_owned(),
+                "waits for what no timer, activity or child of it brings: a signal or an update that nobody sends, a \
+                 condition that nothing makes true, or something from outside such as a channel, which belongs in an \
+                 activity. Send the message in the test (`env.at(..)` sends it at a virtual time), or bound the wait with \
+                 `.timeout(..)`"
+                    .into(),
             );
         }
         lines
     }
 
-    fn activity_line(&self, execution: &Execution, activity: &Activity) -> String {
+    fn activity_line(&self, execution: &Execution, activity: &Activity) -> Told {
         let name = activity_name(execution, activity);
         let one = UnderWay::Activity(execution, activity);
         if activity.is_backing_off() {
             let failures = activity.attempt - 1;
-            let last = activity.last_failure.as_deref().map_or("", |failure| &failure.message);
-            format!("waits for {name}, which has failed {failures} times: \"{last}\"")
-        } else if activity.started.as_ref().is_some_and(|started| started.left_open) {
+            let mut line = Told::from(format!("waits for {name}, which has failed {failures} times: \""));
+            line.push_message(activity.last_failure.as_deref());
+            line.push("\"");
+            return line;
+        }
+        let line = if activity.started.as_ref().is_some_and(|started| started.left_open) {
             format!(
                 "waits for {name}, whose attempt {} has ended with `ActivityError::will_complete_async()`, and which \
                  nobody completes. Complete it through the client: `env.client().async_activity(task_token)\
@@ -184,7 +193,8 @@ impl Engine {
             format!("waits for {name}: {}", self.untaken_line("it", &activity_queue(execution, activity), what_to_do))
         } else {
             format!("waits for {name}")
-        }
+        };
+        line.into()
     }
 
     /// Returns the line for a task that waits for a worker.

@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime};
 use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
 use abide::worker::watch_activities;
-use abide::{History, WorkflowReplayer};
+use abide::{History, NondeterminismKind, WorkflowReplayer};
 use abide_server::Server;
 
-use self::explained::Explainer;
+use self::explained::{Explainer, readable};
 
 pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
@@ -205,7 +205,7 @@ impl TestWorkflowEnvironment {
         let output = output.unwrap_or_else(|why| panic!("{why}"));
         // A failure that is known only now fails the test, too.
         if let Some(why) = host.present_verdict() {
-            panic!("{why}");
+            panic!("{}", readable(why, &self.client).await);
         }
         self.replay_all(&replayer).await;
         output
@@ -216,7 +216,8 @@ impl TestWorkflowEnvironment {
         tokio::select! {
             biased;
             output = future => Ok(output),
-            failure = self.server.workflow_task_failure() => {
+            failure = self.server.host().workflow_task_failure() => {
+                let failure = readable(failure, &self.client).await;
                 Err(format!("a workflow task failed, and would be tried again for ever: {failure}"))
             }
             why = self.server.host().verdict() => Err(why),
@@ -230,8 +231,9 @@ impl TestWorkflowEnvironment {
             match replayer.replay(&history) {
                 Ok(_) | Err(ReplayError::UnknownWorkflow { .. }) => {}
                 Err(error) => panic!(
-                    "replayed from scratch, the workflow {} does something else than it did:\n{error}\n\n{history}",
-                    run.workflow_id()
+                    "replayed from scratch, the workflow {} does something else than it did:\n{error}{}\n\n{history}",
+                    run.workflow_id(),
+                    usual_causes(&error)
                 ),
             }
         }
@@ -240,6 +242,17 @@ impl TestWorkflowEnvironment {
     async fn history(&self, workflow_id: &str, run_id: &str) -> History {
         let handle = self.client.handle(AnyWorkflow, workflow_id).with_run_id(run_id);
         handle.fetch_history().await.unwrap_or_else(|error| panic!("the history cannot be fetched: {error}"))
+    }
+}
+
+/// Names the usual causes where the same code did two things, and the report knows none.
+fn usual_causes(error: &ReplayError) -> &'static str {
+    match error {
+        ReplayError::Nondeterminism(error) if error.kind() != NondeterminismKind::ForeignFuture => {
+            "\n  or:       if the code is the same as it was, its usual causes are `SystemTime::now()` (take `ctx.now()`), \
+             `rand` (take `ctx.random()`) and the order of a `HashMap` (take a `BTreeMap`)."
+        }
+        _ => "",
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::future::{IntoFuture, pending};
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
 
 use abide::converter::{CodecResult, DataConverter, PayloadCodec, RawPayload};
 use abide::prelude::*;
+use abide::{FailureConverter, RaisedError};
 use abide_testing::{TestWorker, TestWorkflowEnvironment};
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 
 use super::{Outcome, real_time};
 
@@ -59,6 +62,21 @@ async fn ticks(ctx: &WorkflowContext, times: u64) -> Result<(), WorkflowError> {
         ctx.timer(days(1)).await?;
     }
     Err(ctx.continue_as_new(ticks, times).into())
+}
+
+/// The end at which a thread could answer [`waits_for_a_thread`].
+static THREAD: Mutex<Option<oneshot::Sender<()>>> = Mutex::new(None);
+
+/// The line of the last statement of [`waits_for_a_thread`] that is known.
+const BEFORE_THE_THREAD: u32 = line!() + 4;
+
+#[workflow]
+async fn waits_for_a_thread(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.timer(secs(1)).await?;
+    let (thread, answer) = oneshot::channel();
+    *THREAD.lock().expect("nobody panics with it") = Some(thread);
+    let _ = answer.await;
+    Ok(())
 }
 
 /// Returns an environment with little patience.
@@ -249,6 +267,48 @@ async fn the_line_is_told_also_if_the_values_are_encoded() -> Outcome {
     Ok(())
 }
 
+#[workflow]
+async fn panics(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    panic!("a bug in the workflow")
+}
+
+/// A failure converter that turns messages around.
+struct Backwards;
+
+impl FailureConverter for Backwards {
+    fn to_failure(&self, error: RaisedError<'_>) -> Failure {
+        let failure = error.default_failure();
+        let message = failure.message().chars().rev().chain(['~']).collect::<String>();
+        failure.with_message(message)
+    }
+
+    fn read_failure(&self, failure: Failure) -> Failure {
+        let message = failure.message().strip_suffix('~').map(|message| message.chars().rev().collect::<String>());
+        message.map(|message| failure.clone().with_message(message)).unwrap_or(failure)
+    }
+}
+
+#[tokio::test]
+async fn failures_are_told_in_the_words_that_were_encoded() -> Outcome {
+    let converters = [
+        DataConverter::new().encode_common_attributes(),
+        DataConverter::new().codec(Reversed).encode_common_attributes(),
+        DataConverter::new().failure_converter(Backwards),
+    ];
+    for converter in converters {
+        let options = ClientOptions::default().data_converter(converter);
+        let env = TestWorkflowEnvironment::start_with(options).await?;
+        let worker = env.worker("pay").workflow(pay).activities(charge);
+        let text = end_of(&env, worker, env.client().execute(pay, ()).task_queue("pay")).await;
+        says(&text, &["has failed", "nothing ends its retries: \"no gateway in a test (995)\"", "Open:"]);
+        let worker = env.worker("bugs").workflow(panics);
+        let text = end_of(&env, worker, env.client().execute(panics, ()).task_queue("bugs")).await;
+        says(&text, &["a workflow task failed", "a bug in the workflow", "endless.rs:"]);
+        assert!(!text.contains("Encoded failure") && !text.contains('~'), "{text}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_worker_by_hand_tells_the_line_to_who_awaits() -> Outcome {
     let env = environment().await?;
@@ -378,6 +438,48 @@ async fn an_update_without_an_end_is_called_by_its_handlers_name() -> Outcome {
     };
     let text = end_of(&env, worker, counted).await;
     says(&text, &["Awaited: the outcome of update `count_votes` (id count-1) of workflow `vote-7` (Vote)"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_workflow_that_waits_for_something_from_outside_is_named_with_its_last_statement() -> Outcome {
+    for answers in [false, true] {
+        let env = environment().await?;
+        let worker = env.worker("asks").workflow(waits_for_a_thread);
+        let ended = async {
+            let asks = env.client().start(waits_for_a_thread, ()).id("asks-7").task_queue("asks").await.unwrap();
+            env.sleep(secs(2)).await;
+            let thread = THREAD.lock().unwrap().take().expect("the workflow waits");
+            if answers {
+                thread.send(()).expect("the workflow waits");
+                return asks.result().await;
+            }
+            let ended = asks.result().await;
+            drop(thread);
+            ended
+        };
+        let text = end_of(&env, worker, ended).await;
+        waits_at(&text, "`asks-7` (waits_for_a_thread)", "from outside", BEFORE_THE_THREAD);
+    }
+    Ok(())
+}
+
+#[workflow]
+async fn starts_a_child_that_nobody_has(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(ctx.child_workflow(waits, ()).id("child-7").await?)
+}
+
+#[tokio::test]
+async fn a_child_that_is_neither_registered_nor_mocked_is_named_with_its_parent() -> Outcome {
+    let env = environment().await?;
+    let worker = env.worker("pay").workflow(starts_a_child_that_nobody_has);
+    let call = env.client().execute(starts_a_child_that_nobody_has, ()).id("parent-7").task_queue("pay");
+    let text = end_of(&env, worker, call).await;
+    says(&text, &["workflow `child-7` (waits) is a child of workflow `parent-7` (starts_a_child_that_nobody_has)"]);
+    says(
+        &text,
+        &["`.mock_child(waits, |..| Ok(..))`", "`.workflow(waits)`", "registered: starts_a_child_that_nobody_has"],
+    );
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::completion_pages::{self, Page};
 use super::life::{HISTORY_SERVICE, Scheduling, WorkflowTask, server_failure};
 use crate::engine::Engine;
+use crate::engine::api::failure::{Failure, failure::FailureInfo};
 use crate::engine::api::{command, deployment, enums, history, service};
 use crate::engine::commands::{self, Completion, Refusal};
 use crate::engine::errors::{Code, Error};
@@ -14,6 +15,7 @@ use crate::engine::history::Extras;
 use crate::engine::stuck::name_of;
 use crate::engine::time;
 use crate::engine::token::TaskToken;
+use crate::engine::told::Told;
 use crate::engine::transaction::Transaction;
 use crate::engine::updates::messages;
 use crate::engine::workflow::{ExecutionId, Sticky};
@@ -22,6 +24,9 @@ use crate::engine::workflow::{ExecutionId, Sticky};
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(30 * 60);
 const STICKY_TIMEOUT: Duration = Duration::from_secs(10);
 const INLINE_REQUEST_ID: &str = "request-from-RespondWorkflowTaskCompleted";
+
+/// The type of failure of a worker that does not have a workflow.
+const UNKNOWN_WORKFLOW_TYPE: &str = "UnknownWorkflowType";
 
 /// The result of a completion.
 #[derive(Debug, Default)]
@@ -121,6 +126,29 @@ impl Engine {
             | Code::Unimplemented => false,
         };
         told.then(|| format!("the server refuses what {} asks for: {}", name_of(self.execution(id)), error.message))
+    }
+
+    /// Returns the text for a workflow task that a worker has failed.
+    pub(crate) fn told_of_failed_task(&self, task_token: &[u8], failure: &Failure) -> Told {
+        let mut told = Told::default();
+        told.push_message(Some(failure));
+        let is_unknown = match &failure.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => info.r#type == UNKNOWN_WORKFLOW_TYPE,
+            _ => false,
+        };
+        let run_id = TaskToken::decode_token(task_token).ok().filter(|_| is_unknown).map(|token| token.run_id);
+        let child = run_id.and_then(|run_id| self.by_run_id.get(&run_id)).map(|id| self.execution(*id));
+        let parent = child.and_then(|child| child.state.start.parent_workflow_execution.as_ref());
+        let parent = parent.and_then(|parent| self.by_run_id.get(&parent.run_id)).map(|id| self.execution(*id));
+        if let Some((child, parent)) = child.zip(parent) {
+            told.push(format!(
+                ". {} is a child of {}: a test can also put a closure in its place, with `.mock_child({}, |..| Ok(..))`",
+                name_of(child),
+                name_of(parent),
+                child.state.workflow_type().name
+            ));
+        }
+        told
     }
 
     fn refuse_pages(&mut self, id: ExecutionId, task: &WorkflowTask, identity: String) -> Error {
