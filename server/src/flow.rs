@@ -172,7 +172,11 @@ impl Flow {
     pub(super) fn may_skip(&self) -> bool {
         let limit = if self.through_untaken { Hold::Untaken } else { Hold::Free };
         let ended = self.told || self.verdict.is_some();
-        !ended && self.is_awaited() && self.unseen == 0 && self.sending == 0 && self.hold() <= limit
+        !ended
+            && self.is_awaited()
+            && self.unseen == 0
+            && (self.sending == 0 || self.engine.is_query_early())
+            && self.hold() <= limit
     }
 
     /// Returns true if a caller lets time pass that is neither an activity nor spawned by one.

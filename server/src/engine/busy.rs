@@ -87,6 +87,14 @@ impl Engine {
         }
     }
 
+    /// Returns true if a query is open of a run that has not begun: time passes until then.
+    pub(crate) fn is_query_early(&self) -> bool {
+        self.under_way().any(|one| match one {
+            UnderWay::Query(execution) => execution.state.first_task_backoff.is_some(),
+            UnderWay::WorkflowTask(..) | UnderWay::Activity(..) | UnderWay::NexusOperation { .. } => false,
+        })
+    }
+
     /// Marks the queues of untaken tasks without a known worker: these tasks no longer stop the clock until a worker
     /// polls.
     pub(crate) fn desert_unpolled_queues(&mut self) {

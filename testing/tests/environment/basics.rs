@@ -114,6 +114,9 @@ async fn a_workflow_that_is_not_deterministic_fails_its_test() -> Outcome {
     let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the replay must notice");
     let text = panicked.downcast_ref::<String>().expect("a panic with text");
     assert!(text.contains("TMPRL1100") && text.contains("TimerStarted"), "{text}");
+    for part in ["`SystemTime::now()` (take `ctx.now()`)", "`rand` (take `ctx.random()`)", "`HashMap`"] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
     Ok(())
 }
 
@@ -256,6 +259,20 @@ async fn workflows_activities_and_messages_are_reached_by_name() -> Outcome {
     });
 
     assert_eq!(talked.await?, ("Ada: 3 for ; Bob: 3 for ".to_string(), "Cy: 7 for book".to_string()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_is_one_that_is_asked_at_a_virtual_time() -> Outcome {
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("rounds").workflow(Rounds::run);
+    let rounds = env.client().handle(Rounds::run, "rounds");
+    env.at(millis(500), async move {
+        assert_eq!(rounds.query(Rounds::round, ()).await?, 2);
+        Ok::<_, Box<dyn std::error::Error>>(())
+    });
+    env.run(worker, env.client().execute(Rounds::run, 1).id("rounds").task_queue("rounds")).await?;
+    assert_eq!(env.elapsed(), hours(1) + secs(1));
     Ok(())
 }
 
