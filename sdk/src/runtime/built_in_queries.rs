@@ -19,8 +19,8 @@ const METADATA: &str = "__temporal_workflow_metadata";
 const STACK_TRACE: &str = "__stack_trace";
 
 /// Answer of a run that has not ended, but waits for nothing that Abide knows.
-const UNKNOWN: &str = "a future that is not Abide's (a channel, a lock that nobody gives back, `pending()`): no event of \
-                       the workflow's history wakes it\n    at a statement that only its own code knows\n";
+const UNKNOWN: &str = "something from outside, a future that is not Abide's (a channel, a lock that nobody gives back, \
+                       `pending()`): no event of the workflow's history wakes it";
 
 /// `temporal.api.sdk.v1.WorkflowMetadata` in protobuf's JSON form.
 #[derive(Serialize)]
@@ -108,7 +108,12 @@ fn stack_trace(shared: &RunState) -> String {
         let _ = writeln!(text, "{what}\n    at {location}");
     }
     if text.is_empty() {
-        text.push_str(if shared.has_ended.get() { "nothing: the workflow has ended\n" } else { UNKNOWN });
+        let last = shared.operation_state.borrow().machines.last_statement();
+        text = match last {
+            _ if shared.has_ended.get() => "nothing: the workflow has ended\n".to_owned(),
+            Some(last) => format!("{UNKNOWN}; the workflow's last command was issued here\n    at {last}\n"),
+            None => format!("{UNKNOWN}\n    at a statement that only its own code knows\n"),
+        };
     }
     text
 }

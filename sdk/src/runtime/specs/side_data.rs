@@ -329,7 +329,15 @@ fn the_stack_trace_query_tells_of_cancellations_and_of_what_it_does_not_know() {
         std::future::pending::<()>().await;
         Ok(())
     }));
-    assert!(foreign.starts_with("\"a future that is not Abide's"), "{foreign}");
+    assert!(foreign.starts_with("\"something from outside, a future that is not Abide's"), "{foreign}");
+    assert!(foreign.ends_with("wakes it\\n    at a statement that only its own code knows\\n\""), "{foreign}");
+    let after_a_timer = stack(&mut run_of(|ctx| async move {
+        ctx.timer(secs(1)).start().detach();
+        std::future::pending::<()>().await;
+        Ok(())
+    }));
+    let ends = "wakes it; the workflow's last command was issued here\\n    at ";
+    assert!(after_a_timer.contains(ends) && after_a_timer.contains("side_data.rs:"), "{after_a_timer}");
     let ended = stack(&mut run_of(|_| async move { Ok(()) }));
     assert_eq!(ended, "\"nothing: the workflow has ended\\n\"");
 }
