@@ -42,7 +42,7 @@ pub use deployment::DeploymentOptions;
 pub use error::WorkerError;
 pub use shutdown::ShutdownHandle;
 #[doc(hidden)]
-pub use watch::{ActivityWatch, watch_activities};
+pub use watch::{WorkerWatch, watch_workers};
 
 use self::current_client::CurrentClient;
 use self::options::Options;

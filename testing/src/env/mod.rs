@@ -10,12 +10,12 @@ mod worker;
 
 use std::borrow::Cow;
 use std::future::{Future, IntoFuture};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use abide::client::{Client, ClientOptions, ConnectError, Connection};
 use abide::replayer::ReplayError;
-use abide::worker::watch_activities;
+use abide::worker::{WorkerWatch, watch_workers};
 use abide::{History, NondeterminismKind, WorkflowReplayer};
 use abide_server::Server;
 
@@ -62,6 +62,8 @@ pub struct TestWorkflowEnvironment {
     server: Server,
     client: Client,
     started: SystemTime,
+    /// The statements of commands that the server has refused.
+    refused: Arc<Mutex<String>>,
     _explainer: Explainer,
 }
 
@@ -84,11 +86,17 @@ impl TestWorkflowEnvironment {
         let connection = Connection::in_process(server.service(), &options).await?;
         let host = Arc::clone(server.host());
         server.add_namespace(connection.namespace());
-        watch_activities(&connection, Box::new(move |activities| watched::watched(&activities, &host)));
+        let refused = Arc::new(Mutex::new(String::new()));
+        let told = Arc::clone(&refused);
+        let watch = WorkerWatch {
+            activities: Box::new(move |activities| watched::watched(&activities, &host)),
+            refused: Box::new(move |statement| lock(&told).push_str(statement)),
+        };
+        watch_workers(&connection, watch);
         let started = server.now();
         let client = Client::from_connection(connection);
         let explainer = Explainer::start(server.host(), &client);
-        Ok(Self { server, client, started, _explainer: explainer })
+        Ok(Self { server, client, started, refused, _explainer: explainer })
     }
 
     /// Returns a client of this environment's server.
@@ -193,6 +201,7 @@ impl TestWorkflowEnvironment {
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {
         let host = self.server.host();
         let (_test, _promise, _watch) = (host.begin_test(), worker.promise(), blocked::watch(host));
+        lock(&self.refused).clear();
         let (worker, replayer, over) = worker.build();
         let awaited = async {
             let output = self.until_it_fails(future.into_future()).await;
@@ -202,7 +211,8 @@ impl TestWorkflowEnvironment {
         };
         let ended = Box::pin(worker.run_until(awaited)).await;
         let (output, _halt) = ended.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
-        let output = output.unwrap_or_else(|why| panic!("{why}"));
+        // The worker hears of a refusal only after the server has told it here.
+        let output = output.unwrap_or_else(|why| panic!("{why}{}", lock(&self.refused).clone()));
         // A failure that is known only now fails the test, too.
         if let Some(why) = host.present_verdict() {
             panic!("{}", readable(why, &self.client).await);
@@ -243,6 +253,10 @@ impl TestWorkflowEnvironment {
         let handle = self.client.handle(AnyWorkflow, workflow_id).with_run_id(run_id);
         handle.fetch_history().await.unwrap_or_else(|error| panic!("the history cannot be fetched: {error}"))
     }
+}
+
+fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Names the usual causes where the same code did two things, and the report knows none.

@@ -359,6 +359,8 @@ async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
 async fn what_the_server_refuses_ends_the_test_at_once() -> Outcome {
     const CUSTOMER: abide::SearchAttributeKey<String> = abide::SearchAttributeKey::keyword("CustomerId");
 
+    const UPSERT: u32 = line!() + 5;
+
     #[workflow]
     async fn names_its_customer(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         ctx.timer(days(1)).await?;
@@ -375,7 +377,8 @@ async fn what_the_server_refuses_ends_the_test_at_once() -> Outcome {
         &text,
         &["a workflow task failed", "the server refuses what workflow `order-7` (names_its_customer) asks for"],
     );
-    says(&text, &["BadSearchAttributes", "CustomerId"]);
+    let place = format!("; the command is issued at {}:{UPSERT}:", file!());
+    says(&text, &["BadSearchAttributes", "CustomerId", &place]);
     assert_eq!(env.elapsed(), days(1));
     Ok(())
 }

@@ -35,6 +35,7 @@ use crate::worker::limits::{TooLarge, failed_query};
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 use crate::worker::task_failure::task_failure;
+use crate::worker::watch::tell_refused;
 
 /// Minimum time for sending an answer, even past the task's deadline: the clocks of two machines differ.
 const AT_LEAST: Duration = Duration::from_secs(1);
@@ -262,13 +263,14 @@ impl WorkflowWorker {
             // New events arrived while the workflow was about to close; the next task has them.
             tracing::debug!(workflow_id, run_id, "the workflow task is repeated with new events: {error}");
         } else {
+            let named = refused::named(statements, error.message());
+            tell_refused(&self.shared.client.now(), &named);
             tracing::warn!(
                 workflow_id,
                 run_id,
                 workflow_type,
                 attempt = ticket.attempt,
-                "the server did not take a workflow task's completion: {error}{}",
-                refused::named(statements, error.message())
+                "the server did not take a workflow task's completion: {error}{named}"
             );
         }
     }
