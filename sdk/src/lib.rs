@@ -11,6 +11,7 @@ mod by_name;
 mod definition;
 mod duration;
 mod failure;
+mod header;
 mod history;
 mod nexus;
 mod presence;

@@ -84,6 +84,28 @@ impl Client {
     }
 }
 
+/// Sends a request that the API has in two forms, by token and by ids, with one field of its own.
+macro_rules! send {
+    ($handle:ident, $by_token:ident | $by_id:ident { $field:ident }) => {
+        send!($handle, $by_token | $by_id { $field }, |_answer| ())
+    };
+    ($handle:ident, $by_token:ident | $by_id:ident { $field:ident }, |$answer:ident| $read:expr) => {{
+        let connection = &$handle.connection;
+        let (identity, namespace) = (connection.identity().to_string(), connection.namespace().to_string());
+        match $handle.attempt.clone() {
+            Attempt::Token(task_token) => {
+                let request = $by_token { task_token, $field, identity, namespace, ..Default::default() };
+                connection.call_coded(request).await.map(|$answer| $read)
+            }
+            Attempt::Id { workflow_id, run_id, activity_id } => {
+                let request =
+                    $by_id { namespace, workflow_id, run_id, activity_id, $field, identity, ..Default::default() };
+                connection.call_coded(request).await.map(|$answer| $read)
+            }
+        }
+    }};
+}
+
 impl AsyncActivityHandle {
     /// Completes the activity. The result must have the activity's output type, which is not checked here.
     ///
@@ -91,32 +113,10 @@ impl AsyncActivityHandle {
     /// [`AsyncActivityError`]: the activity is not waiting for a result, serde refuses the result, or the call failed.
     pub async fn complete<T: Serialize + 'static>(&self, result: &T) -> Result<(), AsyncActivityError> {
         let result = one(to_payload(result)?);
-        let (identity, namespace) = self.who();
-        let answered = match self.attempt.clone() {
-            Attempt::Token(task_token) => {
-                let request = RespondActivityTaskCompletedRequest {
-                    task_token,
-                    result,
-                    identity,
-                    namespace,
-                    ..Default::default()
-                };
-                self.connection.call_coded(request).await.map(drop)
-            }
-            Attempt::Id { workflow_id, run_id, activity_id } => {
-                let request = RespondActivityTaskCompletedByIdRequest {
-                    namespace,
-                    workflow_id,
-                    run_id,
-                    activity_id,
-                    result,
-                    identity,
-                    ..Default::default()
-                };
-                self.connection.call_coded(request).await.map(drop)
-            }
-        };
-        self.checked(answered)
+        self.checked(send!(
+            self,
+            RespondActivityTaskCompletedRequest | RespondActivityTaskCompletedByIdRequest { result }
+        ))
     }
 
     /// Fails the attempt. The activity is retried according to its retry policy and the failure.
@@ -125,27 +125,7 @@ impl AsyncActivityHandle {
     /// See [`complete`](Self::complete).
     pub async fn fail(&self, failure: ApplicationFailure) -> Result<(), AsyncActivityError> {
         let failure = Some(self.connection.data_converter().to_failure(&failure, None));
-        let (identity, namespace) = self.who();
-        let answered = match self.attempt.clone() {
-            Attempt::Token(task_token) => {
-                let request =
-                    RespondActivityTaskFailedRequest { task_token, failure, identity, namespace, ..Default::default() };
-                self.connection.call_coded(request).await.map(drop)
-            }
-            Attempt::Id { workflow_id, run_id, activity_id } => {
-                let request = RespondActivityTaskFailedByIdRequest {
-                    namespace,
-                    workflow_id,
-                    run_id,
-                    activity_id,
-                    failure,
-                    identity,
-                    ..Default::default()
-                };
-                self.connection.call_coded(request).await.map(drop)
-            }
-        };
-        self.checked(answered)
+        self.checked(send!(self, RespondActivityTaskFailedRequest | RespondActivityTaskFailedByIdRequest { failure }))
     }
 
     /// Reports the activity as cancelled, with a detail for the workflow. The server accepts this only if cancellation
@@ -155,32 +135,10 @@ impl AsyncActivityHandle {
     /// See [`complete`](Self::complete).
     pub async fn report_cancelled<T: Serialize + 'static>(&self, detail: &T) -> Result<(), AsyncActivityError> {
         let details = one(to_payload(detail)?);
-        let (identity, namespace) = self.who();
-        let answered = match self.attempt.clone() {
-            Attempt::Token(task_token) => {
-                let request = RespondActivityTaskCanceledRequest {
-                    task_token,
-                    details,
-                    identity,
-                    namespace,
-                    ..Default::default()
-                };
-                self.connection.call_coded(request).await.map(drop)
-            }
-            Attempt::Id { workflow_id, run_id, activity_id } => {
-                let request = RespondActivityTaskCanceledByIdRequest {
-                    namespace,
-                    workflow_id,
-                    run_id,
-                    activity_id,
-                    details,
-                    identity,
-                    ..Default::default()
-                };
-                self.connection.call_coded(request).await.map(drop)
-            }
-        };
-        self.checked(answered)
+        self.checked(send!(
+            self,
+            RespondActivityTaskCanceledRequest | RespondActivityTaskCanceledByIdRequest { details }
+        ))
     }
 
     /// Reports that the activity is alive, with its progress, and returns requests to stop. Every heartbeat is sent at
@@ -193,40 +151,13 @@ impl AsyncActivityHandle {
         progress: &T,
     ) -> Result<AsyncActivityHeartbeat, AsyncActivityError> {
         let details = one(to_payload(progress)?);
-        let (identity, namespace) = self.who();
-        let answered = match self.attempt.clone() {
-            Attempt::Token(task_token) => {
-                let request = RecordActivityTaskHeartbeatRequest {
-                    task_token,
-                    details,
-                    identity,
-                    namespace,
-                    ..Default::default()
-                };
-                let answered = self.connection.call_coded(request).await;
-                answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
-            }
-            Attempt::Id { workflow_id, run_id, activity_id } => {
-                let request = RecordActivityTaskHeartbeatByIdRequest {
-                    namespace,
-                    workflow_id,
-                    run_id,
-                    activity_id,
-                    details,
-                    identity,
-                    ..Default::default()
-                };
-                let answered = self.connection.call_coded(request).await;
-                answered.map(|told| (told.cancel_requested, told.activity_paused, told.activity_reset))
-            }
-        };
-        let (cancel_requested, paused, reset) = self.checked(answered)?;
+        let flags = send!(
+            self,
+            RecordActivityTaskHeartbeatRequest | RecordActivityTaskHeartbeatByIdRequest { details },
+            |answer| (answer.cancel_requested, answer.activity_paused, answer.activity_reset)
+        );
+        let (cancel_requested, paused, reset) = self.checked(flags)?;
         Ok(AsyncActivityHeartbeat { cancel_requested, paused, reset })
-    }
-
-    /// Returns identity and namespace.
-    fn who(&self) -> (String, String) {
-        (self.connection.identity().to_string(), self.connection.namespace().to_string())
     }
 
     fn checked<T>(&self, answered: Result<T, RpcError>) -> Result<T, AsyncActivityError> {

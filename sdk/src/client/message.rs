@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use super::errors::{QueryError, SignalError};
-use super::header::set_header;
 use super::policies::{QueryRejectCondition, WorkflowExecutionStatus};
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, PayloadWriter, read_first};
 use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
+use crate::header::set_header;
 
 /// A signal, sent when awaited.
 #[must_use = "the signal is sent when this is awaited"]

@@ -23,7 +23,6 @@ pub(crate) mod eager;
 mod environment;
 mod errors;
 mod handle;
-mod header;
 mod message;
 mod options;
 mod policies;

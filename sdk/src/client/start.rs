@@ -19,7 +19,6 @@ use super::connection::Connection;
 use super::eager::Reservation;
 use super::errors::StartError;
 use super::handle::WorkflowHandle;
-use super::header::set_header;
 use super::message::written;
 use super::policies::{WorkflowIdConflictPolicy, WorkflowIdReusePolicy};
 use super::result::WorkflowFailedError;
@@ -28,6 +27,7 @@ use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{SignalDefinition, UpdateDefinition, WorkflowDefinition};
 use crate::duration::to_proto;
+use crate::header::set_header;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 use crate::{Priority, RetryPolicy, VersioningOverride};
 

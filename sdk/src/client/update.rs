@@ -20,7 +20,6 @@ use uuid::Uuid;
 
 use super::connection::{Connection, sleep};
 use super::errors::UpdateError;
-use super::header::set_header;
 use super::message::written;
 use super::retry::{Backoff, EmptyAnswers, RetrySchedule};
 use super::rpc::Rpc;
@@ -28,6 +27,7 @@ use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use crate::converter::{PayloadError, read_first};
 use crate::definition::UpdateDefinition;
+use crate::header::set_header;
 
 /// Awaiting the update returns a handle once the workflow has accepted it; made by
 /// [`start_update`](super::WorkflowHandle::start_update).

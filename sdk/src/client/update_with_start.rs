@@ -20,12 +20,12 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::errors::{StartError, UpdateError, UpdateWithStartError};
 use super::handle::WorkflowHandle;
-use super::header::set_header;
 use super::rpc_error::RpcError;
 use super::start::{ClientFuture, StartWorkflow, UntilStarted};
 use super::update::{UpdateHandle, is_accepted, until_answered, update_request, wait_policy};
 use crate::converter::PayloadError;
 use crate::definition::{UpdateDefinition, WorkflowDefinition};
+use crate::header::set_header;
 
 /// A workflow start with an update. Awaiting it returns handles to both.
 ///

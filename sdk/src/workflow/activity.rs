@@ -22,7 +22,6 @@ use super::activity_options::{
     ActivityCancellationType, ActivityOptions, HasTimeout, NoTimeout, activity_options, activity_timeouts,
 };
 use super::context::WorkflowContext;
-use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::{OperationFuture, tell_reason};
 use super::run_state::RunState;
@@ -30,6 +29,7 @@ use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
+use crate::header::Headers;
 use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;

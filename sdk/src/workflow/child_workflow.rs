@@ -22,7 +22,6 @@ use super::child_workflow_options::{
 };
 use super::context::WorkflowContext;
 use super::external_workflow::{SignalExternalWorkflow, Target};
-use super::header::Headers;
 use super::metadata::summary_and_details;
 use super::operation::OperationFuture;
 use super::run_state::RunState;
@@ -30,6 +29,7 @@ use crate::converter::{PayloadError, PayloadWriter, read_one, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
+use crate::header::Headers;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::{Input, StartChildWorkflow, Waiting};

@@ -16,13 +16,13 @@ use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as F
 use serde::Serialize;
 
 use super::context::WorkflowContext;
-use super::header::Headers;
 use super::metadata::user_metadata;
 use super::operation::OperationFuture;
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter};
 use crate::definition::SignalDefinition;
 use crate::failure::ExternalWorkflowFailure;
+use crate::header::Headers;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;

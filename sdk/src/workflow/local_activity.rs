@@ -17,7 +17,6 @@ use serde::Serialize;
 use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
-use super::header::Headers;
 use super::local_activity_options::{
     DEFAULT_LOCAL_RETRY_THRESHOLD, LocalActivityOptions, local_activity_options, local_activity_timeouts,
 };
@@ -28,6 +27,7 @@ use super::timer::TimerHandle;
 use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
+use crate::header::Headers;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};

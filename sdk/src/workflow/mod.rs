@@ -14,7 +14,6 @@ mod continue_as_new;
 mod event_group;
 mod external_workflow;
 mod function;
-mod header;
 mod implementation;
 mod inbound_message;
 mod info;

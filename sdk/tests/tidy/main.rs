@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
             "converter",
             "retry_policy",
             "workflow_id_reuse_policy",
+            "header",
             "history",
             "nexus",
             "search_attributes",
