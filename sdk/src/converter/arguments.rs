@@ -29,6 +29,12 @@ impl PayloadWriter {
         Ok(())
     }
 
+    /// Returns the payloads written so far, as a test environment hands them to an activity.
+    #[doc(hidden)]
+    pub fn into_payloads(self) -> Vec<Payload> {
+        self.payloads
+    }
+
     /// Returns the payloads written so far. Without arguments there is no `Payloads` message.
     pub(crate) fn finish(self) -> Option<Payloads> {
         (!self.payloads.is_empty()).then_some(Payloads { payloads: self.payloads })

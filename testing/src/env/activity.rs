@@ -5,17 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use abide::activity::{
     ActivityCancelReason, ActivityCancellation, ActivityImplementation, ActivityInfo, ActivityOutbound,
+    ActivityRegistry,
 };
-use abide::converter::{PayloadError, from_payload, to_payload};
-use abide::{Activity, ActivityContext, ActivityDefinition, ActivityError, PayloadValue};
+use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
+use abide::{
+    Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, PayloadValue,
+};
 use abide_protos::temporal::api::common::v1::Payload;
+use serde::Serialize;
 
 use super::worker::{ArgsOf, OutputOf};
 
 /// Runs the code of single activities. The test sets everything about the attempt: its info, the progress of the
 /// previous attempt, and the time of and reason for its cancellation.
 ///
-/// An activity without an [`ActivityContext`] does not need it: call the function.
+/// Arguments and the result are serialized and read, as between a workflow and a worker. An activity without an
+/// [`ActivityContext`] does not need an environment: call the function.
 ///
 /// ```
 /// use abide::activity::ActivityCancelReason;
@@ -74,7 +79,7 @@ impl ActivityEnvironment {
     ///
     /// # Errors
     /// Returns an error if serde refuses the value.
-    pub fn header<T: PayloadValue>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
+    pub fn header<T: Serialize + 'static>(mut self, key: impl Into<String>, value: &T) -> Result<Self, PayloadError> {
         self.info.set_header(key, value)?;
         Ok(self)
     }
@@ -83,9 +88,51 @@ impl ActivityEnvironment {
     ///
     /// # Errors
     /// Returns an error if serde refuses the progress.
-    pub fn last_heartbeat<T: PayloadValue>(mut self, progress: &T) -> Result<Self, PayloadError> {
+    pub fn last_heartbeat<T: Serialize + 'static>(mut self, progress: &T) -> Result<Self, PayloadError> {
         self.earlier = vec![to_payload(progress)?];
         Ok(self)
+    }
+
+    /// Calls `hears` with the progress of each heartbeat, as it is made. It can look at what the activity has done so far,
+    /// or [cancel](Self::cancellation) it. Only the callback that was given last is called.
+    ///
+    /// ```
+    /// use abide::activity::ActivityCancelReason;
+    /// use abide::prelude::*;
+    /// use abide_testing::ActivityEnvironment;
+    ///
+    /// #[activity]
+    /// async fn count(ctx: &ActivityContext) -> Result<u32, ActivityError> {
+    ///     let mut counted = 0;
+    ///     while !ctx.is_cancelled() {
+    ///         counted += 1;
+    ///         ctx.heartbeat(&counted)?;
+    ///     }
+    ///     Ok(counted)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let env = ActivityEnvironment::new();
+    /// let cancellation = env.cancellation();
+    /// let env = env.on_heartbeat(move |counted: u32| {
+    ///     if counted == 7 {
+    ///         cancellation.cancel(ActivityCancelReason::Cancelled);
+    ///     }
+    /// });
+    /// assert_eq!(env.run(count, ()).await.unwrap(), 7);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// The activity's heartbeat panics if its progress is not a `T`.
+    #[must_use]
+    pub fn on_heartbeat<T: PayloadValue>(self, hears: impl Fn(T) + Send + Sync + 'static) -> Self {
+        self.seen.lock().hears = Some(Arc::new(move |nth, progress| match from_payload(progress) {
+            Ok(progress) => hears(progress),
+            Err(error) => panic!("the progress of heartbeat {nth} cannot be read by `on_heartbeat`: {error}"),
+        }));
+        self
     }
 
     /// Cancels the attempt at its `nth` heartbeat, counted from 1, as a server does in its answer to a heartbeat.
@@ -118,6 +165,11 @@ impl ActivityEnvironment {
         self.cancellation.cancel(reason);
     }
 
+    /// Returns the attempt's cancellation, for another task or for [`on_heartbeat`](Self::on_heartbeat).
+    pub fn cancellation(&self) -> ActivityCancellation {
+        self.cancellation.clone()
+    }
+
     /// Cancels the attempt as a worker does that shuts down, after its graceful shutdown timeout.
     pub fn shut_down_worker(&self) {
         self.cancel(ActivityCancelReason::WorkerShutdown);
@@ -126,7 +178,7 @@ impl ActivityEnvironment {
     /// Runs an activity that is a function.
     ///
     /// # Errors
-    /// Returns the activity's error.
+    /// Returns the activity's error, or an error if the arguments or the result cannot be written or read.
     pub async fn run<Kind, A>(&self, activity: A, args: ArgsOf<A, Kind>) -> Result<OutputOf<A, Kind>, ActivityError>
     where
         A: Activity<Kind>,
@@ -138,7 +190,7 @@ impl ActivityEnvironment {
     /// Runs an activity that is a method: `env.run_on(Arc::new(shop), Shop::charge, 995)`.
     ///
     /// # Errors
-    /// Returns the activity's error.
+    /// Returns the activity's error, or an error if the arguments or the result cannot be written or read.
     pub async fn run_on<Kind, A>(
         &self,
         host: Arc<<A::Definition as ActivityImplementation>::Host>,
@@ -150,12 +202,21 @@ impl ActivityEnvironment {
         A::Definition: ActivityImplementation,
     {
         let activity = activity.definition();
+        let name = activity.name().into_owned();
         let mut info = self.info.clone();
-        info.activity_type = activity.name().into_owned();
+        info.activity_type.clone_from(&name);
         let outbound = Outbound { seen: Arc::clone(&self.seen), cancellation: self.cancellation.clone() };
         let (earlier, cancellation) = (self.earlier.clone(), self.cancellation.clone());
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation, Box::new(outbound));
-        activity.call(host, context, args).await
+        let mut input = PayloadWriter::new();
+        A::Definition::write_args(&args, &mut input)
+            .map_err(|error| misfit(format!("the arguments of activity {name} cannot be written: {error}")))?;
+        // A worker reads the arguments. So an argument that does not read back must fail here, too.
+        let mut registry = ActivityRegistry::default();
+        registry.add(activity, host);
+        let registered = registry.get(&name).expect("the activity was just registered");
+        let output = registered.run(context, input.into_payloads()).await?;
+        from_payload(&output).map_err(|error| misfit(format!("the result of activity {name} cannot be read: {error}")))
     }
 
     /// Returns the progress of all heartbeats so far; heartbeats are not throttled.
@@ -196,9 +257,13 @@ impl fmt::Debug for ActivityEnvironment {
 #[derive(Default)]
 struct Seen(Mutex<Log>);
 
+/// A callback for each heartbeat and its number, counted from 1.
+type Hears = Arc<dyn Fn(usize, &Payload) + Send + Sync>;
+
 #[derive(Default)]
 struct Log {
     heartbeats: Vec<Payload>,
+    hears: Option<Hears>,
     cancel_at: Option<(usize, ActivityCancelReason)>,
 }
 
@@ -206,6 +271,10 @@ impl Seen {
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn misfit(message: String) -> ActivityError {
+    ApplicationFailure::new(message).into()
 }
 
 struct Outbound {
@@ -216,9 +285,15 @@ struct Outbound {
 impl ActivityOutbound for Outbound {
     fn heartbeat(&self, details: Vec<Payload>) {
         let mut log = self.seen.lock();
-        log.heartbeats.extend(details);
+        let first = log.heartbeats.len() + 1;
+        log.heartbeats.extend_from_slice(&details);
         let due = log.cancel_at.filter(|(nth, _)| *nth <= log.heartbeats.len());
+        let hears = log.hears.clone();
+        // The callback may ask the environment.
         drop(log);
+        if let Some(hears) = hears {
+            details.iter().enumerate().for_each(|(index, progress)| hears(first + index, progress));
+        }
         if let Some((_, reason)) = due {
             self.cancellation.cancel(reason);
         }

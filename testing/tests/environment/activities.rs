@@ -1,10 +1,13 @@
 //! Single activities in their own environment.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use abide::activity::ActivityCancelReason;
 use abide::prelude::*;
 use abide_testing::ActivityEnvironment;
+use expect_test::expect;
+use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 
@@ -72,6 +75,96 @@ async fn heartbeats_are_seen_and_the_next_attempt_goes_on_from_them() -> Outcome
     let other = ActivityEnvironment::new().last_heartbeat(&3_u32)?;
     assert_eq!(other.run(copy, 4).await.unwrap(), 4);
     assert_eq!(other.heartbeats::<u32>()?, [4]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_heartbeat_can_be_looked_at_and_answered_with_a_cancellation() -> Outcome {
+    let (env, heard) = (ActivityEnvironment::new(), Arc::new(Mutex::new(Vec::new())));
+    let (cancellation, hears) = (env.cancellation(), Arc::clone(&heard));
+    let env = env.on_heartbeat(move |file: u32| {
+        hears.lock().unwrap().push(file);
+        if file == 3 {
+            cancellation.cancel(ActivityCancelReason::Paused);
+        }
+    });
+    assert!(env.run(copy, 9).await.expect_err("it is cancelled").is_cancelled());
+    assert_eq!(*heard.lock().unwrap(), [1, 2, 3]);
+    assert_eq!(env.heartbeats::<u32>()?, [1, 2, 3]);
+    // The callback belongs to its attempt.
+    assert_eq!(env.next_attempt().run(copy, 4).await.unwrap(), 4);
+    assert_eq!(heard.lock().unwrap().len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_the_callback_cannot_read_stops_the_test() -> Outcome {
+    let env = ActivityEnvironment::new().on_heartbeat(|_: String| {});
+    let panic = tokio::spawn(async move { env.run(copy, 9).await }).await.expect_err("it panics").into_panic();
+    let text = panic.downcast_ref::<String>().expect("a text");
+    expect!["the progress of heartbeat 1 cannot be read by `on_heartbeat`: expected `alloc::string::String`, found JSON: an integer"].assert_eq(text);
+    Ok(())
+}
+
+/// Its serialized form does not read back.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    article: String,
+    #[serde(rename(serialize = "cents", deserialize = "amount"))]
+    cents: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    text: String,
+    #[serde(skip)]
+    secret: String,
+}
+
+#[activity]
+async fn ship(order: Order) -> Result<String, ActivityError> {
+    Ok(format!("{} for {}", order.article, order.cents))
+}
+
+#[activity]
+async fn write_down(mut note: Note) -> Result<Note, ActivityError> {
+    note.secret.push_str("set by the activity");
+    Ok(note)
+}
+
+#[activity]
+async fn pack(weights: BTreeMap<(u8, u8), u8>) -> Result<usize, ActivityError> {
+    Ok(weights.len())
+}
+
+#[activity]
+async fn order_again() -> Result<Order, ActivityError> {
+    Ok(Order { article: "tea".into(), cents: 995 })
+}
+
+#[tokio::test]
+async fn arguments_and_results_are_what_a_worker_and_a_workflow_read() -> Outcome {
+    let env = ActivityEnvironment::new();
+    let note = Note { text: "tea".into(), secret: "set by the caller".into() };
+    let note = env.run(write_down, note).await.unwrap();
+    assert_eq!((note.text.as_str(), note.secret.as_str()), ("tea", ""));
+
+    let order = Order { article: "tea".into(), cents: 995 };
+    let error = env.run(ship, order).await.unwrap_err();
+    expect!["activity ship: argument 1: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
+    let error = env.run(pack, BTreeMap::from([((1, 2), 3)])).await.unwrap_err();
+    expect!["the arguments of activity pack cannot be written: argument 1: `alloc::collections::btree::map::BTreeMap<(u8, u8), u8>` cannot be written as JSON: key must be a string"].assert_eq(&error.to_string());
+    let error = env.run(order_again, ()).await.unwrap_err();
+    expect!["the result of activity order_again cannot be read: expected `environment::activities::Order`, found JSON: an object with 2 fields: the field `amount` is missing"].assert_eq(&error.to_string());
+    Ok(())
+}
+
+#[tokio::test]
+async fn headers_and_the_last_progress_are_only_written() -> Outcome {
+    #[derive(Serialize)]
+    struct Tenant<'a>(&'a str);
+    let env = ActivityEnvironment::new().header("tenant", &Tenant("Ada"))?.last_heartbeat(&"3")?;
+    assert_eq!(env.run(look, ()).await.unwrap()[4], "Ada");
     Ok(())
 }
 
