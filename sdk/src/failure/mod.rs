@@ -38,8 +38,8 @@ pub use temporal_failure::TemporalFailure;
 pub use workflow_error::WorkflowError;
 
 pub(crate) use activity_error::ActivityErrorKind;
-#[cfg(feature = "worker")]
 pub(crate) use cancelled::{ACTIVITY_CANCELLED, CANCELLED, cancelled_failure};
+#[cfg(feature = "worker")]
 pub(crate) use chain::shell;
 pub(crate) use common_attributes::encode_common_attributes;
 pub(crate) use converter::converted_failure;
