@@ -9,7 +9,7 @@ use syn::{Signature, Type};
 
 use crate::item::{Function, ImplBlock};
 use crate::signature::{Callable, owned_type};
-use crate::types::{find_borrow, find_impl, without_self};
+use crate::types::{find_borrow, find_impl, find_short_borrow, result_parts, without_self};
 
 /// Returns the body of every stub.
 pub(crate) fn body() -> TokenStream {
@@ -60,7 +60,10 @@ pub(crate) fn arg_types(callable: &Callable, sig: &Signature, self_ty: Option<&T
 
 /// Returns true if the return type is usable as the definition's result type.
 pub(crate) fn has_usable_output(callable: &Callable, sig: &Signature) -> bool {
-    matches!(sig.output, syn::ReturnType::Type(..)) && is_usable(&callable.output, sig)
+    let (value, error) = result_parts(&callable.output);
+    matches!(sig.output, syn::ReturnType::Type(..))
+        && is_usable(value, sig)
+        && error.is_none_or(|error| find_short_borrow(error).is_none() && find_impl(error.to_token_stream()).is_none())
 }
 
 fn is_usable(ty: &Type, sig: &Signature) -> bool {

@@ -7,7 +7,7 @@ use syn::{FnArg, LitStr, Pat, PatType, ReturnType, Signature, Type};
 
 use crate::diagnostics::Diagnostics;
 use crate::role::{Asyncness, Receiver, Role};
-use crate::types::{find_borrow, find_impl, without_self};
+use crate::types::{find_borrow, find_impl, find_short_borrow, result_parts, without_self};
 
 /// Maximum arguments of a function, limited by the traits through which functions name their definition.
 const MAX_ARGUMENTS: usize = 12;
@@ -231,10 +231,12 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     if matches!(role, Role::Init | Role::Validator) {
         return;
     }
+    let (value, error) = result_parts(ty);
+    let reference = error.and_then(find_short_borrow).map(|reference| reference.and_token.span);
     if let Some(token) = find_impl(ty.to_token_stream()) {
         diagnostics.error(token, "a result is written to a payload: its type must be named, not `impl Trait`");
-    } else if let Some(token) = find_borrow(ty.to_token_stream()) {
-        diagnostics.error_at(token.span(), "a result is written to a payload and must own its data");
+    } else if let Some(span) = find_borrow(value.to_token_stream()).map(|token| token.span()).or(reference) {
+        diagnostics.error_at(span, "a result is written to a payload and must own its data");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::Type;
+use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeReference};
 
 /// Returns the first token that borrows: an `&`, or a lifetime other than `'static`.
 pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
@@ -23,6 +23,44 @@ pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
         }
     }
     None
+}
+
+/// Returns the first reference in a type, at any depth.
+pub(crate) fn find_reference(ty: &Type) -> Option<&TypeReference> {
+    match ty {
+        Type::Reference(reference) => Some(reference),
+        Type::Array(array) => find_reference(&array.elem),
+        Type::Group(group) => find_reference(&group.elem),
+        Type::Paren(paren) => find_reference(&paren.elem),
+        Type::Slice(slice) => find_reference(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(find_reference),
+        Type::Path(path) => path.path.segments.iter().flat_map(type_arguments).find_map(find_reference),
+        _ => None,
+    }
+}
+
+/// Returns the first reference in an error's type that is not `'static`: the error itself is not serialized.
+pub(crate) fn find_short_borrow(error: &Type) -> Option<&TypeReference> {
+    find_reference(error).filter(|found| found.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static"))
+}
+
+/// Returns the value and the error type of a type named `Result`. Any other type is a value.
+pub(crate) fn result_parts(ty: &Type) -> (&Type, Option<&Type>) {
+    let Type::Path(path) = ty else { return (ty, None) };
+    let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else { return (ty, None) };
+    let mut parts = type_arguments(last);
+    (parts.next().unwrap_or(ty), parts.next())
+}
+
+fn type_arguments(segment: &PathSegment) -> impl Iterator<Item = &Type> {
+    let arguments = match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        PathArguments::None | PathArguments::Parenthesized(_) => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }
 
 /// Returns the first `impl` in a type.
@@ -81,6 +119,36 @@ mod tests {
             ("Vec<String>", false),
         ] {
             assert_eq!(find_borrow(ty(text).into_token_stream()).is_some(), borrows, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_found_at_any_depth() {
+        for (text, found) in [
+            ("&str", Some("& str")),
+            ("Result<Vec<&'static [u8]>, E>", Some("& 'static [u8]")),
+            ("(u8, [Option<&u8>; 2])", Some("& u8")),
+            ("Cow<'a, str>", None),
+            ("Vec<String>", None),
+        ] {
+            let ty = ty(text);
+            let shown = find_reference(&ty).map(|found| found.to_token_stream().to_string());
+            assert_eq!(shown.as_deref(), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_may_borrow_what_is_static() {
+        for (text, value, borrows) in [
+            ("Result<u8, &'static str>", "u8", false),
+            ("std::result::Result<u8, &str>", "u8", true),
+            ("anyhow::Result<Vec<u8>>", "Vec < u8 >", false),
+            ("Option<&str>", "Option < & str >", false),
+        ] {
+            let ty = ty(text);
+            let (found, error) = result_parts(&ty);
+            assert_eq!(found.to_token_stream().to_string(), value, "{text}");
+            assert_eq!(error.and_then(find_short_borrow).is_some(), borrows, "{text}");
         }
     }
 

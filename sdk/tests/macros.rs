@@ -15,6 +15,8 @@ pub mod documented_library;
 mod name_conflicts;
 #[path = "macros/private_types.rs"]
 mod private_types;
+#[path = "macros/question_mark.rs"]
+mod question_mark;
 #[path = "macros/variables.rs"]
 mod variables;
 #[path = "macros/workflows.rs"]
