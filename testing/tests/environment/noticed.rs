@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 use super::Outcome;
 
@@ -53,8 +53,11 @@ async fn makes_thumbnail(ctx: &WorkflowContext, local: bool) -> Result<String, W
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    fn kept(&self) -> DefaultGuard {
-        tracing::subscriber::set_default(self.clone())
+    /// Keeps the log until both are dropped. With a single subscriber `tracing` would ask the thread that logs something
+    /// first whether to log it anywhere, which can be another test's.
+    fn kept(&self) -> (DefaultGuard, Dispatch) {
+        let second = Dispatch::new(self.clone());
+        (tracing::subscriber::set_default(self.clone()), second)
     }
 
     fn lines_with(&self, text: &str) -> Vec<String> {
