@@ -1,4 +1,4 @@
-//! The workflows and the activity that every SDK in the comparison runs, and the shared code of the two binaries.
+//! The workflows and the activity that every SDK in the comparison runs, and the shared code of the programs.
 //!
 //! `benches/README.md` describes how the figures are measured.
 
@@ -6,4 +6,5 @@ pub mod arguments;
 pub mod histories;
 pub mod history_pages;
 pub mod process;
+pub mod replaying;
 pub mod workflows;

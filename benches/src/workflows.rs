@@ -2,7 +2,7 @@
 
 use abide::prelude::*;
 
-use crate::histories::{child_id, local_activity_input, patch_id};
+use crate::histories::{activity_input, child_id, patch_id};
 
 /// The only activity: returns its argument.
 #[activity(name = "echo")]
@@ -14,7 +14,7 @@ pub async fn echo(text: String) -> Result<String, ActivityError> {
 #[workflow(name = "SeqActivities")]
 pub async fn seq_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
-        ctx.activity(echo, format!("input-{i:06}")).start_to_close_timeout(secs(10)).await?;
+        ctx.activity(echo, activity_input(i)).start_to_close_timeout(secs(10)).await?;
     }
     Ok(n)
 }
@@ -32,7 +32,7 @@ pub async fn seq_timers(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowEr
 #[workflow(name = "FanOut")]
 pub async fn fan_out(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     let calls: Vec<_> =
-        (1..=n).map(|i| ctx.activity(echo, format!("input-{i:06}")).start_to_close_timeout(secs(10)).start()).collect();
+        (1..=n).map(|i| ctx.activity(echo, activity_input(i)).start_to_close_timeout(secs(10)).start()).collect();
     let mut done = 0;
     for call in calls {
         call.await?;
@@ -74,7 +74,7 @@ pub async fn small(ctx: &WorkflowContext, name: String) -> Result<String, Workfl
 #[workflow(name = "LocalActivities")]
 pub async fn local_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
-        ctx.local_activity(echo, local_activity_input(i)).start_to_close_timeout(secs(2)).await?;
+        ctx.local_activity(echo, activity_input(i)).start_to_close_timeout(secs(2)).await?;
         ctx.timer(secs(1)).await?;
     }
     Ok(n)
@@ -84,7 +84,7 @@ pub async fn local_activities(ctx: &WorkflowContext, n: u32) -> Result<u32, Work
 #[workflow(name = "LocalActivitiesInOneTask")]
 pub async fn local_activities_in_one_task(ctx: &WorkflowContext, n: u32) -> Result<u32, WorkflowError> {
     for i in 1..=n {
-        ctx.local_activity(echo, local_activity_input(i)).start_to_close_timeout(secs(2)).await?;
+        ctx.local_activity(echo, activity_input(i)).start_to_close_timeout(secs(2)).await?;
     }
     Ok(n)
 }

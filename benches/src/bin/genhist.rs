@@ -1,14 +1,18 @@
-//! `genhist DIR`: writes the histories with local activities, updates, children and patches to a folder, for `replay`.
+//! `genhist DIR`: writes the histories of `benches/run` into a folder, for `replay`.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use abide_benches::arguments::Arguments;
 use abide_benches::histories::{
-    children, local_activities, local_activities_in_one_task, patches, signals_in_one_task, updates,
+    children, fan_out, local_activities, local_activities_in_one_task, patches, seq_activities, seq_timers, signals,
+    signals_in_one_task, small, updates,
 };
 use abide_protos::prost::Message;
 use abide_protos::temporal::api::history::v1::History;
+
+/// File name, number of units, and the function that makes the history.
+type Shape = (&'static str, u32, fn(u32) -> History);
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program: what it wrote is its output")]
 fn main() -> ExitCode {
@@ -26,26 +30,37 @@ fn main() -> ExitCode {
 
 fn write_all(arguments: Arguments) -> Result<Vec<String>, String> {
     let [folder] = arguments.finish("genhist DIR")?;
-    let shapes = [
-        ("local_activities_100", local_activities(100)),
-        ("local_activities_1000", local_activities(1_000)),
-        ("local_activities_5000", local_activities(5_000)),
-        ("local_activities_20000", local_activities(20_000)),
-        ("local_activities_burst_100", local_activities_in_one_task(100)),
-        ("local_activities_burst_5000", local_activities_in_one_task(5_000)),
-        ("local_activities_burst_1000", local_activities_in_one_task(1_000)),
-        ("local_activities_burst_20000", local_activities_in_one_task(20_000)),
-        ("signals_burst_100", signals_in_one_task(100)),
-        ("signals_burst_10000", signals_in_one_task(10_000)),
-        ("signals_burst_100000", signals_in_one_task(100_000)),
-        ("updates_100", updates(100)),
-        ("updates_1000", updates(1_000)),
-        ("updates_5000", updates(5_000)),
-        ("updates_20000", updates(20_000)),
-        ("children_500", children(500)),
-        ("patches_100", patches(100)),
+    // Each is made when its turn comes: all at once would take a gigabyte.
+    let shapes: [Shape; 27] = [
+        ("seq_activities_100", 100, seq_activities),
+        ("seq_activities_1000", 1_000, seq_activities),
+        ("seq_activities_5000", 5_000, seq_activities),
+        ("seq_timers_100", 100, seq_timers),
+        ("seq_timers_1000", 1_000, seq_timers),
+        ("seq_timers_5000", 5_000, seq_timers),
+        ("fanout_1000", 1_000, fan_out),
+        ("small_11", 1, |_| small()),
+        ("signals_seq_1000", 1_000, signals),
+        ("signals_burst_100", 100, signals_in_one_task),
+        ("signals_burst_1000", 1_000, signals_in_one_task),
+        ("signals_burst_10000", 10_000, signals_in_one_task),
+        ("signals_burst_100000", 100_000, signals_in_one_task),
+        ("local_activities_100", 100, local_activities),
+        ("local_activities_1000", 1_000, local_activities),
+        ("local_activities_5000", 5_000, local_activities),
+        ("local_activities_20000", 20_000, local_activities),
+        ("local_activities_burst_100", 100, local_activities_in_one_task),
+        ("local_activities_burst_5000", 5_000, local_activities_in_one_task),
+        ("local_activities_burst_1000", 1_000, local_activities_in_one_task),
+        ("local_activities_burst_20000", 20_000, local_activities_in_one_task),
+        ("updates_100", 100, updates),
+        ("updates_1000", 1_000, updates),
+        ("updates_5000", 5_000, updates),
+        ("updates_20000", 20_000, updates),
+        ("children_500", 500, children),
+        ("patches_100", 100, patches),
     ];
-    shapes.iter().map(|(name, history)| write(Path::new(&folder), name, history)).collect()
+    shapes.iter().map(|(name, n, shape)| write(Path::new(&folder), name, &shape(*n))).collect()
 }
 
 fn write(folder: &Path, name: &str, history: &History) -> Result<String, String> {

@@ -3,14 +3,11 @@
 //! Prints one JSON line; fails if the replay does not run the workflow to its end.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use abide::replay::{Input, Output, Until, WorkflowTask};
-use abide::runtime::{ReplayedOutcome, RunOptions, WorkflowRegistry, WorkflowRun};
 use abide_benches::arguments::Arguments;
 use abide_benches::history_pages::HistoryPages;
 use abide_benches::process::{median, peak_rss_kb, thread_cpu_ns};
-use abide_benches::workflows;
+use abide_benches::replaying::Replays;
 
 /// Minimum events per repetition. A short history is replayed several times, because one pass would be too short to
 /// measure.
@@ -38,30 +35,22 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
     let pages = HistoryPages::cut(&encoded).map_err(|error| format!("{file}: {error}"))?;
     drop(encoded);
 
-    let registry = Arc::new(registry());
-    let options = Arc::new(RunOptions {
-        namespace: "default".into(),
-        task_queue: "bench-tq".into(),
-        sdk_metadata: true,
-        deployment_version: None,
-        order: None,
-        data_converter: Default::default(),
-    });
+    let replays = Replays::default();
     let passes = EVENTS_PER_REPETITION.div_ceil(pages.events);
-    let one_replay = || replay(&pages, &registry, &options);
+    let one_replay = || replays.replay(&pages);
     let one_decoding = || pages.decode_all();
     for _ in 0..warm.max(1) {
         cpu_ns(passes, one_replay)?;
     }
     let peak_rss_kb = peak_rss_kb()?;
     // Alternated, so that other load on the machine affects both.
-    let (mut replays, mut decodings) = (Vec::new(), Vec::new());
+    let (mut replayed, mut decoded) = (Vec::new(), Vec::new());
     for _ in 0..reps {
-        replays.push(cpu_ns(passes, one_replay)?);
-        decodings.push(cpu_ns(passes, one_decoding)?);
+        replayed.push(cpu_ns(passes, one_replay)?);
+        decoded.push(cpu_ns(passes, one_decoding)?);
     }
     let per_event = |figures| median(figures) / 1e3 / (passes * pages.events) as f64;
-    let (replay, decode) = (per_event(replays), per_event(decodings));
+    let (replay, decode) = (per_event(replayed), per_event(decoded));
     Ok(serde_json::json!({
         "file": file.rsplit('/').next(),
         "events": pages.events,
@@ -72,21 +61,6 @@ fn measure(mut arguments: Arguments) -> Result<serde_json::Value, String> {
     }))
 }
 
-fn registry() -> WorkflowRegistry {
-    let mut registry = WorkflowRegistry::default();
-    registry.add(workflows::seq_activities);
-    registry.add(workflows::seq_timers);
-    registry.add(workflows::fan_out);
-    registry.add(workflows::SignalCount::run);
-    registry.add(workflows::small);
-    registry.add(workflows::local_activities);
-    registry.add(workflows::local_activities_in_one_task);
-    registry.add(workflows::UpdateCount::run);
-    registry.add(workflows::children);
-    registry.add(workflows::patches);
-    registry
-}
-
 /// Returns the CPU time of one repetition, in nanoseconds.
 fn cpu_ns(passes: usize, pass: impl Fn() -> Result<(), String>) -> Result<f64, String> {
     let before = thread_cpu_ns()?;
@@ -94,28 +68,6 @@ fn cpu_ns(passes: usize, pass: impl Fn() -> Result<(), String>) -> Result<f64, S
         pass()?;
     }
     Ok((thread_cpu_ns()? - before) as f64)
-}
-
-/// Replays from the first event to the workflow's end, decoding each page when it is requested.
-fn replay(pages: &HistoryPages, registry: &Arc<WorkflowRegistry>, options: &Arc<RunOptions>) -> Result<(), String> {
-    let (workflow_id, run_id) = (pages.workflow_id.clone(), pages.run_id.clone());
-    let mut run = WorkflowRun::new(Arc::clone(registry), Arc::clone(options), workflow_id, run_id);
-    let mut input = Input::WorkflowTask(Box::new(WorkflowTask {
-        until: Until::End,
-        attempt: 1,
-        history: pages.decode(&[])?,
-        ..WorkflowTask::default()
-    }));
-    loop {
-        match run.handle(input) {
-            Output::NeedHistory { next_page_token } => input = Input::HistoryPage(pages.decode(&next_page_token)?),
-            Output::Idle if matches!(run.replayed_outcome(), Some(ReplayedOutcome::Completed(_))) => return Ok(()),
-            output => {
-                let reached = run.last_processed_started_event_id();
-                return Err(format!("the replay ended at event {reached}, before the workflow's end, with {output:?}"));
-            }
-        }
-    }
 }
 
 fn round(figure: f64) -> f64 {
