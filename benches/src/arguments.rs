@@ -1,4 +1,4 @@
-//! Command lines of the form `FILE --reps 5`: sufficient for two binaries, without a dependency.
+//! Command lines of the form `FILE --reps 5 --quiet -- COMMAND`: sufficient for these programs, without a dependency.
 
 use std::str::FromStr;
 
@@ -24,6 +24,20 @@ impl Arguments {
         let value = value.parse().map_err(|_| format!("{name}: `{value}` is not what it takes"))?;
         self.rest.drain(at..at + 2);
         Ok(value)
+    }
+
+    /// Takes `--name`; returns true if it is given.
+    pub fn flag(&mut self, name: &str) -> bool {
+        let found = self.rest.iter().position(|argument| argument == name);
+        found.map(|at| self.rest.remove(at)).is_some()
+    }
+
+    /// Takes everything after `--`: a command with its own arguments.
+    pub fn after_dashes(&mut self) -> Vec<String> {
+        let Some(at) = self.rest.iter().position(|argument| argument == "--") else { return Vec::new() };
+        let command = self.rest.split_off(at + 1);
+        self.rest.truncate(at);
+        command
     }
 
     /// Returns the remaining arguments once all options are taken: exactly `N`.

@@ -8,6 +8,7 @@ mod workflows;
 
 // The same command line and the same median as in our own `replay`.
 #[path = "../../../src/arguments.rs"]
+#[expect(dead_code, reason = "no command follows these options")]
 mod arguments;
 #[path = "../../../src/process.rs"]
 #[expect(dead_code, reason = "the work is spread over threads here: CPU time is the process's, not the thread's")]
