@@ -42,6 +42,84 @@ pub(crate) fn pending_workflow_task<'e>(
     None
 }
 
+/// The part of a run's state that an event changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Run,
+    Child,
+    ActivityOrTimer,
+    NexusOperation,
+    /// The event leaves nothing that a reset has to rebuild.
+    Nothing,
+}
+
+/// Names every kind of event: a new one does not compile until it has its place here.
+fn part_of(attributes: &Attributes) -> Part {
+    use Attributes::*;
+    match attributes {
+        WorkflowExecutionStartedEventAttributes(_)
+        | WorkflowTaskCompletedEventAttributes(_)
+        | WorkflowExecutionSignaledEventAttributes(_)
+        | WorkflowExecutionOptionsUpdatedEventAttributes(_)
+        | WorkflowExecutionCancelRequestedEventAttributes(_)
+        | UpsertWorkflowSearchAttributesEventAttributes(_)
+        | WorkflowPropertiesModifiedEventAttributes(_)
+        | WorkflowExecutionUpdateAdmittedEventAttributes(_)
+        | WorkflowExecutionUpdateAcceptedEventAttributes(_)
+        | WorkflowExecutionUpdateCompletedEventAttributes(_) => Part::Run,
+        StartChildWorkflowExecutionInitiatedEventAttributes(_)
+        | StartChildWorkflowExecutionFailedEventAttributes(_)
+        | ChildWorkflowExecutionStartedEventAttributes(_)
+        | ChildWorkflowExecutionCompletedEventAttributes(_)
+        | ChildWorkflowExecutionFailedEventAttributes(_)
+        | ChildWorkflowExecutionCanceledEventAttributes(_)
+        | ChildWorkflowExecutionTimedOutEventAttributes(_)
+        | ChildWorkflowExecutionTerminatedEventAttributes(_) => Part::Child,
+        ActivityTaskScheduledEventAttributes(_)
+        | ActivityTaskCancelRequestedEventAttributes(_)
+        | ActivityTaskCompletedEventAttributes(_)
+        | ActivityTaskFailedEventAttributes(_)
+        | ActivityTaskTimedOutEventAttributes(_)
+        | ActivityTaskCanceledEventAttributes(_)
+        | TimerStartedEventAttributes(_)
+        | TimerFiredEventAttributes(_)
+        | TimerCanceledEventAttributes(_) => Part::ActivityOrTimer,
+        NexusOperationScheduledEventAttributes(_)
+        | NexusOperationStartedEventAttributes(_)
+        | NexusOperationCompletedEventAttributes(_)
+        | NexusOperationFailedEventAttributes(_)
+        | NexusOperationCanceledEventAttributes(_)
+        | NexusOperationTimedOutEventAttributes(_)
+        | NexusOperationCancelRequestedEventAttributes(_)
+        | NexusOperationCancelRequestCompletedEventAttributes(_)
+        | NexusOperationCancelRequestFailedEventAttributes(_) => Part::NexusOperation,
+        WorkflowExecutionCompletedEventAttributes(_)
+        | WorkflowExecutionFailedEventAttributes(_)
+        | WorkflowExecutionTimedOutEventAttributes(_)
+        | WorkflowTaskScheduledEventAttributes(_)
+        | WorkflowTaskStartedEventAttributes(_)
+        | WorkflowTaskTimedOutEventAttributes(_)
+        | WorkflowTaskFailedEventAttributes(_)
+        | ActivityTaskStartedEventAttributes(_)
+        | MarkerRecordedEventAttributes(_)
+        | WorkflowExecutionTerminatedEventAttributes(_)
+        | WorkflowExecutionCanceledEventAttributes(_)
+        | RequestCancelExternalWorkflowExecutionInitiatedEventAttributes(_)
+        | RequestCancelExternalWorkflowExecutionFailedEventAttributes(_)
+        | ExternalWorkflowExecutionCancelRequestedEventAttributes(_)
+        | WorkflowExecutionContinuedAsNewEventAttributes(_)
+        | SignalExternalWorkflowExecutionInitiatedEventAttributes(_)
+        | SignalExternalWorkflowExecutionFailedEventAttributes(_)
+        | ExternalWorkflowExecutionSignaledEventAttributes(_)
+        | WorkflowExecutionUpdateRejectedEventAttributes(_)
+        | WorkflowPropertiesModifiedExternallyEventAttributes(_)
+        | ActivityPropertiesModifiedExternallyEventAttributes(_)
+        | WorkflowExecutionPausedEventAttributes(_)
+        | WorkflowExecutionUnpausedEventAttributes(_)
+        | WorkflowExecutionTimeSkippingTransitionedEventAttributes(_) => Part::Nothing,
+    }
+}
+
 impl Transaction<'_> {
     /// Copies an event of another run into this one, with its id and time, and updates the state.
     pub(crate) fn copy_event(&mut self, event: HistoryEvent, pending: &mut Pending) {
@@ -49,9 +127,13 @@ impl Transaction<'_> {
         let attributes = event.attributes.clone();
         let event_id = self.append(event);
         if let Some(attributes) = attributes {
-            pending.note(event_id, &attributes, happened);
-            self.note_child(event_id, &attributes);
-            self.note(event_id, attributes, happened);
+            match part_of(&attributes) {
+                Part::Run => self.note(event_id, attributes, happened),
+                Part::Child => self.note_child(event_id, &attributes),
+                Part::ActivityOrTimer => pending.note(event_id, &attributes, happened),
+                Part::NexusOperation => pending.note_nexus(event_id, &attributes, happened),
+                Part::Nothing => {}
+            }
         }
     }
 
@@ -126,7 +208,7 @@ impl Pending {
             }
             Attributes::TimerFiredEventAttributes(a) => self.end_timer(&a.timer_id),
             Attributes::TimerCanceledEventAttributes(a) => self.end_timer(&a.timer_id),
-            _ => self.note_nexus(event_id, attributes, happened),
+            _ => {}
         }
     }
 
