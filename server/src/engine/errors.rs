@@ -9,6 +9,7 @@ use super::api::{errordetails, failure};
 /// The gRPC codes that the engine returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
+    Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     NotFound = 5,
@@ -18,6 +19,7 @@ pub(crate) enum Code {
     FailedPrecondition = 9,
     Aborted = 10,
     Unimplemented = 12,
+    Internal = 13,
 }
 
 /// A refused request.
@@ -43,6 +45,11 @@ impl Error {
 
     pub(crate) fn unimplemented(message: impl Into<String>) -> Self {
         Self::new(Code::Unimplemented, message)
+    }
+
+    /// A real server shows of such an error a number only; here it is the cause.
+    pub(crate) fn masked(code: Code, cause: impl std::fmt::Display) -> Self {
+        Self::new(code, format!("something went wrong, please retry ({cause})"))
     }
 
     pub(crate) fn workflow_not_found(workflow_id: &str) -> Self {

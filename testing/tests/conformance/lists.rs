@@ -27,7 +27,7 @@ async fn listed(ctx: &WorkflowContext, ends: bool) -> Result<(), WorkflowError> 
 }
 
 /// The runs selected by each query, among three: `a` has completed, `b` and `c` are running, `c` has no attributes.
-const SELECTED: [(&str, &str); 48] = [
+const SELECTED: [(&str, &str); 53] = [
     ("WorkflowType = 'listed'", "abc"),
     ("WorkflowType != 'listed'", ""),
     ("WorkflowType IN ('other', 'listed')", "abc"),
@@ -76,10 +76,15 @@ const SELECTED: [(&str, &str); 48] = [
     ("TestKeywordList != 'x'", "bc"),
     ("(TestInt = 1 OR TestInt = 20) AND NOT (TestKeyword = 'red' AND TestBool = true)", "b"),
     ("TestInt = 1 OR TestInt = 20 AND TestKeyword = 'red'", "a"),
+    ("TestInt < 1e1 && TestInt >= 1", "a"),
+    ("TestInt = 1 || TestInt = 20 /* both */", "ab"),
+    ("TestKeyword Starts_With 're' -- red and redder\n", "ab"),
+    ("TestInt = - 5 OR TestDouble = 15E-1 # one\n", "a"),
+    ("TestInt in (1) or TestInt between 19 and 21", "ab"),
 ];
 
 /// Queries that are refused, and the error messages.
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 65] = [
     ("WorkflowType =", "invalid query: malformed SQL query: syntax error"),
     ("WorkflowType = 'x", "invalid query: malformed SQL query: syntax error"),
     ("(WorkflowType = 'x'", "invalid query: malformed SQL query: syntax error"),
@@ -151,6 +156,64 @@ const REFUSED: [(&str, &str); 25] = [
         "TestText = ' '",
         "invalid query: invalid expression: no tokens found filtering on Text type search attribute TestText",
     ),
+    ("TestInt = 0x10", "invalid query: invalid expression: unable to parse value \"0x10\""),
+    ("TestDouble = 1e", "invalid query: invalid expression: unable to parse value \"1e\""),
+    ("TestInt = NULL", "invalid query: invalid expression: unexpected value type *sqlparser.NullVal"),
+    ("TestInt IN (NULL)", "invalid query: invalid expression: unexpected value type *sqlparser.NullVal"),
+    ("TestInt IN ()", "invalid query: malformed SQL query: syntax error at position 41"),
+    ("TestInt IN 1", "invalid query: malformed SQL query: syntax error at position 40 near '1'"),
+    (
+        "TestBool IS NOT TRUE",
+        "invalid query: invalid expression: 'IS' operator can only be used as 'IS NULL' or 'IS NOT NULL'",
+    ),
+    ("'TestInt' = 1", "invalid query: invalid expression: must be a column name but was *sqlparser.SQLVal"),
+    ("1 = TestInt", "invalid query: invalid expression: must be a column name but was *sqlparser.SQLVal"),
+    ("(TestInt) = 1", "invalid query: invalid expression: must be a column name but was *sqlparser.ParenExpr"),
+    ("TestInt = (1)", "invalid query: invalid expression: unexpected value type *sqlparser.ParenExpr"),
+    ("! TestInt = 1", "invalid query: invalid expression: must be a column name but was *sqlparser.UnaryExpr"),
+    ("TestInt + 1 = 2", "invalid query: invalid expression: must be a column name but was *sqlparser.BinaryExpr"),
+    ("TestInt = 1 + 1", "invalid query: invalid expression: unexpected value type *sqlparser.BinaryExpr"),
+    ("TestInt = ~1", "invalid query: operation is not supported: unary operator \"~\""),
+    ("TestInt = 1 = 1", "invalid query: malformed SQL query: syntax error at position 41"),
+    (
+        "TestInt <=> 1",
+        "invalid query: operation is not supported: operator '<=>' not supported for Int type search attribute 'TestInt'",
+    ),
+    ("TestInt == 1", "invalid query: malformed SQL query: syntax error at position 38"),
+    (
+        "TestKeyword RLIKE 'a'",
+        "invalid query: operation is not supported: operator 'REGEXP' not supported for Keyword type search attribute 'TestKeyword'",
+    ),
+    ("TestKeyword STARTS_WITH", "invalid query: malformed SQL query: syntax error at position 51"),
+    (
+        "STARTS_WITH(TestKeyword,'a')",
+        "invalid query: malformed SQL query: syntax error at position 39 near 'starts_with'",
+    ),
+    ("TestKeyword CONTAINS 'a'", "invalid query: malformed SQL query: syntax error at position 48 near 'CONTAINS'"),
+    ("TestInt = 1; TestInt = 2", "invalid query: malformed SQL query: syntax error at position 48 near 'TestInt'"),
+    ("TestInt=1AND TestInt=2", "invalid query: malformed SQL query: syntax error at position 37 near '1'"),
+    ("TestInt = 1_000", "invalid query: malformed SQL query: syntax error at position 39 near '1'"),
+    ("StartTime > now()", "invalid query: operation is not supported: nested func"),
+    (
+        "StartTime > 1e18",
+        "invalid query: invalid expression: invalid value type for search attribute StartTime of type Datetime: 1e+18 (type: float64)",
+    ),
+    ("LIMIT 1", "invalid query: malformed SQL query: syntax error at position 33 near 'limit'"),
+    ("SELECT 1", "invalid query: malformed SQL query: syntax error at position 34 near 'select'"),
+    ("''", "invalid query: operation is not supported: expression of type *sqlparser.SQLVal"),
+    ("true", "invalid query: operation is not supported: expression of type sqlparser.BoolVal"),
+    (
+        "WorkflowId = a.b",
+        "invalid query: operation is not supported: column name on the right side of comparison expression (did you forget to quote \"a.b\"?)",
+    ),
+    ("Custom.Attr = 1", "invalid query: invalid search attribute: Custom.Attr"),
+    ("Custom-Attr = 1", "invalid query: invalid expression: must be a column name but was *sqlparser.BinaryExpr"),
+    ("Status = 'a'", "invalid query: invalid search attribute: status"),
+    ("key = 1", "invalid query: malformed SQL query: syntax error at position 31 near 'key'"),
+    ("AND WorkflowId = 'a'", "invalid query: malformed SQL query: syntax error at position 31 near 'and'"),
+    ("TestInt DIV 1", "invalid query: operation is not supported: expression of type *sqlparser.BinaryExpr"),
+    ("TestInt = 1 XOR TestInt = 2", "invalid query: malformed SQL query: syntax error at position 43 near 'xor'"),
+    ("nope IS NULL", "invalid query: invalid search attribute: nope"),
 ];
 
 /// Returns which of this body's runs a query selects, by the last letters of their ids.

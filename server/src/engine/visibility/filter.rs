@@ -68,6 +68,7 @@ impl Filter {
             Query::And(left, right) => Self::And(inner(left)?, inner(right)?),
             Query::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
             Query::Not(query) => Self::Not(inner(query)?),
+            Query::Refused(reason) => return Err(invalid(reason)),
             Query::Condition(Condition { name, test, negated }) => {
                 let Some((name, kind)) = known.resolve(&name) else {
                     return Err(invalid(format!("invalid search attribute: {name}")));
@@ -296,11 +297,15 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
             // Only texts have a prefix; attributes with other values refuse the operator below.
             _ => Check::In(Vec::new()),
         },
-        Test::Like(literal) => {
+        Test::Like(_, literal) => {
             known(literal)?;
             Check::In(Vec::new())
         }
         Test::IsNull => Check::IsNull,
+        Test::IsBool => {
+            let text = "'IS' operator can only be used as 'IS NULL' or 'IS NOT NULL'";
+            return Err(invalid(format!("invalid expression: {text}")));
+        }
     };
     refused.map_or(Ok(check), Err)
 }
@@ -308,13 +313,17 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
 /// Returns the operator of a test, if attributes of this type do not support it.
 fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static str> {
     let (operator, known) = match test {
-        Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::Between(..) => return None,
+        Test::Compare(Operator::Equal | Operator::NotEqual, _) | Test::IsNull | Test::IsBool | Test::Between(..) => {
+            return None;
+        }
+        Test::Compare(Operator::NullSafeEqual, _) => ("<=>", false),
         Test::Compare(Operator::Less, _) => ("<", !matches_by_search(kind)),
         Test::Compare(Operator::LessOrEqual, _) => ("<=", !matches_by_search(kind)),
         Test::Compare(Operator::Greater, _) => (">", !matches_by_search(kind)),
         Test::Compare(Operator::GreaterOrEqual, _) => (">=", !matches_by_search(kind)),
         Test::In(_) => (if negated { "NOT IN" } else { "IN" }, kind != Kind::Text),
-        Test::Like(_) => (if negated { "NOT LIKE" } else { "LIKE" }, false),
+        Test::Like("REGEXP", _) => (if negated { "NOT REGEXP" } else { "REGEXP" }, false),
+        Test::Like(..) => (if negated { "NOT LIKE" } else { "LIKE" }, false),
         Test::StartsWith(_) => {
             let known = matches!(kind, Kind::Keyword | Kind::Status);
             (if negated { "NOT STARTS_WITH" } else { "STARTS_WITH" }, known)
@@ -323,9 +332,23 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
     (!known).then_some(operator)
 }
 
+/// A number as Go writes it: `1.5`, `1e+18`.
+fn go_float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let parts = scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));
+    match parts {
+        Some((digits, power)) if !(-4..6).contains(&power) => {
+            let sign = if power < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", power.unsigned_abs())
+        }
+        _ => number.to_string(),
+    }
+}
+
 /// Converts a literal that is compared with an attribute of this type.
 fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
     match (kind, literal) {
+        (_, Literal::Refused(reason)) => Err(invalid(reason)),
         (Kind::Status, Literal::Text(name)) => status(|status| name_is(status, &name), format!("'{name}'")),
         (Kind::Status, Literal::Int(value)) => {
             status(|status| i64::from(i32::from(status)) == value, value.to_string())
@@ -352,8 +375,9 @@ fn known(name: &str, kind: Kind, literal: Literal) -> Result<Value, Error> {
             let (value, type_name) = match literal {
                 Literal::Text(text) => (format!("{text:?}"), "string"),
                 Literal::Int(number) => (number.to_string(), "int64"),
-                Literal::Double(number) => (number.to_string(), "float64"),
+                Literal::Double(number) => (go_float(number), "float64"),
                 Literal::Bool(value) => (value.to_string(), "bool"),
+                Literal::Refused(reason) => (reason, "none"),
             };
             Err(invalid(format!(
                 "invalid expression: invalid value type for search attribute {name} of type {}: {value} (type: {type_name})",

@@ -12,6 +12,7 @@
 //!
 //! Keywords are case-insensitive; names may be in backquotes, texts are in single or double quotes.
 
+use super::tokens::{Placed, Token, is_keyword, tokens};
 use crate::engine::errors::Error;
 
 /// Maximum nesting depth, above any meaningful query.
@@ -24,6 +25,8 @@ pub(crate) enum Query {
     Or(Box<Query>, Box<Query>),
     Not(Box<Query>),
     Condition(Condition),
+    /// SQL can be asked this, lists cannot: the reason.
+    Refused(String),
 }
 
 /// The condition for one attribute of a run.
@@ -41,9 +44,11 @@ pub(crate) enum Test {
     In(Vec<Literal>),
     Between(Literal, Literal),
     StartsWith(Literal),
-    /// Valid in SQL, but not supported in lists.
-    Like(Literal),
+    /// SQL knows these operators, lists do not.
+    Like(&'static str, Literal),
     IsNull,
+    /// IS TRUE and the like.
+    IsBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub(crate) enum Operator {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    /// SQL knows it, lists do not.
+    NullSafeEqual,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +69,8 @@ pub(crate) enum Literal {
     Int(i64),
     Double(f64),
     Bool(bool),
+    /// No value for lists: the reason.
+    Refused(String),
 }
 
 /// A parsed query.
@@ -73,13 +82,16 @@ pub(crate) struct Written {
     pub(crate) group_by: Vec<String>,
     /// The names after ORDER BY.
     pub(crate) order_by: Vec<String>,
+    /// There is a LIMIT.
+    pub(crate) limited: bool,
 }
 
 /// Parses a query.
 pub(crate) fn parse(query: &str) -> Result<Written, Error> {
-    let mut parser = Parser { query, tokens: tokens(query)?, next: 0, depth: 0 };
+    let query = query.trim();
+    let mut parser = Parser { query, tokens: tokens(query), next: 0, depth: 0 };
     let mut written = Written::default();
-    if !parser.at_clause() && parser.peek().is_some() {
+    if !parser.begins_with_clause() && parser.peek().is_some() {
         written.selects = Some(parser.or()?);
     }
     if parser.takes_keyword("GROUP") {
@@ -88,9 +100,11 @@ pub(crate) fn parse(query: &str) -> Result<Written, Error> {
     if parser.takes_keyword("ORDER") {
         written.order_by = parser.names()?;
     }
-    if parser.takes_keyword("LIMIT") {
-        return Err(invalid("operation is not supported: 'LIMIT' clause"));
+    written.limited = parser.takes_keyword("LIMIT");
+    if written.limited && !matches!(parser.operand()?, Operand::Value(Literal::Int(_))) {
+        return Err(parser.malformed());
     }
+    parser.takes_symbol(";");
     match parser.peek() {
         None => Ok(written),
         Some(_) => Err(parser.malformed()),
@@ -102,28 +116,25 @@ pub(crate) fn invalid(text: impl std::fmt::Display) -> Error {
     Error::invalid_argument(format!("invalid query: {text}"))
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    /// A name or a keyword.
-    Word(String),
-    /// A name in backquotes, never a keyword.
-    Name(String),
-    Value(Literal),
-    Symbol(&'static str),
-}
-
 struct Parser<'q> {
     query: &'q str,
-    /// With the byte position of each token's end.
-    tokens: Vec<(Token, usize)>,
+    tokens: Vec<Placed>,
     next: usize,
     depth: usize,
+}
+
+/// What stands on one side of a comparison.
+enum Operand {
+    Column(String),
+    Value(Literal),
+    /// Anything else, by the name that the real server's parser has for it.
+    Other(&'static str),
 }
 
 impl Parser<'_> {
     fn or(&mut self) -> Result<Query, Error> {
         let mut left = self.and()?;
-        while self.takes_keyword("OR") {
+        while self.takes_keyword("OR") || self.takes_symbol("||") {
             left = Query::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
@@ -131,36 +142,48 @@ impl Parser<'_> {
 
     fn and(&mut self) -> Result<Query, Error> {
         let mut left = self.not()?;
-        while self.takes_keyword("AND") {
+        while self.takes_keyword("AND") || self.takes_symbol("&&") {
             left = Query::And(Box::new(left), Box::new(self.not()?));
         }
         Ok(left)
     }
 
     fn not(&mut self) -> Result<Query, Error> {
-        self.depth += 1;
-        if self.depth > DEPTH {
-            return Err(self.malformed());
-        }
+        self.enter()?;
         let query = if self.takes_keyword("NOT") {
             Query::Not(Box::new(self.not()?))
         } else if self.takes_symbol("(") {
             let inner = self.or()?;
             self.expect_symbol(")")?;
-            inner
+            if self.at_comparison() { self.comparison(Operand::Other("*sqlparser.ParenExpr"))? } else { inner }
         } else {
-            Query::Condition(self.condition()?)
+            let left = self.operand()?;
+            if self.at_comparison() { self.comparison(left)? } else { Query::Refused(alone(&left)) }
         };
         self.depth -= 1;
         Ok(query)
     }
 
-    fn condition(&mut self) -> Result<Condition, Error> {
-        let name = self.name()?;
+    /// The rest of a condition, after its left side.
+    fn comparison(&mut self, left: Operand) -> Result<Query, Error> {
+        let (test, negated) = self.test()?;
+        Ok(match left {
+            Operand::Column(name) => Query::Condition(Condition { name, test, negated }),
+            Operand::Value(value) => not_a_column(kind_of(&value)),
+            Operand::Other(kind) => not_a_column(kind),
+        })
+    }
+
+    fn test(&mut self) -> Result<(Test, bool), Error> {
         if self.takes_keyword("IS") {
             let negated = self.takes_keyword("NOT");
-            self.expect_keyword("NULL")?;
-            return Ok(Condition { name, test: Test::IsNull, negated });
+            if self.takes_keyword("NULL") {
+                return Ok((Test::IsNull, negated));
+            }
+            if self.takes_keyword("TRUE") || self.takes_keyword("FALSE") {
+                return Ok((Test::IsBool, negated));
+            }
+            return Err(self.malformed());
         }
         let negated = self.takes_keyword("NOT");
         let test = if self.takes_keyword("IN") {
@@ -172,30 +195,32 @@ impl Parser<'_> {
         } else if self.takes_keyword("STARTS_WITH") {
             Test::StartsWith(self.value()?)
         } else if self.takes_keyword("LIKE") {
-            Test::Like(self.value()?)
+            Test::Like("LIKE", self.value()?)
+        } else if self.takes_keyword("REGEXP") || self.takes_keyword("RLIKE") {
+            Test::Like("REGEXP", self.value()?)
         } else if negated {
             return Err(self.malformed());
         } else {
             Test::Compare(self.operator()?, self.value()?)
         };
-        Ok(Condition { name, test, negated })
+        Ok((test, negated))
+    }
+
+    fn at_comparison(&self) -> bool {
+        let words = ["IS", "NOT", "IN", "BETWEEN", "STARTS_WITH", "LIKE", "REGEXP", "RLIKE"];
+        match self.peek() {
+            Some(Token::Word(word)) => words.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)),
+            Some(Token::Symbol(symbol)) => operator_of(symbol).is_some(),
+            Some(Token::Name(_) | Token::Value(_) | Token::Unfinished) | None => false,
+        }
     }
 
     fn operator(&mut self) -> Result<Operator, Error> {
-        let operator = match self.peek() {
-            Some(Token::Symbol("=")) => Operator::Equal,
-            Some(Token::Symbol("!=" | "<>")) => Operator::NotEqual,
-            Some(Token::Symbol("<")) => Operator::Less,
-            Some(Token::Symbol("<=")) => Operator::LessOrEqual,
-            Some(Token::Symbol(">")) => Operator::Greater,
-            Some(Token::Symbol(">=")) => Operator::GreaterOrEqual,
-            // The name has no operator.
-            Some(Token::Symbol(")")) | None => return Err(incomplete()),
-            Some(Token::Word(word)) if ["AND", "OR"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) => {
-                return Err(incomplete());
-            }
-            Some(_) => return Err(self.malformed()),
+        let found = match self.peek() {
+            Some(Token::Symbol(symbol)) => operator_of(symbol),
+            Some(Token::Word(_) | Token::Name(_) | Token::Value(_) | Token::Unfinished) | None => None,
         };
+        let operator = found.ok_or_else(|| self.malformed())?;
         self.next += 1;
         Ok(operator)
     }
@@ -210,27 +235,101 @@ impl Parser<'_> {
         Ok(values)
     }
 
+    /// The right side of a condition. One that is no value is refused when the name on the left is known.
     fn value(&mut self) -> Result<Literal, Error> {
+        Ok(match self.operand()? {
+            Operand::Value(value) => value,
+            Operand::Column(name) => Literal::Refused(format!(
+                "operation is not supported: column name on the right side of comparison expression (did you forget to \
+                 quote {name:?}?)"
+            )),
+            Operand::Other(refusal) if refusal.starts_with("operation") => Literal::Refused(refusal.to_owned()),
+            Operand::Other(FUNCTION) => Literal::Refused("operation is not supported: nested func".to_owned()),
+            Operand::Other(kind) => Literal::Refused(format!("invalid expression: unexpected value type {kind}")),
+        })
+    }
+
+    /// A name, a value, or arithmetic with them, which no list carries out.
+    fn operand(&mut self) -> Result<Operand, Error> {
+        let mut operand = self.signed()?;
+        while self.takes_arithmetic() {
+            self.signed()?;
+            operand = Operand::Other("*sqlparser.BinaryExpr");
+        }
+        Ok(operand)
+    }
+
+    fn signed(&mut self) -> Result<Operand, Error> {
+        self.enter()?;
+        let operand = if self.takes_symbol("!") {
+            self.signed()?;
+            Operand::Other("operation is not supported: unary operator \"!\"")
+        } else if self.takes_symbol("~") {
+            self.signed()?;
+            Operand::Other("operation is not supported: unary operator \"~\"")
+        } else if self.takes_symbol("+") {
+            self.signed()?
+        } else if self.takes_symbol("-") {
+            match self.signed()? {
+                Operand::Value(Literal::Int(number)) => Operand::Value(Literal::Int(number.wrapping_neg())),
+                Operand::Value(Literal::Double(number)) => Operand::Value(negated(number)),
+                Operand::Value(_) | Operand::Column(_) | Operand::Other(_) => Operand::Other("*sqlparser.UnaryExpr"),
+            }
+        } else {
+            self.primary()?
+        };
+        self.depth -= 1;
+        Ok(operand)
+    }
+
+    fn primary(&mut self) -> Result<Operand, Error> {
+        if self.takes_keyword("NULL") {
+            return Ok(Operand::Other("*sqlparser.NullVal"));
+        }
+        if self.takes_symbol("(") {
+            self.or()?;
+            self.expect_symbol(")")?;
+            return Ok(Operand::Other("*sqlparser.ParenExpr"));
+        }
         let value = match self.peek() {
             Some(Token::Value(value)) => value.clone(),
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("TRUE") => Literal::Bool(true),
             Some(Token::Word(word)) if word.eq_ignore_ascii_case("FALSE") => Literal::Bool(false),
-            Some(Token::Word(word) | Token::Name(word)) if !is_keyword(word) => {
-                return Err(invalid(format!(
-                    "operation is not supported: column name on the right side of comparison expression (did you forget \
-                     to quote {word:?}?)"
-                )));
+            Some(Token::Word(_) | Token::Name(_) | Token::Symbol(_) | Token::Unfinished) | None => {
+                let name = self.name()?;
+                if self.takes_symbol("(") {
+                    return self.function();
+                }
+                return Ok(Operand::Column(name));
             }
-            _ => return Err(self.malformed()),
         };
         self.next += 1;
-        Ok(value)
+        Ok(Operand::Value(value))
     }
 
-    /// Returns true if a clause after the conditions begins here.
-    fn at_clause(&self) -> bool {
-        let clauses = ["GROUP", "ORDER", "LIMIT"];
-        matches!(self.peek(), Some(Token::Word(word)) if clauses.iter().any(|clause| word.eq_ignore_ascii_case(clause)))
+    /// The arguments of a function; no list calls one.
+    fn function(&mut self) -> Result<Operand, Error> {
+        if !self.takes_symbol(")") {
+            self.operand()?;
+            while self.takes_symbol(",") {
+                self.operand()?;
+            }
+            self.expect_symbol(")")?;
+        }
+        Ok(Operand::Other(FUNCTION))
+    }
+
+    fn takes_arithmetic(&mut self) -> bool {
+        let symbols = ["+", "-", "*", "/", "%", "&", "|", "<<", ">>", "->", "->>"];
+        symbols.into_iter().any(|symbol| self.takes_symbol(symbol))
+            || self.takes_keyword("DIV")
+            || self.takes_keyword("MOD")
+    }
+
+    fn begins_with_clause(&self) -> bool {
+        let begins =
+            |clause: &str| self.query.get(..clause.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(clause));
+        begins("ORDER BY") || begins("GROUP BY")
     }
 
     /// `BY name [ASC | DESC] {, name [ASC | DESC]}`
@@ -246,9 +345,23 @@ impl Parser<'_> {
         Ok(names)
     }
 
+    /// A name, perhaps with those that it belongs to: `a`, `b.a`, `c.b.a`.
     fn name(&mut self) -> Result<String, Error> {
+        let mut name = self.single_name()?;
+        for _ in 0..2 {
+            if !self.takes_symbol(".") {
+                break;
+            }
+            name = format!("{name}.{}", self.single_name()?);
+        }
+        Ok(name)
+    }
+
+    fn single_name(&mut self) -> Result<String, Error> {
         let name = match self.peek() {
             Some(Token::Name(name)) => name.clone(),
+            // SQL knows this word, and so it has no case.
+            Some(Token::Word(name)) if name.eq_ignore_ascii_case("status") => "status".to_owned(),
             Some(Token::Word(name)) if !is_keyword(name) => name.clone(),
             _ => return Err(self.malformed()),
         };
@@ -256,8 +369,13 @@ impl Parser<'_> {
         Ok(name)
     }
 
+    fn enter(&mut self) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > DEPTH { Err(self.malformed()) } else { Ok(()) }
+    }
+
     fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next).map(|(token, _)| token)
+        self.tokens.get(self.next).map(|placed| &placed.token)
     }
 
     fn takes_keyword(&mut self, keyword: &str) -> bool {
@@ -282,105 +400,57 @@ impl Parser<'_> {
 
     /// Returns the error for a token that is invalid at this position.
     fn malformed(&self) -> Error {
-        let end = self.tokens.get(self.next).map_or(self.query.len(), |(_, end)| *end);
-        malformed(&self.query[..end])
+        let placed = self.tokens.get(self.next);
+        let end = placed.map_or(self.query.len(), |placed| placed.end);
+        // The real server counts from the beginning of the statement that it makes of a query.
+        let before = if self.begins_with_clause() { "select * from table1 " } else { "select * from table1 where " };
+        let near = placed.and_then(|placed| placed.near.as_ref()).map(|near| format!(" near '{near}'"));
+        let position = before.len() + end + 1;
+        invalid(format!("malformed SQL query: syntax error at position {position}{}", near.unwrap_or_default()))
     }
 }
 
-fn incomplete() -> Error {
-    invalid("invalid expression: incomplete expression")
+const FUNCTION: &str = "*sqlparser.FuncExpr";
+
+fn operator_of(symbol: &str) -> Option<Operator> {
+    Some(match symbol {
+        "=" => Operator::Equal,
+        "<=>" => Operator::NullSafeEqual,
+        "!=" | "<>" => Operator::NotEqual,
+        "<" => Operator::Less,
+        "<=" => Operator::LessOrEqual,
+        ">" => Operator::Greater,
+        ">=" => Operator::GreaterOrEqual,
+        _ => return None,
+    })
 }
 
-fn malformed(read: &str) -> Error {
-    invalid(format!("malformed SQL query: syntax error at the end of {read:?}"))
+/// A negative number; the smallest whole one has no positive counterpart.
+fn negated(number: f64) -> Literal {
+    if number == 9_223_372_036_854_775_808.0 { Literal::Int(i64::MIN) } else { Literal::Double(-number) }
 }
 
-fn is_keyword(word: &str) -> bool {
-    let keywords = [
-        "AND",
-        "OR",
-        "NOT",
-        "IN",
-        "BETWEEN",
-        "IS",
-        "NULL",
-        "TRUE",
-        "FALSE",
-        "STARTS_WITH",
-        "ORDER",
-        "GROUP",
-        "BY",
-        "LIMIT",
-        "LIKE",
-    ];
-    keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
-}
-
-fn tokens(query: &str) -> Result<Vec<(Token, usize)>, Error> {
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while let Some(first) = query[at..].chars().next() {
-        let rest = &query[at..];
-        let (token, length) = match first {
-            _ if first.is_whitespace() => {
-                at += first.len_utf8();
-                continue;
-            }
-            '\'' | '"' | '`' => {
-                let (text, length) = quoted(rest, first).ok_or_else(|| malformed(query))?;
-                let token = if first == '`' { Token::Name(text) } else { Token::Value(Literal::Text(text)) };
-                (token, length)
-            }
-            _ if first.is_ascii_alphabetic() || first == '_' => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (Token::Word(rest[..length].to_owned()), length)
-            }
-            '0'..='9' | '-' | '+' | '.' => {
-                let (number, length) = number(rest).ok_or_else(|| malformed(&query[..=at]))?;
-                (Token::Value(number), length)
-            }
-            _ => {
-                let symbols = ["!=", "<>", "<=", ">=", "=", "<", ">", "(", ")", ","];
-                let symbol = symbols.into_iter().find(|symbol| rest.starts_with(symbol));
-                let symbol = symbol.ok_or_else(|| malformed(&query[..at + first.len_utf8()]))?;
-                (Token::Symbol(symbol), symbol.len())
-            }
-        };
-        at += length;
-        tokens.push((token, at));
+fn kind_of(value: &Literal) -> &'static str {
+    match value {
+        Literal::Text(_) | Literal::Int(_) | Literal::Double(_) | Literal::Refused(_) => "*sqlparser.SQLVal",
+        Literal::Bool(_) => "sqlparser.BoolVal",
     }
-    Ok(tokens)
 }
 
-/// Returns the text between quotes, and its length with the quotes. A quote within it is doubled or follows a
-/// backslash.
-fn quoted(rest: &str, quote: char) -> Option<(String, usize)> {
-    let mut text = String::new();
-    let mut characters = rest.char_indices().skip(1).peekable();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '\\' => text.push(characters.next()?.1),
-            _ if character == quote => match characters.peek() {
-                Some((_, next)) if *next == quote => {
-                    characters.next();
-                    text.push(quote);
-                }
-                _ => return Some((text, at + 1)),
-            },
-            _ => text.push(character),
-        }
-    }
-    None
+fn not_a_column(kind: &str) -> Query {
+    let kind = if kind.starts_with("operation") { "*sqlparser.UnaryExpr" } else { kind };
+    Query::Refused(format!("invalid expression: must be a column name but was {kind}"))
 }
 
-fn number(rest: &str) -> Option<(Literal, usize)> {
-    let length = rest[1..].find(|c: char| !c.is_ascii_digit() && c != '.').map_or(rest.len(), |at| at + 1);
-    let text = &rest[..length];
-    let number = match text.parse::<i64>() {
-        Ok(number) => Literal::Int(number),
-        Err(_) => Literal::Double(text.parse().ok()?),
+/// The refusal of what stands where a condition is expected.
+fn alone(operand: &Operand) -> String {
+    let kind = match operand {
+        Operand::Column(_) => return "invalid expression: incomplete expression".to_owned(),
+        Operand::Value(value) => kind_of(value),
+        Operand::Other(kind) if kind.starts_with("operation") => "*sqlparser.UnaryExpr",
+        Operand::Other(kind) => kind,
     };
-    Some((number, length))
+    format!("operation is not supported: expression of type {kind}")
 }
 
 #[cfg(test)]
@@ -396,6 +466,7 @@ mod tests {
                 Literal::Int(number) => number.to_string(),
                 Literal::Double(number) => format!("{number:?}"),
                 Literal::Bool(value) => value.to_string(),
+                Literal::Refused(reason) => format!("refused: {reason}"),
             }
         }
         fn show(query: &Query) -> String {
@@ -403,14 +474,16 @@ mod tests {
                 Query::And(left, right) => format!("({} and {})", show(left), show(right)),
                 Query::Or(left, right) => format!("({} or {})", show(left), show(right)),
                 Query::Not(inner) => format!("not {}", show(inner)),
+                Query::Refused(reason) => format!("refused: {reason}"),
                 Query::Condition(condition) => {
                     let test = match &condition.test {
                         Test::Compare(operator, value) => format!("{operator:?} {}", literal(value)),
                         Test::In(values) => format!("in {}", values.iter().map(literal).collect::<Vec<_>>().join(" ")),
                         Test::Between(from, to) => format!("between {} {}", literal(from), literal(to)),
                         Test::StartsWith(prefix) => format!("starts with {}", literal(prefix)),
-                        Test::Like(pattern) => format!("like {}", literal(pattern)),
+                        Test::Like(name, pattern) => format!("{name} {}", literal(pattern)),
                         Test::IsNull => "is null".to_owned(),
+                        Test::IsBool => "is bool".to_owned(),
                     };
                     let negated = if condition.negated { " not" } else { "" };
                     format!("{}{negated} {test}", condition.name)
@@ -453,28 +526,45 @@ mod tests {
     }
 
     #[test]
+    fn numbers_signs_and_comments_are_those_of_sql() {
+        for (query, expected) in [
+            ("a = 1e3 && b = -1E-3", "(a Equal 1000.0 and b Equal -0.001)"),
+            ("a = .5 || b = 5.", "(a Equal 0.5 or b Equal 5.0)"),
+            ("a = - 1", "a Equal -1"),
+            ("a = -9223372036854775808", "a Equal -9223372036854775808"),
+            ("/* before */ a = 1 -- after", "a Equal 1"),
+            ("a = 1 # one\n AND b = 2;", "(a Equal 1 and b Equal 2)"),
+            ("a.b = 'x'", "a.b Equal \"x\""),
+            ("a = 0x10", "a Equal refused: invalid expression: unable to parse value \"0x10\""),
+            ("a = NULL", "a Equal refused: invalid expression: unexpected value type *sqlparser.NullVal"),
+        ] {
+            assert_eq!(shown(query), expected, "{query}");
+        }
+    }
+
+    #[test]
     fn what_is_no_query_is_refused() {
         for (query, expected) in [
-            ("A =", "invalid query: malformed SQL query: syntax error at the end of \"A =\""),
-            ("= 'x'", "invalid query: malformed SQL query: syntax error at the end of \"=\""),
-            ("A = 'x", "invalid query: malformed SQL query: syntax error at the end of \"A = 'x\""),
-            ("A = 'x' B = 'y'", "invalid query: malformed SQL query: syntax error at the end of \"A = 'x' B\""),
-            ("(A = 'x'", "invalid query: malformed SQL query: syntax error at the end of \"(A = 'x'\""),
-            ("A ? 'x'", "invalid query: malformed SQL query: syntax error at the end of \"A ?\""),
-            ("A not = 'x'", "invalid query: malformed SQL query: syntax error at the end of \"A not =\""),
-            ("A", "invalid query: invalid expression: incomplete expression"),
+            ("A =", "invalid query: malformed SQL query: syntax error at position 31"),
+            ("= 'x'", "invalid query: malformed SQL query: syntax error at position 29"),
+            ("A = 'x", "invalid query: malformed SQL query: syntax error at position 34 near 'x'"),
+            ("A = 'x' B = 'y'", "invalid query: malformed SQL query: syntax error at position 37 near 'B'"),
+            ("(A = 'x'", "invalid query: malformed SQL query: syntax error at position 36"),
+            ("A = 1AND B = 1", "invalid query: malformed SQL query: syntax error at position 33 near '1'"),
+            ("A not = 'x'", "invalid query: malformed SQL query: syntax error at position 35"),
+            ("A", "refused: invalid expression: incomplete expression"),
             (
                 "A = b",
-                "invalid query: operation is not supported: column name on the right side of comparison expression (did \
-                 you forget to quote \"b\"?)",
+                "A Equal refused: operation is not supported: column name on the right side of comparison expression \
+                 (did you forget to quote \"b\"?)",
             ),
-            ("A = 'x' ORDER A", "invalid query: malformed SQL query: syntax error at the end of \"A = 'x' ORDER A\""),
-            ("group by", "invalid query: malformed SQL query: syntax error at the end of \"group by\""),
-            ("A = 'x' limit 5", "invalid query: operation is not supported: 'LIMIT' clause"),
+            ("A = 'x' ORDER A", "invalid query: malformed SQL query: syntax error at position 43 near 'A'"),
+            ("group by", "invalid query: malformed SQL query: syntax error at position 30"),
         ] {
             assert_eq!(shown(query), expected, "{query}");
         }
         assert!(shown(&"(".repeat(100_000)).contains("malformed"));
         assert!(shown(&"not ".repeat(100_000)).contains("malformed"));
+        assert!(shown(&format!("a = {}", "- ".repeat(100_000))).contains("malformed"));
     }
 }

@@ -10,7 +10,7 @@ use super::search_attributes::{Registered, keyword};
 use crate::engine::Engine;
 use crate::engine::api::service::count_workflow_executions_response::AggregationGroup;
 use crate::engine::api::{common, service, workflow};
-use crate::engine::errors::Error;
+use crate::engine::errors::{Code, Error};
 use crate::engine::workflow::Execution;
 use crate::engine::workflow::describe;
 
@@ -47,7 +47,7 @@ impl Engine {
         let skip = match request.next_page_token.as_slice() {
             [] => 0,
             token => {
-                let invalid = || Error::invalid_argument("invalid next page token");
+                let invalid = || Error::masked(Code::Unknown, "next_page_token is none of this server's");
                 let bytes = <[u8; 8]>::try_from(token).map_err(|_| invalid())?;
                 usize::try_from(u64::from_le_bytes(bytes)).map_err(|_| invalid())?
             }
@@ -99,6 +99,9 @@ fn check_clauses(written: &Written, known: &Registered) -> Result<bool, Error> {
     let resolve = |name: &String| {
         known.resolve(name).map(|(name, _)| name).ok_or_else(|| invalid(format!("invalid search attribute: {name}")))
     };
+    if written.limited {
+        return Err(invalid("operation is not supported: 'LIMIT' clause"));
+    }
     if !written.order_by.is_empty() {
         written.order_by.iter().try_for_each(|name| resolve(name).map(drop))?;
         return Err(invalid("operation is not supported: 'ORDER BY' clause"));

@@ -117,13 +117,15 @@ impl Engine {
         let told = match error.code {
             Code::InvalidArgument => self.execution(id).is_running() && !Refusal::is_passing(error),
             Code::NotFound => waits_still(),
-            Code::DeadlineExceeded
+            Code::Unknown
+            | Code::DeadlineExceeded
             | Code::AlreadyExists
             | Code::PermissionDenied
             | Code::ResourceExhausted
             | Code::FailedPrecondition
             | Code::Aborted
-            | Code::Unimplemented => false,
+            | Code::Unimplemented
+            | Code::Internal => false,
         };
         told.then(|| format!("the server refuses what {} asks for: {}", name_of(self.execution(id)), error.message))
     }

@@ -1,0 +1,247 @@
+//! The words of a query, as SQL divides a text into them. Comments are left out: `/* .. */`, `-- ..`, `# ..`.
+
+use super::query::Literal;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Token {
+    /// A name or a keyword.
+    Word(String),
+    /// A name in back quotes, never a keyword.
+    Name(String),
+    Value(Literal),
+    Symbol(&'static str),
+    /// Begins like a value and is none.
+    Unfinished,
+}
+
+/// A token and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Placed {
+    pub(super) token: Token,
+    /// The byte at which it ends.
+    pub(super) end: usize,
+    /// Its text in an error; symbols have none.
+    pub(super) near: Option<String>,
+}
+
+const SYMBOLS: [&str; 28] = [
+    "<=>", "->>", "!=", "<>", "<=", ">=", "&&", "||", "<<", ">>", "->", "=", "<", ">", "(", ")", ",", ".", ";", "!",
+    "+", "-", "*", "/", "%", "&", "|", "~",
+];
+
+/// Divides a query. What is no token at all ends it: an error is to be found there.
+pub(super) fn tokens(query: &str) -> Vec<Placed> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(first) = query[at..].chars().next() {
+        let rest = &query[at..];
+        if let Some(length) = skipped(rest, first) {
+            at += length;
+            continue;
+        }
+        let (token, length, near) = match first {
+            '\'' | '"' | '`' => quoted(rest, first),
+            _ if is_letter(first) => {
+                let length = rest.find(|c: char| !is_letter(c) && !c.is_ascii_digit()).unwrap_or(rest.len());
+                let word = &rest[..length];
+                let near = if is_keyword(word) { word.to_ascii_lowercase() } else { word.to_owned() };
+                (Token::Word(word.to_owned()), length, Some(near))
+            }
+            '0'..='9' => number(rest),
+            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest),
+            _ => match SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
+                Some(symbol) => (Token::Symbol(symbol), symbol.len(), None),
+                None => (Token::Unfinished, first.len_utf8(), None),
+            },
+        };
+        at += length;
+        let ends = token == Token::Unfinished;
+        tokens.push(Placed { token, end: at, near });
+        if ends {
+            break;
+        }
+    }
+    tokens
+}
+
+/// The length of the space or the comment that stands here, if one does.
+fn skipped(rest: &str, first: char) -> Option<usize> {
+    if first.is_whitespace() {
+        return Some(first.len_utf8());
+    }
+    if rest.starts_with("--") || first == '#' {
+        return Some(rest.find('\n').map_or(rest.len(), |at| at + 1));
+    }
+    let inner = rest.strip_prefix("/*")?;
+    inner.find("*/").map(|at| at + 4)
+}
+
+fn is_letter(character: char) -> bool {
+    character.is_ascii_alphabetic() || matches!(character, '_' | '@')
+}
+
+/// The text between quotes. A quote is written twice, or after a backslash.
+fn quoted(rest: &str, quote: char) -> (Token, usize, Option<String>) {
+    let mut text = String::new();
+    let mut characters = rest.char_indices().skip(1).peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' if quote != '`' => match characters.next() {
+                Some((_, escaped)) => text.push(unescaped(escaped)),
+                None => break,
+            },
+            _ if character == quote => match characters.peek() {
+                Some((_, next)) if *next == quote => {
+                    characters.next();
+                    text.push(quote);
+                }
+                _ => {
+                    let near = Some(text.clone());
+                    let token = if quote == '`' { Token::Name(text) } else { Token::Value(Literal::Text(text)) };
+                    return (token, at + 1, near);
+                }
+            },
+            _ => text.push(character),
+        }
+    }
+    (Token::Unfinished, rest.len(), Some(text))
+}
+
+fn unescaped(character: char) -> char {
+    match character {
+        '0' => '\0',
+        'b' => '\u{8}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'Z' => '\u{1a}',
+        other => other,
+    }
+}
+
+fn number(rest: &str) -> (Token, usize, Option<String>) {
+    let digits = |from: usize| from + rest[from..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - from);
+    let hex = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X"));
+    let end = if let Some(hex) = hex {
+        2 + hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len())
+    } else {
+        let mut end = digits(0);
+        if rest[end..].starts_with('.') {
+            end = digits(end + 1);
+        }
+        if rest[end..].starts_with(['e', 'E']) {
+            let sign = usize::from(rest[end + 1..].starts_with(['+', '-']));
+            end = digits(end + 1 + sign);
+        }
+        end
+    };
+    let text = &rest[..end];
+    if rest[end..].starts_with(is_letter) {
+        return (Token::Unfinished, end, Some(text.to_owned()));
+    }
+    let value = match (text.parse::<i64>(), text.parse::<f64>()) {
+        (Ok(number), _) => Literal::Int(number),
+        (Err(_), Ok(number)) => Literal::Double(number),
+        (Err(_), Err(_)) => Literal::Refused(format!("invalid expression: unable to parse value {text:?}")),
+    };
+    (Token::Value(value), end, Some(text.to_owned()))
+}
+
+/// A word that cannot be a name unless it stands in back quotes.
+pub(super) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
+}
+
+/// Sorted by their first letters.
+const KEYWORDS: [&str; 90] = [
+    "AND",
+    "AS",
+    "ASC",
+    "AUTO_INCREMENT",
+    "BETWEEN",
+    "BINARY",
+    "BY",
+    "CASE",
+    "COLLATE",
+    "CONVERT",
+    "CREATE",
+    "CROSS",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "DATABASE",
+    "DATABASES",
+    "DEFAULT",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DISTINCT",
+    "DIV",
+    "DROP",
+    "ELSE",
+    "END",
+    "ESCAPE",
+    "EXISTS",
+    "EXPLAIN",
+    "FALSE",
+    "FOR",
+    "FORCE",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "IF",
+    "IGNORE",
+    "IN",
+    "INDEX",
+    "INNER",
+    "INSERT",
+    "INTERVAL",
+    "INTO",
+    "IS",
+    "JOIN",
+    "KEY",
+    "LEFT",
+    "LIKE",
+    "LIMIT",
+    "LOCK",
+    "MATCH",
+    "MAXVALUE",
+    "MOD",
+    "NATURAL",
+    "NEXT",
+    "NOT",
+    "NULL",
+    "ON",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "REGEXP",
+    "RENAME",
+    "REPLACE",
+    "RIGHT",
+    "RLIKE",
+    "SCHEMA",
+    "SELECT",
+    "SEPARATOR",
+    "SET",
+    "SHOW",
+    "STARTS_WITH",
+    "STRAIGHT_JOIN",
+    "TABLE",
+    "TABLES",
+    "THEN",
+    "TO",
+    "TRUE",
+    "UNION",
+    "UNIQUE",
+    "UPDATE",
+    "USE",
+    "USING",
+    "UTC_DATE",
+    "UTC_TIME",
+    "UTC_TIMESTAMP",
+    "VALUES",
+    "WHEN",
+    "WHERE",
+    "XOR",
+];
