@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;
 use super::engine::errors::{Code, Error};
-use super::engine::{Engine, Progress, Reporter, Step, UpdateAt, WaiterId};
+use super::engine::{Engine, OfNamespace, Progress, Reporter, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
 /// Time after which a worker's poll gets an empty answer.
@@ -33,6 +33,13 @@ pub(crate) struct GrpcService {
 impl GrpcService {
     pub(crate) fn new(host: Arc<Host>, in_process: bool) -> Self {
         Self { host, in_process }
+    }
+
+    /// The request itself, if it is of a namespace that is there.
+    fn enter<R: OfNamespace>(&self, request: Request<R>) -> Result<R, Status> {
+        let request = request.into_inner();
+        self.host.call(|engine| engine.check_namespace(&request)).map_err(status)?;
+        Ok(request)
     }
 
     fn call<T>(&self, request: impl FnOnce(&mut Engine) -> Result<T, Error>) -> Result<Response<T>, Status> {
@@ -79,7 +86,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::PollWorkflowTaskQueueRequest>,
     ) -> Result<Response<api::PollWorkflowTaskQueueResponse>, Status> {
         let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let start = |engine: &mut Engine| engine.poll_workflow_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_workflow_poll(id))).await;
         or_empty(waited)
@@ -90,7 +97,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::PollActivityTaskQueueRequest>,
     ) -> Result<Response<api::PollActivityTaskQueueResponse>, Status> {
         let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let start = |engine: &mut Engine| engine.poll_activity_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_activity_poll(id))).await;
         or_empty(waited)
@@ -101,7 +108,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::PollNexusTaskQueueRequest>,
     ) -> Result<Response<api::PollNexusTaskQueueResponse>, Status> {
         let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let start = |engine: &mut Engine| engine.poll_nexus_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_nexus_poll(id))).await;
         or_empty(waited)
@@ -111,14 +118,16 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondNexusTaskCompletedRequest>,
     ) -> Result<Response<api::RespondNexusTaskCompletedResponse>, Status> {
-        self.call(|engine| engine.respond_nexus_task_completed(request.into_inner()))
+        let request = self.enter(request)?;
+        self.call(|engine| engine.respond_nexus_task_completed(request))
     }
 
     async fn respond_nexus_task_failed(
         &self,
         request: Request<api::RespondNexusTaskFailedRequest>,
     ) -> Result<Response<api::RespondNexusTaskFailedResponse>, Status> {
-        self.call(|engine| engine.respond_nexus_task_failed(request.into_inner()))
+        let request = self.enter(request)?;
+        self.call(|engine| engine.respond_nexus_task_failed(request))
     }
 
     async fn get_workflow_execution_history(
@@ -127,7 +136,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::GetWorkflowExecutionHistoryResponse>, Status> {
         let sees_virtual_events = !matches!(client_name(&request), "temporal-cli" | "temporal-ui");
         let patience = Patience { limit: long_poll(&request, HISTORY_LIMIT), awaits: self.in_process };
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let read = |engine: &mut Engine| engine.get_workflow_execution_history(&request, sees_virtual_events);
         let read_again = |engine: &mut Engine, id: WaiterId| {
             engine.withdraw(id);
@@ -147,7 +156,7 @@ impl WorkflowService for GrpcService {
         // Time passes for it only up to the run's first workflow task: a query that a worker can answer stops the
         // clock.
         let patience = Patience { limit, awaits: self.in_process };
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let start = |engine: &mut Engine| engine.query_workflow(request, patience.limit);
         match self.host.wait(patience, start, Engine::resume_query).await.map_err(status)? {
             Waited::Done(response) => Ok(Response::new(response)),
@@ -163,7 +172,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::UpdateWorkflowExecutionRequest>,
     ) -> Result<Response<api::UpdateWorkflowExecutionResponse>, Status> {
         let patience = self.update_patience(&request);
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let admit = |engine: &mut Engine| engine.update_workflow_execution(request);
         let (at, progress) = self.wait_for_update(patience, admit).await.map_err(status)?;
         self.call(|engine| Ok(engine.update_response(&at, progress)))
@@ -174,7 +183,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::PollWorkflowExecutionUpdateRequest>,
     ) -> Result<Response<api::PollWorkflowExecutionUpdateResponse>, Status> {
         let patience = self.update_patience(&request);
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let find = |engine: &mut Engine| engine.poll_workflow_execution_update(&request);
         let (at, progress) = self.wait_for_update(patience, find).await.map_err(status)?;
         self.call(|engine| Ok(engine.update_poll_response(&at, progress)))
@@ -185,7 +194,7 @@ impl WorkflowService for GrpcService {
         request: Request<api::ExecuteMultiOperationRequest>,
     ) -> Result<Response<api::ExecuteMultiOperationResponse>, Status> {
         let patience = self.update_patience(&request);
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let mut started = None;
         let start = |engine: &mut Engine| {
             let (begun, step) = engine.execute_multi_operation(request)?;
@@ -208,7 +217,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::ResetWorkflowExecutionRequest>,
     ) -> Result<Response<api::ResetWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.reset_workflow_execution(request))
     }
 
@@ -216,7 +225,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::StartWorkflowExecutionRequest>,
     ) -> Result<Response<api::StartWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.start_workflow_execution(request))
     }
 
@@ -224,7 +233,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::SignalWorkflowExecutionRequest>,
     ) -> Result<Response<api::SignalWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.signal_workflow_execution(request))
     }
 
@@ -232,7 +241,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::SignalWithStartWorkflowExecutionRequest>,
     ) -> Result<Response<api::SignalWithStartWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.signal_with_start_workflow_execution(request))
     }
 
@@ -240,7 +249,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RequestCancelWorkflowExecutionRequest>,
     ) -> Result<Response<api::RequestCancelWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.request_cancel_workflow_execution(request))
     }
 
@@ -248,7 +257,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::TerminateWorkflowExecutionRequest>,
     ) -> Result<Response<api::TerminateWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.terminate_workflow_execution(request))
     }
 
@@ -256,7 +265,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondWorkflowTaskCompletedRequest>,
     ) -> Result<Response<api::RespondWorkflowTaskCompletedResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         let token = request.task_token.clone();
         self.call(|engine| {
             engine.respond_workflow_task_completed(request).inspect_err(|error| {
@@ -271,7 +280,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondWorkflowTaskFailedRequest>,
     ) -> Result<Response<api::RespondWorkflowTaskFailedResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         if let Some(failure) = &request.failure {
             let told = self.host.call(|engine| engine.told_of_failed_task(&request.task_token, failure));
             self.host.workflow_task_failed(told);
@@ -283,7 +292,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondQueryTaskCompletedRequest>,
     ) -> Result<Response<api::RespondQueryTaskCompletedResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.respond_query_task_completed(request))
     }
 
@@ -291,7 +300,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RecordActivityTaskHeartbeatRequest>,
     ) -> Result<Response<api::RecordActivityTaskHeartbeatResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.record_activity_task_heartbeat(request))
     }
 
@@ -299,7 +308,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RecordActivityTaskHeartbeatByIdRequest>,
     ) -> Result<Response<api::RecordActivityTaskHeartbeatByIdResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.record_activity_task_heartbeat_by_id(request))
     }
 
@@ -323,7 +332,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::DescribeWorkflowExecutionRequest>,
     ) -> Result<Response<api::DescribeWorkflowExecutionResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.describe_workflow_execution(&request))
     }
 
@@ -331,7 +340,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::DescribeTaskQueueRequest>,
     ) -> Result<Response<api::DescribeTaskQueueResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.describe_task_queue(&request))
     }
 
@@ -339,7 +348,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::ListWorkflowExecutionsRequest>,
     ) -> Result<Response<api::ListWorkflowExecutionsResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.list_workflow_executions(&request))
     }
 
@@ -347,7 +356,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::CountWorkflowExecutionsRequest>,
     ) -> Result<Response<api::CountWorkflowExecutionsResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.count_workflow_executions(&request))
     }
 
@@ -355,7 +364,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::ShutdownWorkerRequest>,
     ) -> Result<Response<api::ShutdownWorkerResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.shutdown_worker(&request))
     }
 
@@ -363,7 +372,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RecordWorkerHeartbeatRequest>,
     ) -> Result<Response<api::RecordWorkerHeartbeatResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.record_worker_heartbeat(&request))
     }
 
@@ -371,7 +380,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::ResetStickyTaskQueueRequest>,
     ) -> Result<Response<api::ResetStickyTaskQueueResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| engine.reset_sticky_task_queue(&request))
     }
 
@@ -400,7 +409,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskCompletedRequest>,
     ) -> Result<Response<api::RespondActivityTaskCompletedResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
@@ -414,7 +423,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskCompletedByIdRequest>,
     ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_by_id(
                 &request.namespace,
@@ -432,7 +441,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskFailedRequest>,
     ) -> Result<Response<api::RespondActivityTaskFailedResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
@@ -446,7 +455,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskFailedByIdRequest>,
     ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_by_id(
                 &request.namespace,
@@ -464,7 +473,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskCanceledRequest>,
     ) -> Result<Response<api::RespondActivityTaskCanceledResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
             engine.cancel_activity(target, request.details, request.identity)?;
@@ -476,7 +485,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::RespondActivityTaskCanceledByIdRequest>,
     ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
-        let request = request.into_inner();
+        let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_by_id(
                 &request.namespace,

@@ -1,15 +1,119 @@
-//! Size limits for data from users.
+//! Limits of what users send: sizes, lengths of ids, links, priorities.
 
 use abide_protos::prost::Message;
 
-use super::api::{common, enums::WorkflowTaskFailedCause};
+use super::api::common::link::{Variant, workflow_event::Reference};
+use super::api::{common, enums::EventType, enums::WorkflowTaskFailedCause};
 use super::commands::Refusal;
 use super::errors::Error;
 
 /// Maximum bytes of the payloads of one field.
 pub(crate) const BLOB_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Refuses a request with oversized payloads.
+/// Bytes of an id or a name.
+pub(crate) const ID_LIMIT: usize = 1000;
+
+const LINK_COUNT: usize = 10;
+const LINK_SIZE: usize = 4000;
+const FAIRNESS_KEY: usize = 64;
+
+/// Refuses an id or a name that is too long, as those texts do that do not tell the length.
+pub(crate) fn check_length(what: &str, id: &str) -> Result<(), Error> {
+    if id.len() <= ID_LIMIT {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(format!("{what} length exceeds limit.")))
+}
+
+/// As [`check_length`], in the words of those texts that tell the length.
+pub(crate) fn check_maximum_length(what: &str, id: &str) -> Result<(), Error> {
+    let length = id.len();
+    if length <= ID_LIMIT {
+        return Ok(());
+    }
+    Err(Error::invalid_argument(format!("{what} exceeds maximum allowed length ({length}/{ID_LIMIT})")))
+}
+
+/// Refuses links that are too many, too large or incomplete.
+pub(crate) fn check_links<'a>(links: impl Iterator<Item = &'a common::Link> + Clone) -> Result<(), Error> {
+    let count = links.clone().count();
+    if count > LINK_COUNT {
+        let text = format!("cannot attach more than {LINK_COUNT} links per request, got {count}");
+        return Err(Error::invalid_argument(text));
+    }
+    for link in links {
+        let size = link.encoded_len();
+        if size > LINK_SIZE {
+            return Err(Error::invalid_argument(format!("link exceeds allowed size of {LINK_SIZE}, got {size}")));
+        }
+        check_link(link)?;
+    }
+    Ok(())
+}
+
+fn check_link(link: &common::Link) -> Result<(), Error> {
+    let (kind, fields) = match &link.variant {
+        Some(Variant::WorkflowEvent(event)) => (
+            "workflow event",
+            vec![
+                ("namespace field", &event.namespace),
+                ("workflow ID field", &event.workflow_id),
+                ("run ID field", &event.run_id),
+            ],
+        ),
+        Some(Variant::BatchJob(job)) => ("batch job", vec![("job ID", &job.job_id)]),
+        Some(Variant::NexusOperation(operation)) => (
+            "nexus operation",
+            vec![
+                ("namespace field", &operation.namespace),
+                ("operation ID field", &operation.operation_id),
+                ("run ID field", &operation.run_id),
+            ],
+        ),
+        Some(Variant::Activity(activity)) => (
+            "activity",
+            vec![
+                ("namespace field", &activity.namespace),
+                ("activity ID field", &activity.activity_id),
+                ("run ID field", &activity.run_id),
+            ],
+        ),
+        // A server of 1.32 does not know the newer kinds.
+        Some(Variant::Workflow(_) | Variant::Callback(_)) | None => {
+            return Err(Error::invalid_argument("unsupported link variant"));
+        }
+    };
+    if let Some((name, _)) = fields.into_iter().find(|(_, value)| value.is_empty()) {
+        return Err(Error::invalid_argument(format!("{kind} link must not have an empty {name}")));
+    }
+    match &link.variant {
+        Some(Variant::WorkflowEvent(event)) => match &event.reference {
+            Some(Reference::EventRef(event)) if event.event_id != 0 && event.event_type() == EventType::Unspecified => {
+                let text = "workflow event link ref cannot have an unspecified event type and a non-zero event ID";
+                Err(Error::invalid_argument(text))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a priority that no task can have.
+pub(crate) fn check_priority(priority: Option<&common::Priority>) -> Result<(), Error> {
+    let Some(priority) = priority else { return Ok(()) };
+    let problem = if priority.priority_key < 0 {
+        "priority key can't be negative"
+    } else if priority.fairness_key.len() > FAIRNESS_KEY {
+        "fairness key length exceeds limit"
+    } else if priority.fairness_weight < 0.0 {
+        "must be greater than zero"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid_argument(problem))
+}
+
+/// Refuses a request whose payloads are too large.
 pub(crate) fn check_blob(payloads: Option<&common::Payloads>) -> Result<(), Error> {
     if payloads.is_some_and(is_too_large) {
         return Err(Error::invalid_argument("Blob data size exceeds limit."));

@@ -24,6 +24,7 @@ mod ids;
 mod limits;
 mod namespace;
 mod nexus;
+mod requests;
 mod resets;
 mod retry;
 pub(crate) mod stuck;
@@ -55,6 +56,7 @@ use self::errors::Error;
 use self::ids::Ids;
 use self::namespace::Namespaces;
 use self::nexus::NexusEndpoints;
+pub(crate) use self::requests::OfNamespace;
 pub(crate) use self::task_queues::QueueKind;
 use self::task_queues::ShutDownWorkers;
 use self::task_queues::TaskQueues;
@@ -66,6 +68,7 @@ use self::waiters::Waiters;
 pub(crate) use self::waiters::{Step, WaiterId};
 use self::workflow::Executions;
 use self::workflow::Queries;
+use self::workflow::check_execution;
 use self::workflow::{Execution, ExecutionId};
 use self::workflow_tasks::PageLimits;
 
@@ -199,18 +202,10 @@ impl Engine {
     /// Returns the run that a request refers to; without a run id, the latest one.
     fn find(&self, namespace: &str, execution: Option<&common::WorkflowExecution>) -> Result<ExecutionId, Error> {
         let namespace = self.namespaces.get(namespace)?;
-        let Some(execution) = execution else {
-            return Err(Error::invalid_argument("Execution is not set on request."));
-        };
-        if execution.workflow_id.is_empty() {
-            return Err(Error::invalid_argument("WorkflowId is not set on request."));
-        }
+        let execution = check_execution(execution)?;
         if execution.run_id.is_empty() {
             let key = (namespace.id.clone(), execution.workflow_id.clone());
             return self.current.get(&key).copied().ok_or_else(|| Error::workflow_not_found(&execution.workflow_id));
-        }
-        if uuid::Uuid::parse_str(&execution.run_id).is_err() {
-            return Err(Error::invalid_argument("Invalid RunId."));
         }
         self.by_run_id
             .get(&execution.run_id)

@@ -11,8 +11,9 @@ use abide_protos::temporal::api::replication::v1 as replication;
 use super::Engine;
 use super::api::namespace::namespace_info::{Capabilities, Limits};
 use super::api::{enums, namespace, service};
-use super::errors::Error;
+use super::errors::{Code, Error};
 use super::ids::Ids;
+use super::limits;
 use super::time;
 use super::visibility::Registered;
 use super::workflow_tasks::PageLimits;
@@ -21,7 +22,12 @@ const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
 /// Default retention of closed runs.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A reference to a namespace.
+/// No namespace keeps its runs for a shorter time.
+const MINIMUM_RETENTION: Duration = Duration::from_secs(60 * 60);
+/// The namespace of a real server's own workflows.
+const SYSTEM: &str = "temporal-system";
+
+/// A namespace as runs refer to it.
 pub(crate) type NamespaceId = Arc<NamespaceName>;
 
 /// The id and the name of a namespace.
@@ -60,11 +66,17 @@ impl Namespaces {
         if name.is_empty() {
             return Err(Error::invalid_argument("Namespace is empty."));
         }
+        limits::check_length("Namespace", name)?;
         let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
         Ok(namespace.id.clone())
     }
 
-    /// Returns the custom search attributes of a namespace, beside the server's own.
+    /// The name of the namespace of that id.
+    pub(crate) fn name_of(&self, id: &str) -> Option<&str> {
+        self.by_name.values().find(|namespace| namespace.id.id == id).map(|namespace| namespace.id.name.as_str())
+    }
+
+    /// The search attributes that a namespace knows beside the server's own.
     pub(crate) fn search_attributes(&self, name: &str) -> Result<&Registered, Error> {
         let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
         Ok(&namespace.search_attributes)
@@ -117,12 +129,16 @@ impl Engine {
         if request.namespace.is_empty() {
             return Err(Error::invalid_argument("Namespace not set on request."));
         }
-        if self.namespaces.by_name.contains_key(&request.namespace) {
+        limits::check_length("Namespace", &request.namespace)?;
+        let retention = time::stored(request.workflow_execution_retention_period.as_ref());
+        let Some(retention) = retention.filter(|retention| *retention >= MINIMUM_RETENTION) else {
+            return Err(Error::invalid_argument("A valid retention period is not set on request."));
+        };
+        if self.namespaces.by_name.contains_key(&request.namespace) || request.namespace == SYSTEM {
             return Err(Error::namespace_exists(&request.namespace));
         }
-        let retention = time::positive(request.workflow_execution_retention_period.as_ref(), "Retention")?;
         let id = self.ids.v4();
-        let namespace = self.namespaces.insert(&request.namespace, id, retention.unwrap_or(DAY));
+        let namespace = self.namespaces.insert(&request.namespace, id, retention);
         namespace.description = request.description;
         namespace.owner_email = request.owner_email;
         namespace.data = request.data.into_iter().collect();
@@ -135,6 +151,13 @@ impl Engine {
     ) -> Result<service::DescribeNamespaceResponse, Error> {
         if request.namespace.is_empty() && request.id.is_empty() {
             return Err(Error::invalid_argument("Namespace not set on request."));
+        }
+        if request.namespace.is_empty() && uuid::Uuid::parse_str(&request.id).is_err() {
+            let problem = match request.id.len() {
+                36 => "invalid UUID format".to_owned(),
+                length => format!("invalid UUID length: {length}"),
+            };
+            return Err(Error::new(Code::Unknown, problem));
         }
         let matches = |namespace: &&Namespace| {
             namespace.id.name == request.namespace || (request.namespace.is_empty() && namespace.id.id == request.id)

@@ -7,7 +7,12 @@ use super::api::{common, enums, enums::RetryState, failure, failure::failure::Fa
 use super::errors::Error;
 use super::time::{self, Time};
 
-/// A failed attempt.
+const INITIAL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Begins the name of a timeout among the errors that are not retried.
+const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
+
+/// An attempt that failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) attempt: i32,
@@ -29,7 +34,7 @@ pub(crate) enum Subject {
 /// Sets the defaults of a policy.
 pub(crate) fn with_defaults(policy: Option<common::RetryPolicy>) -> common::RetryPolicy {
     let mut policy = policy.unwrap_or_default();
-    let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or(Duration::from_secs(1));
+    let initial = time::stored(policy.initial_interval.as_ref()).unwrap_or(INITIAL_INTERVAL);
     policy.initial_interval = Some(time::proto(initial));
     if policy.backoff_coefficient == 0.0 {
         policy.backoff_coefficient = 2.0;
@@ -42,20 +47,41 @@ pub(crate) fn with_defaults(policy: Option<common::RetryPolicy>) -> common::Retr
 
 /// Refuses an invalid policy.
 pub(crate) fn validate(policy: &common::RetryPolicy) -> Result<(), Error> {
-    let initial = time::positive(policy.initial_interval.as_ref(), "InitialInterval")?;
-    let maximum = time::positive(policy.maximum_interval.as_ref(), "MaximumInterval")?;
-    let problem = if policy.maximum_attempts == 1 {
+    if policy.maximum_attempts == 1 {
         return Ok(());
-    } else if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0 {
-        "BackoffCoefficient cannot be less than 1 on retry policy."
-    } else if maximum.is_some_and(|maximum| initial.is_some_and(|initial| maximum < initial)) {
-        "MaximumInterval cannot be less than InitialInterval on retry policy."
-    } else if policy.maximum_attempts < 0 {
-        "MaximumAttempts cannot be negative on retry policy."
-    } else {
-        return Ok(());
+    }
+    let interval = |field: Option<&abide_protos::Duration>, name: &str| {
+        let refused = |cause| Error::invalid_argument(format!("invalid {name} set on retry policy: {cause}"));
+        time::checked(field).map_err(refused)
     };
-    Err(Error::invalid_argument(problem))
+    let initial = interval(policy.initial_interval.as_ref(), "InitialInterval")?;
+    if policy.backoff_coefficient != 0.0 && policy.backoff_coefficient < 1.0 {
+        return Err(Error::invalid_argument("BackoffCoefficient cannot be less than 1 on retry policy."));
+    }
+    let maximum = interval(policy.maximum_interval.as_ref(), "MaximumInterval")?;
+    if maximum.is_some_and(|maximum| maximum < initial.unwrap_or(INITIAL_INTERVAL)) {
+        let text = "MaximumInterval cannot be less than InitialInterval on retry policy.";
+        return Err(Error::invalid_argument(text));
+    }
+    if policy.maximum_attempts < 0 {
+        return Err(Error::invalid_argument("MaximumAttempts cannot be negative on retry policy."));
+    }
+    let of_timeouts = policy.non_retryable_error_types.iter().filter_map(|listed| listed.strip_prefix(TIMEOUT_PREFIX));
+    match of_timeouts.into_iter().find(|kind| !is_timeout_type(kind)) {
+        Some(kind) => Err(Error::invalid_argument(format!("Invalid timeout type value: {kind}."))),
+        None => Ok(()),
+    }
+}
+
+/// A timeout's type by either of its names: `Heartbeat`, `TIMEOUT_TYPE_HEARTBEAT`.
+fn is_timeout_type(name: &str) -> bool {
+    let all = [
+        enums::TimeoutType::StartToClose,
+        enums::TimeoutType::ScheduleToStart,
+        enums::TimeoutType::ScheduleToClose,
+        enums::TimeoutType::Heartbeat,
+    ];
+    all.iter().any(|kind| name == kind.as_str_name() || name == format!("{kind:?}"))
 }
 
 /// Returns the wait before the next attempt, or the reason that there is none.

@@ -59,21 +59,33 @@ pub(crate) fn proto(duration: Duration) -> abide_protos::Duration {
     }
 }
 
-/// Returns the duration in a request's field: `None` if it is absent or zero, an error if it is negative or malformed.
-pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Result<Option<Duration>, Error> {
+/// The longest duration that a server takes; a longer one is cut.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The duration of a field, `None` if it is absent or zero; else why it is refused.
+pub(crate) fn checked(field: Option<&abide_protos::Duration>) -> Result<Option<Duration>, &'static str> {
     let Some(duration) = field else { return Ok(None) };
-    let valid = (0..1_000_000_000).contains(&duration.nanos) && duration.seconds >= 0;
-    if !valid {
-        let cause = if duration.seconds < 0 { "negative duration" } else { "malformed duration" };
-        return Err(Error::invalid_argument(format!("An invalid {name} is set on request. cause: {cause}")));
+    let (seconds, nanos) = (duration.seconds, duration.nanos);
+    if (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
+        return Err("duration has seconds and nanos with different signs");
     }
-    let duration = Duration::new(duration.seconds.unsigned_abs(), duration.nanos.unsigned_abs());
-    Ok(if duration.is_zero() { None } else { Some(duration) })
+    if seconds < 0 || nanos < 0 {
+        return Err("negative duration");
+    }
+    let nanos = Duration::from_nanos(u64::from(nanos.unsigned_abs()));
+    let duration = Duration::from_secs(seconds.unsigned_abs()).saturating_add(nanos).min(LONGEST);
+    Ok(Some(duration).filter(|duration| !duration.is_zero()))
+}
+
+/// As [`checked`], for the field of a request.
+pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Result<Option<Duration>, Error> {
+    checked(field)
+        .map_err(|cause| Error::invalid_argument(format!("An invalid {name} is set on request. cause: {cause}")))
 }
 
 /// Returns the duration in a field that was validated when it was stored; `None` if it is absent or zero.
 pub(crate) fn stored(field: Option<&abide_protos::Duration>) -> Option<Duration> {
-    positive(field, "duration").ok().flatten()
+    checked(field).ok().flatten()
 }
 
 /// Returns the smaller of two limits, where `None` means unlimited.

@@ -32,6 +32,7 @@ mod nexus_handler;
 mod normalize;
 mod random;
 mod raw;
+mod refusals;
 mod reset_children;
 mod retry_delays;
 mod scopes;

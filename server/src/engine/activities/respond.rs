@@ -70,6 +70,13 @@ impl Engine {
         if activity_id.is_empty() {
             return Err(Error::invalid_argument("ActivityId is not set on request."));
         }
+        if workflow_id.is_empty() {
+            // An activity without a workflow, which nobody can start here.
+            return Err(Error::not_found(format!("activity not found for ID: {activity_id}")));
+        }
+        if !run_id.is_empty() && uuid::Uuid::parse_str(run_id).is_err() {
+            return Err(Error::invalid_argument("RunId is not valid UUID."));
+        }
         let execution = common::WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: run_id.to_owned() };
         let id = self.find_running(namespace, Some(&execution))?;
         let activity = self.execution(id).activity_by_id(activity_id).ok_or_else(|| {

@@ -86,8 +86,13 @@ impl Engine {
         extras: Extras,
     ) -> Result<ExecutionId, FailedCause> {
         let namespace = self.namespaces.get(&attributes.namespace).map_err(|_| FailedCause::NamespaceNotFound)?;
-        let request = start_request(attributes);
-        let run = self.new_run(&request).map_err(|_| FailedCause::Unspecified)?;
+        let mut request = start_request(attributes);
+        let starter = self.execution(parent);
+        request.request_id = format!("{}:{initiated_event_id}:0", starter.run_id);
+        if request.priority.is_some() || starter.state.start.priority.is_some() {
+            request.priority = Some(starter.state.priority_of(request.priority.as_ref()));
+        }
+        let run = self.new_run(&request, None).map_err(|_| FailedCause::Unspecified)?;
         let execution = self.execution(parent);
         let root = execution.state.start.root_workflow_execution.clone();
         let inherits = execution.namespace.id == namespace.id && execution.tells_its_version_to(&run.start);
@@ -96,6 +101,7 @@ impl Engine {
             parent_workflow_namespace_id: execution.namespace.id.clone(),
             parent_workflow_execution: Some(execution.execution()),
             parent_initiated_event_id: initiated_event_id,
+            workflow_run_timeout: attributes.workflow_run_timeout,
             root_workflow_execution: root.or_else(|| Some(execution.execution())),
             inherited_pinned_version: execution.pinned_version().filter(|_| inherits),
             inherited_auto_upgrade_info: execution.auto_upgrade_info(Default::default()).filter(|_| inherits),

@@ -2,4 +2,4 @@
 
 mod child;
 
-pub(crate) use self::child::{Child, start_request};
+pub(crate) use self::child::Child;

@@ -2,16 +2,14 @@
 
 use super::super::api::enums::{ParentClosePolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause};
 use super::super::api::{command, history};
-use super::super::limits;
+use super::super::limits::{self, ID_LIMIT};
 use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal, check_search_attributes, target_namespace};
-use crate::engine::children::start_request;
 use crate::engine::history::Extras;
-use crate::engine::workflow::cron;
-use crate::engine::workflow::normal_queue;
-use crate::engine::workflow::{task_timeout, validate};
+use crate::engine::task_queues::check_queue_of_user;
+use crate::engine::workflow::{cron, normal_queue, task_timeout};
 
 const PENDING_LIMIT: usize = 2000;
 
@@ -59,18 +57,20 @@ pub(super) fn apply(
         versioning_override: attributes.versioning_override,
         ..Default::default()
     };
-    validate(&start_request(&event)).map_err(|error| bad(error.message))?;
-    check_cron(transaction, &event).map_err(bad)?;
+    check(transaction, &event).map_err(bad)?;
     check_search_attributes(transaction, &namespace.name, event.search_attributes.as_ref(), |problem| {
-        let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
-        format!(
-            "invalid SearchAttributes on StartChildWorkflowCommand: {problem}. WorkflowId={} WorkflowType={kind} \
-             Namespace={}",
-            event.workflow_id, namespace.name
-        )
+        format!("invalid SearchAttributes on StartChildWorkflowCommand: {problem}. {}", about(&event))
+    })?;
+    limits::check_priority(event.priority.as_ref()).map_err(|error| bad(error.message))?;
+    check_queue_of_user(event.task_queue.as_ref()).map_err(|error| {
+        let problem = error.message;
+        bad(format!(
+            "invalid TaskQueue on StartChildWorkflowExecutionCommand: {problem}. {} TaskQueue={queue}",
+            about(&event)
+        ))
     })?;
     limits::check_command(event.input.as_ref(), "StartChildWorkflowExecutionCommandAttributes.Input")?;
-    fill_in(&mut event).map_err(bad)?;
+    fill_in(&mut event);
     if execution.state.children.len() >= PENDING_LIMIT {
         let text = format!(
             "the number of pending child workflow executions, {PENDING_LIMIT}, has reached the per-workflow limit of \
@@ -84,31 +84,60 @@ pub(super) fn apply(
 }
 
 /// Refuses an invalid cron schedule of a child.
-fn check_cron(
+fn check(
     transaction: &Transaction<'_>,
     event: &history::StartChildWorkflowExecutionInitiatedEventAttributes,
 ) -> Result<(), String> {
-    cron::validate(&event.cron_schedule, transaction.time()).map_err(|error| {
-        let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
-        format!(
-            "invalid CronSchedule on StartChildWorkflowExecutionCommand: {}. WorkflowId={} WorkflowType={kind} \
-             Namespace={}",
-            error.message, event.workflow_id, event.namespace
-        )
-    })
+    const COMMAND: &str = "StartChildWorkflowExecutionCommand";
+    let (id, namespace) = (&event.workflow_id, &event.namespace);
+    let kind = event.workflow_type.as_ref().map_or("", |kind| kind.name.as_str());
+    if id.is_empty() {
+        let about = format!("WorkflowType={kind} Namespace={namespace}");
+        return Err(format!("Required field WorkflowId is not set on {COMMAND}. {about}"));
+    }
+    if kind.is_empty() {
+        let about = format!("WorkflowId={id} Namespace={namespace}");
+        return Err(format!("Required field WorkflowType is not set on {COMMAND}. {about}"));
+    }
+    if id.len() > ID_LIMIT {
+        let about = format!("WorkflowId={id} Length={} Limit={ID_LIMIT} WorkflowType={kind}", id.len());
+        return Err(format!("WorkflowId on {COMMAND} exceeds length limit. {about} Namespace={namespace}"));
+    }
+    if kind.len() > ID_LIMIT {
+        let about = format!("WorkflowId={id} WorkflowType={kind} Length={} Limit={ID_LIMIT}", kind.len());
+        return Err(format!("WorkflowType on {COMMAND} exceeds length limit. {about} Namespace={namespace}"));
+    }
+    let timeouts = [
+        ("WorkflowExecutionTimeout", event.workflow_execution_timeout.as_ref()),
+        ("WorkflowRunTimeout", event.workflow_run_timeout.as_ref()),
+        ("WorkflowTaskTimeout", event.workflow_task_timeout.as_ref()),
+    ];
+    for (name, timeout) in timeouts {
+        time::checked(timeout)
+            .map_err(|problem| format!("Invalid {name} on {COMMAND}: {problem}. {}", about(event)))?;
+    }
+    if let Some(policy) = &event.retry_policy {
+        retry::validate(policy).map_err(|error| {
+            format!("invalid WorkflowRetryPolicy on {COMMAND}: {}. {}", error.message, about(event))
+        })?;
+    }
+    cron::validate(&event.cron_schedule, transaction.time())
+        .map_err(|error| format!("invalid CronSchedule on {COMMAND}: {}. {}", error.message, about(event)))
 }
 
-/// Sets defaults for missing timeouts and for the retry policy.
-fn fill_in(event: &mut history::StartChildWorkflowExecutionInitiatedEventAttributes) -> Result<(), String> {
-    let read = |field: &Option<abide_protos::Duration>, name: &str| {
-        time::positive(field.as_ref(), name).map_err(|error| error.message)
-    };
-    let execution = read(&event.workflow_execution_timeout, "WorkflowExecutionTimeout")?;
-    let run = time::shorter(read(&event.workflow_run_timeout, "WorkflowRunTimeout")?, execution);
-    let task = task_timeout(read(&event.workflow_task_timeout, "WorkflowTaskTimeout")?, run);
+/// The child that a refusal is about.
+fn about(event: &history::StartChildWorkflowExecutionInitiatedEventAttributes) -> String {
+    let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
+    format!("WorkflowId={} WorkflowType={kind} Namespace={}", event.workflow_id, event.namespace)
+}
+
+/// Completes the timeouts from one another, and the retry policy.
+fn fill_in(event: &mut history::StartChildWorkflowExecutionInitiatedEventAttributes) {
+    let execution = time::stored(event.workflow_execution_timeout.as_ref());
+    let run = time::shorter(time::stored(event.workflow_run_timeout.as_ref()), execution);
+    let task = task_timeout(time::stored(event.workflow_task_timeout.as_ref()), run);
     event.workflow_execution_timeout = execution.map(time::proto);
     event.workflow_run_timeout = Some(time::proto(run.unwrap_or_default()));
     event.workflow_task_timeout = Some(time::proto(task));
     event.retry_policy = event.retry_policy.take().map(|policy| retry::with_defaults(Some(policy)));
-    Ok(())
 }

@@ -13,6 +13,7 @@ use crate::engine::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBeh
 use crate::engine::api::failure::failure::FailureInfo;
 use crate::engine::api::{failure, nexus, service, taskqueue};
 use crate::engine::errors::Error;
+use crate::engine::limits;
 use crate::engine::task_queues::{About, Poll, QueueKind, Task};
 use crate::engine::token::NexusTaskToken;
 use crate::engine::waiters::{Step, WaiterId};
@@ -38,6 +39,7 @@ impl Engine {
         let commands = request.task_queue.as_ref().is_some_and(of_commands);
         let kind = if commands { QueueKind::WorkerCommands } else { QueueKind::Nexus };
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), kind)?;
+        limits::check_length("Identity", &request.identity)?;
         #[expect(deprecated, reason = "workers still send it and the real server still tells it")]
         let capabilities = request.worker_version_capabilities;
         let about = About { capabilities, deployment_options: request.deployment_options, rate: None };

@@ -2,10 +2,12 @@
 //!
 //! Extends `Engine`.
 
+use super::names::check_queue;
 use super::task_queue::{About, Poll, QueueKey, QueueKind, Task};
 use crate::engine::Engine;
 use crate::engine::api::{enums, service, taskqueue};
 use crate::engine::errors::Error;
+use crate::engine::limits;
 use crate::engine::waiters::{Step, Waiter, WaiterId, WaitingPoll};
 use crate::engine::workflow_tasks::versions;
 
@@ -14,6 +16,8 @@ impl Engine {
         &mut self,
         request: service::PollWorkflowTaskQueueRequest,
     ) -> Result<Step<service::PollWorkflowTaskQueueResponse>, Error> {
+        limits::check_length("Identity", &request.identity)?;
+        check_sticky(request.task_queue.as_ref(), request.deployment_options.is_some())?;
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Workflow)?;
         let sticky = request.task_queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky);
         #[expect(deprecated, reason = "workers still send it and the real server still records it")]
@@ -45,6 +49,7 @@ impl Engine {
         request: service::PollActivityTaskQueueRequest,
     ) -> Result<Step<service::PollActivityTaskQueueResponse>, Error> {
         let key = self.queue_key(&request.namespace, request.task_queue.as_ref(), QueueKind::Activity)?;
+        limits::check_length("Identity", &request.identity)?;
         #[expect(deprecated, reason = "workers still send it and the real server still tells it")]
         let about = About {
             capabilities: request.worker_version_capabilities,
@@ -127,10 +132,19 @@ impl Engine {
         queue: Option<&taskqueue::TaskQueue>,
         kind: QueueKind,
     ) -> Result<QueueKey, Error> {
+        let name = check_queue(queue)?.name.clone();
         let namespace_id = self.namespaces.get(namespace)?.id.clone();
-        match queue {
-            Some(queue) if !queue.name.is_empty() => Ok(QueueKey { namespace_id, name: queue.name.clone(), kind }),
-            _ => Err(Error::invalid_argument("taskQueue is not set")),
-        }
+        Ok(QueueKey { namespace_id, name, kind })
     }
+}
+
+/// A worker that tells its deployment also tells which queue its sticky one belongs to.
+fn check_sticky(queue: Option<&taskqueue::TaskQueue>, tells_deployment: bool) -> Result<(), Error> {
+    let nameless =
+        queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky && queue.normal_name.is_empty());
+    if nameless && tells_deployment {
+        let text = "NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.";
+        return Err(Error::invalid_argument(text));
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::names::{check_partition, check_queue, queue_of_partition};
 use super::task_queue::{Poll, QueueKey, QueueKind};
 use crate::engine::Engine;
 use crate::engine::api::{enums, service, taskqueue};
@@ -93,14 +94,21 @@ impl Engine {
         request: &service::DescribeTaskQueueRequest,
     ) -> Result<service::DescribeTaskQueueResponse, Error> {
         let namespace_id = self.namespaces.get(&request.namespace)?.id.clone();
-        let queue = request.task_queue.as_ref().filter(|queue| !queue.name.is_empty());
-        let queue = queue.ok_or_else(|| Error::invalid_argument("TaskQueue is not set on request."))?;
+        let enhanced = request.api_mode() == enums::DescribeTaskQueueMode::Enhanced;
+        let queue = if enhanced { check_queue } else { check_partition };
+        let queue = queue(request.task_queue.as_ref())?;
+        if enhanced && queue.kind() == enums::TaskQueueKind::Sticky {
+            return Err(Error::invalid_argument(
+                "Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue.",
+            ));
+        }
+        let name = queue_of_partition(&queue.name)?;
         let kind = match request.task_queue_type() {
             enums::TaskQueueType::Activity => QueueKind::Activity,
             enums::TaskQueueType::Nexus => QueueKind::Nexus,
             enums::TaskQueueType::Workflow | enums::TaskQueueType::Unspecified => QueueKind::Workflow,
         };
-        let (pollers, backlog) = self.queues.describe(&QueueKey { namespace_id, name: queue.name.clone(), kind });
+        let (pollers, backlog) = self.queues.describe(&QueueKey { namespace_id, name: name.to_owned(), kind });
         #[expect(deprecated, reason = "the real server still tells the capabilities")]
         let pollers = pollers.into_iter().map(|(identity, seen)| taskqueue::PollerInfo {
             last_access_time: Some(seen.at.proto()),

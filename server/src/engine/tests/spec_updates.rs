@@ -71,6 +71,7 @@ impl Spec {
             namespace: "default".to_owned(),
             workflow_execution: Some(common::WorkflowExecution { run_id, ..arguments.execution() }),
             reason: "because".to_owned(),
+            request_id: "reset".to_owned(),
             workflow_task_finish_event_id: arguments.0[0].parse().expect("reset takes an event id"),
             reset_reapply_exclude_types: excluded.map(i32::from).into_iter().collect(),
             ..Default::default()

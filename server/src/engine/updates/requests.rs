@@ -7,13 +7,12 @@ use crate::engine::Engine;
 use crate::engine::api::enums::EventType;
 use crate::engine::api::{service, update};
 use crate::engine::errors::Error;
+use crate::engine::limits;
 use crate::engine::waiters::{Step, Waiter, WaiterId};
-use crate::engine::workflow::request_link;
-use crate::engine::workflow::{Execution, ExecutionId};
+use crate::engine::workflow::{Execution, ExecutionId, check_execution, check_update, request_link};
 
 /// Attempt number from which on a workflow task counts as failing, so that updates are refused.
 const BROKEN_TASK_ATTEMPT: i32 = 3;
-const ID_LENGTH_LIMIT: usize = 1000;
 
 /// An update of a run, as its caller waits for it.
 #[derive(Clone, Debug)]
@@ -55,6 +54,9 @@ impl Engine {
         let Some(wanted) = &request.update_ref else {
             return Err(Error::invalid_argument("UpdateRef is not set on request."));
         };
+        if wanted.workflow_execution.as_ref().is_none_or(|execution| execution.workflow_id.is_empty()) {
+            return Err(Error::invalid_argument("Can't load workflow execution.  WorkflowId not set."));
+        }
         let id = self.find(&request.namespace, wanted.workflow_execution.as_ref())?;
         let at = UpdateAt { execution: id, update_id: wanted.update_id.clone() };
         let stage = request.wait_policy.map_or(Lifecycle::Unspecified, |policy| policy.lifecycle_stage());
@@ -88,23 +90,22 @@ impl Engine {
         &mut self,
         request: &mut service::UpdateWorkflowExecutionRequest,
     ) -> Result<Lifecycle, Error> {
+        check_execution(request.workflow_execution.as_ref())?;
         let update = request.request.get_or_insert_with(update::Request::default);
         let Some(meta) = &mut update.meta else {
             return Err(Error::invalid_argument("Update meta is not set on request."));
         };
-        if meta.update_id.len() > ID_LENGTH_LIMIT {
-            return Err(Error::invalid_argument("UpdateId length exceeds limit."));
-        }
+        limits::check_length("UpdateId", &meta.update_id)?;
         if meta.update_id.is_empty() {
             meta.update_id = self.ids.v4();
         }
-        crate::engine::workflow::check_update(update)?;
+        check_update(update)?;
         match &update.input {
             None => return Err(Error::invalid_argument("Update input is not set on request.")),
             Some(input) if input.name.is_empty() => {
                 return Err(Error::invalid_argument("Update name is not set on request."));
             }
-            Some(input) => crate::engine::limits::check_blob(input.args.as_ref())?,
+            Some(input) => limits::check_blob(input.args.as_ref())?,
         }
         match request.wait_policy.map_or(Lifecycle::Unspecified, |policy| policy.lifecycle_stage()) {
             Lifecycle::Unspecified => Ok(Lifecycle::Completed),

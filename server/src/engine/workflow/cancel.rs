@@ -2,10 +2,12 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
+use super::execution::check_execution;
 use crate::engine::Engine;
 use crate::engine::api::{common, history, service};
 use crate::engine::errors::Error;
 use crate::engine::history::Extras;
+use crate::engine::limits;
 use crate::engine::transaction::Transaction;
 
 impl Engine {
@@ -13,6 +15,8 @@ impl Engine {
         &mut self,
         request: service::RequestCancelWorkflowExecutionRequest,
     ) -> Result<service::RequestCancelWorkflowExecutionResponse, Error> {
+        check_execution(request.workflow_execution.as_ref())?;
+        limits::check_links(request.links.iter())?;
         let id = self.find(&request.namespace, request.workflow_execution.as_ref())?;
         let execution = self.execution(id);
         let first = &request.first_execution_run_id;

@@ -10,6 +10,7 @@ use crate::engine::activities::Activity;
 use crate::engine::api::{HistoryEvent, common, enums, history, sdk, taskqueue, workflow};
 use crate::engine::children::Child;
 use crate::engine::deadlines::Key;
+use crate::engine::errors::Error;
 use crate::engine::namespace::NamespaceId;
 use crate::engine::nexus::NexusOperation;
 use crate::engine::time::{self, Time};
@@ -88,7 +89,10 @@ pub(crate) struct State {
     /// Pending Nexus operations by scheduled event id.
     pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
 
-    /// The first answers of each build of the worker, including earlier runs, oldest first.
+    /// What was pending when the run closed: a description still shows it.
+    pub(crate) left: Left,
+
+    /// The first answers of each build of the worker, also those of earlier runs, oldest first.
     pub(crate) reset_points: Vec<workflow::ResetPointInfo>,
 
     pub(crate) updates: Updates,
@@ -108,7 +112,16 @@ pub(crate) struct State {
     pub(crate) search_attributes: BTreeMap<String, common::Payload>,
 }
 
-/// The sticky queue of the worker that caches this run.
+/// What a closed run has left undone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) activities: Vec<Activity>,
+    pub(crate) children: Vec<Child>,
+    /// The workflow task that no worker had taken.
+    pub(crate) task: Option<WorkflowTask>,
+}
+
+/// Where the worker that caches this run polls.
 #[derive(Clone, Debug)]
 pub(crate) struct Sticky {
     pub(crate) task_queue: String,
@@ -138,6 +151,17 @@ impl State {
     /// Returns the earliest time of the run's first workflow task: its start, or the end of its initial backoff.
     pub(crate) fn execution_time(&self) -> Time {
         self.start_time.plus(time::stored(self.start.first_workflow_task_backoff.as_ref()).unwrap_or_default())
+    }
+
+    /// The run of a reset has all its time from now on.
+    pub(crate) fn begin_again(&mut self, now: Time) {
+        let timeout = |timeout: Option<&abide_protos::Duration>| time::stored(timeout).map(|timeout| now.plus(timeout));
+        self.execution_expiration = timeout(self.start.workflow_execution_timeout.as_ref());
+        let run = timeout(self.start.workflow_run_timeout.as_ref());
+        self.run_expiration = match (run, self.execution_expiration) {
+            (Some(run), Some(execution)) => Some(run.min(execution)),
+            (run, _) => run,
+        };
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -209,7 +233,23 @@ impl History {
     }
 }
 
-/// Returns a task queue by its user-visible name.
+/// The workflow that a request names, and perhaps a run of it.
+pub(crate) fn check_execution(
+    execution: Option<&common::WorkflowExecution>,
+) -> Result<&common::WorkflowExecution, Error> {
+    let Some(execution) = execution else {
+        return Err(Error::invalid_argument("Execution is not set on request."));
+    };
+    if execution.workflow_id.is_empty() {
+        return Err(Error::invalid_argument("WorkflowId is not set on request."));
+    }
+    if !execution.run_id.is_empty() && uuid::Uuid::parse_str(&execution.run_id).is_err() {
+        return Err(Error::invalid_argument("Invalid RunId."));
+    }
+    Ok(execution)
+}
+
+/// A task queue as users name it.
 pub(crate) fn normal_queue(name: &str) -> taskqueue::TaskQueue {
     taskqueue::TaskQueue {
         name: name.to_owned(),

@@ -16,7 +16,7 @@ mod terminate;
 mod timer;
 
 pub(crate) use self::completion_callbacks::check_update;
-pub(crate) use self::execution::{Execution, ExecutionId, State, Sticky, normal_queue};
+pub(crate) use self::execution::{Execution, ExecutionId, State, Sticky, check_execution, normal_queue};
 pub(crate) use self::query::{Queries, QueryId};
 pub(crate) use self::retention::Executions;
-pub(crate) use self::start::{Admission, NewRun, request_link, task_timeout, validate};
+pub(crate) use self::start::{Admission, NewRun, request_link, task_timeout};

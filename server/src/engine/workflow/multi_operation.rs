@@ -8,8 +8,9 @@ use super::start::Admission;
 use crate::engine::Engine;
 use crate::engine::api::service::execute_multi_operation_request::operation::Operation;
 use crate::engine::api::service::execute_multi_operation_response as response;
-use crate::engine::api::{service, update};
+use crate::engine::api::{common, service, update};
 use crate::engine::errors::Error;
+use crate::engine::time;
 use crate::engine::updates::UpdateAt;
 use crate::engine::updates::{Lifecycle, Progress, update_id};
 use crate::engine::waiters::Step;
@@ -26,8 +27,6 @@ enum Refused {
     Start(Error),
     /// The run exists, but the update was refused.
     Update(Error),
-    /// Nothing was done.
-    UpdateAlone(Error),
 }
 
 impl Engine {
@@ -36,8 +35,9 @@ impl Engine {
         request: service::ExecuteMultiOperationRequest,
     ) -> Result<(StartedForUpdate, Step<Progress>), Error> {
         self.namespaces.get(&request.namespace)?;
-        let (start, mut update) = split(request)?;
-        let wanted = self.validate_operations(&start, &mut update).map_err(Refused::into_error)?;
+        let namespace = request.namespace.clone();
+        let (mut start, mut update) = split(request)?;
+        let wanted = self.validate_operations(&namespace, &mut start, &mut update)?;
         let started = self.update_with_start(start, update.request.unwrap_or_default()).map_err(Refused::into_error)?;
         let step = self.wait_for_update(&started.at, wanted).map_err(|error| Refused::Update(error).into_error())?;
         Ok((started, step))
@@ -60,34 +60,57 @@ impl Engine {
         service::ExecuteMultiOperationResponse { responses: responses.into() }
     }
 
+    /// Refuses two operations together; the one that is at fault says why.
     fn validate_operations(
         &mut self,
-        start: &service::StartWorkflowExecutionRequest,
+        namespace: &str,
+        start: &mut service::StartWorkflowExecutionRequest,
         update: &mut service::UpdateWorkflowExecutionRequest,
-    ) -> Result<Lifecycle, Refused> {
-        let refuse_start = |text: &str| Err(Refused::Start(Error::invalid_argument(text)));
-        let refuse_update = |text: &str| Err(Refused::UpdateAlone(Error::invalid_argument(text)));
+    ) -> Result<Lifecycle, Error> {
+        let started = self.validate_start(namespace, start);
+        let updated = self.validate_update_of_start(namespace, update).and_then(|wanted| {
+            let of_other = started.is_ok() && update_execution(update).workflow_id != start.workflow_id;
+            if of_other { refuse("WorkflowId is not consistent with previous operation(s).") } else { Ok(wanted) }
+        });
+        match (started, updated) {
+            (Ok(()), Ok(wanted)) => Ok(wanted),
+            (started, updated) => Err(Error::multi_operation(&[Err(started.err()), Err(updated.err())])),
+        }
+    }
+
+    fn validate_start(
+        &mut self,
+        namespace: &str,
+        start: &mut service::StartWorkflowExecutionRequest,
+    ) -> Result<(), Error> {
+        take_over(namespace, &mut start.namespace)?;
+        self.new_run(start, None)?;
         if !start.cron_schedule.is_empty() {
-            return refuse_start("CronSchedule is not allowed.");
+            return refuse("CronSchedule is not allowed.");
         }
         if start.request_eager_execution {
-            return refuse_start("RequestEagerExecution is not supported.");
+            return refuse("RequestEagerExecution is not supported.");
         }
-        if start.workflow_start_delay.is_some() {
-            return refuse_start("WorkflowStartDelay is not supported.");
+        if time::stored(start.workflow_start_delay.as_ref()).is_some() {
+            return refuse("WorkflowStartDelay is not supported.");
         }
-        self.new_run(start).map_err(Refused::Start)?;
-        let execution = update.workflow_execution.clone().unwrap_or_default();
-        if execution.workflow_id != start.workflow_id {
-            return refuse_update("WorkflowId is not consistent with previous operation(s).");
-        }
-        if !execution.run_id.is_empty() {
-            return refuse_update("RunId is not allowed.");
-        }
+        Ok(())
+    }
+
+    fn validate_update_of_start(
+        &mut self,
+        namespace: &str,
+        update: &mut service::UpdateWorkflowExecutionRequest,
+    ) -> Result<Lifecycle, Error> {
+        take_over(namespace, &mut update.namespace)?;
+        let wanted = self.validate_update(update)?;
         if !update.first_execution_run_id.is_empty() {
-            return refuse_update("FirstExecutionRunId is not allowed.");
+            return refuse("FirstExecutionRunId is not allowed.");
         }
-        self.validate_update(update).map_err(Refused::UpdateAlone)
+        if !update_execution(update).run_id.is_empty() {
+            return refuse("RunId is not allowed.");
+        }
+        Ok(wanted)
     }
 
     fn update_with_start(
@@ -107,7 +130,7 @@ impl Engine {
         if let Some(id) = joined.filter(|id| self.execution(*id).state.updates.is_known(&update_id)) {
             return self.update_existing(id, update);
         }
-        let run = self.new_run(&start).map_err(Refused::Start)?;
+        let run = self.new_run(&start, None).map_err(Refused::Start)?;
         let policies = (start.workflow_id_reuse_policy(), start.workflow_id_conflict_policy());
         let admission =
             self.admit(&namespace, &start.workflow_id, &run.request_id, policies).map_err(Refused::Start)?;
@@ -132,23 +155,34 @@ impl Refused {
         match self {
             Self::Start(error) => Error::multi_operation(&[Err(Some(error)), Err(None)]),
             Self::Update(error) => Error::multi_operation(&[Ok(()), Err(Some(error))]),
-            Self::UpdateAlone(error) => Error::multi_operation(&[Err(None), Err(Some(error))]),
         }
     }
 }
 
-/// Returns the two operations; any other list is refused.
+fn refuse<T>(text: &str) -> Result<T, Error> {
+    Err(Error::invalid_argument(text))
+}
+
+/// An operation is in the namespace of the request; it need not say so.
+fn take_over(namespace: &str, of_operation: &mut String) -> Result<(), Error> {
+    if !of_operation.is_empty() && of_operation != namespace {
+        return refuse("Operation namespace did not match request's namespace.");
+    }
+    namespace.clone_into(of_operation);
+    Ok(())
+}
+
+fn update_execution(update: &service::UpdateWorkflowExecutionRequest) -> common::WorkflowExecution {
+    update.workflow_execution.clone().unwrap_or_default()
+}
+
+/// The two operations; any other list is refused.
 fn split(
     request: service::ExecuteMultiOperationRequest,
 ) -> Result<(service::StartWorkflowExecutionRequest, service::UpdateWorkflowExecutionRequest), Error> {
-    let namespace = request.namespace;
     let operations: Vec<_> = request.operations.into_iter().map(|operation| operation.operation).collect();
     match <[_; 2]>::try_from(operations) {
-        Ok([Some(Operation::StartWorkflow(mut start)), Some(Operation::UpdateWorkflow(mut update))]) => {
-            start.namespace.clone_from(&namespace);
-            update.namespace = namespace;
-            Ok((start, update))
-        }
-        _ => Err(Error::invalid_argument("Operations have to be exactly [Start, Update].")),
+        Ok([Some(Operation::StartWorkflow(start)), Some(Operation::UpdateWorkflow(update))]) => Ok((start, update)),
+        _ => refuse("Operations have to be exactly [Start, Update]."),
     }
 }

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::execution::{Execution, ExecutionId};
+use super::execution::{Execution, ExecutionId, check_execution};
 use crate::engine::Engine;
 use crate::engine::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
 use crate::engine::api::{common, query, service};
@@ -98,6 +98,7 @@ impl Engine {
         request: service::QueryWorkflowRequest,
         patience: Duration,
     ) -> Result<Step<service::QueryWorkflowResponse>, Error> {
+        check_execution(request.execution.as_ref())?;
         let reject = request.query_reject_condition();
         let query = request.query.ok_or_else(|| Error::invalid_argument("WorkflowQuery is not set on request."))?;
         if query.query_type.is_empty() {

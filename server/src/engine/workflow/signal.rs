@@ -2,7 +2,7 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
-use super::execution::ExecutionId;
+use super::execution::{ExecutionId, check_execution};
 use super::start::{Admission, request_link};
 use crate::engine::Engine;
 use crate::engine::api::enums::{EventType, WorkflowIdConflictPolicy};
@@ -20,13 +20,15 @@ impl Engine {
         &mut self,
         request: service::SignalWorkflowExecutionRequest,
     ) -> Result<service::SignalWorkflowExecutionResponse, Error> {
-        let execution = request.workflow_execution.as_ref();
-        let names_workflow = execution.is_some_and(|execution| !execution.workflow_id.is_empty());
-        if names_workflow && request.signal_name.is_empty() {
+        check_execution(request.workflow_execution.as_ref())?;
+        if request.signal_name.is_empty() {
             return Err(Error::invalid_argument("SignalName is not set on request."));
         }
+        limits::check_length("SignalName", &request.signal_name)?;
+        limits::check_length("RequestId", &request.request_id)?;
+        limits::check_links(request.links.iter())?;
         limits::check_blob(request.input.as_ref())?;
-        let id = self.find(&request.namespace, execution)?;
+        let id = self.find(&request.namespace, request.workflow_execution.as_ref())?;
         let request_id = request.request_id.clone();
         let signal = history::WorkflowExecutionSignaledEventAttributes {
             signal_name: request.signal_name,
@@ -46,22 +48,14 @@ impl Engine {
         request: service::SignalWithStartWorkflowExecutionRequest,
     ) -> Result<service::SignalWithStartWorkflowExecutionResponse, Error> {
         let namespace = self.namespaces.get(&request.namespace)?;
-        if !request.workflow_id.is_empty() && request.signal_name.is_empty() {
-            return Err(Error::invalid_argument("SignalName is not set on request."));
-        }
-        limits::check_blob(request.signal_input.as_ref())?;
         let request_id = request.request_id.clone();
         let (start, signal, links) = split(request);
-        let mut run = self.new_run(&start)?;
+        let mut run = self.new_run(&start, Some(&signal.signal_name))?;
+        limits::check_blob(signal.input.as_ref())?;
         let run_id = self.ids.v4();
         run.start.original_execution_run_id.clone_from(&run_id);
         run.start.first_execution_run_id.clone_from(&run_id);
         run.run_id = run_id;
-        if start.workflow_id_conflict_policy() == WorkflowIdConflictPolicy::Fail {
-            return Err(Error::invalid_argument(
-                "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
-            ));
-        }
         let conflict = match start.workflow_id_conflict_policy() {
             WorkflowIdConflictPolicy::Unspecified
                 if !super::start::terminates_running(start.workflow_id_reuse_policy()) =>

@@ -9,20 +9,21 @@ use std::time::Duration;
 use super::execution::{Execution, ExecutionId, State, normal_queue};
 use super::{completion_callbacks, cron};
 use crate::engine::api::enums::{
-    ContinueAsNewInitiator, EventType, WorkflowExecutionStatus, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    ContinueAsNewInitiator, EventType, VersioningBehavior, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
 };
-use crate::engine::api::{common, errordetails, history, sdk, service};
+use crate::engine::api::{common, errordetails, history, sdk, service, workflow};
 use crate::engine::deadlines::Deadline;
 use crate::engine::errors::Error;
 use crate::engine::history::Extras;
 use crate::engine::namespace::NamespaceId;
+use crate::engine::task_queues::check_queue_of_user;
 use crate::engine::time::{self, Time};
 use crate::engine::transaction::Transaction;
 use crate::engine::updates::Updates;
 use crate::engine::workflow_tasks::{HISTORY_SERVICE, Scheduling};
 use crate::engine::{Engine, limits, retry};
 
-const ID_LENGTH_LIMIT: usize = 1000;
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
 const MAXIMUM_TASK_TIMEOUT: Duration = Duration::from_secs(120);
 const EAGER_REQUEST_ID: &str = "eager-workflow-start";
@@ -58,7 +59,7 @@ impl Engine {
         request: service::StartWorkflowExecutionRequest,
     ) -> Result<service::StartWorkflowExecutionResponse, Error> {
         let namespace = self.namespaces.get(&request.namespace)?;
-        let run = self.new_run(&request)?;
+        let run = self.new_run(&request, None)?;
         let policies = (request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy());
         let id = match self.admit(&namespace, &request.workflow_id, &run.request_id, policies)? {
             Admission::Repeated(id) if self.execution(id).state.start_request_id == run.request_id => {
@@ -140,23 +141,44 @@ impl Engine {
         });
     }
 
-    /// Converts a valid start request to a new run.
-    pub(crate) fn new_run(&mut self, request: &service::StartWorkflowExecutionRequest) -> Result<NewRun, Error> {
-        validate(request)?;
-        completion_callbacks::check_on_conflict(request)?;
+    /// Refuses a start that could not be carried out. `signal_name` is there if a signal comes with it.
+    fn check_start(
+        &self,
+        request: &service::StartWorkflowExecutionRequest,
+        signal_name: Option<&str>,
+    ) -> Result<(), Error> {
+        match signal_name {
+            None => validate(request, self.now.time)?,
+            Some(name) => validate_with_signal(request, name, self.now.time)?,
+        }
         let known = self.namespaces.search_attributes(&request.namespace)?;
         known.check(&request.namespace, request.search_attributes.as_ref())?;
+        limits::check_priority(request.priority.as_ref())?;
         completion_callbacks::check(&request.completion_callbacks)?;
+        let of_callbacks = request.completion_callbacks.iter().flat_map(|callback| &callback.links);
+        limits::check_links(request.links.iter().chain(of_callbacks))?;
+        if request.time_skipping_config.is_some() {
+            return Err(Error::unimplemented("The Time-Skipping feature is not enabled for namespace."));
+        }
+        limits::check_blob(request.input.as_ref())?;
+        limits::check_memo(request.memo.as_ref())?;
+        check_versioning(request.versioning_override.as_ref())
+    }
+
+    /// Turns a valid start request into the run it asks for. `signal_name` is there if a signal comes with the start.
+    pub(crate) fn new_run(
+        &mut self,
+        request: &service::StartWorkflowExecutionRequest,
+        signal_name: Option<&str>,
+    ) -> Result<NewRun, Error> {
+        self.check_start(request, signal_name)?;
+        let known = self.namespaces.search_attributes(&request.namespace)?;
         let mut search_attributes = request.search_attributes.clone();
         search_attributes.iter_mut().for_each(|all| known.complete_types(&mut all.indexed_fields));
-        cron::validate(&request.cron_schedule, self.now.time)?;
-        let execution_timeout =
-            time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
-        let run_timeout = time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
-        let run_timeout = time::shorter(run_timeout, execution_timeout);
-        let task_timeout = time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds")?;
-        let task_timeout = self::task_timeout(task_timeout, run_timeout);
-        let delay = time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelay")?;
+        let execution_timeout = time::stored(request.workflow_execution_timeout.as_ref());
+        let run_timeout = time::shorter(time::stored(request.workflow_run_timeout.as_ref()), execution_timeout);
+        let task_timeout = task_timeout(time::stored(request.workflow_task_timeout.as_ref()), run_timeout);
+        let delay = time::stored(request.workflow_start_delay.as_ref());
         let first_time = cron::backoff(&request.cron_schedule, self.now.time, self.now.time);
         let has_cron = first_time.is_some();
         let run_id = self.ids.v7(self.now.time);
@@ -250,6 +272,7 @@ impl State {
             activities: Default::default(),
             timers: Default::default(),
             nexus_operations: Default::default(),
+            left: Default::default(),
             reset_points: Vec::new(),
             updates: Updates::default(),
             close_attempted: false,
@@ -331,42 +354,110 @@ pub(crate) fn task_timeout(asked: Option<Duration>, run_timeout: Option<Duration
     run_timeout.map_or(timeout, |run_timeout| timeout.min(run_timeout))
 }
 
-/// Refuses invalid start requests.
-pub(crate) fn validate(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
-    let refuse = |text: &str| Err(Error::invalid_argument(text));
-    let too_long = |name: &str, text: &str| {
-        let length = text.len();
-        Err(Error::invalid_argument(format!("{name} exceeds maximum allowed length ({length}/{ID_LENGTH_LIMIT})")))
-    };
-    if request.workflow_id.is_empty() {
-        return refuse("WorkflowId is not set on request.");
-    }
-    if request.workflow_id.len() > ID_LENGTH_LIMIT {
-        return too_long("WorkflowId", &request.workflow_id);
-    }
-    if request.request_id.len() > ID_LENGTH_LIMIT {
-        return too_long("RequestId", &request.request_id);
-    }
-    match &request.workflow_type {
-        Some(kind) if kind.name.len() > ID_LENGTH_LIMIT => return too_long("WorkflowType", &kind.name),
-        Some(kind) if !kind.name.is_empty() => {}
-        _ => return refuse("WorkflowType is not set on request."),
-    }
-    match &request.task_queue {
-        Some(queue) if queue.name.starts_with("/_sys/") => {
-            return refuse("task queue name cannot start with reserved prefix /_sys/");
-        }
-        Some(queue) if !queue.name.is_empty() => {}
-        _ => return refuse("taskQueue is not set"),
-    }
-    if !request.cron_schedule.is_empty() && request.workflow_start_delay.is_some() {
-        return refuse("CronSchedule and WorkflowStartDelay may not be used together.");
-    }
+/// Refuses what no workflow can be started with, in the order in which the real server looks.
+fn validate(request: &service::StartWorkflowExecutionRequest, now: Time) -> Result<(), Error> {
+    check_workflow_id(&request.workflow_id)?;
     if let Some(policy) = &request.retry_policy {
         retry::validate(policy)?;
     }
-    limits::check_blob(request.input.as_ref())?;
-    limits::check_memo(request.memo.as_ref())
+    check_delay(request)?;
+    cron::validate(&request.cron_schedule, now)?;
+    let name = request.workflow_type.as_ref().map_or("", |kind| &kind.name);
+    if name.is_empty() {
+        return Err(Error::invalid_argument("WorkflowType is not set on request."));
+    }
+    limits::check_length("WorkflowType", name)?;
+    check_queue_of_user(request.task_queue.as_ref())?;
+    check_timeouts(request)?;
+    limits::check_length("RequestId", &request.request_id)?;
+    policies(request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy())?;
+    completion_callbacks::check_on_conflict(request)
+}
+
+/// As [`validate`], in the order and the words of a start that brings a signal along.
+fn validate_with_signal(
+    request: &service::StartWorkflowExecutionRequest,
+    signal_name: &str,
+    now: Time,
+) -> Result<(), Error> {
+    let refuse = |text: &str| Err(Error::invalid_argument(text));
+    cron::validate(&request.cron_schedule, now)?;
+    check_workflow_id(&request.workflow_id)?;
+    if signal_name.is_empty() {
+        return refuse("signal not set");
+    }
+    limits::check_maximum_length("signal name", signal_name)?;
+    let name = request.workflow_type.as_ref().map_or("", |kind| &kind.name);
+    if name.is_empty() {
+        return refuse("workflow type not set");
+    }
+    limits::check_maximum_length("workflow type name", name)?;
+    check_queue_of_user(request.task_queue.as_ref())?;
+    limits::check_maximum_length("Request ID", &request.request_id)?;
+    check_timeouts(request)?;
+    if let Some(policy) = &request.retry_policy {
+        retry::validate(policy)?;
+    }
+    check_delay(request)?;
+    policies(request.workflow_id_reuse_policy(), request.workflow_id_conflict_policy())?;
+    if request.workflow_id_conflict_policy() == WorkflowIdConflictPolicy::Fail {
+        return refuse(
+            "Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.",
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a version that a run cannot be held to.
+#[expect(deprecated, reason = "older clients say it in these fields")]
+fn check_versioning(versioning: Option<&workflow::VersioningOverride>) -> Result<(), Error> {
+    use workflow::versioning_override::{Override, PinnedOverrideBehavior};
+    let Some(versioning) = versioning else { return Ok(()) };
+    let pinned = versioning.deployment.is_some() || !versioning.pinned_version.is_empty();
+    let problem = match (&versioning.r#override, versioning.behavior()) {
+        (Some(Override::AutoUpgrade(false)), _) => "auto-upgrade override must be true",
+        (Some(Override::Pinned(pinned)), _) if pinned.version.is_none() => {
+            "must provide version if override is pinned."
+        }
+        (Some(Override::Pinned(pinned)), _) if pinned.behavior() == PinnedOverrideBehavior::Unspecified => {
+            "must specify pinned override behavior if override is pinned."
+        }
+        (Some(Override::OneTime(once)), _) if once.target_deployment_version.is_none() => {
+            "must provide target deployment version if override is one-time."
+        }
+        (Some(_), _) => return Ok(()),
+        (None, VersioningBehavior::Pinned) if !pinned => {
+            "must provide deployment (deprecated) or pinned version if behavior is 'PINNED'"
+        }
+        (None, VersioningBehavior::AutoUpgrade) if versioning.deployment.is_some() => {
+            "only provide deployment if behavior is 'PINNED'"
+        }
+        (None, VersioningBehavior::AutoUpgrade) if pinned => "only provide pinned version if behavior is 'PINNED'",
+        (None, VersioningBehavior::Unspecified) => "override behavior is required",
+        (None, VersioningBehavior::Pinned | VersioningBehavior::AutoUpgrade) => return Ok(()),
+    };
+    Err(Error::invalid_argument(problem))
+}
+
+fn check_workflow_id(id: &str) -> Result<(), Error> {
+    if id.is_empty() {
+        return Err(Error::invalid_argument("WorkflowId is not set on request."));
+    }
+    limits::check_maximum_length("WorkflowId", id)
+}
+
+fn check_delay(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
+    if !request.cron_schedule.is_empty() && request.workflow_start_delay.is_some() {
+        let text = "CronSchedule and WorkflowStartDelay may not be used together.";
+        return Err(Error::invalid_argument(text));
+    }
+    time::positive(request.workflow_start_delay.as_ref(), "WorkflowStartDelaySeconds").map(drop)
+}
+
+fn check_timeouts(request: &service::StartWorkflowExecutionRequest) -> Result<(), Error> {
+    time::positive(request.workflow_execution_timeout.as_ref(), "WorkflowExecutionTimeoutSeconds")?;
+    time::positive(request.workflow_run_timeout.as_ref(), "WorkflowRunTimeoutSeconds")?;
+    time::positive(request.workflow_task_timeout.as_ref(), "WorkflowTaskTimeoutSeconds").map(drop)
 }
 
 fn policies(

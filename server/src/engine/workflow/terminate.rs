@@ -2,21 +2,27 @@
 //!
 //! Extends `Engine` and `Transaction`.
 
+use super::execution::check_execution;
 use crate::engine::Engine;
 use crate::engine::api::enums::WorkflowExecutionStatus;
 use crate::engine::api::{common, history, service};
 use crate::engine::errors::Error;
 use crate::engine::history::Extras;
+use crate::engine::limits;
 use crate::engine::transaction::Transaction;
 
 /// The reason in the event if the caller gives none.
 const DEFAULT_REASON: &str = "terminated by user via frontend";
+/// Stands in the event where the caller does not say who it is.
+const DEFAULT_IDENTITY: &str = "frontend-service";
 
 impl Engine {
     pub(crate) fn terminate_workflow_execution(
         &mut self,
         request: service::TerminateWorkflowExecutionRequest,
     ) -> Result<service::TerminateWorkflowExecutionResponse, Error> {
+        check_execution(request.workflow_execution.as_ref())?;
+        limits::check_links(request.links.iter())?;
         let id = self.find(&request.namespace, request.workflow_execution.as_ref())?;
         let execution = self.execution(id);
         let first = &request.first_execution_run_id;
@@ -26,9 +32,10 @@ impl Engine {
         if !execution.is_running() {
             return Err(Error::completed());
         }
+        let identity = if request.identity.is_empty() { DEFAULT_IDENTITY.to_owned() } else { request.identity };
         let reason = if request.reason.is_empty() { DEFAULT_REASON.to_owned() } else { request.reason };
         self.transact(id, |transaction| {
-            transaction.terminate(reason, request.details, request.identity, request.links);
+            transaction.terminate(reason, request.details, identity, request.links);
         });
         Ok(service::TerminateWorkflowExecutionResponse::default())
     }
