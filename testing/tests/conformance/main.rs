@@ -19,6 +19,7 @@ mod completion_callbacks;
 mod completion_pages;
 mod continuing;
 mod cron;
+mod descriptions;
 mod ends;
 mod event_groups;
 mod external;

@@ -33,8 +33,15 @@ impl Transaction<'_> {
         self.state().reset_points = points.points.iter().filter(is_alive).cloned().collect();
     }
 
-    /// Records an answer (the completed event) as a reset point if its build has not answered before. Returns true if
-    /// it was recorded.
+    /// A run follows this one: its own points hold until it is deleted.
+    pub(crate) fn date_reset_points(&mut self) {
+        let expires = self.time().plus(self.namespaces.retention(&self.execution.namespace.name)).proto();
+        let run_id = self.execution.run_id.clone();
+        let own = self.state().reset_points.iter_mut().filter(|point| point.run_id == run_id);
+        own.for_each(|point| point.expire_time = Some(expires));
+    }
+
+    /// Notes an answer, which is that event, if no worker of its build has answered before; returns whether it did.
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
     pub(crate) fn note_reset_point(
         &mut self,

@@ -21,6 +21,9 @@ impl Transaction<'_> {
     /// Closes the run after its closing event was written: drops everything that is pending.
     pub(crate) fn close(&mut self, status: WorkflowExecutionStatus) {
         let now = self.time();
+        let state = self.state();
+        state.left.activities = state.activities.values().cloned().collect();
+        state.left.children = state.children.values().cloned().collect();
         self.drop_activities();
         self.drop_timers();
         self.effects.push(Effect::Errand(Errand::TellParent));
@@ -39,6 +42,9 @@ impl Transaction<'_> {
 
     /// Creates the run that follows this one, in the same transaction.
     pub(crate) fn continue_with(&mut self, next: Option<NewRun>) {
+        if next.is_some() {
+            self.date_reset_points();
+        }
         self.effects.extend(next.map(|next| Effect::Continue(Box::new(next))));
     }
 

@@ -8,10 +8,13 @@ use super::execution::Execution;
 use crate::engine::Engine;
 use crate::engine::activities::Activity;
 use crate::engine::api::enums::{EventType, PendingActivityState, PendingWorkflowTaskState};
-use crate::engine::api::{common, history, service, taskqueue, workflow};
+use crate::engine::api::{Attributes, HistoryEvent, common, history, service, taskqueue, workflow};
 use crate::engine::children::Child;
 use crate::engine::errors::Error;
 use crate::engine::time::{self, Time};
+
+/// A time that does not come, as the real server writes it: the first of January of year 1.
+const NEVER: abide_protos::Timestamp = abide_protos::Timestamp { seconds: -62_135_596_800, nanos: 0 };
 
 impl Engine {
     #[expect(deprecated, reason = "the real server still tells the build of the latest answer")]
@@ -24,20 +27,21 @@ impl Engine {
         let state = &execution.state;
         let last_answer = execution.last_answer();
         let is_reset = state.start.original_execution_run_id != execution.run_id;
-        let pending_workflow_task = state.task.as_ref().map(|task| workflow::PendingWorkflowTaskInfo {
-            state: match task.started_time {
-                Some(_) => PendingWorkflowTaskState::Started.into(),
-                None => PendingWorkflowTaskState::Scheduled.into(),
-            },
-            scheduled_time: Some(task.scheduled_time.proto()),
-            original_scheduled_time: Some(task.original_scheduled_time.proto()),
-            started_time: task.started_time.map(Time::proto),
-            attempt: task.attempt,
-        });
+        let pending_workflow_task =
+            state.task.as_ref().or(state.left.task.as_ref()).map(|task| workflow::PendingWorkflowTaskInfo {
+                state: match task.started_time {
+                    Some(_) => PendingWorkflowTaskState::Started.into(),
+                    None => PendingWorkflowTaskState::Scheduled.into(),
+                },
+                scheduled_time: Some(task.scheduled_time.proto()),
+                original_scheduled_time: Some(task.original_scheduled_time.proto()),
+                started_time: task.started_time.map(Time::proto),
+                attempt: task.attempt,
+            });
         Ok(service::DescribeWorkflowExecutionResponse {
             execution_config: Some(config(execution)),
             workflow_execution_info: Some(workflow::WorkflowExecutionInfo {
-                auto_reset_points: state.reset_points(),
+                auto_reset_points: Some(state.reset_points().unwrap_or_default()),
                 most_recent_worker_version_stamp: last_answer.and_then(|answer| answer.worker_version.clone()),
                 worker_deployment_name: last_answer
                     .map(|answer| answer.worker_deployment_name.clone())
@@ -45,12 +49,17 @@ impl Engine {
                 priority: state.start.priority.clone(),
                 ..info(execution)
             }),
-            pending_activities: state.activities.values().map(|activity| pending(execution, activity)).collect(),
-            pending_children: state.children.values().map(pending_child).collect(),
+            pending_activities: state
+                .activities
+                .values()
+                .chain(&state.left.activities)
+                .map(|activity| pending(execution, activity, self.now.time))
+                .collect(),
+            pending_children: state.children.values().chain(&state.left.children).map(pending_child).collect(),
             pending_workflow_task,
             workflow_extended_info: Some(workflow::WorkflowExecutionExtendedInfo {
                 execution_expiration_time: state.execution_expiration.map(Time::proto),
-                run_expiration_time: state.run_expiration.map(Time::proto),
+                run_expiration_time: Some(state.run_expiration.map_or(NEVER, Time::proto)),
                 cancel_requested: state.cancel_requested,
                 request_id_infos: request_ids(execution),
                 reset_run_id: execution.reset_run_id.clone(),
@@ -109,12 +118,20 @@ pub(crate) fn info(execution: &Execution) -> workflow::WorkflowExecutionInfo {
 
 /// Returns the effects of the requests that this run remembers.
 fn request_ids(execution: &Execution) -> HashMap<String, workflow::RequestIdInfo> {
-    let started = workflow::RequestIdInfo {
-        event_type: EventType::WorkflowExecutionStarted.into(),
-        event_id: 1,
-        buffered: false,
+    let info =
+        |kind: EventType, event_id, buffered| workflow::RequestIdInfo { event_type: kind.into(), event_id, buffered };
+    let attached = |event: &HistoryEvent| match &event.attributes {
+        Some(Attributes::WorkflowExecutionOptionsUpdatedEventAttributes(options)) => {
+            Some(options.attached_request_id.clone()).filter(|id| !id.is_empty())
+        }
+        _ => None,
     };
-    [(execution.state.start_request_id.clone(), started)].into()
+    let kind = EventType::WorkflowExecutionOptionsUpdated;
+    let written = execution.history.events.iter();
+    let written = written.filter_map(|event| Some((attached(event)?, info(kind, event.event_id, false))));
+    let buffered = execution.state.buffer.iter().filter_map(|event| Some((attached(event)?, info(kind, 0, true))));
+    let started = (execution.state.start_request_id.clone(), info(EventType::WorkflowExecutionStarted, 1, false));
+    written.chain(buffered).chain([started]).collect()
 }
 
 fn pending_child(child: &Child) -> workflow::PendingChildExecutionInfo {
@@ -146,7 +163,7 @@ fn options(
     }
 }
 
-fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActivityInfo {
+fn pending(execution: &Execution, activity: &Activity, now: Time) -> workflow::PendingActivityInfo {
     let started = activity.started.as_ref();
     let state = match (activity.cancel_requested, started) {
         (Some(_), _) => PendingActivityState::CancelRequested,
@@ -154,7 +171,8 @@ fn pending(execution: &Execution, activity: &Activity) -> workflow::PendingActiv
         (None, None) => PendingActivityState::Scheduled,
     };
     let attributes = execution.activity_attributes(activity.scheduled_event_id);
-    let backing_off = activity.is_backing_off().then(|| activity.scheduled_time.proto());
+    let backing_off = activity.is_backing_off() && now < activity.scheduled_time;
+    let backing_off = backing_off.then(|| activity.scheduled_time.proto());
     let interval = activity.last_attempt_complete_time.map(|ended| time::proto(activity.scheduled_time.since(ended)));
     workflow::PendingActivityInfo {
         activity_id: activity.activity_id.clone(),

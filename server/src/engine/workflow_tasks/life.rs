@@ -252,7 +252,8 @@ impl Transaction<'_> {
                 ..Default::default()
             });
         } else {
-            self.remove_workflow_task();
+            let task = self.remove_workflow_task().filter(|task| !task.speculative);
+            self.state().left.task = task;
         }
         self.flush_buffer();
     }
