@@ -35,7 +35,7 @@ impl GrpcService {
         Self { host, in_process }
     }
 
-    /// The request itself, if it is of a namespace that is there.
+    /// Returns the message of a request if its namespace exists.
     fn enter<R: OfNamespace>(&self, request: Request<R>) -> Result<R, Status> {
         let request = request.into_inner();
         self.host.call(|engine| engine.check_namespace(&request)).map_err(status)?;

@@ -47,7 +47,7 @@ impl Error {
         Self::new(Code::Unimplemented, message)
     }
 
-    /// A real server shows of such an error a number only; here it is the cause.
+    /// An error of which a real server shows only a number. Here it shows the cause.
     pub(crate) fn masked(code: Code, cause: impl std::fmt::Display) -> Self {
         Self::new(code, format!("something went wrong, please retry ({cause})"))
     }

@@ -10,14 +10,14 @@ use super::errors::Error;
 /// Maximum bytes of the payloads of one field.
 pub(crate) const BLOB_LIMIT: usize = 2 * 1024 * 1024;
 
-/// Bytes of an id or a name.
+/// Maximum length of an id or a name, in bytes.
 pub(crate) const ID_LIMIT: usize = 1000;
 
 const LINK_COUNT: usize = 10;
 const LINK_SIZE: usize = 4000;
 const FAIRNESS_KEY: usize = 64;
 
-/// Refuses an id or a name that is too long, as those texts do that do not tell the length.
+/// Refuses an id or a name that is too long. The message does not contain the length.
 pub(crate) fn check_length(what: &str, id: &str) -> Result<(), Error> {
     if id.len() <= ID_LIMIT {
         return Ok(());
@@ -25,7 +25,7 @@ pub(crate) fn check_length(what: &str, id: &str) -> Result<(), Error> {
     Err(Error::invalid_argument(format!("{what} length exceeds limit.")))
 }
 
-/// As [`check_length`], in the words of those texts that tell the length.
+/// Like [`check_length`], with the length in the message.
 pub(crate) fn check_maximum_length(what: &str, id: &str) -> Result<(), Error> {
     let length = id.len();
     if length <= ID_LIMIT {
@@ -98,7 +98,7 @@ fn check_link(link: &common::Link) -> Result<(), Error> {
     }
 }
 
-/// Refuses a priority that no task can have.
+/// Refuses an invalid priority.
 pub(crate) fn check_priority(priority: Option<&common::Priority>) -> Result<(), Error> {
     let Some(priority) = priority else { return Ok(()) };
     let problem = if priority.priority_key < 0 {
@@ -113,7 +113,7 @@ pub(crate) fn check_priority(priority: Option<&common::Priority>) -> Result<(), 
     Err(Error::invalid_argument(problem))
 }
 
-/// Refuses a request whose payloads are too large.
+/// Refuses a request with oversized payloads.
 pub(crate) fn check_blob(payloads: Option<&common::Payloads>) -> Result<(), Error> {
     if payloads.is_some_and(is_too_large) {
         return Err(Error::invalid_argument("Blob data size exceeds limit."));

@@ -22,12 +22,12 @@ const BLOB_LIMIT: i64 = 2 * 1024 * 1024;
 /// Default retention of closed runs.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// No namespace keeps its runs for a shorter time.
+/// Minimum retention of a namespace.
 const MINIMUM_RETENTION: Duration = Duration::from_secs(60 * 60);
 /// The namespace of a real server's own workflows.
 const SYSTEM: &str = "temporal-system";
 
-/// A namespace as runs refer to it.
+/// A reference to a namespace.
 pub(crate) type NamespaceId = Arc<NamespaceName>;
 
 /// The id and the name of a namespace.
@@ -71,12 +71,12 @@ impl Namespaces {
         Ok(namespace.id.clone())
     }
 
-    /// The name of the namespace of that id.
+    /// Returns the name of the namespace with that id.
     pub(crate) fn name_of(&self, id: &str) -> Option<&str> {
         self.by_name.values().find(|namespace| namespace.id.id == id).map(|namespace| namespace.id.name.as_str())
     }
 
-    /// The search attributes that a namespace knows beside the server's own.
+    /// Returns the custom search attributes of a namespace, beside the server's own.
     pub(crate) fn search_attributes(&self, name: &str) -> Result<&Registered, Error> {
         let namespace = self.by_name.get(name).ok_or_else(|| Error::namespace_not_found(name))?;
         Ok(&namespace.search_attributes)

@@ -1,5 +1,4 @@
-//! The namespace that a request names. It is looked at before anything else of the request is; where a request carries a
-//! task token, the token names a namespace too.
+//! Check of a request's namespace, before all other checks. A task token in the request also names a namespace.
 //!
 //! Extends `Engine`.
 
@@ -12,13 +11,13 @@ use super::token::{NexusTaskToken, TaskToken};
 pub(crate) trait OfNamespace {
     fn namespace(&self) -> &str;
 
-    /// The namespace id in the request's task token; `None` for a request or a token without one.
+    /// Returns the namespace that the request's task token names.
     fn of_token(&self) -> Result<Token, Error> {
         Ok(Token::Absent)
     }
 }
 
-/// What a request's task token says of the namespace.
+/// The namespace in a request's task token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     /// This kind of request has no token.
@@ -30,7 +29,7 @@ pub(crate) enum Token {
 }
 
 impl Engine {
-    /// Refuses a request of a namespace that is not there.
+    /// Refuses a request for an unknown namespace.
     pub(crate) fn check_namespace(&self, request: &impl OfNamespace) -> Result<(), Error> {
         let name = request.namespace();
         if !name.is_empty() {

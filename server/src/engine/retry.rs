@@ -9,10 +9,10 @@ use super::time::{self, Time};
 
 const INITIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Begins the name of a timeout among the errors that are not retried.
+/// Prefix of a timeout's name in the list of non-retryable errors.
 const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt<'a> {
     pub(crate) attempt: i32,
@@ -73,7 +73,7 @@ pub(crate) fn validate(policy: &common::RetryPolicy) -> Result<(), Error> {
     }
 }
 
-/// A timeout's type by either of its names: `Heartbeat`, `TIMEOUT_TYPE_HEARTBEAT`.
+/// Returns true for both names of a timeout type: `Heartbeat`, `TIMEOUT_TYPE_HEARTBEAT`.
 fn is_timeout_type(name: &str) -> bool {
     let all = [
         enums::TimeoutType::StartToClose,

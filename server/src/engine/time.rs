@@ -59,10 +59,10 @@ pub(crate) fn proto(duration: Duration) -> abide_protos::Duration {
     }
 }
 
-/// The longest duration that a server takes; a longer one is cut.
+/// Maximum duration. A longer one is cut to it.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The duration of a field, `None` if it is absent or zero; else why it is refused.
+/// Returns the duration in a field: `None` if it is absent or zero, a reason if it is negative or malformed.
 pub(crate) fn checked(field: Option<&abide_protos::Duration>) -> Result<Option<Duration>, &'static str> {
     let Some(duration) = field else { return Ok(None) };
     let (seconds, nanos) = (duration.seconds, duration.nanos);
@@ -77,7 +77,7 @@ pub(crate) fn checked(field: Option<&abide_protos::Duration>) -> Result<Option<D
     Ok(Some(duration).filter(|duration| !duration.is_zero()))
 }
 
-/// As [`checked`], for the field of a request.
+/// Like [`checked`], with an error that names the field of the request.
 pub(crate) fn positive(field: Option<&abide_protos::Duration>, name: &str) -> Result<Option<Duration>, Error> {
     checked(field)
         .map_err(|cause| Error::invalid_argument(format!("An invalid {name} is set on request. cause: {cause}")))

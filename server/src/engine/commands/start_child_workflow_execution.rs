@@ -125,13 +125,13 @@ fn check(
         .map_err(|error| format!("invalid CronSchedule on {COMMAND}: {}. {}", error.message, about(event)))
 }
 
-/// The child that a refusal is about.
+/// Names the child in an error.
 fn about(event: &history::StartChildWorkflowExecutionInitiatedEventAttributes) -> String {
     let kind = event.workflow_type.as_ref().map_or("", |kind| &kind.name);
     format!("WorkflowId={} WorkflowType={kind} Namespace={}", event.workflow_id, event.namespace)
 }
 
-/// Completes the timeouts from one another, and the retry policy.
+/// Sets defaults for missing timeouts and for the retry policy.
 fn fill_in(event: &mut history::StartChildWorkflowExecutionInitiatedEventAttributes) {
     let execution = time::stored(event.workflow_execution_timeout.as_ref());
     let run = time::shorter(time::stored(event.workflow_run_timeout.as_ref()), execution);

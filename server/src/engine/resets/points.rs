@@ -33,7 +33,7 @@ impl Transaction<'_> {
         self.state().reset_points = points.points.iter().filter(is_alive).cloned().collect();
     }
 
-    /// A run follows this one: its own points hold until it is deleted.
+    /// Sets the expiry of this run's own points, because another run follows it.
     pub(crate) fn date_reset_points(&mut self) {
         let expires = self.time().plus(self.namespaces.retention(&self.execution.namespace.name)).proto();
         let run_id = self.execution.run_id.clone();
@@ -41,7 +41,8 @@ impl Transaction<'_> {
         own.for_each(|point| point.expire_time = Some(expires));
     }
 
-    /// Notes an answer, which is that event, if no worker of its build has answered before; returns whether it did.
+    /// Records an answer (the completed event) as a reset point if its build has not answered before. Returns true if
+    /// it was recorded.
     #[expect(deprecated, reason = "workers without a deployment tell their build in older fields")]
     pub(crate) fn note_reset_point(
         &mut self,

@@ -49,11 +49,11 @@ enum Part {
     Child,
     ActivityOrTimer,
     NexusOperation,
-    /// The event leaves nothing that a reset has to rebuild.
+    /// The event changes nothing that a reset rebuilds.
     Nothing,
 }
 
-/// Names every kind of event: a new one does not compile until it has its place here.
+/// Returns the part that an event changes. The match is exhaustive, so a new kind of event must be added here.
 fn part_of(attributes: &Attributes) -> Part {
     use Attributes::*;
     match attributes {

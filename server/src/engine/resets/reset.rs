@@ -233,7 +233,7 @@ fn kept_events(base: &Execution, finish_event_id: i64) -> Result<Vec<HistoryEven
     Ok(kept)
 }
 
-/// Refuses a reset that says what to apply again in words that nobody knows.
+/// Refuses an unknown reapply type.
 #[expect(deprecated, reason = "it counts among what can be said")]
 fn check_kinds(request: &service::ResetWorkflowExecutionRequest) -> Result<(), Error> {
     let kind = request.reset_reapply_type;
@@ -242,7 +242,7 @@ fn check_kinds(request: &service::ResetWorkflowExecutionRequest) -> Result<(), E
         .map_err(|_| Error::masked(Code::Internal, format!("unknown reset reapply type: {kind}")))
 }
 
-/// Whether signals, updates and news of children are applied again.
+/// Returns which of signals, updates and events of children are reapplied.
 fn reapplied_kinds(request: &service::ResetWorkflowExecutionRequest) -> (bool, bool, bool) {
     let excluded = |kind| request.reset_reapply_exclude_types().any(|excluded| excluded == kind);
     let kinds = request.reset_reapply_type();

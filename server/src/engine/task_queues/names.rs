@@ -1,5 +1,5 @@
-//! Names of task queues: which a request may name. A name that begins with `/_sys/` is a partition of a queue, which only
-//! DescribeTaskQueue takes.
+//! Checks of task queue names in requests. A name that begins with `/_sys/` is a partition of a queue, which only
+//! DescribeTaskQueue accepts.
 
 use crate::engine::api::{enums, taskqueue};
 use crate::engine::errors::Error;
@@ -11,7 +11,7 @@ const PARTITION_PREFIX: &str = "/_sys/";
 const INTERNAL_PREFIX: &str = "temporal-sys-per-ns-tq";
 const INTERNAL: &str = "temporal-sys-worker-controller-per-ns-tq";
 
-/// Refuses a queue that no worker can poll.
+/// Refuses an invalid name of a task queue.
 pub(crate) fn check_queue(queue: Option<&taskqueue::TaskQueue>) -> Result<&taskqueue::TaskQueue, Error> {
     let queue = check_partition(queue)?;
     if queue.name.starts_with(PARTITION_PREFIX) {
@@ -21,7 +21,7 @@ pub(crate) fn check_queue(queue: Option<&taskqueue::TaskQueue>) -> Result<&taskq
     Ok(queue)
 }
 
-/// As [`check_queue`], for a queue that workflows are to run on.
+/// Like [`check_queue`]. Also refuses the server's internal queues.
 pub(crate) fn check_queue_of_user(queue: Option<&taskqueue::TaskQueue>) -> Result<(), Error> {
     let name = &check_queue(queue)?.name;
     if name.starts_with(INTERNAL_PREFIX) || name == INTERNAL {
@@ -30,7 +30,7 @@ pub(crate) fn check_queue_of_user(queue: Option<&taskqueue::TaskQueue>) -> Resul
     Ok(())
 }
 
-/// Refuses what is neither a queue nor, by its look, a partition of one.
+/// Like [`check_queue`], but accepts the name of a partition.
 pub(crate) fn check_partition(queue: Option<&taskqueue::TaskQueue>) -> Result<&taskqueue::TaskQueue, Error> {
     let Some(queue) = queue else { return Err(Error::invalid_argument("taskQueue is not set")) };
     if queue.name.is_empty() {
@@ -43,7 +43,7 @@ pub(crate) fn check_partition(queue: Option<&taskqueue::TaskQueue>) -> Result<&t
     Ok(queue)
 }
 
-/// The queue that a name stands for: a partition's name, too, stands for the whole queue.
+/// Returns the queue of a partition. Any other name is returned as it is.
 pub(crate) fn queue_of_partition(name: &str) -> Result<&str, Error> {
     let Some(rest) = name.strip_prefix(PARTITION_PREFIX) else { return Ok(name) };
     let parts = rest

@@ -138,7 +138,7 @@ impl Engine {
     }
 }
 
-/// A worker that tells its deployment also tells which queue its sticky one belongs to.
+/// Refuses a sticky poll with deployment options and without the normal name of the queue.
 fn check_sticky(queue: Option<&taskqueue::TaskQueue>, tells_deployment: bool) -> Result<(), Error> {
     let nameless =
         queue.is_some_and(|queue| queue.kind() == enums::TaskQueueKind::Sticky && queue.normal_name.is_empty());

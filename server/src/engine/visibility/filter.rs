@@ -332,7 +332,7 @@ fn operator_refused(kind: Kind, test: &Test, negated: bool) -> Option<&'static s
     (!known).then_some(operator)
 }
 
-/// A number as Go writes it: `1.5`, `1e+18`.
+/// Formats a number as Go does: `1.5`, `1e+18`.
 fn go_float(number: f64) -> String {
     let scientific = format!("{number:e}");
     let parts = scientific.split_once('e').and_then(|(digits, power)| Some((digits, power.parse::<i32>().ok()?)));

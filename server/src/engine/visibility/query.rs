@@ -25,7 +25,7 @@ pub(crate) enum Query {
     Or(Box<Query>, Box<Query>),
     Not(Box<Query>),
     Condition(Condition),
-    /// SQL can be asked this, lists cannot: the reason.
+    /// Valid in SQL, but not supported in lists, with the reason.
     Refused(String),
 }
 
@@ -44,10 +44,10 @@ pub(crate) enum Test {
     In(Vec<Literal>),
     Between(Literal, Literal),
     StartsWith(Literal),
-    /// SQL knows these operators, lists do not.
+    /// `LIKE` or `REGEXP`: valid in SQL, but not supported in lists.
     Like(&'static str, Literal),
     IsNull,
-    /// IS TRUE and the like.
+    /// `IS TRUE` or `IS FALSE`: valid in SQL, but not supported in lists.
     IsBool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum Operator {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
-    /// SQL knows it, lists do not.
+    /// Valid in SQL, but not supported in lists.
     NullSafeEqual,
 }
 
@@ -69,7 +69,7 @@ pub(crate) enum Literal {
     Int(i64),
     Double(f64),
     Bool(bool),
-    /// No value for lists: the reason.
+    /// Not supported as a value in lists, with the reason.
     Refused(String),
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct Written {
     pub(crate) group_by: Vec<String>,
     /// The names after ORDER BY.
     pub(crate) order_by: Vec<String>,
-    /// There is a LIMIT.
+    /// True if there is a LIMIT clause.
     pub(crate) limited: bool,
 }
 
@@ -123,11 +123,11 @@ struct Parser<'q> {
     depth: usize,
 }
 
-/// What stands on one side of a comparison.
+/// One side of a comparison.
 enum Operand {
     Column(String),
     Value(Literal),
-    /// Anything else, by the name that the real server's parser has for it.
+    /// Anything else, with its type name in the real server's parser.
     Other(&'static str),
 }
 
@@ -164,7 +164,7 @@ impl Parser<'_> {
         Ok(query)
     }
 
-    /// The rest of a condition, after its left side.
+    /// Reads the rest of a condition, after its left side.
     fn comparison(&mut self, left: Operand) -> Result<Query, Error> {
         let (test, negated) = self.test()?;
         Ok(match left {
@@ -235,7 +235,7 @@ impl Parser<'_> {
         Ok(values)
     }
 
-    /// The right side of a condition. One that is no value is refused when the name on the left is known.
+    /// Reads the right side of a condition. If it is not a value, the error comes after the check of the name.
     fn value(&mut self) -> Result<Literal, Error> {
         Ok(match self.operand()? {
             Operand::Value(value) => value,
@@ -249,7 +249,7 @@ impl Parser<'_> {
         })
     }
 
-    /// A name, a value, or arithmetic with them, which no list carries out.
+    /// Reads a name, a value, or arithmetic, which lists do not support.
     fn operand(&mut self) -> Result<Operand, Error> {
         let mut operand = self.signed()?;
         while self.takes_arithmetic() {
@@ -307,7 +307,7 @@ impl Parser<'_> {
         Ok(Operand::Value(value))
     }
 
-    /// The arguments of a function; no list calls one.
+    /// Reads the arguments of a function, which lists do not support.
     fn function(&mut self) -> Result<Operand, Error> {
         if !self.takes_symbol(")") {
             self.operand()?;
@@ -345,7 +345,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    /// A name, perhaps with those that it belongs to: `a`, `b.a`, `c.b.a`.
+    /// Reads a name, which may be qualified: `a`, `b.a`, `c.b.a`.
     fn name(&mut self) -> Result<String, Error> {
         let mut name = self.single_name()?;
         for _ in 0..2 {
@@ -425,7 +425,7 @@ fn operator_of(symbol: &str) -> Option<Operator> {
     })
 }
 
-/// A negative number; the smallest whole one has no positive counterpart.
+/// Negates a number. `-i64::MIN` does not fit `i64`, so it is read as a float first.
 fn negated(number: f64) -> Literal {
     if number == 9_223_372_036_854_775_808.0 { Literal::Int(i64::MIN) } else { Literal::Double(-number) }
 }
@@ -442,7 +442,7 @@ fn not_a_column(kind: &str) -> Query {
     Query::Refused(format!("invalid expression: must be a column name but was {kind}"))
 }
 
-/// The refusal of what stands where a condition is expected.
+/// Returns the error for an operand without a comparison.
 fn alone(operand: &Operand) -> String {
     let kind = match operand {
         Operand::Column(_) => return "invalid expression: incomplete expression".to_owned(),

@@ -1,4 +1,4 @@
-//! The words of a query, as SQL divides a text into them. Comments are left out: `/* .. */`, `-- ..`, `# ..`.
+//! The tokens of a query, as in SQL. Comments are skipped: `/* .. */`, `-- ..`, `# ..`.
 
 use super::query::Literal;
 
@@ -6,21 +6,21 @@ use super::query::Literal;
 pub(super) enum Token {
     /// A name or a keyword.
     Word(String),
-    /// A name in back quotes, never a keyword.
+    /// A name in backquotes, never a keyword.
     Name(String),
     Value(Literal),
     Symbol(&'static str),
-    /// Begins like a value and is none.
+    /// An incomplete or invalid value.
     Unfinished,
 }
 
-/// A token and where it stands.
+/// A token with its position.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placed {
     pub(super) token: Token,
-    /// The byte at which it ends.
+    /// Byte position of the token's end.
     pub(super) end: usize,
-    /// Its text in an error; symbols have none.
+    /// Text of the token in an error. Symbols have none.
     pub(super) near: Option<String>,
 }
 
@@ -29,7 +29,7 @@ const SYMBOLS: [&str; 28] = [
     "+", "-", "*", "/", "%", "&", "|", "~",
 ];
 
-/// Divides a query. What is no token at all ends it: an error is to be found there.
+/// Splits a query into tokens. An invalid token is the last one, so that the parser reports it.
 pub(super) fn tokens(query: &str) -> Vec<Placed> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -64,7 +64,7 @@ pub(super) fn tokens(query: &str) -> Vec<Placed> {
     tokens
 }
 
-/// The length of the space or the comment that stands here, if one does.
+/// Returns the length of the whitespace or comment at the beginning, if there is any.
 fn skipped(rest: &str, first: char) -> Option<usize> {
     if first.is_whitespace() {
         return Some(first.len_utf8());
@@ -80,7 +80,7 @@ fn is_letter(character: char) -> bool {
     character.is_ascii_alphabetic() || matches!(character, '_' | '@')
 }
 
-/// The text between quotes. A quote is written twice, or after a backslash.
+/// Reads a quoted text. A quote within it is doubled or follows a backslash.
 fn quoted(rest: &str, quote: char) -> (Token, usize, Option<String>) {
     let mut text = String::new();
     let mut characters = rest.char_indices().skip(1).peekable();
@@ -147,12 +147,12 @@ fn number(rest: &str) -> (Token, usize, Option<String>) {
     (Token::Value(value), end, Some(text.to_owned()))
 }
 
-/// A word that cannot be a name unless it stands in back quotes.
+/// Returns true for a word that is a name only in backquotes.
 pub(super) fn is_keyword(word: &str) -> bool {
     KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(word))
 }
 
-/// Sorted by their first letters.
+/// Reserved words of SQL.
 const KEYWORDS: [&str; 90] = [
     "AND",
     "AS",

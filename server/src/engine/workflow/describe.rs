@@ -13,7 +13,7 @@ use crate::engine::children::Child;
 use crate::engine::errors::Error;
 use crate::engine::time::{self, Time};
 
-/// A time that does not come, as the real server writes it: the first of January of year 1.
+/// Value of the real server for a time that does not come: the first of January of year 1.
 const NEVER: abide_protos::Timestamp = abide_protos::Timestamp { seconds: -62_135_596_800, nanos: 0 };
 
 impl Engine {

@@ -89,10 +89,10 @@ pub(crate) struct State {
     /// Pending Nexus operations by scheduled event id.
     pub(crate) nexus_operations: BTreeMap<i64, NexusOperation>,
 
-    /// What was pending when the run closed: a description still shows it.
+    /// Pending work at the time when the run closed. Descriptions still show it.
     pub(crate) left: Left,
 
-    /// The first answers of each build of the worker, also those of earlier runs, oldest first.
+    /// The first answers of each build of the worker, including earlier runs, oldest first.
     pub(crate) reset_points: Vec<workflow::ResetPointInfo>,
 
     pub(crate) updates: Updates,
@@ -112,16 +112,16 @@ pub(crate) struct State {
     pub(crate) search_attributes: BTreeMap<String, common::Payload>,
 }
 
-/// What a closed run has left undone.
+/// Pending work of a closed run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Left {
     pub(crate) activities: Vec<Activity>,
     pub(crate) children: Vec<Child>,
-    /// The workflow task that no worker had taken.
+    /// The workflow task that was scheduled and not started.
     pub(crate) task: Option<WorkflowTask>,
 }
 
-/// Where the worker that caches this run polls.
+/// The sticky queue of the worker that caches this run.
 #[derive(Clone, Debug)]
 pub(crate) struct Sticky {
     pub(crate) task_queue: String,
@@ -153,7 +153,7 @@ impl State {
         self.start_time.plus(time::stored(self.start.first_workflow_task_backoff.as_ref()).unwrap_or_default())
     }
 
-    /// The run of a reset has all its time from now on.
+    /// Restarts the timeouts of the run, for a reset.
     pub(crate) fn begin_again(&mut self, now: Time) {
         let timeout = |timeout: Option<&abide_protos::Duration>| time::stored(timeout).map(|timeout| now.plus(timeout));
         self.execution_expiration = timeout(self.start.workflow_execution_timeout.as_ref());
@@ -233,7 +233,7 @@ impl History {
     }
 }
 
-/// The workflow that a request names, and perhaps a run of it.
+/// Returns the execution of a request if its ids are valid.
 pub(crate) fn check_execution(
     execution: Option<&common::WorkflowExecution>,
 ) -> Result<&common::WorkflowExecution, Error> {
@@ -249,7 +249,7 @@ pub(crate) fn check_execution(
     Ok(execution)
 }
 
-/// A task queue as users name it.
+/// Returns a task queue by its user-visible name.
 pub(crate) fn normal_queue(name: &str) -> taskqueue::TaskQueue {
     taskqueue::TaskQueue {
         name: name.to_owned(),

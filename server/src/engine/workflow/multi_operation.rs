@@ -60,7 +60,7 @@ impl Engine {
         service::ExecuteMultiOperationResponse { responses: responses.into() }
     }
 
-    /// Refuses two operations together; the one that is at fault says why.
+    /// Validates both operations. The error contains the status of each.
     fn validate_operations(
         &mut self,
         namespace: &str,
@@ -163,7 +163,7 @@ fn refuse<T>(text: &str) -> Result<T, Error> {
     Err(Error::invalid_argument(text))
 }
 
-/// An operation is in the namespace of the request; it need not say so.
+/// Sets the namespace of an operation to that of the request. Refuses another one.
 fn take_over(namespace: &str, of_operation: &mut String) -> Result<(), Error> {
     if !of_operation.is_empty() && of_operation != namespace {
         return refuse("Operation namespace did not match request's namespace.");
@@ -176,7 +176,7 @@ fn update_execution(update: &service::UpdateWorkflowExecutionRequest) -> common:
     update.workflow_execution.clone().unwrap_or_default()
 }
 
-/// The two operations; any other list is refused.
+/// Returns the two operations; any other list is refused.
 fn split(
     request: service::ExecuteMultiOperationRequest,
 ) -> Result<(service::StartWorkflowExecutionRequest, service::UpdateWorkflowExecutionRequest), Error> {

@@ -141,7 +141,7 @@ impl Engine {
         });
     }
 
-    /// Refuses a start that could not be carried out. `signal_name` is there if a signal comes with it.
+    /// Refuses an invalid start request. `signal_name` is set for a signal-with-start.
     fn check_start(
         &self,
         request: &service::StartWorkflowExecutionRequest,
@@ -165,7 +165,7 @@ impl Engine {
         check_versioning(request.versioning_override.as_ref())
     }
 
-    /// Turns a valid start request into the run it asks for. `signal_name` is there if a signal comes with the start.
+    /// Converts a valid start request to a new run. `signal_name` is set for a signal-with-start.
     pub(crate) fn new_run(
         &mut self,
         request: &service::StartWorkflowExecutionRequest,
@@ -354,7 +354,7 @@ pub(crate) fn task_timeout(asked: Option<Duration>, run_timeout: Option<Duration
     run_timeout.map_or(timeout, |run_timeout| timeout.min(run_timeout))
 }
 
-/// Refuses what no workflow can be started with, in the order in which the real server looks.
+/// Refuses invalid start requests, in the order of the real server.
 fn validate(request: &service::StartWorkflowExecutionRequest, now: Time) -> Result<(), Error> {
     check_workflow_id(&request.workflow_id)?;
     if let Some(policy) = &request.retry_policy {
@@ -374,7 +374,7 @@ fn validate(request: &service::StartWorkflowExecutionRequest, now: Time) -> Resu
     completion_callbacks::check_on_conflict(request)
 }
 
-/// As [`validate`], in the order and the words of a start that brings a signal along.
+/// Like [`validate`], in the order and with the messages of a signal-with-start.
 fn validate_with_signal(
     request: &service::StartWorkflowExecutionRequest,
     signal_name: &str,
@@ -408,7 +408,7 @@ fn validate_with_signal(
     Ok(())
 }
 
-/// Refuses a version that a run cannot be held to.
+/// Refuses an invalid versioning override.
 #[expect(deprecated, reason = "older clients say it in these fields")]
 fn check_versioning(versioning: Option<&workflow::VersioningOverride>) -> Result<(), Error> {
     use workflow::versioning_override::{Override, PinnedOverrideBehavior};

@@ -13,7 +13,7 @@ use crate::engine::transaction::Transaction;
 
 /// The reason in the event if the caller gives none.
 const DEFAULT_REASON: &str = "terminated by user via frontend";
-/// Stands in the event where the caller does not say who it is.
+/// Identity in the event if the caller gives none.
 const DEFAULT_IDENTITY: &str = "frontend-service";
 
 impl Engine {
