@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;
 use super::engine::errors::{Code, Error};
+use super::engine::limits;
 use super::engine::{Engine, OfNamespace, Progress, Reporter, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
@@ -412,6 +413,7 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
+            limits::check_length("Identity", &request.identity)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
             let by = Reporter { identity: request.identity, worker_version: request.worker_version };
             engine.complete_activity(target, request.result, by);
@@ -425,6 +427,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
+            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,
@@ -444,6 +447,7 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
+            limits::check_length("Identity", &request.identity)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
             let by = Reporter { identity: request.identity, worker_version: request.worker_version };
             engine.fail_activity(target, request.failure, request.last_heartbeat_details, by)?;
@@ -457,6 +461,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
+            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,
@@ -476,6 +481,7 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
+            limits::check_length("Identity", &request.identity)?;
             engine.cancel_activity(target, request.details, request.identity)?;
             Ok(api::RespondActivityTaskCanceledResponse::default())
         })
@@ -487,6 +493,7 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
+            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,

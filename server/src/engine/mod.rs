@@ -21,7 +21,7 @@ pub(crate) mod errors;
 mod firing;
 mod history;
 mod ids;
-mod limits;
+pub(crate) mod limits;
 mod namespace;
 mod nexus;
 mod requests;

@@ -22,7 +22,7 @@ impl Engine {
         request: &service::GetWorkflowExecutionHistoryRequest,
         sees_virtual_events: bool,
     ) -> Result<Step<Response>, Error> {
-        if !request.next_page_token.is_empty() {
+        if request.execution.is_some() && !request.next_page_token.is_empty() {
             PageToken::decode_token(&request.next_page_token)?;
         }
         let id = self.find(&request.namespace, request.execution.as_ref())?;

@@ -481,7 +481,7 @@ fn what_cannot_be_started_fails_the_task() {
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
-            respond: InvalidArgument BadStartChildExecutionAttributes: WorkflowId is not set on request.
+            respond: InvalidArgument BadStartChildExecutionAttributes: Required field WorkflowId is not set on StartChildWorkflowExecutionCommand. WorkflowType=Child Namespace=default
             poll: task, attempt 2, events 1-6
             respond: InvalidArgument BadStartChildExecutionAttributes: invalid CronSchedule on StartChildWorkflowExecutionCommand: invalid CronSchedule.. WorkflowId=kid WorkflowType=Child Namespace=default
             poll: nothing
@@ -492,7 +492,7 @@ fn what_cannot_be_started_fails_the_task() {
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: BadStartChildExecutionAttributes, BadStartChildExecutionAttributes: WorkflowId is not set on request.
+              4 WorkflowTaskFailed of 2, 3: BadStartChildExecutionAttributes, BadStartChildExecutionAttributes: Required field WorkflowId is not set on StartChildWorkflowExecutionCommand. WorkflowType=Child Namespace=default
         "#]],
     );
 }

@@ -62,7 +62,33 @@ const TERMINATIONS: &[(&str, Mistake<Terminate>)] = &[
 
 #[tokio::test]
 async fn signals_and_ends_are_refused_alike() -> Outcome {
-    compare_answers("refused-signals", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-signals", expect![[r#"
+        no namespace: InvalidArgument: Namespace is empty.
+        an unknown namespace, no execution: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        no execution, no name: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id, no name: InvalidArgument: Invalid RunId.
+        no name: InvalidArgument: SignalName is not set on request.
+        a long name: InvalidArgument: SignalName length exceeds limit.
+        a long request id: InvalidArgument: RequestId length exceeds limit.
+        an empty link: InvalidArgument: unsupported link variant
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        no execution: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an empty link: InvalidArgument: unsupported link variant
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        another chain: NotFound (NotFoundFailure): workflow execution not found
+        no execution: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an empty link: InvalidArgument: unsupported link variant
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        another chain: NotFound (NotFoundFailure): workflow execution not found
+    "#]], |mut raw| async move {
         raw.start("").await?;
         let valid = |raw: &Raw| Signal {
             namespace: "default".into(),
@@ -121,7 +147,32 @@ const QUERIES: &[(&str, Mistake<Query>)] = &[
 
 #[tokio::test]
 async fn updates_and_queries_are_refused_alike() -> Outcome {
-    compare_answers("refused-updates", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-updates", expect![[r#"
+        no execution, no request: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        no request: InvalidArgument: Update meta is not set on request.
+        no meta: InvalidArgument: Update meta is not set on request.
+        a long id: InvalidArgument: UpdateId length exceeds limit.
+        no input: InvalidArgument: Update input is not set on request.
+        no name: InvalidArgument: Update name is not set on request.
+        waits for admission: PermissionDenied (PermissionDeniedFailure): UpdateWorkflowExecution issued asynchronously and waiting on update admitted is not supported.
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        another chain: NotFound (NotFoundFailure): workflow execution not found
+        no update: InvalidArgument: UpdateRef is not set on request.
+        no execution: InvalidArgument: Can't load workflow execution.  WorkflowId not set.
+        no workflow id: InvalidArgument: Can't load workflow execution.  WorkflowId not set.
+        no update id: NotFound (NotFoundFailure): update "" not found
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown update: NotFound (NotFoundFailure): update "unknown" not found
+        no execution, no query: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        no query: InvalidArgument: WorkflowQuery is not set on request.
+        no type: InvalidArgument: QueryType is not set on request.
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+    "#]], |mut raw| async move {
         raw.start("").await?;
         let valid = |raw: &Raw| UpdateRun {
             namespace: "default".into(),
@@ -213,7 +264,45 @@ const STICKY: &[(&str, Mistake<ResetSticky>)] = &[
 
 #[tokio::test]
 async fn reads_and_resets_are_refused_alike() -> Outcome {
-    compare_answers("refused-reads", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-reads", expect![[r#"
+        no request id, no execution: InvalidArgument: RequestId is not set on request.
+        a long request id: InvalidArgument: RequestId length exceeds limit.
+        no execution: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an unknown kind: Internal: something went wrong, please retry (..)
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        no event: InvalidArgument: Workflow task finish ID must be > 1 && <= workflow last event ID.
+        the first event: InvalidArgument: Workflow task finish ID must be > 1 && <= workflow last event ID.
+        an event before all: InvalidArgument: Workflow task finish ID must be > 1 && <= workflow last event ID.
+        an event after all: InvalidArgument: Workflow task finish ID must be > 1 && <= workflow last event ID.
+        no execution: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run: NotFound (NotFoundFailure): workflow execution not found for workflow ID "<id>" and run ID "00000000-0000-4000-8000-000000000005"
+        no page: InvalidArgument: Invalid NextPageToken.
+        no page, no execution: InvalidArgument: Execution is not set on request.
+        a page below zero: taken
+        no execution: InvalidArgument: Execution is not set on request.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+        an unknown run of an unknown workflow: NotFound (NotFoundFailure): workflow execution not found for workflow ID "nobody" and run ID "00000000-0000-4000-8000-000000000005"
+        no namespace: InvalidArgument: Namespace is empty.
+        an unknown namespace, no query: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        no page: Unknown: something went wrong, please retry (..)
+        a page below zero: taken
+        a large page: taken
+        an unknown attribute: InvalidArgument: invalid query: invalid search attribute: Nowhere
+        no namespace: InvalidArgument: Namespace is empty.
+        an unknown namespace: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        an unknown attribute: InvalidArgument: invalid query: invalid search attribute: Nowhere
+        no execution: InvalidArgument: Execution is not set on request.
+        no run id: InvalidArgument: Invalid RunId.
+        an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+    "#]], |mut raw| async move {
         raw.start("").await?;
         let (namespace, execution) = ("default".to_owned(), Some(raw.execution_of("")));
         let valid = Reset {

@@ -125,7 +125,52 @@ fn versioning(behavior: VersioningBehavior, pinned_version: &str) -> Option<Vers
 
 #[tokio::test]
 async fn starts_are_refused_alike() -> Outcome {
-    compare_answers("refused-starts", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-starts", expect![[r#"
+        no namespace: InvalidArgument: Namespace is empty.
+        an unknown namespace, no workflow id: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        a long namespace: InvalidArgument: Namespace length exceeds limit.
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        a long workflow id: InvalidArgument: WorkflowId exceeds maximum allowed length (1001/1000)
+        no type: InvalidArgument: WorkflowType is not set on request.
+        an empty type, no queue: InvalidArgument: WorkflowType is not set on request.
+        a long type: InvalidArgument: WorkflowType length exceeds limit.
+        no queue, a bad timeout: InvalidArgument: taskQueue is not set
+        an empty queue: InvalidArgument: missing task queue name
+        a long queue: InvalidArgument: taskQueue length exceeds limit
+        a reserved queue: InvalidArgument: task queue name cannot start with reserved prefix /_sys/
+        an internal queue: InvalidArgument: cannot use internal per-namespace task queue:temporal-sys-per-ns-tq
+        a long request id: InvalidArgument: RequestId length exceeds limit.
+        a negative execution timeout: InvalidArgument: An invalid WorkflowExecutionTimeoutSeconds is set on request. cause: negative duration
+        a negative run timeout, a long request id: InvalidArgument: An invalid WorkflowRunTimeoutSeconds is set on request. cause: negative duration
+        a negative task timeout: InvalidArgument: An invalid WorkflowTaskTimeoutSeconds is set on request. cause: negative duration
+        different signs: InvalidArgument: An invalid WorkflowExecutionTimeoutSeconds is set on request. cause: duration has seconds and nanos with different signs
+        a negative delay: InvalidArgument: An invalid WorkflowStartDelaySeconds is set on request. cause: negative duration
+        a delay and a schedule: InvalidArgument: CronSchedule and WorkflowStartDelay may not be used together.
+        no schedule: InvalidArgument: invalid CronSchedule.
+        negative attempts, a negative delay, no schedule: InvalidArgument: MaximumAttempts cannot be negative on retry policy.
+        a small coefficient: InvalidArgument: BackoffCoefficient cannot be less than 1 on retry policy.
+        a negative interval: InvalidArgument: invalid InitialInterval set on retry policy: negative duration
+        a negative maximum: InvalidArgument: invalid MaximumInterval set on retry policy: negative duration
+        a maximum below the default interval: InvalidArgument: MaximumInterval cannot be less than InitialInterval on retry policy.
+        an unknown timeout: InvalidArgument: Invalid timeout type value: Lunch.
+        reject, and terminate: InvalidArgument: Invalid WorkflowIDReusePolicy: WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE cannot be used together with WorkflowIdConflictPolicy WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING
+        an unknown attribute: InvalidArgument: Namespace default has no mapping defined for search attribute Nowhere
+        a negative priority: InvalidArgument: priority key can't be negative
+        a long fairness key: InvalidArgument: fairness key length exceeds limit
+        a negative weight: InvalidArgument: must be greater than zero
+        callbacks without their request: InvalidArgument: attaching request ID is required for attaching completion callbacks
+        pinned to nothing: InvalidArgument: must provide deployment (deprecated) or pinned version if behavior is 'PINNED'
+        upgraded to a version: InvalidArgument: only provide pinned version if behavior is 'PINNED'
+        an override of nothing: InvalidArgument: override behavior is required
+        an empty link: InvalidArgument: unsupported link variant
+        many links: InvalidArgument: cannot attach more than 10 links per request, got 11
+        a link without a namespace: InvalidArgument: workflow event link must not have an empty namespace field
+        a link without a workflow: InvalidArgument: workflow event link must not have an empty workflow ID field
+        a link without a run: InvalidArgument: workflow event link must not have an empty run ID field
+        a large link: InvalidArgument: link exceeds allowed size of 4000, got 4053
+        a link to an event of no type: InvalidArgument: workflow event link ref cannot have an unspecified event type and a non-zero event ID
+        time skipping: Unimplemented: The Time-Skipping feature is not enabled for namespace.
+    "#]], |mut raw| async move {
         send!(raw, start_workflow_execution, raw.start_request(""), STARTS);
         Ok(raw)
     })
@@ -169,7 +214,24 @@ fn with_signal(raw: &Raw) -> SignalWithStart {
 
 #[tokio::test]
 async fn starts_with_a_signal_are_refused_alike() -> Outcome {
-    compare_answers("refused-with-signal", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-with-signal", expect![[r#"
+        no workflow id: InvalidArgument: WorkflowId is not set on request.
+        a long workflow id: InvalidArgument: WorkflowId exceeds maximum allowed length (1001/1000)
+        no signal, no type: InvalidArgument: signal not set
+        a long signal: InvalidArgument: signal name exceeds maximum allowed length (1001/1000)
+        no type: InvalidArgument: workflow type not set
+        a long type: InvalidArgument: workflow type name exceeds maximum allowed length (1001/1000)
+        no queue: InvalidArgument: taskQueue is not set
+        a long request id: InvalidArgument: Request ID exceeds maximum allowed length (1001/1000)
+        a negative timeout: InvalidArgument: An invalid WorkflowRunTimeoutSeconds is set on request. cause: negative duration
+        negative attempts: InvalidArgument: MaximumAttempts cannot be negative on retry policy.
+        no schedule, no workflow id: InvalidArgument: invalid CronSchedule.
+        a negative delay: InvalidArgument: An invalid WorkflowStartDelaySeconds is set on request. cause: negative duration
+        a conflict that fails: InvalidArgument: Invalid WorkflowIDConflictPolicy: WORKFLOW_ID_CONFLICT_POLICY_FAIL is not supported for this operation.
+        a negative priority: InvalidArgument: priority key can't be negative
+        an empty link: InvalidArgument: unsupported link variant
+        a large input: InvalidArgument: Blob data size exceeds limit.
+    "#]], |mut raw| async move {
         send!(raw, signal_with_start_workflow_execution, with_signal(&raw), WITH_SIGNAL);
         Ok(raw)
     })
@@ -224,7 +286,20 @@ fn of_each(status: &Status) -> Status {
 
 #[tokio::test]
 async fn starts_with_an_update_are_refused_alike() -> Outcome {
-    compare_answers("refused-with-update", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-with-update", expect![[r#"
+        another namespace: InvalidArgument: Update-with-Start could not be executed. [InvalidArgument Operation namespace did not match request's namespace.; Aborted Operation was aborted.]
+        another namespace of the update: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument Operation namespace did not match request's namespace.]
+        another workflow: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument WorkflowId is not consistent with previous operation(s).]
+        a run: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument RunId is not allowed.]
+        a first run: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument FirstExecutionRunId is not allowed.]
+        a schedule: InvalidArgument: Update-with-Start could not be executed. [InvalidArgument CronSchedule is not allowed.; Aborted Operation was aborted.]
+        an eager start: InvalidArgument: Update-with-Start could not be executed. [InvalidArgument RequestEagerExecution is not supported.; Aborted Operation was aborted.]
+        a delay: InvalidArgument: Update-with-Start could not be executed. [InvalidArgument WorkflowStartDelay is not supported.; Aborted Operation was aborted.]
+        no type, no execution: InvalidArgument: Update-with-Start could not be executed. [InvalidArgument WorkflowType is not set on request.; InvalidArgument Execution is not set on request.]
+        no update: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument Update meta is not set on request.]
+        an update without a name: InvalidArgument: Update-with-Start could not be executed. [Aborted Operation was aborted.; InvalidArgument Update name is not set on request.]
+        no operations: InvalidArgument: Operations have to be exactly [Start, Update].
+    "#]], |mut raw| async move {
         for (what, spoil) in WITH_UPDATE {
             let mut operations = pair(&raw);
             spoil(&mut operations);

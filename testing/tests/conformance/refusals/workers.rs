@@ -13,7 +13,7 @@ use abide_protos::temporal::api::workflowservice::v1::{
     RespondNexusTaskFailedRequest, RespondQueryTaskCompletedRequest, RespondWorkflowTaskCompletedRequest as Complete,
     RespondWorkflowTaskFailedRequest, ShutdownWorkerRequest,
 };
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 use super::{Mistake, long, send, shown};
 use crate::arm::Outcome;
@@ -56,7 +56,23 @@ const NEXUS: &[(&str, Mistake<PollNexus>)] = &[
 
 #[tokio::test]
 async fn polls_are_refused_alike() -> Outcome {
-    compare_answers("refused-polls", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-polls", expect![[r#"
+        no namespace: InvalidArgument: Namespace is empty.
+        an unknown namespace, no queue: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        no queue: InvalidArgument: taskQueue is not set
+        an empty queue: InvalidArgument: missing task queue name
+        a long queue: InvalidArgument: taskQueue length exceeds limit
+        a partition: InvalidArgument: task queue name cannot start with reserved prefix /_sys/
+        a long normal name: InvalidArgument: taskQueue length exceeds limit
+        a deployment without the normal name: InvalidArgument: NormalName must be set on sticky queue when UseVersioning is true or DeploymentOptions are set.
+        a long identity, a long queue: InvalidArgument: Identity length exceeds limit.
+        no queue: InvalidArgument: taskQueue is not set
+        a long identity: InvalidArgument: Identity length exceeds limit.
+        a long identity, a long queue: InvalidArgument: taskQueue length exceeds limit
+        no queue: InvalidArgument: taskQueue is not set
+        an empty queue: InvalidArgument: missing task queue name
+        a long identity: InvalidArgument: Identity length exceeds limit.
+    "#]], |mut raw| async move {
         let (namespace, task_queue) = ("default".to_owned(), Some(raw.queue()));
         let valid = PollWorkflow { namespace: namespace.clone(), task_queue: task_queue.clone(), ..Default::default() };
         send!(raw, poll_workflow_task_queue, valid.clone(), WORKFLOWS);
@@ -98,10 +114,44 @@ const BY_ID: &[(&str, Mistake<CompleteById>)] = &[
     ("an unknown activity", |_| {}),
 ];
 
+const REFUSED_ANSWERS: Expect = expect![[r#"
+    respond_workflow_task_completed no token: InvalidArgument: Task token not set on request.
+    respond_workflow_task_completed a strange token: InvalidArgument: Error deserializing task token.
+    respond_workflow_task_failed no token: InvalidArgument: Task token not set on request.
+    respond_workflow_task_failed a strange token: InvalidArgument: Error deserializing task token.
+    respond_activity_task_completed no token: InvalidArgument: Task token not set on request.
+    respond_activity_task_completed a strange token: InvalidArgument: Error deserializing task token.
+    respond_activity_task_failed no token: InvalidArgument: Task token not set on request.
+    respond_activity_task_failed a strange token: InvalidArgument: Error deserializing task token.
+    respond_activity_task_canceled no token: InvalidArgument: Task token not set on request.
+    respond_activity_task_canceled a strange token: InvalidArgument: Error deserializing task token.
+    record_activity_task_heartbeat no token: InvalidArgument: Task token not set on request.
+    record_activity_task_heartbeat a strange token: InvalidArgument: Error deserializing task token.
+    respond_query_task_completed no token: InvalidArgument: Task token not set on request.
+    respond_query_task_completed a strange token: InvalidArgument: Error deserializing task token.
+    respond_nexus_task_completed no token: InvalidArgument: Task token not set on request.
+    respond_nexus_task_completed a strange token: InvalidArgument: Error deserializing task token.
+    respond_nexus_task_failed no token: InvalidArgument: Task token not set on request.
+    respond_nexus_task_failed a strange token: InvalidArgument: Error deserializing task token.
+    an unknown namespace, a strange token: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+    no namespace, no token: InvalidArgument: Task token not set on request.
+    a token of another namespace: InvalidArgument: Operation requested with a token from a different namespace.
+    a long identity: InvalidArgument: Identity length exceeds limit.
+    no activity: InvalidArgument: ActivityId is not set on request.
+    no workflow: NotFound (NotFoundFailure): activity not found for ID: a
+    no run id: InvalidArgument: RunId is not valid UUID.
+    a long identity: InvalidArgument: Identity length exceeds limit.
+    an unknown workflow: NotFound (NotFoundFailure): workflow not found for ID: nobody
+    an unknown activity: NotFound (NotFoundFailure): cannot find pending activity with ActivityID a, check workflow execution history for more details
+    failed by id, no workflow: NotFound (NotFoundFailure): activity not found for ID: a
+    cancelled by id, no workflow: NotFound (NotFoundFailure): activity not found for ID: a
+    heartbeat by id, no workflow: NotFound (NotFoundFailure): activity not found for ID: a
+"#]];
+
 #[tokio::test]
 async fn answers_are_refused_alike() -> Outcome {
     let embedded = abide_testing::server::TestServer::builder().namespace("plain");
-    crate::raw::compare_answers_on(embedded, "refused-answers", expect![[r#""#]], |mut raw| async move {
+    crate::raw::compare_answers_on(embedded, "refused-answers", REFUSED_ANSWERS, |mut raw| async move {
         answers!(
             raw,
             respond_workflow_task_completed: Complete,
@@ -184,7 +234,28 @@ const NAMESPACES: &[(&str, Mistake<DescribeNamespaceRequest>)] = &[
 
 #[tokio::test]
 async fn calls_about_queues_and_namespaces_are_refused_alike() -> Outcome {
-    compare_answers("refused-queues", expect![[r#""#]], |mut raw| async move {
+    compare_answers("refused-queues", expect![[r#"
+        an unknown namespace, no queue: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        no queue: InvalidArgument: taskQueue is not set
+        an empty queue: InvalidArgument: missing task queue name
+        a long queue: InvalidArgument: taskQueue length exceeds limit
+        no partition: InvalidArgument: invalid task queue partition name /_sys/queue
+        a partition: taken
+        a partition, enhanced: InvalidArgument: task queue name cannot start with reserved prefix /_sys/
+        a sticky queue, enhanced: InvalidArgument: Enhanced DescribeTaskQueue is not valid for a sticky queue, use api_mode=UNSPECIFIED or a normal queue.
+        no name: InvalidArgument: Namespace not set on request.
+        a long name: InvalidArgument: Namespace length exceeds limit.
+        a known name, no retention: InvalidArgument: A valid retention period is not set on request.
+        a short retention: InvalidArgument: A valid retention period is not set on request.
+        a known name: AlreadyExists (NamespaceAlreadyExistsFailure): Namespace "default" already exists
+        the server's own name: AlreadyExists (NamespaceAlreadyExistsFailure): Namespace "temporal-system" already exists
+        nothing: InvalidArgument: Namespace not set on request.
+        an unknown name: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+        an unknown id: NotFound (NamespaceNotFoundFailure): Namespace 00000000-0000-4000-8000-000000000005 is not found.
+        no id: Unknown: invalid UUID length: 3
+        a worker of no namespace shuts down: InvalidArgument: Namespace is empty.
+        a worker of an unknown namespace lives: NotFound (NamespaceNotFoundFailure): Namespace nowhere is not found.
+    "#]], |mut raw| async move {
         let namespace = "default".to_owned();
         let valid = DescribeQueue { namespace, task_queue: Some(raw.queue()), ..Default::default() };
         send!(raw, describe_task_queue, valid.clone(), QUEUES);
