@@ -66,7 +66,7 @@ impl Flags {
         }
         self.core.extend(&metadata.core_used_flags);
         self.lang.extend(&metadata.lang_used_flags);
-        self.begun_in_single_batch.get_or_insert(self.lang.contains(&LANG_FLAG_SINGLE_BATCH));
+        self.begun_in_single_batch.get_or_insert_with(|| self.lang.contains(&LANG_FLAG_SINGLE_BATCH));
         if !metadata.sdk_name.is_empty() {
             self.sdk_name.clone_from(&metadata.sdk_name);
         }

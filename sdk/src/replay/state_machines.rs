@@ -14,6 +14,7 @@ use abide_protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, WorkflowTaskCompletedEventAttributes,
     WorkflowTaskFailedEventAttributes, WorkflowTaskStartedEventAttributes,
 };
+use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::command_queue::{CommandBody, CommandId, CommandQueue, PendingCommand};
 use super::event_groups::{CurrentGroups, EventGroups};
@@ -141,16 +142,17 @@ impl StateMachines {
     pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
         let id = event.event_id;
         self.last_event_id = id;
-        if event.event_type() == EventType::Unspecified {
+        let event_type = event.event_type();
+        if event_type == EventType::Unspecified {
             // An event of a type that this version does not know, whatever attributes it has.
             return if event.worker_may_ignore { Ok(()) } else { Err(unknown_event(event)) };
         }
         if self.closed && !event.worker_may_ignore {
             return Err(follows_the_end(id, event.event_type));
         }
-        self.closed |= closes_workflow(event.event_type());
+        self.closed |= closes_workflow(event_type);
         let Some(attributes) = &mut event.attributes else { return without_attributes(event) };
-        if attributes.event_type() as i32 != event.event_type {
+        if attributes.event_type() != event_type {
             return Err(of_another_type(id, event.event_type, attributes.event_type()));
         }
         match attributes {
@@ -610,8 +612,8 @@ impl StateMachines {
 
     fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), ReplayError> {
         // A task without metadata counts too: it may be the first one.
-        let metadata = completed.sdk_metadata.clone().unwrap_or_default();
-        self.flags.recorded(&metadata).map_err(|flag| {
+        let none = WorkflowTaskCompletedMetadata::default();
+        self.flags.recorded(completed.sdk_metadata.as_ref().unwrap_or(&none)).map_err(|flag| {
             ReplayError::Malformed(format!(
                 "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this version \
                  of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is \
