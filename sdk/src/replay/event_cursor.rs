@@ -261,8 +261,12 @@ impl Page {
         self.events.len() + self.read_markers
     }
 
-    fn iter(&self) -> impl Iterator<Item = Option<&HistoryEvent>> {
-        self.events.iter().map(Some).chain(std::iter::repeat_n(None, self.read_markers))
+    /// Returns the events without the first `skip`; `None` for a marker that was read. A `skip` behind this would call
+    /// `next` for each of them.
+    fn iter_from(&self, skip: usize) -> impl Iterator<Item = Option<&HistoryEvent>> {
+        let events = self.events.get(skip..).unwrap_or_default();
+        let read_markers = self.len().saturating_sub(skip) - events.len();
+        events.iter().map(Some).chain(std::iter::repeat_n(None, read_markers))
     }
 
     /// Drops up to `count` events at the end, which are markers that were read.
@@ -277,7 +281,8 @@ impl Page {
 /// Returns the last `count` received events; `None` for a marker that was read and dropped.
 fn after(pages: &VecDeque<Page>, count: i64) -> impl Iterator<Item = Option<&HistoryEvent>> {
     let (first, skip) = locate(pages, count);
-    pages.range(first..).flat_map(Page::iter).skip(skip)
+    let skips = std::iter::once(skip).chain(std::iter::repeat(0));
+    pages.range(first..).zip(skips).flat_map(|(page, skip)| page.iter_from(skip))
 }
 
 /// Like [`after`], for events of which none was dropped.
