@@ -4,9 +4,8 @@
 //! stack of [`WorkflowRun::handle`](super::WorkflowRun::handle), first in, first out, in the order in which jobs and
 //! code woke it, until nothing is ready and no condition has become true.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::future::Future;
-use std::ops::Bound;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,7 +36,8 @@ pub(crate) struct Routines {
     order: QueueOrder,
     handlers: HandlerScope,
     /// Only with [`QueueOrder::HandlersFirst`]: the woken routines, and the place of the last one polled in this pass.
-    pass: BTreeMap<Place, RoutineId>,
+    /// Sorted by place. Mostly a routine comes in at the end, or goes out at the front.
+    pass: VecDeque<(Place, RoutineId)>,
     pass_at: Option<Place>,
     /// The place of the code when a wake-up from outside was found; kept until it is reported.
     pub(crate) place_of_foreign_wake: Option<Option<CodePlace>>,
@@ -109,7 +109,7 @@ impl Routines {
             begun: 0,
             order: QueueOrder::FirstInFirstOut,
             handlers: HandlerScope::Own,
-            pass: BTreeMap::new(),
+            pass: VecDeque::new(),
             pass_at: None,
             place_of_foreign_wake: None,
         }
@@ -157,30 +157,34 @@ impl Routines {
     /// that comes before it has its turn in the next.
     fn next_of_pass(&mut self, shared: &RunState) -> Option<RoutineId> {
         self.take_woken(shared);
-        if self.next_place().is_none() {
-            self.pass_at = None;
+        let mut next = self.next_in_pass();
+        if next == self.pass.len() {
+            (self.pass_at, next) = (None, 0);
             if !self.pass.is_empty() {
                 // Conditions are asked in their routine's turn, after the changes of the routines before it.
                 shared.operation_state.borrow_mut().conditions.ask_again();
                 self.take_woken(shared);
             }
         }
-        let place = self.next_place()?;
+        let (place, id) = self.pass.remove(next)?;
         self.pass_at = Some(place);
-        self.pass.remove(&place)
+        Some(id)
     }
 
-    /// Returns the first place in this pass that has not had its turn.
-    fn next_place(&self) -> Option<Place> {
-        let from = self.pass_at.map_or(Bound::Unbounded, Bound::Excluded);
-        self.pass.range((from, Bound::Unbounded)).next().map(|(place, _)| *place)
+    /// Returns the index in `pass` of the first routine that has not had its turn.
+    fn next_in_pass(&self) -> usize {
+        self.pass_at.map_or(0, |at| self.pass.partition_point(|(place, _)| *place <= at))
     }
 
     fn take_woken(&mut self, shared: &RunState) {
         while let Some(id) = self.pop(shared) {
             // A waker may outlive its routine. Then its slot, and with it the place, belongs to another routine.
             if self.slots[id.index()].generation == id.generation {
-                self.pass.insert(self.place(id), id);
+                let place = self.place(id);
+                match self.pass.binary_search_by_key(&place, |(place, _)| *place) {
+                    Ok(at) => self.pass[at].1 = id,
+                    Err(at) => self.pass.insert(at, (place, id)),
+                }
             }
         }
     }
