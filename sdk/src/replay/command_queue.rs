@@ -12,9 +12,6 @@ use super::event_groups::EventGroups;
 use super::slab::Key;
 use super::workflow_task::Statement;
 
-/// Note on a request to cancel that no statement made.
-pub(crate) const DROPPED: &str = ", because its handle was dropped";
-
 /// A command whose event has not confirmed it yet.
 #[derive(Debug)]
 pub(crate) struct PendingCommand {
@@ -26,7 +23,7 @@ pub(crate) struct PendingCommand {
     /// Content to send; `None` on replay, where nothing is sent, and once it was sent.
     pub(crate) body: Option<Box<CommandBody>>,
     /// Reason for the command, for error messages.
-    pub(crate) note: &'static str,
+    pub(crate) note: Note,
     groups: Option<Rc<EventGroups>>,
     state: CommandState,
 }
@@ -38,6 +35,25 @@ pub(crate) struct CommandBody {
     pub(crate) user_metadata: Option<UserMetadata>,
 }
 
+/// Reason for a command that its statement does not show.
+///
+/// One byte, because a run may have many pending commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    None,
+    /// No statement requested the cancellation.
+    HandleDropped,
+    /// The workflow returned a result. No statement of it is known.
+    Returned,
+    ReturnedAfterCommand,
+    ContinuedAsNew,
+    /// The workflow returned an error, at the location of the command.
+    ErrorHere,
+    /// The workflow returned an error. The location of the command is that of its last statement.
+    ErrorAfterCommand,
+    Error,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CommandState {
     /// Issued by the task that is running.
@@ -46,6 +62,22 @@ enum CommandState {
     Sent,
     /// Withdrawn before it was sent.
     Removed,
+}
+
+impl Note {
+    /// Returns the text that follows the description of the command in error messages.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::HandleDropped => ", because its handle was dropped",
+            Self::Returned => ": the workflow returned",
+            Self::ReturnedAfterCommand => ": the workflow returned; its last command was issued here",
+            Self::ContinuedAsNew => ": the workflow continued as new",
+            Self::ErrorHere => ": the workflow returned an error here",
+            Self::ErrorAfterCommand => ": the workflow returned an error; its last command was issued here",
+            Self::Error => ": the workflow returned an error",
+        }
+    }
 }
 
 /// Position of a command in the queue. It stays valid while other commands are taken from the front.
@@ -71,7 +103,7 @@ impl CommandQueue {
         body: Option<Box<CommandBody>>,
     ) -> CommandId {
         let id = CommandId(self.first + self.commands.len() as u64);
-        let (groups, state, note) = (None, CommandState::Issued, "");
+        let (groups, state, note) = (None, CommandState::Issued, Note::None);
         self.commands.push_back(PendingCommand { command_type, machine, location, body, note, groups, state });
         id
     }
@@ -90,7 +122,7 @@ impl CommandQueue {
     }
 
     /// Sets the note of the latest command.
-    pub(crate) fn note_latest(&mut self, note: &'static str) {
+    pub(crate) fn note_latest(&mut self, note: Note) {
         if let Some(command) = self.commands.back_mut() {
             command.note = note;
         }

@@ -531,7 +531,7 @@ impl StateMachines {
         let (machine, command_type, location) = (command.machine, command.command_type, command.location);
         let note = command.note;
         let described = self.describe(machine, command_type);
-        Some((described + note, location))
+        Some((described + note.text(), location))
     }
 
     /// Returns the error for an event of an operation that the code never began.

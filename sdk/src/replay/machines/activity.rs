@@ -38,7 +38,7 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use crate::failure::{ACTIVITY_CANCELLED, cancelled_failure};
-use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
+use crate::replay::command_queue::{CommandBody, CommandId, Note};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -237,7 +237,7 @@ impl StateMachines {
                     let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
                     self.issue(CommandType::RequestCancelActivityTask, key, Some(location), body);
                     if forget {
-                        self.commands.note_latest(DROPPED);
+                        self.commands.note_latest(Note::HandleDropped);
                     }
                 }
                 Effect::ResolveCancelled => outcome = Some(self.cancelled_outcome(key, None, 0)),

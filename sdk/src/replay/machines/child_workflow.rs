@@ -45,7 +45,7 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use crate::failure::{CANCELLED, cancelled_failure};
-use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
+use crate::replay::command_queue::{CommandBody, CommandId, Note};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -242,7 +242,7 @@ impl StateMachines {
                 Effect::SendCancel => {
                     self.request_cancel_of_child(key, reason);
                     if forget {
-                        self.commands.note_latest(DROPPED);
+                        self.commands.note_latest(Note::HandleDropped);
                     }
                 }
                 Effect::ResolveCancelled => {

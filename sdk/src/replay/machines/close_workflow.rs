@@ -14,7 +14,7 @@ use abide_protos::temporal::api::enums::v1::{CommandType, EventType};
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 
 use crate::history::event_type_name;
-use crate::replay::command_queue::CommandBody;
+use crate::replay::command_queue::{CommandBody, Note};
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
@@ -59,14 +59,12 @@ impl StateMachines {
     ) {
         let key = self.insert(Machine::CloseWorkflow(State::CommandCreated));
         let note = match (command_type, location, self.last_statement) {
-            (CommandType::CompleteWorkflowExecution, _, None) => ": the workflow returned",
-            (CommandType::CompleteWorkflowExecution, _, Some(_)) => {
-                ": the workflow returned; its last command was issued here"
-            }
-            (CommandType::ContinueAsNewWorkflowExecution, ..) => ": the workflow continued as new",
-            (_, Some(_), _) => ": the workflow returned an error here",
-            (_, None, Some(_)) => ": the workflow returned an error; its last command was issued here",
-            (_, None, None) => ": the workflow returned an error",
+            (CommandType::CompleteWorkflowExecution, _, None) => Note::Returned,
+            (CommandType::CompleteWorkflowExecution, _, Some(_)) => Note::ReturnedAfterCommand,
+            (CommandType::ContinueAsNewWorkflowExecution, ..) => Note::ContinuedAsNew,
+            (_, Some(_), _) => Note::ErrorHere,
+            (_, None, Some(_)) => Note::ErrorAfterCommand,
+            (_, None, None) => Note::Error,
         };
         self.issue(command_type, key, location.or(self.last_statement), body);
         self.commands.note_latest(note);

@@ -54,7 +54,7 @@ use abide_protos::temporal::api::history::v1::{
     NexusOperationStartedEventAttributes,
 };
 
-use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
+use crate::replay::command_queue::{CommandBody, CommandId, Note};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -279,7 +279,7 @@ impl StateMachines {
                     let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
                     self.issue(CommandType::RequestCancelNexusOperation, key, Some(location), body);
                     if forget {
-                        self.commands.note_latest(DROPPED);
+                        self.commands.note_latest(Note::HandleDropped);
                     }
                 }
                 Effect::ResolveCancelled if next == State::CancelledBeforeSent => {

@@ -21,7 +21,7 @@ use abide_protos::temporal::api::history::v1::{
 };
 
 use super::activity::is_decimal;
-use crate::replay::command_queue::{CommandBody, CommandId, DROPPED};
+use crate::replay::command_queue::{CommandBody, CommandId, Note};
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
@@ -153,7 +153,7 @@ impl StateMachines {
                     });
                     self.issue(CommandType::CancelTimer, key, Some(location), body);
                     if forget {
-                        self.commands.note_latest(DROPPED);
+                        self.commands.note_latest(Note::HandleDropped);
                     }
                 }
                 Effect::ResolveFired | Effect::ResolveCancelled => {}
