@@ -104,6 +104,10 @@ impl CommandQueue {
     ) -> CommandId {
         let id = CommandId(self.first + self.commands.len() as u64);
         let (groups, state, note) = (None, CommandState::Issued, Note::None);
+        if self.commands.capacity() == 0 {
+            // Most runs have one pending command, and a queue would begin with room for four.
+            self.commands.reserve_exact(1);
+        }
         self.commands.push_back(PendingCommand { command_type, machine, location, body, note, groups, state });
         id
     }

@@ -152,6 +152,10 @@ impl EventCursor {
         if self.pages.front().is_some_and(|page| self.position == page.len()) {
             self.pages.pop_front();
             self.position = 0;
+            if self.pages.is_empty() {
+                // An idle run needs no room for pages.
+                self.pages = VecDeque::new();
+            }
         }
     }
 

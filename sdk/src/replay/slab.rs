@@ -41,6 +41,10 @@ impl<T> Slab<T> {
             return Key { index, generation: slot.generation };
         }
         let index = u32::try_from(self.slots.len()).expect("a run has fewer than 2^32 operations at a time");
+        if self.slots.is_empty() {
+            // Most runs have one operation at a time, and a vector would begin with room for four.
+            self.slots.reserve_exact(1);
+        }
         self.slots.push(Slot { generation: 0, value: Some(value) });
         Key { index, generation: 0 }
     }
@@ -94,6 +98,15 @@ mod tests {
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get(second), Some(&"second"));
         assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn one_value_takes_the_room_of_one() {
+        let mut slab = Slab::default();
+        let first = slab.insert(1);
+        slab.remove(first);
+        slab.insert(2);
+        assert_eq!(slab.slots.capacity(), 1);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) struct Routines {
     pass: VecDeque<(Place, RoutineId)>,
     pass_at: Option<Place>,
     /// The place of the code when a wake-up from outside was found; kept until it is reported.
-    pub(crate) place_of_foreign_wake: Option<Option<CodePlace>>,
+    pub(crate) place_of_foreign_wake: Option<Box<Option<CodePlace>>>,
 }
 
 /// Place of a routine in a pass: messages reach their handlers, then the handlers go on in the order in which they
@@ -229,7 +229,7 @@ impl Routines {
         let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
         let own_scope = self.slots[index].own_scope;
         if own_scope {
-            shared.current_scope.replace(shared.handler_scope.clone());
+            shared.current_scope.replace(shared.handler_scope());
         }
         let polled = self.poll_in_its_groups(id, instance, shared).map(|polled| self.or_ended(polled, shared));
         if let Ok(polled) = &polled {
@@ -349,6 +349,10 @@ impl Routines {
 
     fn add(&mut self, body: Body) -> RoutineId {
         let index = self.free.pop().unwrap_or_else(|| {
+            if self.slots.is_empty() {
+                // Most runs have one routine, and a vector would begin with room for four.
+                self.slots.reserve_exact(1);
+            }
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("a run has fewer than 2^32 routines at a time")
         });

@@ -18,7 +18,7 @@ impl WorkflowRun {
     pub(super) fn run_code(&mut self) -> Result<(), TaskError> {
         if self.ready().is_woken_from_elsewhere() {
             // The routine that was woken goes on before this is reported, and is at another place then.
-            self.routines_mut().place_of_foreign_wake = Some(self.place_of_foreign_wake());
+            self.routines_mut().place_of_foreign_wake = Some(Box::new(self.place_of_foreign_wake()));
         }
         let jobs = std::mem::take(&mut self.shared().operation_state.borrow_mut().machines.jobs);
         let order = self.order();
@@ -179,8 +179,8 @@ impl WorkflowRun {
             }
         }
         if self.ready().take_foreign() {
-            let place =
-                self.routines_mut().place_of_foreign_wake.take().unwrap_or_else(|| self.place_of_foreign_wake());
+            let found = self.routines_mut().place_of_foreign_wake.take();
+            let place = found.map_or_else(|| self.place_of_foreign_wake(), |place| *place);
             return Err(foreign_wake(self.last_processed_started_event_id(), place));
         }
         Ok(())

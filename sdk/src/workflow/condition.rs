@@ -118,6 +118,10 @@ impl Conditions {
 
     fn file(&mut self, waker: Waker, scope: Rc<Scope>, location: &'static Location<'static>, met: bool) -> u64 {
         self.next_id += 1;
+        if self.waiting.is_empty() {
+            // Most runs wait for one condition, and a vector would begin with room for four.
+            self.waiting.reserve_exact(1);
+        }
         self.waiting.push(Waiting { id: self.next_id, waker, location, scope, met });
         self.next_id
     }

@@ -35,8 +35,8 @@ pub(crate) struct RunState {
     pub(crate) data_converter: DataConverter,
     /// Root scope of the run. A request to cancel the workflow cancels it.
     pub(crate) root_scope: Rc<Scope>,
-    /// Scope of message handlers. A request to cancel the workflow concerns only the main routine.
-    pub(crate) handler_scope: Rc<Scope>,
+    /// Scope of message handlers, once there was one. A request to cancel the workflow concerns only the main routine.
+    handler_scope: OnceCell<Rc<Scope>>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
     /// Set while a query is answered or an update is validated: no operation may begin then.
     pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
@@ -108,7 +108,7 @@ impl RunState {
             data_converter,
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
-            handler_scope: Scope::root(),
+            handler_scope: OnceCell::new(),
             read_only: Cell::new(None),
             current_message: RefCell::new(None),
             handlers_running: Cell::new(0),
@@ -118,6 +118,11 @@ impl RunState {
             has_ended: Cell::new(false),
             instance: OnceCell::new(),
         })
+    }
+
+    /// Returns the scope of message handlers.
+    pub(crate) fn handler_scope(&self) -> Rc<Scope> {
+        Rc::clone(self.handler_scope.get_or_init(Scope::root))
     }
 
     /// Adds an operation in the current scope. It has no machine yet.
