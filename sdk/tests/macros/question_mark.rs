@@ -155,4 +155,4 @@ taken!(a_cow, Cow<'static, str>, "no tea".into() => "no tea", "");
 taken!(an_enum_of_thiserror, StockError, StockError::OutOfStock("tea".into()) => "tea is out of stock", "StockError");
 taken!(an_application_error, PaymentError, PaymentError::Declined => "the card was declined", "Declined");
 taken!(an_io_error, std::io::Error, std::io::Error::other("no disk") => "no disk", "Error");
-taken!(an_error_of_std, ParseIntError, "x".parse::<u8>().unwrap_err() => "invalid digit found in string", "ParseIntError");
+taken!(an_error_of_std, ParseIntError, "x".parse::<u8>().expect_err("a letter") => "invalid digit found in string", "ParseIntError");

@@ -1,12 +1,14 @@
 //! Single activities in their own environment.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
 use abide::activity::ActivityCancelReason;
 use abide::prelude::*;
 use abide_testing::ActivityEnvironment;
 use expect_test::expect;
+use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
@@ -100,7 +102,7 @@ async fn each_heartbeat_can_be_looked_at_and_answered_with_a_cancellation() -> O
 #[tokio::test]
 async fn a_heartbeat_that_the_callback_cannot_read_stops_the_test() -> Outcome {
     let env = ActivityEnvironment::new().on_heartbeat(|_: String| {});
-    let panic = tokio::spawn(async move { env.run(copy, 9).await }).await.expect_err("it panics").into_panic();
+    let panic = AssertUnwindSafe(env.run(copy, 9)).catch_unwind().await.expect_err("it panics");
     let text = panic.downcast_ref::<String>().expect("a text");
     expect!["the progress of heartbeat 1 cannot be read by `on_heartbeat`: expected `alloc::string::String`, found JSON: an integer"].assert_eq(text);
     Ok(())
