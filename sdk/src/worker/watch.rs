@@ -6,7 +6,7 @@ use std::fmt;
 use crate::activity::ActivityRegistry;
 use crate::client::Connection;
 
-/// What the test environment wants of workers.
+/// Hooks of the test environment into workers.
 pub struct WorkerWatch {
     /// Wraps the activities of a worker.
     pub activities: Box<dyn Fn(ActivityRegistry) -> ActivityRegistry + Send + Sync>,

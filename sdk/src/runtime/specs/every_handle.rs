@@ -139,7 +139,7 @@ fn third_task(events: &[&str]) -> String {
     after_first_task(&format!("{STARTED}{begun}{}", rest.collect::<String>()))
 }
 
-/// What all of them end with, or the two starts begin with.
+/// The end of each of them, and the beginning of the two starts.
 const ENDS: &[&str] = &[
     "TimerFired id=3",
     "TimerFired id=2",
