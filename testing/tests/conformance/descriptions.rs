@@ -52,7 +52,7 @@ async fn note(raw: &mut Raw, what: &str, execution: WorkflowExecution) -> Result
     let text = format!("{response:#?}");
     let mut lines: Vec<&str> = text.lines().map(str::trim).filter(|line| says_something(line)).collect();
     lines.extend(requests.iter().map(String::as_str));
-    raw.note(what, &Ok(format!("\n  {}", lines.join("\n  "))));
+    raw.note(what, &Ok(format!("described\n  {}", lines.join("\n  "))));
     Ok(())
 }
 
@@ -101,7 +101,7 @@ fn child(raw: &Raw, name: &str, timeout: Option<abide_protos::Duration>) -> Comm
 }
 
 const CLOSED: Expect = expect![[r#"
-        started: 
+        started: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
@@ -139,7 +139,7 @@ const CLOSED: Expect = expect![[r#"
           run_expiration_time: Some(
           original_start_time: Some(
           request begins: WorkflowExecutionStarted 1 false
-        -one: 
+        -one: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
@@ -178,7 +178,7 @@ const CLOSED: Expect = expect![[r#"
           seconds: -62135596800,
           original_start_time: Some(
           request parent:6:0: WorkflowExecutionStarted 1 false
-        -two: 
+        -two: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
@@ -220,7 +220,7 @@ const CLOSED: Expect = expect![[r#"
           run_expiration_time: Some(
           original_start_time: Some(
           request parent:7:0: WorkflowExecutionStarted 1 false
-        terminated: 
+        terminated: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
@@ -345,7 +345,7 @@ async fn a_closed_run_and_its_children_are_described_alike() -> Outcome {
 }
 
 const FOLLOWING: Expect = expect![[r#"
-        the first run: 
+        the first run: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
@@ -404,7 +404,7 @@ const FOLLOWING: Expect = expect![[r#"
           original_start_time: Some(
           request attached: WorkflowExecutionOptionsUpdated 3 false
           request begins: WorkflowExecutionStarted 1 false
-        the run of a reset: 
+        the run of a reset: described
           execution_config: Some(
           task_queue: Some(
           name: "<id>",
