@@ -3,11 +3,11 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, Pat, PatType, ReturnType, Signature, Type};
+use syn::{FnArg, LitStr, Pat, PatType, ReturnType, Signature, Type, TypeReference};
 
 use crate::diagnostics::Diagnostics;
 use crate::role::{Asyncness, Receiver, Role};
-use crate::types::{find_borrow, find_impl, find_short_borrow, result_parts, without_self};
+use crate::types::{find_borrow, find_impl, find_reference, find_short_borrow, result_parts, without_self};
 
 /// Maximum arguments of a function, limited by the traits through which functions name their definition.
 const MAX_ARGUMENTS: usize = 12;
@@ -38,6 +38,8 @@ impl Callable {
             match input {
                 FnArg::Receiver(_) => has_receiver = true,
                 FnArg::Typed(arg) if !has_context && args.is_empty() && is_context(arg, role) => has_context = true,
+                // Validation reports a context in the wrong place. It is not an argument.
+                FnArg::Typed(arg) if is_named_context(&arg.ty) => {}
                 FnArg::Typed(arg) => args.push(Type::clone(&arg.ty)),
             }
         }
@@ -96,11 +98,15 @@ pub(crate) fn validate(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
 
 fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     let noun = role.noun();
-    if !sig.generics.params.is_empty() {
+    if sig.generics.lifetimes().count() < sig.generics.params.len() {
         diagnostics.error(
             &sig.generics,
             format!("{noun} cannot be generic: it is found by its name at run time; write one for each type"),
         );
+    } else if !sig.generics.params.is_empty() {
+        let text =
+            format!("{noun} has no lifetimes: leave them out; the context needs none, and arguments own their data");
+        diagnostics.error(&sig.generics, text);
     }
     if let Some(token) = &sig.unsafety {
         diagnostics.error(token, format!("{noun} cannot be `unsafe`: nobody could keep its promises"));
@@ -215,7 +221,8 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
         let owned = source(&owned_type(&arg.ty));
         diagnostics.error(&arg.ty, format!("an argument is read from a payload and must own its data: take `{owned}`"));
     } else if let Some(token) = find_borrow(arg.ty.to_token_stream()) {
-        diagnostics.error_at(token.span(), "an argument is read from a payload and must own its data");
+        let message = format!("an argument is read from a payload and must own its data{}", instead(&arg.ty));
+        diagnostics.error_at(token.span(), message);
     }
 }
 
@@ -232,12 +239,25 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
         return;
     }
     let (value, error) = result_parts(ty);
-    let reference = error.and_then(find_short_borrow).map(|reference| reference.and_token.span);
     if let Some(token) = find_impl(ty.to_token_stream()) {
         diagnostics.error(token, "a result is written to a payload: its type must be named, not `impl Trait`");
-    } else if let Some(span) = find_borrow(value.to_token_stream()).map(|token| token.span()).or(reference) {
-        diagnostics.error_at(span, "a result is written to a payload and must own its data");
+    } else if let Some(token) = find_borrow(value.to_token_stream()) {
+        let message = format!("a result is written to a payload and must own its data{}", instead(value));
+        diagnostics.error_at(token.span(), message);
+    } else if let Some(reference) = error.and_then(find_short_borrow) {
+        let message = format!("an error outlives the code and must own its data{}", instead_of(reference));
+        diagnostics.error(reference, message);
     }
+}
+
+/// Names the owned type that replaces the first reference in a type. Empty if only a lifetime borrows.
+fn instead(ty: &Type) -> String {
+    find_reference(ty).map(instead_of).unwrap_or_default()
+}
+
+fn instead_of(reference: &TypeReference) -> String {
+    let ty = Type::Reference(reference.clone());
+    format!(": `{}`, not `{}`", source(&owned_type(&ty)), source(&ty))
 }
 
 /// Returns true if a first parameter is meant as the context: `&..Context`, or any reference named `ctx` or `context`.
@@ -251,6 +271,11 @@ fn is_context(arg: &PatType, role: Role) -> bool {
         _ => matches!(&*arg.pat, Pat::Ident(name)
             if matches!(name.ident.to_string().as_str(), "ctx" | "_ctx" | "context" | "_context")),
     }
+}
+
+/// Returns true if a type is named like a context, with or without a reference.
+fn is_named_context(ty: &Type) -> bool {
+    matches!(last_segment(ty).as_deref(), Some("ActivityContext" | "WorkflowContext"))
 }
 
 /// Returns the last name in a type's path, without references.
@@ -278,5 +303,5 @@ pub(crate) fn owned_type(ty: &Type) -> Type {
 /// Returns a type formatted like rustfmt does, for messages.
 fn source(ty: &Type) -> String {
     let tokens = ty.to_token_stream().to_string();
-    tokens.replace(" < ", "<").replace(" >", ">").replace(" :: ", "::").replace(" ,", ",")
+    tokens.replace("& ", "&").replace(" < ", "<").replace(" >", ">").replace(" :: ", "::").replace(" ,", ",")
 }

@@ -59,8 +59,8 @@ pub fn offer<E: ApplicationError>(error: &E) {
 
 /// Like [`Into`], with a better compiler message for a type that cannot become `T`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot become the error of an activity or a workflow",
-    label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`"
+    message = "`{Self}` cannot become `{T}`",
+    label = "expected `{T}`, or an error that is `Send + Sync`: one with `#[derive(abide::ApplicationError)]`, or `Box<dyn Error + Send + Sync>`"
 )]
 pub trait IntoErrorOf<T> {
     /// Like [`Into::into`].

@@ -73,7 +73,8 @@ pub trait Arguments {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
-    label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`"
+    label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`",
+    note = "name it without calling it: `ctx.activity(charge, 7)`, not `ctx.activity(charge(7))`; a name alone is an `ActivityType`"
 )]
 pub trait Activity<Kind> {
     /// The activity's definition.
@@ -88,7 +89,8 @@ pub trait Activity<Kind> {
 /// `Kind` distinguishes the two and is inferred, as for an [`Activity`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
-    label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`"
+    label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`",
+    note = "a name alone is a `WorkflowType`"
 )]
 pub trait Workflow<Kind> {
     /// The workflow's definition.
@@ -199,7 +201,8 @@ pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
 /// A signal of one workflow type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a signal",
-    label = "expected a signal: `Type::method` of a method with `#[signal]`"
+    label = "expected a signal: `Type::method` of a method with `#[signal]`",
+    note = "a name alone is a `SignalType`"
 )]
 pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
@@ -212,7 +215,8 @@ pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
 /// A query of one workflow type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
-    label = "expected a query: `Type::method` of a method with `#[query]`"
+    label = "expected a query: `Type::method` of a method with `#[query]`",
+    note = "a name alone is a `QueryType`"
 )]
 pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that answers it.
@@ -227,7 +231,8 @@ pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
 /// An update of one workflow type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an update",
-    label = "expected an update: `Type::method` of a method with `#[update]`"
+    label = "expected an update: `Type::method` of a method with `#[update]`",
+    note = "a name alone is an `UpdateType`"
 )]
 pub trait UpdateDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.

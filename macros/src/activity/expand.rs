@@ -22,7 +22,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
     }
     let defined = DefinedFunction::of(function, callable, is_broken, "Activity", given.as_ref());
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
-    let call = if is_broken { fallback::body() } else { call(callable, &marker.body, None) };
+    let call = if is_broken { fallback::body() } else { call_function(callable, &marker.ty) };
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
     let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
     let implementation = implementation(&marker.ty, &quote!(()), callable, &call);
@@ -80,7 +80,7 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let Method { function, callable, name, is_broken, .. } = method;
     let self_ty = names.self_ty;
     let ty = names.marker_type(method);
-    let call = if *is_broken { fallback::body() } else { call(callable, &names.body(method), Some(self_ty)) };
+    let call = if *is_broken { fallback::body() } else { call_method(callable, self_ty) };
     let output = output(callable, &function.sig, *is_broken, Some(self_ty));
     let cfgs = SortedAttrs::of(&function.attrs).cfgs;
     let marker = expand_marker(names, method);
@@ -137,16 +137,33 @@ fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable,
 }
 
 /// Generates the attempt's future. A function that is not async runs at the first poll.
-fn call(callable: &Callable, body: &TokenStream, self_ty: Option<&Type>) -> TokenStream {
+///
+/// Calls the function as any caller does, so that the compiler reports a future that is not `Send` only once.
+fn call_function(callable: &Callable, marker: &TokenStream) -> TokenStream {
+    let ctx = callable.has_context.then(|| quote!(&__abide_ctx,));
+    let names = callable.arg_names();
+    attempt(callable, quote!(), quote!(#marker::__abide_call(#ctx #(#names),*).await), None)
+}
+
+/// Like [`call_function`], through the pointer that the method's constant stands for.
+fn call_method(callable: &Callable, self_ty: &Type) -> TokenStream {
+    let host = callable.has_receiver.then(|| quote!(&*__abide_host,));
+    let ctx = callable.has_context.then(|| quote!(&__abide_ctx,));
+    let names = callable.arg_names();
+    let wait = callable.is_async.then(|| quote!(.await));
+    let pointer = quote!(let __abide_call = *::core::ops::Deref::deref(self););
+    attempt(callable, pointer, quote!(__abide_call(#host #ctx #(#names),*) #wait), Some(self_ty))
+}
+
+fn attempt(callable: &Callable, before: TokenStream, call: TokenStream, self_ty: Option<&Type>) -> TokenStream {
     let pattern = callable.args_pattern();
-    let call = callable.call(body, &quote!(&*__abide_host));
     let output = without_self(&callable.output, self_ty);
     let result = quote_spanned! {at(&callable.output)=>
         <#output as ::abide::__private::ActivityReturn>::into_activity_result(#call)
     };
-    // Spanned at the function's name, where the compiler reports a future that is not `Send`.
     quote_spanned! {at(&callable.ident)=>
         let #pattern = __abide_args;
+        #before
         ::abide::__private::Box::pin(async move { #result })
     }
 }

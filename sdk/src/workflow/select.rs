@@ -72,6 +72,9 @@ macro_rules! __select {
     (@read [$($read:tt)*] $pattern:pat = $future:expr => $body:expr) => {
         $crate::__select!(@read [$($read)* ($pattern, $future, $body)])
     };
+    (@read [$($read:tt)*] $future:expr => $($rest:tt)*) => {
+        ::core::compile_error!("each branch of `select!` is `pattern = future => code`; `_ = future` drops what it yields")
+    };
     (@read [$(($pattern:pat, $future:expr, $body:expr))+]) => {{
         // In its own statement, so that the futures and their borrows end before the branch runs.
         let __abide_outcome = $crate::__select!(@race $($future),+).await;

@@ -20,4 +20,14 @@ async fn twice(ctx: &ActivityContext, again: &ActivityContext) -> Result<(), Act
     Ok(())
 }
 
+#[workflow]
+async fn workflow_by_value(ctx: WorkflowContext, amount: u32) -> Result<(), WorkflowError> {
+    Ok(())
+}
+
+#[workflow]
+async fn workflow_last(amount: u32, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    Ok(())
+}
+
 fn main() {}

@@ -12,4 +12,23 @@ async fn charge() -> Result<(), ActivityError> {
     Ok(())
 }
 
+#[workflow]
+#[derive(Default)]
+struct Player;
+
+#[workflow_methods]
+impl Player {
+    #[run]
+    async fn run(&self) -> Result<(), WorkflowError> {
+        pay()?;
+        Ok(())
+    }
+
+    #[update]
+    async fn play(&self) -> Result<u32, WorkflowError> {
+        pay()?;
+        Ok(1)
+    }
+}
+
 fn main() {}
