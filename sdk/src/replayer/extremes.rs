@@ -6,7 +6,7 @@ use super::{RunOutcome, WorkflowReplayer};
 use crate::History;
 use crate::duration::extremes::{duration, time};
 use crate::replay::text::parse_history;
-use crate::runtime::specs::extremes::{HISTORY, curious, with};
+use crate::runtime::specs::replays::extremes::{HISTORY, curious, with};
 
 /// Returns the history of the core's spec, with its end.
 fn ended() -> String {

@@ -4,11 +4,13 @@ use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, registry, run_of, task, text};
 use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
+use crate::runtime::specs::harness::{
+    FIRST_TASK, after_first_task, new_run, query_answer, registry, run_of, task, text,
+};
 use crate::workflow::TimerHandle;
 use crate::{ApplicationFailure, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::command::Attributes;
 
-use super::harness::{FIRST_TASK, after_first_task, new_run, registry, task, text};
 use crate::converter::to_payload;
 use crate::duration::{hours, secs};
 use crate::replay::text::{parse_history, parse_task};
 use crate::replay::{Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask};
 use crate::runtime::WorkflowRun;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, new_run, registry, task, text};
 use crate::workflow::ActivityCancellationType::TryCancel;
 use crate::{ActivityError, ApplicationFailure, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 

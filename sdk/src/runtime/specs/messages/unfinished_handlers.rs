@@ -1,9 +1,9 @@
 //! Handlers that the end of the workflow cuts off.
 
-use super::harness::{new_run, registry, task};
 use crate::duration::secs;
 use crate::replay::text::parse_task;
 use crate::replay::{Input, Output, WorkflowTask};
+use crate::runtime::specs::harness::{new_run, registry, task};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 #[workflow(name = "wf")]

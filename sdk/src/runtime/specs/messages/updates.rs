@@ -2,10 +2,10 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check_workflow, new_run, registry, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_task;
 use crate::replay::{Input, WorkflowTask};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check_workflow, new_run, registry, task, text};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };
@@ -18,7 +18,7 @@ async fn check(amount: i64) -> Result<i64, ActivityError> {
 /// An account that an update closes.
 #[workflow(name = "wf")]
 #[derive(Default)]
-pub(super) struct Account {
+pub(crate) struct Account {
     balance: State<i64>,
     log: State<Vec<String>>,
     closed: State<bool>,
@@ -27,7 +27,7 @@ pub(super) struct Account {
 #[workflow_methods]
 impl Account {
     #[run]
-    pub(super) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<Vec<String>, WorkflowError> {
         self.write("main");
         ctx.wait_until(|| self.closed.get()).await?;
         self.write("closed");

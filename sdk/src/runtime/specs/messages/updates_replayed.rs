@@ -3,9 +3,9 @@
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use expect_test::{Expect, expect};
 
-use super::harness::{after_first_task, check_workflow, check_workflow_recorded};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{after_first_task, check_workflow, check_workflow_recorded};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 /// Records what happens.

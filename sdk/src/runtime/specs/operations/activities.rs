@@ -2,9 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
 use crate::duration::{mins, secs};
 use crate::failure::ActivityFailure;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
 use crate::workflow::ActivityOptions;
 use crate::{ActivityError, ApplicationFailure, RetryPolicy, activity};
 
@@ -309,7 +309,10 @@ fn replay_does_not_serialize_inputs() {
     // The argument cannot be written at all. Nothing is sent on replay, so nothing notices.
     check_recorded(
         |ctx| async move {
-            Ok(ctx.activity(keyed, super::failing_tasks::unwritable()).start_to_close_timeout(secs(5)).await?)
+            Ok(ctx
+                .activity(keyed, crate::runtime::specs::tasks::failing_tasks::unwritable())
+                .start_to_close_timeout(secs(5))
+                .await?)
         },
         &after_first_task(
             "5 ActivityTaskScheduled type=keyed
@@ -325,7 +328,7 @@ fn replay_does_not_serialize_inputs() {
 }
 
 #[activity]
-async fn keyed(map: super::failing_tasks::Unwritable) -> Result<u32, ActivityError> {
+async fn keyed(map: crate::runtime::specs::tasks::failing_tasks::Unwritable) -> Result<u32, ActivityError> {
     Ok(map.len() as u32)
 }
 

@@ -2,8 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
 use crate::workflow::{ActivityCall, ActivityCancellationType as Type};
 use crate::{ActivityError, WorkflowContext, activity};
 

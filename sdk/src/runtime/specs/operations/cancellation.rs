@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
 use crate::workflow::ActivityCancellationType as Type;
 use crate::{ActivityError, activity, workflow};
 
@@ -402,8 +402,8 @@ async fn patient(ctx: &crate::WorkflowContext) -> Result<String, crate::Workflow
 
 #[test]
 fn a_workflow_function_waits_for_its_cancellation() {
-    super::harness::check_workflow(PatientWorkflow {}, FIRST_TASK, None, expect![[""]]);
-    super::harness::check_workflow(
+    crate::runtime::specs::harness::check_workflow(PatientWorkflow {}, FIRST_TASK, None, expect![[""]]);
+    crate::runtime::specs::harness::check_workflow(
         PatientWorkflow {},
         &after_first_task(
             "5 WorkflowExecutionCancelRequested cause=\"had enough\"\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted",

@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 
 use super::child_workflows::{ChoreWorkflow, chore};
-use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
 use crate::workflow::{ChildWorkflowCall, ChildWorkflowCancellationType as Type};
 use crate::{ChildWorkflowFailure, WorkflowContext, WorkflowError};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::{hours, mins, secs};
 use crate::failure::TemporalFailure;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::workflow::{ChildWorkflowOptions, ParentClosePolicy, WorkflowIdReusePolicy};
 use crate::{
     ChildWorkflowFailure, DeploymentVersion, Priority, RetryPolicy, SearchAttributeKey, State, VersioningOverride,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[workflow(name = "child")]
-pub(super) async fn chore(_ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowError> {
+pub(crate) async fn chore(_ctx: &WorkflowContext, n: u32) -> Result<String, WorkflowError> {
     Ok(format!("child {n}"))
 }
 
@@ -25,26 +25,26 @@ async fn silent(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
 
 #[workflow(name = "listener")]
 #[derive(Default)]
-pub(super) struct Listener {
+pub(crate) struct Listener {
     heard: State<Vec<String>>,
 }
 
 #[workflow_methods]
 impl Listener {
     #[run]
-    pub(super) async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    pub(crate) async fn run(&self, ctx: &WorkflowContext) -> Result<String, WorkflowError> {
         ctx.wait_until(|| !self.heard.with(Vec::is_empty)).await?;
         Ok(self.heard.get().join(" "))
     }
 
     #[signal]
-    pub(super) fn hear(&self, word: String) {
+    pub(crate) fn hear(&self, word: String) {
         self.heard.update(|heard| heard.push(word));
     }
 
     /// JSON cannot hold this map, because its keys are not strings.
     #[signal]
-    pub(super) fn unwritable(&self, map: BTreeMap<(u8, u8), u8>) {
+    pub(crate) fn unwritable(&self, map: BTreeMap<(u8, u8), u8>) {
         drop(map);
     }
 }

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
 use crate::duration::{millis, secs};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_workflow};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 #[test]

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use expect_test::{Expect, expect};
 
 use super::child_workflows::{ChoreWorkflow, Listener, chore};
-use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
 use crate::workflow::{
     ActivityHandle, ChildWorkflowHandle, ChildWorkflowStart, DeliveryHandle, JoinHandle, LocalActivityHandle,
     NexusOperationHandle, NexusOperationStart, TimerHandle, join_all,

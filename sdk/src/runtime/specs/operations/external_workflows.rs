@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use expect_test::expect;
 
 use super::child_workflows::Listener;
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::{ExternalWorkflowFailure, WorkflowContext, WorkflowError};
 
 fn told(error: &ExternalWorkflowFailure) -> String {

@@ -6,8 +6,8 @@ use expect_test::expect;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::harness::{FIRST_TASK, after_first_task, check};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
 use crate::{ActivityError, State, activity};
 
 #[activity]

@@ -3,8 +3,8 @@
 use expect_test::expect;
 
 use super::child_workflows::{ChoreWorkflow, Listener, chore};
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, check_workflow};
 use crate::duration::{mins, secs};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, check_workflow};
 use crate::workflow::ParentClosePolicy;
 use crate::{
     ActivityError, NexusOperation, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
@@ -213,7 +213,7 @@ fn a_method_of_another_struct_is_refused_by_name() {
         },
         FIRST_TASK,
         expect![[
-            r"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at handles.rs `ctx.spawn_method(Watch::watch).await;`: `abide::runtime::specs::handles::Watch` is not the struct of this workflow (wf): spawn a method of that one, or a future with `spawn`"
+            r"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at handles.rs `ctx.spawn_method(Watch::watch).await;`: `abide::runtime::specs::operations::handles::Watch` is not the struct of this workflow (wf): spawn a method of that one, or a future with `spawn`"
         ]],
     );
 }

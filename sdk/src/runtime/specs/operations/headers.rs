@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use expect_test::expect;
 
 use super::child_workflows::{Listener, chore};
-use super::harness::{FIRST_TASK, after_first_task, check, check_workflow};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_workflow};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };

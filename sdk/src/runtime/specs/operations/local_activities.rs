@@ -10,7 +10,6 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::converter::{from_payload, to_payload};
 use crate::duration::{millis, secs};
 use crate::replay::text::{FIRST_SECOND, parse_history};
@@ -18,6 +17,7 @@ use crate::replay::{
     Input, LocalActivityResolution, LocalActivityResult, Output, WorkflowTask, WorkflowTaskCompletion,
 };
 use crate::runtime::WorkflowRun;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::workflow::ActivityCancellationType::{TryCancel, WaitCancellationCompleted};
 use crate::workflow::{LocalActivityCall, LocalActivityOptions, WorkflowContext};
 use crate::{ActivityError, RetryPolicy, activity};

@@ -4,11 +4,11 @@ use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, run_of};
 use super::local_activities::{begin, call, completed, completion, marker_data, resolve, waits};
 use crate::RetryPolicy;
 use crate::duration::secs;
 use crate::replay::LocalActivityResult;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, run_of};
 use crate::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use crate::workflow::WorkflowContext;
 

@@ -2,9 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
 use crate::duration::{hours, secs};
 use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task};
 use crate::workflow::NexusOperationCall;
 use crate::workflow::NexusOperationCancellationType::{
     self as Type, Abandon, TryCancel, WaitCancellationCompleted, WaitCancellationRequested,

@@ -2,10 +2,10 @@
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::Input;
 use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::{ActivityError, WorkflowContext, WorkflowError, activity};
 
 #[activity]

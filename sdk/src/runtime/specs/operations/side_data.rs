@@ -13,12 +13,14 @@ use expect_test::{Expect, expect};
 use rand_core::{Rng as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use super::harness::{FIRST_TASK, after_first_task, check, new_run, query_answer, registry, run_of, task, text};
 use crate::definition::PayloadValue;
 use crate::duration::{hours, secs};
 use crate::history::payload_text;
 use crate::replay::text::{command_line, parse_history};
 use crate::replay::{Input, Output, WorkflowTask};
+use crate::runtime::specs::harness::{
+    FIRST_TASK, after_first_task, check, new_run, query_answer, registry, run_of, task, text,
+};
 use crate::runtime::{RunOptions, WorkflowRun};
 use crate::workflow::{ActivityCancellationType, TimerHandle};
 use crate::{

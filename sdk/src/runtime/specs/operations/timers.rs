@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::{WorkflowContext, WorkflowError};
 
 #[test]

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::definition::Arguments;
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded};
 use crate::workflow::MemoUpdate;
 use crate::{SearchAttributeKey, WorkflowContext, WorkflowError};
 

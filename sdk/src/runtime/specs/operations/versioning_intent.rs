@@ -7,10 +7,10 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 use expect_test::expect;
 
 use super::child_workflows::chore;
-use super::harness::{FIRST_TASK, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::replay::{Input, Output};
+use crate::runtime::specs::harness::{FIRST_TASK, run_of, task, text};
 use crate::workflow::{ActivityOptions, ChildWorkflowOptions};
 use crate::{ActivityError, VersioningIntent, WorkflowContext, WorkflowError, activity};
 

@@ -3,10 +3,10 @@
 use abide_protos::temporal::api::enums::v1::EventType;
 use expect_test::{Expect, expect};
 
-use super::harness::{after_first_task, check_recorded, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::replay::{HistoryPage, Input, Until, WorkflowTask};
+use crate::runtime::specs::harness::{after_first_task, check_recorded, run_of, task, text};
 
 #[track_caller]
 fn check_broken(history: &str, expected: Expect) {

@@ -5,13 +5,13 @@ use std::future::Future;
 
 use expect_test::{Expect, expect};
 
-use super::child_workflows::Listener;
-use super::harness::{run_of, task};
 use crate::definition::PayloadValue;
 use crate::duration::secs;
 use crate::failure::WorkflowError;
 use crate::replay::text::parse_history;
 use crate::replay::{Input, Output};
+use crate::runtime::specs::harness::{run_of, task};
+use crate::runtime::specs::operations::child_workflows::Listener;
 use crate::workflow::WorkflowContext;
 use crate::{ActivityError, activity, workflow};
 

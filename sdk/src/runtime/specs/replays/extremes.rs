@@ -7,11 +7,11 @@ use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::{Duration, Timestamp};
 use proptest::prelude::*;
 
-use super::harness::{new_run, registry, task, text};
 use crate::duration::extremes::{duration, time};
 use crate::duration::{from_proto, secs};
 use crate::replay::Input;
 use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{new_run, registry, task, text};
 use crate::{ActivityError, History, WorkflowContext, WorkflowError, activity, workflow};
 
 #[activity]

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::harness::{after_first_task, check, check_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{after_first_task, check, check_recorded};
 use crate::workflow::ActivityCancellationType as Type;
 use crate::{ActivityError, activity};
 
@@ -327,9 +327,9 @@ fn an_end_that_history_has_no_event_for() {
 
 #[test]
 fn what_the_error_says_can_be_asked_for() {
-    use super::harness::{run_of, task};
     use crate::replay::text::parse_history;
     use crate::replay::{Input, NondeterminismKind, Output};
+    use crate::runtime::specs::harness::{run_of, task};
     let events =
         parse_history(&after_first_task("5 TimerStarted\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted")).unwrap();
     let mut run = run_of(|ctx| async move {
@@ -343,7 +343,7 @@ fn what_the_error_says_can_be_asked_for() {
     assert_eq!((error.event_id(), error.event_type()), (5, "TimerStarted"));
     assert_eq!(error.recorded(), "id=1");
     let location = error.location().unwrap();
-    assert!(location.file().ends_with("specs/nondeterminism.rs"), "{location}");
+    assert!(location.file().ends_with("specs/replays/nondeterminism.rs"), "{location}");
     let produced = format!("ScheduleActivityTask type=charge id={}", location.line());
     assert_eq!(error.produced_command(), Some(&*produced));
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, check_workflow_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, check_workflow_recorded};
 use crate::{ActivityError, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 
 const OURS: &str = "sdk=abide sdk_version=0.2.0 lang=2";

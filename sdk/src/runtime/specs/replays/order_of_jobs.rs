@@ -4,8 +4,8 @@ use expect_test::expect;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::harness::{after_first_task, check, check_workflow, check_workflow_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{after_first_task, check, check_workflow, check_workflow_recorded};
 use crate::runtime::{Grouping, QueueOrder, RunOrder};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 

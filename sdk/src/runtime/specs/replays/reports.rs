@@ -2,8 +2,8 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{after_first_task, check_recorded, check_workflow_recorded};
 use crate::duration::secs;
+use crate::runtime::specs::harness::{after_first_task, check_recorded, check_workflow_recorded};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };

@@ -2,10 +2,10 @@
 
 use expect_test::{Expect, expect};
 
-use super::harness::{after_first_task, check, check_workflow, new_run, registry, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::replay::{HistoryPage, Input, WorkflowTask};
+use crate::runtime::specs::harness::{after_first_task, check, check_workflow, new_run, registry, task, text};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 /// Starts a timer for every signal, with the length that the signal gives. Ends when told to.

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde::{Deserialize, Serialize};
 
-use super::harness::{after_first_task, check_workflow};
+use crate::runtime::specs::harness::{after_first_task, check_workflow};
 use crate::{State, WorkflowContext, WorkflowError, workflow, workflow_methods};
 
 /// An argument with a default: a missing one is read as `null`, which it accepts.

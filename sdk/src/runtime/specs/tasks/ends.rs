@@ -5,13 +5,13 @@ use std::fmt;
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 use crate::definition::{Arguments, WorkflowDefinition};
 use crate::duration::{mins, secs};
 use crate::failure::ApplicationFailure;
 use crate::replay::Input;
 use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_recorded, run_of, task, text};
 use crate::{Cancelled, RetryPolicy, WorkflowError};
 
 const CANCELLED: &str = "
@@ -311,9 +311,9 @@ fn a_run_that_is_open_at_the_end_of_its_history_replays() {
 #[test]
 fn a_run_that_ends_in_a_task_that_nobody_has_answered_yet_replays() {
     // The history was exported while a worker had its last task.
-    use super::harness::{run_of, text};
     use crate::replay::text::parse_history;
     use crate::replay::{HistoryPage, Input, Until, WorkflowTask};
+    use crate::runtime::specs::harness::{run_of, text};
     let mut run = run_of(|_| async move { Ok(()) });
     let history = HistoryPage { events: parse_history(FIRST_TASK).unwrap(), next_page_token: Vec::new() };
     let task = WorkflowTask { until: Until::End, history, ..WorkflowTask::default() };

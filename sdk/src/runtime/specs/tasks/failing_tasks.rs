@@ -8,17 +8,17 @@ use std::task::Poll;
 
 use expect_test::expect;
 
-use super::harness::{FIRST_TASK, after_first_task, check, check_workflow, new_run, task, text};
 use crate::duration::secs;
 use crate::replay::Input;
 use crate::replay::text::parse_history;
 use crate::runtime::WorkflowRegistry;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, check_workflow, new_run, task, text};
 use crate::{ActivityError, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods};
 
 /// JSON has no maps with pairs as keys.
-pub(super) type Unwritable = BTreeMap<(u32, u32), u32>;
+pub(crate) type Unwritable = BTreeMap<(u32, u32), u32>;
 
-pub(super) fn unwritable() -> Unwritable {
+pub(crate) fn unwritable() -> Unwritable {
     BTreeMap::from([((1, 2), 3)])
 }
 

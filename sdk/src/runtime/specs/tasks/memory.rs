@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::harness::{FIRST_TASK, after_first_task, run_of, task, text};
 use crate::duration::secs;
 use crate::replay::text::parse_history;
 use crate::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, run_of, task, text};
 use crate::{ActivityError, activity};
 
 #[activity]

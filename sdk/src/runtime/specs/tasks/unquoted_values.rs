@@ -3,11 +3,11 @@
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::query::v1::WorkflowQuery;
 
-use super::harness::{FIRST_TASK, after_first_task, new_run, query_answer, registry, task, text};
 use crate::converter::to_payload;
 use crate::duration::secs;
 use crate::replay::text::parse_task;
 use crate::replay::{Input, WorkflowTask};
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, new_run, query_answer, registry, task, text};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };

@@ -1,0 +1,9 @@
+//! Messages: signals, queries and updates, and their handlers.
+
+mod handler_cancellation;
+mod queries;
+mod rejected_updates;
+mod signals;
+mod unfinished_handlers;
+pub(super) mod updates;
+mod updates_replayed;

@@ -1,0 +1,21 @@
+//! Operations: what code begins, and how each ends or is cancelled.
+
+mod activities;
+mod activity_cancellation;
+mod cancellation;
+mod child_cancellation;
+pub(super) mod child_workflows;
+mod conditions;
+mod every_handle;
+mod external_workflows;
+mod futures;
+mod handles;
+mod headers;
+mod local_activities;
+mod local_activity_cancellation;
+mod nexus_operations;
+mod patches;
+mod side_data;
+mod timers;
+mod upserts;
+mod versioning_intent;

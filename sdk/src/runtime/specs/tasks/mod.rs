@@ -1,0 +1,7 @@
+//! Workflow tasks: arguments, failures and the end of a run.
+
+mod arguments;
+mod ends;
+pub(super) mod failing_tasks;
+mod memory;
+mod unquoted_values;
