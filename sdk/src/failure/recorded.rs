@@ -173,7 +173,7 @@ impl Failure {
     /// Returns the error type of an application failure.
     pub fn error_type(&self) -> Option<&str> {
         match &self.proto.failure_info {
-            Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&info.r#type),
+            Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => Some(&info.r#type),
             _ => None,
         }
     }

@@ -1,7 +1,10 @@
 //! An environment for a single activity: runs its code like a worker, without a server.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 use abide::activity::{
     ActivityCancelReason, ActivityCancellation, ActivityImplementation, ActivityInfo, ActivityOutbound,
@@ -11,10 +14,15 @@ use abide::converter::{PayloadError, PayloadWriter, from_payload, to_payload};
 use abide::{
     Activity, ActivityContext, ActivityDefinition, ActivityError, ApplicationFailure, Arguments, PayloadValue,
 };
+use abide_protos::fields::std_duration_text;
 use abide_protos::temporal::api::common::v1::Payload;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use super::worker::{ArgsOf, OutputOf};
+
+/// Real time for which an activity may show nothing.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the code of single activities. The test sets everything about the attempt: its info, the progress of the
 /// previous attempt, and the time of and reason for its cancellation.
@@ -56,6 +64,7 @@ use super::worker::{ArgsOf, OutputOf};
 /// ```
 pub struct ActivityEnvironment {
     info: ActivityInfo,
+    patience: Duration,
     earlier: Vec<Payload>,
     cancellation: ActivityCancellation,
     seen: Arc<Seen>,
@@ -175,10 +184,22 @@ impl ActivityEnvironment {
         self.cancel(ActivityCancelReason::WorkerShutdown);
     }
 
+    /// Sets the real time for which an activity may show nothing, neither a heartbeat nor its end; then
+    /// [`run`](Self::run) panics. Default: one minute.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Runs an activity that is a function.
     ///
     /// # Errors
     /// Returns the activity's error, or an error if the arguments or the result cannot be written or read.
+    ///
+    /// # Panics
+    /// Panics if the activity shows nothing for too long (see [`patience`](Self::patience)), for example because it waits
+    /// for a cancellation that never comes.
     pub async fn run<Kind, A>(&self, activity: A, args: ArgsOf<A, Kind>) -> Result<OutputOf<A, Kind>, ActivityError>
     where
         A: Activity<Kind>,
@@ -191,6 +212,9 @@ impl ActivityEnvironment {
     ///
     /// # Errors
     /// Returns the activity's error, or an error if the arguments or the result cannot be written or read.
+    ///
+    /// # Panics
+    /// See [`run`](Self::run).
     pub async fn run_on<Kind, A>(
         &self,
         host: Arc<<A::Definition as ActivityImplementation>::Host>,
@@ -215,7 +239,15 @@ impl ActivityEnvironment {
         let mut registry = ActivityRegistry::default();
         registry.add(activity, host);
         let registered = registry.get(&name).expect("the activity was just registered");
-        let output = registered.run(context, input.into_payloads()).await?;
+        let mut code = pin!(registered.run(context, input.into_payloads()));
+        let output = loop {
+            let heartbeats = self.seen.lock().heartbeats.len();
+            match with_patience(self.patience, code.as_mut()).await {
+                Some(ended) => break ended?,
+                None if self.seen.lock().heartbeats.len() > heartbeats => {}
+                None => panic!("{}", self.shows_nothing(&name)),
+            }
+        };
         from_payload(&output).map_err(|error| misfit(format!("the result of activity {name} cannot be read: {error}")))
     }
 
@@ -236,9 +268,39 @@ impl ActivityEnvironment {
         Self::of(info, last.map_or_else(|| self.earlier.clone(), |last| vec![last]))
     }
 
-    fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
-        Self { info, earlier, cancellation: ActivityCancellation::new(), seen: Arc::default() }
+    fn shows_nothing(&self, name: &str) -> String {
+        format!(
+            "activity {name} has shown nothing for {} of real time in its `ActivityEnvironment`: no heartbeat and no \
+             end. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with `tokio::join!`), or set \
+             `.cancel_at_heartbeat(..)` before. If it needs longer, set `.patience(..)`",
+            std_duration_text(self.patience)
+        )
     }
+
+    fn of(info: ActivityInfo, earlier: Vec<Payload>) -> Self {
+        Self { patience: PATIENCE, info, earlier, cancellation: ActivityCancellation::new(), seen: Arc::default() }
+    }
+}
+
+/// Runs code until it ends or the real time is over; `None` if it is.
+///
+/// A thread measures the time. A timer of the runtime would move a paused clock on while the activity waits.
+async fn with_patience<T>(patience: Duration, code: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let (ended, end) = mpsc::channel::<()>();
+    let (over, is_over) = oneshot::channel();
+    // Without a thread nothing measures the time, which is no reason to fail a test.
+    let _ = std::thread::Builder::new().name("abide-testing-patience".to_owned()).spawn(move || {
+        if end.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = over.send(());
+        }
+    });
+    let output = tokio::select! {
+        biased;
+        output = code => Some(output),
+        Ok(()) = is_over => None,
+    };
+    drop(ended);
+    output
 }
 
 impl Default for ActivityEnvironment {

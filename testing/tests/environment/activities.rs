@@ -99,6 +99,25 @@ async fn each_heartbeat_can_be_looked_at_and_answered_with_a_cancellation() -> O
     Ok(())
 }
 
+#[activity]
+async fn wait_for_cancellation(ctx: &ActivityContext, beats: u32) -> Result<(), ActivityError> {
+    for beat in 0..beats {
+        tokio::time::sleep(millis(40)).await;
+        ctx.heartbeat(&beat)?;
+    }
+    ctx.cancelled().await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_activity_that_shows_nothing_stops_the_test() -> Outcome {
+    let env = ActivityEnvironment::new().patience(millis(300));
+    let panic = AssertUnwindSafe(env.run(wait_for_cancellation, 3)).catch_unwind().await.expect_err("it panics");
+    let text = panic.downcast_ref::<String>().expect("a text");
+    expect!["activity wait_for_cancellation has shown nothing for 300ms of real time in its `ActivityEnvironment`: no heartbeat and no end. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with `tokio::join!`), or set `.cancel_at_heartbeat(..)` before. If it needs longer, set `.patience(..)`"].assert_eq(text);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_heartbeat_that_the_callback_cannot_read_stops_the_test() -> Outcome {
     let env = ActivityEnvironment::new().on_heartbeat(|_: String| {});
