@@ -62,7 +62,6 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
-pub use runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
 pub use versioning::{
     ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent, VersioningOverride,

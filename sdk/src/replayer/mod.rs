@@ -13,11 +13,13 @@ use std::time::Duration;
 use crate::converter::DataConverter;
 use crate::definition::Workflow;
 use crate::history::{History, HistoryError, history_files};
-use crate::runtime::{RunOrder, WorkflowRegistry};
+use crate::runtime::WorkflowRegistry;
 use crate::workflow::WorkflowImplementation;
 
 pub use outcome::{ReplayError, Replayed, RunOutcome};
 pub use report::{ReplayReport, ReplayResult};
+
+pub use crate::runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 
 /// Time limit for the code to come to rest on one page of history (256 events).
 const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);

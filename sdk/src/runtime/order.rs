@@ -2,7 +2,7 @@
 //! recorded a history, and was derived from the SDKs' sources and from histories that they recorded.
 
 use crate::replay::flags::{Flags, LANG_FLAG_SINGLE_BATCH};
-pub use crate::workflow::ConditionOrder;
+pub use crate::workflow::condition::ConditionOrder;
 
 /// Order in which code gets its jobs, its routines run and its conditions are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct RunOrder {
 
 /// Grouping of the jobs of one workflow task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Grouping {
     /// All jobs, then the code. Used by Abide, by the official Rust SDK, and with language flag 2 by Python and .NET.
     Batch,
@@ -42,6 +43,7 @@ pub enum Grouping {
 
 /// Order in which a run's routines (the main one, one for each handler, one for each spawned branch) are polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum QueueOrder {
     /// First in, first out, as jobs and code woke them. Used by every SDK but the official Rust SDK.
     FirstInFirstOut,
@@ -53,6 +55,7 @@ pub enum QueueOrder {
 /// Precedence between an outcome and a request to cancel the workflow that come in one workflow task, for a routine
 /// that waits for the outcome in the cancelled scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CancellationTie {
     /// Every outcome stays, whichever came first. Used by Abide, TypeScript and the official Rust SDK.
     OutcomeStays,
@@ -70,6 +73,7 @@ pub enum CancellationTie {
 
 /// Effect of a request to cancel the workflow on the handlers of signals and updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HandlerScope {
     /// None. A signal handler that ends as cancelled does not end the run. Used by Abide and the official Rust SDK.
     Own,

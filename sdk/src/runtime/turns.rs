@@ -5,13 +5,13 @@ use std::rc::Rc;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::{TaskError, foreign_wake};
-use super::order::{CancellationTie, Grouping, HandlerScope, QueueOrder, RunOrder};
+use super::order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 use super::routines::Polled;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::replay::jobs::{HandlerMessage, Job, Jobs, Outcome};
 use crate::workflow::operation::Operation;
-use crate::workflow::{ConditionOrder, RoutineFuture, WorkflowInstance};
+use crate::workflow::{RoutineFuture, WorkflowInstance};
 
 impl WorkflowRun {
     /// Gives the code the jobs that the events produced, by rank, and runs it until nothing makes progress.

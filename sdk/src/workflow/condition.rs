@@ -22,6 +22,7 @@ use crate::failure::Cancelled;
 
 /// Moment at which the conditions of a run are asked, and number of conditions that are met at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConditionOrder {
     /// Each in its routine's turn. When code goes on its condition is true, whatever the routines before it did. A wait
     /// for a condition that is already true does not give way. The order of Abide and of the official Rust SDK.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use abide::prelude::*;
 use abide::replay::NondeterminismKind;
-use abide::runtime::{Grouping, RunOrder};
+use abide::replayer::{Grouping, RunOrder};
 use abide::{ChildWorkflowFailure, History, WorkflowReplayer};
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 

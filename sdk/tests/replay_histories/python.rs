@@ -7,8 +7,7 @@ use std::fmt::Display;
 use std::future::Future;
 
 use abide::prelude::*;
-use abide::replayer::RunOutcome;
-use abide::runtime::{Grouping, RunOrder};
+use abide::replayer::{Grouping, RunOrder, RunOutcome};
 use abide::workflow::ActivityCancellationType::{Abandon, TryCancel, WaitCancellationCompleted};
 use abide::{ActivityFailure, Cancelled, FailureKind, WorkflowReplayer};
 use futures_util::future::join_all;
