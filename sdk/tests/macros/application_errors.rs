@@ -170,9 +170,9 @@ fn boxed_errors_reports_and_texts_are_taken() {
         assert_eq!(error.application_error(), Some(declined(None)), "{error}");
     }
     let failure = text().unwrap_err().to_failure().unwrap();
-    assert_eq!((failure.message(), failure.error_type()), ("nothing left", Some("")));
+    assert_eq!((failure.message(), failure.error_type()), ("nothing left", None));
     let boxed: Box<dyn Error + Send + Sync> = "nothing left".into();
-    assert_eq!(recorded(boxed).error_type(), Some(""));
+    assert_eq!(recorded(boxed).error_type(), None);
 }
 
 #[test]

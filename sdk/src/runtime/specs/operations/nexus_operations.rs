@@ -420,7 +420,7 @@ fn wait_cancellation_completed_yields_what_the_operation_ended_with() {
         (
             "NexusOperationFailed cause=\"no money\"",
             expect![[
-                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money; None Some(\"\") None None cancelled false""#
+                r#"CompleteWorkflowExecution result="Nexus operation service/operation at endpoint: nexus operation completed unsuccessfully: no money; None None None None cancelled false""#
             ]],
         ),
         (
