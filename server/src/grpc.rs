@@ -8,7 +8,6 @@ use tonic::{Request, Response, Status};
 
 use super::engine::api::service as api;
 use super::engine::errors::{Code, Error};
-use super::engine::limits;
 use super::engine::{Engine, OfNamespace, Progress, Reporter, Step, UpdateAt, WaiterId};
 use super::host::{Host, Patience, Waited};
 
@@ -36,10 +35,10 @@ impl GrpcService {
         Self { host, in_process }
     }
 
-    /// Returns the message of a request if its namespace exists.
+    /// Returns the message of a request if it passes the checks that come before all others.
     fn enter<R: OfNamespace>(&self, request: Request<R>) -> Result<R, Status> {
         let request = request.into_inner();
-        self.host.call(|engine| engine.check_namespace(&request)).map_err(status)?;
+        self.host.call(|engine| engine.check_request(&request)).map_err(status)?;
         Ok(request)
     }
 
@@ -413,7 +412,6 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
-            limits::check_length("Identity", &request.identity)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
             let by = Reporter { identity: request.identity, worker_version: request.worker_version };
             engine.complete_activity(target, request.result, by);
@@ -427,7 +425,6 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCompletedByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
-            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,
@@ -447,7 +444,6 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
-            limits::check_length("Identity", &request.identity)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
             let by = Reporter { identity: request.identity, worker_version: request.worker_version };
             engine.fail_activity(target, request.failure, request.last_heartbeat_details, by)?;
@@ -461,7 +457,6 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskFailedByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
-            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,
@@ -481,7 +476,6 @@ impl WorkflowService for GrpcService {
         let request = self.enter(request)?;
         self.call(|engine| {
             let target = engine.activity_of_token(&request.task_token)?;
-            limits::check_length("Identity", &request.identity)?;
             engine.cancel_activity(target, request.details, request.identity)?;
             Ok(api::RespondActivityTaskCanceledResponse::default())
         })
@@ -493,7 +487,6 @@ impl WorkflowService for GrpcService {
     ) -> Result<Response<api::RespondActivityTaskCanceledByIdResponse>, Status> {
         let request = self.enter(request)?;
         self.call(|engine| {
-            limits::check_length("Identity", &request.identity)?;
             let target = engine.activity_by_id(
                 &request.namespace,
                 &request.workflow_id,

@@ -86,16 +86,15 @@ fn check_link(link: &common::Link) -> Result<(), Error> {
     if let Some((name, _)) = fields.into_iter().find(|(_, value)| value.is_empty()) {
         return Err(Error::invalid_argument(format!("{kind} link must not have an empty {name}")));
     }
-    match &link.variant {
-        Some(Variant::WorkflowEvent(event)) => match &event.reference {
-            Some(Reference::EventRef(event)) if event.event_id != 0 && event.event_type() == EventType::Unspecified => {
-                let text = "workflow event link ref cannot have an unspecified event type and a non-zero event ID";
-                Err(Error::invalid_argument(text))
-            }
-            _ => Ok(()),
-        },
-        _ => Ok(()),
+    if let Some(Variant::WorkflowEvent(event)) = &link.variant
+        && let Some(Reference::EventRef(event)) = &event.reference
+        && event.event_id != 0
+        && event.event_type() == EventType::Unspecified
+    {
+        let text = "workflow event link ref cannot have an unspecified event type and a non-zero event ID";
+        return Err(Error::invalid_argument(text));
     }
+    Ok(())
 }
 
 /// Refuses an invalid priority.

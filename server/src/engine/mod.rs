@@ -21,7 +21,7 @@ pub(crate) mod errors;
 mod firing;
 mod history;
 mod ids;
-pub(crate) mod limits;
+mod limits;
 mod namespace;
 mod nexus;
 mod requests;

@@ -1,10 +1,12 @@
-//! Check of a request's namespace, before all other checks. A task token in the request also names a namespace.
+//! Checks that come before all others: the namespace of a request, the one that its task token names, and the length of a
+//! worker's identity.
 //!
 //! Extends `Engine`.
 
 use super::Engine;
 use super::api::service as api;
 use super::errors::Error;
+use super::limits;
 use super::token::{NexusTaskToken, TaskToken};
 
 /// A request with a namespace.
@@ -14,6 +16,11 @@ pub(crate) trait OfNamespace {
     /// Returns the namespace that the request's task token names.
     fn of_token(&self) -> Result<Token, Error> {
         Ok(Token::Absent)
+    }
+
+    /// Returns the identity whose length is checked.
+    fn identity(&self) -> &str {
+        ""
     }
 }
 
@@ -29,89 +36,81 @@ pub(crate) enum Token {
 }
 
 impl Engine {
-    /// Refuses a request for an unknown namespace.
-    pub(crate) fn check_namespace(&self, request: &impl OfNamespace) -> Result<(), Error> {
+    /// Refuses a request for an unknown namespace, with the token of another one, or with a long identity.
+    pub(crate) fn check_request(&self, request: &impl OfNamespace) -> Result<(), Error> {
         let name = request.namespace();
         if !name.is_empty() {
             self.namespaces.get(name)?;
         }
         match request.of_token()? {
-            Token::Absent => self.namespaces.get(name).map(drop),
+            Token::Absent => drop(self.namespaces.get(name)?),
             Token::Names(id) if !name.is_empty() && self.namespaces.name_of(&id).is_some_and(|named| named != name) => {
-                Err(Error::invalid_argument("Operation requested with a token from a different namespace."))
+                let text = "Operation requested with a token from a different namespace.";
+                return Err(Error::invalid_argument(text));
             }
-            Token::Silent | Token::Names(_) => Ok(()),
+            Token::Silent | Token::Names(_) => {}
         }
+        limits::check_length("Identity", request.identity())
     }
 }
 
-macro_rules! of_namespace {
-    ($($request:ident),* $(,)?) => {$(
+/// Implements [`OfNamespace`] for each request: `token` names the reader of its task token, and `check` the field with
+/// the identity, if its length is checked here. (Requests to poll check their fields in an order of their own.)
+macro_rules! requests {
+    ($($request:ident $(token $read:ident)? $(check $field:ident)?;)*) => {$(
         impl OfNamespace for api::$request {
             fn namespace(&self) -> &str {
                 &self.namespace
             }
+            $(
+                fn of_token(&self) -> Result<Token, Error> {
+                    $read(&self.task_token)
+                }
+            )?
+            $(
+                fn identity(&self) -> &str {
+                    &self.$field
+                }
+            )?
         }
     )*};
 }
 
-of_namespace! {
-    CountWorkflowExecutionsRequest,
-    DescribeTaskQueueRequest,
-    DescribeWorkflowExecutionRequest,
-    ExecuteMultiOperationRequest,
-    GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest,
-    PollActivityTaskQueueRequest,
-    PollNexusTaskQueueRequest,
-    PollWorkflowExecutionUpdateRequest,
-    PollWorkflowTaskQueueRequest,
-    QueryWorkflowRequest,
-    RecordActivityTaskHeartbeatByIdRequest,
-    RecordWorkerHeartbeatRequest,
-    RequestCancelWorkflowExecutionRequest,
-    ResetStickyTaskQueueRequest,
-    ResetWorkflowExecutionRequest,
-    RespondActivityTaskCanceledByIdRequest,
-    RespondActivityTaskCompletedByIdRequest,
-    RespondActivityTaskFailedByIdRequest,
-    ShutdownWorkerRequest,
-    SignalWithStartWorkflowExecutionRequest,
-    SignalWorkflowExecutionRequest,
-    StartWorkflowExecutionRequest,
-    TerminateWorkflowExecutionRequest,
-    UpdateWorkflowExecutionRequest,
-}
-
-macro_rules! with_token {
-    ($read:expr; $($request:ident),* $(,)?) => {$(
-        impl OfNamespace for api::$request {
-            fn namespace(&self) -> &str {
-                &self.namespace
-            }
-
-            fn of_token(&self) -> Result<Token, Error> {
-                $read(&self.task_token)
-            }
-        }
-    )*};
-}
-
-with_token! {
-    of_task_token;
-    RecordActivityTaskHeartbeatRequest,
-    RespondActivityTaskCanceledRequest,
-    RespondActivityTaskCompletedRequest,
-    RespondActivityTaskFailedRequest,
-    RespondQueryTaskCompletedRequest,
-    RespondWorkflowTaskCompletedRequest,
-    RespondWorkflowTaskFailedRequest,
-}
-
-with_token! {
-    of_nexus_token;
-    RespondNexusTaskCompletedRequest,
-    RespondNexusTaskFailedRequest,
+requests! {
+    CountWorkflowExecutionsRequest;
+    DescribeTaskQueueRequest;
+    DescribeWorkflowExecutionRequest;
+    ExecuteMultiOperationRequest;
+    GetWorkflowExecutionHistoryRequest;
+    ListWorkflowExecutionsRequest;
+    PollActivityTaskQueueRequest;
+    PollNexusTaskQueueRequest;
+    PollWorkflowExecutionUpdateRequest;
+    PollWorkflowTaskQueueRequest;
+    QueryWorkflowRequest;
+    RecordActivityTaskHeartbeatByIdRequest;
+    RecordActivityTaskHeartbeatRequest token of_task_token;
+    RecordWorkerHeartbeatRequest;
+    RequestCancelWorkflowExecutionRequest;
+    ResetStickyTaskQueueRequest;
+    ResetWorkflowExecutionRequest;
+    RespondActivityTaskCanceledByIdRequest check identity;
+    RespondActivityTaskCanceledRequest token of_task_token check identity;
+    RespondActivityTaskCompletedByIdRequest check identity;
+    RespondActivityTaskCompletedRequest token of_task_token check identity;
+    RespondActivityTaskFailedByIdRequest check identity;
+    RespondActivityTaskFailedRequest token of_task_token check identity;
+    RespondNexusTaskCompletedRequest token of_nexus_token;
+    RespondNexusTaskFailedRequest token of_nexus_token;
+    RespondQueryTaskCompletedRequest token of_task_token;
+    RespondWorkflowTaskCompletedRequest token of_task_token check identity;
+    RespondWorkflowTaskFailedRequest token of_task_token check identity;
+    ShutdownWorkerRequest;
+    SignalWithStartWorkflowExecutionRequest;
+    SignalWorkflowExecutionRequest;
+    StartWorkflowExecutionRequest;
+    TerminateWorkflowExecutionRequest;
+    UpdateWorkflowExecutionRequest;
 }
 
 fn of_task_token(token: &[u8]) -> Result<Token, Error> {

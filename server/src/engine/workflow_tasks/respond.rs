@@ -12,7 +12,6 @@ use crate::engine::api::{command, deployment, enums, history, service};
 use crate::engine::commands::{self, Completion, Refusal};
 use crate::engine::errors::{Code, Error};
 use crate::engine::history::Extras;
-use crate::engine::limits;
 use crate::engine::stuck::name_of;
 use crate::engine::time;
 use crate::engine::token::TaskToken;
@@ -58,7 +57,6 @@ impl Engine {
         mut request: service::RespondWorkflowTaskCompletedRequest,
     ) -> Result<service::RespondWorkflowTaskCompletedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
-        limits::check_length("Identity", &request.identity)?;
         let (id, task) = self.started_task(&token, Error::workflow_task_not_found)?;
         check_behavior(&request)?;
         match self.take_completion_page(id, &task, &mut request)? {
@@ -167,7 +165,6 @@ impl Engine {
         request: service::RespondWorkflowTaskFailedRequest,
     ) -> Result<service::RespondWorkflowTaskFailedResponse, Error> {
         let token = TaskToken::decode_token(&request.task_token)?;
-        limits::check_length("Identity", &request.identity)?;
         let (id, _) = self.started_task(&token, Error::completed)?;
         let cause = request.cause();
         #[expect(deprecated, reason = "workers still send it and the real server still records it")]
