@@ -95,6 +95,11 @@ pub(crate) struct CommandQueue {
 }
 
 impl CommandQueue {
+    /// Returns the id that the next command will have.
+    pub(crate) fn next(&self) -> CommandId {
+        CommandId(self.first + self.commands.len() as u64)
+    }
+
     pub(crate) fn push(
         &mut self,
         command_type: CommandType,
@@ -102,7 +107,7 @@ impl CommandQueue {
         location: Statement,
         body: Option<Box<CommandBody>>,
     ) -> CommandId {
-        let id = CommandId(self.first + self.commands.len() as u64);
+        let id = self.next();
         let (groups, state, note) = (None, CommandState::Issued, Note::None);
         if self.commands.capacity() == 0 {
             // Most runs have one pending command, and a queue would begin with room for four.

@@ -21,12 +21,17 @@ use super::event_groups::{CurrentGroups, EventGroups};
 use super::event_type::closes_workflow;
 use super::flags::Flags;
 use super::jobs::{HandlerMessage, Job, Jobs, Outcome, Signal};
+use super::machines::activity::ScheduleActivity;
+use super::machines::child_workflow::StartChildWorkflow;
+use super::machines::external::SendMessage;
+use super::machines::nexus_operation::ScheduleNexusOperation;
+use super::machines::operation::OperationMachine;
 use super::machines::patch::{PATCH_MARKER, VERSION_MARKER};
+use super::machines::timer::StartTimer;
 use super::machines::upsert_search_attributes::is_change_version;
 use super::machines::{
-    activity, cancel_external, child_workflow, close_workflow, local_activity, local_activity_marker,
-    modify_workflow_properties, nexus_operation, patch, signal_external, timer, update, upsert_search_attributes,
-    workflow_task,
+    close_workflow, local_activity, local_activity_marker, modify_workflow_properties, patch, update,
+    upsert_search_attributes, workflow_task,
 };
 use super::nondeterminism::{Nondeterminism, NondeterminismKind};
 use super::random_seed::random_seed;
@@ -82,14 +87,13 @@ pub(crate) struct StateMachines {
 /// A machine with its data.
 #[derive(Debug)]
 pub(crate) enum Machine {
-    Timer(timer::TimerMachine),
-    Activity(activity::ActivityMachine),
+    Timer(OperationMachine<StartTimer>),
+    Activity(OperationMachine<ScheduleActivity>),
     LocalActivity(Box<local_activity::LocalActivityMachine>),
-    NexusOperation(Box<nexus_operation::NexusOperationMachine>),
+    NexusOperation(Box<OperationMachine<ScheduleNexusOperation>>),
     Update(Box<update::UpdateMachine>),
-    ChildWorkflow(Box<child_workflow::ChildWorkflowMachine>),
-    SignalExternal(signal_external::SignalExternalMachine),
-    CancelExternal(cancel_external::CancelExternalMachine),
+    ChildWorkflow(Box<OperationMachine<StartChildWorkflow>>),
+    External(OperationMachine<SendMessage>),
     CloseWorkflow(close_workflow::State),
     Patch(patch::PatchMachine),
     UpsertSearchAttributes(upsert_search_attributes::UpsertMachine),
@@ -301,22 +305,15 @@ impl StateMachines {
     /// `None` if it comes later, or has already come. With `forget` nothing waits any more.
     pub(crate) fn cancel(&mut self, machine: Key, forget: bool, reason: &str) -> Option<Outcome> {
         match self.machines.get(machine)? {
-            Machine::Timer(_) => self.cancel_timer(machine, forget),
-            Machine::Activity(_) => self.cancel_activity(machine, forget),
+            Machine::Timer(_) => self.cancel_operation::<StartTimer>(machine, forget, reason),
+            Machine::Activity(_) => self.cancel_operation::<ScheduleActivity>(machine, forget, reason),
+            Machine::NexusOperation(_) => self.cancel_operation::<ScheduleNexusOperation>(machine, forget, reason),
+            Machine::External(_) => self.cancel_operation::<SendMessage>(machine, forget, reason),
             Machine::ChildWorkflow(_) => self.cancel_child_workflow(machine, forget, reason),
-            Machine::SignalExternal(_) => self.cancel_signal_external(machine, forget),
             Machine::LocalActivity(_) => {
                 self.cancel_local_activity(machine, forget);
                 None
             }
-            // A request to cancel cannot be withdrawn.
-            Machine::CancelExternal(_) => {
-                if forget {
-                    self.detach(machine);
-                }
-                None
-            }
-            Machine::NexusOperation(_) => self.cancel_nexus_operation(machine, forget),
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
             | Machine::Patch(_)
@@ -331,8 +328,7 @@ impl StateMachines {
             Some(Machine::Timer(timer)) => timer.detach(),
             Some(Machine::Activity(activity)) => activity.detach(),
             Some(Machine::ChildWorkflow(child)) => child.detach(),
-            Some(Machine::SignalExternal(signal)) => signal.detach(),
-            Some(Machine::CancelExternal(request)) => request.detach(),
+            Some(Machine::External(message)) => message.detach(),
             Some(Machine::LocalActivity(activity)) => activity.detach(),
             Some(Machine::NexusOperation(operation)) => operation.detach(),
             // No future stands for these.
@@ -382,8 +378,7 @@ impl StateMachines {
             Machine::LocalActivity(activity) => ("local activity", activity.describe(), activity.location()),
             Machine::ChildWorkflow(child) => ("child workflow", child.describe(), child.location()),
             Machine::NexusOperation(operation) => ("Nexus operation", operation.describe(), operation.location()),
-            Machine::SignalExternal(signal) => ("signal", signal.describe(), signal.location()),
-            Machine::CancelExternal(request) => ("request to cancel", request.describe(), request.location()),
+            Machine::External(sent) => (sent.kind(), sent.describe(), sent.location()),
             // No routine waits for these.
             Machine::Update(_)
             | Machine::CloseWorkflow(_)
@@ -451,11 +446,6 @@ impl StateMachines {
 
     pub(crate) fn find(&self, initiating_event_id: i64) -> Option<Key> {
         self.by_event.get(&initiating_event_id).copied()
-    }
-
-    /// Like [`Self::find`], for a machine of one kind: a broken history may refer to another one.
-    pub(crate) fn find_kind(&self, initiating_event_id: i64, is: fn(&Machine) -> bool) -> Option<Key> {
-        self.find(initiating_event_id).filter(|key| self.machines.get(*key).is_some_and(is))
     }
 
     pub(crate) fn forget(&mut self, initiating_event_id: i64) {
@@ -534,6 +524,19 @@ impl StateMachines {
         Some((described + note.text(), location))
     }
 
+    /// Returns the error for an event that records another command of the same type.
+    pub(super) fn differs(
+        &self,
+        event_id: i64,
+        event_type: &'static str,
+        command: &PendingCommand,
+        recorded: String,
+    ) -> ReplayError {
+        let produced = self.describe(command.machine, command.command_type);
+        let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, event_id, event_type, recorded);
+        error.produced(produced, command.location).into()
+    }
+
     /// Returns the error for an event of an operation that the code never began.
     pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
         let recorded = format!("the operation of event {initiating_event_id}");
@@ -559,8 +562,7 @@ impl StateMachines {
             Some(Machine::LocalActivity(activity)) => format!("{name} {}", activity.describe()),
             Some(Machine::NexusOperation(operation)) => format!("{name} {}", operation.describe()),
             Some(Machine::ChildWorkflow(child)) => format!("{name} {}", child.describe()),
-            Some(Machine::SignalExternal(signal)) => format!("{name} {}", signal.describe()),
-            Some(Machine::CancelExternal(request)) => format!("{name} {}", request.describe()),
+            Some(Machine::External(message)) => format!("{name} {}", message.describe()),
             Some(Machine::Patch(patch)) => format!("{name} {}", patch.describe()),
             Some(Machine::UpsertSearchAttributes(upsert)) => format!("{name} {}", upsert.describe()),
             Some(Machine::Update(update)) => update.said(),
@@ -602,7 +604,7 @@ impl StateMachines {
     }
 
     fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {
-        let (next, _) = workflow_task::step(self.workflow_task, input).ok_or_else(|| {
+        let next = workflow_task::step(self.workflow_task, input).ok_or_else(|| {
             let state = self.workflow_task;
             ReplayError::Malformed(format!("event {event_id}: a workflow task cannot be {input:?} in state {state:?}"))
         })?;

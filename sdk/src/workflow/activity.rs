@@ -332,7 +332,7 @@ impl<D: ActivityDefinition> Request<D> {
             },
         };
         let mut core = shared.operation_state.borrow_mut();
-        let machine = core.machines.schedule_activity(request, operation, location, body);
+        let machine = core.machines.schedule_activity(request, operation.into(), location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
         }

@@ -32,7 +32,8 @@ use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
-use crate::replay::machines::child_workflow::{Input, StartChildWorkflow, Waiting};
+use crate::replay::machines::child_workflow::{Input, StartChildWorkflow};
+use crate::replay::machines::operation::Waiting;
 use crate::replay::random_seed::seeded_uuid;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
 
@@ -435,7 +436,7 @@ impl<W: WorkflowDefinition> Request<W> {
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
         let mut core = shared.operation_state.borrow_mut();
         let waiting = Waiting { start, end: Some(end) };
-        let machine = core.machines.start_child_workflow(request, waiting, location, body);
+        let machine = core.machines.begin(request, waiting, location, body);
         if let Some(operation) = core.operations.get_mut(end) {
             operation.machine = Some(machine);
         }

@@ -25,7 +25,7 @@ use crate::failure::ExternalWorkflowFailure;
 use crate::header::Headers;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
-use crate::replay::slab::Key;
+use crate::replay::machines::external::{Message, SendMessage};
 
 /// Another workflow. Made by [`WorkflowContext::external_workflow`].
 #[derive(Clone)]
@@ -206,8 +206,8 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         let body = if replaying { None } else { self.body(&signal, args) };
         let workflow_id = self.target.execution.workflow_id.clone();
         let mut core = self.shared.operation_state.borrow_mut();
-        let machine =
-            core.machines.signal_external_workflow(signal.name(), workflow_id, operation, self.location, body);
+        let request = SendMessage { message: Message::Signal(signal.name()), workflow_id };
+        let machine = core.machines.begin(request, operation.into(), self.location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
         }
@@ -283,7 +283,8 @@ impl CancelExternalWorkflow {
         let mut core = self.shared.operation_state.borrow_mut();
         let body = (!core.machines.replaying).then(|| self.body());
         let workflow_id = self.target.execution.workflow_id.clone();
-        let machine: Key = core.machines.cancel_external_workflow(workflow_id, Some(operation), self.location, body);
+        let request = SendMessage { message: Message::CancelRequest, workflow_id };
+        let machine = core.machines.begin(request, operation.into(), self.location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
         }

@@ -24,7 +24,8 @@ use crate::failure::NexusOperationFailure;
 use crate::nexus::NexusOperation;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
-use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, Waiting, cancelled_before_sent};
+use crate::replay::machines::nexus_operation::{Input, ScheduleNexusOperation, cancelled_before_sent};
+use crate::replay::machines::operation::Waiting;
 
 /// Effect of cancelling a Nexus operation (Temporal's Nexus operation cancellation types).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -347,7 +348,7 @@ impl<I: PayloadValue, O> Request<I, O> {
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };
         let mut core = shared.operation_state.borrow_mut();
-        let machine = core.machines.schedule_nexus_operation(request, waiting, location, body);
+        let machine = core.machines.begin(request, waiting, location, body);
         if let Some(operation) = core.operations.get_mut(end) {
             operation.machine = Some(machine);
         }

@@ -18,6 +18,7 @@ use crate::duration::to_proto;
 use crate::failure::Cancelled;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
+use crate::replay::machines::timer::StartTimer;
 
 /// A timer that starts when it is first awaited. Made by [`WorkflowContext::timer`].
 #[must_use = "futures do nothing unless awaited"]
@@ -115,7 +116,7 @@ impl TimerHandle {
             }),
             user_metadata: user_metadata(summary),
         });
-        let machine = core.machines.start_timer(number, operation, location, body);
+        let machine = core.machines.begin(StartTimer { number }, operation.into(), location, body);
         if let Some(operation) = core.operations.get_mut(operation) {
             operation.machine = Some(machine);
         }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! StartCommandCreated --Initiated--> Initiated
-//! StartCommandCreated --TryCancel--> CancelledBeforeSent: RemoveCommand ResolveCancelledBeforeSent
-//! StartCommandCreated --WaitCancel--> CancelledBeforeSent: RemoveCommand ResolveCancelledBeforeSent
-//! StartCommandCreated --Abandon--> CancelledBeforeSent: RemoveCommand ResolveCancelledBeforeSent
+//! StartCommandCreated --TryCancel--> CancelledBeforeSent: RemoveCommand ResolveCancelled
+//! StartCommandCreated --WaitCancel--> CancelledBeforeSent: RemoveCommand ResolveCancelled
+//! StartCommandCreated --Abandon--> CancelledBeforeSent: RemoveCommand ResolveCancelled
 //! Initiated --Started--> Started: ResolveStarted
 //! Initiated --StartFailed--> Closed: Resolve
 //! Initiated --TryCancel--> Abandoned: SendCancel ResolveCancelled
@@ -20,11 +20,10 @@
 //! ```
 //!
 //! `Closed` means completed, failed, timed out, canceled or terminated. The request to cancel is a machine of its own
-//! (`cancel_external.rs`), because the child ends whether the request arrived or not. As in Core, each cancellation by
+//! (`external.rs`), because the child ends whether the request arrived or not. As in Core, each cancellation by
 //! the author sends a request. After a child is abandoned, later events have no effect.
 
 use std::borrow::Cow;
-use std::panic::Location;
 
 use abide_protos::temporal::api::command::v1::RequestCancelExternalWorkflowExecutionCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
@@ -44,10 +43,11 @@ use abide_protos::temporal::api::history::v1::{
     StartChildWorkflowExecutionFailedEventAttributes, StartChildWorkflowExecutionInitiatedEventAttributes,
 };
 
+use super::external::{Message, SendMessage};
+use super::operation::{Effect as F, OperationKind, OperationMachine, Step, Waiting, failure};
 use crate::failure::{CANCELLED, cancelled_failure};
-use crate::replay::command_queue::{CommandBody, CommandId, Note};
+use crate::replay::command_queue::{CommandBody, CommandId};
 use crate::replay::jobs::Outcome;
-use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
@@ -78,38 +78,6 @@ listed! {
     }
 }
 
-/// Effect of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    RemoveCommand,
-    SendCancel,
-    ResolveStarted,
-    Resolve,
-    ResolveCancelled,
-    ResolveCancelledBeforeSent,
-}
-
-/// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
-    use Effect as F;
-    use Input as I;
-    use State as S;
-    Some(match (state, input) {
-        (S::StartCommandCreated, I::Initiated) => (S::Initiated, &[]),
-        (S::StartCommandCreated, I::TryCancel | I::WaitCancel | I::Abandon) => {
-            (S::CancelledBeforeSent, &[F::RemoveCommand, F::ResolveCancelledBeforeSent])
-        }
-        (S::Initiated, I::Started) => (S::Started, &[F::ResolveStarted]),
-        (S::Initiated, I::StartFailed) | (S::Started, I::Closed) => (S::Closed, &[F::Resolve]),
-        (S::Initiated | S::Started, I::TryCancel) => (S::Abandoned, &[F::SendCancel, F::ResolveCancelled]),
-        (S::Initiated | S::Started, I::WaitCancel) => (state, &[F::SendCancel]),
-        (S::Initiated | S::Started, I::Abandon) => (S::Abandoned, &[F::ResolveCancelled]),
-        (S::Abandoned, I::Started) => (S::Abandoned, &[]),
-        (S::Abandoned, I::StartFailed | I::Closed) => (S::Closed, &[]),
-        _ => return None,
-    })
-}
-
 /// Data with which a child is started, as far as a replay needs it.
 #[derive(Debug)]
 pub(crate) struct StartChildWorkflow {
@@ -133,56 +101,94 @@ pub(crate) enum LetGo {
     AskedToCancel(CommandId),
 }
 
-/// Operations that wait for a child: for its start, if it is awaited, and for its end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Waiting {
-    pub(crate) start: Option<Key>,
-    pub(crate) end: Option<Key>,
-}
-
-/// A child workflow of a run.
-#[derive(Debug)]
-pub(crate) struct ChildWorkflowMachine {
-    state: State,
-    request: StartChildWorkflow,
-    waiting: Waiting,
-    command: Option<CommandId>,
+/// What has become of a child.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
     cancel_requested: bool,
     namespace: String,
     run_id: String,
-    initiated_event_id: i64,
     started_event_id: i64,
-    location: &'static Location<'static>,
 }
 
-impl ChildWorkflowMachine {
-    /// Removes the operations that wait for it.
-    pub(crate) fn detach(&mut self) {
-        self.waiting = Waiting::default();
+impl OperationKind for StartChildWorkflow {
+    type State = State;
+    type Input = Input;
+    type Progress = Progress;
+
+    const CREATED: State = State::StartCommandCreated;
+    const RECORDED: Input = Input::Initiated;
+
+    fn step(state: State, input: Input) -> Option<Step<State>> {
+        use Input as I;
+        use State as S;
+        Some(match (state, input) {
+            (S::StartCommandCreated, I::Initiated) => (S::Initiated, &[]),
+            (S::StartCommandCreated, I::TryCancel | I::WaitCancel | I::Abandon) => {
+                (S::CancelledBeforeSent, &[F::RemoveCommand, F::ResolveCancelled])
+            }
+            (S::Initiated, I::Started) => (S::Started, &[F::ResolveStarted]),
+            (S::Initiated, I::StartFailed) | (S::Started, I::Closed) => (S::Closed, &[F::Resolve]),
+            (S::Initiated | S::Started, I::TryCancel) => (S::Abandoned, &[F::SendCancel, F::ResolveCancelled]),
+            (S::Initiated | S::Started, I::WaitCancel) => (state, &[F::SendCancel]),
+            (S::Initiated | S::Started, I::Abandon) => (S::Abandoned, &[F::ResolveCancelled]),
+            (S::Abandoned, I::Started) => (S::Abandoned, &[]),
+            (S::Abandoned, I::StartFailed | I::Closed) => (S::Closed, &[]),
+            _ => return None,
+        })
     }
 
-    pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.location
+    fn is_final(state: State) -> bool {
+        matches!(state, State::Closed | State::CancelledBeforeSent)
     }
 
-    pub(crate) fn describe(&self) -> String {
-        format!("type={} id={}", self.request.workflow_type, self.request.workflow_id)
+    fn wrap(machine: OperationMachine<Self>) -> Machine {
+        Machine::ChildWorkflow(Box::new(machine))
     }
 
+    fn unwrap(machine: &mut Machine) -> Option<&mut OperationMachine<Self>> {
+        if let Machine::ChildWorkflow(child) = machine { Some(child) } else { None }
+    }
+
+    fn command_type(&self) -> CommandType {
+        CommandType::StartChildWorkflowExecution
+    }
+
+    fn describe(&self) -> String {
+        format!("type={} id={}", self.workflow_type, self.workflow_id)
+    }
+
+    fn on_cancel(&self) -> Option<Input> {
+        Some(self.on_cancel)
+    }
+
+    fn cancelled(child: &OperationMachine<Self>, reason: &str) -> Outcome {
+        if child.state == State::CancelledBeforeSent {
+            child.cancelled(format!("Child Workflow Execution cancelled before scheduled: {reason}"), None)
+        } else {
+            child.cancelled("Child Workflow execution cancelled", None)
+        }
+    }
+
+    fn request_cancel(machines: &mut StateMachines, key: Key, reason: &str) {
+        machines.request_cancel_of_child(key, reason);
+    }
+}
+
+impl OperationMachine<StartChildWorkflow> {
     fn failure(&self, message: impl Into<String>, retry_state: i32, cause: Option<FailureProto>) -> Outcome {
         let info = ChildWorkflowExecutionFailureInfo {
-            namespace: self.namespace.clone(),
+            namespace: self.progress.namespace.clone(),
             workflow_execution: Some(WorkflowExecution {
                 workflow_id: self.request.workflow_id.clone(),
-                run_id: self.run_id.clone(),
+                run_id: self.progress.run_id.clone(),
             }),
             workflow_type: Some(WorkflowType { name: self.request.workflow_type.to_string() }),
-            initiated_event_id: self.initiated_event_id,
-            started_event_id: self.started_event_id,
+            initiated_event_id: self.event_id,
+            started_event_id: self.progress.started_event_id,
             retry_state,
         };
         let info = FailureInfo::ChildWorkflowExecutionFailureInfo(info);
-        Outcome::Failed(Box::new(FailureProto { cause: cause.map(Box::new), ..proto(message, info) }))
+        Outcome::Failed(Box::new(FailureProto { cause: cause.map(Box::new), ..failure(message, info) }))
     }
 
     fn cancelled(&self, message: impl Into<String>, details: Option<Payloads>) -> Outcome {
@@ -192,73 +198,14 @@ impl ChildWorkflowMachine {
 }
 
 impl StateMachines {
-    /// Starts a child workflow. `body` is the content to send; `None` on replay.
-    pub(crate) fn start_child_workflow(
-        &mut self,
-        request: StartChildWorkflow,
-        waiting: Waiting,
-        location: &'static Location<'static>,
-        body: Option<CommandBody>,
-    ) -> Key {
-        let machine = ChildWorkflowMachine {
-            state: State::StartCommandCreated,
-            request,
-            waiting,
-            command: None,
-            cancel_requested: false,
-            namespace: String::new(),
-            run_id: String::new(),
-            initiated_event_id: 0,
-            started_event_id: 0,
-            location,
-        };
-        let key = self.insert(Machine::ChildWorkflow(Box::new(machine)));
-        let command = self.issue(CommandType::StartChildWorkflowExecution, key, Some(location), body);
-        self.child(key).command = Some(command);
-        key
-    }
-
-    /// Cancels a child by its own cancellation type. Returns the outcome if the operation that waits for the end has
-    /// one at once; `None` if it comes later or has already come. With `forget` no operation waits any more.
+    /// Cancels a child: see [`Self::cancel_operation`]. Dropping its handle sends no second request.
     pub(crate) fn cancel_child_workflow(&mut self, key: Key, forget: bool, reason: &str) -> Option<Outcome> {
-        let machine = self.child(key);
-        if forget {
-            machine.detach();
-            if machine.cancel_requested {
-                return None;
-            }
+        let child = self.operation::<StartChildWorkflow>(key);
+        if forget && child.progress.cancel_requested {
+            child.detach();
+            return None;
         }
-        let (next, effects) = step(machine.state, machine.request.on_cancel)?;
-        machine.state = next;
-        let command = machine.command;
-        let mut outcome = None;
-        for effect in effects {
-            match effect {
-                Effect::RemoveCommand => {
-                    if let Some(command) = command {
-                        self.commands.remove(command);
-                    }
-                }
-                Effect::SendCancel => {
-                    self.request_cancel_of_child(key, reason);
-                    if forget {
-                        self.commands.note_latest(Note::HandleDropped);
-                    }
-                }
-                Effect::ResolveCancelled => {
-                    outcome = Some(self.child(key).cancelled("Child Workflow execution cancelled", None));
-                }
-                Effect::ResolveCancelledBeforeSent => {
-                    let message = format!("Child Workflow Execution cancelled before scheduled: {reason}");
-                    outcome = Some(self.child(key).cancelled(message, None));
-                }
-                Effect::ResolveStarted | Effect::Resolve => {}
-            }
-        }
-        if next == State::CancelledBeforeSent {
-            self.free(key);
-        }
-        outcome
+        self.cancel_operation::<StartChildWorkflow>(key, forget, reason)
     }
 
     /// Detaches a child that is to outlive this run, after its handle was dropped. Returns `None` for any other
@@ -274,7 +221,7 @@ impl StateMachines {
                 Some(LetGo::NotSent(key))
             }
             State::Initiated | State::Started
-                if !child.cancel_requested && child.request.on_cancel != Input::Abandon =>
+                if !child.progress.cancel_requested && child.request.on_cancel != Input::Abandon =>
             {
                 self.cancel_child_workflow(key, true, "");
                 self.commands.latest().map(LetGo::AskedToCancel)
@@ -301,23 +248,17 @@ impl StateMachines {
         let name = "StartChildWorkflowExecutionInitiated";
         let workflow_type = event.workflow_type.as_ref().map_or("", |workflow_type| &workflow_type.name);
         let recorded = || format!("type={workflow_type} id={}", event.workflow_id);
-        let command = self.confirm(id, name, CommandType::StartChildWorkflowExecution, recorded)?;
-        let ours = self.flags.is_ours();
-        let machine = self.child(command.machine);
-        let same_type = machine.request.workflow_type == workflow_type;
-        // Each SDK generates ids in its own way, so an id that neither the author nor Abide chose cannot be equal.
-        let any_id = machine.request.generated_id && !ours;
-        if !(same_type && (any_id || machine.request.workflow_id == event.workflow_id)) {
-            let produced = format!("StartChildWorkflowExecution {}", machine.describe());
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
-            return Err(error.produced(produced, command.location).into());
-        }
-        machine.initiated_event_id = id;
-        machine.namespace = std::mem::take(&mut event.namespace);
+        let command_type = CommandType::StartChildWorkflowExecution;
+        let is_same = |child: &StartChildWorkflow, ours: bool| {
+            // Each SDK generates ids in its own way, so an id that neither the author nor Abide chose cannot be equal.
+            let any_id = child.generated_id && !ours;
+            child.workflow_type == workflow_type && (any_id || child.workflow_id == event.workflow_id)
+        };
+        let child = self.operation_recorded(id, name, command_type, recorded, is_same)?;
+        child.progress.namespace = std::mem::take(&mut event.namespace);
         // The running child is the recorded one: signals and requests to cancel must reach it.
-        machine.request.workflow_id = std::mem::take(&mut event.workflow_id);
-        self.begun_by(id, command.machine);
-        self.child_event(command.machine, id, name, Input::Initiated).map(drop)
+        child.request.workflow_id = std::mem::take(&mut event.workflow_id);
+        Ok(())
     }
 
     pub(crate) fn child_started(
@@ -326,17 +267,13 @@ impl StateMachines {
         event: &mut ChildWorkflowExecutionStartedEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionStarted";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        let effects = self.child_event(key, id, name, Input::Started)?;
+        let key = self.expect_operation::<StartChildWorkflow>(id, name, event.initiated_event_id)?;
         let execution = event.workflow_execution.take().unwrap_or_default();
-        let machine = self.child(key);
-        machine.started_event_id = id;
-        machine.run_id.clone_from(&execution.run_id);
-        if effects.contains(&Effect::ResolveStarted) {
-            let start = machine.waiting.start.take();
-            self.resolve(start, Outcome::Started(Box::new(execution)));
-        }
-        Ok(())
+        let progress = &mut self.operation::<StartChildWorkflow>(key).progress;
+        progress.started_event_id = id;
+        progress.run_id.clone_from(&execution.run_id);
+        let outcome = Outcome::Started(Box::new(execution));
+        self.operation_event::<StartChildWorkflow>(id, name, key, Input::Started, Some(outcome))
     }
 
     pub(crate) fn child_start_failed(
@@ -345,10 +282,9 @@ impl StateMachines {
         event: &StartChildWorkflowExecutionFailedEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "StartChildWorkflowExecutionFailed";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        self.child_closed(key, id, name, Input::StartFailed, |machine| {
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::StartFailed, |child| {
             let message = "Child Workflow execution not started";
-            machine.failure(message, RetryState::NonRetryableFailure as i32, Some(start_failure(event.cause())))
+            child.failure(message, RetryState::NonRetryableFailure as i32, Some(start_failure(event.cause())))
         })
     }
 
@@ -358,9 +294,10 @@ impl StateMachines {
         event: &mut ChildWorkflowExecutionCompletedEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionCompleted";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
         let result = event.result.take().and_then(|payloads| payloads.payloads.into_iter().next());
-        self.child_closed(key, id, name, Input::Closed, |_| Outcome::Completed(result))
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |_| {
+            Outcome::Completed(result)
+        })
     }
 
     pub(crate) fn child_failed(
@@ -369,9 +306,8 @@ impl StateMachines {
         event: &mut ChildWorkflowExecutionFailedEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionFailed";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        self.child_closed(key, id, name, Input::Closed, |machine| {
-            machine.failure("Child Workflow execution failed", event.retry_state, event.failure.take())
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
+            child.failure("Child Workflow execution failed", event.retry_state, event.failure.take())
         })
     }
 
@@ -381,9 +317,8 @@ impl StateMachines {
         event: &mut ChildWorkflowExecutionCanceledEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionCanceled";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        self.child_closed(key, id, name, Input::Closed, |machine| {
-            machine.cancelled("Child Workflow execution cancelled", event.details.take())
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
+            child.cancelled("Child Workflow execution cancelled", event.details.take())
         })
     }
 
@@ -393,12 +328,11 @@ impl StateMachines {
         event: &ChildWorkflowExecutionTimedOutEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionTimedOut";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        self.child_closed(key, id, name, Input::Closed, |machine| {
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             let timeout_type = TimeoutType::StartToClose as i32;
             let info = TimeoutFailureInfo { timeout_type, ..Default::default() };
-            let cause = proto("Timed out", FailureInfo::TimeoutFailureInfo(info));
-            machine.failure("Child Workflow execution timed out", event.retry_state, Some(cause))
+            let cause = failure("Timed out", FailureInfo::TimeoutFailureInfo(info));
+            child.failure("Child Workflow execution timed out", event.retry_state, Some(cause))
         })
     }
 
@@ -408,23 +342,22 @@ impl StateMachines {
         event: &ChildWorkflowExecutionTerminatedEventAttributes,
     ) -> Result<(), ReplayError> {
         let name = "ChildWorkflowExecutionTerminated";
-        let key = self.find_child(id, name, event.initiated_event_id)?;
-        self.child_closed(key, id, name, Input::Closed, |machine| {
+        self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             let info = TerminatedFailureInfo::default();
-            let cause = proto("Terminated", FailureInfo::TerminatedFailureInfo(info));
+            let cause = failure("Terminated", FailureInfo::TerminatedFailureInfo(info));
             let retry_state = RetryState::NonRetryableFailure as i32;
-            machine.failure("Child Workflow execution terminated", retry_state, Some(cause))
+            child.failure("Child Workflow execution terminated", retry_state, Some(cause))
         })
     }
 
     fn request_cancel_of_child(&mut self, key: Key, reason: &str) {
         let replaying = self.replaying;
-        let machine = self.child(key);
-        machine.cancel_requested = true;
-        let (workflow_id, location) = (machine.request.workflow_id.clone(), machine.location);
+        let child = self.operation::<StartChildWorkflow>(key);
+        child.progress.cancel_requested = true;
+        let (workflow_id, location) = (child.request.workflow_id.clone(), child.location);
         #[expect(deprecated, reason = "the server still reads the namespace, and Core still sends it")]
         let attributes = || RequestCancelExternalWorkflowExecutionCommandAttributes {
-            namespace: machine.namespace.clone(),
+            namespace: child.progress.namespace.clone(),
             // As for a signal, the run id is left out, so that the request reaches the child's latest run. The first
             // run may have continued as new or been retried, and a request to a closed run is accepted without effect.
             workflow_id: workflow_id.clone(),
@@ -436,54 +369,8 @@ impl StateMachines {
             attributes: Attributes::RequestCancelExternalWorkflowExecutionCommandAttributes(attributes()),
             user_metadata: None,
         });
-        self.cancel_external_workflow(workflow_id, None, location, body);
-    }
-
-    fn find_child(&self, id: i64, event_type: &'static str, initiated_event_id: i64) -> Result<Key, ReplayError> {
-        self.find(initiated_event_id).ok_or_else(|| Self::unknown_operation(id, event_type, initiated_event_id))
-    }
-
-    fn child_closed(
-        &mut self,
-        key: Key,
-        id: i64,
-        event_type: &'static str,
-        input: Input,
-        outcome: impl FnOnce(&ChildWorkflowMachine) -> Outcome,
-    ) -> Result<(), ReplayError> {
-        let effects = self.child_event(key, id, event_type, input)?;
-        let machine = self.child(key);
-        let (initiated_event_id, end) = (machine.initiated_event_id, machine.waiting.end);
-        if effects.contains(&Effect::Resolve) {
-            let outcome = outcome(machine);
-            self.resolve(end, outcome);
-        }
-        self.forget(initiated_event_id);
-        self.free(key);
-        Ok(())
-    }
-
-    fn child_event(
-        &mut self,
-        key: Key,
-        id: i64,
-        event_type: &'static str,
-        input: Input,
-    ) -> Result<&'static [Effect], ReplayError> {
-        let Some(Machine::ChildWorkflow(machine)) = self.machine(key) else {
-            return Err(Self::unknown_operation(id, event_type, 0));
-        };
-        let (state, location) = (machine.state, machine.location);
-        let (next, effects) = step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
-        machine.state = next;
-        Ok(effects)
-    }
-
-    fn child(&mut self, key: Key) -> &mut ChildWorkflowMachine {
-        match self.machine(key) {
-            Some(Machine::ChildWorkflow(child)) => child,
-            _ => unreachable!("only child workflows are filed under the keys of child workflows"),
-        }
+        let request = SendMessage { message: Message::CancelRequest, workflow_id };
+        self.begin(request, Waiting::default(), location, body);
     }
 }
 
@@ -498,20 +385,5 @@ fn start_failure(cause: StartChildWorkflowExecutionFailedCause) -> FailureProto 
     };
     let r#type = format!("{cause:?}");
     let info = ApplicationFailureInfo { r#type, non_retryable: true, ..Default::default() };
-    proto(message, FailureInfo::ApplicationFailureInfo(info))
-}
-
-fn proto(message: impl Into<String>, info: FailureInfo) -> FailureProto {
-    FailureProto { message: message.into(), failure_info: Some(info), ..Default::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("child_workflow.rs"), State::ALL, Input::ALL, step);
-    }
+    failure(message, FailureInfo::ApplicationFailureInfo(info))
 }

