@@ -6,30 +6,27 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ScheduleActivityTaskCommandAttributes;
 use abide_protos::temporal::api::command::v1::command::Attributes;
-use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
-use abide_protos::temporal::api::enums::v1::TaskQueueKind;
-use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
+use abide_protos::temporal::api::common::v1::ActivityType;
+use abide_protos::temporal::api::enums::v1::{RetryState, TaskQueueKind};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
 use super::activity_options::{
     ActivityCancellationType, ActivityOptions, HasTimeout, NoTimeout, activity_options, activity_timeouts,
 };
+use super::activity_request::{ActivityRequest, CallOptions};
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::{OperationFuture, tell_reason};
+use super::operation::{HandleState, tell_reason};
 use super::run_state::RunState;
-use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
-use crate::header::Headers;
 use crate::priority::Priority;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
@@ -74,25 +71,20 @@ pub struct ActivityCall<D: ActivityDefinition> {
 #[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it go on"]
 pub struct ActivityHandle<T> {
     shared: Rc<RunState>,
-    state: HandleState,
+    state: HandleState<Box<ActivityFailure>>,
     activity_type: Cow<'static, str>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> T>,
 }
 
-enum HandleState {
-    Running(OperationFuture),
-    Ended(Option<Box<ActivityFailure>>),
-}
+type Request<D> = ActivityRequest<D, ActivityOptions>;
 
-struct Request<D: ActivityDefinition> {
-    definition: D,
-    args: D::Args,
-    options: ActivityOptions,
-    activity_id: Option<String>,
-    summary: Option<String>,
-    headers: Headers,
-    location: &'static Location<'static>,
+impl CallOptions for ActivityOptions {
+    const KIND: &'static str = "activity";
+
+    fn limits(&self) -> [Option<Duration>; 2] {
+        [self.start_to_close_timeout, self.schedule_to_close_timeout]
+    }
 }
 
 /// Option methods of a call, with or without a timeout.
@@ -116,10 +108,7 @@ macro_rules! call_options {
         /// written fails the workflow task.
         #[track_caller]
         pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
-            let (request, key) = ($call.request(), key.into());
-            if let Err(error) = request.headers.set(key.as_str(), value) {
-                let name = request.definition.name();
-                let text = format!("the header {key} of activity {name} cannot be written: {error}");
+            if let Err(text) = $call.request().set_header(key.into(), value) {
                 $call.shared.fail_task(text, Location::caller());
             }
             $this
@@ -153,15 +142,7 @@ impl WorkflowContext {
         activity: A,
         args: <A::Definition as Arguments>::Args,
     ) -> ActivityWithoutTimeout<A::Definition> {
-        let request = Request {
-            definition: activity.definition(),
-            args,
-            options: ActivityOptions::none(),
-            activity_id: None,
-            summary: None,
-            headers: Headers::default(),
-            location: Location::caller(),
-        };
+        let request = Request::new(activity.definition(), args, ActivityOptions::none(), Location::caller());
         let call = ActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
         ActivityWithoutTimeout { call }
     }
@@ -257,24 +238,17 @@ impl<D: ActivityDefinition> Future for ActivityCall<D> {
 impl<T> ActivityHandle<T> {
     /// Cancels the activity as its [`ActivityCancellationType`] says. Does nothing if the activity has ended.
     pub fn cancel(&self) {
-        if let HandleState::Running(operation) = &self.state {
-            operation.cancel();
-        }
+        self.state.cancel();
     }
 
     /// Returns true if the activity has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            HandleState::Running(operation) => operation.is_done(),
-            HandleState::Ended(_) => true,
-        }
+        self.state.is_done()
     }
 
     /// Drops the handle without cancelling the activity, which goes on.
     pub fn detach(self) {
-        if let HandleState::Running(operation) = self.state {
-            operation.detach();
-        }
+        self.state.detach();
     }
 }
 
@@ -282,26 +256,16 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
     type Output = Result<T, ActivityFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = match &mut self.state {
-            HandleState::Running(operation) => std::task::ready!(Pin::new(operation).poll(cx)),
-            HandleState::Ended(failure) => {
-                let failure = failure.take().expect("an activity is not polled after it has ended");
-                return Poll::Ready(Err(*failure));
+        match ready!(self.state.poll(cx)) {
+            Ok(Outcome::Completed(result)) => {
+                let what = format_args!("activity {}", self.activity_type);
+                self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
-        };
-        match outcome {
-            Outcome::Completed(payload) => match read_one(payload.as_ref()) {
-                Ok(value) => Poll::Ready(Ok(value)),
-                Err(error) => {
-                    let text = format!("the result of activity {} cannot be read: {error}", self.activity_type);
-                    self.shared.fail_task(text, self.location);
-                    Poll::Pending
-                }
-            },
-            Outcome::Failed(failure) => {
+            Ok(Outcome::Failed(failure)) => {
                 Poll::Ready(Err(ActivityFailure::from_proto(self.shared.data_converter.read_failure(*failure))))
             }
-            _ => unreachable!("activities have other outcomes"),
+            Ok(_) => unreachable!("activities have other outcomes"),
+            Err(failure) => Poll::Ready(Err(*failure)),
         }
     }
 }
@@ -311,65 +275,38 @@ impl<D: ActivityDefinition> Request<D> {
         shared.must_not_be_read_only("an activity");
         let (activity_type, location) = (self.definition.name(), self.location);
         let number = shared.operation_state.borrow_mut().machines.take_activity_number();
+        let handle = |shared, state| ActivityHandle { shared, state, activity_type, location, result: PhantomData };
         if let Some(reason) = shared.cancelled_here() {
-            let activity_id = self.activity_id.unwrap_or_else(|| number.to_string());
-            let failure = cancelled_before_sent(&activity_type, activity_id, &reason);
-            let state = HandleState::Ended(Some(Box::new(failure)));
-            return ActivityHandle { shared, state, activity_type, location, result: PhantomData };
+            return handle(shared, HandleState::ended(Box::new(self.cancelled_before_sent(number, &reason))));
         }
         let operation = shared.begin_activity();
-        let replaying = shared.operation_state.borrow().machines.replaying;
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if replaying { None } else { self.body(&shared, number) };
+        let body = if shared.is_replaying() { None } else { self.body(&shared, number) };
         let request = ScheduleActivity {
             number,
             activity_id: self.activity_id,
-            activity_type: activity_type.clone(),
+            activity_type: self.definition.name(),
             on_cancel: match self.options.cancellation_type.unwrap_or_default() {
                 ActivityCancellationType::TryCancel => Input::TryCancel,
                 ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
                 ActivityCancellationType::Abandon => Input::Abandon,
             },
         };
-        let mut core = shared.operation_state.borrow_mut();
-        let machine = core.machines.schedule_activity(request, operation.into(), location, body);
-        if let Some(operation) = core.operations.get_mut(operation) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
-        let state = HandleState::Running(OperationFuture::new(shared.clone(), operation));
-        ActivityHandle { shared, state, activity_type, location, result: PhantomData }
+        let operation = shared
+            .carry_out(operation, |machines| machines.schedule_activity(request, operation.into(), location, body));
+        handle(shared, HandleState::Running(operation))
     }
 
     fn body(&self, shared: &RunState, number: u32) -> Option<CommandBody> {
         let options = &self.options;
-        let mut writer = PayloadWriter::new();
-        let input: Option<Payloads> = match D::write_args(&self.args, &mut writer) {
-            Ok(()) => writer.finish(),
-            Err(error) => {
-                let text = format!("the arguments of activity {} cannot be written: {error}", self.definition.name());
-                shared.fail_task(text, self.location);
-                return None;
-            }
-        };
-        // The server reads zero as no timeout, and would refuse the whole completion without naming the statement.
-        if [options.start_to_close_timeout, options.schedule_to_close_timeout]
-            .into_iter()
-            .flatten()
-            .all(|it| it.is_zero())
-        {
-            let name = self.definition.name();
-            let text = format!(
-                "activity {name} has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or \
-                 schedule_to_close_timeout(..) more than zero"
-            );
-            shared.fail_task(text, self.location);
+        let input = self.written_args(shared)?;
+        if !self.is_limited(shared) {
             return None;
         }
         let own_queue = options.task_queue.as_ref().is_none_or(|queue| **queue == *shared.task_queue);
         let name = options.task_queue.clone().unwrap_or_else(|| shared.task_queue.to_string());
         let attributes = ScheduleActivityTaskCommandAttributes {
-            activity_id: self.activity_id.clone().unwrap_or_else(|| number.to_string()),
+            activity_id: self.id(number),
             activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
             task_queue: Some(TaskQueue { name, kind: TaskQueueKind::Normal as i32, normal_name: String::new() }),
             header: self.headers.to_proto(),
@@ -389,20 +326,12 @@ impl<D: ActivityDefinition> Request<D> {
             user_metadata: user_metadata(self.summary.clone()),
         })
     }
-}
 
-/// Returns the failure of an activity that begins in a cancelled scope.
-fn cancelled_before_sent(activity_type: &str, activity_id: String, reason: &str) -> ActivityFailure {
-    let mut failure = FailureProto {
-        message: ACTIVITY_CANCELLED.to_string(),
-        cause: Some(Box::new(cancelled_failure(ACTIVITY_CANCELLED, None))),
-        failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
-            activity_type: Some(ActivityType { name: activity_type.to_string() }),
-            activity_id,
-            ..Default::default()
-        })),
-        ..Default::default()
-    };
-    tell_reason(&mut failure, reason);
-    ActivityFailure::from_proto(failure)
+    /// Returns the failure of an activity that begins in a cancelled scope.
+    fn cancelled_before_sent(&self, number: u32, reason: &str) -> ActivityFailure {
+        let cause = cancelled_failure(ACTIVITY_CANCELLED, None);
+        let mut failure = self.failure(number, ACTIVITY_CANCELLED, RetryState::Unspecified, cause);
+        tell_reason(&mut failure, reason);
+        ActivityFailure::from_proto(failure)
+    }
 }

@@ -23,9 +23,9 @@ use super::child_workflow_options::{
 use super::context::WorkflowContext;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::metadata::summary_and_details;
-use super::operation::OperationFuture;
+use super::operation::{HandleState, OperationFuture};
 use super::run_state::RunState;
-use crate::converter::{PayloadError, PayloadWriter, read_one, to_payload};
+use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
@@ -86,16 +86,11 @@ struct Request<W: WorkflowDefinition> {
 /// A child under way, of any type.
 struct Running {
     shared: Rc<RunState>,
-    state: State,
+    state: HandleState<Box<ChildWorkflowFailure>>,
     workflow_type: Cow<'static, str>,
     /// Namespace of the child, if it differs from this workflow's.
     namespace: Option<Box<str>>,
     location: &'static Location<'static>,
-}
-
-enum State {
-    Running(OperationFuture),
-    Ended(Option<Box<ChildWorkflowFailure>>),
 }
 
 impl WorkflowContext {
@@ -246,21 +241,21 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     /// request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
         if let Some(running) = &self.running {
-            running.cancel("");
+            running.state.cancel();
         }
     }
 
     /// Like [`cancel`](Self::cancel), with a reason for the child.
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
         if let Some(running) = &self.running {
-            running.cancel(&reason.into());
+            running.state.cancel_because(&reason.into());
         }
     }
 
     /// Returns true if the child has started or will not start. Awaiting this value then does not wait.
     pub fn is_done(&self) -> bool {
         self.started.as_ref().is_some_and(OperationFuture::is_done)
-            || self.running.as_ref().is_none_or(Running::is_done)
+            || self.running.as_ref().is_none_or(|running| running.state.is_done())
     }
 
     /// Drops this value without cancelling the child, which starts and goes on.
@@ -269,7 +264,7 @@ impl<W: WorkflowDefinition> ChildWorkflowStart<W> {
     /// is. To leave a child behind, await its start before you return (`call.start().await?.detach()`).
     pub fn detach(mut self) {
         if let Some(running) = self.running.take() {
-            running.detach();
+            running.state.detach();
         }
     }
 }
@@ -322,23 +317,23 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     /// Cancels the child as its [`ChildWorkflowCancellationType`] says. Does nothing if the child has closed. Await it
     /// before you return: a request in the task in which its parent ends is lost.
     pub fn cancel(&self) {
-        self.running.cancel("");
+        self.running.state.cancel();
     }
 
     /// Like [`cancel`](Self::cancel), with a reason for the child.
     pub fn cancel_with_reason(&self, reason: impl Into<String>) {
-        self.running.cancel(&reason.into());
+        self.running.state.cancel_because(&reason.into());
     }
 
     /// Returns true if the child has closed. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
-        self.running.is_done()
+        self.running.state.is_done()
     }
 
     /// Drops the handle without cancelling the child, which goes on. When this workflow closes, the child's
     /// [`ParentClosePolicy`] decides what happens to it.
     pub fn detach(self) {
-        self.running.detach();
+        self.running.state.detach();
     }
 }
 
@@ -351,54 +346,24 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowHandle<W> {
 }
 
 impl Running {
-    fn cancel(&self, reason: &str) {
-        if let State::Running(operation) = &self.state {
-            operation.cancel_because(reason);
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        match &self.state {
-            State::Running(operation) => operation.is_done(),
-            State::Ended(_) => true,
-        }
-    }
-
-    fn detach(self) {
-        if let State::Running(operation) = self.state {
-            operation.detach();
-        }
-    }
-
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, ChildWorkflowFailure>> {
-        let outcome = match &mut self.state {
-            State::Running(operation) => ready!(Pin::new(operation).poll(cx)),
-            State::Ended(failure) => {
-                let failure = failure.take().expect("a child workflow is not polled after it has ended");
-                return Poll::Ready(Err(*failure));
-            }
-        };
-        Poll::Ready(match outcome {
-            Outcome::Completed(result) => Ok(result),
-            Outcome::Failed(failure) => {
+        Poll::Ready(match ready!(self.state.poll(cx)) {
+            Ok(Outcome::Completed(result)) => Ok(result),
+            Ok(Outcome::Failed(failure)) => {
                 Err(ChildWorkflowFailure::from_proto(self.shared.data_converter.read_failure(*failure)))
             }
-            _ => unreachable!("child workflows have other outcomes"),
+            Ok(_) => unreachable!("child workflows have other outcomes"),
+            Err(failure) => Err(*failure),
         })
     }
 
     fn poll_result<T: PayloadValue>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, ChildWorkflowFailure>> {
-        let result = match ready!(self.poll_outcome(cx)) {
-            Ok(result) => result,
-            Err(failure) => return Poll::Ready(Err(failure)),
-        };
-        match read_one(result.as_ref()) {
-            Ok(value) => Poll::Ready(Ok(value)),
-            Err(error) => {
-                let text = format!("the result of child workflow {} cannot be read: {error}", self.workflow_type);
-                self.shared.fail_task(text, self.location);
-                Poll::Pending
+        match ready!(self.poll_outcome(cx)) {
+            Ok(result) => {
+                let what = format_args!("child workflow {}", self.workflow_type);
+                self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
             }
+            Err(failure) => Poll::Ready(Err(failure)),
         }
     }
 }
@@ -419,11 +384,10 @@ impl<W: WorkflowDefinition> Request<W> {
         let running = |shared, state| Running { shared, state, workflow_type: kept, namespace, location };
         if let Some(reason) = shared.cancelled_here() {
             let failure = cancelled_before_sent(&workflow_type, workflow_id, &reason);
-            return (running(shared, State::Ended(Some(Box::new(failure)))), None);
+            return (running(shared, HandleState::ended(Box::new(failure))), None);
         }
         let end = shared.begin_operation();
         let start = notes_start.then(|| shared.begin_operation());
-        let replaying = shared.operation_state.borrow().machines.replaying;
         let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
             ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
             ChildWorkflowCancellationType::Abandon => Input::Abandon,
@@ -432,18 +396,12 @@ impl<W: WorkflowDefinition> Request<W> {
         };
         let outlives_parent = self.options.parent_close_policy == Some(ParentClosePolicy::Abandon);
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if replaying { None } else { self.body(&shared, &workflow_id) };
+        let body = if shared.is_replaying() { None } else { self.body(&shared, &workflow_id) };
         let request = StartChildWorkflow { workflow_id, generated_id, workflow_type, on_cancel, outlives_parent };
-        let mut core = shared.operation_state.borrow_mut();
         let waiting = Waiting { start, end: Some(end) };
-        let machine = core.machines.begin(request, waiting, location, body);
-        if let Some(operation) = core.operations.get_mut(end) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
+        let operation = shared.carry_out(end, |machines| machines.begin(request, waiting, location, body));
         let start = start.map(|start| OperationFuture::new(shared.clone(), start));
-        let operation = OperationFuture::new(shared.clone(), end);
-        (running(shared, State::Running(operation)), start)
+        (running(shared, HandleState::Running(operation)), start)
     }
 
     fn body(self, shared: &RunState, workflow_id: &str) -> Option<CommandBody> {

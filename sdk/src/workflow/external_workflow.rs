@@ -11,21 +11,20 @@ use abide_protos::temporal::api::command::v1::{
     RequestCancelExternalWorkflowExecutionCommandAttributes, SignalExternalWorkflowExecutionCommandAttributes,
 };
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
-use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as FailureProto};
 use serde::Serialize;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::OperationFuture;
+use super::operation::HandleState;
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter};
 use crate::definition::SignalDefinition;
-use crate::failure::ExternalWorkflowFailure;
+use crate::failure::{ExternalWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::external::{Message, SendMessage};
+use crate::replay::state_machines::StateMachines;
 
 /// Another workflow. Made by [`WorkflowContext::external_workflow`].
 #[derive(Clone)]
@@ -77,13 +76,7 @@ pub struct CancelExternalWorkflow {
 pub struct DeliveryHandle {
     shared: Rc<RunState>,
     workflow_id: String,
-    state: Delivery,
-}
-
-enum Delivery {
-    Running(OperationFuture),
-    /// The call was made in a cancelled scope.
-    Ended(Option<Box<ExternalWorkflowFailure>>),
+    state: HandleState<Box<ExternalWorkflowFailure>>,
 }
 
 impl WorkflowContext {
@@ -193,26 +186,9 @@ impl<S: SignalDefinition> SignalExternalWorkflow<S> {
         }
         let (signal, args) = *self.message.take().expect("a signal is sent once");
         self.shared.must_not_be_read_only("a signal");
-        if self.shared.cancelled_here().is_some() {
-            return self.target.not_sent(&self.shared, "Signal was cancelled before being sent");
-        }
-        let operation = self.send(signal, &args);
-        self.target.sent(&self.shared, operation)
-    }
-
-    fn send(&mut self, signal: S, args: &S::Args) -> OperationFuture {
-        let operation = self.shared.begin_operation();
-        let replaying = self.shared.operation_state.borrow().machines.replaying;
-        let body = if replaying { None } else { self.body(&signal, args) };
-        let workflow_id = self.target.execution.workflow_id.clone();
-        let mut core = self.shared.operation_state.borrow_mut();
-        let request = SendMessage { message: Message::Signal(signal.name()), workflow_id };
-        let machine = core.machines.begin(request, operation.into(), self.location, body);
-        if let Some(operation) = core.operations.get_mut(operation) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
-        OperationFuture::new(self.shared.clone(), operation)
+        let message = Message::Signal(signal.name());
+        let (shared, target) = (self.shared.clone(), self.target.clone());
+        target.send(shared, message, self.location, || self.body(&signal, &args))
     }
 
     fn body(&mut self, signal: &S, args: &S::Args) -> Option<CommandBody> {
@@ -272,24 +248,8 @@ impl CancelExternalWorkflow {
             return sent;
         }
         self.shared.must_not_be_read_only("a request to cancel");
-        if self.shared.cancelled_here().is_some() {
-            return self.target.not_sent(&self.shared, "The request to cancel was cancelled before being sent");
-        }
-        self.target.sent(&self.shared, self.send())
-    }
-
-    fn send(&self) -> OperationFuture {
-        let operation = self.shared.begin_operation();
-        let mut core = self.shared.operation_state.borrow_mut();
-        let body = (!core.machines.replaying).then(|| self.body());
-        let workflow_id = self.target.execution.workflow_id.clone();
-        let request = SendMessage { message: Message::CancelRequest, workflow_id };
-        let machine = core.machines.begin(request, operation.into(), self.location, body);
-        if let Some(operation) = core.operations.get_mut(operation) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
-        OperationFuture::new(self.shared.clone(), operation)
+        let (shared, target) = (self.shared.clone(), self.target.clone());
+        target.send(shared, Message::CancelRequest, self.location, || Some(self.body()))
     }
 
     fn body(&self) -> CommandBody {
@@ -324,25 +284,18 @@ impl DeliveryHandle {
     /// Takes back a signal that this workflow task has not sent yet: awaiting it then yields a failure that
     /// [is cancelled](crate::TemporalFailure::is_cancelled). A sent signal, and a request to cancel, stands.
     pub fn cancel(&self) {
-        if let Delivery::Running(operation) = &self.state {
-            operation.cancel();
-        }
+        self.state.cancel();
     }
 
     /// Returns true if the message was delivered or will not be. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            Delivery::Running(operation) => operation.is_done(),
-            Delivery::Ended(_) => true,
-        }
+        self.state.is_done()
     }
 
     /// Drops the handle without withdrawing the message. Before you return, await the handle instead: a message that is
     /// sent in the task in which this workflow ends is lost.
     pub fn detach(self) {
-        if let Delivery::Running(operation) = self.state {
-            operation.detach();
-        }
+        self.state.detach();
     }
 }
 
@@ -350,41 +303,42 @@ impl Future for DeliveryHandle {
     type Output = Result<(), ExternalWorkflowFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let outcome = match &mut this.state {
-            Delivery::Running(operation) => ready!(Pin::new(operation).poll(cx)),
-            Delivery::Ended(failure) => {
-                let failure = failure.take().expect("a delivery is not polled after it has ended");
-                return Poll::Ready(Err(*failure));
+        Poll::Ready(match ready!(self.state.poll(cx)) {
+            Ok(Outcome::Failed(failure)) => {
+                let failure = self.shared.data_converter.read_failure(*failure);
+                Err(ExternalWorkflowFailure::new(&self.workflow_id, failure))
             }
-        };
-        Poll::Ready(match outcome {
-            Outcome::Failed(failure) => {
-                let failure = this.shared.data_converter.read_failure(*failure);
-                Err(ExternalWorkflowFailure::new(&this.workflow_id, failure))
-            }
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(failure) => Err(*failure),
         })
     }
 }
 
 impl Target {
-    fn sent(&self, shared: &Rc<RunState>, operation: OperationFuture) -> DeliveryHandle {
-        let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
-        DeliveryHandle { shared, workflow_id, state: Delivery::Running(operation) }
-    }
-
-    fn not_sent(&self, shared: &Rc<RunState>, message: &str) -> DeliveryHandle {
-        let (shared, workflow_id) = (shared.clone(), self.execution.workflow_id.clone());
-        let failure = ExternalWorkflowFailure::new(
-            &workflow_id,
-            FailureProto {
-                message: message.to_string(),
-                failure_info: Some(FailureInfo::CanceledFailureInfo(CanceledFailureInfo::default())),
-                ..Default::default()
-            },
-        );
-        DeliveryHandle { shared, workflow_id, state: Delivery::Ended(Some(Box::new(failure))) }
+    /// Sends a message, unless the current scope is cancelled. `body` is its command, if there is nothing wrong with it.
+    fn send(
+        self,
+        shared: Rc<RunState>,
+        message: Message<'static>,
+        location: &'static Location<'static>,
+        body: impl FnOnce() -> Option<CommandBody>,
+    ) -> DeliveryHandle {
+        let workflow_id = self.execution.workflow_id;
+        let state = if shared.cancelled_here().is_some() {
+            let text = match message {
+                Message::Signal(_) => "Signal was cancelled before being sent",
+                Message::CancelRequest => "The request to cancel was cancelled before being sent",
+            };
+            let failure = ExternalWorkflowFailure::new(&workflow_id, cancelled_failure(text, None));
+            HandleState::ended(Box::new(failure))
+        } else {
+            let operation = shared.begin_operation();
+            let body = if shared.is_replaying() { None } else { body() };
+            let request = SendMessage { message, workflow_id: workflow_id.clone() };
+            let begin = |machines: &mut StateMachines| machines.begin(request, operation.into(), location, body);
+            HandleState::Running(shared.carry_out(operation, begin))
+        };
+        DeliveryHandle { shared, workflow_id, state }
     }
 
     fn namespace(&self, shared: &RunState) -> String {

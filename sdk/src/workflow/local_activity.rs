@@ -4,30 +4,29 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use abide_protos::Timestamp;
-use abide_protos::temporal::api::common::v1::{ActivityType, Payload, Payloads};
-use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
+use abide_protos::temporal::api::common::v1::Payloads;
+use abide_protos::temporal::api::enums::v1::RetryState;
+use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
-use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
 use serde::Serialize;
 
 use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
+use super::activity_request::{ActivityRequest, CallOptions};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
 use super::local_activity_options::{
     DEFAULT_LOCAL_RETRY_THRESHOLD, LocalActivityOptions, local_activity_options, local_activity_timeouts,
 };
 use super::metadata::user_metadata;
-use super::operation::{OperationFuture, tell_reason};
+use super::operation::{HandleState, tell_reason};
 use super::run_state::RunState;
 use super::timer::TimerHandle;
-use crate::converter::{PayloadWriter, read_one};
 use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
-use crate::header::Headers;
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
@@ -59,7 +58,7 @@ pub struct LocalActivityCall<D: ActivityDefinition> {
 pub struct LocalActivityHandle<D: ActivityDefinition> {
     shared: Rc<RunState>,
     request: Box<Request<D>>,
-    state: HandleState,
+    phase: Phase,
     /// Number of the last scheduled attempt. It is the attempt's id unless the author chose one.
     number: u32,
     /// Scope in which the local activity began. Timers and attempts after a back-off belong to it, wherever the handle
@@ -67,28 +66,32 @@ pub struct LocalActivityHandle<D: ActivityDefinition> {
     scope: Rc<Scope>,
 }
 
-enum HandleState {
-    Running(OperationFuture),
+enum Phase {
+    Attempts(HandleState<Box<ActivityFailure>>),
     /// Waits for the time of the next attempt.
     BackingOff(TimerHandle, Box<BackOff>),
-    Ended(Option<Box<ActivityFailure>>),
 }
 
-struct Request<D: ActivityDefinition> {
-    definition: D,
-    args: D::Args,
-    options: LocalActivityOptions,
-    activity_id: Option<String>,
-    summary: Option<String>,
+type Request<D> = ActivityRequest<D, Options>;
+
+/// Options of one call.
+struct Options {
+    sharable: LocalActivityOptions,
     include_arguments: bool,
-    headers: Headers,
-    location: &'static Location<'static>,
+}
+
+impl CallOptions for Options {
+    const KIND: &'static str = "local activity";
+
+    fn limits(&self) -> [Option<Duration>; 2] {
+        [self.sharable.start_to_close_timeout, self.sharable.schedule_to_close_timeout]
+    }
 }
 
 /// Option methods of a call, with or without a timeout.
 macro_rules! call_options {
     ($this:ident => $call:expr) => {
-        local_activity_options!($this => $call.request().options);
+        local_activity_options!($this => $call.request().options.sharable);
 
         /// Sets the activity's id within this workflow. Default: a number, counted up together with other activities.
         pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
@@ -104,7 +107,7 @@ macro_rules! call_options {
 
         /// Writes the arguments to the history too, which otherwise holds only the outcome. Default: not written.
         pub fn include_arguments(mut $this) -> Self {
-            $call.request().include_arguments = true;
+            $call.request().options.include_arguments = true;
             $this
         }
 
@@ -112,10 +115,7 @@ macro_rules! call_options {
         /// it. A value that cannot be written fails the workflow task.
         #[track_caller]
         pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
-            let (request, key) = ($call.request(), key.into());
-            if let Err(error) = request.headers.set(key.as_str(), value) {
-                let name = request.definition.name();
-                let text = format!("the header {key} of local activity {name} cannot be written: {error}");
+            if let Err(text) = $call.request().set_header(key.into(), value) {
                 $call.shared.fail_task(text, Location::caller());
             }
             $this
@@ -151,16 +151,8 @@ impl WorkflowContext {
         activity: A,
         args: <A::Definition as Arguments>::Args,
     ) -> LocalActivityWithoutTimeout<A::Definition> {
-        let request = Request {
-            definition: activity.definition(),
-            args,
-            options: LocalActivityOptions::none(),
-            activity_id: None,
-            summary: None,
-            include_arguments: false,
-            headers: Headers::default(),
-            location: Location::caller(),
-        };
+        let options = Options { sharable: LocalActivityOptions::none(), include_arguments: false };
+        let request = Request::new(activity.definition(), args, options, Location::caller());
         let call = LocalActivityCall { shared: self.shared.clone(), request: Some(Box::new(request)), handle: None };
         LocalActivityWithoutTimeout { call }
     }
@@ -180,7 +172,7 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
     /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes
     /// precedence, in either order.
     pub fn options(mut self, options: &LocalActivityOptions) -> LocalActivityCall<D> {
-        self.call.request().options.fill(options);
+        self.call.request().options.sharable.fill(options);
         self.call
     }
 
@@ -210,12 +202,12 @@ where
 }
 
 impl<D: ActivityDefinition> LocalActivityCall<D> {
-    local_activity_timeouts!(self => self.request().options);
+    local_activity_timeouts!(self => self.request().options.sharable);
     call_options!(self => self);
 
     /// Uses options shared by several calls. An option set at the call itself takes precedence, in either order.
     pub fn options(mut self, options: &LocalActivityOptions) -> Self {
-        self.request().options.fill(options);
+        self.request().options.sharable.fill(options);
         self
     }
 
@@ -239,7 +231,7 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
         let shared = self.shared.clone();
         let scope = shared.current_scope.borrow().clone();
         let (state, number) = request.begin(&shared, 1, None);
-        LocalActivityHandle { shared, request, state, number, scope }
+        LocalActivityHandle { shared, request, phase: Phase::Attempts(state), number, scope }
     }
 }
 
@@ -264,41 +256,29 @@ impl<D: ActivityDefinition> LocalActivityHandle<D> {
     /// Cancels the local activity as its [`ActivityCancellationType`] says, or ends the wait for its next attempt. Does
     /// nothing if the local activity has ended.
     pub fn cancel(&self) {
-        match &self.state {
-            HandleState::Running(operation) => operation.cancel(),
-            HandleState::BackingOff(timer, _) => timer.cancel(),
-            HandleState::Ended(_) => {}
+        match &self.phase {
+            Phase::Attempts(state) => state.cancel(),
+            Phase::BackingOff(timer, _) => timer.cancel(),
         }
     }
 
     /// Returns true if the local activity has ended. Awaiting the handle then does not wait. A local activity that
     /// waits for its next attempt has not ended.
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            HandleState::Running(operation) => operation.outcome_is(|outcome| !matches!(outcome, Outcome::BackOff(_))),
-            HandleState::BackingOff(..) => false,
-            HandleState::Ended(_) => true,
+        match &self.phase {
+            Phase::Attempts(HandleState::Running(operation)) => {
+                operation.outcome_is(|outcome| !matches!(outcome, Outcome::BackOff(_)))
+            }
+            Phase::Attempts(HandleState::Ended(_)) => true,
+            Phase::BackingOff(..) => false,
         }
     }
 
     /// Drops the handle without cancelling the local activity, which goes on up to the first long back-off.
     pub fn detach(self) {
-        match self.state {
-            HandleState::Running(operation) => operation.detach(),
-            HandleState::BackingOff(timer, _) => timer.detach(),
-            HandleState::Ended(_) => {}
-        }
-    }
-
-    fn completed(&self, payload: Option<Payload>) -> Poll<Result<D::Output, ActivityFailure>> {
-        match read_one(payload.as_ref()) {
-            Ok(value) => Poll::Ready(Ok(value)),
-            Err(error) => {
-                let name = self.request.definition.name();
-                let text = format!("the result of local activity {name} cannot be read: {error}");
-                self.shared.fail_task(text, self.request.location);
-                Poll::Pending
-            }
+        match self.phase {
+            Phase::Attempts(state) => state.detach(),
+            Phase::BackingOff(timer, _) => timer.detach(),
         }
     }
 }
@@ -309,39 +289,40 @@ impl<D: ActivityDefinition> Future for LocalActivityHandle<D> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
-            match &mut this.state {
-                HandleState::Running(operation) => match std::task::ready!(Pin::new(operation).poll(cx)) {
-                    Outcome::Completed(payload) => return this.completed(payload),
-                    Outcome::Failed(mut failure) => {
+            match &mut this.phase {
+                Phase::Attempts(state) => match ready!(state.poll(cx)) {
+                    Ok(Outcome::Completed(result)) => {
+                        let what = format_args!("local activity {}", this.request.definition.name());
+                        return this.shared.read_result(result.as_ref(), what, this.request.location).map(Ok);
+                    }
+                    Ok(Outcome::Failed(mut failure)) => {
                         if let Some(reason) = this.scope.cancelled() {
                             tell_reason(&mut failure, &reason);
                         }
-                        return Poll::Ready(Err(this.request.failure(&this.shared, this.number, *failure)));
+                        return Poll::Ready(Err(this.request.failed(&this.shared, this.number, *failure)));
                     }
-                    Outcome::BackOff(next) => {
+                    Ok(Outcome::BackOff(next)) => {
                         let outside = this.shared.current_scope.replace(this.scope.clone());
                         let timer = TimerHandle::start(this.shared.clone(), next.delay, None, this.request.location);
                         this.shared.current_scope.replace(outside);
-                        this.state = HandleState::BackingOff(timer, next);
+                        this.phase = Phase::BackingOff(timer, next);
                     }
-                    _ => unreachable!("local activities have other outcomes"),
+                    Ok(_) => unreachable!("local activities have other outcomes"),
+                    Err(failure) => return Poll::Ready(Err(*failure)),
                 },
-                HandleState::BackingOff(timer, next) => match std::task::ready!(Pin::new(timer).poll(cx)) {
+                Phase::BackingOff(timer, next) => match ready!(Pin::new(timer).poll(cx)) {
                     Ok(()) => {
                         let (attempt, since) = (next.next_attempt, next.original_schedule_time);
                         let outside = this.shared.current_scope.replace(this.scope.clone());
-                        (this.state, this.number) = this.request.begin(&this.shared, attempt, since);
+                        let (state, number) = this.request.begin(&this.shared, attempt, since);
+                        (this.phase, this.number) = (Phase::Attempts(state), number);
                         this.shared.current_scope.replace(outside);
                     }
                     Err(error) => {
                         let last = cancelled(error.reason());
-                        return Poll::Ready(Err(this.request.failure(&this.shared, this.number, last)));
+                        return Poll::Ready(Err(this.request.failed(&this.shared, this.number, last)));
                     }
                 },
-                HandleState::Ended(failure) => {
-                    let failure = failure.take().expect("a local activity is not polled after it has ended");
-                    return Poll::Ready(Err(*failure));
-                }
             }
         }
     }
@@ -354,69 +335,50 @@ impl<D: ActivityDefinition> Request<D> {
         shared: &Rc<RunState>,
         attempt: u32,
         original_schedule_time: Option<Timestamp>,
-    ) -> (HandleState, u32) {
+    ) -> (HandleState<Box<ActivityFailure>>, u32) {
         shared.must_not_be_read_only("a local activity");
         let seq = shared.operation_state.borrow_mut().machines.take_activity_number();
         if let Some(reason) = shared.cancelled_here() {
-            return (HandleState::Ended(Some(Box::new(self.failure(shared, seq, cancelled(&reason))))), seq);
+            return (HandleState::ended(Box::new(self.failed(shared, seq, cancelled(&reason)))), seq);
         }
         let operation = shared.begin_activity();
         // A local activity whose outcome is in the history is not run, so nothing is serialized for it.
         let recorded = shared.operation_state.borrow().machines.local_activity_is_recorded(seq);
         let task = if recorded { None } else { self.task(shared, seq, attempt) };
         let marker_input = match &task {
-            Some(task) if self.include_arguments => Some(Payloads { payloads: task.input.clone() }),
+            Some(task) if self.options.include_arguments => Some(Payloads { payloads: task.input.clone() }),
             _ => None,
         };
         let request = ScheduleLocalActivity {
             seq,
             activity_id: self.activity_id.clone(),
             activity_type: self.definition.name(),
-            on_cancel: match self
-                .options
-                .cancellation_type
-                .unwrap_or(ActivityCancellationType::WaitCancellationCompleted)
-            {
-                ActivityCancellationType::TryCancel => Input::TryCancel,
-                ActivityCancellationType::WaitCancellationCompleted => Input::WaitCancel,
-                ActivityCancellationType::Abandon => Input::Abandon,
+            on_cancel: match self.options.sharable.cancellation_type {
+                Some(ActivityCancellationType::TryCancel) => Input::TryCancel,
+                Some(ActivityCancellationType::WaitCancellationCompleted) | None => Input::WaitCancel,
+                Some(ActivityCancellationType::Abandon) => Input::Abandon,
             },
             original_schedule_time,
             user_metadata: if task.is_some() { user_metadata(self.summary.clone()) } else { None },
             task,
             marker_input,
         };
-        let mut core = shared.operation_state.borrow_mut();
-        let machine = core.machines.schedule_local_activity(request, operation, self.location);
-        if let Some(operation) = core.operations.get_mut(operation) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
-        (HandleState::Running(OperationFuture::new(shared.clone(), operation)), seq)
+        let operation =
+            shared.carry_out(operation, |machines| machines.schedule_local_activity(request, operation, self.location));
+        (HandleState::Running(operation), seq)
     }
 
     fn task(&self, shared: &RunState, seq: u32, attempt: u32) -> Option<Box<LocalActivityTask>> {
-        let (options, name) = (&self.options, self.definition.name());
-        let limits = [options.start_to_close_timeout, options.schedule_to_close_timeout];
-        if limits.into_iter().flatten().all(|limit| limit.is_zero()) {
-            let text = format!(
-                "local activity {name} has no time limit, because a timeout of zero is none: give \
-                 start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero"
-            );
-            shared.fail_task(text, self.location);
+        if !self.is_limited(shared) {
             return None;
         }
-        let mut writer = PayloadWriter::new();
-        if let Err(error) = D::write_args(&self.args, &mut writer) {
-            let text = format!("the arguments of local activity {name} cannot be written: {error}");
-            shared.fail_task(text, self.location);
-            return None;
-        }
+        let options = &self.options.sharable;
+        let input = self.written_args(shared)?;
         Some(Box::new(LocalActivityTask {
             seq,
             activity_id: self.id(seq),
-            activity_type: name.to_string(),
-            input: writer.finish().unwrap_or_default().payloads,
+            activity_type: self.definition.name().to_string(),
+            input: input.unwrap_or_default().payloads,
             header: self.headers.to_proto(),
             attempt,
             original_schedule_time: None,
@@ -428,38 +390,25 @@ impl<D: ActivityDefinition> Request<D> {
         }))
     }
 
-    fn id(&self, seq: u32) -> String {
-        self.activity_id.clone().unwrap_or_else(|| seq.to_string())
-    }
-
     /// Wraps the failure of the last attempt for the author.
-    fn failure(&self, shared: &RunState, seq: u32, last: FailureProto) -> ActivityFailure {
+    fn failed(&self, shared: &RunState, seq: u32, last: FailureProto) -> ActivityFailure {
         // Some SDKs record the outer failure themselves.
         if matches!(last.failure_info, Some(FailureInfo::ActivityFailureInfo(_))) {
             return ActivityFailure::from_proto(shared.data_converter.read_failure(last));
         }
         let (message, retry_state) = match &last.failure_info {
-            Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryStateProto::CancelRequested),
-            Some(FailureInfo::TimeoutFailureInfo(_)) => ("Local activity timed out", RetryStateProto::Timeout),
+            Some(FailureInfo::CanceledFailureInfo(_)) => ("Local activity cancelled", RetryState::CancelRequested),
+            Some(FailureInfo::TimeoutFailureInfo(_)) => ("Local activity timed out", RetryState::Timeout),
             Some(FailureInfo::ApplicationFailureInfo(info))
                 if info.non_retryable
-                    || !self.options.retry_policy.clone().unwrap_or_default().retries_type(&info.r#type) =>
+                    || !self.options.sharable.retry_policy.clone().unwrap_or_default().retries_type(&info.r#type) =>
             {
-                ("Local activity failed", RetryStateProto::NonRetryableFailure)
+                ("Local activity failed", RetryState::NonRetryableFailure)
             }
-            _ => ("Local activity failed", RetryStateProto::MaximumAttemptsReached),
+            _ => ("Local activity failed", RetryState::MaximumAttemptsReached),
         };
-        ActivityFailure::from_proto(shared.data_converter.read_failure(FailureProto {
-            message: message.to_string(),
-            cause: Some(Box::new(last)),
-            failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
-                activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
-                activity_id: self.id(seq),
-                retry_state: retry_state as i32,
-                ..Default::default()
-            })),
-            ..Default::default()
-        }))
+        let failure = self.failure(seq, message, retry_state, last);
+        ActivityFailure::from_proto(shared.data_converter.read_failure(failure))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod activity;
 mod activity_options;
+mod activity_request;
 mod cancellation;
 mod child_workflow;
 mod child_workflow_options;

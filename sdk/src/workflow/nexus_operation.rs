@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use abide_protos::temporal::api::command::v1::ScheduleNexusOperationCommandAttributes;
@@ -15,9 +15,9 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::OperationFuture;
+use super::operation::{HandleState, OperationFuture};
 use super::run_state::RunState;
-use crate::converter::{read_one, to_payload};
+use crate::converter::to_payload;
 use crate::definition::PayloadValue;
 use crate::duration::to_proto;
 use crate::failure::NexusOperationFailure;
@@ -65,17 +65,12 @@ pub struct NexusOperationStart<O> {
 #[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it go on"]
 pub struct NexusOperationHandle<O> {
     shared: Rc<RunState>,
-    state: State,
+    state: HandleState<Outcome>,
     operation_token: Option<String>,
     service: Cow<'static, str>,
     operation: Cow<'static, str>,
     location: &'static Location<'static>,
     result: PhantomData<fn() -> O>,
-}
-
-enum State {
-    Running(OperationFuture),
-    Ended(Option<Outcome>),
 }
 
 struct Request<I, O> {
@@ -238,13 +233,13 @@ impl<O> Future for NexusOperationStart<O> {
             handle.operation_token = Some(token);
         } else {
             // An operation may end without a separate start.
-            match std::task::ready!(handle.state.poll(cx)) {
+            match ready!(handle.poll_outcome(cx)) {
                 Outcome::Failed(failure) => {
                     let failure = handle.shared.data_converter.read_failure(*failure);
                     this.handle = None;
                     return Poll::Ready(Err(NexusOperationFailure::from_proto(failure)));
                 }
-                outcome => handle.state = State::Ended(Some(outcome)),
+                outcome => handle.state = HandleState::ended(outcome),
             }
         }
         this.started = None;
@@ -260,24 +255,23 @@ impl<O> NexusOperationHandle<O> {
 
     /// Cancels the operation as its [`NexusOperationCancellationType`] says. Does nothing if the operation has ended.
     pub fn cancel(&self) {
-        if let State::Running(operation) = &self.state {
-            operation.cancel();
-        }
+        self.state.cancel();
     }
 
     /// Returns true if the operation has ended. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            State::Running(operation) => operation.is_done(),
-            State::Ended(_) => true,
-        }
+        self.state.is_done()
     }
 
     /// Drops the handle without cancelling the operation, which goes on.
     pub fn detach(self) {
-        if let State::Running(operation) = self.state {
-            operation.detach();
-        }
+        self.state.detach();
+    }
+
+    fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        self.state.poll(cx).map(|outcome| match outcome {
+            Ok(outcome) | Err(outcome) => outcome,
+        })
     }
 }
 
@@ -285,32 +279,16 @@ impl<O: PayloadValue> Future for NexusOperationHandle<O> {
     type Output = Result<O, NexusOperationFailure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match std::task::ready!(self.state.poll(cx)) {
-            Outcome::Completed(payload) => match read_one(payload.as_ref()) {
-                Ok(value) => Poll::Ready(Ok(value)),
-                Err(error) => {
-                    let (service, operation) = (&self.service, &self.operation);
-                    let text = format!("the result of Nexus operation {service}/{operation} cannot be read: {error}");
-                    self.shared.fail_task(text, self.location);
-                    Poll::Pending
-                }
-            },
+        match ready!(self.poll_outcome(cx)) {
+            Outcome::Completed(result) => {
+                let what = format_args!("Nexus operation {}/{}", self.service, self.operation);
+                self.shared.read_result(result.as_ref(), what, self.location).map(Ok)
+            }
             Outcome::Failed(failure) => {
                 let failure = self.shared.data_converter.read_failure(*failure);
                 Poll::Ready(Err(NexusOperationFailure::from_proto(failure)))
             }
             _ => unreachable!("Nexus operations have other outcomes"),
-        }
-    }
-}
-
-impl State {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match self {
-            Self::Running(operation) => Pin::new(operation).poll(cx),
-            Self::Ended(outcome) => {
-                Poll::Ready(outcome.take().expect("a Nexus operation is not polled after it has ended"))
-            }
         }
     }
 }
@@ -331,11 +309,10 @@ impl<I: PayloadValue, O> Request<I, O> {
         };
         if shared.cancelled_here().is_some() {
             let failure = cancelled_before_sent(&self.endpoint, &service, &operation);
-            return (handle(shared, State::Ended(Some(Outcome::Failed(Box::new(failure))))), None);
+            return (handle(shared, HandleState::ended(Outcome::Failed(Box::new(failure)))), None);
         }
         let end = shared.begin_operation();
         let start = notes_start.then(|| shared.begin_operation());
-        let replaying = shared.operation_state.borrow().machines.replaying;
         let on_cancel = match self.options.cancellation_type {
             NexusOperationCancellationType::Abandon => Input::Abandon,
             NexusOperationCancellationType::TryCancel => Input::TryCancel,
@@ -344,18 +321,12 @@ impl<I: PayloadValue, O> Request<I, O> {
         };
         let endpoint = self.endpoint.clone();
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if replaying { None } else { self.body(&shared) };
+        let body = if shared.is_replaying() { None } else { self.body(&shared) };
         let request = ScheduleNexusOperation { endpoint, service, operation, on_cancel };
         let waiting = Waiting { start, end: Some(end) };
-        let mut core = shared.operation_state.borrow_mut();
-        let machine = core.machines.begin(request, waiting, location, body);
-        if let Some(operation) = core.operations.get_mut(end) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
+        let operation = shared.carry_out(end, |machines| machines.begin(request, waiting, location, body));
         let start = start.map(|start| OperationFuture::new(shared.clone(), start));
-        let operation = OperationFuture::new(shared.clone(), end);
-        (handle(shared, State::Running(operation)), start)
+        (handle(shared, HandleState::Running(operation)), start)
     }
 
     fn body(self, shared: &RunState) -> Option<CommandBody> {

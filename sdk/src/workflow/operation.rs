@@ -104,12 +104,7 @@ impl OperationFuture {
         Self { shared, key: Some(key) }
     }
 
-    /// Requests cancellation. The outcome shows the effect.
-    pub(crate) fn cancel(&self) {
-        self.cancel_because("");
-    }
-
-    /// Like [`Self::cancel`], with a reason for the recipient of the request.
+    /// Requests cancellation, with a reason for the recipient of the request. The outcome shows the effect.
     pub(crate) fn cancel_because(&self, reason: &str) {
         self.shared.must_not_be_read_only("a cancellation");
         if let Some(key) = self.key {
@@ -166,6 +161,52 @@ impl Future for OperationFuture {
         }
         this.key = None;
         Poll::Ready(outcome)
+    }
+}
+
+/// What a handle stands for: an operation under way, or what ended it before it began, as a cancelled scope does.
+pub(crate) enum HandleState<E> {
+    Running(OperationFuture),
+    Ended(Option<E>),
+}
+
+impl<E> HandleState<E> {
+    pub(crate) fn ended(by: E) -> Self {
+        Self::Ended(Some(by))
+    }
+
+    /// Requests cancellation, with a reason for the recipient of the request.
+    pub(crate) fn cancel_because(&self, reason: &str) {
+        if let Self::Running(operation) = self {
+            operation.cancel_because(reason);
+        }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancel_because("");
+    }
+
+    /// Returns true if polling it does not wait.
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Self::Running(operation) => operation.is_done(),
+            Self::Ended(_) => true,
+        }
+    }
+
+    /// Lets the operation go on without its handle.
+    pub(crate) fn detach(self) {
+        if let Self::Running(operation) = self {
+            operation.detach();
+        }
+    }
+
+    /// Yields the outcome; `Err` if the operation ended before it began.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, E>> {
+        match self {
+            Self::Running(operation) => Pin::new(operation).poll(cx).map(Ok),
+            Self::Ended(by) => Poll::Ready(Err(by.take().expect("an operation is not polled after it has ended"))),
+        }
     }
 }
 

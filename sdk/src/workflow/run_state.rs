@@ -8,17 +8,20 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+
+use abide_protos::temporal::api::common::v1::Payload;
 
 use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
 use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
-use super::operation::Operation;
+use super::operation::{Operation, OperationFuture};
 use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
-use crate::converter::DataConverter;
+use crate::converter::{DataConverter, read_one};
+use crate::definition::PayloadValue;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::child_workflow::LetGo;
@@ -141,6 +144,42 @@ impl RunState {
             operation.is_activity = true;
         }
         key
+    }
+
+    /// Gives an operation its machine. Returns the future of its outcome.
+    pub(crate) fn carry_out(
+        self: &Rc<Self>,
+        operation: Key,
+        begin: impl FnOnce(&mut StateMachines) -> Key,
+    ) -> OperationFuture {
+        let mut core = self.operation_state.borrow_mut();
+        let machine = begin(&mut core.machines);
+        if let Some(operation) = core.operations.get_mut(operation) {
+            operation.machine = Some(machine);
+        }
+        drop(core);
+        OperationFuture::new(Rc::clone(self), operation)
+    }
+
+    /// Returns true if the code that runs now has run before. Nothing is sent then, so nothing need be serialized.
+    pub(crate) fn is_replaying(&self) -> bool {
+        self.operation_state.borrow().machines.replaying
+    }
+
+    /// Reads the result of `what`. A result that cannot be read fails the workflow task.
+    pub(crate) fn read_result<T: PayloadValue>(
+        &self,
+        result: Option<&Payload>,
+        what: std::fmt::Arguments<'_>,
+        location: &Location<'_>,
+    ) -> Poll<T> {
+        match read_one(result) {
+            Ok(value) => Poll::Ready(value),
+            Err(error) => {
+                self.fail_task(format!("the result of {what} cannot be read: {error}"), location);
+                Poll::Pending
+            }
+        }
     }
 
     /// The run's own namespace.

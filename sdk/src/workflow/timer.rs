@@ -12,13 +12,14 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::OperationFuture;
+use super::operation::HandleState;
 use super::run_state::RunState;
 use crate::duration::to_proto;
 use crate::failure::Cancelled;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::timer::StartTimer;
+use crate::replay::state_machines::StateMachines;
 
 /// A timer that starts when it is first awaited. Made by [`WorkflowContext::timer`].
 #[must_use = "futures do nothing unless awaited"]
@@ -33,13 +34,8 @@ pub struct TimerCall {
 /// A timer under way. Awaiting it waits for its end; dropping it cancels it.
 #[must_use = "dropping a timer's handle cancels the timer; `detach()` lets it go on"]
 pub struct TimerHandle {
-    state: HandleState,
-}
-
-enum HandleState {
-    Running(OperationFuture),
     /// Ended before it began: in a cancelled scope, or with zero length in a task that an older version recorded.
-    Ended(Result<(), Cancelled>),
+    state: HandleState<Result<(), Cancelled>>,
 }
 
 impl WorkflowContext {
@@ -102,53 +98,42 @@ impl TimerHandle {
         shared.must_not_be_read_only("a timer");
         let number = shared.operation_state.borrow_mut().machines.take_timer_number();
         if let Some(reason) = shared.cancelled_here() {
-            return Self { state: HandleState::Ended(Err(Cancelled::new(&*reason))) };
+            return Self { state: HandleState::ended(Err(Cancelled::new(&*reason))) };
         }
         if duration.is_zero() && !shared.zero_timer_is_command() {
             return Self::fired_at_once();
         }
         let operation = shared.begin_operation();
-        let mut core = shared.operation_state.borrow_mut();
-        let body = (!core.machines.replaying).then(|| CommandBody {
+        let body = (!shared.is_replaying()).then(|| CommandBody {
             attributes: Attributes::StartTimerCommandAttributes(StartTimerCommandAttributes {
                 timer_id: number.to_string(),
                 start_to_fire_timeout: Some(to_proto(duration)),
             }),
             user_metadata: user_metadata(summary),
         });
-        let machine = core.machines.begin(StartTimer { number }, operation.into(), location, body);
-        if let Some(operation) = core.operations.get_mut(operation) {
-            operation.machine = Some(machine);
-        }
-        drop(core);
-        Self { state: HandleState::Running(OperationFuture::new(shared, operation)) }
+        let begin =
+            |machines: &mut StateMachines| machines.begin(StartTimer { number }, operation.into(), location, body);
+        Self { state: HandleState::Running(shared.carry_out(operation, begin)) }
     }
 
     /// Replaces a timer of zero length in a task of an SDK that records no such timers.
     pub(crate) fn fired_at_once() -> Self {
-        Self { state: HandleState::Ended(Ok(())) }
+        Self { state: HandleState::ended(Ok(())) }
     }
 
     /// Cancels the timer. Awaiting it then yields [`Cancelled`]. Does nothing if the timer has fired.
     pub fn cancel(&self) {
-        if let HandleState::Running(operation) = &self.state {
-            operation.cancel();
-        }
+        self.state.cancel();
     }
 
     /// Drops the handle without cancelling the timer. Its events are added to the history and have no other effect.
     pub fn detach(self) {
-        if let HandleState::Running(operation) = self.state {
-            operation.detach();
-        }
+        self.state.detach();
     }
 
     /// Returns true if the timer has fired or was cancelled. Awaiting the handle then does not wait.
     pub fn is_done(&self) -> bool {
-        match &self.state {
-            HandleState::Running(operation) => operation.is_done(),
-            HandleState::Ended(_) => true,
-        }
+        self.state.is_done()
     }
 }
 
@@ -157,14 +142,15 @@ impl Future for TimerHandle {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
-            HandleState::Ended(result) => Poll::Ready(result.clone()),
             HandleState::Running(operation) => {
                 let reason = operation.cancellation_reason();
-                let outcome = std::task::ready!(Pin::new(operation).poll(cx));
-                Poll::Ready(match outcome {
+                Poll::Ready(match std::task::ready!(Pin::new(operation).poll(cx)) {
                     Outcome::Fired => Ok(()),
                     _ => Err(Cancelled::new(&*reason)),
                 })
+            }
+            HandleState::Ended(result) => {
+                Poll::Ready(result.clone().expect("only `poll` of the state takes the result"))
             }
         }
     }

@@ -1,0 +1,105 @@
+//! Requests for activities and local activities: what both have in common until their commands differ.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use abide_protos::temporal::api::common::v1::{ActivityType, Payloads};
+use abide_protos::temporal::api::enums::v1::RetryState;
+use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
+use abide_protos::temporal::api::failure::v1::{ActivityFailureInfo, Failure as FailureProto};
+use serde::Serialize;
+
+use super::run_state::RunState;
+use crate::converter::PayloadWriter;
+use crate::definition::ActivityDefinition;
+use crate::header::Headers;
+
+/// Options of a call, as far as every request needs them.
+pub(super) trait CallOptions {
+    /// What errors call the activity.
+    const KIND: &'static str;
+
+    /// The two timeouts of which one is required.
+    fn limits(&self) -> [Option<Duration>; 2];
+}
+
+/// A request for an activity that has not begun.
+pub(super) struct ActivityRequest<D: ActivityDefinition, O> {
+    pub(super) definition: D,
+    pub(super) args: D::Args,
+    pub(super) options: O,
+    pub(super) activity_id: Option<String>,
+    pub(super) summary: Option<String>,
+    pub(super) headers: Headers,
+    pub(super) location: &'static Location<'static>,
+}
+
+impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
+    pub(super) fn new(definition: D, args: D::Args, options: O, location: &'static Location<'static>) -> Self {
+        let headers = Headers::default();
+        Self { definition, args, options, activity_id: None, summary: None, headers, location }
+    }
+
+    /// Sets a header. Returns the text of the task's failure if the value cannot be written.
+    pub(super) fn set_header<T: Serialize + 'static>(&mut self, key: String, value: &T) -> Result<(), String> {
+        self.headers.set(key.as_str(), value).map_err(|error| {
+            let (kind, name) = (O::KIND, self.definition.name());
+            format!("the header {key} of {kind} {name} cannot be written: {error}")
+        })
+    }
+
+    /// Id that the author chose, or the number.
+    pub(super) fn id(&self, number: u32) -> String {
+        self.activity_id.clone().unwrap_or_else(|| number.to_string())
+    }
+
+    /// Writes the arguments. Fails the workflow task if they cannot be written.
+    pub(super) fn written_args(&self, shared: &RunState) -> Option<Option<Payloads>> {
+        let mut writer = PayloadWriter::new();
+        match D::write_args(&self.args, &mut writer) {
+            Ok(()) => Some(writer.finish()),
+            Err(error) => {
+                let (kind, name) = (O::KIND, self.definition.name());
+                let text = format!("the arguments of {kind} {name} cannot be written: {error}");
+                shared.fail_task(text, self.location);
+                None
+            }
+        }
+    }
+
+    /// Returns true if a timeout limits the call, and fails the workflow task if not. The server reads zero as no
+    /// timeout, and would refuse the whole completion without naming the statement.
+    pub(super) fn is_limited(&self, shared: &RunState) -> bool {
+        let limited = self.options.limits().into_iter().flatten().any(|limit| !limit.is_zero());
+        if !limited {
+            let (kind, name) = (O::KIND, self.definition.name());
+            let text = format!(
+                "{kind} {name} has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or \
+                 schedule_to_close_timeout(..) more than zero"
+            );
+            shared.fail_task(text, self.location);
+        }
+        limited
+    }
+
+    /// Returns the activity's failure with its cause, without the ids of events.
+    pub(super) fn failure(
+        &self,
+        number: u32,
+        message: &str,
+        retry_state: RetryState,
+        cause: FailureProto,
+    ) -> FailureProto {
+        FailureProto {
+            message: message.to_string(),
+            cause: Some(Box::new(cause)),
+            failure_info: Some(FailureInfo::ActivityFailureInfo(ActivityFailureInfo {
+                activity_type: Some(ActivityType { name: self.definition.name().to_string() }),
+                activity_id: self.id(number),
+                retry_state: retry_state as i32,
+                ..Default::default()
+            })),
+            ..Default::default()
+        }
+    }
+}
