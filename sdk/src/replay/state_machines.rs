@@ -102,7 +102,7 @@ pub(crate) enum Machine {
 
 /// Reason for which a history cannot be followed.
 #[derive(Debug)]
-pub(crate) enum ReplayError {
+pub(crate) enum FollowError {
     /// The code no longer matches it.
     Nondeterminism(Box<Nondeterminism>),
     /// It is inconsistent, or contains something that this version does not know.
@@ -143,7 +143,7 @@ impl StateMachines {
     }
 
     /// Applies one event. Payloads that are needed are moved out of it.
-    pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), ReplayError> {
+    pub(crate) fn apply(&mut self, event: &mut HistoryEvent) -> Result<(), FollowError> {
         let id = event.event_id;
         self.last_event_id = id;
         let event_type = event.event_type();
@@ -205,7 +205,7 @@ impl StateMachines {
     }
 
     /// Applies a marker from which the look-ahead took everything.
-    pub(crate) fn apply_read_marker(&mut self, id: i64) -> Result<(), ReplayError> {
+    pub(crate) fn apply_read_marker(&mut self, id: i64) -> Result<(), FollowError> {
         self.last_event_id = id;
         if self.closed {
             return Err(follows_the_end(id, EventType::MarkerRecorded.into()));
@@ -214,7 +214,7 @@ impl StateMachines {
     }
 
     /// Applies an event of an operation; `None` for any other event.
-    fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), ReplayError>> {
+    fn apply_to_operation(&mut self, id: i64, attributes: &mut A) -> Option<Result<(), FollowError>> {
         Some(match attributes {
             A::ActivityTaskScheduledEventAttributes(event) => self.activity_scheduled(id, event),
             A::ActivityTaskStartedEventAttributes(event) => self.activity_started(id, event),
@@ -262,7 +262,7 @@ impl StateMachines {
 
     /// Reads an event before it is applied: it tells what the code of the current task did when it first ran. Returns
     /// true if nothing is left in it, so that [`Self::apply_read_marker`] will apply it instead of [`Self::apply`].
-    pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<bool, ReplayError> {
+    pub(crate) fn look_ahead(&mut self, event: &mut HistoryEvent) -> Result<bool, FollowError> {
         let id = event.event_id;
         if event.event_type() == EventType::Unspecified {
             return Ok(false);
@@ -350,7 +350,7 @@ impl StateMachines {
     }
 
     /// Fails if a command of an earlier task has no event, although the history has gone on.
-    pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), ReplayError> {
+    pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), FollowError> {
         let Some((produced, location)) = self.front_command() else { return Ok(()) };
         let recorded = "the task that issued the command is over, without an event for it";
         let error = Nondeterminism::new(NondeterminismKind::MissingEvent, event_id, event_type, recorded);
@@ -362,7 +362,7 @@ impl StateMachines {
     ///
     /// If a history ends with a completion and has none of its commands, it may have been cut off before the command
     /// that closes the run. As in Core, the code may close the run there.
-    pub(crate) fn check_nothing_missing_at_the_end(&mut self, last_id: i64) -> Result<(), ReplayError> {
+    pub(crate) fn check_nothing_missing_at_the_end(&mut self, last_id: i64) -> Result<(), FollowError> {
         let is_cut_off = self.answered_at == last_id && self.commands.is_closing();
         if is_cut_off || !self.commands.is_any_missing() {
             return Ok(());
@@ -485,7 +485,7 @@ impl StateMachines {
         event_type: &'static str,
         command_type: CommandType,
         recorded: impl FnOnce() -> String,
-    ) -> Result<PendingCommand, ReplayError> {
+    ) -> Result<PendingCommand, FollowError> {
         match self.commands.front() {
             // A command without a machine was withdrawn after the task that issued it, and never has an event.
             Some(command) if command.command_type == command_type && self.machines.get(command.machine).is_some() => {
@@ -531,14 +531,14 @@ impl StateMachines {
         event_type: &'static str,
         command: &PendingCommand,
         recorded: String,
-    ) -> ReplayError {
+    ) -> FollowError {
         let produced = self.describe(command.machine, command.command_type);
         let error = Nondeterminism::new(NondeterminismKind::DifferentIdOrType, event_id, event_type, recorded);
         error.produced(produced, command.location).into()
     }
 
     /// Returns the error for an event of an operation that the code never began.
-    pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> ReplayError {
+    pub(crate) fn unknown_operation(event_id: i64, event_type: &'static str, initiating_event_id: i64) -> FollowError {
         let recorded = format!("the operation of event {initiating_event_id}");
         Nondeterminism::new(NondeterminismKind::UnknownOperation, event_id, event_type, recorded).into()
     }
@@ -549,7 +549,7 @@ impl StateMachines {
         event_type: &'static str,
         state: &dyn std::fmt::Debug,
         location: &'static Location<'static>,
-    ) -> ReplayError {
+    ) -> FollowError {
         let error = Nondeterminism::new(NondeterminismKind::ImpossibleState, event_id, event_type, "");
         error.produced(format!("an operation in state {state:?}"), Some(location)).into()
     }
@@ -570,11 +570,11 @@ impl StateMachines {
         }
     }
 
-    fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
+    fn marker_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), FollowError> {
         match event.marker_name.as_str() {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
             local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, Some(event)),
-            other => Err(ReplayError::Malformed(format!(
+            other => Err(FollowError::Malformed(format!(
                 "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
                  side effects and local activities of the Go and Java SDKs cannot be replayed"
             ))),
@@ -586,7 +586,7 @@ impl StateMachines {
         id: i64,
         started: &WorkflowTaskStartedEventAttributes,
         time: Option<Timestamp>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         self.last_started_event_id = id;
         self.history_size_bytes = started.history_size_bytes;
         self.continue_as_new_suggested = started.suggest_continue_as_new;
@@ -596,27 +596,27 @@ impl StateMachines {
         self.workflow_task(workflow_task::Input::Started, id)
     }
 
-    fn task_failed(&mut self, id: i64, failed: &WorkflowTaskFailedEventAttributes) -> Result<(), ReplayError> {
+    fn task_failed(&mut self, id: i64, failed: &WorkflowTaskFailedEventAttributes) -> Result<(), FollowError> {
         if failed.cause == WorkflowTaskFailedCause::ResetWorkflow as i32 {
             self.jobs.random_seed = Some(random_seed(&failed.new_run_id));
         }
         self.workflow_task(workflow_task::Input::Failed, id)
     }
 
-    fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), ReplayError> {
+    fn workflow_task(&mut self, input: workflow_task::Input, event_id: i64) -> Result<(), FollowError> {
         let next = workflow_task::step(self.workflow_task, input).ok_or_else(|| {
             let state = self.workflow_task;
-            ReplayError::Malformed(format!("event {event_id}: a workflow task cannot be {input:?} in state {state:?}"))
+            FollowError::Malformed(format!("event {event_id}: a workflow task cannot be {input:?} in state {state:?}"))
         })?;
         self.workflow_task = next;
         Ok(())
     }
 
-    fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), ReplayError> {
+    fn record_flags(&mut self, id: i64, completed: &WorkflowTaskCompletedEventAttributes) -> Result<(), FollowError> {
         // A task without metadata counts too: it may be the first one.
         let none = WorkflowTaskCompletedMetadata::default();
         self.flags.recorded(completed.sdk_metadata.as_ref().unwrap_or(&none)).map_err(|flag| {
-            ReplayError::Malformed(format!(
+            FollowError::Malformed(format!(
                 "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this version \
                  of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is \
                  needed"
@@ -655,7 +655,7 @@ impl StateMachines {
     }
 }
 
-impl From<Nondeterminism> for ReplayError {
+impl From<Nondeterminism> for FollowError {
     fn from(error: Nondeterminism) -> Self {
         Self::Nondeterminism(Box::new(error))
     }
@@ -672,22 +672,22 @@ fn bits(numbers: &[i32]) -> u32 {
     numbers.iter().filter_map(|number| 1_u32.checked_shl(u32::try_from(*number).ok()?)).fold(0, |all, bit| all | bit)
 }
 
-fn follows_the_end(id: i64, event_type: i32) -> ReplayError {
+fn follows_the_end(id: i64, event_type: i32) -> FollowError {
     let name = event_type_name(event_type);
-    ReplayError::Malformed(format!("event {id} ({name}) follows the event that closed the workflow"))
+    FollowError::Malformed(format!("event {id} ({name}) follows the event that closed the workflow"))
 }
 
-fn of_another_type(id: i64, event_type: i32, of_attributes: EventType) -> ReplayError {
+fn of_another_type(id: i64, event_type: i32, of_attributes: EventType) -> FollowError {
     let (name, other) = (event_type_name(event_type), event_type_name(of_attributes as i32));
-    ReplayError::Malformed(format!("event {id} ({name}) has the attributes of a {other}; the history is damaged"))
+    FollowError::Malformed(format!("event {id} ({name}) has the attributes of a {other}; the history is damaged"))
 }
 
-fn without_attributes(event: &HistoryEvent) -> Result<(), ReplayError> {
+fn without_attributes(event: &HistoryEvent) -> Result<(), FollowError> {
     if event.worker_may_ignore { Ok(()) } else { Err(unknown_event(event)) }
 }
 
-fn unknown_event(event: &HistoryEvent) -> ReplayError {
-    ReplayError::Malformed(format!(
+fn unknown_event(event: &HistoryEvent) -> FollowError {
+    FollowError::Malformed(format!(
         "event {} ({}) is not known to this version of Abide and must not be ignored; a newer version is needed",
         event.event_id,
         event_type_name(event.event_type)

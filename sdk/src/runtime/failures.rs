@@ -13,7 +13,7 @@ use super::panics::Panic;
 use super::registry::WorkflowRegistry;
 use crate::bounded_text::{cut_message, name as short};
 use crate::failure::SOURCE;
-use crate::replay::state_machines::ReplayError;
+use crate::replay::state_machines::FollowError;
 use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskCompletion, WorkflowTaskFailure};
 
 /// Reason for which a workflow task fails.
@@ -75,11 +75,11 @@ impl TaskError {
     }
 }
 
-impl From<ReplayError> for TaskError {
-    fn from(error: ReplayError) -> Self {
+impl From<FollowError> for TaskError {
+    fn from(error: FollowError) -> Self {
         match error {
-            ReplayError::Nondeterminism(error) => Self::Nondeterminism(error),
-            ReplayError::Malformed(message) => Self::Malformed(message),
+            FollowError::Nondeterminism(error) => Self::Nondeterminism(error),
+            FollowError::Malformed(message) => Self::Malformed(message),
         }
     }
 }

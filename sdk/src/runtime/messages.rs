@@ -14,7 +14,7 @@ use super::failures::TaskError;
 use super::panics;
 use super::queries::known_handlers;
 use super::read_only::read_only;
-use super::routines::Polled;
+use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::converter::PayloadReader;
@@ -32,7 +32,7 @@ pub(super) enum Dispatched<T> {
     /// Its handler has begun, or is about to.
     Running(T),
     /// The message needs nothing more.
-    Ended(Polled),
+    Ended(RoutineResult),
 }
 
 impl<T> Dispatched<T> {
@@ -96,8 +96,8 @@ pub(super) fn dispatch_signal(
     })?;
     Ok(match dispatched {
         SignalDispatch::Running(handler) => Dispatched::Running(handler),
-        SignalDispatch::Done(Ok(())) => Dispatched::Ended(Polled::Ended),
-        SignalDispatch::Done(Err(error)) => Dispatched::Ended(Polled::HandlerFailed(error)),
+        SignalDispatch::Done(Ok(())) => Dispatched::Ended(RoutineResult::Ended),
+        SignalDispatch::Done(Err(error)) => Dispatched::Ended(RoutineResult::HandlerFailed(error)),
         SignalDispatch::Undecodable(error) => {
             if !shared.operation_state.borrow().machines.replaying {
                 tracing::warn!(
@@ -106,11 +106,11 @@ pub(super) fn dispatch_signal(
                     "a signal was dropped because its arguments do not fit its handler: {error}"
                 );
             }
-            Dispatched::Ended(Polled::Ended)
+            Dispatched::Ended(RoutineResult::Ended)
         }
         SignalDispatch::Unknown => {
             signal.name = name.to_string();
-            Dispatched::Ended(Polled::UnknownSignal(signal))
+            Dispatched::Ended(RoutineResult::UnknownSignal(signal))
         }
     })
 }
@@ -149,7 +149,7 @@ pub(super) fn dispatch_update(
         }
     };
     shared.operation_state.borrow_mut().machines.reject_update(request, failure, location)?;
-    Ok(Dispatched::Ended(Polled::Ended))
+    Ok(Dispatched::Ended(RoutineResult::Ended))
 }
 
 /// Returns the failure with which an update is rejected or fails.

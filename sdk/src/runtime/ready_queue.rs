@@ -58,7 +58,7 @@ impl RunName {
 }
 
 /// Guard that makes the run's wake-ups on this thread its own while it lives.
-pub(crate) struct Running {
+pub(crate) struct WakeGuard {
     outer: u64,
     ready: Arc<ReadyQueue>,
 }
@@ -107,9 +107,9 @@ impl ReadyQueue {
     }
 
     /// Marks this thread as the one that executes the run, for as long as the guard lives.
-    pub(crate) fn enter(self: &Arc<Self>) -> Running {
+    pub(crate) fn enter(self: &Arc<Self>) -> WakeGuard {
         self.name.in_turn.store(true, Ordering::Release);
-        Running { outer: RUNNING.replace(self.run), ready: Arc::clone(self) }
+        WakeGuard { outer: RUNNING.replace(self.run), ready: Arc::clone(self) }
     }
 
     pub(crate) fn push(&self, id: RoutineId) {
@@ -169,7 +169,7 @@ impl ReadyQueue {
     }
 }
 
-impl Drop for Running {
+impl Drop for WakeGuard {
     fn drop(&mut self) {
         RUNNING.set(self.outer);
         self.ready.name.in_turn.store(false, Ordering::Release);

@@ -82,7 +82,7 @@ enum Body {
 }
 
 /// Result of polling a routine.
-pub(crate) enum Polled {
+pub(crate) enum RoutineResult {
     Pending,
     /// The main routine has ended.
     Main(Result<Payload, WorkflowError>),
@@ -220,11 +220,11 @@ impl Routines {
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
         shared: &Rc<RunState>,
-    ) -> Result<Polled, TaskError> {
+    ) -> Result<RoutineResult, TaskError> {
         let index = id.index();
         if self.slots[index].generation != id.generation {
             // This waker outlived its routine.
-            return Ok(Polled::Pending);
+            return Ok(RoutineResult::Pending);
         }
         let outside = shared.swap_groups(std::mem::take(&mut self.slots[index].groups));
         let own_scope = self.slots[index].own_scope;
@@ -233,14 +233,14 @@ impl Routines {
         }
         let polled = self.poll_in_its_groups(id, instance, shared).map(|polled| self.or_ended(polled, shared));
         if let Ok(polled) = &polled {
-            let run_ends = matches!(polled, Polled::Main(_) | Polled::HandlerFailed(_));
+            let run_ends = matches!(polled, RoutineResult::Main(_) | RoutineResult::HandlerFailed(_));
             shared.operation_state.borrow_mut().settle_let_go(run_ends);
         }
         if own_scope {
             shared.current_scope.replace(shared.root_scope.clone());
         }
         let groups = shared.swap_groups(outside);
-        if matches!(polled, Ok(Polled::Pending)) {
+        if matches!(polled, Ok(RoutineResult::Pending)) {
             self.slots[index].groups = groups;
         }
         polled
@@ -251,7 +251,7 @@ impl Routines {
         id: RoutineId,
         instance: &Rc<dyn WorkflowInstance>,
         shared: &Rc<RunState>,
-    ) -> Result<Polled, TaskError> {
+    ) -> Result<RoutineResult, TaskError> {
         let index = id.index();
         let mut body = std::mem::take(&mut self.slots[index].body);
         if let Some(waker) = &self.slots[index].waker {
@@ -263,7 +263,7 @@ impl Routines {
                     self.slots[index].body = handler;
                     self.ready.push(id);
                     shared.current_message.replace(None);
-                    return Ok(Polled::Pending);
+                    return Ok(RoutineResult::Pending);
                 }
                 Dispatched::Running(handler) => body = handler,
                 Dispatched::Ended(polled) => {
@@ -279,7 +279,7 @@ impl Routines {
         let waker = slot.waker.get_or_insert_with(|| WakerOf::new(id, ready));
         let mut cx = Context::from_waker(waker.waker());
         let polled = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
-        if matches!(polled, Polled::Pending) {
+        if matches!(polled, RoutineResult::Pending) {
             slot.body = body;
         } else {
             if matches!(body, Body::Handler(_) | Body::UpdateHandler(_)) {
@@ -295,14 +295,14 @@ impl Routines {
     }
 
     /// Turns the failure of a handler into a plain end, if it ended as cancelled and this does not end the run.
-    fn or_ended(&self, polled: Polled, shared: &RunState) -> Polled {
+    fn or_ended(&self, polled: RoutineResult, shared: &RunState) -> RoutineResult {
         match polled {
-            Polled::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
+            RoutineResult::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
                 if !shared.operation_state.borrow().machines.replaying {
                     let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
                     tracing::debug!(workflow_id, "the handler of a signal ended as cancelled");
                 }
-                Polled::Ended
+                RoutineResult::Ended
             }
             polled => polled,
         }
@@ -375,28 +375,32 @@ impl Routines {
 }
 
 /// Runs authors' code.
-fn poll_body(body: &mut Body, cx: &mut Context<'_>, message: Option<&Rc<InboundMessage>>) -> Result<Polled, TaskError> {
+fn poll_body(
+    body: &mut Body,
+    cx: &mut Context<'_>,
+    message: Option<&Rc<InboundMessage>>,
+) -> Result<RoutineResult, TaskError> {
     let polled = panics::catch(|| match body {
         Body::Main(main) => match main.as_mut().poll(cx) {
-            Poll::Ready(result) => Polled::Main(result),
-            Poll::Pending => Polled::Pending,
+            Poll::Ready(result) => RoutineResult::Main(result),
+            Poll::Pending => RoutineResult::Pending,
         },
         Body::Handler(handler) => match handler.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => Polled::Ended,
-            Poll::Ready(Err(error)) => Polled::HandlerFailed(error),
-            Poll::Pending => Polled::Pending,
+            Poll::Ready(Ok(())) => RoutineResult::Ended,
+            Poll::Ready(Err(error)) => RoutineResult::HandlerFailed(error),
+            Poll::Pending => RoutineResult::Pending,
         },
         Body::UpdateHandler(UpdateHandler { handler, machine }) => match (handler.as_mut().poll(cx), message) {
             (Poll::Ready(result), Some(message)) => {
-                Polled::Update { machine: *machine, message: Rc::clone(message), result }
+                RoutineResult::Update { machine: *machine, message: Rc::clone(message), result }
             }
-            _ => Polled::Pending,
+            _ => RoutineResult::Pending,
         },
         Body::Branch(branch) => match branch.as_mut().poll(cx) {
-            Poll::Ready(()) => Polled::Ended,
-            Poll::Pending => Polled::Pending,
+            Poll::Ready(()) => RoutineResult::Ended,
+            Poll::Pending => RoutineResult::Pending,
         },
-        Body::Empty | Body::Signal(_) | Body::Update(_) => Polled::Pending,
+        Body::Empty | Body::Signal(_) | Body::Update(_) => RoutineResult::Pending,
     })?;
     Ok(polled)
 }

@@ -6,7 +6,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::{TaskError, foreign_wake};
 use super::order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
-use super::routines::Polled;
+use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::replay::jobs::{HandlerMessage, Job, Jobs, Outcome};
@@ -213,16 +213,16 @@ impl WorkflowRun {
         Ok(true)
     }
 
-    fn after_poll(&mut self, polled: Polled) -> Result<(), TaskError> {
+    fn after_poll(&mut self, polled: RoutineResult) -> Result<(), TaskError> {
         if let Some(message) = self.shared().operation_state.borrow_mut().task_failure.take() {
             return Err(TaskError::WorkerFailure(message));
         }
         match polled {
-            Polled::Pending | Polled::Ended => Ok(()),
-            Polled::Main(result) => self.close(result.map(Some)),
-            Polled::HandlerFailed(error) => self.close(Err(error)),
-            Polled::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
-            Polled::UnknownSignal(signal) => {
+            RoutineResult::Pending | RoutineResult::Ended => Ok(()),
+            RoutineResult::Main(result) => self.close(result.map(Some)),
+            RoutineResult::HandlerFailed(error) => self.close(Err(error)),
+            RoutineResult::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
+            RoutineResult::UnknownSignal(signal) => {
                 if !self.shared().operation_state.borrow().machines.replaying {
                     tracing::warn!(
                         workflow_id = self.ids().0,

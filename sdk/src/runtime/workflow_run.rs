@@ -16,7 +16,7 @@ use super::panics;
 use super::queries::{answer_one, query_failed};
 use super::ready_queue::{ReadyQueue, RunName};
 use super::registry::{WorkflowErrorType, WorkflowRegistry};
-use super::routines::{Polled, Routines};
+use super::routines::{RoutineResult, Routines};
 use crate::converter::DataConverter;
 use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
@@ -513,7 +513,7 @@ impl WorkflowRun {
         &mut self,
         instance: &Rc<dyn WorkflowInstance>,
         order: QueueOrder,
-    ) -> Result<Option<Polled>, TaskError> {
+    ) -> Result<Option<RoutineResult>, TaskError> {
         match self.routines.next(&self.shared, order) {
             Some(id) => self.routines.poll(id, instance, &self.shared).map(Some),
             None => Ok(None),

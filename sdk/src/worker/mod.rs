@@ -46,7 +46,7 @@ pub use watch::{WorkerWatch, watch_workers};
 
 use self::current_client::CurrentClient;
 use self::options::Options;
-use self::running::Running;
+use self::running::RunningWorker;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::Client;
@@ -102,7 +102,7 @@ impl Worker {
     /// Returns an error if the namespace does not exist, the server cannot be reached at the start, or it refuses polls
     /// (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
-        Running::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
+        RunningWorker::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
     }
 
     /// Runs until a future completes, then shuts down and returns the future's output.
@@ -110,7 +110,7 @@ impl Worker {
     /// # Errors
     /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
     pub async fn run_until<F: Future>(self, future: F) -> Result<F::Output, WorkerError> {
-        let value = Running::start(self).await?.until(future).await?;
+        let value = RunningWorker::start(self).await?.until(future).await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }

@@ -44,7 +44,7 @@ const ACTIVITIES_END: Duration = Duration::from_secs(10);
 const REPORTS_END: Duration = Duration::from_secs(5);
 
 /// A worker that is polling.
-pub(super) struct Running {
+pub(super) struct RunningWorker {
     shared: Arc<WorkerContext>,
     workflows: Option<Arc<WorkflowWorker>>,
     activities: Option<Arc<ActivityWorker>>,
@@ -64,7 +64,7 @@ impl Drop for Guard {
     }
 }
 
-impl Running {
+impl RunningWorker {
     /// Checks that the namespace exists, and starts polling.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ use crate::search_attributes::{SearchAttributeUpdate, apply};
 pub struct ChildWorkflowCall<W: WorkflowDefinition> {
     shared: Rc<RunState>,
     request: Option<Box<Request<W>>>,
-    running: Option<Running>,
+    running: Option<RunningChild>,
 }
 
 /// A child workflow whose start was requested. Awaiting it waits until the child has started; dropping it cancels the
@@ -52,7 +52,7 @@ pub struct ChildWorkflowCall<W: WorkflowDefinition> {
 #[must_use = "dropping it cancels the child; `detach()` lets the child go on"]
 pub struct ChildWorkflowStart<W: WorkflowDefinition> {
     started: Option<OperationFuture>,
-    running: Option<Running>,
+    running: Option<RunningChild>,
     workflow: PhantomData<fn() -> W>,
 }
 
@@ -64,7 +64,7 @@ pub struct ChildWorkflowStart<W: WorkflowDefinition> {
 /// outcome.
 #[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
 pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
-    running: Running,
+    running: RunningChild,
     execution: Box<WorkflowExecution>,
     workflow: PhantomData<fn() -> W>,
 }
@@ -84,7 +84,7 @@ struct Request<W: WorkflowDefinition> {
 }
 
 /// A child under way, of any type.
-struct Running {
+struct RunningChild {
     shared: Rc<RunState>,
     state: HandleState<Box<ChildWorkflowFailure>>,
     workflow_type: Cow<'static, str>,
@@ -218,7 +218,7 @@ impl<W: WorkflowDefinition> ChildWorkflowCall<W> {
         to_payload(value).map_err(|error| self.request().unwritable = Some(error)).ok()
     }
 
-    fn begin(&mut self, notes_start: bool) -> (Running, Option<OperationFuture>) {
+    fn begin(&mut self, notes_start: bool) -> (RunningChild, Option<OperationFuture>) {
         let request = self.request.take().expect("a child workflow call begins once");
         request.begin(self.shared.clone(), notes_start)
     }
@@ -345,7 +345,7 @@ impl<W: WorkflowDefinition> Future for ChildWorkflowHandle<W> {
     }
 }
 
-impl Running {
+impl RunningChild {
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Payload>, ChildWorkflowFailure>> {
         Poll::Ready(match ready!(self.state.poll(cx)) {
             Ok(Outcome::Completed(result)) => Ok(result),
@@ -370,7 +370,7 @@ impl Running {
 
 impl<W: WorkflowDefinition> Request<W> {
     /// Begins the child. With `notes_start`, its start is returned as an operation of its own beside the child.
-    fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (Running, Option<OperationFuture>) {
+    fn begin(mut self, shared: Rc<RunState>, notes_start: bool) -> (RunningChild, Option<OperationFuture>) {
         shared.must_not_be_read_only("a child workflow");
         let (workflow_type, location) = (self.workflow.name(), self.location);
         let number = shared.operation_state.borrow_mut().machines.take_child_number();
@@ -381,7 +381,7 @@ impl<W: WorkflowDefinition> Request<W> {
         let workflow_id = chosen_id.unwrap_or_else(|| seeded_uuid(shared.random.borrow().seed(), number));
         let namespace = self.options.namespace.as_deref().map(Box::from);
         let kept = workflow_type.clone();
-        let running = |shared, state| Running { shared, state, workflow_type: kept, namespace, location };
+        let running = |shared, state| RunningChild { shared, state, workflow_type: kept, namespace, location };
         if let Some(reason) = shared.cancelled_here() {
             let failure = cancelled_before_sent(&workflow_type, workflow_id, &reason);
             return (running(shared, HandleState::ended(Box::new(failure))), None);

@@ -42,7 +42,7 @@ use crate::failure::{ACTIVITY_CANCELLED, cancelled_failure};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of an activity.
@@ -209,7 +209,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &ActivityTaskScheduledEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let (name, command_type) = ("ActivityTaskScheduled", CommandType::ScheduleActivityTask);
         let activity_type = event.activity_type.as_ref().map_or("", |activity_type| &activity_type.name);
         let recorded = || format!("type={activity_type} id={}", event.activity_id);
@@ -221,7 +221,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &ActivityTaskStartedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ActivityTaskStarted";
         let key = self.expect_operation::<ScheduleActivity>(id, name, event.scheduled_event_id)?;
         self.operation_event::<ScheduleActivity>(id, name, key, Input::Started, None)
@@ -231,7 +231,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ActivityTaskCompletedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let result = event.result.take().and_then(|payloads| payloads.payloads.into_iter().next());
         let name = "ActivityTaskCompleted";
         self.operation_ended::<ScheduleActivity>(id, name, event.scheduled_event_id, Input::Closed, |_| {
@@ -243,7 +243,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ActivityTaskFailedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let cause = event.failure.take();
         let name = "ActivityTaskFailed";
         self.operation_ended::<ScheduleActivity>(id, name, event.scheduled_event_id, Input::Closed, |activity| {
@@ -255,7 +255,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ActivityTaskTimedOutEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let cause = event.failure.take();
         let name = "ActivityTaskTimedOut";
         self.operation_ended::<ScheduleActivity>(id, name, event.scheduled_event_id, Input::Closed, |activity| {
@@ -267,7 +267,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ActivityTaskCanceledEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let details = event.details.take();
         let name = "ActivityTaskCanceled";
         self.operation_ended::<ScheduleActivity>(id, name, event.scheduled_event_id, Input::Closed, |activity| {
@@ -279,7 +279,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &ActivityTaskCancelRequestedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let (name, command_type) = ("ActivityTaskCancelRequested", CommandType::RequestCancelActivityTask);
         let begun_by = event.scheduled_event_id;
         self.cancel_request_recorded::<ScheduleActivity>(id, name, command_type, begun_by, Input::CancelRequested)

@@ -49,7 +49,7 @@ use crate::failure::{CANCELLED, cancelled_failure};
 use crate::replay::command_queue::{CommandBody, CommandId};
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of a child workflow.
@@ -244,7 +244,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut StartChildWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "StartChildWorkflowExecutionInitiated";
         let workflow_type = event.workflow_type.as_ref().map_or("", |workflow_type| &workflow_type.name);
         let recorded = || format!("type={workflow_type} id={}", event.workflow_id);
@@ -265,7 +265,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ChildWorkflowExecutionStartedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionStarted";
         let key = self.expect_operation::<StartChildWorkflow>(id, name, event.initiated_event_id)?;
         let execution = event.workflow_execution.take().unwrap_or_default();
@@ -280,7 +280,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &StartChildWorkflowExecutionFailedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "StartChildWorkflowExecutionFailed";
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::StartFailed, |child| {
             let message = "Child Workflow execution not started";
@@ -292,7 +292,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ChildWorkflowExecutionCompletedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionCompleted";
         let result = event.result.take().and_then(|payloads| payloads.payloads.into_iter().next());
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |_| {
@@ -304,7 +304,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ChildWorkflowExecutionFailedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionFailed";
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             child.failure("Child Workflow execution failed", event.retry_state, event.failure.take())
@@ -315,7 +315,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut ChildWorkflowExecutionCanceledEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionCanceled";
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             child.cancelled("Child Workflow execution cancelled", event.details.take())
@@ -326,7 +326,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &ChildWorkflowExecutionTimedOutEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionTimedOut";
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             let timeout_type = TimeoutType::StartToClose as i32;
@@ -340,7 +340,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &ChildWorkflowExecutionTerminatedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "ChildWorkflowExecutionTerminated";
         self.operation_ended::<StartChildWorkflow>(id, name, event.initiated_event_id, Input::Closed, |child| {
             let info = TerminatedFailureInfo::default();

@@ -16,7 +16,7 @@ use abide_protos::temporal::api::history::v1::HistoryEvent;
 use crate::history::event_type_name;
 use crate::replay::command_queue::{CommandBody, Note};
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of the closing command.
@@ -67,7 +67,7 @@ impl StateMachines {
     }
 
     /// Applies a closing event that is caused by a command.
-    pub(crate) fn workflow_closed(&mut self, event: &HistoryEvent) -> Result<(), ReplayError> {
+    pub(crate) fn workflow_closed(&mut self, event: &HistoryEvent) -> Result<(), FollowError> {
         let (command_type, name) = match event.event_type() {
             EventType::WorkflowExecutionCompleted => {
                 (CommandType::CompleteWorkflowExecution, "WorkflowExecutionCompleted")

@@ -28,7 +28,7 @@ use super::operation::{Effect as F, OperationKind, OperationMachine, Step, failu
 use crate::failure::cancelled_failure;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 const SIGNAL: CommandType = CommandType::SignalExternalWorkflowExecution;
 const CANCEL: CommandType = CommandType::RequestCancelExternalWorkflowExecution;
@@ -156,7 +156,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &SignalExternalWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "SignalExternalWorkflowExecutionInitiated";
         let workflow_id = event.workflow_execution.as_ref().map_or("", |execution| &execution.workflow_id);
         self.external_initiated(id, name, &Message::Signal(Cow::Borrowed(&event.signal_name)), workflow_id)
@@ -166,7 +166,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &RequestCancelExternalWorkflowExecutionInitiatedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let name = "RequestCancelExternalWorkflowExecutionInitiated";
         let workflow_id = event.workflow_execution.as_ref().map_or("", |execution| &execution.workflow_id);
         let (message, machines) = (Message::CancelRequest, &self.machines);
@@ -183,18 +183,18 @@ impl StateMachines {
         event_type: &'static str,
         message: &Message<'_>,
         workflow_id: &str,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let recorded = || message.describe(workflow_id);
         let is_same = |sent: &SendMessage, _| sent.message == *message && sent.workflow_id == workflow_id;
         self.operation_recorded(id, event_type, message.command_type(), recorded, is_same).map(drop)
     }
 
-    pub(crate) fn external_signaled(&mut self, id: i64, initiated_event_id: i64) -> Result<(), ReplayError> {
+    pub(crate) fn external_signaled(&mut self, id: i64, initiated_event_id: i64) -> Result<(), FollowError> {
         let name = "ExternalWorkflowExecutionSignaled";
         self.external_closed(id, name, SIGNAL, initiated_event_id, Outcome::Delivered)
     }
 
-    pub(crate) fn external_cancel_requested(&mut self, id: i64, initiated_event_id: i64) -> Result<(), ReplayError> {
+    pub(crate) fn external_cancel_requested(&mut self, id: i64, initiated_event_id: i64) -> Result<(), FollowError> {
         let name = "ExternalWorkflowExecutionCancelRequested";
         self.external_closed(id, name, CANCEL, initiated_event_id, Outcome::Delivered)
     }
@@ -203,7 +203,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &SignalExternalWorkflowExecutionFailedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         use SignalExternalWorkflowExecutionFailedCause as C;
         let cause = event.cause();
         let reason = match cause {
@@ -220,7 +220,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &RequestCancelExternalWorkflowExecutionFailedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         use CancelExternalWorkflowExecutionFailedCause as C;
         let cause = event.cause();
         let reason = match cause {
@@ -240,7 +240,7 @@ impl StateMachines {
         command_type: CommandType,
         initiated_event_id: i64,
         outcome: Outcome,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let key = self.expect_operation::<SendMessage>(id, event_type, initiated_event_id)?;
         if self.operation::<SendMessage>(key).request.command_type() != command_type {
             return Err(Self::unknown_operation(id, event_type, initiated_event_id));

@@ -36,7 +36,7 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::{BackOff, LocalJob, Outcome};
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 use crate::replay::workflow_task::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 
 const MARKER_RECORDED: &str = "MarkerRecorded";
@@ -356,7 +356,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &mut MarkerRecordedEventAttributes,
-    ) -> Result<bool, ReplayError> {
+    ) -> Result<bool, FollowError> {
         let mut marker = RecordedMarker::take(id, event).map_err(|error| unreadable(id, &error))?;
         let has_place = marker.data.activation_index.is_some();
         if marker.data.seq == 0 {
@@ -396,7 +396,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: Option<&MarkerRecordedEventAttributes>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let key = match self.local_activity_read_from(id) {
             Some(key) => {
                 self.commands.pop();
@@ -430,7 +430,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: Option<&MarkerRecordedEventAttributes>,
-    ) -> Result<Key, ReplayError> {
+    ) -> Result<Key, FollowError> {
         let identity = self.marker_identity(id, event);
         let found = match (self.local_activities.any_without_place, &identity) {
             (true, Ok(identity)) => self.local_activity_without_place(identity.seq),
@@ -648,8 +648,8 @@ impl Ended {
     }
 }
 
-fn unreadable(id: i64, error: &str) -> ReplayError {
-    ReplayError::Malformed(format!("event {id} (MarkerRecorded) is not a local activity's marker: {error}"))
+fn unreadable(id: i64, error: &str) -> FollowError {
+    FollowError::Malformed(format!("event {id} (MarkerRecorded) is not a local activity's marker: {error}"))
 }
 
 /// Returns `time` plus `duration`.

@@ -12,7 +12,7 @@ use abide_protos::temporal::api::enums::v1::CommandType;
 
 use crate::replay::command_queue::CommandBody;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 const EVENT: &str = "WorkflowPropertiesModified";
 
@@ -48,7 +48,7 @@ impl StateMachines {
         self.issue(CommandType::ModifyWorkflowProperties, key, Some(location), body);
     }
 
-    pub(crate) fn properties_modified(&mut self, id: i64) -> Result<(), ReplayError> {
+    pub(crate) fn properties_modified(&mut self, id: i64) -> Result<(), FollowError> {
         let command = self.confirm(id, EVENT, CommandType::ModifyWorkflowProperties, String::new)?;
         if let Some(Machine::ModifyProperties(state)) = self.machine(command.machine) {
             let next = step(*state, Input::Modified).ok_or_else(|| {

@@ -55,7 +55,7 @@ use super::operation::{Effect as F, OperationKind, OperationMachine, Step, failu
 use crate::failure::cancelled_failure;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of an operation.
@@ -230,7 +230,7 @@ fn described(service: &str, operation: &str) -> String {
 
 impl StateMachines {
     /// Applies an event of a Nexus operation; `None` for any other event.
-    pub(crate) fn apply_to_nexus_operation(&mut self, id: i64, event: &mut Event) -> Option<Result<(), ReplayError>> {
+    pub(crate) fn apply_to_nexus_operation(&mut self, id: i64, event: &mut Event) -> Option<Result<(), FollowError>> {
         Some(match event {
             Event::NexusOperationScheduledEventAttributes(event) => self.nexus_scheduled(id, event),
             Event::NexusOperationStartedEventAttributes(event) => self.nexus_started(id, event),
@@ -263,7 +263,7 @@ impl StateMachines {
         })
     }
 
-    fn nexus_scheduled(&mut self, id: i64, event: &NexusOperationScheduledEventAttributes) -> Result<(), ReplayError> {
+    fn nexus_scheduled(&mut self, id: i64, event: &NexusOperationScheduledEventAttributes) -> Result<(), FollowError> {
         let name = "NexusOperationScheduled";
         let recorded = || described(&event.service, &event.operation);
         let is_same = |request: &ScheduleNexusOperation, _| {
@@ -272,7 +272,7 @@ impl StateMachines {
         self.operation_recorded(id, name, CommandType::ScheduleNexusOperation, recorded, is_same).map(drop)
     }
 
-    fn nexus_started(&mut self, id: i64, event: &mut NexusOperationStartedEventAttributes) -> Result<(), ReplayError> {
+    fn nexus_started(&mut self, id: i64, event: &mut NexusOperationStartedEventAttributes) -> Result<(), FollowError> {
         let name = "NexusOperationStarted";
         let key = self.expect_operation::<ScheduleNexusOperation>(id, name, event.scheduled_event_id)?;
         let progress = &mut self.operation::<ScheduleNexusOperation>(key).progress;
@@ -287,7 +287,7 @@ impl StateMachines {
         event_type: &'static str,
         scheduled_event_id: i64,
         outcome: Outcome,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let (begun_by, input) = (scheduled_event_id, Input::Closed);
         self.operation_ended::<ScheduleNexusOperation>(id, event_type, begun_by, input, |_| outcome)
     }
@@ -296,7 +296,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &NexusOperationCancelRequestedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let (name, command_type) = ("NexusOperationCancelRequested", CommandType::RequestCancelNexusOperation);
         let (begun_by, input) = (event.scheduled_event_id, Input::CancelRequested);
         self.cancel_request_recorded::<ScheduleNexusOperation>(id, name, command_type, begun_by, input)
@@ -309,7 +309,7 @@ impl StateMachines {
         event_type: &'static str,
         scheduled_event_id: i64,
         failure: Option<FailureProto>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let Some(key) = self.find_operation::<ScheduleNexusOperation>(scheduled_event_id) else { return Ok(()) };
         let machine = self.operation::<ScheduleNexusOperation>(key);
         let (input, outcome) = match failure {

@@ -15,7 +15,7 @@ use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use crate::replay::command_queue::{CommandBody, CommandId, Note};
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 /// Effect of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ impl StateMachines {
         command_type: CommandType,
         recorded: impl Fn() -> String,
         is_same: impl FnOnce(&K, bool) -> bool,
-    ) -> Result<&mut OperationMachine<K>, ReplayError> {
+    ) -> Result<&mut OperationMachine<K>, FollowError> {
         let command = self.confirm(id, event_type, command_type, &recorded)?;
         let (key, ours) = (command.machine, self.flags.is_ours());
         if !is_same(&self.operation::<K>(key).request, ours) {
@@ -185,7 +185,7 @@ impl StateMachines {
         command_type: CommandType,
         begun_by: i64,
         input: K::Input,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let asked = self.find(begun_by);
         self.commands.bring_forward(command_type, |machine| asked == Some(machine));
         let recorded = self.describe_begun_by(begun_by);
@@ -204,7 +204,7 @@ impl StateMachines {
         begun_by: i64,
         input: K::Input,
         outcome: impl FnOnce(&OperationMachine<K>) -> Outcome,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let key = self.expect_operation::<K>(id, event_type, begun_by)?;
         let outcome = outcome(self.operation(key));
         self.operation_event::<K>(id, event_type, key, input, Some(outcome))
@@ -218,7 +218,7 @@ impl StateMachines {
         key: Key,
         input: K::Input,
         outcome: Option<Outcome>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let machine = self.operation::<K>(key);
         let (state, location, end) = (machine.state, machine.location, machine.waiting.end);
         let step = K::step(state, input).ok_or_else(|| Self::impossible(id, event_type, &state, location))?;
@@ -295,7 +295,7 @@ impl StateMachines {
         id: i64,
         event_type: &'static str,
         begun_by: i64,
-    ) -> Result<Key, ReplayError> {
+    ) -> Result<Key, FollowError> {
         self.find_operation::<K>(begun_by).ok_or_else(|| Self::unknown_operation(id, event_type, begun_by))
     }
 

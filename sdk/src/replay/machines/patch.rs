@@ -29,7 +29,7 @@ use crate::converter::{from_payload, to_payload};
 use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 use crate::search_attributes::SearchAttributeKey;
 
 /// Name of Core's patch markers.
@@ -160,9 +160,9 @@ impl StateMachines {
         self.patches.as_ref().is_some_and(|patches| patches.passed_over == Some(event_id))
     }
 
-    pub(crate) fn patch_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), ReplayError> {
+    pub(crate) fn patch_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), FollowError> {
         let Some(data) = patch_data(event) else {
-            return Err(ReplayError::Malformed(format!(
+            return Err(FollowError::Malformed(format!(
                 "event {id} (MarkerRecorded {}): its details name no patch; they should hold `{PATCH_DATA}` with an id",
                 event.marker_name
             )));
@@ -183,7 +183,7 @@ impl StateMachines {
         Ok(())
     }
 
-    fn nobody_asked(&mut self, id: i64, data: PatchData) -> Result<(), ReplayError> {
+    fn nobody_asked(&mut self, id: i64, data: PatchData) -> Result<(), FollowError> {
         if !data.deprecated {
             let recorded = format!("the marker of patch `{}`, which no call asks for here", data.id);
             let asks_now = self.commands.front().map(|command| command.machine);

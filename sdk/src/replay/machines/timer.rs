@@ -22,7 +22,7 @@ use super::operation::{Effect as F, OperationKind, OperationMachine, Step, is_de
 use crate::replay::jobs::Outcome;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of a timer.
@@ -112,19 +112,19 @@ impl OperationKind for StartTimer {
 }
 
 impl StateMachines {
-    pub(crate) fn timer_started(&mut self, id: i64, event: &TimerStartedEventAttributes) -> Result<(), ReplayError> {
+    pub(crate) fn timer_started(&mut self, id: i64, event: &TimerStartedEventAttributes) -> Result<(), FollowError> {
         let recorded = || format!("id={}", event.timer_id);
         // Other SDKs number timers in their own ways.
         let is_same = |timer: &StartTimer, ours: bool| !ours || is_decimal(&event.timer_id, timer.number);
         self.operation_recorded(id, "TimerStarted", CommandType::StartTimer, recorded, is_same).map(drop)
     }
 
-    pub(crate) fn timer_fired(&mut self, id: i64, event: &TimerFiredEventAttributes) -> Result<(), ReplayError> {
+    pub(crate) fn timer_fired(&mut self, id: i64, event: &TimerFiredEventAttributes) -> Result<(), FollowError> {
         let begun_by = event.started_event_id;
         self.operation_ended::<StartTimer>(id, "TimerFired", begun_by, Input::TimerFired, |_| Outcome::Fired)
     }
 
-    pub(crate) fn timer_canceled(&mut self, id: i64, event: &TimerCanceledEventAttributes) -> Result<(), ReplayError> {
+    pub(crate) fn timer_canceled(&mut self, id: i64, event: &TimerCanceledEventAttributes) -> Result<(), FollowError> {
         let asked = self.find(event.started_event_id);
         self.commands.bring_forward(CommandType::CancelTimer, |machine| asked == Some(machine));
         let recorded = || format!("the timer of event {}", event.started_event_id);

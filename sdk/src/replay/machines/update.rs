@@ -33,7 +33,7 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::UpdateRequest;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
 use crate::replay::slab::Key;
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 listed! {
     /// State of an update.
@@ -106,13 +106,13 @@ pub(crate) struct Updates {
 
 impl StateMachines {
     /// Adds the requests that came with the live workflow task, and those that the history admitted.
-    pub(crate) fn request_updates(&mut self, messages: Vec<Message>) -> Result<(), ReplayError> {
+    pub(crate) fn request_updates(&mut self, messages: Vec<Message>) -> Result<(), FollowError> {
         let admitted = std::mem::take(&mut self.updates.admitted);
         let known = |message: &Message| admitted.iter().any(|one| one.update_id == message.protocol_instance_id);
         // A server may also send a request that the history holds.
         let messages: Vec<Message> = messages.into_iter().filter(|message| !known(message)).collect();
         for message in messages {
-            let request = requested(message).map_err(ReplayError::Malformed)?;
+            let request = requested(message).map_err(FollowError::Malformed)?;
             self.jobs.add_update(request);
         }
         for request in admitted {
@@ -162,7 +162,7 @@ impl StateMachines {
         request: UpdateRequest,
         failure: FailureProto,
         location: Option<&'static Location<'static>>,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         if let Some(event_id) = request.accepted_event_id {
             let recorded = described(&request.update_id, request.name());
             let kind = NondeterminismKind::UnexpectedEvent;
@@ -248,7 +248,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &WorkflowExecutionUpdateAcceptedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let request = event.accepted_request.as_ref().and_then(|request| request.input.as_ref());
         let recorded = || described(&event.protocol_instance_id, request.map_or("", |input| &input.name));
         let name = "WorkflowExecutionUpdateAccepted";
@@ -259,7 +259,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &WorkflowExecutionUpdateCompletedEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let update_id = event.meta.as_ref().map_or("", |meta| &meta.update_id);
         let name = "WorkflowExecutionUpdateCompleted";
         self.update_event(id, name, update_id, Input::UpdateCompleted, || described(update_id, ""))
@@ -272,7 +272,7 @@ impl StateMachines {
         update_id: &str,
         input: Input,
         recorded: impl Fn() -> String,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         let command = self.confirm(id, event_type, CommandType::ProtocolMessage, &recorded)?;
         let update = self.update(command.machine);
         let next = if update.id == update_id { step(update.state, input) } else { None };

@@ -16,7 +16,7 @@ use abide_protos::temporal::api::history::v1::UpsertWorkflowSearchAttributesEven
 use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::nondeterminism::{Nondeterminism, NondeterminismKind};
-use crate::replay::state_machines::{Machine, ReplayError, StateMachines};
+use crate::replay::state_machines::{FollowError, Machine, StateMachines};
 
 /// Search attribute that lists a run's patches.
 pub(crate) const CHANGE_VERSION: &str = "TemporalChangeVersion";
@@ -88,7 +88,7 @@ impl StateMachines {
         &mut self,
         id: i64,
         event: &UpsertWorkflowSearchAttributesEventAttributes,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<(), FollowError> {
         if self.is_passed_over(id) {
             return Ok(());
         }

@@ -31,7 +31,7 @@ use self::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval
 use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
 pub(super) use self::outcome::{encoded_failure, within_limit};
 use self::rate::Rate;
-use self::running_attempts::{InHand, RunningAttempts};
+use self::running_attempts::{Registration, RunningAttempts};
 use super::coding::decode_by;
 use super::context::WorkerContext;
 use super::current_client::Route;
@@ -69,7 +69,7 @@ pub(super) struct ActivityWorker {
 }
 
 /// The end of an attempt.
-pub(super) enum Outcome {
+pub(super) enum AttemptEnd {
     Completed(Payload),
     Failed(Box<FailureProto>),
     Cancelled(Vec<Payload>),
@@ -126,7 +126,7 @@ impl ActivityWorker {
         mut task: PollActivityTaskQueueResponse,
         slot: Slot,
         cancellation: ActivityCancellation,
-        in_hand: Option<InHand>,
+        in_hand: Option<Registration>,
     ) {
         if let Some(turn) = self.rate.take_turn() {
             sleep_until(turn).await;
@@ -149,7 +149,7 @@ impl ActivityWorker {
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
-            (Err(error), _) => Outcome::Failed(failure(CODEC_ERROR, &error.to_string())),
+            (Err(error), _) => AttemptEnd::Failed(failure(CODEC_ERROR, &error.to_string())),
             (Ok(()), Some(activity)) => {
                 let given = context.clone();
                 // Starting the activity may panic, as running it may.
@@ -160,10 +160,10 @@ impl ActivityWorker {
             }
             (Ok(()), None) => {
                 let name = &context.info().activity_type;
-                Outcome::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
+                AttemptEnd::Failed(unknown_type(&self.registry, name, &self.shared.task_queue))
             }
         };
-        if let Outcome::Failed(failure) = &outcome {
+        if let AttemptEnd::Failed(failure) = &outcome {
             report_failure(context.info(), failure);
         }
         let limit = self.shared.limits.blob;
@@ -171,7 +171,7 @@ impl ActivityWorker {
         if let Some(failure) = refused {
             report_failure(context.info(), &failure);
         }
-        self.slots.count(matches!(outcome, Outcome::Failed(_)));
+        self.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
         let latest = match heartbeats.end() {
             Some(details) => encoded_details(details, converter, limit, deadline).await,
             None => None,
@@ -181,9 +181,9 @@ impl ActivityWorker {
     }
 
     /// Runs the code until it ends, and cancels it when it should stop.
-    async fn watched<F>(&self, running: F, watch: &Watch<'_>, cancellation: &ActivityCancellation) -> Outcome
+    async fn watched<F>(&self, running: F, watch: &Watch<'_>, cancellation: &ActivityCancellation) -> AttemptEnd
     where
-        F: Future<Output = Outcome>,
+        F: Future<Output = AttemptEnd>,
     {
         let mut running = pin!(running);
         // The common case: code that does not wait needs no timers.
@@ -200,8 +200,8 @@ impl ActivityWorker {
             tokio::select! {
                 biased;
                 outcome = &mut running => return outcome,
-                () = &mut aborted => return Outcome::Failed(worker_shutdown()),
-                (error_type, text) = &mut refused => return Outcome::Failed(failure(error_type, &text)),
+                () = &mut aborted => return AttemptEnd::Failed(worker_shutdown()),
+                (error_type, text) = &mut refused => return AttemptEnd::Failed(failure(error_type, &text)),
                 () = &mut told_to_stop, if !told => {
                     told = true;
                     cancellation.cancel(ActivityCancelReason::WorkerShutdown);
@@ -220,20 +220,20 @@ impl ActivityWorker {
     async fn answer(
         &self,
         task_token: Vec<u8>,
-        outcome: Outcome,
+        outcome: AttemptEnd,
         latest_heartbeat: Option<Vec<Payload>>,
         heartbeats: &Heartbeats<ServerTarget>,
         deadline: Instant,
     ) {
         let answered = match outcome {
-            Outcome::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
-            Outcome::Failed(failure) => {
+            AttemptEnd::Completed(result) => self.complete(task_token, result, latest_heartbeat, deadline).await,
+            AttemptEnd::Failed(failure) => {
                 if !self.shared.client.capabilities().activity_failure_include_heartbeat {
                     flush(heartbeats, deadline).await;
                 }
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
             }
-            Outcome::Cancelled(details) => {
+            AttemptEnd::Cancelled(details) => {
                 let request = RespondActivityTaskCanceledRequest {
                     task_token,
                     details: payloads(details),
@@ -245,7 +245,7 @@ impl ActivityWorker {
                 };
                 self.send(request, deadline).await
             }
-            Outcome::Silent { flush: is_awaited } => {
+            AttemptEnd::Silent { flush: is_awaited } => {
                 if is_awaited {
                     flush(heartbeats, deadline).await;
                 }
@@ -351,14 +351,14 @@ pub(super) fn attempt_outcome(
     ended: Result<Result<Payload, ActivityError>, Box<dyn std::any::Any + Send>>,
     cancellation: &ActivityCancellation,
     converter: &DataConverter,
-) -> Outcome {
+) -> AttemptEnd {
     match ended {
-        Ok(Ok(result)) => Outcome::Completed(result),
+        Ok(Ok(result)) => AttemptEnd::Completed(result),
         Ok(Err(error)) => failed(error, cancellation.reason(), converter),
         Err(panic) => {
             let text = format!("the activity panicked: {}", panic_message(&*panic));
             let error = ApplicationFailure::new(text).error_type("Panic");
-            Outcome::Failed(as_application_failure(failure_of(&error, None, converter)))
+            AttemptEnd::Failed(as_application_failure(failure_of(&error, None, converter)))
         }
     }
 }
@@ -406,20 +406,24 @@ pub(super) fn report_failure(info: &ActivityInfo, failure: &FailureProto) {
 }
 
 /// Returns the outcome of an attempt that did not succeed.
-fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, converter: &DataConverter) -> Outcome {
+fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, converter: &DataConverter) -> AttemptEnd {
     match error.into_kind() {
         ActivityErrorKind::Error { error, type_name } => {
-            Outcome::Failed(as_application_failure(failure_of(&*error, Some(type_name), converter)))
+            AttemptEnd::Failed(as_application_failure(failure_of(&*error, Some(type_name), converter)))
         }
-        ActivityErrorKind::WillCompleteAsync => Outcome::Silent { flush: true },
+        ActivityErrorKind::WillCompleteAsync => AttemptEnd::Silent { flush: true },
         ActivityErrorKind::Cancelled { details } => match cancelled {
-            Some(ActivityCancelReason::Cancelled) => Outcome::Cancelled(details),
+            Some(ActivityCancelReason::Cancelled) => AttemptEnd::Cancelled(details),
             // The server no longer waits for this attempt.
-            Some(ActivityCancelReason::NotFound | ActivityCancelReason::TimedOut) => Outcome::Silent { flush: false },
-            Some(ActivityCancelReason::WorkerShutdown) => Outcome::Failed(worker_shutdown()),
-            Some(ActivityCancelReason::Paused) => Outcome::Failed(failure("ActivityPaused", "the activity was paused")),
-            Some(ActivityCancelReason::Reset) => Outcome::Failed(failure("ActivityReset", "the activity was reset")),
-            None => Outcome::Failed(failure(
+            Some(ActivityCancelReason::NotFound | ActivityCancelReason::TimedOut) => {
+                AttemptEnd::Silent { flush: false }
+            }
+            Some(ActivityCancelReason::WorkerShutdown) => AttemptEnd::Failed(worker_shutdown()),
+            Some(ActivityCancelReason::Paused) => {
+                AttemptEnd::Failed(failure("ActivityPaused", "the activity was paused"))
+            }
+            Some(ActivityCancelReason::Reset) => AttemptEnd::Failed(failure("ActivityReset", "the activity was reset")),
+            None => AttemptEnd::Failed(failure(
                 "CancelledError",
                 "the activity reports itself as cancelled, but nobody asked for that",
             )),

@@ -12,7 +12,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 
 use tokio::time::Instant;
 
-use super::{Outcome, failure};
+use super::{AttemptEnd, failure};
 use crate::converter::DataConverter;
 use crate::failure::{application_failure, shell};
 use crate::worker::coding::encode_by;
@@ -25,7 +25,7 @@ const AT_LEAST: Duration = Duration::from_millis(100);
 /// The error type for values that the server would not accept.
 const TOO_LARGE: &str = "PayloadsTooLarge";
 
-impl PayloadFields for Outcome {
+impl PayloadFields for AttemptEnd {
     fn payload_fields<'a>(&'a mut self, to: &mut Fields<'a>) {
         match self {
             Self::Completed(result) => result.payload_fields(to),
@@ -38,14 +38,14 @@ impl PayloadFields for Outcome {
 
 /// Encodes an outcome for sending. Also returns the failure that replaced it, if it could not be sent.
 pub(crate) async fn encoded(
-    outcome: Outcome,
+    outcome: AttemptEnd,
     converter: &DataConverter,
     limit: Limit,
     deadline: Instant,
-) -> (Outcome, Option<Box<FailureProto>>) {
+) -> (AttemptEnd, Option<Box<FailureProto>>) {
     let reported = match &outcome {
-        Outcome::Failed(failure) => Some(failure.clone()),
-        Outcome::Completed(_) | Outcome::Cancelled(_) | Outcome::Silent { .. } => None,
+        AttemptEnd::Failed(failure) => Some(failure.clone()),
+        AttemptEnd::Completed(_) | AttemptEnd::Cancelled(_) | AttemptEnd::Silent { .. } => None,
     };
     let mut outcome = outcome;
     let refused = match encode_by(converter, &mut outcome, deadline).await {
@@ -58,13 +58,13 @@ pub(crate) async fn encoded(
                 let told = instead(reported.as_deref(), TOO_LARGE, &with_message(&text, &message));
                 let mut coded = told.clone();
                 if encode_by(converter, &mut *coded, deadline).await.is_ok() {
-                    return (Outcome::Failed(coded), Some(told));
+                    return (AttemptEnd::Failed(coded), Some(told));
                 }
                 instead(reported.as_deref(), TOO_LARGE, &text)
             }
         },
     };
-    (Outcome::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
+    (AttemptEnd::Failed(encoded_failure(refused.clone(), converter, deadline).await), Some(refused))
 }
 
 /// Returns the failure that replaces an outcome. If the outcome was a failure, it is retried under the same conditions.
@@ -111,10 +111,10 @@ pub(crate) async fn encoded_details(
 }
 
 /// Returns the outcome, or the failure that reports that it is too large for the server.
-pub(crate) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Box<FailureProto>> {
+pub(crate) fn within_limit(outcome: AttemptEnd, limit: Limit) -> Result<AttemptEnd, Box<FailureProto>> {
     match (too_large(&outcome, limit), &outcome) {
         (None, _) => Ok(outcome),
-        (Some(text), Outcome::Failed(failed)) => {
+        (Some(text), AttemptEnd::Failed(failed)) => {
             Err(instead(Some(failed), TOO_LARGE, &with_message(&text, &failed.message)))
         }
         (Some(text), _) => Err(instead(None, TOO_LARGE, &text)),
@@ -122,12 +122,12 @@ pub(crate) fn within_limit(outcome: Outcome, limit: Limit) -> Result<Outcome, Bo
 }
 
 /// Describes the oversized part of an outcome.
-fn too_large(outcome: &Outcome, limit: Limit) -> Option<String> {
+fn too_large(outcome: &AttemptEnd, limit: Limit) -> Option<String> {
     let (size, what) = match outcome {
-        Outcome::Completed(result) => (result.encoded_len(), "the activity's result has"),
-        Outcome::Cancelled(details) => (size(details), "the details of the activity's cancellation have"),
-        Outcome::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
-        Outcome::Silent { .. } => return None,
+        AttemptEnd::Completed(result) => (result.encoded_len(), "the activity's result has"),
+        AttemptEnd::Cancelled(details) => (size(details), "the details of the activity's cancellation have"),
+        AttemptEnd::Failed(failure) => (failure.encoded_len(), "the activity's failure has"),
+        AttemptEnd::Silent { .. } => return None,
     };
     match limit.check(size, || what.to_string())? {
         Excess::Error(text) => Some(text),

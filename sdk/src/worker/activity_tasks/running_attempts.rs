@@ -13,16 +13,16 @@ pub(crate) struct RunningAttempts {
 
 /// A registration of an attempt, which can be cancelled by its token until this is dropped.
 #[derive(Debug)]
-pub(crate) struct InHand {
+pub(crate) struct Registration {
     attempts: Arc<RunningAttempts>,
     task_token: Arc<[u8]>,
 }
 
 impl RunningAttempts {
-    pub(crate) fn add(self: &Arc<Self>, task_token: &[u8], cancellation: &ActivityCancellation) -> InHand {
+    pub(crate) fn add(self: &Arc<Self>, task_token: &[u8], cancellation: &ActivityCancellation) -> Registration {
         let task_token: Arc<[u8]> = task_token.into();
         self.lock().insert(Arc::clone(&task_token), cancellation.clone());
-        InHand { attempts: Arc::clone(self), task_token }
+        Registration { attempts: Arc::clone(self), task_token }
     }
 
     /// Cancels an attempt, as the answer to a heartbeat would. Returns `false` if it is not registered.
@@ -37,7 +37,7 @@ impl RunningAttempts {
     }
 }
 
-impl Drop for InHand {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.attempts.lock().remove(&self.task_token);
     }

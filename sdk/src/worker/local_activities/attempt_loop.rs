@@ -16,7 +16,7 @@ use abide_protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure a
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep_until};
 
-use super::LocalActivities;
+use super::LocalActivityWorker;
 use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityContext, ActivityInfo, ActivityOutbound};
 use crate::duration::{from_proto, time_from_proto, time_to_proto};
 use crate::failure::{ACTIVITY_CANCELLED, SOURCE, cancelled_failure};
@@ -24,7 +24,9 @@ use crate::priority::Priority;
 use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityTask};
 use crate::worker::activity_tasks::blocking;
 use crate::worker::activity_tasks::within_limit;
-use crate::worker::activity_tasks::{LONGEST_TIMEOUT, Outcome, attempt_outcome, failure, report_failure, unknown_type};
+use crate::worker::activity_tasks::{
+    AttemptEnd, LONGEST_TIMEOUT, attempt_outcome, failure, report_failure, unknown_type,
+};
 use crate::worker::polling::Slot;
 use crate::worker::shutdown::Phase;
 
@@ -57,7 +59,7 @@ impl TaskClock {
 
 /// A local activity with all attempts that fall within one workflow task or a series of heartbeats.
 pub(crate) struct AttemptLoop {
-    host: Arc<LocalActivities>,
+    host: Arc<LocalActivityWorker>,
     owner: Owner,
     task: LocalActivityTask,
     cancellation: ActivityCancellation,
@@ -76,7 +78,7 @@ enum Interrupted {
 
 impl AttemptLoop {
     pub(crate) fn new(
-        host: Arc<LocalActivities>,
+        host: Arc<LocalActivityWorker>,
         owner: Owner,
         task: LocalActivityTask,
         cancellation: ActivityCancellation,
@@ -102,14 +104,14 @@ impl AttemptLoop {
             let outcome = self.attempt().await?;
             let run_time = began.elapsed();
             drop(slot);
-            self.host.slots.count(matches!(outcome, Outcome::Failed(_)));
+            self.host.slots.count(matches!(outcome, AttemptEnd::Failed(_)));
             let failure = match outcome {
-                Outcome::Completed(result) => {
+                AttemptEnd::Completed(result) => {
                     return Some(self.resolution(LocalActivityResult::Completed(result), run_time));
                 }
-                Outcome::Failed(failure) => failure,
-                Outcome::Cancelled(details) => cancelled(details),
-                Outcome::Silent { .. } => not_here(),
+                AttemptEnd::Failed(failure) => failure,
+                AttemptEnd::Cancelled(details) => cancelled(details),
+                AttemptEnd::Silent { .. } => not_here(),
             };
             match self.delay(&failure) {
                 Some(delay) if delay > self.task.local_retry_threshold => {
@@ -159,15 +161,15 @@ impl AttemptLoop {
     }
 
     /// Runs the code once; `None` if the worker is gone.
-    async fn attempt(&self) -> Option<Outcome> {
+    async fn attempt(&self) -> Option<AttemptEnd> {
         let (limit, converter) = (self.host.shared.limits.blob, self.host.shared.data_converter());
         // The size of the marker on the wire is checked with the completion of its workflow task.
         let outcome_of = |ended, cancellation: &_| {
-            within_limit(attempt_outcome(ended, cancellation, converter), limit).unwrap_or_else(Outcome::Failed)
+            within_limit(attempt_outcome(ended, cancellation, converter), limit).unwrap_or_else(AttemptEnd::Failed)
         };
         let Some(activity) = self.host.registry.get(&self.task.activity_type) else {
             let queue = &self.host.shared.task_queue;
-            return Some(Outcome::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
+            return Some(AttemptEnd::Failed(unknown_type(&self.host.registry, &self.task.activity_type, queue)));
         };
         // Each attempt has its own cancellation, because an attempt that timed out may be retried.
         let cancellation = ActivityCancellation::new();
@@ -186,15 +188,15 @@ impl AttemptLoop {
                 reason = self.cancellation.cancelled(), if cancellation.reason().is_none() => cancellation.cancel(reason),
                 () = at(self.close_deadline) => {
                     cancellation.cancel(ActivityCancelReason::TimedOut);
-                    outcome = Some(Outcome::Failed(timed_out(TimeoutType::ScheduleToClose)));
+                    outcome = Some(AttemptEnd::Failed(timed_out(TimeoutType::ScheduleToClose)));
                 }
                 () = at(start_to_close) => {
                     cancellation.cancel(ActivityCancelReason::TimedOut);
-                    outcome = Some(Outcome::Failed(timed_out(TimeoutType::StartToClose)));
+                    outcome = Some(AttemptEnd::Failed(timed_out(TimeoutType::StartToClose)));
                 }
             }
         }
-        if let Some(Outcome::Failed(failure)) = &outcome {
+        if let Some(AttemptEnd::Failed(failure)) = &outcome {
             report_failure(context.info(), failure);
         }
         outcome

@@ -31,7 +31,7 @@ use crate::replay::{LocalActivityResolution, LocalActivityResult, LocalActivityT
 type Post = Box<dyn Fn(&str, LaneMessage) + Send + Sync>;
 
 /// All local activities of a worker.
-pub(super) struct LocalActivities {
+pub(super) struct LocalActivityWorker {
     pub(super) shared: Arc<WorkerContext>,
     pub(super) registry: ActivityRegistry,
     pub(super) slots: Slots,
@@ -63,12 +63,12 @@ struct Running {
 
 /// The claim of one instance of a run on its local activities. Cancels them when dropped.
 pub(super) struct Lease {
-    host: Arc<LocalActivities>,
+    host: Arc<LocalActivityWorker>,
     run_id: String,
     instance: u64,
 }
 
-impl LocalActivities {
+impl LocalActivityWorker {
     /// Must be called within a tokio runtime.
     pub(super) fn new(shared: Arc<WorkerContext>, registry: ActivityRegistry) -> Arc<Self> {
         let slots = u32::try_from(shared.options.max_concurrent_local_activities).unwrap_or(u32::MAX);

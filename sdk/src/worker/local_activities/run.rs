@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Lease, LocalActivities};
+use super::{Lease, LocalActivityWorker};
 use crate::replay::{Input, Output};
 use crate::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 use crate::worker::lanes::Run;
@@ -13,7 +13,7 @@ use crate::worker::lanes::Ticket;
 pub(crate) struct RunFactory {
     pub(crate) registry: Arc<WorkflowRegistry>,
     pub(crate) options: Arc<RunOptions>,
-    pub(crate) local_activities: Arc<LocalActivities>,
+    pub(crate) local_activities: Arc<LocalActivityWorker>,
 }
 
 /// A run, with its claim on local activities while some are in progress.
@@ -21,7 +21,7 @@ pub(crate) struct RunFactory {
 /// Dropping it cancels them, because their results could not be delivered.
 pub(crate) struct LocalRun {
     run: WorkflowRun,
-    local_activities: Arc<LocalActivities>,
+    local_activities: Arc<LocalActivityWorker>,
     lease: Option<Lease>,
 }
 
@@ -39,7 +39,7 @@ impl Run for LocalRun {
         match &mut output {
             Output::RunLocalActivities { .. } => {
                 if self.lease.is_none() {
-                    self.lease = Some(LocalActivities::lease(&self.local_activities, self.run.run_id()));
+                    self.lease = Some(LocalActivityWorker::lease(&self.local_activities, self.run.run_id()));
                 }
             }
             Output::Complete(completion) => {
@@ -192,7 +192,7 @@ mod tests {
             order: None,
             data_converter: DataConverter::default(),
         };
-        let local_activities = LocalActivities::new(shared, activities);
+        let local_activities = LocalActivityWorker::new(shared, activities);
         let factory = RunFactory { registry: Arc::new(workflows), options: Arc::new(options), local_activities };
         let mut run = LocalRun::new(&factory, &ticket());
 

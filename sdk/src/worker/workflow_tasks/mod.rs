@@ -32,7 +32,7 @@ use super::current_client::Route;
 use super::error::WorkerError;
 use super::lanes::Lanes;
 use super::lanes::{Ticket, Verdict};
-use super::local_activities::LocalActivities;
+use super::local_activities::LocalActivityWorker;
 use super::local_activities::TaskClock;
 use super::local_activities::{LocalRun, RunFactory};
 use super::polling::{PollKind, Polled, Slot, Slots, TaskSource, sleep};
@@ -61,7 +61,7 @@ pub(super) struct WorkflowWorker {
     pub(super) registry: Arc<WorkflowRegistry>,
     /// Declared versioning behaviours by workflow type; empty without worker versioning.
     behaviors: BTreeMap<String, VersioningBehavior>,
-    pub(super) local_activities: Arc<LocalActivities>,
+    pub(super) local_activities: Arc<LocalActivityWorker>,
     lanes: OnceLock<Lanes<LocalRun>>,
     /// Starts eager activities; not set if this worker runs no activities.
     pub(super) activities: OnceLock<Arc<ActivityWorker>>,
@@ -96,7 +96,7 @@ impl WorkflowWorker {
             let behavior = |(name, own): (&str, _)| Some((name.to_owned(), deployment.behavior(own)?));
             registry.versioning_behaviors().filter_map(behavior).collect()
         });
-        let local_activities = LocalActivities::new(Arc::clone(&shared), activities);
+        let local_activities = LocalActivityWorker::new(Arc::clone(&shared), activities);
         let registry = Arc::new(registry);
         let worker = Arc::new(Self {
             behaviors: behaviors.unwrap_or_default(),
