@@ -14,7 +14,7 @@ use super::engine::time::{Now, Time};
 use super::engine::told::Told;
 use super::engine::{Engine, Hold, Options, WaiterId};
 use super::lane_work::LaneWork;
-use super::silence::{PATIENCE, Silence, Stage};
+use super::silence::{PATIENCE, Silence, SilenceStage};
 
 /// Number of skips for one awaited outcome after which it counts as never coming: a first time when they have taken
 /// this many times the patience, and finally in any case.
@@ -245,7 +245,7 @@ impl Flow {
     }
 
     /// Returns the stage of the current silence, if one is reached.
-    pub(super) fn silence_reached(&mut self) -> Option<Stage> {
+    pub(super) fn silence_reached(&mut self) -> Option<SilenceStage> {
         if self.told || !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
             return None;
         }
@@ -254,30 +254,30 @@ impl Flow {
     }
 
     /// Returns true if a stage applies. A paused clock runs fast, so running work may appear to take long on it.
-    pub(super) fn counts(&self, stage: Stage) -> bool {
-        stage != Stage::Endless || self.pace == Pace::Standing
+    pub(super) fn counts(&self, stage: SilenceStage) -> bool {
+        stage != SilenceStage::Endless || self.pace == Pace::Standing
     }
 
     /// Applies a stage of a silence, if that still lasts.
-    pub(super) fn pass_silence(&mut self, reached: Stage) {
+    pub(super) fn pass_silence(&mut self, reached: SilenceStage) {
         self.catch_up();
         if self.silence_reached() != Some(reached) {
             return;
         }
         self.silence.pass();
         match reached {
-            Stage::Unpolled => self.engine.desert_unpolled_queues(),
-            Stage::Untaken => {
+            SilenceStage::Unpolled => self.engine.desert_unpolled_queues(),
+            SilenceStage::Untaken => {
                 // A caller that has not read its outcome by now will not do so, and does not stop the clock.
                 self.unseen = 0;
                 self.through_untaken = true;
             }
-            Stage::Stuck => {
+            SilenceStage::Stuck => {
                 if self.is_awaited() && self.sending == 0 && self.hold() <= Hold::Untaken && self.next_due().is_none() {
                     self.end_with("nothing can happen any more, and what is awaited would never come");
                 }
             }
-            Stage::Endless => {
+            SilenceStage::Endless => {
                 let why = "nothing has happened for a long time, and the test would wait on";
                 let at = if self.sending == 0 {
                     ""

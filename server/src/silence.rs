@@ -16,7 +16,7 @@ const UNDER_WAY: u32 = 12;
 
 /// A consequence of a silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum SilenceStage {
     /// Queues without polls no longer stop the clock.
     Unpolled,
     /// Untaken tasks do not stop the clock, this once.
@@ -27,7 +27,8 @@ pub(crate) enum Stage {
     Endless,
 }
 
-const STAGES: [Stage; 4] = [Stage::Unpolled, Stage::Untaken, Stage::Stuck, Stage::Endless];
+const STAGES: [SilenceStage; 4] =
+    [SilenceStage::Unpolled, SilenceStage::Untaken, SilenceStage::Stuck, SilenceStage::Endless];
 
 /// The current silence.
 #[derive(Debug)]
@@ -72,13 +73,13 @@ impl Silence {
     }
 
     /// Returns the next stage, and the time at which it is reached on the machine's clock.
-    pub(crate) fn next(&self) -> Option<(Time, Stage)> {
+    pub(crate) fn next(&self) -> Option<(Time, SilenceStage)> {
         let stage = *STAGES.get(self.passed)?;
         let at = match stage {
-            Stage::Unpolled => self.since.plus(UNPOLLED),
-            Stage::Untaken => self.since.plus(UNTAKEN),
-            Stage::Stuck => self.since.plus(self.patience.max(UNTAKEN)),
-            Stage::Endless => self.changed.plus(self.patience.saturating_mul(UNDER_WAY).max(UNTAKEN)),
+            SilenceStage::Unpolled => self.since.plus(UNPOLLED),
+            SilenceStage::Untaken => self.since.plus(UNTAKEN),
+            SilenceStage::Stuck => self.since.plus(self.patience.max(UNTAKEN)),
+            SilenceStage::Endless => self.changed.plus(self.patience.saturating_mul(UNDER_WAY).max(UNTAKEN)),
         };
         Some((at, stage))
     }
@@ -98,21 +99,21 @@ mod tests {
         let at = |seconds: f64| Time::from_nanos(1).plus(Duration::from_secs_f64(seconds));
         let mut silence = Silence::new(PATIENCE);
         silence.listen(1, at(0.0));
-        assert_eq!(silence.next(), Some((at(0.25), Stage::Unpolled)));
+        assert_eq!(silence.next(), Some((at(0.25), SilenceStage::Unpolled)));
         silence.pass();
-        assert_eq!(silence.next(), Some((at(1.0), Stage::Untaken)));
+        assert_eq!(silence.next(), Some((at(1.0), SilenceStage::Untaken)));
         silence.listen(1, at(2.0));
-        assert_eq!(silence.next(), Some((at(1.0), Stage::Untaken)), "nothing has changed");
+        assert_eq!(silence.next(), Some((at(1.0), SilenceStage::Untaken)), "nothing has changed");
         silence.restart(at(2.0));
-        assert_eq!(silence.next(), Some((at(2.25), Stage::Unpolled)));
+        assert_eq!(silence.next(), Some((at(2.25), SilenceStage::Unpolled)));
         silence.pass();
         silence.pass();
-        assert_eq!(silence.next(), Some((at(7.0), Stage::Stuck)));
+        assert_eq!(silence.next(), Some((at(7.0), SilenceStage::Stuck)));
         silence.pass();
-        assert_eq!(silence.next(), Some((at(60.0), Stage::Endless)));
+        assert_eq!(silence.next(), Some((at(60.0), SilenceStage::Endless)));
         silence.pass();
         assert_eq!(silence.next(), None);
         silence.listen(2, at(61.0));
-        assert_eq!(silence.next(), Some((at(61.25), Stage::Unpolled)));
+        assert_eq!(silence.next(), Some((at(61.25), SilenceStage::Unpolled)));
     }
 }

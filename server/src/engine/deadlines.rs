@@ -10,7 +10,7 @@ use super::workflow::QueryId;
 
 /// The clock of a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Clock {
+pub(crate) enum DeadlineClock {
     /// The server's own clock, which may skip time.
     Server,
     /// The machine's clock: for waits that no test should have to make, but which must not last forever if a worker is
@@ -21,7 +21,7 @@ pub(crate) enum Clock {
 /// The key of a deadline, kept by its owner to remove the deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    pub(crate) clock: Clock,
+    pub(crate) clock: DeadlineClock,
     pub(crate) at: Time,
     pub(crate) sequence: u64,
 }
@@ -65,7 +65,7 @@ struct Entry {
 
 impl Deadlines {
     pub(crate) fn set(&mut self, key: Key, deadline: Deadline, wall: Option<Time>) {
-        let twin = wall.map(|at| Key { clock: Clock::Wall, at, sequence: key.sequence });
+        let twin = wall.map(|at| Key { clock: DeadlineClock::Wall, at, sequence: key.sequence });
         if let Some(twin) = twin {
             self.twins.insert(twin, key);
         }
@@ -82,25 +82,25 @@ impl Deadlines {
 
     /// Removes and returns the first deadline that is due, on either clock.
     pub(crate) fn pop_due(&mut self, now: Now) -> Option<Deadline> {
-        let due = self.first(Clock::Server).filter(|key| key.at <= now.time);
-        let due = due.or_else(|| self.first(Clock::Wall).filter(|key| key.at <= now.wall));
+        let due = self.first(DeadlineClock::Server).filter(|key| key.at <= now.time);
+        let due = due.or_else(|| self.first(DeadlineClock::Wall).filter(|key| key.at <= now.wall));
         self.remove(due?)
     }
 
     /// Returns the next deadline of the server's clock.
     pub(crate) fn next(&self) -> Option<Time> {
-        self.first(Clock::Server).map(|key| key.at)
+        self.first(DeadlineClock::Server).map(|key| key.at)
     }
 
     /// Returns the deadlines on the server's clock.
     pub(crate) fn of_server_clock(&self) -> impl Iterator<Item = &Deadline> {
-        self.set.iter().filter(|(key, _)| key.clock == Clock::Server).map(|(_, entry)| &entry.deadline)
+        self.set.iter().filter(|(key, _)| key.clock == DeadlineClock::Server).map(|(_, entry)| &entry.deadline)
     }
 
     /// Returns the next deadline of the machine's clock, including twins.
     pub(crate) fn next_wall(&self) -> Option<Time> {
         let twin = self.twins.first_key_value().map(|(twin, _)| twin.at);
-        self.first(Clock::Wall).map(|key| key.at).into_iter().chain(twin).min()
+        self.first(DeadlineClock::Wall).map(|key| key.at).into_iter().chain(twin).min()
     }
 
     /// Returns the deadline of the server's clock that the machine's clock has passed: a running activity has used up
@@ -109,7 +109,7 @@ impl Deadlines {
         self.twins.iter().find(|(twin, _)| twin.at <= now.wall).map(|(_, key)| key.at).filter(|at| *at > now.time)
     }
 
-    fn first(&self, clock: Clock) -> Option<Key> {
+    fn first(&self, clock: DeadlineClock) -> Option<Key> {
         let start = Key { clock, at: Time::from_nanos(i64::MIN), sequence: 0 };
         self.set.range(start..).next().map(|(key, _)| *key).filter(|key| key.clock == clock)
     }

@@ -14,8 +14,8 @@ pub(crate) trait OfNamespace {
     fn namespace(&self) -> &str;
 
     /// Returns the namespace that the request's task token names.
-    fn of_token(&self) -> Result<Token, Error> {
-        Ok(Token::Absent)
+    fn of_token(&self) -> Result<TokenNamespace, Error> {
+        Ok(TokenNamespace::Absent)
     }
 
     /// Returns the identity whose length is checked.
@@ -26,7 +26,7 @@ pub(crate) trait OfNamespace {
 
 /// The namespace in a request's task token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
+pub(crate) enum TokenNamespace {
     /// This kind of request has no token.
     Absent,
     /// The token names no namespace.
@@ -43,12 +43,12 @@ impl Engine {
             self.namespaces.get(name)?;
         }
         match request.of_token()? {
-            Token::Absent => drop(self.namespaces.get(name)?),
-            Token::Names(id) if !name.is_empty() && self.namespaces.name_of(&id).is_some_and(|named| named != name) => {
+            TokenNamespace::Absent => drop(self.namespaces.get(name)?),
+            TokenNamespace::Names(id) if !name.is_empty() && self.namespaces.name_of(&id).is_some_and(|named| named != name) => {
                 let text = "Operation requested with a token from a different namespace.";
                 return Err(Error::invalid_argument(text));
             }
-            Token::Silent | Token::Names(_) => {}
+            TokenNamespace::Silent | TokenNamespace::Names(_) => {}
         }
         limits::check_length("Identity", request.identity())
     }
@@ -63,7 +63,7 @@ macro_rules! requests {
                 &self.namespace
             }
             $(
-                fn of_token(&self) -> Result<Token, Error> {
+                fn of_token(&self) -> Result<TokenNamespace, Error> {
                     $read(&self.task_token)
                 }
             )?
@@ -113,11 +113,11 @@ requests! {
     UpdateWorkflowExecutionRequest;
 }
 
-fn of_task_token(token: &[u8]) -> Result<Token, Error> {
+fn of_task_token(token: &[u8]) -> Result<TokenNamespace, Error> {
     let id = TaskToken::decode_token(token)?.namespace_id;
-    Ok(if id.is_empty() { Token::Silent } else { Token::Names(id) })
+    Ok(if id.is_empty() { TokenNamespace::Silent } else { TokenNamespace::Names(id) })
 }
 
-fn of_nexus_token(token: &[u8]) -> Result<Token, Error> {
-    NexusTaskToken::decode_token(token).map(|_| Token::Silent)
+fn of_nexus_token(token: &[u8]) -> Result<TokenNamespace, Error> {
+    NexusTaskToken::decode_token(token).map(|_| TokenNamespace::Silent)
 }

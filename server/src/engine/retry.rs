@@ -14,7 +14,7 @@ const TIMEOUT_PREFIX: &str = "TemporalTimeout:";
 
 /// A failed attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Attempt<'a> {
+pub(crate) struct FailedAttempt<'a> {
     pub(crate) attempt: i32,
     pub(crate) now: Time,
     /// The time after which no attempt may start.
@@ -85,7 +85,7 @@ fn is_timeout_type(name: &str) -> bool {
 }
 
 /// Returns the wait before the next attempt, or the reason that there is none.
-pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &Attempt<'_>) -> Result<Duration, RetryState> {
+pub(crate) fn next_attempt(policy: &common::RetryPolicy, attempt: &FailedAttempt<'_>) -> Result<Duration, RetryState> {
     if let Some(state) = timeout_that_ends_all(attempt.failure) {
         return Err(state);
     }

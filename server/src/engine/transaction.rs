@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::deadlines::{Clock, Deadline, Key};
+use super::deadlines::{Deadline, DeadlineClock, Key};
 use super::errand::Errand;
 use super::ids::Ids;
 use super::namespace::Namespaces;
@@ -84,27 +84,27 @@ impl Transaction<'_> {
 
     /// Sets a deadline on the server's clock.
     pub(crate) fn set_deadline(&mut self, at: Time, deadline: Deadline) -> Key {
-        self.arm(Clock::Server, at, deadline, None)
+        self.arm(DeadlineClock::Server, at, deadline, None)
     }
 
     /// Sets a deadline on the machine's clock.
     pub(crate) fn set_wall_deadline(&mut self, after: Duration, deadline: Deadline) -> Key {
         let at = self.now.wall.plus(after);
-        self.arm(Clock::Wall, at, deadline, None)
+        self.arm(DeadlineClock::Wall, at, deadline, None)
     }
 
     /// Sets a deadline on the server's clock that fires at the latest when the same time has passed on the machine's
     /// clock. Used to limit work that runs outside the server.
     pub(crate) fn set_deadline_of_running_work(&mut self, at: Time, deadline: Deadline) -> Key {
         let wall = self.now.wall.plus(at.since(self.now.time));
-        self.arm(Clock::Server, at, deadline, Some(wall))
+        self.arm(DeadlineClock::Server, at, deadline, Some(wall))
     }
 
     pub(crate) fn remove_deadline(&mut self, key: Option<Key>) {
         self.effects.extend(key.map(Effect::RemoveDeadline));
     }
 
-    fn arm(&mut self, clock: Clock, at: Time, deadline: Deadline, wall: Option<Time>) -> Key {
+    fn arm(&mut self, clock: DeadlineClock, at: Time, deadline: Deadline, wall: Option<Time>) -> Key {
         *self.sequence += 1;
         let key = Key { clock, at, sequence: *self.sequence };
         self.effects.push(Effect::SetDeadline(key, deadline, wall));

@@ -24,7 +24,7 @@ pub(crate) struct Activity {
     pub(crate) task_queue: String,
     pub(crate) priority: i32,
     pub(crate) retry_policy: common::RetryPolicy,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: ActivityTimeouts,
     pub(crate) first_scheduled_time: Time,
     /// Time at which the current attempt was, or will be, added to the queue.
     pub(crate) scheduled_time: Time,
@@ -37,12 +37,12 @@ pub(crate) struct Activity {
     pub(crate) last_failure: Option<Box<failure::Failure>>,
     pub(crate) last_attempt_complete_time: Option<Time>,
     pub(crate) last_worker_identity: String,
-    pub(crate) deadlines: Deadlines,
+    pub(crate) deadlines: ActivityDeadlines,
 }
 
 /// The four timeouts; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timeouts {
+pub(crate) struct ActivityTimeouts {
     pub(crate) schedule_to_close: Option<Duration>,
     pub(crate) schedule_to_start: Option<Duration>,
     pub(crate) start_to_close: Option<Duration>,
@@ -63,7 +63,7 @@ pub(crate) struct Started {
 
 /// The deadlines of an activity.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Deadlines {
+pub(crate) struct ActivityDeadlines {
     pub(crate) schedule_to_close: Option<Key>,
     pub(crate) schedule_to_start: Option<Key>,
     pub(crate) start_to_close: Option<Key>,
@@ -75,7 +75,7 @@ impl Activity {
     /// Creates an activity that is scheduled now.
     pub(crate) fn new(
         attributes: &history::ActivityTaskScheduledEventAttributes,
-        timeouts: Timeouts,
+        timeouts: ActivityTimeouts,
         now: Time,
     ) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl Activity {
             last_failure: None,
             last_attempt_complete_time: None,
             last_worker_identity: String::new(),
-            deadlines: Deadlines::default(),
+            deadlines: ActivityDeadlines::default(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Activity {
 
     /// Returns the timeouts that are set, with their deadlines.
     pub(crate) fn timeouts_set(&self) -> impl Iterator<Item = (Time, TimeoutType)> {
-        let Deadlines { schedule_to_close, schedule_to_start, start_to_close, heartbeat, .. } = self.deadlines;
+        let ActivityDeadlines { schedule_to_close, schedule_to_start, start_to_close, heartbeat, .. } = self.deadlines;
         [
             (start_to_close, TimeoutType::StartToClose),
             (schedule_to_start, TimeoutType::ScheduleToStart),
@@ -123,7 +123,7 @@ impl Activity {
     }
 }
 
-impl Deadlines {
+impl ActivityDeadlines {
     /// Removes and returns the deadlines of the current attempt.
     fn take_attempt(&mut self) -> [Option<Key>; 4] {
         [self.schedule_to_start.take(), self.start_to_close.take(), self.heartbeat.take(), self.retry.take()]
@@ -196,7 +196,7 @@ impl Transaction<'_> {
     pub(crate) fn schedule_activity(
         &mut self,
         attributes: history::ActivityTaskScheduledEventAttributes,
-        timeouts: Timeouts,
+        timeouts: ActivityTimeouts,
         extras: Extras,
     ) -> i64 {
         let mut activity = Activity::new(&attributes, timeouts, self.time());

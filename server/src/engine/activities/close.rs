@@ -132,7 +132,7 @@ impl Transaction<'_> {
         if activity.cancel_requested.is_some() {
             return Some(RetryState::CancelRequested);
         }
-        let attempt = retry::Attempt {
+        let attempt = retry::FailedAttempt {
             attempt: activity.attempt,
             now: self.time(),
             expires: activity.expires(),

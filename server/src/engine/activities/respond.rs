@@ -12,14 +12,14 @@ use crate::engine::workflow::ExecutionId;
 
 /// The activity that a report is about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
+pub(crate) struct ReportedActivity {
     execution: ExecutionId,
     scheduled_event_id: i64,
 }
 
 impl Engine {
     /// Returns the started attempt to which a task token belongs.
-    pub(crate) fn activity_of_token(&self, task_token: &[u8]) -> Result<Target, Error> {
+    pub(crate) fn activity_of_token(&self, task_token: &[u8]) -> Result<ReportedActivity, Error> {
         let token = TaskToken::decode_token(task_token)?;
         let id =
             self.by_run_id.get(&token.run_id).copied().ok_or_else(|| Error::workflow_not_found(&token.workflow_id))?;
@@ -32,7 +32,7 @@ impl Engine {
             started && activity.attempt == token.attempt
         });
         let activity = activity.ok_or_else(Error::activity_not_found)?;
-        Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
+        Ok(ReportedActivity { execution: id, scheduled_event_id: activity.scheduled_event_id })
     }
 
     /// Records a heartbeat made by code in this process; the details arrive when they can be delivered.
@@ -66,7 +66,7 @@ impl Engine {
         workflow_id: &str,
         run_id: &str,
         activity_id: &str,
-    ) -> Result<Target, Error> {
+    ) -> Result<ReportedActivity, Error> {
         if activity_id.is_empty() {
             return Err(Error::invalid_argument("ActivityId is not set on request."));
         }
@@ -84,10 +84,15 @@ impl Engine {
                 "cannot find pending activity with ActivityID {activity_id}, check workflow execution history for more details"
             ))
         })?;
-        Ok(Target { execution: id, scheduled_event_id: activity.scheduled_event_id })
+        Ok(ReportedActivity { execution: id, scheduled_event_id: activity.scheduled_event_id })
     }
 
-    pub(crate) fn complete_activity(&mut self, target: Target, result: Option<common::Payloads>, by: Reporter) {
+    pub(crate) fn complete_activity(
+        &mut self,
+        target: ReportedActivity,
+        result: Option<common::Payloads>,
+        by: Reporter,
+    ) {
         self.transact(target.execution, |transaction| {
             transaction.complete_activity(target.scheduled_event_id, result, by);
         });
@@ -95,7 +100,7 @@ impl Engine {
 
     pub(crate) fn fail_activity(
         &mut self,
-        target: Target,
+        target: ReportedActivity,
         failure: Option<failure::Failure>,
         last_heartbeat_details: Option<common::Payloads>,
         by: Reporter,
@@ -119,7 +124,7 @@ impl Engine {
 
     pub(crate) fn cancel_activity(
         &mut self,
-        target: Target,
+        target: ReportedActivity,
         details: Option<common::Payloads>,
         identity: String,
     ) -> Result<(), Error> {
@@ -139,7 +144,7 @@ impl Engine {
     /// Records a heartbeat. Returns true if the worker should cancel the attempt.
     pub(crate) fn heartbeat_activity(
         &mut self,
-        target: Target,
+        target: ReportedActivity,
         details: Option<common::Payloads>,
     ) -> Result<bool, Error> {
         let id = target.scheduled_event_id;

@@ -8,7 +8,7 @@ use super::super::retry;
 use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
-use crate::engine::activities::{Timeouts, timeout_proto};
+use crate::engine::activities::{ActivityTimeouts, timeout_proto};
 use crate::engine::history::Extras;
 use crate::engine::workflow::normal_queue;
 
@@ -52,7 +52,7 @@ pub(super) fn apply(
 fn validate(
     transaction: &Transaction<'_>,
     attributes: &command::ScheduleActivityTaskCommandAttributes,
-) -> Result<Timeouts, Refusal> {
+) -> Result<ActivityTimeouts, Refusal> {
     let bad = |text: String| Refusal::new(WorkflowTaskFailedCause::BadScheduleActivityAttributes, text);
     let id = &attributes.activity_id;
     if attributes.task_queue.as_ref().is_none_or(|queue| queue.name.is_empty()) {
@@ -91,7 +91,7 @@ fn run_timeout(transaction: &Transaction<'_>) -> Option<Duration> {
 fn timeouts(
     attributes: &command::ScheduleActivityTaskCommandAttributes,
     run_timeout: Option<Duration>,
-) -> Result<Timeouts, String> {
+) -> Result<ActivityTimeouts, String> {
     let read = |field: &Option<abide_protos::Duration>, name: &str| {
         time::positive(field.as_ref(), name).map_err(|_| format!("invalid {name}: negative duration"))
     };
@@ -100,13 +100,13 @@ fn timeouts(
     let start_to_close = read(&attributes.start_to_close_timeout, "StartToCloseTimeout")?;
     let heartbeat = read(&attributes.heartbeat_timeout, "HeartbeatTimeout")?;
     let mut all = match (to_close, start_to_close) {
-        (Some(limit), _) => Timeouts {
+        (Some(limit), _) => ActivityTimeouts {
             schedule_to_close: Some(limit),
             schedule_to_start: Some(to_start.unwrap_or(limit).min(limit)),
             start_to_close: Some(start_to_close.unwrap_or(limit).min(limit)),
             heartbeat,
         },
-        (None, Some(_)) => Timeouts {
+        (None, Some(_)) => ActivityTimeouts {
             schedule_to_close: run_timeout,
             schedule_to_start: to_start.or(run_timeout),
             start_to_close,

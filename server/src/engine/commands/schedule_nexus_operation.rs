@@ -8,7 +8,7 @@ use super::super::time;
 use super::super::transaction::Transaction;
 use super::{Completion, Refusal};
 use crate::engine::history::Extras;
-use crate::engine::nexus::{Timeouts, timeout_proto};
+use crate::engine::nexus::{NexusTimeouts, timeout_proto};
 
 const PENDING_LIMIT: usize = 30;
 const NAME_LIMIT: usize = 1000;
@@ -64,7 +64,7 @@ fn bad(text: String) -> Refusal {
 fn timeouts(
     transaction: &Transaction<'_>,
     attributes: &command::ScheduleNexusOperationCommandAttributes,
-) -> Result<Timeouts, Refusal> {
+) -> Result<NexusTimeouts, Refusal> {
     let read = |field: &Option<abide_protos::Duration>, name: &str| {
         let text = || format!("ScheduleNexusOperationCommandAttributes.{name} is invalid: negative duration");
         time::positive(field.as_ref(), name).map_err(|_| bad(text()))
@@ -75,5 +75,5 @@ fn timeouts(
     let run = time::stored(transaction.execution.state.start.workflow_run_timeout.as_ref());
     let schedule_to_close = time::shorter(to_close, run);
     let capped = |timeout: Option<std::time::Duration>| timeout.and(time::shorter(timeout, schedule_to_close));
-    Ok(Timeouts { schedule_to_close, schedule_to_start: capped(to_start), start_to_close: capped(started) })
+    Ok(NexusTimeouts { schedule_to_close, schedule_to_start: capped(to_start), start_to_close: capped(started) })
 }

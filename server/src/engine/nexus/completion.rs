@@ -3,7 +3,7 @@
 //!
 //! Extends `Engine`.
 
-use super::operation::{End, Stage, cause};
+use super::operation::{End, RequestStage, cause};
 use crate::engine::Engine;
 use crate::engine::api::common::callback::Variant;
 use crate::engine::api::enums::TimeoutType;
@@ -46,7 +46,7 @@ impl Engine {
         }
         let operation = self.execution(caller).state.nexus_operations.get(&id);
         let Some(operation) = operation.filter(|operation| operation.request_id == callback.request_id) else { return };
-        let starts = operation.start.stage != Stage::Answered;
+        let starts = operation.start.stage != RequestStage::Answered;
         self.transact(caller, |transaction| {
             if starts {
                 // The result has arrived before the handler's answer to the request.

@@ -8,4 +8,6 @@ mod task;
 
 pub(crate) use self::completion::CALLBACK_URL;
 pub(crate) use self::endpoint::NexusEndpoints;
-pub(crate) use self::operation::{NexusOperation, Purpose, Stage, Timeouts, ends_nexus_operation, timeout_proto};
+pub(crate) use self::operation::{
+    NexusOperation, NexusTimeouts, Purpose, RequestStage, ends_nexus_operation, timeout_proto,
+};

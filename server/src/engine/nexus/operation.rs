@@ -31,7 +31,7 @@ const LAST_RETRY: Duration = Duration::from_secs(3600);
 pub(crate) struct NexusOperation {
     pub(crate) endpoint_id: String,
     pub(crate) request_id: String,
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: NexusTimeouts,
     pub(crate) scheduled_time: Time,
     /// Time at which the handler reported the operation as started.
     pub(crate) started_time: Option<Time>,
@@ -43,7 +43,7 @@ pub(crate) struct NexusOperation {
 
 /// The three timeouts; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timeouts {
+pub(crate) struct NexusTimeouts {
     pub(crate) schedule_to_close: Option<Duration>,
     pub(crate) schedule_to_start: Option<Duration>,
     pub(crate) start_to_close: Option<Duration>,
@@ -60,12 +60,12 @@ pub(crate) struct Cancel {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) attempt: i32,
-    pub(crate) stage: Stage,
+    pub(crate) stage: RequestStage,
 }
 
 /// The progress of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum RequestStage {
     /// Cancellation waits until the operation is started.
     Waiting,
     /// The handler has the request until this time.
@@ -93,20 +93,20 @@ pub(crate) enum End {
 }
 
 impl Request {
-    fn new(stage: Stage) -> Self {
+    fn new(stage: RequestStage) -> Self {
         Self { attempt: 1, stage }
     }
 
     /// Returns true if the handler has the request.
     pub(crate) fn is_outstanding(&self) -> bool {
-        matches!(self.stage, Stage::Requested(_))
+        matches!(self.stage, RequestStage::Requested(_))
     }
 }
 
 impl NexusOperation {
     pub(crate) fn new(
         attributes: &history::NexusOperationScheduledEventAttributes,
-        timeouts: Timeouts,
+        timeouts: NexusTimeouts,
         scheduled_time: Time,
     ) -> Self {
         Self {
@@ -116,7 +116,7 @@ impl NexusOperation {
             scheduled_time,
             started_time: None,
             operation_token: String::new(),
-            start: Request::new(Stage::Waiting),
+            start: Request::new(RequestStage::Waiting),
             cancel: None,
             deadlines: Vec::new(),
         }
@@ -124,13 +124,13 @@ impl NexusOperation {
 
     /// Restores from another run's history that the handler has started the operation.
     pub(crate) fn restore_started(&mut self, operation_token: String, time: Time) {
-        self.start.stage = Stage::Answered;
+        self.start.stage = RequestStage::Answered;
         self.started_time = Some(time);
         self.operation_token = operation_token;
     }
 
     /// Restores from another run's history that cancellation was requested, or that the request was answered.
-    pub(crate) fn restore_cancel(&mut self, requested_event_id: i64, stage: Stage) {
+    pub(crate) fn restore_cancel(&mut self, requested_event_id: i64, stage: RequestStage) {
         self.cancel = Some(Cancel { requested_event_id, request: Request::new(stage) });
     }
 
@@ -150,7 +150,7 @@ impl NexusOperation {
 
     /// Returns the running timeouts with their deadlines; the one that bounds a request comes first.
     fn expirations(&self) -> impl Iterator<Item = (Time, TimeoutType)> {
-        let Timeouts { schedule_to_close, schedule_to_start, start_to_close } = self.timeouts;
+        let NexusTimeouts { schedule_to_close, schedule_to_start, start_to_close } = self.timeouts;
         let to_start = schedule_to_start.filter(|_| self.started_time.is_none());
         let to_start = to_start.map(|timeout| (self.scheduled_time.plus(timeout), TimeoutType::ScheduleToStart));
         let started = start_to_close.zip(self.started_time);
@@ -180,7 +180,7 @@ impl Transaction<'_> {
     pub(crate) fn schedule_nexus_operation(
         &mut self,
         attributes: history::NexusOperationScheduledEventAttributes,
-        timeouts: Timeouts,
+        timeouts: NexusTimeouts,
         extras: Extras,
     ) {
         let operation = NexusOperation::new(&attributes, timeouts, self.time());
@@ -192,7 +192,7 @@ impl Transaction<'_> {
     /// Resumes an operation from another run's history.
     pub(crate) fn resume_nexus_operation(&mut self, id: i64, operation: NexusOperation) {
         let started = operation.started_time.is_some();
-        let asks = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.stage == Stage::Waiting);
+        let asks = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.stage == RequestStage::Waiting);
         self.state().nexus_operations.insert(id, operation);
         match (started, asks) {
             (false, _) => self.request_of_nexus_handler(id, Purpose::Start),
@@ -205,7 +205,7 @@ impl Transaction<'_> {
     pub(crate) fn request_cancel_nexus_operation(&mut self, id: i64, requested_event_id: i64) {
         let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
         let started = operation.started_time.is_some();
-        operation.cancel = Some(Cancel { requested_event_id, request: Request::new(Stage::Waiting) });
+        operation.cancel = Some(Cancel { requested_event_id, request: Request::new(RequestStage::Waiting) });
         if started {
             self.request_of_nexus_handler(id, Purpose::Cancel);
         }
@@ -224,7 +224,7 @@ impl Transaction<'_> {
         }
         let until = now.plus(left.saturating_sub(REQUEST_MARGIN));
         if let Some(request) = operation.request_mut(purpose) {
-            request.stage = Stage::Requested(until);
+            request.stage = RequestStage::Requested(until);
         }
         self.effects.push(Effect::RequestOfNexusHandler(id, purpose));
         self.set_nexus_deadlines(id);
@@ -236,7 +236,7 @@ impl Transaction<'_> {
         let operation = self.state().nexus_operations.get_mut(&id);
         let Some(request) = operation.and_then(|operation| operation.request_mut(purpose)) else { return };
         let doubled = 2_u32.checked_pow(request.attempt.unsigned_abs() - 1).map(|factor| FIRST_RETRY * factor);
-        request.stage = Stage::BackingOff(now.plus(doubled.unwrap_or(LAST_RETRY).min(LAST_RETRY)));
+        request.stage = RequestStage::BackingOff(now.plus(doubled.unwrap_or(LAST_RETRY).min(LAST_RETRY)));
         request.attempt += 1;
         self.set_nexus_deadlines(id);
     }
@@ -245,7 +245,7 @@ impl Transaction<'_> {
     pub(crate) fn start_nexus_operation(&mut self, id: i64, operation_token: String, links: Vec<common::Link>) {
         let now = self.time();
         let Some(operation) = self.state().nexus_operations.get_mut(&id) else { return };
-        operation.start.stage = Stage::Answered;
+        operation.start.stage = RequestStage::Answered;
         operation.started_time = Some(now);
         operation.operation_token.clone_from(&operation_token);
         let (request_id, cancelled) = (operation.request_id.clone(), operation.cancel.is_some());
@@ -268,7 +268,7 @@ impl Transaction<'_> {
     pub(crate) fn answer_nexus_cancel(&mut self, id: i64, failure: Option<failure::Failure>) {
         let operation = self.state().nexus_operations.get_mut(&id);
         let Some(cancel) = operation.and_then(|operation| operation.cancel.as_mut()) else { return };
-        cancel.request.stage = Stage::Answered;
+        cancel.request.stage = RequestStage::Answered;
         let requested_event_id = cancel.requested_event_id;
         match failure {
             None => self.record(history::NexusOperationCancelRequestCompletedEventAttributes {
@@ -326,8 +326,8 @@ impl Transaction<'_> {
         for purpose in [Purpose::Start, Purpose::Cancel] {
             let operation = self.execution.state.nexus_operations.get(&id);
             match operation.and_then(|operation| operation.request(purpose)).map(|request| request.stage) {
-                Some(Stage::Requested(until)) if until <= now => self.back_off_nexus_request(id, purpose),
-                Some(Stage::BackingOff(until)) if until <= now => self.request_of_nexus_handler(id, purpose),
+                Some(RequestStage::Requested(until)) if until <= now => self.back_off_nexus_request(id, purpose),
+                Some(RequestStage::BackingOff(until)) if until <= now => self.request_of_nexus_handler(id, purpose),
                 _ => {}
             }
         }
@@ -359,11 +359,11 @@ impl Transaction<'_> {
         }
         for purpose in [Purpose::Start, Purpose::Cancel] {
             match operation.request(purpose).map(|request| request.stage) {
-                Some(Stage::Requested(at)) => {
+                Some(RequestStage::Requested(at)) => {
                     operation.deadlines.push(self.set_deadline_of_running_work(at, deadline.clone()));
                 }
-                Some(Stage::BackingOff(at)) => operation.deadlines.push(self.set_deadline(at, deadline.clone())),
-                Some(Stage::Waiting | Stage::Answered) | None => {}
+                Some(RequestStage::BackingOff(at)) => operation.deadlines.push(self.set_deadline(at, deadline.clone())),
+                Some(RequestStage::Waiting | RequestStage::Answered) | None => {}
             }
         }
         self.state().nexus_operations.insert(id, operation);

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::completion::{CALLBACK_TOKEN, CALLBACK_URL};
 use super::endpoint::milliseconds;
 use super::link::{event_url, links_of_handler};
-use super::operation::{End, Purpose, Stage, cause};
+use super::operation::{End, Purpose, RequestStage, cause};
 use crate::engine::Engine;
 use crate::engine::api::enums::{self, NexusHandlerErrorRetryBehavior as RetryBehavior};
 use crate::engine::api::failure::failure::FailureInfo;
@@ -145,7 +145,7 @@ impl Engine {
         };
         let execution = self.execution(id);
         let operation = execution.state.nexus_operations.get(&scheduled_event_id)?;
-        let Stage::Requested(until) = operation.request(purpose)?.stage else { return None };
+        let RequestStage::Requested(until) = operation.request(purpose)?.stage else { return None };
         let attributes = execution.nexus_attributes(scheduled_event_id)?;
         let run_id = execution.run_id.clone();
         let cancels = purpose == Purpose::Cancel;

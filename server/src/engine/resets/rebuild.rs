@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::activities::{Activity, Timeouts};
+use crate::engine::activities::{Activity, ActivityTimeouts};
 use crate::engine::api::{Attributes, HistoryEvent, history};
 use crate::engine::nexus::operation;
-use crate::engine::nexus::{NexusOperation, Stage};
+use crate::engine::nexus::{NexusOperation, RequestStage};
 use crate::engine::time::{self, Time};
 use crate::engine::transaction::Transaction;
 use crate::engine::visibility::requests;
@@ -225,17 +225,17 @@ impl Pending {
             }
             Attributes::NexusOperationCancelRequestedEventAttributes(a) => {
                 if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
-                    operation.restore_cancel(event_id, Stage::Waiting);
+                    operation.restore_cancel(event_id, RequestStage::Waiting);
                 }
             }
             Attributes::NexusOperationCancelRequestCompletedEventAttributes(a) => {
                 if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
-                    operation.restore_cancel(a.requested_event_id, Stage::Answered);
+                    operation.restore_cancel(a.requested_event_id, RequestStage::Answered);
                 }
             }
             Attributes::NexusOperationCancelRequestFailedEventAttributes(a) => {
                 if let Some(operation) = all.get_mut(&a.scheduled_event_id) {
-                    operation.restore_cancel(a.requested_event_id, Stage::Answered);
+                    operation.restore_cancel(a.requested_event_id, RequestStage::Answered);
                 }
             }
             Attributes::NexusOperationCompletedEventAttributes(a) => drop(all.remove(&a.scheduled_event_id)),
@@ -255,8 +255,8 @@ impl Pending {
     }
 }
 
-fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> Timeouts {
-    Timeouts {
+fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> ActivityTimeouts {
+    ActivityTimeouts {
         schedule_to_close: time::stored(attributes.schedule_to_close_timeout.as_ref()),
         schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
         start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),
@@ -264,8 +264,8 @@ fn timeouts(attributes: &history::ActivityTaskScheduledEventAttributes) -> Timeo
     }
 }
 
-fn nexus_timeouts(attributes: &history::NexusOperationScheduledEventAttributes) -> operation::Timeouts {
-    operation::Timeouts {
+fn nexus_timeouts(attributes: &history::NexusOperationScheduledEventAttributes) -> operation::NexusTimeouts {
+    operation::NexusTimeouts {
         schedule_to_close: time::stored(attributes.schedule_to_close_timeout.as_ref()),
         schedule_to_start: time::stored(attributes.schedule_to_start_timeout.as_ref()),
         start_to_close: time::stored(attributes.start_to_close_timeout.as_ref()),

@@ -4,7 +4,7 @@
 use abide_protos::Any;
 use abide_protos::prost::{Message as _, Name};
 
-use super::update::{Stage, Update, failed_outcome};
+use super::update::{Update, UpdateStage, failed_outcome};
 use crate::engine::api::enums::WorkflowTaskFailedCause;
 use crate::engine::api::{history, protocol, update};
 use crate::engine::commands::{Completion, Refusal};
@@ -77,7 +77,7 @@ fn accept(
     if acceptance.accepted_request_sequencing_event_id == 0 {
         return Err(invalid("Acceptance", "accepted_request_sequencing_event_id is not set"));
     }
-    let update = expect(transaction, id, "Acceptance", |stage| matches!(stage, Stage::Sent))?;
+    let update = expect(transaction, id, "Acceptance", |stage| matches!(stage, UpdateStage::Sent))?;
     // An update admitted by a reset is in the history already.
     let accepted_request = update.admitted_event_id.is_none().then(|| (*update.request).clone());
     let attributes = history::WorkflowExecutionUpdateAcceptedEventAttributes {
@@ -88,7 +88,7 @@ fn accept(
     };
     let event_id = transaction.record_with(attributes, extras);
     if let Some(update) = transaction.state().updates.get_mut(id) {
-        update.stage = Stage::Accepted(event_id);
+        update.stage = UpdateStage::Accepted(event_id);
     }
     Ok(())
 }
@@ -105,8 +105,8 @@ fn complete(
     if response.outcome.as_ref().is_none_or(|outcome| outcome.value.is_none()) {
         return Err(invalid("Response", "outcome is not set"));
     }
-    let update = expect(transaction, id, "Response", |stage| matches!(stage, Stage::Accepted(_)))?;
-    let Stage::Accepted(accepted_event_id) = update.stage else { return Ok(()) };
+    let update = expect(transaction, id, "Response", |stage| matches!(stage, UpdateStage::Accepted(_)))?;
+    let UpdateStage::Accepted(accepted_event_id) = update.stage else { return Ok(()) };
     let attributes = history::WorkflowExecutionUpdateCompletedEventAttributes {
         meta: response.meta,
         accepted_event_id,
@@ -119,8 +119,8 @@ fn complete(
 
 fn reject(transaction: &mut Transaction<'_>, id: &str, rejection: update::Rejection) -> Result<(), Refusal> {
     let Some(failure) = rejection.failure else { return Err(invalid("Rejection", "failure is not set")) };
-    let update = expect(transaction, id, "Rejection", |stage| matches!(stage, Stage::Sent))?;
-    update.stage = Stage::Over(Ok(Box::new(failed_outcome(failure))));
+    let update = expect(transaction, id, "Rejection", |stage| matches!(stage, UpdateStage::Sent))?;
+    update.stage = UpdateStage::Over(Ok(Box::new(failed_outcome(failure))));
     Ok(())
 }
 
@@ -129,7 +129,7 @@ fn expect<'t>(
     transaction: &'t mut Transaction<'_>,
     id: &str,
     kind: &str,
-    fits: impl Fn(&Stage) -> bool,
+    fits: impl Fn(&UpdateStage) -> bool,
 ) -> Result<&'t mut Update, Refusal> {
     let Some(update) = transaction.state().updates.get_mut(id) else {
         return Err(bad(format!("update {id} wasn't found on the server.")));

@@ -29,14 +29,14 @@ const SUGGEST_CONTINUE_AS_NEW: usize = TOTAL_LIMIT / 10 * 9;
 pub(crate) struct Update {
     pub(crate) id: String,
     pub(crate) request: Arc<update::Request>,
-    pub(crate) stage: Stage,
+    pub(crate) stage: UpdateStage,
     /// The event that admitted it, if a reset has reapplied it: the worker finds it in the history.
     pub(crate) admitted_event_id: Option<i64>,
 }
 
 /// The stage of an update.
 #[derive(Clone, Debug)]
-pub(crate) enum Stage {
+pub(crate) enum UpdateStage {
     Admitted,
     Sent,
     /// With the id of its accepted event.
@@ -45,7 +45,7 @@ pub(crate) enum Stage {
     Over(Result<Box<update::Outcome>, Error>),
 }
 
-impl Stage {
+impl UpdateStage {
     /// Returns the stage's name in the server's messages.
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -122,7 +122,7 @@ impl Updates {
     /// Admits a new update; by an event if a reset reapplies it.
     pub(crate) fn admit(&mut self, request: update::Request, admitted_event_id: Option<i64>) {
         let id = update_id(&request).to_owned();
-        self.open.push(Update { id, request: Arc::new(request), stage: Stage::Admitted, admitted_event_id });
+        self.open.push(Update { id, request: Arc::new(request), stage: UpdateStage::Admitted, admitted_event_id });
     }
 
     /// Restores an update that the copied history of a reset has already accepted.
@@ -131,7 +131,7 @@ impl Updates {
             self.admit(request.cloned().unwrap_or_default(), None);
         }
         if let Some(update) = self.open.iter_mut().rfind(|update| update.id == id) {
-            update.stage = Stage::Accepted(event_id);
+            update.stage = UpdateStage::Accepted(event_id);
         }
     }
 
@@ -142,14 +142,14 @@ impl Updates {
 
     /// Returns true if updates wait for a workflow task.
     pub(crate) fn has_admitted(&self) -> bool {
-        self.open.iter().any(|update| matches!(update.stage, Stage::Admitted))
+        self.open.iter().any(|update| matches!(update.stage, UpdateStage::Admitted))
     }
 
     /// Returns the messages of a workflow task that is being started.
     pub(crate) fn send(&mut self, sequencing_event_id: i64) -> Vec<protocol::Message> {
         let mut messages = Vec::new();
-        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Admitted)) {
-            update.stage = Stage::Sent;
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, UpdateStage::Admitted)) {
+            update.stage = UpdateStage::Sent;
             if update.admitted_event_id.is_none() {
                 messages.push(super::messages::request_message(update, sequencing_event_id));
             }
@@ -160,17 +160,17 @@ impl Updates {
     /// Returns sent updates to the admitted stage after their task has failed or timed out: the next task has them
     /// again.
     pub(crate) fn take_back_sent(&mut self) {
-        self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)).for_each(|update| {
-            update.stage = Stage::Admitted;
+        self.open.iter_mut().filter(|update| matches!(update.stage, UpdateStage::Sent)).for_each(|update| {
+            update.stage = UpdateStage::Admitted;
         });
     }
 
     /// Handles unusable answers of the worker. Updates with an event of their own are sent again, others are aborted.
     pub(crate) fn give_up_sent(&mut self) {
-        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, UpdateStage::Sent)) {
             update.stage = match update.admitted_event_id {
-                Some(_) => Stage::Admitted,
-                None => Stage::Over(Err(Error::not_ready(
+                Some(_) => UpdateStage::Admitted,
+                None => UpdateStage::Over(Err(Error::not_ready(
                     "Unable to perform workflow execution update due to unexpected workflow task failure.",
                 ))),
             };
@@ -179,8 +179,8 @@ impl Updates {
 
     /// Rejects updates that the worker's answer to the task does not mention, because the worker does not know them.
     pub(crate) fn reject_unprocessed(&mut self) {
-        for update in self.open.iter_mut().filter(|update| matches!(update.stage, Stage::Sent)) {
-            update.stage = Stage::Over(Ok(Box::new(failed_outcome(server_application_failure(
+        for update in self.open.iter_mut().filter(|update| matches!(update.stage, UpdateStage::Sent)) {
+            update.stage = UpdateStage::Over(Ok(Box::new(failed_outcome(server_application_failure(
                 "UnprocessedUpdate",
                 "Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not \
                  supported by the worker.",
@@ -192,15 +192,15 @@ impl Updates {
     pub(crate) fn abort_pending(&mut self, continues: bool) {
         let error = if continues { Error::workflow_closing() } else { Error::update_aborted() };
         for update in &mut self.open {
-            if matches!(update.stage, Stage::Admitted | Stage::Sent) {
-                update.stage = Stage::Over(Err(error.clone()));
+            if matches!(update.stage, UpdateStage::Admitted | UpdateStage::Sent) {
+                update.stage = UpdateStage::Over(Err(error.clone()));
             }
         }
     }
 
     /// Removes updates whose waiting callers have been told.
     pub(crate) fn forget_over(&mut self) {
-        self.open.retain(|update| !matches!(update.stage, Stage::Over(_)));
+        self.open.retain(|update| !matches!(update.stage, UpdateStage::Over(_)));
     }
 }
 
@@ -220,11 +220,11 @@ impl Execution {
         }
         let update = updates.open.iter().find(|update| update.id == id)?;
         let (stage, outcome) = match &update.stage {
-            Stage::Admitted | Stage::Sent => (Lifecycle::Admitted, None),
-            Stage::Accepted(_) if self.is_running() => (Lifecycle::Accepted, None),
-            Stage::Accepted(_) => (Lifecycle::Completed, Some(workflow_completed_outcome())),
-            Stage::Over(Ok(outcome)) => (Lifecycle::Completed, Some((**outcome).clone())),
-            Stage::Over(Err(error)) => return Some(Err(error.clone())),
+            UpdateStage::Admitted | UpdateStage::Sent => (Lifecycle::Admitted, None),
+            UpdateStage::Accepted(_) if self.is_running() => (Lifecycle::Accepted, None),
+            UpdateStage::Accepted(_) => (Lifecycle::Completed, Some(workflow_completed_outcome())),
+            UpdateStage::Over(Ok(outcome)) => (Lifecycle::Completed, Some((**outcome).clone())),
+            UpdateStage::Over(Err(error)) => return Some(Err(error.clone())),
         };
         let accepted = stage == Lifecycle::Accepted;
         let accepted_request_id = accepted.then(|| update.request.request_id.clone());

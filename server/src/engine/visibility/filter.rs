@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use super::query::{Condition, Literal, Operator, Query, Test, invalid};
+use super::query::{Condition, Literal, Operator, Selection, Test, invalid};
 use super::search_attributes::Registered;
 use crate::engine::api::common::Payload;
 use crate::engine::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
@@ -62,14 +62,14 @@ pub(crate) enum Check {
 pub(crate) struct Known(Value);
 
 impl Filter {
-    pub(crate) fn new(query: Query, known: &Registered) -> Result<Self, Error> {
-        let inner = |query: Box<Query>| Self::new(*query, known).map(Box::new);
+    pub(crate) fn new(query: Selection, known: &Registered) -> Result<Self, Error> {
+        let inner = |query: Box<Selection>| Self::new(*query, known).map(Box::new);
         Ok(match query {
-            Query::And(left, right) => Self::And(inner(left)?, inner(right)?),
-            Query::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
-            Query::Not(query) => Self::Not(inner(query)?),
-            Query::Refused(reason) => return Err(invalid(reason)),
-            Query::Condition(Condition { name, test, negated }) => {
+            Selection::And(left, right) => Self::And(inner(left)?, inner(right)?),
+            Selection::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
+            Selection::Not(query) => Self::Not(inner(query)?),
+            Selection::Refused(reason) => return Err(invalid(reason)),
+            Selection::Condition(Condition { name, test, negated }) => {
                 let Some((name, kind)) = known.resolve(&name) else {
                     return Err(invalid(format!("invalid search attribute: {name}")));
                 };

@@ -20,10 +20,10 @@ const DEPTH: usize = 200;
 
 /// The selection of runs.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Query {
-    And(Box<Query>, Box<Query>),
-    Or(Box<Query>, Box<Query>),
-    Not(Box<Query>),
+pub(crate) enum Selection {
+    And(Box<Selection>, Box<Selection>),
+    Or(Box<Selection>, Box<Selection>),
+    Not(Box<Selection>),
     Condition(Condition),
     /// Valid in SQL, but not supported in lists, with the reason.
     Refused(String),
@@ -77,7 +77,7 @@ pub(crate) enum Literal {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Written {
     /// `None` selects everything.
-    pub(crate) selects: Option<Query>,
+    pub(crate) selects: Option<Selection>,
     /// The names after GROUP BY.
     pub(crate) group_by: Vec<String>,
     /// The names after ORDER BY.
@@ -132,43 +132,43 @@ enum Operand {
 }
 
 impl Parser<'_> {
-    fn or(&mut self) -> Result<Query, Error> {
+    fn or(&mut self) -> Result<Selection, Error> {
         let mut left = self.and()?;
         while self.takes_keyword("OR") || self.takes_symbol("||") {
-            left = Query::Or(Box::new(left), Box::new(self.and()?));
+            left = Selection::Or(Box::new(left), Box::new(self.and()?));
         }
         Ok(left)
     }
 
-    fn and(&mut self) -> Result<Query, Error> {
+    fn and(&mut self) -> Result<Selection, Error> {
         let mut left = self.not()?;
         while self.takes_keyword("AND") || self.takes_symbol("&&") {
-            left = Query::And(Box::new(left), Box::new(self.not()?));
+            left = Selection::And(Box::new(left), Box::new(self.not()?));
         }
         Ok(left)
     }
 
-    fn not(&mut self) -> Result<Query, Error> {
+    fn not(&mut self) -> Result<Selection, Error> {
         self.enter()?;
         let query = if self.takes_keyword("NOT") {
-            Query::Not(Box::new(self.not()?))
+            Selection::Not(Box::new(self.not()?))
         } else if self.takes_symbol("(") {
             let inner = self.or()?;
             self.expect_symbol(")")?;
             if self.at_comparison() { self.comparison(Operand::Other("*sqlparser.ParenExpr"))? } else { inner }
         } else {
             let left = self.operand()?;
-            if self.at_comparison() { self.comparison(left)? } else { Query::Refused(alone(&left)) }
+            if self.at_comparison() { self.comparison(left)? } else { Selection::Refused(alone(&left)) }
         };
         self.depth -= 1;
         Ok(query)
     }
 
     /// Reads the rest of a condition, after its left side.
-    fn comparison(&mut self, left: Operand) -> Result<Query, Error> {
+    fn comparison(&mut self, left: Operand) -> Result<Selection, Error> {
         let (test, negated) = self.test()?;
         Ok(match left {
-            Operand::Column(name) => Query::Condition(Condition { name, test, negated }),
+            Operand::Column(name) => Selection::Condition(Condition { name, test, negated }),
             Operand::Value(value) => not_a_column(kind_of(&value)),
             Operand::Other(kind) => not_a_column(kind),
         })
@@ -437,9 +437,9 @@ fn kind_of(value: &Literal) -> &'static str {
     }
 }
 
-fn not_a_column(kind: &str) -> Query {
+fn not_a_column(kind: &str) -> Selection {
     let kind = if kind.starts_with("operation") { "*sqlparser.UnaryExpr" } else { kind };
-    Query::Refused(format!("invalid expression: must be a column name but was {kind}"))
+    Selection::Refused(format!("invalid expression: must be a column name but was {kind}"))
 }
 
 /// Returns the error for an operand without a comparison.
@@ -459,7 +459,7 @@ mod tests {
 
     /// Shows the query with all its parentheses.
     fn shown(query: &str) -> String {
-        use super::{Literal, Query, Test};
+        use super::{Literal, Selection, Test};
         fn literal(literal: &Literal) -> String {
             match literal {
                 Literal::Text(text) => format!("{text:?}"),
@@ -469,13 +469,13 @@ mod tests {
                 Literal::Refused(reason) => format!("refused: {reason}"),
             }
         }
-        fn show(query: &Query) -> String {
+        fn show(query: &Selection) -> String {
             match query {
-                Query::And(left, right) => format!("({} and {})", show(left), show(right)),
-                Query::Or(left, right) => format!("({} or {})", show(left), show(right)),
-                Query::Not(inner) => format!("not {}", show(inner)),
-                Query::Refused(reason) => format!("refused: {reason}"),
-                Query::Condition(condition) => {
+                Selection::And(left, right) => format!("({} and {})", show(left), show(right)),
+                Selection::Or(left, right) => format!("({} or {})", show(left), show(right)),
+                Selection::Not(inner) => format!("not {}", show(inner)),
+                Selection::Refused(reason) => format!("refused: {reason}"),
+                Selection::Condition(condition) => {
                     let test = match &condition.test {
                         Test::Compare(operator, value) => format!("{operator:?} {}", literal(value)),
                         Test::In(values) => format!("in {}", values.iter().map(literal).collect::<Vec<_>>().join(" ")),

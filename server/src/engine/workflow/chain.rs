@@ -79,7 +79,7 @@ impl Transaction<'_> {
     ) -> Result<NewRun, RetryState> {
         let state = &self.execution.state;
         let Some(policy) = &state.start.retry_policy else { return Err(RetryState::RetryPolicyNotSet) };
-        let attempt = retry::Attempt {
+        let attempt = retry::FailedAttempt {
             attempt: state.start.attempt,
             now: self.now.time,
             expires: state.execution_expiration,

@@ -16,7 +16,7 @@ use super::execution::{Execution, ExecutionId, check_execution};
 use crate::engine::Engine;
 use crate::engine::api::enums::{QueryRejectCondition, QueryResultType, WorkflowExecutionStatus};
 use crate::engine::api::{common, query, service};
-use crate::engine::deadlines::{Clock, Deadline, Key};
+use crate::engine::deadlines::{Deadline, DeadlineClock, Key};
 use crate::engine::errors::Error;
 use crate::engine::limits;
 use crate::engine::task_queues::{QueueKey, Task};
@@ -218,7 +218,7 @@ impl Engine {
             Some((queue, timeout)) => {
                 self.sequence += 1;
                 let at = self.now.wall.plus(timeout);
-                let key = Key { clock: Clock::Wall, at, sequence: self.sequence };
+                let key = Key { clock: DeadlineClock::Wall, at, sequence: self.sequence };
                 self.deadlines.set(key, Deadline::StickyQuery(id), None);
                 (queue, Some(key))
             }
