@@ -1,5 +1,7 @@
 //! Documents: the links of every Markdown file, and the paths that ARCHITECTURE.md and CONTRIBUTING.md name, lead to files.
+//! The changelog is one list.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Violations;
@@ -73,6 +75,28 @@ fn every_dependency_has_its_reason() {
             violations
                 .lines
                 .push(format!("Cargo.toml: `{name}`: add it to the dependencies in ARCHITECTURE.md, and why"));
+        }
+    }
+    violations.none();
+}
+
+/// A merge that keeps both sides of a changelog leaves the old list behind the new one, where nobody reads it.
+#[test]
+fn the_changelog_is_one_list() {
+    const BEGINNING: usize = 40;
+    let mut violations = Violations::default();
+    let mut seen = BTreeMap::new();
+    for (index, line) in read("CHANGELOG.md").lines().enumerate() {
+        let number = index + 1;
+        if line.chars().count() > 150 {
+            violations.lines.push(format!("CHANGELOG.md:{number}: wrap the line at 150 columns"));
+        }
+        let Some(entry) = line.strip_prefix("- ") else { continue };
+        let beginning: String = entry.chars().take(BEGINNING).collect();
+        if beginning.chars().count() == BEGINNING
+            && let Some(first) = seen.insert(beginning, number)
+        {
+            violations.lines.push(format!("CHANGELOG.md:{number}: begins like the entry in line {first}: keep one"));
         }
     }
     violations.none();
