@@ -29,14 +29,7 @@ impl Default for Replays {
         registry.add(workflows::UpdateCount::run);
         registry.add(workflows::children);
         registry.add(workflows::patches);
-        let options = RunOptions {
-            namespace: NAMESPACE.into(),
-            task_queue: TASK_QUEUE.into(),
-            sdk_metadata: true,
-            deployment_version: None,
-            order: None,
-            data_converter: Default::default(),
-        };
+        let options = RunOptions::new(NAMESPACE, TASK_QUEUE);
         Self { registry: Arc::new(registry), options: Arc::new(options) }
     }
 }

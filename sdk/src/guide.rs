@@ -10,6 +10,9 @@ pub mod definitions {
 pub mod activities {
     #![doc = include_str!("../docs/guide/activities.md")]
 }
+pub mod client {
+    #![doc = include_str!("../docs/guide/client.md")]
+}
 pub mod errors {
     #![doc = include_str!("../docs/guide/errors.md")]
 }
@@ -19,39 +22,39 @@ pub mod concurrency {
 pub mod messages {
     #![doc = include_str!("../docs/guide/messages.md")]
 }
-pub mod child_workflows {
-    #![doc = include_str!("../docs/guide/child_workflows.md")]
-}
 pub mod cancellation {
     #![doc = include_str!("../docs/guide/cancellation.md")]
 }
-pub mod nexus {
-    #![doc = include_str!("../docs/guide/nexus.md")]
+pub mod child_workflows {
+    #![doc = include_str!("../docs/guide/child_workflows.md")]
 }
 pub mod continue_as_new {
     #![doc = include_str!("../docs/guide/continue_as_new.md")]
 }
+pub mod nexus {
+    #![doc = include_str!("../docs/guide/nexus.md")]
+}
 pub mod determinism {
     #![doc = include_str!("../docs/guide/determinism.md")]
-}
-pub mod versioning {
-    #![doc = include_str!("../docs/guide/versioning.md")]
-}
-pub mod visibility {
-    #![doc = include_str!("../docs/guide/visibility.md")]
-}
-pub mod client {
-    #![doc = include_str!("../docs/guide/client.md")]
-}
-pub mod data_conversion {
-    #![doc = include_str!("../docs/guide/data_conversion.md")]
 }
 pub mod testing {
     #![doc = include_str!("../docs/guide/testing.md")]
 }
+pub mod versioning {
+    #![doc = include_str!("../docs/guide/versioning.md")]
+}
 pub mod production {
     #![doc = include_str!("../docs/guide/production.md")]
 }
+pub mod visibility {
+    #![doc = include_str!("../docs/guide/visibility.md")]
+}
+pub mod data_conversion {
+    #![doc = include_str!("../docs/guide/data_conversion.md")]
+}
 pub mod compatibility {
     #![doc = include_str!("../docs/guide/compatibility.md")]
+}
+pub mod driving_the_core {
+    #![doc = include_str!("../docs/guide/driving_the_core.md")]
 }

@@ -23,10 +23,7 @@ mod workflow_id_reuse_policy;
 
 pub mod activity;
 pub mod converter;
-// The core's own types, for tools that drive it (the benches). They contain protobuf messages and may change.
-#[doc(hidden)]
 pub mod replay;
-#[doc(hidden)]
 pub mod runtime;
 pub mod workflow;
 
@@ -58,6 +55,7 @@ pub use failure::{
 pub use history::{History, HistoryError};
 pub use nexus::NexusOperation;
 pub use priority::Priority;
+#[doc(inline)]
 pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
@@ -66,6 +64,8 @@ pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAtt
 pub use versioning::{
     ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent, VersioningOverride,
 };
+#[cfg(feature = "worker")]
+pub use worker::Worker;
 pub use workflow::{State, WorkflowContext};
 
 /// The items that most programs need: `use abide::prelude::*;`.

@@ -101,11 +101,10 @@ impl fmt::Display for PayloadError {
 
 impl std::error::Error for PayloadError {}
 
-/// Serializes a value to a payload.
+/// Serializes a value to one of Temporal's payloads, for callers of the [core](crate::guide::driving_the_core).
 ///
 /// # Errors
 /// Returns an error if serde refuses the value (for example a map whose keys are not strings).
-#[doc(hidden)]
 pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadError> {
     let any: &dyn Any = value;
     if any.is::<()>() {
@@ -126,11 +125,10 @@ pub fn to_payload<T: Serialize + 'static>(value: &T) -> Result<Payload, PayloadE
     if json == b"null" { Ok(payload(BINARY_NULL, Vec::new())) } else { Ok(payload(JSON_PLAIN, json)) }
 }
 
-/// Deserializes a value from a payload.
+/// Deserializes a value from one of Temporal's payloads, for callers of the [core](crate::guide::driving_the_core).
 ///
 /// # Errors
 /// Returns an error if the encoding is unknown, or the data does not fit the type.
-#[doc(hidden)]
 pub fn from_payload<T: DeserializeOwned + 'static>(payload: &Payload) -> Result<T, PayloadError> {
     let mut slot: Option<T> = None;
     if let Some(raw) = (&mut slot as &mut dyn Any).downcast_mut::<Option<RawPayload>>() {

@@ -1,11 +1,11 @@
-//! PURE. History in, commands out: the state machines that follow a workflow's history.
+//! The core, part one: the values that go in and come out, and the state machines that follow a workflow's history.
 //!
-//! [`Input`] and [`Output`] are the values that [`WorkflowRun::handle`](crate::runtime::WorkflowRun::handle) takes and
-//! returns. They contain Temporal's messages for users of the core. Users of Abide need [`Nondeterminism`] at most.
+//! [`Input`] and [`Output`] are what [`WorkflowRun::handle`](crate::runtime::WorkflowRun::handle) takes and returns.
+//! Programs that run a [worker](mod@crate::worker) do not need this module, except for [`Nondeterminism`].
+//! [Driving the core](crate::guide::driving_the_core) explains how to use it, and how far its types are stable.
 
 mod nondeterminism;
 mod task_end;
-#[doc(hidden)]
 pub mod text;
 mod workflow_task;
 

@@ -15,6 +15,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 
 use super::nondeterminism::Nondeterminism;
+use crate::history::History;
 use crate::retry_policy::RetryPolicy;
 
 /// Input of a run.
@@ -130,7 +131,16 @@ pub struct HistoryPage {
     pub next_page_token: Vec<u8>,
 }
 
+impl From<History> for HistoryPage {
+    /// A whole history as one page.
+    fn from(history: History) -> Self {
+        Self { events: history.into_events(), next_page_token: Vec::new() }
+    }
+}
+
 /// Output of a run.
+///
+/// The enum is exhaustive on purpose: a caller must handle every output, and the compiler tells it about a new one.
 #[derive(Debug)]
 pub enum Output {
     /// The task is complete: report it to the server.

@@ -19,6 +19,7 @@ use crate::workflow::WorkflowImplementation;
 pub use outcome::{ReplayError, Replayed, RunOutcome};
 pub use report::{ReplayReport, ReplayResult};
 
+#[doc(inline)]
 pub use crate::runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 
 /// Time limit for the code to come to rest on one page of history (256 events).

@@ -47,10 +47,25 @@ pub struct RunOptions {
     pub data_converter: DataConverter,
 }
 
+impl RunOptions {
+    /// Options of runs that are answered without a deployment, on a server that stores SDK flags.
+    pub fn new(namespace: impl Into<Arc<str>>, task_queue: impl Into<Arc<str>>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            task_queue: task_queue.into(),
+            sdk_metadata: true,
+            deployment_version: None,
+            order: None,
+            data_converter: DataConverter::default(),
+        }
+    }
+}
+
 /// One run of a workflow: its machines and its code.
 ///
 /// A run performs nothing itself. Its caller (a worker, the replayer, the specs) gives it an [`Input`], does what the
-/// [`Output`] says, and comes back with the next input. It calls the methods in this order:
+/// [`Output`] says, and comes back with the next input. [Driving the core](crate::guide::driving_the_core) has examples
+/// and says what the caller must promise. It calls the methods in this order:
 ///
 /// 1. [`new`](Self::new) creates a run before its first workflow task.
 /// 2. [`last_processed_started_event_id`](Self::last_processed_started_event_id) says whether a cached run fits the

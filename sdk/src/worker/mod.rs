@@ -50,6 +50,7 @@ use self::running::RunningWorker;
 use self::shutdown::{Phase, Phases};
 use crate::activity::ActivityRegistry;
 use crate::client::Client;
+#[doc(inline)]
 pub use crate::runtime::WorkflowErrorType;
 use crate::runtime::WorkflowRegistry;
 

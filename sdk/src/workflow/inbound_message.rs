@@ -22,6 +22,7 @@ pub(crate) struct InboundMessage {
 
 /// An update, as its handler sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UpdateInfo {
     /// The update's id: given by the caller, or made by the client. Unique within the workflow run.
     pub id: String,

@@ -128,14 +128,7 @@ where
 {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow);
-    let options = RunOptions {
-        namespace: "default".into(),
-        task_queue: TASK_QUEUE.into(),
-        sdk_metadata: true,
-        order: None,
-        deployment_version: None,
-        data_converter: Default::default(),
-    };
+    let options = RunOptions::new("default", TASK_QUEUE);
     WorkflowRun::new(Arc::new(registry), Arc::new(options), "wf-id".into(), RUN_ID.into())
 }
 

@@ -43,14 +43,7 @@ where
 {
     let mut registry = WorkflowRegistry::default();
     registry.add(workflow.definition());
-    let options = RunOptions {
-        namespace: "default".into(),
-        task_queue: TASK_QUEUE.into(),
-        sdk_metadata: true,
-        deployment_version: None,
-        order: None,
-        data_converter: Default::default(),
-    };
+    let options = RunOptions::new("default", TASK_QUEUE);
     let mut run = WorkflowRun::new(Arc::new(registry), Arc::new(options), "wf-id".into(), String::new());
     let events = parse_history(text).unwrap();
     let last = events.last().unwrap();

@@ -131,14 +131,7 @@ where
     registry.add(workflow);
     // The markers of Python's histories were written in Python's order.
     let order = Some(RunOrder { grouping: Grouping::ByRank, ..RunOrder::OURS });
-    let options = RunOptions {
-        namespace: "default".into(),
-        task_queue: "q".into(),
-        sdk_metadata: true,
-        deployment_version: None,
-        order,
-        data_converter: Default::default(),
-    };
+    let options = RunOptions { order, ..RunOptions::new("default", "q") };
     let run = WorkflowRun::new(Arc::new(registry), Arc::new(options), "id".into(), "run".into());
     let live = Live { run, clock: Timestamp::default(), scheduled: HashMap::new(), written: Vec::new() };
     let history = recorded(name);

@@ -123,14 +123,7 @@ pub(crate) fn registry<W: WorkflowImplementation>(workflow: W) -> Arc<WorkflowRe
 }
 
 pub(crate) fn new_run(registry: &Arc<WorkflowRegistry>, order: Option<RunOrder>) -> WorkflowRun {
-    let options = RunOptions {
-        namespace: "default".into(),
-        task_queue: crate::replay::text::TASK_QUEUE.into(),
-        sdk_metadata: true,
-        deployment_version: None,
-        order,
-        data_converter: Default::default(),
-    };
+    let options = RunOptions { order, ..RunOptions::new("default", crate::replay::text::TASK_QUEUE) };
     WorkflowRun::new(registry.clone(), Arc::new(options), "wf-id".into(), String::new())
 }
 

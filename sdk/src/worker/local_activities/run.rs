@@ -86,7 +86,6 @@ mod tests {
     use super::*;
     use crate::activity::{ActivityCancelReason, ActivityRegistry};
     use crate::client::{Client, ClientOptions, Connection};
-    use crate::converter::DataConverter;
     use crate::duration::secs;
     use crate::replay::text::parse_history;
     use crate::replay::{HistoryPage, Until, WorkflowTask};
@@ -184,14 +183,7 @@ mod tests {
         activities.add(UntilToldActivity {}, Arc::new(()));
         let mut workflows = WorkflowRegistry::default();
         workflows.add(waits);
-        let options = RunOptions {
-            namespace: "default".into(),
-            task_queue: "queue".into(),
-            sdk_metadata: true,
-            deployment_version: None,
-            order: None,
-            data_converter: DataConverter::default(),
-        };
+        let options = RunOptions::new("default", "queue");
         let local_activities = LocalActivityWorker::new(shared, activities);
         let factory = RunFactory { registry: Arc::new(workflows), options: Arc::new(options), local_activities };
         let mut run = LocalRun::new(&factory, &ticket());

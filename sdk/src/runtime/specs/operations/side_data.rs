@@ -401,14 +401,8 @@ fn b105_a_replayed_task_tells_the_version_that_answered_it_and_a_live_one_the_wo
         }
         id += 5;
     }
-    let options = RunOptions {
-        namespace: "default".into(),
-        task_queue: crate::replay::text::TASK_QUEUE.into(),
-        sdk_metadata: true,
-        deployment_version: Some(Arc::new(DeploymentVersion::new("shop", "4"))),
-        order: None,
-        data_converter: Default::default(),
-    };
+    let mut options = RunOptions::new("default", crate::replay::text::TASK_QUEUE);
+    options.deployment_version = Some(Arc::new(DeploymentVersion::new("shop", "4")));
     let mut run = run_of(versions);
     run.set_options(Arc::new(options));
     expect![[r#"CompleteWorkflowExecution result=["shop:1","shop:2",":3","shop:4"]"#]]
