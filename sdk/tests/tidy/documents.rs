@@ -1,5 +1,5 @@
 //! Documents: the links of every Markdown file, and the paths that ARCHITECTURE.md and CONTRIBUTING.md name, lead to files.
-//! The changelog is one list.
+//! The changelog is one list, and the chapters of a guide have one order.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -100,4 +100,52 @@ fn the_changelog_is_one_list() {
         }
     }
     violations.none();
+}
+
+/// The list of chapters, the modules and the links at the end of each chapter.
+#[test]
+fn the_chapters_of_a_guide_have_one_order() {
+    let mut violations = Violations::default();
+    for crate_folder in ["sdk", "testing"] {
+        let guide = format!("{crate_folder}/docs/guide");
+        let chapters = linked_chapters(&read(&format!("{guide}/README.md")));
+        let modules = read(&format!("{crate_folder}/src/guide.rs"));
+        let modules: Vec<&str> =
+            modules.lines().filter_map(|line| line.strip_prefix("pub mod ")?.split(' ').next()).collect();
+        assert_eq!(chapters, modules, "left: {guide}/README.md; right: {crate_folder}/src/guide.rs");
+        for (index, chapter) in chapters.iter().enumerate() {
+            let path = format!("{guide}/{chapter}.md");
+            let text = read(&path);
+            let footer = text.rsplit("\n---\n").next().unwrap_or_default();
+            let neighbours: Vec<&String> =
+                index.checked_sub(1).into_iter().chain([index + 1]).filter_map(|other| chapters.get(other)).collect();
+            if linked_chapters(footer).iter().ne(neighbours.iter().copied()) {
+                violations.lines.push(format!("{path}: its last line must link the chapters {neighbours:?}"));
+            }
+        }
+    }
+    violations.none();
+}
+
+fn linked_chapters(text: &str) -> Vec<String> {
+    let links = text.split("](crate::guide::").skip(1);
+    links.filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
+}
+
+/// A method that is missing in the list is refused as unimplemented.
+#[test]
+fn the_embedded_server_serves_every_rpc_that_it_implements() {
+    for path in ["server/src/grpc.rs", "server/src/operator_grpc.rs"] {
+        let text = read(path);
+        let service = text.split("Service for Grpc").nth(1).unwrap_or_else(|| panic!("{path} implements a service"));
+        let methods = service.split("\n}\n").next().unwrap_or(service);
+        let methods = methods.lines().filter_map(|line| line.strip_prefix("    async fn ")?.split(['(', '<']).next());
+        let mut implemented: Vec<String> = methods.map(|name| name.replace('_', "")).collect();
+        implemented.sort();
+        let list = text.split("const SERVED: &[&str] = &[").nth(1).and_then(|rest| rest.split(']').next());
+        let list = list.unwrap_or_else(|| panic!("{path} lists the RPCs that it serves"));
+        let mut served: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_lowercase).collect();
+        served.sort();
+        assert_eq!(implemented, served, "left: the methods in {path}; right: its list SERVED");
+    }
 }
