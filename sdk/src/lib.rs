@@ -72,7 +72,7 @@ pub use workflow::{State, WorkflowContext};
 ///
 /// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`ActivityOptions`](crate::workflow::ActivityOptions),
 /// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client,
-/// [`Worker`](crate::worker::Worker), and durations such as `secs(5)`. All other types are named by their path.
+/// [`Worker`], and durations such as `secs(5)`. All other types are named by their path.
 pub mod prelude {
     // From the macro crate, because `activity` and `workflow` are modules of this crate, too.
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
