@@ -216,9 +216,10 @@ impl Flow {
             None if many || self.skips >= SKIP_LIMIT => {
                 let (skips, taken) = (self.skips, std_duration_text(Duration::from_secs(taken.as_secs())));
                 format!(
-                    "time was skipped {skips} times in {taken}, and what is awaited has not come: it never ends by \
-                     itself. A workflow sets one timer after another, or starts anew, or an activity is tried again and \
-                     again (if it does end, `env.set_patience(..)` gives it longer)"
+                    "time was skipped {skips} times in {taken}, and what the test awaits has still not happened. Look \
+                     for an endless loop: a workflow that starts one timer after another or continues as new, or an \
+                     activity that is retried without a limit. If the loop does end, allow more time with \
+                     `env.set_patience(..)`"
                 )
                 .into()
             }
@@ -238,7 +239,7 @@ impl Flow {
         if self.sleepers.values().any(|sleeper| sleeper.kind.awaits().and_then(Caller::other).is_some()) {
             awaited.push("the end of a sleep on the environment's clock".to_owned());
         }
-        let awaited = if awaited.is_empty() { "nothing of this server".to_owned() } else { awaited.join(", ") };
+        let awaited = if awaited.is_empty() { "nothing from this server".to_owned() } else { awaited.join(", ") };
         why.push(format!(".\nAwaited: {awaited}.\nOpen:"));
         why.append(self.engine.open_runs());
         why
@@ -274,18 +275,19 @@ impl Flow {
             }
             SilenceStage::Stuck => {
                 if self.is_awaited() && self.sending == 0 && self.hold() <= Hold::Untaken && self.next_due().is_none() {
-                    self.end_with("nothing can happen any more, and what is awaited would never come");
+                    self.end_with("nothing more can happen, so what the test awaits will never happen");
                 }
             }
             SilenceStage::Endless => {
-                let why = "nothing has happened for a long time, and the test would wait on";
+                let why = "nothing has happened for a long time, and the test would wait forever";
                 let at = if self.sending == 0 {
                     ""
                 } else {
-                    ". What the test does with `env.at(..)` has not ended, and the clock stands still for it: it must not \
-                     await what takes time"
+                    ". An action of `env.at(..)` has not ended, and the clock stands still until it ends: the action \
+                     must not await anything that takes virtual time"
                 };
-                let awaited = if self.is_awaited() { "" } else { ": time passes only while an outcome is awaited" };
+                let awaited =
+                    if self.is_awaited() { "" } else { ": time passes only while the test awaits an outcome" };
                 self.end_with(format!("{why}{awaited}{at}"));
             }
         }

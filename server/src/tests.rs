@@ -232,7 +232,7 @@ async fn a_refused_answer_is_told_unless_something_came_in_before_it() -> Outcom
     assert!(once(&mut told).await.is_none(), "it may look at the signal and answer again");
     let task = poll(&mut client).await?;
     respond(&mut client, task.clone(), vec![complete(), timer(HOUR)]).await.expect_err("nothing follows the end");
-    let expected = "the server refuses what workflow `a` (Workflow) asks for: invalid command sequence";
+    let expected = "the server refuses a workflow task completion of workflow `a` (Workflow): invalid command sequence";
     let text = told.await;
     assert!(text.starts_with(expected), "{text}");
     let mut told = Box::pin(server.workflow_task_failure());

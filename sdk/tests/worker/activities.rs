@@ -85,7 +85,7 @@ async fn an_unknown_activity_type_fails_with_the_names_that_are_known() {
             let failure = activity_failure(&error);
             assert_eq!(failure.error_type(), Some("NotFoundError"));
             assert!(
-                failure.message().contains("`misbehave`") && failure.message().contains("it knows: greet"),
+                failure.message().contains("`misbehave`") && failure.message().contains("registered: greet"),
                 "{failure}"
             );
         },

@@ -142,11 +142,11 @@ impl Engine {
             let cancels = operation.cancel.as_ref().is_some_and(|cancel| cancel.request.is_outstanding());
             let elsewhere = || !self.is_backed_by_open_workflow(&execution.run_id, *id);
             let what = if operation.start.is_outstanding() {
-                "has not been answered by its handler"
+                "has no answer from its handler yet"
             } else if cancels {
-                "is asked to stop"
+                "has an open cancellation request"
             } else if operation.started_time.is_some() && elsewhere() {
-                "goes on outside this server"
+                "runs outside this server"
             } else {
                 return None;
             };
@@ -198,7 +198,7 @@ impl fmt::Display for UnderWay<'_> {
             Self::NexusOperation { execution, event_id, what, .. } => {
                 write!(f, "the Nexus operation of event {event_id} of workflow {} {what}", execution.workflow_id)
             }
-            Self::Query(execution) => write!(f, "a query of workflow {} is not answered", execution.workflow_id),
+            Self::Query(execution) => write!(f, "a query of workflow {} has no answer yet", execution.workflow_id),
         }
     }
 }

@@ -95,16 +95,15 @@ impl Engine {
         let mut activities = runs.flat_map(|run| run.state.activities.values().map(move |activity| (run, activity)));
         let (execution, activity) = activities.find(|(_, activity)| activity.attempt > HOPELESS)?;
         let mut told = Told::from(format!(
-            "{} of {} has failed {} times, and nothing ends its retries: \"",
+            "{} of {} has failed {} times, and nothing limits its retries: \"",
             activity_name(execution, activity),
             name_of(execution),
             activity.attempt - 1
         ));
         told.push_message(activity.last_failure.as_deref());
         told.push(
-            "\". Let it (or its mock) succeed or fail \
-             with a non-retryable failure, or bound it: `.schedule_to_close_timeout(..)`, or a retry policy with \
-             `maximum_attempts(..)`",
+            "\". Let it (or its mock) succeed or fail with a non-retryable failure, or limit its retries with \
+             `.schedule_to_close_timeout(..)` or a retry policy with `maximum_attempts(..)`",
         );
         Some(told)
     }
@@ -124,15 +123,16 @@ impl Engine {
             let queue = self.queue_of_task(execution, task);
             let line = match task.started_time {
                 Some(_) => {
-                    "waits for its workflow task, which a worker has taken and does not answer: code of it, or a \
-                            local activity, does not end"
+                    "waits for its workflow task, which a worker has started but not completed: the workflow's code or \
+                     a local activity does not end"
                         .to_owned()
                 }
                 None if self.queues.has_poller(&queue) => {
-                    "goes on: its next workflow task is on its way to a worker".to_owned()
+                    "continues: its next workflow task is on its way to a worker".to_owned()
                 }
                 None => {
-                    let why = self.untaken_line("its workflow task", &queue, "start the workflow there");
+                    let why =
+                        self.untaken_line("its workflow task", &queue, "start the workflow on another task queue");
                     format!("waits for a worker: {why}")
                 }
             };
@@ -152,10 +152,10 @@ impl Engine {
         }
         if lines.is_empty() {
             lines.push(
-                "waits for what no timer, activity or child of it brings: a signal or an update that nobody sends, a \
-                 condition that nothing makes true, or something from outside such as a channel, which belongs in an \
-                 activity. Send the message in the test (`env.at(..)` sends it at a virtual time), or bound the wait with \
-                 `.timeout(..)`"
+                "waits, but not for a timer, an activity or a child: it waits for a signal or an update that nobody \
+                 sends, for a condition that stays false, or for something outside Temporal such as a channel (await \
+                 that in an activity). Send the message in the test (`env.at(..)` sends it at a virtual time), or \
+                 limit the wait with `.timeout(..)`"
                     .into(),
             );
         }
@@ -174,22 +174,23 @@ impl Engine {
         }
         let line = if activity.started.as_ref().is_some_and(|started| started.left_open) {
             format!(
-                "waits for {name}, whose attempt {} has ended with `ActivityError::will_complete_async()`, and which \
-                 nobody completes. Complete it through the client: `env.client().async_activity(task_token)\
-                 .complete(&result)`, or `.async_activity_by_id(\"{}\", \"\", \"{}\")`; or `env.advance(..)` the clock to \
-                 its timeout",
+                "waits for {name}: attempt {} returned `ActivityError::will_complete_async()`, and nobody has \
+                 completed the activity. Complete it through the client with \
+                 `env.client().async_activity(task_token).complete(&result)` or `.async_activity_by_id(\"{}\", \"\", \
+                 \"{}\")`, or move the clock to its timeout with `env.advance(..)`",
                 activity.attempt, execution.workflow_id, activity.activity_id
             )
         } else if activity.started.is_some() {
             format!(
-                "waits for {name}, whose attempt {} runs and does not end. Let its code end; if it sleeps with tokio, let \
-                 the test begin with the clock paused (`#[tokio::test(start_paused = true)]`), or `env.advance(..)` the \
-                 clock to its timeout. Code that blocks its thread (`std::thread::sleep`, a lock) belongs into \
-                 `tokio::task::spawn_blocking`",
+                "waits for {name}: attempt {} is running and does not end. Let its code end, or move the clock to its \
+                 timeout with `env.advance(..)`. If the code sleeps with tokio, start the test with a paused clock \
+                 (`#[tokio::test(start_paused = true)]`). If it blocks its thread (`std::thread::sleep`, a lock), run \
+                 it in `tokio::task::spawn_blocking`",
                 activity.attempt
             )
         } else if self.hold_of(&one, &Waiting::default()) <= Hold::Untaken {
-            let what_to_do = "schedule the activity there, or give the worker of this queue the activity or a mock";
+            let what_to_do = "schedule the activity on another task queue, or register the activity or a mock with the \
+                              worker of this one";
             format!("waits for {name}: {}", self.untaken_line("it", &activity_queue(execution, activity), what_to_do))
         } else {
             format!("waits for {name}")
@@ -213,8 +214,8 @@ impl Engine {
             self.queues.polled(queue.kind).filter(same).map(|key| format!("`{}`", key.name)).collect();
         let polled = if polled.is_empty() { "no task queue".to_owned() } else { polled.join(", ") };
         format!(
-            "{what} waits on the task queue `{}`, where no worker takes {of}; workers take {of} of {polled}. Run a \
-             worker of `{}`, or {what_to_do}",
+            "{what} waits on the task queue `{}`, which no worker polls for {of}; workers poll {polled} for {of}. Run \
+             a worker on `{}`, or {what_to_do}",
             queue.name, queue.name
         )
     }

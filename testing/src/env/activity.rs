@@ -270,9 +270,10 @@ impl ActivityEnvironment {
 
     fn shows_nothing(&self, name: &str) -> String {
         format!(
-            "activity {name} has shown nothing for {} of real time in its `ActivityEnvironment`: no heartbeat and no \
-             end. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with `tokio::join!`), or set \
-             `.cancel_at_heartbeat(..)` before. If it needs longer, set `.patience(..)`",
+            "activity `{name}` has neither sent a heartbeat nor ended for {} of real time in its \
+             `ActivityEnvironment`. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with \
+             `tokio::join!`), or call `.cancel_at_heartbeat(..)` before `.run(..)`. If it needs longer, set \
+             `.patience(..)`",
             std_duration_text(self.patience)
         )
     }

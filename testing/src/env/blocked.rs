@@ -49,11 +49,11 @@ fn watch_and_tell(host: &Arc<Host>, limit: Duration, tell: impl FnOnce(String) +
 
 fn told(host: &Host, limit: Duration) -> String {
     let running = host.running_now();
-    let by = if running.is_empty() { "code of the test".to_owned() } else { running.join(", ") };
+    let by = if running.is_empty() { "the code of the test".to_owned() } else { running.join(", ") };
     format!(
-        "the runtime of the test has stood still for {}: its thread is blocked by {by}. No timer, no timeout and no \
-         other activity can go on meanwhile, and nothing can end the test. Let the code `.await` instead of blocking, or \
-         run what blocks in `tokio::task::spawn_blocking` and await that",
+        "the runtime of the test has stood still for {}: its thread is blocked by {by}. Until the thread is free, no \
+         timer, timeout or other activity can run, and nothing can end the test. Let the code `.await` instead of \
+         blocking, or run the blocking code in `tokio::task::spawn_blocking` and await it",
         std_duration_text(limit)
     )
 }

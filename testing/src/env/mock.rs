@@ -91,7 +91,7 @@ impl<F: Future> Future for Guard<F> {
 
 pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("{what} panicked: {}", text.unwrap_or("with a value that is no text"))
+    format!("{what} panicked: {}", text.unwrap_or("a value that is not a string"))
 }
 
 /// The definition under which the mock is registered, with the real one's name and arguments.

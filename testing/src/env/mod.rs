@@ -216,7 +216,7 @@ impl TestWorkflowEnvironment {
             (output, host.halt())
         };
         let ended = Box::pin(worker.run_until(awaited)).await;
-        let (output, _halt) = ended.unwrap_or_else(|error| panic!("the worker of the test ended: {error}"));
+        let (output, _halt) = ended.unwrap_or_else(|error| panic!("the worker of the test failed: {error}"));
         // The worker hears of a refusal only after the server has told it here.
         let output = output.unwrap_or_else(|why| panic!("{why}{}", lock(&self.refused).clone()));
         // A failure that is known only now fails the test, too.
@@ -234,7 +234,7 @@ impl TestWorkflowEnvironment {
             output = future => Ok(output),
             failure = self.server.host().workflow_task_failure() => {
                 let failure = readable(failure, &self.client).await;
-                Err(format!("a workflow task failed, and would be tried again for ever: {failure}"))
+                Err(format!("a workflow task failed and would be retried forever: {failure}"))
             }
             why = self.server.host().verdict() => Err(why),
         }
@@ -247,7 +247,8 @@ impl TestWorkflowEnvironment {
             match replayer.replay(&history) {
                 Ok(_) | Err(ReplayError::UnknownWorkflow { .. }) => {}
                 Err(error) => panic!(
-                    "replayed from scratch, the workflow {} does something else than it did:\n{error}{}\n\n{history}",
+                    "a replay of the finished test shows that workflow `{}` is not \
+                     deterministic:\n{error}{}\n\n{history}",
                     run.workflow_id(),
                     usual_causes(&error)
                 ),
@@ -269,8 +270,8 @@ fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
 fn usual_causes(error: &ReplayError) -> &'static str {
     match error {
         ReplayError::Nondeterminism(error) if error.kind() != NondeterminismKind::ForeignFuture => {
-            "\n  or:       if the code is the same as it was, its usual causes are `SystemTime::now()` (take `ctx.now()`), \
-             `rand` (take `ctx.random()`) and the order of a `HashMap` (take a `BTreeMap`)."
+            "\n  or:       if the code has not changed, the usual causes are `SystemTime::now()` (use `ctx.now()`), \
+             `rand` (use `ctx.random()`) and the order of a `HashMap` (use a `BTreeMap`)."
         }
         _ => "",
     }

@@ -35,7 +35,7 @@ where
     F: Future<Output: MomentOutcome> + Send + 'static,
 {
     let failed = Arc::clone(host);
-    let name = format!("what the test does at {}", std_duration_text(elapsed));
+    let name = format!("the action of `env.at(..)` at {}", std_duration_text(elapsed));
     let done = host.at(started + elapsed, async move {
         let why = match Guard(Box::pin(what)).await {
             Ok(outcome) => outcome.error().map(|error| format!("{name} failed: {error}")),

@@ -126,10 +126,14 @@ impl RegisteredActivity for Unregistered {
     fn run(&self, ctx: ActivityContext, _: Vec<Payload>) -> ActivityFuture<Payload> {
         let (info, names) = (ctx.info(), self.names.lock().unwrap_or_else(PoisonError::into_inner));
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        let known = if known.is_empty() { "it knows none".into() } else { format!("it knows: {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "no activity is registered".into()
+        } else {
+            format!("registered: {}", known.join(", "))
+        };
         let text = format!(
-            "activity `{name}`, which workflow `{workflow}` ({workflow_type}) has scheduled on the task queue `{queue}`, \
-             is neither registered nor mocked, and would be tried again for ever. Add `.mock({name}, |..| Ok(..))` or \
+            "activity `{name}`, which workflow `{workflow}` ({workflow_type}) scheduled on the task queue `{queue}`, \
+             is neither registered nor mocked, and would be retried forever. Add `.mock({name}, |..| Ok(..))` or \
              `.activities(..)` to `env.worker(\"{queue}\")`; {known}",
             name = info.activity_type,
             workflow = info.workflow_id,

@@ -196,7 +196,7 @@ impl TestWorker {
         let runs_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         assert!(
             self.has_workflows || runs_activities,
-            "the worker of the test runs nothing: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
+            "the worker of the test has nothing to run: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
         );
         // A workflow with a versioning behaviour runs only on versioned workers.
         let builder = if self.is_versioned && !self.builder.has_deployment() {

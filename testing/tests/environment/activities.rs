@@ -113,7 +113,13 @@ async fn an_activity_that_shows_nothing_stops_the_test() -> Outcome {
     let env = ActivityEnvironment::new().patience(millis(300));
     let panic = AssertUnwindSafe(env.run(wait_for_cancellation, 3)).catch_unwind().await.expect_err("it panics");
     let text = panic.downcast_ref::<String>().expect("a text");
-    expect!["activity wait_for_cancellation has shown nothing for 300ms of real time in its `ActivityEnvironment`: no heartbeat and no end. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with `tokio::join!`), or set `.cancel_at_heartbeat(..)` before. If it needs longer, set `.patience(..)`"].assert_eq(text);
+    expect![
+        "activity `wait_for_cancellation` has neither sent a heartbeat nor ended for 300ms of real time in its \
+         `ActivityEnvironment`. If it waits for its cancellation, call `.cancel(..)` beside `.run(..)` (with \
+         `tokio::join!`), or call `.cancel_at_heartbeat(..)` before `.run(..)`. If it needs longer, set \
+         `.patience(..)`"
+    ]
+    .assert_eq(text);
     Ok(())
 }
 

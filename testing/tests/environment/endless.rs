@@ -135,7 +135,7 @@ async fn an_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay).activities(refund);
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
-    says(&text, &["activity `charge`", "`order-7` (pay)", "`pay`", ".mock(charge, |..| Ok(..))", "it knows: refund"]);
+    says(&text, &["activity `charge`", "`order-7` (pay)", "`pay`", ".mock(charge, |..| Ok(..))", "registered: refund"]);
     assert_eq!(env.elapsed(), secs(0));
     waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
     Ok(())
@@ -146,7 +146,7 @@ async fn so_is_a_local_one() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay_locally).activities(refund);
     let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
-    says(&text, &["activity `charge`", "`order-7` (pay_locally)", ".mock(charge, |..| Ok(..))", "it knows: refund"]);
+    says(&text, &["activity `charge`", "`order-7` (pay_locally)", ".mock(charge, |..| Ok(..))", "registered: refund"]);
     Ok(())
 }
 
@@ -155,13 +155,16 @@ async fn so_is_one_of_a_worker_without_any_activity() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay);
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
-    says(&text, &["Awaited: the end of workflow `order-7` (pay)", "activity `charge`", "no worker takes activities"]);
-    says(&text, &["give the worker of this queue the activity or a mock"]);
+    says(
+        &text,
+        &["Awaited: the end of workflow `order-7` (pay)", "activity `charge`", "no worker polls for activities"],
+    );
+    says(&text, &["register the activity or a mock with the worker of this one"]);
     // A local activity runs on the workflow's worker.
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay_locally);
     let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
-    says(&text, &["activity `charge`", ".mock(charge, |..| Ok(..))", "; it knows none"]);
+    says(&text, &["activity `charge`", ".mock(charge, |..| Ok(..))", "; no activity is registered"]);
     Ok(())
 }
 
@@ -222,7 +225,7 @@ async fn a_queue_without_a_worker_is_named() -> Outcome {
     let worker = env.worker("pay").workflow(pay_elsewhere).mock(charge, Ok);
     let text = end_of(&env, worker, env.client().execute(pay_elsewhere, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["workflow `order-7` (pay_elsewhere) waits for activity `charge` (id 1)", "the task queue `tills`"]);
-    says(&text, &["workers take activities of `pay`", "schedule the activity there"]);
+    says(&text, &["workers poll `pay` for activities", "schedule the activity on another task queue"]);
 
     let env = environment().await?;
     let worker = env.worker("pay").workflow(has_a_child_elsewhere);
@@ -241,7 +244,7 @@ async fn a_workflow_that_is_started_on_the_wrong_queue_is_named() -> Outcome {
     let worker = env.worker("pay").workflow(pay).mock(charge, Ok);
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pya")).await;
     says(&text, &["Awaited: the end of workflow `order-7` (pay)", "its workflow task waits on the task queue `pya`"]);
-    says(&text, &["workers take workflow tasks of `pay`", "start the workflow there"]);
+    says(&text, &["workers poll `pay` for workflow tasks", "start the workflow on another task queue"]);
     Ok(())
 }
 
@@ -250,8 +253,8 @@ async fn a_condition_that_nothing_makes_true_is_named() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("waits").workflow(waits);
     let text = end_of(&env, worker, env.client().execute(waits, ()).id("order-7").task_queue("waits")).await;
-    says(&text, &["nothing can happen any more", "Awaited: the end of workflow `order-7` (waits)"]);
-    says(&text, &["a condition that nothing makes true", "env.at(..)"]);
+    says(&text, &["nothing more can happen", "Awaited: the end of workflow `order-7` (waits)"]);
+    says(&text, &["a condition that stays false", "env.at(..)"]);
     waits_at(&text, "`order-7` (waits)", "condition", WAITS);
     Ok(())
 }
@@ -300,7 +303,7 @@ async fn failures_are_told_in_the_words_that_were_encoded() -> Outcome {
         let env = TestWorkflowEnvironment::start_with(options).await?;
         let worker = env.worker("pay").workflow(pay).activities(charge);
         let text = end_of(&env, worker, env.client().execute(pay, ()).task_queue("pay")).await;
-        says(&text, &["has failed", "nothing ends its retries: \"no gateway in a test (995)\"", "Open:"]);
+        says(&text, &["has failed", "nothing limits its retries: \"no gateway in a test (995)\"", "Open:"]);
         let worker = env.worker("bugs").workflow(panics);
         let text = end_of(&env, worker, env.client().execute(panics, ()).task_queue("bugs")).await;
         says(&text, &["a workflow task failed", "a bug in the workflow", "endless.rs:"]);
@@ -316,7 +319,7 @@ async fn a_worker_by_hand_tells_the_line_to_who_awaits() -> Outcome {
     let call = env.client().execute(waits, ()).id("order-7").task_queue("waits");
     let error = worker.run_until(call.into_future()).await?.expect_err("nothing makes it true");
     let text = format!("{error:?} {error}");
-    says(&text, &["nothing can happen any more", "condition, at "]);
+    says(&text, &["nothing more can happen", "condition, at "]);
     // The environment continues to work: the next wait has its own message.
     let worker = env.worker("waits").workflow(waits);
     let call = env.client().execute(waits, ()).id("order-8").task_queue("waits");
@@ -350,7 +353,7 @@ async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
     let text = end_of(&env, worker, env.client().execute(ticks, 400).id("clock-7").task_queue("clock")).await;
     says(
         &text,
-        &["Awaited: the end of workflow `clock-7` (ticks)", "it never ends by itself", "one timer after another"],
+        &["Awaited: the end of workflow `clock-7` (ticks)", "Look for an endless loop", "one timer after another"],
     );
     Ok(())
 }
@@ -375,7 +378,10 @@ async fn what_the_server_refuses_ends_the_test_at_once() -> Outcome {
     let text = end_of(&env, worker, call).await;
     says(
         &text,
-        &["a workflow task failed", "the server refuses what workflow `order-7` (names_its_customer) asks for"],
+        &[
+            "a workflow task failed",
+            "the server refuses a workflow task completion of workflow `order-7` (names_its_customer)",
+        ],
     );
     let place = format!("; the command is issued at {}:{UPSERT}:", file!());
     says(&text, &["BadSearchAttributes", "CustomerId", &place]);
@@ -390,7 +396,7 @@ async fn an_activity_whose_code_does_not_end_is_named() -> Outcome {
     let worker = env.worker("pay").workflow(pay).mock_async(charge, |_, _| pending());
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
     says(&text, &["nothing has happened for a long time", "Awaited: the end of workflow `order-7` (pay)"]);
-    says(&text, &["activity `charge` (id 1), whose attempt 1 runs and does not end", "env.advance(..)"]);
+    says(&text, &["activity `charge` (id 1): attempt 1 is running and does not end", "env.advance(..)"]);
     says(&text, &["`std::thread::sleep`", "`tokio::task::spawn_blocking`"]);
     waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
     Ok(())
@@ -402,8 +408,8 @@ async fn an_activity_that_nobody_completes_is_named_with_the_call_that_does() ->
     env.set_patience(millis(200));
     let worker = env.worker("pay").workflow(pay).mock(charge, |_| Err(ActivityError::will_complete_async()));
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
-    says(&text, &["activity `charge` (id 1), whose attempt 1 has ended with `ActivityError::will_complete_async()`"]);
-    says(&text, &["nobody completes", "`env.client().async_activity(task_token).complete(&result)`"]);
+    says(&text, &["activity `charge` (id 1): attempt 1 returned `ActivityError::will_complete_async()`"]);
+    says(&text, &["nobody has completed the activity", "`env.client().async_activity(task_token).complete(&result)`"]);
     says(&text, &["`.async_activity_by_id(\"order-7\", \"\", \"1\")`", "env.advance(..)"]);
     assert!(!text.contains("does not end"), "{text}");
     waits_at(&text, "`order-7` (pay)", "activity type=charge id=1", PAY);
@@ -462,7 +468,7 @@ async fn a_workflow_that_waits_for_something_from_outside_is_named_with_its_last
             ended
         };
         let text = end_of(&env, worker, ended).await;
-        waits_at(&text, "`asks-7` (waits_for_a_thread)", "from outside", BEFORE_THE_THREAD);
+        waits_at(&text, "`asks-7` (waits_for_a_thread)", "outside Temporal", BEFORE_THE_THREAD);
     }
     Ok(())
 }
@@ -496,7 +502,7 @@ async fn a_test_that_awaits_nothing_of_the_server_is_told_that_time_does_not_pas
         pending::<()>().await;
     };
     let text = end_of(&env, worker, future).await;
-    says(&text, &["time passes only while an outcome is awaited", "Awaited: nothing of this server", "a timer"]);
+    says(&text, &["time passes only while the test awaits an outcome", "Awaited: nothing from this server", "a timer"]);
     Ok(())
 }
 
@@ -504,6 +510,6 @@ async fn a_test_that_awaits_nothing_of_the_server_is_told_that_time_does_not_pas
 async fn without_a_worker_who_awaits_gets_an_error() -> Outcome {
     let env = environment().await?;
     let error = env.client().execute(pay, ()).id("order-7").task_queue("pay").await.expect_err("nobody is there");
-    says(&format!("{error:?} {error}"), &["the task queue `pay`", "workers take workflow tasks of no task queue"]);
+    says(&format!("{error:?} {error}"), &["the task queue `pay`", "workers poll no task queue for workflow tasks"]);
     Ok(())
 }

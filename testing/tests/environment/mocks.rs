@@ -183,7 +183,7 @@ async fn what_goes_wrong_at_a_virtual_time_fails_the_test() -> Outcome {
         let panic = AssertUnwindSafe(run).catch_unwind().await.expect_err("it goes wrong");
         let text = panic.downcast_ref::<String>().expect("a panic with text");
         let why = if panics { "on purpose" } else { "nobody" };
-        assert!(text.contains("what the test does at 1d") && text.contains(why), "{text}");
+        assert!(text.contains("the action of `env.at(..)` at 1d") && text.contains(why), "{text}");
     }
     Ok(())
 }

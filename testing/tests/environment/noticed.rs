@@ -176,7 +176,7 @@ async fn failed_attempts_and_refused_commands_are_logged_with_attempt_and_line()
     let lines = log.lines_with("an activity failed: no film");
     let [line] = &*lines else { panic!("{lines:#?}") };
     assert!(line.starts_with("WARN") && line.contains(" activity_id=\"1\" attempt=1 "), "{line}");
-    let lines = log.lines_with("the server did not take a workflow task's completion: ");
+    let lines = log.lines_with("the server did not accept a workflow task's completion: ");
     let line = lines.first().expect("a refusal");
     let place = format!("; the command is issued at {}:{REFUSED}:", file!());
     for part in ["WARN", "film-7", " attempt=1", "BadSearchAttributes: ", &place] {

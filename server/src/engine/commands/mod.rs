@@ -194,7 +194,7 @@ fn target_namespace(transaction: &Transaction<'_>, name: &str) -> Result<Namespa
     if !transaction.cross_namespace_commands {
         return Err("cross namespace commands are not allowed");
     }
-    transaction.namespaces.get(name).map_err(|_| "the namespace is not there any more")
+    transaction.namespaces.get(name).map_err(|_| "the namespace no longer exists")
 }
 
 fn closes_workflow(kind: CommandType) -> bool {

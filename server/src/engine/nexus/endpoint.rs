@@ -127,7 +127,9 @@ impl Engine {
         match spec.target.as_ref().and_then(|target| target.variant.as_ref()) {
             None => problems.push("empty target variant"),
             Some(Variant::External(_)) => {
-                return Err(Error::unimplemented("Abide's embedded server serves Nexus endpoints of workers only"));
+                return Err(Error::unimplemented(
+                    "Abide's embedded server supports only Nexus endpoints whose target is a worker",
+                ));
             }
             Some(Variant::Worker(worker)) if problems.is_empty() => {
                 self.namespaces.get(&worker.namespace).map_err(|error| {

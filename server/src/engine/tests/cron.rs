@@ -296,7 +296,7 @@ fn schedules_that_make_no_sense_are_refused() {
             start: InvalidArgument invalid CronSchedule.
             start: InvalidArgument invalid CronSchedule, no time can be found to satisfy the schedule
             start: InvalidArgument CronSchedule and WorkflowStartDelay may not be used together.
-            start: Unimplemented Abide's embedded server knows cron schedules in UTC only, found the time zone "Asia/Tokyo"
+            start: Unimplemented Abide's embedded server supports cron schedules in UTC only, found the time zone "Asia/Tokyo"
         "#]],
     );
 }

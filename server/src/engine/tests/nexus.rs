@@ -269,7 +269,7 @@ fn errors_that_may_pass_are_tried_again() {
             ask: start a within 8000ms, trace x
             ask: nothing
             ask: start a within 8000ms, trace x
-            busy: the Nexus operation of event 5 of workflow wf has not been answered by its handler
+            busy: the Nexus operation of event 5 of workflow wf has no answer from its handler yet
             history:
               1 WorkflowExecutionStarted attempt 1
               2 WorkflowTaskScheduled on tq, attempt 1
@@ -407,7 +407,7 @@ fn a_started_operation_is_asked_to_stop() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             ask: start a within 8000ms, trace x
-            busy: a workflow task of workflow wf is scheduled on task queue tq; the Nexus operation of event 5 of workflow wf goes on outside this server
+            busy: a workflow task of workflow wf is scheduled on task queue tq; the Nexus operation of event 5 of workflow wf runs outside this server
             poll: task, attempt 1, events 1-8
             ask: cancel a token within 8000ms, trace x
             ask: cancel a token within 8000ms, trace x

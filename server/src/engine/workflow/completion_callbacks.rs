@@ -87,8 +87,8 @@ pub(crate) fn check_update(request: &update::Request) -> Result<(), Error> {
         return Err(Error::invalid_argument(text));
     }
     Err(Error::unimplemented(
-        "Abide's embedded server calls no completion callbacks of updates, as a real server without \
-         history.enableUpdateCallbacks; leave completion_callbacks out",
+        "Abide's embedded server does not support completion callbacks of updates, like a real server without \
+         history.enableUpdateCallbacks; leave `completion_callbacks` empty",
     ))
 }
 

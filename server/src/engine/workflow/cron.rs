@@ -46,7 +46,7 @@ pub(crate) fn validate(schedule: &str, now: Time) -> Result<(), Error> {
         return Ok(());
     }
     if let Some(zone) = zone(schedule).filter(|zone| !is_utc(zone)) {
-        let text = format!("Abide's embedded server knows cron schedules in UTC only, found the time zone {zone:?}");
+        let text = format!("Abide's embedded server supports cron schedules in UTC only, found the time zone {zone:?}");
         return Err(Error::unimplemented(text));
     }
     let schedule = parse(schedule).ok_or_else(|| Error::invalid_argument("invalid CronSchedule."))?;

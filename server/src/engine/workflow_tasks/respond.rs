@@ -127,7 +127,13 @@ impl Engine {
             | Code::Unimplemented
             | Code::Internal => false,
         };
-        told.then(|| format!("the server refuses what {} asks for: {}", name_of(self.execution(id)), error.message))
+        told.then(|| {
+            format!(
+                "the server refuses a workflow task completion of {}: {}",
+                name_of(self.execution(id)),
+                error.message
+            )
+        })
     }
 
     /// Returns the text for a workflow task that a worker has failed.
@@ -144,7 +150,7 @@ impl Engine {
         let parent = parent.and_then(|parent| self.by_run_id.get(&parent.run_id)).map(|id| self.execution(*id));
         if let Some((child, parent)) = child.zip(parent) {
             told.push(format!(
-                ". {} is a child of {}: a test can also put a closure in its place, with `.mock_child({}, |..| Ok(..))`",
+                ". {} is a child of {}: a test can also replace it by a closure, with `.mock_child({}, |..| Ok(..))`",
                 name_of(child),
                 name_of(parent),
                 child.state.workflow_type().name
