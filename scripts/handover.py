@@ -603,7 +603,7 @@ async def until_half(handle) -> None:
         except Exception:
             pass
         await asyncio.sleep(0.1)
-    raise AssertionError("the first half did not come to its end in 30 s")
+    raise AssertionError("the first half did not end within 30 s")
 
 
 async def first_half(client: Client, case: str, first, queue: str, handle) -> None:

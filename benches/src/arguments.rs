@@ -21,7 +21,7 @@ impl Arguments {
     pub fn option<T: FromStr>(&mut self, name: &str, default: T) -> Result<T, String> {
         let Some(at) = self.rest.iter().position(|argument| argument == name) else { return Ok(default) };
         let value = self.rest.get(at + 1).ok_or_else(|| format!("{name} needs a value"))?;
-        let value = value.parse().map_err(|_| format!("{name}: `{value}` is not what it takes"))?;
+        let value = value.parse().map_err(|_| format!("{name}: `{value}` is not a valid value"))?;
         self.rest.drain(at..at + 2);
         Ok(value)
     }
@@ -45,6 +45,6 @@ impl Arguments {
     /// # Errors
     /// Returns an error with the usage if there are more or fewer arguments, or an unknown option.
     pub fn finish<const N: usize>(self, usage: &str) -> Result<[String; N], String> {
-        self.rest.try_into().map_err(|rest: Vec<String>| format!("cannot use {rest:?}; usage: {usage}"))
+        self.rest.try_into().map_err(|rest: Vec<String>| format!("unexpected arguments {rest:?}; usage: {usage}"))
     }
 }

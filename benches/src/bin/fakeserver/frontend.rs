@@ -212,7 +212,7 @@ impl WorkflowService for Frontend {
         _: Request<api::GetWorkflowExecutionHistoryRequest>,
     ) -> Result<Response<api::GetWorkflowExecutionHistoryResponse>, Status> {
         let text =
-            "the worker asked for a history: its cache is too small for the open workflows. Give it more (--cache)";
+            "the worker asked for a history: its cache is too small for the open workflows. Enlarge it with --cache";
         Err(self.server.report(text.into()))
     }
 

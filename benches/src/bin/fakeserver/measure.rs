@@ -133,7 +133,8 @@ impl Measurement {
         let server = Arc::clone(&self.server);
         server.measure();
         let begin = self.sample()?;
-        server.signal_all().map_err(|_| "a workflow ended before its signals: is `--input` the number of signals?")?;
+        server.signal_all().map_err(|_| "a workflow ended before its signals: check that `--input` is the number of \
+                                         signals")?;
         let workflows = |counts: &Counts| counts.workflows.load(Relaxed);
         self.wait_until("workflows completed", workflows, server.options.n as u64).await?;
         let end = self.sample()?;
