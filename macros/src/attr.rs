@@ -73,7 +73,7 @@ impl Options {
                 options
             }
             Meta::NameValue(pair) => {
-                diagnostics.error(&pair.value, "options stand in parentheses: `(name = \"..\")`");
+                diagnostics.error(&pair.value, "options go in parentheses: `(name = \"..\")`");
                 Self::default()
             }
         }
@@ -140,7 +140,7 @@ impl Options {
         if let Some(behavior) = self.versioning_behavior.take() {
             diagnostics.error(
                 &behavior.key,
-                "`versioning_behavior` belongs to a workflow: it stands at `#[workflow(versioning_behavior = ..)]`",
+                "`versioning_behavior` belongs to a workflow: write `#[workflow(versioning_behavior = ..)]`",
             );
         }
     }
@@ -148,7 +148,8 @@ impl Options {
     /// Reports options that only functions have.
     pub(crate) fn only_for_functions(&mut self, diagnostics: &mut Diagnostics) {
         if let Some(definition) = self.definition.take() {
-            let text = "only the definition of a function has a type to name: here the definition is a constant";
+            let text = "only the definition of a function has a type of its own: the definition of a method is a \
+                        constant";
             diagnostics.error(&definition, text);
         }
     }
@@ -204,7 +205,7 @@ fn check_name(name: &LitStr, diagnostics: &mut Diagnostics) {
     if value.is_empty() {
         diagnostics.error(name, "the name on the wire must not be empty");
     } else if value.starts_with("__temporal_") || value == "__stack_trace" || value == "__enhanced_stack_trace" {
-        diagnostics.error(name, format!("`{value}` is a name that Temporal keeps for itself: choose another one"));
+        diagnostics.error(name, format!("the name `{value}` is reserved by Temporal: choose another one"));
     }
 }
 

@@ -71,7 +71,7 @@ impl<'a> DefinedFunction<'a> {
         let (types, context_type) = (self.types(), self.callable.context_type());
         let (context, arguments) = self.parameters();
         let returned = self.returned();
-        let docs = format!("The definition of `{}`, where its type is to be named.", self.callable.name());
+        let docs = format!("The type of the definition of `{}`.", self.callable.name());
         quote! {
             #(#cfgs)*
             #(#shown)*

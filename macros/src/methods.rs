@@ -103,7 +103,10 @@ pub(crate) fn validate_block(block: &ImplBlock, attribute: &str, diagnostics: &m
     if let Some(PathArguments::AngleBracketed(arguments)) = arguments {
         for argument in &arguments.args {
             if matches!(argument, GenericArgument::Lifetime(lifetime) if lifetime.ident != "static") {
-                diagnostics.error(argument, "a worker keeps this type for as long as it runs: it must not borrow");
+                diagnostics.error(
+                    argument,
+                    "a worker keeps a value of this type for as long as it runs: the type must not borrow",
+                );
             }
         }
     }
@@ -155,8 +158,8 @@ pub(crate) fn unique_functions(block: &ImplBlock, methods: &mut Vec<Method>, dia
         if !method.is_broken {
             let name = method.name.value();
             let text = format!(
-                "there is already a function `{ident}` in this block: call one of them otherwise; the name on the wire \
-                 can stay, by `name = \"{name}\"` in its attribute"
+                "there is already a function `{ident}` in this block: rename one of them; to keep its name on the \
+                 wire, put `name = \"{name}\"` into its attribute"
             );
             diagnostics.error(&method.callable.ident, text);
         }

@@ -105,11 +105,14 @@ fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
         );
     } else if !sig.generics.params.is_empty() {
         let text =
-            format!("{noun} has no lifetimes: leave them out; the context needs none, and arguments own their data");
+            format!("{noun} has no lifetimes: remove them; the context needs none, and arguments own their data");
         diagnostics.error(&sig.generics, text);
     }
     if let Some(token) = &sig.unsafety {
-        diagnostics.error(token, format!("{noun} cannot be `unsafe`: nobody could keep its promises"));
+        diagnostics.error(
+            token,
+            format!("{noun} cannot be `unsafe`: its caller, the worker, cannot know the safety conditions"),
+        );
     }
     if let Some(token) = &sig.constness {
         diagnostics.error(token, format!("{noun} cannot be `const`"));
@@ -152,7 +155,7 @@ fn validate_receiver(sig: &Signature, role: Role, diagnostics: &mut Diagnostics)
                 return;
             }
             let hint = if role.is_activity() {
-                "many attempts share the value; keep what changes in a `Mutex` or an atomic"
+                "all attempts share the value; keep what changes in a `Mutex` or an atomic"
             } else {
                 "the main routine and the handlers share the state; keep what changes in a `State<T>`"
             };
@@ -196,7 +199,7 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
             let hint = if role.is_activity() {
                 "activities run outside the workflow"
             } else {
-                "workflow code does its work through the workflow's context"
+                "workflow code runs through the workflow's context"
             };
             return diagnostics.error(&arg.ty, format!("{} gets `ctx: &{context}`: {hint}", role.noun()));
         }
@@ -211,12 +214,12 @@ fn validate_argument(arg: &PatType, role: Role, diagnostics: &mut Diagnostics) {
     if role == Role::Validator {
         if !is_reference {
             let ty = source(&arg.ty);
-            diagnostics.error(&arg.ty, format!("a validator only looks at the update's arguments: take `&{ty}`"));
+            diagnostics.error(&arg.ty, format!("a validator only reads the update's arguments: take `&{ty}`"));
         }
         return;
     }
     if let Some(token) = find_impl(arg.ty.to_token_stream()) {
-        diagnostics.error(token, "an argument is read from a payload: its type must be named, not `impl Trait`");
+        diagnostics.error(token, "an argument is read from a payload: give a concrete type, not `impl Trait`");
     } else if is_reference {
         let owned = source(&owned_type(&arg.ty));
         diagnostics.error(&arg.ty, format!("an argument is read from a payload and must own its data: take `{owned}`"));
@@ -240,12 +243,13 @@ fn validate_output(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {
     }
     let (value, error) = result_parts(ty);
     if let Some(token) = find_impl(ty.to_token_stream()) {
-        diagnostics.error(token, "a result is written to a payload: its type must be named, not `impl Trait`");
+        diagnostics.error(token, "a result is written to a payload: give a concrete type, not `impl Trait`");
     } else if let Some(token) = find_borrow(value.to_token_stream()) {
         let message = format!("a result is written to a payload and must own its data{}", instead(value));
         diagnostics.error_at(token.span(), message);
     } else if let Some(reference) = error.and_then(find_short_borrow) {
-        let message = format!("an error outlives the code and must own its data{}", instead_of(reference));
+        let message =
+            format!("an error is used after the code has returned and must own its data{}", instead_of(reference));
         diagnostics.error(reference, message);
     }
 }

@@ -78,7 +78,7 @@ impl<E: Into<T>, T> IntoErrorOf<T> for E {
 #[diagnostic::on_unimplemented(
     message = "an activity returns `Result<T, ActivityError>`, not `{Self}`",
     label = "expected `Result<T, ActivityError>`",
-    note = "any error type that turns into an `ActivityError` will do"
+    note = "the error can have any type that converts into an `ActivityError`"
 )]
 pub trait ActivityReturn {
     /// The type of the activity's result.
@@ -100,7 +100,7 @@ impl<T: PayloadValue, E: IntoErrorOf<ActivityError>> ActivityReturn for Result<T
 #[diagnostic::on_unimplemented(
     message = "a workflow returns `Result<T, WorkflowError>`, not `{Self}`",
     label = "expected `Result<T, WorkflowError>`",
-    note = "any error type that turns into a `WorkflowError` will do"
+    note = "the error can have any type that converts into a `WorkflowError`"
 )]
 pub trait WorkflowReturn {
     /// The type of the workflow's result.
@@ -125,7 +125,7 @@ impl<T: PayloadValue, E: IntoErrorOf<WorkflowError>> WorkflowReturn for Result<T
 #[diagnostic::on_unimplemented(
     message = "a signal handler returns nothing or `Result<(), WorkflowError>`, not `{Self}`",
     label = "expected `()` or `Result<(), WorkflowError>`",
-    note = "nobody waits for a signal: an answer has nowhere to go"
+    note = "a signal has no result: its sender does not wait for the handler"
 )]
 pub trait SignalReturn {
     /// Converts both forms to a result.

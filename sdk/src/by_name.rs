@@ -14,9 +14,10 @@ use crate::definition::{
 ///
 /// Arguments and result are payload values: implemented by `fn(..)` types with up to 12 arguments.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say what goes in and comes out",
+    message = "`{Self}` does not name the types of arguments and result",
     label = "expected the type of a function, such as `fn(u64) -> String`",
-    note = "arguments and the result are serialized: their types need `serde::Serialize` and `serde::Deserialize`, and own their data"
+    note = "arguments and the result are serialized: their types need `serde::Serialize` and `serde::Deserialize`, and \
+            must own their data"
 )]
 pub trait Signature: 'static {
     /// `()`, the only argument, or a tuple of all arguments.

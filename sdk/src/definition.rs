@@ -21,9 +21,10 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 ///
 /// Implemented for every type that has `Serialize` and `Deserialize`, is `Send`, and borrows nothing.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel between workflows, activities and clients",
+    message = "`{Self}` cannot be passed between workflows, activities and clients",
     label = "this type is not a payload value",
-    note = "arguments and results are serialized: put `#[derive(serde::Serialize, serde::Deserialize)]` on it and on the types in it, and let it own its data and be `Send`"
+    note = "arguments and results are serialized: put `#[derive(serde::Serialize, serde::Deserialize)]` on it and on \
+            the types in it; it must own its data and be `Send`"
 )]
 pub trait PayloadValue: Serialize + DeserializeOwned + Send + 'static {}
 
@@ -74,7 +75,8 @@ pub trait Arguments {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
     label = "expected an activity: a function with `#[activity]`, or `Type::method` of an impl block with `#[activities]`",
-    note = "name it without calling it: `ctx.activity(charge, 7)`, not `ctx.activity(charge(7))`; a name alone is an `ActivityType`"
+    note = "name it without calling it: `ctx.activity(charge, 7)`, not `ctx.activity(charge(7))`; to name an activity \
+            by a string, use `ActivityType`"
 )]
 pub trait Activity<Kind> {
     /// The activity's definition.
@@ -90,7 +92,7 @@ pub trait Activity<Kind> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a workflow",
     label = "expected a workflow: a function with `#[workflow]`, or `Type::run` of a struct with `#[workflow]`",
-    note = "a name alone is a `WorkflowType`"
+    note = "to name a workflow by a string, use `WorkflowType`"
 )]
 pub trait Workflow<Kind> {
     /// The workflow's definition.
@@ -174,7 +176,7 @@ pub(crate) use named_by_functions;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the definition of a workflow",
     label = "expected a definition: `Type::run`, or `function.definition()` of a function with `#[workflow]`",
-    note = "`impl Workflow<Kind>` takes functions too"
+    note = "a parameter `impl Workflow<Kind>` also takes a function"
 )]
 pub trait WorkflowDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The type of the workflow's result.
@@ -188,7 +190,7 @@ pub trait WorkflowDefinition: Arguments + Clone + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the definition of an activity",
     label = "expected a definition: `Type::method`, or `function.definition()` of a function with `#[activity]`",
-    note = "`impl Activity<Kind>` takes functions too"
+    note = "a parameter `impl Activity<Kind>` also takes a function"
 )]
 pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The type of the activity's result.
@@ -202,7 +204,7 @@ pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a signal",
     label = "expected a signal: `Type::method` of a method with `#[signal]`",
-    note = "a name alone is a `SignalType`"
+    note = "to name a signal by a string, use `SignalType`"
 )]
 pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.
@@ -216,7 +218,7 @@ pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
     label = "expected a query: `Type::method` of a method with `#[query]`",
-    note = "a name alone is a `QueryType`"
+    note = "to name a query by a string, use `QueryType`"
 )]
 pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that answers it.
@@ -232,7 +234,7 @@ pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an update",
     label = "expected an update: `Type::method` of a method with `#[update]`",
-    note = "a name alone is an `UpdateType`"
+    note = "to name an update by a string, use `UpdateType`"
 )]
 pub trait UpdateDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The workflow type that handles it.

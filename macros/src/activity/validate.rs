@@ -19,8 +19,10 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
     validate_block(&model.block, "activities", diagnostics);
     let is_block_fine = diagnostics.count() == before;
     if model.methods.is_empty() {
-        diagnostics
-            .error(&model.block.self_ty, "no activity here: put `#[activity]` on the methods that a worker shall run");
+        diagnostics.error(
+            &model.block.self_ty,
+            "this block has no activity: put `#[activity]` on the methods that are activities",
+        );
     }
     for method in &mut model.methods {
         let before = diagnostics.count();

@@ -7,11 +7,11 @@ use syn::{Attribute, Expr, Ident, LitStr, Token};
 
 use crate::diagnostics::Diagnostics;
 
-const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, and behind it `non_retryable`, `benign`, `error_type = \"..\"` or \
-     `next_retry_delay = ..`";
+const EXPECTED: &str = "expected `#[error(\"..\")]` with the message, followed by `non_retryable`, `benign`, \
+                        `error_type = \"..\"` or `next_retry_delay = ..`";
 
-const EXPECTED_ON_ENUM: &str = "an enum itself takes `#[error(error_type_prefix = \"..\")]` only: the messages stand on its \
-     variants";
+const EXPECTED_ON_ENUM: &str = "an enum itself takes only `#[error(error_type_prefix = \"..\")]`: the messages go on \
+                                its variants";
 
 /// Returns the `error_type_prefix` of an enum, which is prepended to variant names used as error types.
 pub(crate) fn prefix_of(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Option<LitStr> {
@@ -99,8 +99,8 @@ impl Options {
                 self.next_retry_delay.replace(input.parse()?).is_some()
             }
             "error_type_prefix" => {
-                let text =
-                    "a prefix stands on the enum, for all its variants: here `error_type = \"..\"` is the whole type";
+                let text = "a prefix goes on the enum, for all its variants: on a variant, `error_type = \"..\"` is \
+                            the whole type";
                 return Err(syn::Error::new(key.span(), text));
             }
             _ => return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {EXPECTED}"))),

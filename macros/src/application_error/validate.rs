@@ -6,7 +6,7 @@ use crate::diagnostics::Diagnostics;
 
 pub(crate) fn model(model: &Model, diagnostics: &mut Diagnostics) {
     if model.variants.is_empty() {
-        diagnostics.error(&model.ident, "there is no error here: an `ApplicationError` needs a variant");
+        diagnostics.error(&model.ident, "this enum has no error: an `ApplicationError` needs a variant");
     }
     for (index, variant) in model.variants.iter().enumerate() {
         if variant.options.message.is_none() {
@@ -32,7 +32,7 @@ fn message(variant: &Variant, diagnostics: &mut Diagnostics) {
     let ident = &variant.ident;
     let fields: Vec<_> = variant.fields.iter().map(|field| format!("`{{{}}}`", field.name)).collect();
     let has = match fields.as_slice() {
-        [] => "it has none".to_string(),
+        [] => "it has no fields".to_string(),
         _ => format!("it has {}", fields.join(", ")),
     };
     for name in unknown_names(message, &variant.fields) {
@@ -52,8 +52,8 @@ fn causes(variant: &Variant, diagnostics: &mut Diagnostics) {
     {
         diagnostics.error(
             attribute,
-            "the fields of an `ApplicationError` travel to its caller, which an error of another type cannot: keep its \
-             text in a `String`, or let `?` return it as it is",
+            "the fields of an `ApplicationError` are sent to its caller, but an error of another type cannot be sent: \
+             keep its text in a `String`, or let `?` return the other error itself",
         );
     }
 }

@@ -19,8 +19,8 @@ const ROLES: [(&str, Role); 6] = [
 
 /// Attributes that users are likely to try, with the advice to give.
 const ELSEWHERE: [(&str, &str); 2] = [
-    ("activity", "activities live in an impl block of their own, with `#[activities]`, on a type of their own"),
-    ("workflow", "`#[workflow]` goes on the struct: the method that runs has `#[run]`"),
+    ("activity", "activities go into the impl block of another type, with `#[activities]`"),
+    ("workflow", "`#[workflow]` goes on the struct: put `#[run]` on the main routine"),
 ];
 
 /// The content of our attribute on a method.
@@ -46,9 +46,10 @@ pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostic
         };
         match &found {
             Some((earlier, _)) if earlier == word => diagnostics.error(&attr, format!("`#[{word}]` is given twice")),
-            Some((earlier, _)) => {
-                diagnostics.error(&attr, format!("a method is one thing only, and this one has `#[{earlier}]` already"))
-            }
+            Some((earlier, _)) => diagnostics.error(
+                &attr,
+                format!("a method can have only one of these attributes, and this one already has `#[{earlier}]`"),
+            ),
             None if *role == Role::Validator => {
                 let validates = validated(&attr, diagnostics);
                 found = Some((word, Marked { role: *role, options: Options::default(), validates }));

@@ -17,7 +17,8 @@ pub(crate) fn structure(model: &WorkflowStruct, diagnostics: &mut Diagnostics) {
     if !model.item.generics.params.is_empty() {
         diagnostics.error(
             &model.item.generics,
-            "a workflow cannot be generic, nor borrow: it is found by its name at run time; write one for each type",
+            "a workflow cannot be generic and cannot borrow: it is found by its name at run time; write one workflow \
+             for each type",
         );
     }
 }
@@ -51,8 +52,8 @@ fn one_run(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
     if runs.next().is_none() {
         diagnostics.error(
             &model.block.self_ty,
-            "no `#[run]` method: a workflow has one, \
-             `#[run] async fn run(&self, ctx: &WorkflowContext) -> Result<T, WorkflowError>`",
+            "this block has no `#[run]` method: a workflow needs one, `#[run] async fn run(&self, ctx: \
+             &WorkflowContext) -> Result<T, WorkflowError>`",
         );
     }
     for second in runs {
@@ -88,7 +89,7 @@ fn validators_fit(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
         match updates.iter().find(|update| update.ident == *named) {
             None => diagnostics.error(&named, format!("there is no method `{named}` with `#[update]` in this block")),
             Some(_) if seen.contains(named) => {
-                diagnostics.error(&named, format!("the update `{named}` has a validator already"));
+                diagnostics.error(&named, format!("the update `{named}` already has a validator"));
             }
             Some(update) if update.args.len() != method.callable.args.len() => {
                 let (has, wanted) = (method.callable.args.len(), update.args.len());

@@ -28,7 +28,7 @@ pub trait ActivityImplementation: ActivityDefinition {
 
 /// Provides one or more activities: a function with `#[activity]`, or a value whose impl block has `#[activities]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` brings no activities along",
+    message = "`{Self}` has no activities",
     label = "expected a function with `#[activity]`, or a value of a type whose impl block has `#[activities]`"
 )]
 pub trait Activities<Kind = ByValue>: Send + Sync + 'static {

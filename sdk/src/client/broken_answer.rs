@@ -58,14 +58,14 @@ impl NotGrpc {
 
 impl fmt::Display for NotGrpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected an answer of gRPC, found HTTP {}", self.status.as_u16())?;
+        write!(f, "expected a gRPC response, found HTTP {}", self.status.as_u16())?;
         if let Some(content_type) = &self.content_type {
             write!(f, " with `{}`", content_type.chars().take(100).collect::<String>())?;
         }
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
-            f.write_str(": the request is larger than max. size of a proxy before the server")
+            f.write_str(": the request is larger than max. size of a proxy in front of the server")
         } else {
-            f.write_str(": a proxy or another kind of server has answered")
+            f.write_str(": the response comes from a proxy or from another kind of server")
         }
     }
 }

@@ -288,10 +288,10 @@ async fn repeat<R: Rpc>(
         };
         let backoff = backoff.get_or_insert_with(|| Backoff::new(schedule));
         let Some(wait) = backoff.next(&error, started.elapsed()).filter(|_| !given_up()) else { return Err(error) };
-        tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
+        tracing::debug!(rpc = R::NAME, %error, ?wait, "a call has failed and is retried");
         if started.elapsed() > QUIET_FOR && !std::mem::replace(&mut told, true) {
             let lasts = measured_text(started.elapsed());
-            tracing::warn!("a call has failed for {lasts} and is tried again all the same: {error}");
+            tracing::warn!("a call has failed for {lasts} and is still retried: {error}");
         }
         sleep(wait).await;
         if given_up() {
@@ -326,7 +326,9 @@ impl Inner {
         let compress = encoded.len() >= COMPRESS_FROM_BYTES && !self.compression_refused.load(Ordering::Relaxed);
         match self.send::<R>(encoded.clone(), timeout, compress).await {
             Err(error) if compress && error.is_compression_refused() => {
-                tracing::warn!(address = self.address, %error, "the server does not read gzip; requests go uncompressed from now on");
+                tracing::warn!(address = self.address, %error,
+                "the server does not accept gzip; requests are sent uncompressed from now on"
+                );
                 self.compression_refused.store(true, Ordering::Relaxed);
                 self.send::<R>(encoded, timeout, false).await
             }
@@ -387,7 +389,7 @@ fn with_tls(endpoint: Endpoint, tls: TlsOptions) -> Result<Endpoint, ConnectErro
         Some(pem) if !has_certificate(&pem) => {
             return Err(ConnectError::invalid(format!(
                 "the {} bytes of `server_ca_cert` hold no certificate; expected PEM text with `-----BEGIN \
-                 CERTIFICATE-----`, the file itself, not its path",
+                 CERTIFICATE-----`: the content of the file, not its path",
                 pem.len()
             )));
         }
@@ -419,7 +421,9 @@ fn has_certificate(pem: &[u8]) -> bool {
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(_: Endpoint, _: TlsOptions) -> Result<Endpoint, ConnectError> {
-    Err(ConnectError::invalid("TLS is asked for, but this program was built without it; enable abide's feature `tls`"))
+    Err(ConnectError::invalid(
+        "TLS is requested, but this program was built without it; enable the feature `tls` of `abide`",
+    ))
 }
 
 /// Returns the headers of every call.
@@ -433,7 +437,7 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
     for (name, value) in &options.rpc_metadata {
         let key: MetadataKey<Ascii> = name.parse().map_err(|_| {
             ConnectError::invalid(format!(
-                "`{name}` is not the name of a header; expected lower case letters, digits, `-`, `_`"
+                "`{name}` is not a valid name of a header; expected lower-case letters, digits, `-` and `_`"
             ))
         })?;
         metadata.insert(key, header_value(&format!("the value of the header `{name}`"), value)?);
@@ -449,7 +453,9 @@ fn metadata(options: &ClientOptions) -> Result<MetadataMap, ConnectError> {
 /// The error does not show the value, because it may be a secret.
 fn header_value(what: &str, value: &str) -> Result<MetadataValue<Ascii>, ConnectError> {
     value.parse().map_err(|_| {
-        ConnectError::invalid(format!("{what} has characters that a header cannot hold; expected visible ASCII"))
+        ConnectError::invalid(format!(
+            "{what} has characters that a header cannot hold; expected visible ASCII characters"
+        ))
     })
 }
 

@@ -29,8 +29,8 @@ pub(super) fn read(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Cl
 fn tls(variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<TlsChoice, ConnectError> {
     if flag("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", variable)? == Some(true) {
         return Err(ConnectError::invalid(
-            "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is set, but certificates are always verified here; \
-             trust the server's own with TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+            "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is set, but Abide always verifies certificates; to trust the \
+             server's certificate, set TEMPORAL_TLS_SERVER_CA_CERT_PATH",
         ));
     }
     let mut tls = TlsOptions { server_name: variable("TEMPORAL_TLS_SERVER_NAME"), ..TlsOptions::default() };
@@ -75,7 +75,8 @@ fn pem(name: &str, variable: Variable<'_>, read_file: ReadFile<'_>) -> Result<Op
 
 fn half(there: &str, missing: &str) -> ConnectError {
     ConnectError::invalid(format!(
-        "{there}_PATH or _DATA is set, but {missing}_PATH or _DATA is not; a client's certificate and its key belong together"
+        "{there}_PATH or _DATA is set, but {missing}_PATH or _DATA is not; a client certificate needs its key, so set \
+         both"
     ))
 }
 
@@ -172,6 +173,6 @@ mod tests {
         assert!(error(&missing).contains("names the file /certs/missing.pem, which cannot be read"));
         let contradiction = [("TEMPORAL_ADDRESS", "http://t:1"), ("TEMPORAL_TLS", "true")];
         assert!(error(&contradiction).contains("contradict each other"));
-        assert!(error(&[("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true")]).contains("always verified"));
+        assert!(error(&[("TEMPORAL_TLS_DISABLE_HOST_VERIFICATION", "true")]).contains("always verifies"));
     }
 }

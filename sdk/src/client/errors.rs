@@ -31,8 +31,8 @@ impl ConnectError {
             refused
         } else if cause.is_unavailable() || cause.is_deadline_exceeded() {
             format!(
-                "no Temporal server answers at {address} ({}); start one there, for instance with `abide-dev`, or set \
-                 TEMPORAL_ADDRESS to where one is",
+                "no Temporal server answers at {address} ({}); start one, for instance with `abide-dev`, or set \
+                 TEMPORAL_ADDRESS to the address of a running server",
                 cause.message()
             )
         } else {
@@ -69,30 +69,31 @@ fn tls_refusal(address: &str, shows_certificate: bool, said: &str) -> Option<Str
     ]);
     let text = match (is_https, shows_certificate) {
         (true, false) if has(&["CertificateRequired", "HandshakeFailure", "BadCertificate"]) => {
-            "the server demands a certificate of the client; set one with `TlsOptions::client_identity`, or \
+            "the server requires a client certificate; set one with `TlsOptions::client_identity`, or with \
              TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
         }
         (true, true) if alert => {
-            "the server does not accept the client's certificate; is it the one that this server's authority has signed, \
-             and still valid?"
+            "the server does not accept the client's certificate; check that an authority of the server has signed it, \
+             and that it has not expired"
         }
         (true, _) if has(&["UnknownIssuer", "NotValidForName", "not valid for name", "invalid peer certificate"]) => {
-            "the server's certificate is not trusted; trust its authority with `TlsOptions::server_ca_cert` \
-             (TEMPORAL_TLS_SERVER_CA_CERT_PATH), or say with `server_name` for which name it was made"
+            "the server's certificate is not trusted; add its authority with `TlsOptions::server_ca_cert` \
+             (TEMPORAL_TLS_SERVER_CA_CERT_PATH), or set the name in the certificate with `TlsOptions::server_name`"
         }
         (true, false) if hung_up => {
-            "the server ended the connection after the TLS handshake; if it demands a certificate of the client, set one \
-             with `TlsOptions::client_identity`, or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+            "the server ended the connection after the TLS handshake; if it requires a client certificate, set one \
+             with `TlsOptions::client_identity`, or with TEMPORAL_TLS_CLIENT_CERT_PATH and \
+             TEMPORAL_TLS_CLIENT_KEY_PATH"
         }
         (true, true) if hung_up => {
-            "the server ended the connection after the TLS handshake; does it accept the client's certificate?"
+            "the server ended the connection after the TLS handshake; check that it accepts the client's certificate"
         }
         (true, _) if has(&["InvalidContentType", "corrupt message", "InvalidMessage"]) => {
-            "what answers there does not speak TLS; connect without it, if that is the Temporal server"
+            "the server at this address does not use TLS; if it is the Temporal server, connect without TLS"
         }
         (false, _) if has(&["FRAME_SIZE_ERROR", "frame with invalid size", "invalid HTTP version", "http2 error"]) => {
-            "what answers there does not speak plain HTTP/2; if the server expects TLS, say so with `https://` or \
-             `ClientOptions::tls`"
+            "the server at this address does not use HTTP/2 without TLS; if it expects TLS, start the address with \
+             `https://`, or set `ClientOptions::tls`"
         }
         _ => return None,
     };
@@ -120,8 +121,8 @@ impl Error for ConnectError {}
 pub enum StartError {
     /// A workflow with that id is running, or the id reuse policy forbids another one.
     #[error(
-        "workflow `{workflow_id}` is there already (run {run_id}: {message}); choose another id, set \
-         `id_conflict_policy` or `id_reuse_policy`, or take what is there with `client.handle(..)`"
+        "workflow `{workflow_id}` already exists (run `{run_id}`: {message}); choose another id, set \
+         `id_conflict_policy` or `id_reuse_policy`, or use the existing workflow with `client.handle(..)`"
     )]
     AlreadyStarted {
         /// Workflow id.
@@ -133,7 +134,8 @@ pub enum StartError {
     },
     /// The task queue is not set.
     #[error(
-        "workflow type `{workflow_type}` was started without a task queue; add `.task_queue(\"..\")`, the one its workers poll"
+        "workflow type `{workflow_type}` was started without a task queue; add `.task_queue(\"..\")` with the task \
+         queue that its workers poll"
     )]
     MissingTaskQueue {
         /// Name of the workflow type.
@@ -141,7 +143,8 @@ pub enum StartError {
     },
     /// The start has both a signal and an update; the server accepts only one of them.
     #[error(
-        "a start brings a signal or an update, not both (update `{update}`); send the signal with the workflow's handle"
+        "a start can send a signal or an update, not both (update `{update}`); send the signal with the workflow's \
+         handle"
     )]
     SignalAndUpdate {
         /// Name of the update.
@@ -173,7 +176,7 @@ impl StartError {
 #[non_exhaustive]
 pub enum AsyncActivityError {
     /// The attempt is not open: it has ended or timed out, another attempt has begun, or its workflow is closed.
-    #[error("{activity} is not awaited ({message}): it has ended or timed out, or its workflow is closed")]
+    #[error("{activity} is not open ({message}): it has ended or timed out, or its workflow is closed")]
     NotFound {
         /// The activity's token or ids, as text.
         activity: String,
@@ -203,7 +206,8 @@ impl AsyncActivityError {
 pub enum SignalError {
     /// No workflow with that id is running.
     #[error(
-        "signal `{signal}` found no running workflow `{workflow_id}` ({message}); to start it where it is not there, use `client.start(..).with_signal(..)`"
+        "signal `{signal}` found no running workflow `{workflow_id}` ({message}); to start the workflow if it is not \
+         running, use `client.start(..).with_signal(..)`"
     )]
     NotFound {
         /// Name of the signal.
@@ -275,7 +279,7 @@ pub enum QueryError {
 }
 
 fn timeout_hint(error: &RpcError) -> &'static str {
-    if error.is_deadline_exceeded() { "; is a worker polling the workflow's task queue?" } else { "" }
+    if error.is_deadline_exceeded() { "; check that a worker polls the workflow's task queue" } else { "" }
 }
 
 impl QueryError {
@@ -330,7 +334,7 @@ pub enum UpdateError {
     /// No workflow with that id is running, it closed before it accepted the update, or it has no update with that id.
     #[error(
         "update `{update}` of workflow `{workflow_id}` was not found, or its workflow is not running ({message}); to \
-         start the workflow where it is not there, use `client.start(..).with_update(..)`"
+         start the workflow if it is not running, use `client.start(..).with_update(..)`"
     )]
     NotFound {
         /// Name of the update.
@@ -342,7 +346,8 @@ pub enum UpdateError {
     },
     /// The workflow accepts no updates now, because its workflow tasks fail.
     #[error(
-        "workflow takes no update `{update}` now: {message}; look at the workflow's history for failed workflow tasks"
+        "the workflow cannot accept update `{update}` now: {message}; look at the workflow's history for failed \
+         workflow tasks"
     )]
     NotReady {
         /// Name of the update.
@@ -432,7 +437,7 @@ mod tests {
         let detail = WorkflowExecutionAlreadyStartedFailure { run_id: "run-1".to_string(), ..Default::default() };
         let error = StartError::from_rpc("order-1", rpc_error(Code::AlreadyExists, "already running", &detail));
         assert!(matches!(&error, StartError::AlreadyStarted { run_id, .. } if run_id == "run-1"));
-        assert!(error.to_string().starts_with("workflow `order-1` is there already (run run-1: already running)"));
+        assert!(error.to_string().starts_with("workflow `order-1` already exists (run `run-1`: already running)"));
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl<W: WorkflowDefinition> fmt::Debug for WorkflowHandle<W> {
 }
 
 /// A request to cancel a workflow, sent when awaited.
-#[must_use = "the cancellation is requested when this is awaited"]
+#[must_use = "the cancellation is requested only when this is awaited"]
 #[derive(Debug)]
 pub struct CancelWorkflow {
     connection: Connection,
@@ -313,7 +313,7 @@ impl IntoFuture for CancelWorkflow {
 }
 
 /// A request to terminate a workflow, sent when awaited.
-#[must_use = "the workflow is terminated when this is awaited"]
+#[must_use = "the workflow is terminated only when this is awaited"]
 #[derive(Debug)]
 pub struct TerminateWorkflow {
     connection: Connection,

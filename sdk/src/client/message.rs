@@ -17,7 +17,7 @@ use crate::definition::{Arguments, QueryDefinition, SignalDefinition};
 use crate::header::set_header;
 
 /// A signal, sent when awaited.
-#[must_use = "the signal is sent when this is awaited"]
+#[must_use = "the signal is sent only when this is awaited"]
 pub struct SignalWorkflow<S: SignalDefinition> {
     connection: Connection,
     execution: WorkflowExecution,
@@ -75,7 +75,7 @@ impl<S: SignalDefinition> IntoFuture for SignalWorkflow<S> {
 }
 
 /// A query, sent when awaited.
-#[must_use = "the query is asked when this is awaited"]
+#[must_use = "the query is sent only when this is awaited"]
 pub struct QueryWorkflow<Q: QueryDefinition> {
     connection: Connection,
     execution: WorkflowExecution,

@@ -151,7 +151,7 @@ impl ClientOptions {
         let tls = match (&self.tls, scheme) {
             (TlsChoice::On(_), Some("http")) | (TlsChoice::Off, Some("https")) => {
                 return Err(ConnectError::invalid(format!(
-                    "the address `{}` and the TLS setting contradict each other; leave the scheme away, or set both alike",
+                    "the address `{}` and the TLS setting contradict each other; remove the scheme, or make both agree",
                     self.address
                 )));
             }
@@ -162,9 +162,9 @@ impl ClientOptions {
         };
         if tls.is_none() && self.api_key.is_some() && !self.api_key_without_tls {
             return Err(ConnectError::invalid(format!(
-                "the connection to `{}` is not encrypted, so everybody on the way could read the API key; use TLS (an \
-                 address without `http://`, no `plaintext()`), or say with `api_key_without_tls(..)` that it may be read \
-                 (in the environment: TEMPORAL_TLS=false)",
+                "the connection to `{}` is not encrypted, so others on the network could read the API key; use TLS (an \
+                 address without `http://`, no `plaintext()`), or allow the unencrypted key with \
+                 `api_key_without_tls(..)` (in the environment: TEMPORAL_TLS=false)",
                 self.address
             )));
         }
@@ -277,7 +277,8 @@ mod tests {
 
     #[test]
     fn an_address_that_contradicts_the_tls_setting_is_refused() {
-        let text = "the address `http://temporal:7233` and the TLS setting contradict each other; leave the scheme away, or set both alike";
+        let text = "the address `http://temporal:7233` and the TLS setting contradict each other; remove the scheme, \
+                    or make both agree";
         check(ClientOptions::new("http://temporal:7233").tls(TlsOptions::new()), text);
         check(
             ClientOptions::new("grpc://temporal:7233"),

@@ -47,7 +47,8 @@ pub enum WorkflowFailedError {
     /// The run was followed by another one, and only this run was requested
     /// ([`without_following_runs`](GetResult::without_following_runs)).
     #[error(
-        "the run continued as new in run {new_run_id}; ask that run for its result, or leave out `without_following_runs()`"
+        "the run continued as new in run {new_run_id}; get the result from that run, or remove \
+         `without_following_runs()`"
     )]
     ContinuedAsNew {
         /// The run id of the next run.
@@ -62,7 +63,7 @@ pub enum WorkflowFailedError {
         message: String,
     },
     /// The workflow closed with a result that has another type, or that a codec cannot decode.
-    #[error("the workflow has ended, but what it ended with cannot be read: {0}")]
+    #[error("the workflow has ended, but its result cannot be read: {0}")]
     Payload(#[from] PayloadError),
     /// The workflow closed in a way that this version does not know.
     #[error(
@@ -78,7 +79,7 @@ pub enum WorkflowFailedError {
     #[error("{0}")]
     NotStarted(StartError),
     /// The call failed; the workflow itself continues.
-    #[error("{0}; the workflow itself goes on")]
+    #[error("{0}; the workflow itself continues")]
     Rpc(RpcError),
 }
 
@@ -150,7 +151,7 @@ impl TemporalFailure for WorkflowFailedError {
 }
 
 /// A wait for a workflow's result, started when awaited.
-#[must_use = "the result is asked for when this is awaited"]
+#[must_use = "the result is fetched only when this is awaited"]
 pub struct GetResult<W: WorkflowDefinition> {
     pub(super) connection: Connection,
     pub(super) execution: WorkflowExecution,

@@ -44,7 +44,7 @@ pub struct UntilStarted;
 pub struct UntilClosed;
 
 /// A workflow start: set options, then `.await` it.
-#[must_use = "a workflow is started when this is awaited"]
+#[must_use = "the workflow is started only when this is awaited"]
 pub struct StartWorkflow<W: WorkflowDefinition, Until = UntilStarted> {
     connection: Connection,
     workflow: W,

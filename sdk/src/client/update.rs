@@ -39,7 +39,7 @@ pub struct UntilAccepted;
 pub struct UntilCompleted;
 
 /// An update, sent when awaited.
-#[must_use = "the update is sent when this is awaited"]
+#[must_use = "the update is sent only when this is awaited"]
 pub struct UpdateWorkflow<U: UpdateDefinition, Until = UntilCompleted> {
     connection: Connection,
     execution: WorkflowExecution,
@@ -284,7 +284,7 @@ pub(super) async fn until_answered<R: Rpc + Clone>(
         let schedule = if error.is_resource_exhausted() { RetrySchedule::CALL } else { LONGEST_OUTAGE };
         let (since, backoff) = trouble.get_or_insert_with(|| (Instant::now(), Backoff::new(schedule)));
         let Some(wait) = backoff.next(&error, since.elapsed()) else { return Err(error) };
-        tracing::debug!(rpc = R::NAME, %error, ?wait, "the call is tried again");
+        tracing::debug!(rpc = R::NAME, %error, ?wait, "a call has failed and is retried");
         sleep(wait).await;
     }
 }

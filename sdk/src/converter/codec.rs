@@ -83,8 +83,8 @@ impl CodecError {
     pub(crate) fn never_returned(what: &str, waited: std::time::Duration) -> Self {
         let waited = crate::duration::measured_text(waited);
         let text = format!(
-            "the payload codec has not returned within {waited}, when the task's time was up: expected that it can \
-             {what} the payloads of a task in much less; look at what it waits for"
+            "the payload codec did not {what} the payloads within {waited}, the time of the task; expected a much \
+             shorter time: check what the codec waits for"
         );
         Self { text }
     }
@@ -142,10 +142,10 @@ pub(super) async fn run_codec(
         Ok(Ok(coded)) if coded.len() == given => return Ok(coded),
         Ok(Ok(coded)) => {
             let found = coded.len();
-            format!("the payload codec was given {given} payloads to {what} and returned {found}: expected as many")
+            format!("the payload codec got {given} payloads to {what} and returned {found}: expected the same number")
         }
         Ok(Err(error)) => format!("the payload codec failed to {what} {given} payloads: {error}"),
-        Err(_) => format!("the payload codec panicked when it had {given} payloads to {what}"),
+        Err(_) => format!("the payload codec panicked; it had {given} payloads to {what}"),
     };
     // The codec's own message goes into logs and to the server, too, so it is cut.
     Err(CodecError { text: message(&text).into_owned() })

@@ -353,9 +353,9 @@ mod tests {
     async fn b131_a_codec_that_breaks_its_contract_is_told_apart() {
         let converter = DataConverter::new().codec(Broken);
         let error = converter.encode(&mut request(&["one", "two"])).await.unwrap_err().to_string();
-        assert_eq!(error, "the payload codec was given 2 payloads to encode and returned 1: expected as many");
+        assert_eq!(error, "the payload codec got 2 payloads to encode and returned 1: expected the same number");
         let error = converter.encode(&mut request(&["one"])).await.unwrap_err().to_string();
-        assert_eq!(error, "the payload codec panicked when it had 1 payloads to encode");
+        assert_eq!(error, "the payload codec panicked; it had 1 payloads to encode");
         let error = converter.decode(&mut request(&["one"])).await.unwrap_err().to_string();
         assert_eq!(error, "the payload codec failed to decode 1 payloads: no key");
         converter.encode(&mut request(&[])).await.expect("there is nothing to encode, and nothing is asked of it");

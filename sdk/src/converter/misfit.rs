@@ -97,8 +97,8 @@ impl fmt::Display for Misfit {
 impl std::error::Error for Misfit {}
 
 /// Replaces the message of a type's own check.
-pub(super) const OWN_CHECK: &str = "the type's own check refuses it (what it says may repeat the value, so it is left \
-                                    out: `serde_json::from_str` shows it)";
+pub(super) const OWN_CHECK: &str = "the type's own `Deserialize` refuses it (its message may contain the value, so it \
+                                    is left out here: `serde_json::from_str` shows it)";
 
 /// Returns true if a text that does not come from serde's visitors is known to contain only type names.
 fn names_types_only(text: &str) -> bool {
@@ -120,7 +120,7 @@ impl serde::de::Error for Misfit {
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {}, found {} that is none", name(&expected.to_string()), unexpected(found)))
+        Self::new(format!("expected {}, found {} that is not one", name(&expected.to_string()), unexpected(found)))
     }
 
     fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
@@ -142,7 +142,7 @@ impl serde::de::Error for Misfit {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(format!("the field `{field}` is there twice"))
+        Self::new(format!("the field `{field}` is given twice"))
     }
 }
 
@@ -163,7 +163,7 @@ fn unexpected(found: Unexpected<'_>) -> String {
         Unexpected::Float(_) => "a number with a fraction".into(),
         Unexpected::Char(_) => "a character".into(),
         Unexpected::Str(text) => counted("a string of", text.chars().count(), "character"),
-        Unexpected::Bytes(bytes) => counted("bytes, all in all", bytes.len(), "byte"),
+        Unexpected::Bytes(bytes) => counted("a byte array of", bytes.len(), "byte"),
         Unexpected::Unit | Unexpected::Option => "null".into(),
         Unexpected::NewtypeStruct => "a newtype".into(),
         Unexpected::Seq => "an array".into(),

@@ -21,7 +21,7 @@ const BINARY_PLAIN: &[u8] = b"binary/plain";
 pub(super) const BINARY_PROTOBUF: &[u8] = b"binary/protobuf";
 pub(super) const JSON_PROTOBUF: &[u8] = b"json/protobuf";
 /// Beginning of the error for a binary message within a JSON value.
-pub(super) const NO_PART_OF_JSON: &str = "in binary form a message cannot be a part of a JSON value";
+pub(super) const NO_PART_OF_JSON: &str = "a message in binary form cannot be part of a JSON value";
 
 /// A payload that is passed on unchanged, without conversion.
 ///
@@ -189,7 +189,7 @@ fn json<T: DeserializeOwned>(data: &[u8]) -> Result<T, PayloadError> {
 pub(super) fn unwritable(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if error.is_data() && !text.starts_with(NO_PART_OF_JSON) {
-        return "its own `Serialize` refuses it (what it says may repeat the value, so it is left out: \
+        return "its own `Serialize` refuses it (its message may contain the value, so it is left out here: \
                 `serde_json::to_string` shows it)"
             .into();
     }

@@ -124,7 +124,7 @@ impl<'de, M: ProtobufMessage> Deserialize<'de> for Protobuf<M> {
         let payload = whole::read(deserializer)?;
         check_type::<M>(&payload).map_err(D::Error::custom)?;
         if is_json(&payload) {
-            let text = format!("the message `{}` came in its JSON form: read it as `ProtobufJson`", M::full_name());
+            let text = format!("the message `{}` is in JSON form: read it as `ProtobufJson`", M::full_name());
             return Err(D::Error::custom(text));
         }
         decode(&payload).map(Self).map_err(D::Error::custom)

@@ -57,9 +57,9 @@ use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 /// the other's failures as its own. To avoid that, put `#[error(error_type_prefix = "Payment")]` on the enum: the error
 /// types become `PaymentDeclined` and `PaymentBusy`. A type set with `error_type` stays unchanged.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no error that its caller gets back as what it was",
+    message = "`{Self}` is not an error type that its caller can read back",
     label = "put `#[derive(abide::ApplicationError)]` on the definition of `{Self}`",
-    note = "the derive takes thiserror's place: it writes `Display` and `Error`, too, from the same `#[error(\"..\")]`"
+    note = "the derive replaces thiserror's: it also writes `Display` and `Error`, from the same `#[error(\"..\")]`"
 )]
 pub trait ApplicationError: Error + Send + Sync + Sized + 'static {
     /// Converts the error to a failure.

@@ -12,8 +12,10 @@ type BoxedError = Box<dyn Error + Send + Sync>;
 /// Implemented for all of them; there is no need to implement it by hand.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become the error of an activity or a workflow",
-    label = "no error that is `Send + Sync`: derive `abide::ApplicationError` for it, or give its text: `.map_err(|error| error.to_string())`",
-    note = "the error of an activity's own code is none either: workflow code calls an activity with `ctx.activity(..)`"
+    label = "not an error that is `Send + Sync`: derive `abide::ApplicationError` for it, or return its text: \
+             `.map_err(|error| error.to_string())`",
+    note = "an `ActivityError` is not one either: workflow code calls an activity with `ctx.activity(..)`, not as a \
+            function"
 )]
 pub trait IntoFailure: 'static {
     /// Converts to a boxed error.

@@ -250,7 +250,7 @@ fn binary_events(bytes: &[u8], offset: usize) -> Result<Vec<HistoryEvent>, Histo
         let number = events.len() + 1;
         if bytes[at] != EVENTS_TAG {
             let message =
-                format!("expected event {number} at byte {}, found something that is no history", offset + at);
+                format!("expected event {number} at byte {}, found bytes that are not a history", offset + at);
             return Err(HistoryError::new(message));
         }
         let span = length_at(bytes, at + 1)
@@ -269,12 +269,12 @@ fn length_at(bytes: &[u8], at: usize) -> Result<std::ops::Range<usize>, HistoryE
     let mut rest = &bytes[at.min(bytes.len())..];
     let before = rest.len();
     let length = decode_varint(&mut rest)
-        .map_err(|_| HistoryError::new(format!("expected a length at byte {at}; this is no history")))?;
+        .map_err(|_| HistoryError::new(format!("expected a length at byte {at}; this is not a history")))?;
     let start = at + before - rest.len();
     match usize::try_from(length).ok().filter(|length| *length <= rest.len()) {
         Some(length) => Ok(start..start + length),
         None => Err(HistoryError::new(format!(
-            "{length} bytes are announced, {} follow: the file is cut off, or no history",
+            "expected {length} bytes, found {}: the file is cut off, or is not a history",
             rest.len()
         ))),
     }

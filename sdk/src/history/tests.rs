@@ -235,11 +235,11 @@ fn broken_protobuf_is_refused_with_its_place() {
     let sound = from_text("1 WorkflowExecutionStarted\n2 WorkflowTaskScheduled").to_binary();
     refused(
         History::from_binary(&sound[..sound.len() - 5]),
-        expect!["event 2 at byte 123: 33 bytes are announced, 28 follow: the file is cut off, or no history"],
+        expect!["event 2 at byte 123: expected 33 bytes, found 28: the file is cut off, or is not a history"],
     );
     refused(
         History::from_binary(b"hello, this is text"),
-        expect!["104 bytes are announced, 18 follow: the file is cut off, or no history"],
+        expect!["expected 104 bytes, found 18: the file is cut off, or is not a history"],
     );
     refused(History::from_binary(b""), expect!["expected a history, found an empty file"]);
     let mut wrong = sound;

@@ -143,10 +143,7 @@ fn next_step(kind: NondeterminismKind) -> &'static str {
         NondeterminismKind::ForeignFuture => {
             "await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."
         }
-        NondeterminismKind::PatchRemoved => "keep the patch call until no run that recorded the marker is left.",
-        _ => {
-            "put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check \
-             with WorkflowReplayer."
-        }
+        NondeterminismKind::PatchRemoved => "keep the patch call until no run with its marker is left.",
+        _ => "restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer.",
     }
 }

@@ -352,7 +352,7 @@ impl StateMachines {
     /// Fails if a command of an earlier task has no event, although the history has gone on.
     pub(crate) fn check_nothing_missing(&mut self, event_id: i64, event_type: &str) -> Result<(), FollowError> {
         let Some((produced, location)) = self.front_command() else { return Ok(()) };
-        let recorded = "the task that issued the command is over, without an event for it";
+        let recorded = "the workflow task of this command was completed, but recorded no event for it";
         let error = Nondeterminism::new(NondeterminismKind::MissingEvent, event_id, event_type, recorded);
         Err(error.produced(produced, location).into())
     }
@@ -506,7 +506,7 @@ impl StateMachines {
     pub(crate) fn describe_begun_by(&self, event_id: i64) -> String {
         match self.find(event_id).and_then(|machine| self.waits_for(machine)) {
             Some((what, _)) => what,
-            None => format!("what event {event_id} began"),
+            None => format!("the operation that event {event_id} began"),
         }
     }
 
@@ -575,8 +575,8 @@ impl StateMachines {
             PATCH_MARKER | VERSION_MARKER => self.patch_recorded(id, event),
             local_activity_marker::MARKER_NAME => self.local_activity_marker_recorded(id, Some(event)),
             other => Err(FollowError::Malformed(format!(
-                "event {id} (MarkerRecorded {other}): Abide follows patches and local activities of Core-based SDKs; \
-                 side effects and local activities of the Go and Java SDKs cannot be replayed"
+                "event {id} (MarkerRecorded {other}): Abide replays patches, and local activities of SDKs based on \
+                 Core; it cannot replay side effects and local activities of the Go and Java SDKs"
             ))),
         }
     }
@@ -617,9 +617,9 @@ impl StateMachines {
         let none = WorkflowTaskCompletedMetadata::default();
         self.flags.recorded(completed.sdk_metadata.as_ref().unwrap_or(&none)).map_err(|flag| {
             FollowError::Malformed(format!(
-                "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this version \
-                 of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is \
-                 needed"
+                "event {id} (WorkflowTaskCompleted): the history was recorded with core flag {flag}, which this \
+                 version of Abide does not know; without it, the replay could differ from the recorded run unnoticed; \
+                 use a newer version"
             ))
         })
     }
@@ -688,7 +688,7 @@ fn without_attributes(event: &HistoryEvent) -> Result<(), FollowError> {
 
 fn unknown_event(event: &HistoryEvent) -> FollowError {
     FollowError::Malformed(format!(
-        "event {} ({}) is not known to this version of Abide and must not be ignored; a newer version is needed",
+        "event {} ({}) is not known to this version of Abide and must not be ignored; use a newer version",
         event.event_id,
         event_type_name(event.event_type)
     ))

@@ -192,7 +192,9 @@ fn parse_event(line: &str, wiring: &mut Wiring) -> Result<HistoryEvent, String> 
     let event_id = id.parse::<i64>().map_err(|_| format!("expected an event id first, found `{id}`"))?;
     let event_type = words.next().ok_or("expected an event type after the id")?;
     let number = event_type_number(event_type).ok_or_else(|| {
-        format!("`{event_type}` is no event type; write it as in ActivityTaskScheduled, or UnknownEvent(99)")
+        format!(
+            "`{event_type}` is not an event type; expected a name such as ActivityTaskScheduled, or UnknownEvent(99)"
+        )
     })?;
     let mut event = EventBuilder {
         event: MessageBuilder::new::<HistoryEvent>(),

@@ -160,11 +160,11 @@ impl fmt::Display for ReplayError {
             Self::InvalidHistory { message } => write!(f, "the history cannot be replayed: {message}"),
             Self::UnknownWorkflow { name, known } if known.is_empty() => write!(
                 f,
-                "the history is of workflow `{name}`, and the replayer was given no workflow; give it with `.workflow(..)`"
+                "the history is of workflow `{name}`, but the replayer has no workflow; add it with `.workflow(..)`"
             ),
             Self::UnknownWorkflow { name, known } => write!(
                 f,
-                "the history is of workflow `{name}`, and the replayer was given {}; add it with `.workflow(..)`",
+                "the history is of workflow `{name}`, but the replayer has only {}; add it with `.workflow(..)`",
                 known.join(", ")
             ),
         }

@@ -8,7 +8,7 @@ use super::outcome::{ReplayError, Replayed};
 ///
 /// Its `Display` lists all of them, with the reason for each failure.
 #[derive(Clone, Debug, Default)]
-#[must_use = "a report that nobody looks at proves nothing: call `assert_all_deterministic()`"]
+#[must_use = "a report proves nothing until it is checked: call `assert_all_deterministic()`"]
 pub struct ReplayReport {
     results: Vec<ReplayResult>,
 }

@@ -61,13 +61,13 @@ pub(super) fn replay(replayer: &WorkflowReplayer, history: &History) -> Result<R
         Err(RecvTimeoutError::Disconnected) => match thread.join() {
             // Authors' panics are caught in the run. This is a bug of Abide and is passed on.
             Err(panic) => resume_unwind(panic),
-            Ok(()) => Err(ReplayError::TaskFailed { message: "the replay ended without a verdict".into() }),
+            Ok(()) => Err(ReplayError::TaskFailed { message: "the replay ended without a result".into() }),
         },
         // The thread cannot be stopped, so it is left behind.
         Err(RecvTimeoutError::Timeout) => Err(ReplayError::TaskFailed {
             message: format!(
-                "[TMPRL1101] Potential deadlock: the workflow's code did not come to rest within {}; look for a loop \
-                 without an await, or a call that blocks",
+                "[TMPRL1101] Potential deadlock: the workflow's code did not yield within {}; look for a loop without \
+                 an `.await`, or a call that blocks",
                 duration::text(replayer.deadlock_limit)
             ),
         }),
@@ -83,7 +83,8 @@ fn decoded(converter: &DataConverter, history: &History) -> Result<Vec<HistoryEv
     }
     let decode = || -> Result<Vec<HistoryEvent>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| format!("the system gives no runtime for codecs: {error}"))?;
+        let runtime = runtime
+            .map_err(|error| format!("the async runtime for the payload codec could not be started: {error}"))?;
         for page in events.chunks_mut(PAGE_SIZE) {
             runtime.block_on(converter.decode(page)).map_err(|error| error.to_string())?;
         }
@@ -125,7 +126,7 @@ fn run_pages(
                 input = Input::HistoryPage(next_page());
             }
             Output::NeedHistory { .. } => {
-                let message = "events are missing: the history does not begin with event 1, or has a hole".into();
+                let message = "events are missing: the history does not begin with event 1, or has a gap".into();
                 return Err(ReplayError::InvalidHistory { message });
             }
             Output::Fail(failure) => return Err(failed(*failure)),

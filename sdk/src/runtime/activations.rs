@@ -56,7 +56,7 @@ impl WorkflowRun {
     ///
     /// A task with queries does not wait, because the callers of the queries wait for its completion.
     pub(super) fn answer_task(&mut self, heartbeat: bool) -> Result<Output, TaskError> {
-        let mut task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        let mut task = self.task.take().ok_or_else(|| TaskError::Malformed("there is no open workflow task".into()))?;
         let mut core = self.shared().operation_state.borrow_mut();
         let pending = self.outcome.is_none() && core.machines.has_pending_local_activities();
         if pending && !heartbeat && task.queries.is_empty() {

@@ -19,8 +19,8 @@ const METADATA: &str = "__temporal_workflow_metadata";
 const STACK_TRACE: &str = "__stack_trace";
 
 /// Answer of a run that has not ended, but waits for nothing that Abide knows.
-const UNKNOWN: &str = "something from outside, a future that is not Abide's (a channel, a lock that nobody gives back, \
-                       `pending()`): no event of the workflow's history wakes it";
+const UNKNOWN: &str = "something outside Temporal: a future that is not Abide's (a channel, a lock that is never \
+                       released, `pending()`), which no event of the workflow's history wakes";
 
 /// `temporal.api.sdk.v1.WorkflowMetadata` in protobuf's JSON form.
 #[derive(Serialize)]
@@ -83,7 +83,7 @@ fn metadata<'a>(
     };
     let mut queries = of_kind(HandlerKind::Query);
     queries.push(Handler { name: STACK_TRACE, description: "What the workflow waits for." });
-    queries.push(Handler { name: METADATA, description: "What the workflow is and says of its state." });
+    queries.push(Handler { name: METADATA, description: "The workflow's type, its handlers and its current details." });
     let sorted = |mut handlers: Vec<Handler<'a>>| {
         handlers.sort_by_key(|handler| handler.name);
         handlers
@@ -112,7 +112,7 @@ fn stack_trace(shared: &RunState) -> String {
         text = match last {
             _ if shared.has_ended.get() => "nothing: the workflow has ended\n".to_owned(),
             Some(last) => format!("{UNKNOWN}; the workflow's last command was issued here\n    at {last}\n"),
-            None => format!("{UNKNOWN}\n    at a statement that only its own code knows\n"),
+            None => format!("{UNKNOWN}\n    at an unknown statement\n"),
         };
     }
     text

@@ -120,7 +120,7 @@ pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskComplete
 /// Returns the error of a task during which something outside the run woke a routine. `place` is the place of the code,
 /// as far as it is known.
 pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>) -> TaskError {
-    let recorded = "only the workflow's own events may wake its code";
+    let recorded = "only events of the workflow's history may wake its code";
     let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, event_id, "WorkflowTaskStarted", recorded);
     let mut error = error.produced("awaited a future that another thread or a timer of the process woke", None);
     if let Some((what, location)) = place {

@@ -158,7 +158,8 @@ fn failure_of(shared: &RunState, error: WorkflowError, of: &str, update: &str) -
         WorkflowErrorKind::Error { error, type_name } => Ok(shared.data_converter.to_failure(&*error, Some(type_name))),
         WorkflowErrorKind::TaskFailure(message) => Err(TaskError::WorkerFailure(message)),
         WorkflowErrorKind::ContinueAsNew(_) => Err(TaskError::WorkerFailure(format!(
-            "the {of} of update `{update}` cannot continue as new: change the state, and let the main routine do it"
+            "the {of} of update `{update}` cannot continue as new: change the state, and continue as new in the main \
+             routine"
         ))),
     }
 }
@@ -206,9 +207,9 @@ impl WorkflowRun {
             .collect();
         (!unfinished.is_empty()).then(|| {
             format!(
-                "[TMPRL1102] the workflow ended before these handlers did, and they were cut off: {}. Wait for them with \
+                "[TMPRL1102] the workflow ended before these handlers finished: {}. Wait for them with \
                  `ctx.wait_until(|| ctx.all_handlers_finished())`, or put `unfinished_policy = abandon` into the \
-                 attribute of a handler that may be cut off",
+                 attribute of a handler that need not finish",
                 unfinished.join(", ")
             )
         })

@@ -47,7 +47,7 @@ pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
         if caught.location.is_empty() {
             // The hook was not called: the program has set its own since, or the panic was resumed.
             caught.message = panic_message(&*payload).to_owned();
-            caught.location = "a place that no panic hook was told".to_string();
+            caught.location = "an unknown place".to_string();
         }
         caught
     })
@@ -76,7 +76,7 @@ fn keep(info: &PanicHookInfo<'_>) -> bool {
 /// Returns the message of a panic.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic with a value that is no text")
+    text.unwrap_or("a panic whose value is not a string")
 }
 
 #[cfg(test)]

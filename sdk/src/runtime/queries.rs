@@ -35,7 +35,7 @@ pub(crate) fn answer_one(
     shared: &Rc<RunState>,
 ) -> WorkflowQueryResult {
     let Some(instance) = instance else {
-        return failed("the workflow has not begun: no workflow task of it was processed yet".into());
+        return failed("the workflow has not begun: none of its workflow tasks has been processed yet".into());
     };
     if let Some(answer) = built_in::answer(&query.query_type, &**instance, shared) {
         return answer;

@@ -160,9 +160,10 @@ impl ReadyQueue {
             tracing::error!(
                 workflow_id,
                 run_id,
-                "[TMPRL1100] Nondeterminism: another thread or a timer of the process woke the workflow's code between two \
-                 workflow tasks. A replay could not repeat that, so its next task fails; if the code waits for nothing \
-                 else, there will be none and the workflow hangs. Wait for other threads in an activity"
+                "[TMPRL1100] Nondeterminism: another thread or a timer of the process woke the workflow's code between \
+                 two workflow tasks. A replay cannot repeat that, so the next workflow task fails; if the code waits \
+                 for nothing else, there is no next task, and the workflow hangs. Wait for other threads in an \
+                 activity"
             );
         }
         is_news

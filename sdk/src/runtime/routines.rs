@@ -300,7 +300,7 @@ impl Routines {
             RoutineResult::HandlerFailed(error) if self.handlers == HandlerScope::Own && error.is_cancelled() => {
                 if !shared.operation_state.borrow().machines.replaying {
                     let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
-                    tracing::debug!(workflow_id, "the handler of a signal ended as cancelled");
+                    tracing::debug!(workflow_id, "a signal handler ended as cancelled");
                 }
                 RoutineResult::Ended
             }

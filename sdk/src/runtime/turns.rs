@@ -227,7 +227,8 @@ impl WorkflowRun {
                     tracing::warn!(
                         workflow_id = self.ids().0,
                         signal = %short(&signal.name),
-                        "a signal has no handler in this workflow; it is kept for a handler that comes later"
+                        "the workflow has no handler for a signal; the signal is kept until code with a handler runs \
+                         the workflow"
                     );
                 }
                 self.keep_signal(*signal);

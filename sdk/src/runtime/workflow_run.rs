@@ -218,7 +218,7 @@ impl WorkflowRun {
             self.rebuilding = false;
             if first != 1 {
                 return Err(TaskError::Malformed(format!(
-                    "the whole history was asked for; it begins at event {first}"
+                    "expected the whole history, found one that begins at event {first}"
                 )));
             }
         } else if begins_task {
@@ -339,7 +339,7 @@ impl WorkflowRun {
     /// Ends a task after the last event of the history: answers a query, or reports the end of a replay.
     fn at_the_end(&mut self) -> Result<Output, TaskError> {
         self.cursor.release();
-        let task = self.task.take().ok_or_else(|| TaskError::Malformed("no workflow task is in hand".into()))?;
+        let task = self.task.take().ok_or_else(|| TaskError::Malformed("there is no open workflow task".into()))?;
         if let Some(query) = task.query {
             return Ok(Output::AnswerQuery(Box::new(answer_one(&query, self.instance.as_ref(), &self.shared))));
         }
@@ -416,7 +416,7 @@ impl WorkflowRun {
             // The error has a place already. The code has gone on since it was found.
             return;
         }
-        let begins = if self.outcome.is_some() { "what it left behind waits" } else { "it waits" };
+        let begins = if self.outcome.is_some() { "code that it left running waits" } else { "it waits" };
         if let Some((what, location)) = self.waits_at(begins) {
             found.waits_for(what, Some(location));
         } else if self.outcome.is_some() && found.produced_command().is_none() {
@@ -434,7 +434,7 @@ impl WorkflowRun {
             let at = self.shared.operation_state.borrow().machines.last_statement()?;
             Some(("the workflow's last command was issued here".to_string(), at))
         };
-        self.waits_at("beside that the workflow waits").or_else(last)
+        self.waits_at("the workflow also waits").or_else(last)
     }
 
     /// Returns everything the code waits for as a sentence with this beginning, and the first statement; `None` if it

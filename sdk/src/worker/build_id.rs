@@ -29,7 +29,7 @@ static OF_THIS_EXECUTABLE: OnceLock<String> = OnceLock::new();
 pub(super) fn of_this_executable() -> &'static str {
     OF_THIS_EXECUTABLE.get_or_init(|| {
         std::env::current_exe().and_then(std::fs::File::open).and_then(build_id).unwrap_or_else(|error| {
-            tracing::warn!("this program cannot be read, so its worker has no build id: {error}");
+            tracing::warn!("the executable of this program cannot be read, so the worker has no build id: {error}");
             String::new()
         })
     })

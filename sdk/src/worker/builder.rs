@@ -61,7 +61,7 @@ pub struct Registered;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "nothing is registered with this worker",
-    label = "this worker could not run anything",
+    label = "this worker has nothing to run",
     note = "before `.build()`, register what it runs: `.workflow(process_order)` or `.activities(charge_card)`"
 )]
 pub trait SomethingRegistered {}
@@ -295,7 +295,9 @@ impl<State> WorkerBuilder<State> {
         State: SomethingRegistered,
     {
         if self.task_queue.is_empty() {
-            return Err(WorkerError::new("the task queue has no name: expected the one that workflows are started on"));
+            return Err(WorkerError::new(
+                "the task queue has no name: expected the name of the task queue on which workflows are started",
+            ));
         }
         check_duplicates("workflow", self.workflows.duplicates())?;
         check_duplicates("activity", self.activities.duplicates())?;

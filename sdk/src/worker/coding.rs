@@ -64,8 +64,8 @@ async fn by(deadline: Instant, what: &'static str, work: CodecWork) -> CodedPayl
 fn warn(what: &str, blocked: Duration) {
     let millis = blocked.as_millis();
     tracing::warn!(
-        "the payload codec has blocked a thread of the async runtime for {millis} ms when it had payloads to {what}: it ran so \
-         long without an `.await` that waits. Everything else on that thread stood still. Let it wait asynchronously, or run \
-         blocking code in `tokio::task::spawn_blocking` and await it"
+        "the payload codec has blocked a thread of the async runtime for {millis} ms while it had payloads to {what}: \
+         for that time it did not reach an `.await` that waits. Everything else on that thread stood still. Let the \
+         codec wait asynchronously, or run blocking code in `tokio::task::spawn_blocking` and await it"
     );
 }

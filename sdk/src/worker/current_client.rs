@@ -137,8 +137,8 @@ impl CurrentClient {
         let (found, expected) = (connection.namespace(), self.namespace());
         if found != expected {
             return Err(WorkerError::new(format!(
-                "the client of the worker cannot be replaced: the new one is of the namespace `{found}`, expected \
-                 `{expected}`, that of the worker; build a worker for each namespace"
+                "the client of the worker cannot be replaced: expected a client of the worker's namespace \
+                 `{expected}`, found one of `{found}`; build a worker for each namespace"
             )));
         }
         // Held until everything is changed, so that concurrent replacements do not mix.
@@ -148,7 +148,7 @@ impl CurrentClient {
             old.eager_workers().remove(worker);
             connection.eager_workers().add(Weak::clone(worker));
         }
-        tracing::info!(namespace = expected, "the client of the worker is replaced");
+        tracing::info!(namespace = expected, "the worker's client was replaced");
         Ok(())
     }
 }

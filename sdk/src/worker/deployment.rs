@@ -87,7 +87,8 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
         }
         if deployment_name.contains('.') {
             return Err(WorkerError::new(format!(
-                "the deployment name `{deployment_name}` has a `.`, which the server uses to part it from the build id"
+                "the deployment name `{deployment_name}` has a `.`, which separates deployment name and build id; \
+                 choose a name without it"
             )));
         }
         if !versioned && options.default_versioning_behavior.is_some() {

@@ -108,8 +108,8 @@ impl Limits {
         if findings.error.is_none() && size > self.completion {
             let limit = self.completion;
             let text = format!(
-                "the workflow task's commands have {size} bytes together, and the namespace takes {limit} for one task; \
-                 pass references to large data, or do less in one task"
+                "the workflow task's commands have {size} bytes together, but the namespace accepts at most {limit} \
+                 for one task; pass references to large data, or do less in one task"
             );
             findings.error = Some(TooLarge { cause: WorkflowTaskFailedCause::RequestTooLarge, text });
         }
@@ -189,15 +189,15 @@ impl Limit {
     pub(super) fn check(self, size: usize, what: impl FnOnce() -> String) -> Option<Excess> {
         if size > self.error {
             return Some(Excess::Error(format!(
-                "[TMPRL1103] {} {size} bytes, and the namespace takes {}; pass a reference to large data, not the data \
-                 itself",
+                "[TMPRL1103] {} {size} bytes, but the namespace accepts at most {}; pass a reference to large data, \
+                 not the data itself",
                 what(),
                 self.error
             )));
         }
         (size > self.warning).then(|| {
             Excess::Warning(format!(
-                "[TMPRL1103] {} {size} bytes, more than the {} that are of no concern; the server takes it, but \
+                "[TMPRL1103] {} {size} bytes, more than the recommended maximum of {}; the server accepts it, but \
                  histories with much data are slow",
                 what(),
                 self.warning

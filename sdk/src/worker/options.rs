@@ -117,19 +117,20 @@ impl Options {
         }
         if self.max_cached_workflows > 0 && self.max_concurrent_workflow_tasks == 1 {
             return Err(WorkerError::new(
-                "`max_concurrent_workflow_tasks` is 1: a worker with a cache polls two queues and needs 2 or more; \
-                 set `max_cached_workflows(0)` to work without a cache",
+                "`max_concurrent_workflow_tasks` is 1: expected 2 or more, because a worker with a cache polls two \
+                 queues; to work without a cache, set `max_cached_workflows(0)`",
             ));
         }
         let interval = self.worker_heartbeat_interval.filter(|interval| interval.is_zero());
         if interval.is_some() {
             return Err(WorkerError::new(
-                "`worker_heartbeat_interval` is 0: expected more; `disable_worker_heartbeats()` turns them off",
+                "`worker_heartbeat_interval` is 0: expected more; to turn off worker heartbeats, call \
+                 `disable_worker_heartbeats()`",
             ));
         }
         if self.deadlock_detection_timeout.is_zero() && !self.debug_mode {
             return Err(WorkerError::new(
-                "`deadlock_detection_timeout` is 0: expected more; `debug_mode()` turns the check off",
+                "`deadlock_detection_timeout` is 0: expected more; to turn off the check, call `debug_mode()`",
             ));
         }
         Ok(())

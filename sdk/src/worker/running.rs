@@ -100,7 +100,7 @@ impl RunningWorker {
             task_queue = this.shared.task_queue,
             identity = this.shared.identity,
             build_id = this.shared.build_id,
-            "the worker polls"
+            "the worker has started"
         );
         Ok(this)
     }
@@ -205,7 +205,7 @@ impl RunningWorker {
         let mut failure = None;
         let (task_queue, phases) = (self.shared.task_queue.clone(), Arc::clone(&self.shared.phases));
         phases.advance(Phase::Draining);
-        tracing::info!(task_queue, "the worker shuts down");
+        tracing::info!(task_queue, "the worker is shutting down");
         // A poll that is cut, here or by the server, may lose a task that was just handed out. So wait for the last
         // ones.
         self.last_tasks().await;
@@ -268,8 +268,8 @@ impl RunningWorker {
         };
         match timeout(POLLS_END, shared.client.call_once(request)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!("the server was not told that the worker shuts down: {error}"),
-            Err(_) => tracing::debug!("the server did not answer when it was told that the worker shuts down"),
+            Ok(Err(error)) => tracing::debug!("the server was not told that the worker is shutting down: {error}"),
+            Err(_) => tracing::debug!("the server did not answer when it was told that the worker is shutting down"),
         }
     }
 
@@ -286,7 +286,7 @@ impl RunningWorker {
         workflows.local_activities.abort();
         if timeout(REPORTS_END, workflows.slots.all_free()).await.is_err() {
             let left = workflows.slots.taken();
-            tracing::warn!(left, "workflow tasks in hand were not answered in time; other workers will get them");
+            tracing::warn!(left, "open workflow tasks were not completed in time; other workers will get them");
         }
     }
 
@@ -300,7 +300,7 @@ impl RunningWorker {
         if timeout(ACTIVITIES_END, slots.all_free()).await.is_ok() {
             return;
         }
-        tracing::warn!(left = slots.taken(), "activities that do not stop are dropped; their attempts fail");
+        tracing::warn!(left = slots.taken(), "activities that did not stop in time are dropped; their attempts fail");
         self.shared.phases.advance(Phase::Aborting);
         if timeout(REPORTS_END, slots.all_free()).await.is_err() {
             tracing::warn!(

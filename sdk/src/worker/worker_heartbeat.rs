@@ -64,7 +64,8 @@ impl WorkerHeartbeats {
                 {
                     tracing::warn!(
                         task_queue = self.shared.task_queue,
-                        "the worker's heartbeat was not taken; it goes on without, and does not say so again: {error}"
+                        "the server did not accept a worker heartbeat; the worker continues, and later failures are \
+                         not logged: {error}"
                     );
                 }
                 sleep(interval).await;

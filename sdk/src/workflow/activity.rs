@@ -68,7 +68,7 @@ pub struct ActivityCall<D: ActivityDefinition> {
 }
 
 /// An activity under way. Awaiting it waits for its outcome; dropping it cancels the activity.
-#[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it go on"]
+#[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it continue"]
 pub struct ActivityHandle<T> {
     shared: Rc<RunState>,
     state: HandleState<Box<ActivityFailure>>,

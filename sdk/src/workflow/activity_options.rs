@@ -23,8 +23,9 @@ pub enum ActivityCancellationType {
 /// Implemented by calls with a timeout. The compiler shows this message if a call without one is awaited or started.
 #[diagnostic::on_unimplemented(
     message = "this activity call has no timeout, so it can be neither awaited nor started",
-    label = "give it one before: `.start_to_close_timeout(..)`, the limit of one attempt, or `.schedule_to_close_timeout(..)`, that of all attempts together",
-    note = "shared options have a timeout, too: `.options(&ActivityOptions::with_start_to_close_timeout(..))`"
+    label = "set one first: `.start_to_close_timeout(..)`, the limit of one attempt, or \
+             `.schedule_to_close_timeout(..)`, the limit of all attempts together",
+    note = "shared options have a timeout too: `.options(&ActivityOptions::with_start_to_close_timeout(..))`"
 )]
 #[doc(hidden)]
 pub trait HasTimeout {}

@@ -74,8 +74,8 @@ impl<D: ActivityDefinition, O: CallOptions> ActivityRequest<D, O> {
         if !limited {
             let (kind, name) = (O::KIND, self.definition.name());
             let text = format!(
-                "{kind} {name} has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or \
-                 schedule_to_close_timeout(..) more than zero"
+                "{kind} {name} has no timeout, because zero means none: set `start_to_close_timeout(..)` or \
+                 `schedule_to_close_timeout(..)` to more than zero"
             );
             shared.fail_task(text, self.location);
         }

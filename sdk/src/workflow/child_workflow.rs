@@ -49,7 +49,7 @@ pub struct ChildWorkflowCall<W: WorkflowDefinition> {
 
 /// A child workflow whose start was requested. Awaiting it waits until the child has started; dropping it cancels the
 /// child.
-#[must_use = "dropping it cancels the child; `detach()` lets the child go on"]
+#[must_use = "dropping it cancels the child; `detach()` lets the child continue"]
 pub struct ChildWorkflowStart<W: WorkflowDefinition> {
     started: Option<OperationFuture>,
     running: Option<RunningChild>,
@@ -62,7 +62,7 @@ pub struct ChildWorkflowStart<W: WorkflowDefinition> {
 /// [`ParentClosePolicy::Abandon`]. The child goes on when the workflow returns, also if the handle is dropped in a
 /// block of its own or as the loser of a [`select!`](crate::select). To end such a child, cancel it and await its
 /// outcome.
-#[must_use = "dropping a child's handle cancels the child; `detach()` lets it go on"]
+#[must_use = "dropping a child's handle cancels the child; `detach()` lets it continue"]
 pub struct ChildWorkflowHandle<W: WorkflowDefinition> {
     running: RunningChild,
     execution: Box<WorkflowExecution>,

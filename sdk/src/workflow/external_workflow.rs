@@ -72,7 +72,7 @@ pub struct CancelExternalWorkflow {
 ///
 /// If its handle is dropped in the workflow task that sends it, a signal is withdrawn and a cancellation request is
 /// not.
-#[must_use = "dropping a signal's handle takes the signal back; `detach()` lets it go"]
+#[must_use = "dropping a signal's handle cancels a signal that is not sent yet; `detach()` lets it be sent"]
 pub struct DeliveryHandle {
     shared: Rc<RunState>,
     workflow_id: String,

@@ -54,7 +54,7 @@ pub struct LocalActivityCall<D: ActivityDefinition> {
 ///
 /// The await also begins the next attempt after a long back-off. A local activity that nobody awaits makes no attempt
 /// after the first interval above the [threshold](LocalActivityCall::local_retry_threshold).
-#[must_use = "dropping a local activity's handle cancels it; `detach()` lets it go on"]
+#[must_use = "dropping a local activity's handle cancels it; `detach()` lets it continue"]
 pub struct LocalActivityHandle<D: ActivityDefinition> {
     shared: Rc<RunState>,
     request: Box<Request<D>>,

@@ -62,7 +62,7 @@ pub struct NexusOperationStart<O> {
 }
 
 /// A Nexus operation under way. Awaiting it waits for its outcome; dropping it cancels the operation.
-#[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it go on"]
+#[must_use = "dropping an operation's handle cancels the operation; `detach()` lets it continue"]
 pub struct NexusOperationHandle<O> {
     shared: Rc<RunState>,
     state: HandleState<Outcome>,

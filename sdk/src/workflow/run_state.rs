@@ -231,11 +231,15 @@ impl RunState {
         match self.instance.get().and_then(Weak::upgrade).map(Rc::downcast::<W>) {
             Some(Ok(instance)) => instance,
             Some(Err(_)) => panic!(
-                "`{name}` is not the struct of this workflow ({}): spawn a method of that one, or a future with `spawn`",
+                "`{name}` is not the struct of this workflow ({}): spawn a method of the workflow's own struct, or a \
+                 future with `spawn`",
                 self.info.get().map_or("", |info| &info.workflow_type)
             ),
             None => {
-                panic!("there is no `{name}` yet: spawn its methods from `#[run]` or a handler, not from `#[init]`")
+                panic!(
+                    "the struct `{name}` does not exist yet: spawn its methods from `#[run]` or a handler, not from \
+                     `#[init]`"
+                )
             }
         }
     }
@@ -249,7 +253,10 @@ impl RunState {
                 "{what} in a query handler: a query must not change the workflow; use a signal or an update for that"
             ),
             Some(ReadOnlyCode::Validator) => {
-                panic!("{what} in an update validator: it only accepts or refuses; do that in the update's handler")
+                panic!(
+                    "{what} in an update validator: a validator only accepts or rejects; do that in the update's \
+                     handler"
+                )
             }
         }
     }

@@ -13,7 +13,7 @@ use super::run_state::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] or [`WorkflowContext::spawn_method`] started. Awaiting it yields its result;
 /// dropping it leaves the branch running.
-#[must_use = "await the branch for its result, or say with `detach()` that nobody does"]
+#[must_use = "await the branch for its result, or call `detach()` if nobody needs it"]
 pub struct JoinHandle<T> {
     slot: Rc<RefCell<Slot<T>>>,
     scope: CancellationScope,

@@ -136,8 +136,8 @@ impl<T> State<T> {
         // A closure here would put its own location into the panic, instead of the caller's.
         let Ok(guard) = self.cell.try_borrow() else {
             panic!(
-                "State<{}> is read at {caller} while it is being changed: \
-                 do not use the same field inside the closure of its `update`",
+                "State<{}> is read at {caller} while it is being changed: do not use the same field inside the closure \
+                 of its `update`",
                 std::any::type_name::<T>()
             )
         };
@@ -150,19 +150,19 @@ impl<T> State<T> {
         if let Some(code) = READ_ONLY.get() {
             let (who, advice) = match code {
                 ReadOnlyCode::Query => {
-                    ("a query handler", "a query must not change the workflow; use a signal for that")
+                    ("a query handler", "a query must not change the workflow; use a signal or an update for that")
                 }
-                ReadOnlyCode::Validator => {
-                    ("an update validator", "it only accepts or refuses; change it in the update")
-                }
+                ReadOnlyCode::Validator => (
+                    "an update validator",
+                    "a validator only accepts or rejects; change the state in the update's handler",
+                ),
             };
             panic!("State<{}> is changed at {caller} by {who}: {advice}", std::any::type_name::<T>());
         }
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
-                "State<{}> is changed at {caller} while it is borrowed: \
-                 let the guard of `read` end before (it must not live across an `.await`), \
-                 and do not use the same field inside the closure of its `with` or `update`",
+                "State<{}> is changed at {caller} while it is borrowed: drop the guard of `read` first (it must not \
+                 live across an `.await`), and do not use the same field inside the closure of its `with` or `update`",
                 std::any::type_name::<T>()
             )
         };
@@ -244,7 +244,7 @@ mod tests {
         let guard = state.read();
         let text = panic_text(|| state.set(2));
         assert!(text.starts_with("State<u32> is changed at sdk/src/workflow/state.rs:"), "{text}");
-        assert!(text.contains("while it is borrowed: let the guard of `read` end before"), "{text}");
+        assert!(text.contains("while it is borrowed: drop the guard of `read` first"), "{text}");
         assert_eq!(*guard, 1);
     }
 

@@ -32,7 +32,7 @@ pub struct TimerCall {
 }
 
 /// A timer under way. Awaiting it waits for its end; dropping it cancels it.
-#[must_use = "dropping a timer's handle cancels the timer; `detach()` lets it go on"]
+#[must_use = "dropping a timer's handle cancels the timer; `detach()` lets it continue"]
 pub struct TimerHandle {
     /// Ended before it began: in a cancelled scope, or with zero length in a task that an older version recorded.
     state: HandleState<Result<(), Cancelled>>,

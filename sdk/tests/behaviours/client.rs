@@ -65,5 +65,5 @@ async fn b051_an_activity_that_nobody_awaits_is_named() {
     let activity = server.client().await.async_activity_by_id("order-7", "", "charge");
     let error = activity.complete(&7).await.unwrap_err();
     assert!(matches!(error, AsyncActivityError::NotFound { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("activity `charge` of workflow `order-7` is not awaited"), "{error}");
+    assert!(error.to_string().starts_with("activity `charge` of workflow `order-7` is not open"), "{error}");
 }

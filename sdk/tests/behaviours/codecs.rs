@@ -416,7 +416,7 @@ async fn b131_sizes_are_those_of_what_is_sent() {
         server.workflow_task(first_task("\"input secret\""));
         let failed: Failed = server.request(1).await;
         let text = failed.failure.unwrap().message;
-        assert!(text.starts_with("[TMPRL1103]") && text.contains("and the namespace takes 2000"), "{text}");
+        assert!(text.starts_with("[TMPRL1103]") && text.contains("but the namespace accepts at most 2000"), "{text}");
         server.activity_task(sealed(PollActivityTaskQueueResponse { input: payloads(["\"x\""]), ..activity("keep") }));
         let failed: RespondActivityTaskFailedRequest = server.request(1).await;
         let text = failed.failure.unwrap().message;

@@ -187,20 +187,20 @@ fn b099_a_patch_that_is_removed_before_it_was_deprecated_is_nondeterminism() {
         &marked(false),
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: ScheduleActivityTask type=new id=1
               at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
     check_recorded(
         v1,
         &marked(false),
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: ScheduleActivityTask type=old id=1
               at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
     check_recorded(
         v3,
@@ -210,7 +210,7 @@ fn b099_a_patch_that_is_removed_before_it_was_deprecated_is_nondeterminism() {
           history:  event 5 ActivityTaskScheduled: type=old id=1
           code now: ScheduleActivityTask type=new id=1
           at:       sdk/tests/behaviours/continue_as_new_and_patches.rs
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -105,7 +105,8 @@ fn b034_events_that_a_worker_may_ignore_are_skipped_and_unknown_ones_are_fatal()
         Naps::run,
         &history(""),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed"
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide \
+             and must not be ignored; use a newer version"
         ],
     );
 }

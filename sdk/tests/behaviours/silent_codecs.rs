@@ -91,7 +91,7 @@ async fn client(server: &Server, codec: Silent) -> Client {
 #[track_caller]
 fn check(failure: Option<Failure>, what: &str) {
     let message = failure.unwrap().message;
-    assert!(message.contains("the payload codec has not returned within") && message.contains(what), "{message}");
+    assert!(message.contains("the payload codec did not ") && message.contains(what), "{message}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -330,7 +330,7 @@ fn b013_the_cause_tells_a_mistake_from_nondeterminism() {
               history:  event 5 ActivityTaskScheduled: type=work id=1
               code now: StartTimer id=1
               at:       sdk/tests/behaviours/workflow_tasks.rs
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -365,9 +365,9 @@ fn b018_commands_issued_after_the_end_replay_by_flag_3_and_are_dropped_without()
         expect![[r#"
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
-              code now: CompleteWorkflowExecution: the workflow returned; what it left behind waits for timer id=1
+              code now: CompleteWorkflowExecution: the workflow returned; code that it left running waits for timer id=1
               at:       sdk/tests/behaviours/workflow_tasks.rs
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

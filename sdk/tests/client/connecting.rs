@@ -17,7 +17,11 @@ async fn a_server_that_is_not_there_is_one_sentence_with_the_address_and_what_to
     assert!(error.is_unreachable());
     let text = error.to_string();
     assert!(text.starts_with(&format!("no Temporal server answers at http://127.0.0.1:{port} (")), "{text}");
-    assert!(text.contains("onnection refused") && text.ends_with("or set TEMPORAL_ADDRESS to where one is"), "{text}");
+    assert!(
+        text.contains("onnection refused")
+            && text.ends_with("or set TEMPORAL_ADDRESS to the address of a running server"),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1);
 }
 
@@ -27,7 +31,7 @@ async fn options_that_mean_nothing_are_refused_before_anything_is_sent() {
     let address = refused(ClientOptions::new("not an address")).await;
     assert!(!address.is_unreachable() && address.to_string().contains("expected `host:port`"), "{address}");
     let header = refused(ClientOptions::default().rpc_metadata("UPPER CASE", "x")).await;
-    assert!(header.to_string().contains("not the name of a header"), "{header}");
+    assert!(header.to_string().contains("not a valid name of a header"), "{header}");
     let key = refused(ClientOptions::default().plaintext().api_key_without_tls("two\nlines")).await;
     assert!(key.to_string().starts_with("the API key") && !key.to_string().contains("two"), "{key}");
 }

@@ -60,11 +60,11 @@ fn refused(replayer: WorkflowReplayer) -> ReplayError {
 
 #[test]
 fn an_unknown_workflow_is_named_with_those_that_are_known() {
-    expect!["the history is of workflow `Steps`, and the replayer was given no workflow; give it with `.workflow(..)`"]
+    expect!["the history is of workflow `Steps`, but the replayer has no workflow; add it with `.workflow(..)`"]
         .assert_eq(&refused(WorkflowReplayer::new()).to_string());
     let error = refused(WorkflowReplayer::new().workflow(waits).workflow(one_is_enough));
     expect![
-        "the history is of workflow `Steps`, and the replayer was given Gather50, TimedOut; add it with `.workflow(..)`"
+        "the history is of workflow `Steps`, but the replayer has only Gather50, TimedOut; add it with `.workflow(..)`"
     ]
     .assert_eq(&error.to_string());
 }
@@ -136,7 +136,11 @@ fn events_of_unknown_types_are_skipped_if_workers_may() {
     assert!(replay("UnknownEvent(4711) worker_may_ignore=true").unwrap().same_outcome());
     let error = replay("UnknownEvent(4711)").unwrap_err();
     assert!(matches!(&error, ReplayError::InvalidHistory { .. }), "{error}");
-    expect!["the history cannot be replayed: event 6 (UnknownEvent(4711)) is not known to this version of Abide and must not be ignored; a newer version is needed"].assert_eq(&error.to_string());
+    expect![
+        "the history cannot be replayed: event 6 (UnknownEvent(4711)) is not known to this version of Abide and must \
+         not be ignored; use a newer version"
+    ]
+    .assert_eq(&error.to_string());
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn one_bad_history_does_not_stop_the_others() {
                     history:  event 6 ActivityTaskScheduled: type=echo id=2
                     code now: produced no command here; it waits for activity type=echo id=1
                     at:       sdk/tests/replay_histories/
-                    next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer.
+                    next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer.
           ok      4 two.json #1 (TimedOut, 12 events): open
           ok      4 two.json #2 (TimedOut, 12 events): open"#]].assert_eq(&text.join("\n").replace(&folder.path().display().to_string(), "FOLDER"));
 

@@ -62,7 +62,7 @@ async fn what_an_activity_does_wrong_fails_that_activity_only() {
             ("decline", "Declined", "declined"),
             ("large result", "PayloadsTooLarge", "reference to large data"),
             ("large heartbeat", "PayloadsTooLarge", "heartbeat"),
-            ("cancelled", "CancelledError", "nobody asked for that"),
+            ("cancelled", "CancelledError", "nobody requested its cancellation"),
         ];
         for (how, error_type, text) in cases {
             let error = client.execute(misbehaving, how.into()).task_queue(&queue).await.unwrap_err();

@@ -261,7 +261,7 @@ async fn a_failure_that_is_too_large_is_no_more_retried_than_it_asked_to_be() {
         assert_eq!((told.len(), DECLINED.load(Ordering::Relaxed)), (2, 2), "one attempt each: {told:?}");
         for told in told {
             assert!(told.starts_with("Some(\"Declined\") true [TMPRL1103] the activity's failure has"), "{told}");
-            assert!(told.ends_with("It goes without details and causes: declined"), "{told}");
+            assert!(told.ends_with("Sent without details and causes: declined"), "{told}");
         }
     })
     .await;

@@ -63,7 +63,7 @@ async fn shut_down_while_waiting(
 async fn activities_are_told_to_stop_and_report_why() {
     let Some((took, history)) = shut_down_while_waiting("stop", |worker| worker).await else { return };
     assert!(took < Duration::from_secs(8), "took {took:?}");
-    assert!(history.contains("ActivityTaskFailed") && history.contains("the worker shuts down"), "{history}");
+    assert!(history.contains("ActivityTaskFailed") && history.contains("the worker shut down"), "{history}");
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ async fn a_workflow_that_is_not_deterministic_fails_its_test() -> Outcome {
     let panicked = AssertUnwindSafe(run).catch_unwind().await.expect_err("the replay must notice");
     let text = panicked.downcast_ref::<String>().expect("a panic with text");
     assert!(text.contains("TMPRL1100") && text.contains("TimerStarted"), "{text}");
-    for part in ["`SystemTime::now()` (take `ctx.now()`)", "`rand` (take `ctx.random()`)", "`HashMap`"] {
+    for part in ["`SystemTime::now()` (use `ctx.now()`)", "`rand` (use `ctx.random()`)", "`HashMap`"] {
         assert!(text.contains(part), "`{part}` is not in: {text}");
     }
     Ok(())

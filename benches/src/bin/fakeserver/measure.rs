@@ -133,8 +133,7 @@ impl Measurement {
         let server = Arc::clone(&self.server);
         server.measure();
         let begin = self.sample()?;
-        server.signal_all().map_err(|_| "a workflow ended before its signals: check that `--input` is the number of \
-                                         signals")?;
+        server.signal_all().map_err(|_| "a workflow ended before its signals: set `--input` to their number")?;
         let workflows = |counts: &Counts| counts.workflows.load(Relaxed);
         self.wait_until("workflows completed", workflows, server.options.n as u64).await?;
         let end = self.sample()?;

@@ -328,7 +328,7 @@ async fn a_wait_for_a_result_gives_up_after_a_minute_without_a_server() {
     let started = Instant::now();
     let error = client.handle(Order, "order-1").result().await.unwrap_err();
     assert_eq!(started.elapsed(), Duration::from_secs(60));
-    assert_eq!(error.to_string(), "GetWorkflowExecutionHistory: UNAVAILABLE: down; the workflow itself goes on");
+    assert_eq!(error.to_string(), "GetWorkflowExecutionHistory: UNAVAILABLE: down; the workflow itself continues");
 }
 
 /// Calls in the way that answers to tasks are sent.
@@ -354,7 +354,7 @@ fn page(status: u16) -> HttpResponse {
 
 /// Returns all kinds of answers that do not come from a Temporal server, with the decoder's message.
 fn broken_answers() -> Vec<(HttpResponse, &'static str)> {
-    let html = "expected an answer of gRPC, found HTTP";
+    let html = "expected a gRPC response, found HTTP";
     vec![
         (page(200), html),
         (page(401), html),

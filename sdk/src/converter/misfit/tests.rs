@@ -87,7 +87,10 @@ fn said<T: DeserializeOwned + fmt::Debug + 'static>(json: &str) -> String {
 #[test]
 fn type_position_and_kind_are_said() {
     assert_eq!(said::<u64>(r#""4111-1111""#), "expected `u64`, found JSON: a string of 9 characters");
-    assert_eq!(said::<u8>("4111"), "expected `u8`, found JSON: an integer: expected u8, found an integer that is none");
+    assert_eq!(
+        said::<u8>("4111"),
+        "expected `u8`, found JSON: an integer: expected u8, found an integer that is not one"
+    );
     assert_eq!(
         said::<Card>(r#"{"number": "4111-1111", "owner": {"names": [], "pin": [1, 2]}, "limits": {}}"#),
         "expected `Card`, found JSON: an object with 3 fields; at `number`: expected u64, found a string of 9 characters"
@@ -139,7 +142,7 @@ fn type_position_and_kind_are_said() {
 #[test]
 fn a_types_own_words_are_left_out_because_they_may_repeat_the_value() {
     let text = said::<Vec<Even>>(r#"["4111"]"#);
-    assert!(text.contains("at `[0]`: the type's own check refuses it") && !text.contains("4111"), "{text}");
+    assert!(text.contains("at `[0]`: the type's own `Deserialize` refuses it") && !text.contains("4111"), "{text}");
     let text = super::super::to_payload(&Talkative("4111")).unwrap_err().to_string();
     assert!(text.contains("its own `Serialize` refuses it") && !text.contains("4111"), "{text}");
 }

@@ -163,7 +163,8 @@ impl StateMachines {
     pub(crate) fn patch_recorded(&mut self, id: i64, event: &MarkerRecordedEventAttributes) -> Result<(), FollowError> {
         let Some(data) = patch_data(event) else {
             return Err(FollowError::Malformed(format!(
-                "event {id} (MarkerRecorded {}): its details name no patch; they should hold `{PATCH_DATA}` with an id",
+                "event {id} (MarkerRecorded {}): expected `{PATCH_DATA}` with the id of a patch in its details, found \
+                 none",
                 event.marker_name
             )));
         };
@@ -185,7 +186,7 @@ impl StateMachines {
 
     fn nobody_asked(&mut self, id: i64, data: PatchData) -> Result<(), FollowError> {
         if !data.deprecated {
-            let recorded = format!("the marker of patch `{}`, which no call asks for here", data.id);
+            let recorded = format!("the marker of patch `{}`, which the code does not ask for here", data.id);
             let asks_now = self.commands.front().map(|command| command.machine);
             let renamed = match asks_now.and_then(|key| self.machine(key)) {
                 Some(Machine::Patch(patch)) => Some(patch.id.clone()),
@@ -197,7 +198,7 @@ impl StateMachines {
             let unmarked = unmarked.filter(|_| !asked && renamed.is_none());
             let renamed = renamed.or_else(|| unmarked.as_ref().map(|(id, _)| id.clone()));
             let produced = match unmarked {
-                Some((id, location)) => Some((format!("asks for patch `{id}`, which no marker holds"), Some(location))),
+                Some((id, location)) => Some((format!("asked for patch `{id}`, which has no marker"), Some(location))),
                 None => self.front_command(),
             };
             let mut error = Nondeterminism::new(NondeterminismKind::PatchRemoved, id, "MarkerRecorded", recorded);
@@ -219,15 +220,15 @@ impl StateMachines {
 fn next_step(id: &str, asked: bool, asked_instead: Option<&str>) -> String {
     match (asked, asked_instead) {
         (true, _) => format!(
-            "the code asks for `{id}` at another place: move the call back to where it was, before or after the same \
+            "the code asks for `{id}` at another place: move the call back to its old place, before or after the same \
              commands."
         ),
         (false, Some(other)) => format!(
-            "the code asks for `{other}` here: if that is the same patch, give it its old id `{id}` back; else put the call \
-             of `{id}` back until no run that recorded the marker is left."
+            "the code asks for `{other}` here: if that is the same patch, restore its old id `{id}`; if not, restore \
+             the call for `{id}`, and keep it until no run with its marker is left."
         ),
         (false, None) => format!(
-            "let the code ask for `{id}` here, before it does anything else, until no run that recorded the marker is left."
+            "let the code ask for `{id}` here, before it does anything else, until no run with its marker is left."
         ),
     }
 }

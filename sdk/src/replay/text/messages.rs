@@ -22,7 +22,7 @@ pub(super) fn parse_update(words: &[&str], sequencing: i64) -> Result<Message, S
             "name" => request.set("input.name", value)?,
             "input" => request.set("input.args", value)?,
             _ if key.starts_with("header.") => request.set(&format!("input.{key}"), value)?,
-            "sequencing" => sequencing = value.parse().map_err(|_| format!("`{value}` is no event id"))?,
+            "sequencing" => sequencing = value.parse().map_err(|_| format!("`{value}` is not an event id"))?,
             _ => return Err(format!("unknown key `{key}`: expected id, name, input, header.* or sequencing")),
         }
     }

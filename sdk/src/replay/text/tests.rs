@@ -274,7 +274,7 @@ fn bad_text_is_refused_with_its_line() {
     expect![[r#"
         line 3: expected an event id first, found `five`
           five TimerStarted
-        line 1: `TimerBegan` is no event type; write it as in ActivityTaskScheduled, or UnknownEvent(99)
+        line 1: `TimerBegan` is not an event type; expected a name such as ActivityTaskScheduled, or UnknownEvent(99)
           1 TimerBegan
         line 1: expected key=value, found `after`
           1 TimerStarted after

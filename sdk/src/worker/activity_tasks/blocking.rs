@@ -50,9 +50,9 @@ fn warn(info: &ActivityInfo, blocked: Duration) {
 fn warning(activity_type: &str, blocked: Duration) -> String {
     let millis = blocked.as_millis();
     format!(
-        "activity `{activity_type}` has blocked a thread of the async runtime for {millis} ms: it ran so long without an \
-         `.await` that waits. Heartbeats, polls and other activities on that thread stood still, and the activity could \
-         not be told to stop. Run blocking code in `tokio::task::spawn_blocking` and await it"
+        "activity `{activity_type}` has blocked a thread of the async runtime for {millis} ms: for that time it did \
+         not reach an `.await` that waits. Heartbeats, polls and other activities on that thread stood still, and the \
+         activity could not be cancelled. Run blocking code in `tokio::task::spawn_blocking` and await it"
     )
 }
 
@@ -115,9 +115,10 @@ mod tests {
     #[test]
     fn the_warning_names_the_activity_and_what_to_do() {
         let text = warning("resize_image", Duration::from_millis(1500));
-        let expected = "activity `resize_image` has blocked a thread of the async runtime for 1500 ms: it ran so long without \
-                        an `.await` that waits. Heartbeats, polls and other activities on that thread stood still, and the \
-                        activity could not be told to stop. Run blocking code in `tokio::task::spawn_blocking` and await it";
+        let expected = "activity `resize_image` has blocked a thread of the async runtime for 1500 ms: for that time \
+                        it did not reach an `.await` that waits. Heartbeats, polls and other activities on that thread \
+                        stood still, and the activity could not be cancelled. Run blocking code in \
+                        `tokio::task::spawn_blocking` and await it";
         assert_eq!(text, expected);
     }
 }

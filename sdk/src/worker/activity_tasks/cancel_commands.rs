@@ -83,12 +83,12 @@ pub(crate) async fn poll(shared: Arc<WorkerContext>) {
             continue;
         };
         if error.is_unimplemented() {
-            tracing::warn!("the server says that it sends commands to workers, but has no queue for them: {error}");
+            tracing::warn!("the server announced commands to workers, but does not offer their task queue: {error}");
             return;
         }
         // While a server is unavailable, the task pollers log it.
         if !error.is_unavailable() && !error.is_deadline_exceeded() && !std::mem::replace(&mut reported, true) {
-            tracing::warn!("commands of the server to its workers cannot be taken; this is tried again: {error}");
+            tracing::warn!("polling for the server's commands to workers has failed and is retried: {error}");
         }
         tokio::select! {
             biased;
@@ -127,7 +127,7 @@ async fn answer(shared: &WorkerContext, task: PollNexusTaskQueueResponse) -> Res
             shared.call_within(request, TASK_TIME).await.map(drop)
         }
         Err(refusal) => {
-            tracing::warn!("a command of the server is not carried out: {}", refusal.text);
+            tracing::warn!("the server's command to the worker was refused: {}", refusal.text);
             #[expect(deprecated, reason = "the server understands the newer field only if it says so")]
             let request = RespondNexusTaskFailedRequest {
                 namespace,
@@ -159,13 +159,14 @@ fn execute(request: Request, workers: &WorkerCommands) -> Result<ExecuteCommands
             continue;
         };
         if !workers.cancel_activity(&cancel.task_token) {
-            tracing::debug!("an activity that is to be cancelled has ended already, or has not begun yet");
+            tracing::debug!("the server requested the cancellation of an activity that has ended or has not begun yet");
         }
         let result = worker_command_result::Type::CancelActivity(CancelActivityResult {});
         results.push(WorkerCommandResult { r#type: Some(result) });
     }
     if unknown > 0 {
-        let text = format!("{unknown} of the commands are not known to this version of Abide; the others are done");
+        let text =
+            format!("{unknown} of the commands are not known to this version of Abide; the others were executed");
         return Err(Refusal { error_type: "NOT_IMPLEMENTED", text });
     }
     Ok(ExecuteCommandsResponse { results })
@@ -175,7 +176,7 @@ fn asked(request: Request) -> Result<ExecuteCommandsRequest, Refusal> {
     let start = match request.variant {
         Some(request::Variant::StartOperation(start)) => start,
         Some(request::Variant::CancelOperation(_)) => {
-            let text = "commands to workers are done at once and cannot be cancelled".to_string();
+            let text = "commands to workers are executed at once and cannot be cancelled".to_string();
             return Err(Refusal { error_type: "NOT_IMPLEMENTED", text });
         }
         None => {
@@ -189,7 +190,7 @@ fn asked(request: Request) -> Result<ExecuteCommandsRequest, Refusal> {
         return Err(Refusal { error_type: "NOT_FOUND", text });
     }
     ExecuteCommandsRequest::decode(&*payload.unwrap_or_default().data).map_err(|error| {
-        let text = format!("expected an ExecuteCommandsRequest as binary protobuf, which this is not: {error}");
+        let text = format!("expected an ExecuteCommandsRequest as binary protobuf, found other bytes: {error}");
         Refusal { error_type: "BAD_REQUEST", text }
     })
 }

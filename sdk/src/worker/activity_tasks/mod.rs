@@ -255,7 +255,7 @@ impl ActivityWorker {
         match answered {
             Ok(()) => {}
             // The attempt has timed out, was completed from elsewhere, or its workflow is closed.
-            Err(error) if error.is_not_found() => tracing::debug!("an activity is not awaited any more: {error}"),
+            Err(error) if error.is_not_found() => tracing::debug!("an activity's outcome came too late: {error}"),
             Err(error) => {
                 let task_queue = self.shared.task_queue.as_str();
                 tracing::warn!(
@@ -286,7 +286,7 @@ impl ActivityWorker {
         match self.send(request, deadline).await {
             Err(error) if error.is_invalid_argument() || error.is_message_too_large() => {
                 // A failure that can be read is better than an attempt that times out without a reason.
-                let text = format!("the server did not take the activity's result: {error}");
+                let text = format!("the server did not accept the activity's result: {error}");
                 let failure = failure("ResultRefused", &text);
                 let failure = encoded_failure(failure, self.shared.data_converter(), deadline).await;
                 self.fail(task_token, *failure, latest_heartbeat, deadline).await
@@ -366,10 +366,11 @@ pub(super) fn attempt_outcome(
 /// Returns the failure for an unregistered activity type. Retryable, because the next worker may know it.
 pub(super) fn unknown_type(registry: &ActivityRegistry, activity_type: &str, queue: &str) -> Box<FailureProto> {
     let known: Vec<_> = registry.names().collect();
-    let known = if known.is_empty() { "it knows none".into() } else { format!("it knows: {}", known.join(", ")) };
+    let known =
+        if known.is_empty() { "no activity is registered".into() } else { format!("registered: {}", known.join(", ")) };
     let text = format!(
-        "activity `{activity_type}` is not registered with this worker of the task queue `{queue}`; {known}. \
-         Register it with `.activities(..)`, or schedule it on a task queue whose workers have it"
+        "activity `{activity_type}` is not registered with this worker (task queue `{queue}`); {known}. Register it \
+         with `.activities(..)`, or schedule it on a task queue whose workers have it"
     );
     failure("NotFoundError", &text)
 }
@@ -425,14 +426,14 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, convert
             Some(ActivityCancelReason::Reset) => AttemptEnd::Failed(failure("ActivityReset", "the activity was reset")),
             None => AttemptEnd::Failed(failure(
                 "CancelledError",
-                "the activity reports itself as cancelled, but nobody asked for that",
+                "the activity returned a cancellation error, but nobody requested its cancellation",
             )),
         },
     }
 }
 
 fn worker_shutdown() -> Box<FailureProto> {
-    failure("WorkerShutdown", "the worker shuts down and the activity did not end in time")
+    failure("WorkerShutdown", "the worker shut down, and the activity did not end in time")
 }
 
 pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {
@@ -529,7 +530,7 @@ impl TaskSource for ActivityTaskSource {
 
     async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
         let shared = &self.worker.shared;
-        let text = format!("the task cannot be read: {error}");
+        let text = format!("the task cannot be decoded: {error}");
         let deadline = Instant::now() + FLUSH_AT_LEAST;
         let failure = encoded_failure(failure("UnreadableTask", &text), shared.data_converter(), deadline).await;
         let request = RespondActivityTaskFailedRequest {
@@ -540,7 +541,7 @@ impl TaskSource for ActivityTaskSource {
             ..Default::default()
         };
         if let Err(error) = shared.client.call(request).await {
-            tracing::debug!("a task that cannot be read could not be failed; it will time out: {error}");
+            tracing::debug!("a task that cannot be decoded could not be failed; it will time out: {error}");
         }
     }
 

@@ -76,7 +76,7 @@ fn instead(reported: Option<&FailureProto>, error_type: &str, text: &str) -> Box
 }
 
 fn with_message(text: &str, message: &str) -> String {
-    if message.is_empty() { text.to_string() } else { format!("{text}. It goes without details and causes: {message}") }
+    if message.is_empty() { text.to_string() } else { format!("{text}. Sent without details and causes: {message}") }
 }
 
 /// Encodes a failure of the worker's own. It contains no user payloads, so it is sent unencoded if the codec fails.
@@ -146,7 +146,7 @@ pub(crate) fn failure_of(
 ) -> Box<FailureProto> {
     let converted = catch_unwind(AssertUnwindSafe(|| converter.to_failure(error, type_name)));
     Box::new(converted.unwrap_or_else(|_| {
-        tracing::error!("the failure converter panicked; the default conversion is taken");
+        tracing::error!("the failure converter panicked; the default conversion is used instead");
         application_failure(error, type_name)
     }))
 }

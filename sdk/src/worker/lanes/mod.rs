@@ -87,7 +87,7 @@ impl<R: Run> Lanes<R> {
     /// Sends a task to its run. If the run is stuck, the task fails at once.
     pub(super) fn send_task(&self, ticket: Box<Ticket>, task: Box<WorkflowTask>) {
         if self.abandoned() > 0 && self.shared.is_stuck(&ticket.run_id) {
-            let text = format!("{} The thread it blocks has still not come back.", deadlock_text(&ticket, None));
+            let text = format!("{} Its thread is still blocked.", deadlock_text(&ticket, None));
             return (self.shared.sink)(ticket, Verdict::Fail(task_failure(&text)));
         }
         let lane = Arc::clone(self.lane_of(&ticket.run_id));
@@ -125,8 +125,8 @@ impl<R: Run> Lanes<R> {
                 }
                 Busy::Dropping { run_id } => tracing::error!(
                     run_id,
-                    "[TMPRL1101] Potential deadlock: a destructor (`Drop`) of the workflow's state did not return within \
-                     {}. Its thread is replaced. Destructors in workflows must not block",
+                    "[TMPRL1101] Potential deadlock: a destructor (`Drop`) of the workflow's state did not return \
+                     within {}. Its thread was replaced. Destructors in workflows must not block",
                     duration::text(limit)
                 ),
             }
@@ -230,8 +230,8 @@ fn deadlock_text(ticket: &Ticket, limit: Option<Duration>) -> String {
     let limit = limit.map(|limit| format!(" within {}", duration::text(limit))).unwrap_or_default();
     format!(
         "[TMPRL1101] Potential deadlock: the code of workflow `{}` (id `{}`, run id `{}`) did not yield{limit}. \
-         Workflow code must not block or compute for long: do that in an activity, and wait only for what the context offers. \
-         `WorkerBuilder::debug_mode` turns this check off while you step through code.",
+         Workflow code must not block or compute for long: do that in an activity, and wait only for what the context \
+         offers. `WorkerBuilder::debug_mode` turns off this check while you step through code.",
         ticket.workflow_type, ticket.workflow_id, ticket.run_id,
     )
 }

@@ -394,7 +394,7 @@ fn a_panic_fails_its_own_task_only() {
 fn a_history_that_ends_too_early_fails_its_task() {
     let case = Case::new(1, 10);
     case.first("a", "short");
-    assert_eq!(case.next(), "a: the history ends before the workflow task it was sent for");
+    assert_eq!(case.next(), "a: the history ends before the workflow task that it was sent for");
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn code_that_does_not_return_fails_its_task_and_no_other() {
     assert!(text.starts_with("stuck: [TMPRL1101]") && text.contains("`block`") && text.contains("2s"), "{text}");
     assert_eq!(case.next(), "other: complete", "a new thread takes over what was queued");
     case.first("stuck", "block");
-    assert!(case.next().contains("has still not come back"), "the stuck run's tasks fail at once");
+    assert!(case.next().contains("Its thread is still blocked"), "the stuck run's tasks fail at once");
     assert_eq!(case.lanes.abandoned(), 1);
     case.world.open_gate();
     case.wait_until("the thread is gone", |case| case.lanes.abandoned() == 0);

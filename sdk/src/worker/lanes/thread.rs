@@ -198,7 +198,7 @@ impl<R: Run> LaneThread<R> {
             }
             Ok(Output::Fail(failure)) => (Verdict::Fail(failure), Some(run)),
             Ok(Output::Idle) => {
-                let text = "the history ends before the workflow task it was sent for";
+                let text = "the history ends before the workflow task that it was sent for";
                 (Verdict::Fail(task_failure(text)), Some(run))
             }
             Err(panic) => {
@@ -277,6 +277,6 @@ fn begins_at_the_beginning(task: &WorkflowTask) -> bool {
 /// Drops a value of a workflow, catching panics: a destructor must not end the lane.
 fn drop_quietly<T>(dropped: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
-        tracing::error!("dropping a workflow's state panicked: {}", panic_message(&*panic));
+        tracing::error!("the destructor of a workflow's state panicked: {}", panic_message(&*panic));
     }
 }

@@ -55,8 +55,8 @@ impl PollerBehavior {
             }
             Self::Autoscaling { minimum, maximum, initial } if !(minimum <= initial && initial <= maximum) => {
                 Err(WorkerError::new(format!(
-                    "`{option}` has a minimum of {minimum}, {initial} at the beginning and a maximum of {maximum}: \
-                     expected minimum <= initial <= maximum"
+                    "`{option}` has minimum {minimum}, initial {initial} and maximum {maximum}: expected minimum <= \
+                     initial <= maximum"
                 )))
             }
             Self::SimpleMaximum(_) | Self::Autoscaling { .. } => Ok(()),

@@ -46,13 +46,9 @@ impl Outage {
         if std::mem::replace(&mut state.logged, true) {
             state.logged_again = true;
             let lasts = state.since.map(|since| now - since).unwrap_or_default();
-            tracing::warn!(
-                task_queue,
-                "polling has failed for {} and is tried again all the same: {error}",
-                measured_text(lasts)
-            );
+            tracing::warn!(task_queue, "polling has failed for {} and is still retried: {error}", measured_text(lasts));
         } else {
-            tracing::warn!(task_queue, "polling fails and is tried again until the server is back: {error}");
+            tracing::warn!(task_queue, "polling has failed and is retried until the server is back: {error}");
         }
         true
     }

@@ -162,8 +162,8 @@ impl<S: TaskSource> Poller<S> {
             let task_queue = self.source.task_queue();
             tracing::warn!(
                 task_queue,
-                "polls are answered at once and without a task, so they are made less often; expected is an answer \
-                 when there is a task, or after a minute: look at what stands between the worker and its server"
+                "polls return at once without a task, so the worker polls less often; expected a poll to return with a \
+                 task or after a minute: check proxies between the worker and the server"
             );
         }
         sleep(wait).await;
@@ -190,7 +190,7 @@ impl<S: TaskSource> Poller<S> {
     async fn unreadable(&self, task_token: Vec<u8>, error: &RpcError, backoff: &mut Backoff) {
         let task_queue = self.source.task_queue();
         self.outage.ended(task_queue);
-        tracing::error!(task_queue, "a task cannot be read by this program, and fails: {error}");
+        tracing::error!(task_queue, "a task cannot be decoded and is failed: {error}");
         if !task_token.is_empty() {
             self.source.refuse(task_token, error).await;
         }

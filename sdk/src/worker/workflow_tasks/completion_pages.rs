@@ -70,7 +70,7 @@ pub(crate) async fn deliver<F: Future<Output = Result<RespondWorkflowTaskComplet
         match deliver_once(pages, &send).await {
             Err(error) if error.is_completion_buffer_lost() && resends < RESENDS => {
                 resends += 1;
-                tracing::debug!("all pages of a workflow task's completion are sent again: {error}");
+                tracing::debug!("a workflow task's completion is sent again with all its pages: {error}");
             }
             answered => return answered,
         }

@@ -102,7 +102,11 @@ impl WorkflowWorker {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         match no_page {
             NoPage::NotFetched(error) if error.is_not_found() => {
-                tracing::debug!(workflow_id, run_id, "the history is gone with its workflow: {error}");
+                tracing::debug!(
+                    workflow_id,
+                    run_id,
+                    "the history no longer exists, as its workflow was deleted: {error}"
+                );
             }
             NoPage::NotFetched(error) if error.undecodable_task().is_some() => {
                 self.fail(ticket, *task_failure(&format!("the history cannot be read: {error}"))).await;
@@ -116,8 +120,8 @@ impl WorkflowWorker {
             NoPage::NotDecoded(error) => self.fail(ticket, *task_failure(&error.to_string())).await,
             NoPage::OnlyEmptyOnes => {
                 let text = format!(
-                    "the server sent {MOST_EMPTY_PAGES} pages of the run's history without an event after event {}, and \
-                     says that there are more: expected events, or the end",
+                    "expected more events of the run's history after event {}, or its end; the server sent \
+                     {MOST_EMPTY_PAGES} pages without an event",
                     ticket.fetched_up_to
                 );
                 self.fail(ticket, *task_failure(&text)).await;

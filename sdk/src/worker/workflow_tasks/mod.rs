@@ -125,7 +125,7 @@ impl WorkflowWorker {
         });
         let factory = RunFactory { registry, options: Arc::new(run_options), local_activities };
         let lanes = Lanes::start(threads, capacity, factory, sink)
-            .map_err(|error| WorkerError::new(format!("the system gives no thread for workflows: {error}")))?;
+            .map_err(|error| WorkerError::new(format!("a thread for workflow code could not be started: {error}")))?;
         // Cannot be set already: the worker was just made.
         let _ = worker.lanes.set(lanes);
         Ok(worker)
@@ -204,7 +204,7 @@ impl WorkflowWorker {
             #[expect(clippy::disallowed_methods, reason = "the deadlock watchdog measures real time")]
             let now = std::time::Instant::now();
             if let Err(error) = self.lanes().replace_stuck(now, tick, limit) {
-                tracing::error!("the system gives no thread to replace one that is stuck in workflow code: {error}");
+                tracing::error!("a thread to replace one that is stuck in workflow code could not be started: {error}");
             }
             let wanted = self.lanes().abandoned() < MAX_ABANDONED_THREADS;
             if self.wanted.send_if_modified(|before| std::mem::replace(before, wanted) != wanted) {
@@ -216,12 +216,13 @@ impl WorkflowWorker {
     fn report_wanted(&self, wanted: bool) {
         let task_queue = self.shared.task_queue.as_str();
         if wanted {
-            tracing::warn!(task_queue, "workflow tasks are polled again: a stuck thread has come back");
+            tracing::warn!(task_queue, "the worker polls for workflow tasks again: a stuck thread has returned");
         } else {
             tracing::error!(
                 task_queue,
-                "{MAX_ABANDONED_THREADS} threads are stuck in workflow code: no workflow tasks are polled until one comes \
-                 back; see the TMPRL1101 errors above for the workflows, mend their code and restart the worker"
+                "{MAX_ABANDONED_THREADS} threads are stuck in workflow code: the worker does not poll for workflow \
+                 tasks until one returns; find the workflows in the TMPRL1101 errors above, fix their code and restart \
+                 the worker"
             );
         }
     }

@@ -63,7 +63,7 @@ impl WorkflowWorker {
                 workflow_id,
                 run_id,
                 workflow_type,
-                "an update fails, because the server would not take it: {text}"
+                "an update fails because the server would not accept its outcome: {text}"
             );
         }
         let size = request.encoded_len();
@@ -107,7 +107,7 @@ impl WorkflowWorker {
     fn start_eager(&self, tasks: Vec<PollActivityTaskQueueResponse>, slots: Vec<Slot>) {
         let Some(activities) = self.activities.get() else { return };
         if tasks.len() > slots.len() {
-            tracing::warn!("the server has started more activities than were asked for; they will time out");
+            tracing::warn!("the server started more eager activities than requested; the extra ones will time out");
         }
         tasks.into_iter().zip(slots).for_each(|(task, slot)| activities.start(task, slot));
     }
@@ -155,7 +155,7 @@ impl WorkflowWorker {
 
     /// Fails a task whose run waited for history and was lost with its lane. The server sends the task again at once.
     pub(crate) async fn fail_lost(&self, ticket: &Ticket) {
-        let text = "the thread that worked on this run was replaced, because other workflow code blocked it";
+        let text = "the thread that worked on this run was replaced because other workflow code blocked it";
         self.fail(ticket, *task_failure(text)).await;
     }
 
@@ -174,7 +174,7 @@ impl WorkflowWorker {
             && error.is_message_too_large()
         {
             // A failure that can be read is better than a caller that waits in vain.
-            let failed = failed_query(format!("the server did not take the query's result: {error}"));
+            let failed = failed_query(format!("the server did not accept the query's result: {error}"));
             answered = self.send_answer(ticket, failed).await;
         }
         if let Err(error) = answered {
@@ -254,9 +254,12 @@ impl WorkflowWorker {
         let (workflow_id, run_id, workflow_type) = (&ticket.workflow_id, &ticket.run_id, &ticket.workflow_type);
         if error.is_not_found() {
             // The task has timed out, or the workflow was closed in the meantime.
-            tracing::debug!(workflow_id, run_id, "a workflow task is not awaited any more: {error}");
+            tracing::debug!(workflow_id, run_id, "a workflow task's completion came too late: {error}");
         } else if error.is_message_too_large() {
-            let text = format!("{error}; the workflow task's commands have too much data together");
+            let text = format!(
+                "{error}; the workflow task's commands are too large together: pass references to large data, or do \
+                 less in one task"
+            );
             let cause = WorkflowTaskFailedCause::GrpcMessageTooLarge;
             self.fail_with(ticket, ticket.task_token.clone(), cause, &text).await;
         } else if error.is_unhandled_command() {
@@ -270,7 +273,7 @@ impl WorkflowWorker {
                 run_id,
                 workflow_type,
                 attempt = ticket.attempt,
-                "the server did not take a workflow task's completion: {error}{named}"
+                "the server did not accept a workflow task's completion: {error}{named}"
             );
         }
     }
@@ -326,10 +329,10 @@ impl WorkflowWorker {
 
     /// Fails a task of which only the token could be read.
     pub(crate) async fn refuse(&self, task_token: Vec<u8>, error: &RpcError) {
-        let WorkflowTaskFailure { cause, failure, .. } = *task_failure(&format!("the task cannot be read: {error}"));
+        let WorkflowTaskFailure { cause, failure, .. } = *task_failure(&format!("the task cannot be decoded: {error}"));
         let request = self.failure_request(task_token, cause as i32, failure);
         if let Err(error) = self.shared.client.call(request).await {
-            tracing::debug!("a task that cannot be read could not be failed; it will time out: {error}");
+            tracing::debug!("a task that cannot be decoded could not be failed; it will time out: {error}");
         }
     }
 

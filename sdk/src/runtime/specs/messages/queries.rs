@@ -123,7 +123,7 @@ fn queries_in_a_task_see_the_state_after_it_and_change_nothing() {
             refuse: failed: not for you
             broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
             meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
-            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal for that
+            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal or an update for that
             cancelling: failed: the query handler panicked at operation.rs `self.shared.must_not_be_read_only("a cancellation");`: a cancellation in a query handler: a query must not change the workflow; use a signal or an update for that
             nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling
             total: answer 107"#]],
@@ -140,7 +140,7 @@ fn queries_in_the_first_task_see_the_state_after_it() {
             refuse: failed: not for you
             broken: failed: the query handler panicked at queries.rs `self.total.get() / u32::from(self.total.get() == u32::MAX)`: attempt to divide by zero
             meddling: failed: the query handler panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in a query handler: a query must not change the workflow; use a signal or an update for that
-            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal for that
+            overwriting: failed: the query handler panicked at queries.rs `self.total.set(0);`: State<u32> is changed at queries.rs `self.total.set(0);` by a query handler: a query must not change the workflow; use a signal or an update for that
             cancelling: answer 0
             nosuch: failed: unknown query `nosuch`; this workflow's queries: total, refuse, broken, meddling, overwriting, cancelling
             total: answer 7"#]],
@@ -183,7 +183,7 @@ fn a_query_before_the_first_task_is_over_says_that_nothing_has_begun() {
     check_alone(
         "1 WorkflowExecutionStarted type=wf\n2 WorkflowTaskScheduled",
         "total",
-        expect!["failed: the workflow has not begun: no workflow task of it was processed yet"],
+        expect!["failed: the workflow has not begun: none of its workflow tasks has been processed yet"],
     );
 }
 

@@ -67,7 +67,7 @@ fn they_are_named_unless_they_may_be_abandoned() {
         update id=u2 name=clean
         update id=u3 name=close input=true";
     let said = unfinished(begun).unwrap();
-    assert!(said.starts_with("[TMPRL1102] the workflow ended before these handlers did"), "{said}");
+    assert!(said.starts_with("[TMPRL1102] the workflow ended before these handlers finished"), "{said}");
     assert!(said.contains(": signal `call` (event 2), update `visit` (id u1). Wait for them"), "{said}");
 }
 

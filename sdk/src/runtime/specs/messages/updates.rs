@@ -268,13 +268,15 @@ fn b114_a_validator_must_not_change_anything() {
     check_updates(
         "update id=u1 name=meddling",
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at updates.rs `self.balance.set(1);`: State<i64> is changed at updates.rs `self.balance.set(1);` by an update validator: it only accepts or refuses; change it in the update"
+            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at updates.rs `self.balance.set(1);`: \
+             State<i64> is changed at updates.rs `self.balance.set(1);` by an update validator: a validator only \
+             accepts or rejects; change the state in the update's handler"
         ],
     );
     check_updates(
         "update id=u1 name=starting",
         expect![[
-            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in an update validator: it only accepts or refuses; do that in the update's handler"#
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at timer.rs `shared.must_not_be_read_only("a timer");`: a timer in an update validator: a validator only accepts or rejects; do that in the update's handler"#
         ]],
     );
 }
@@ -284,7 +286,7 @@ fn an_update_cannot_continue_as_new() {
     check_updates(
         "update id=u1 name=anew",
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: the handler of update `anew` cannot continue as new: change the state, and let the main routine do it"
+            "Fail WorkflowWorkerUnhandledFailure: the handler of update `anew` cannot continue as new: change the state, and continue as new in the main routine"
         ],
     );
 }

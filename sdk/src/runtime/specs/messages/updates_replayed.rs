@@ -113,7 +113,7 @@ fn an_update_that_was_accepted_twice_is_refused() {
               history:  event 10 WorkflowExecutionUpdateAccepted: update=u1 name=slowly
               code now: StartTimer id=2
               at:       updates_replayed.rs `ctx.timer(secs(2)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -309,7 +309,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=whisper
               code now: rejected the update: unknown update `whisper`; this workflow's updates: say, slowly, end; it waits for timer id=1
               at:       updates_replayed.rs `let timer = ctx.timer(secs(1)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=say args=7",
@@ -318,7 +318,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
               history:  event 9 WorkflowExecutionUpdateAccepted: update=u1 name=say
               code now: rejected the update: the arguments of update `say` do not fit its handler: argument 1: expected `alloc::string::String`, found JSON: an integer
               at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateCompleted update=u1 result=1",
@@ -327,7 +327,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
               history:  event 9 WorkflowExecutionUpdateCompleted: update=u1
               code now: produced no command here; it waits for timer id=1
               at:       updates_replayed.rs `let timer = ctx.timer(secs(1)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check(
         "WorkflowExecutionUpdateAccepted update=u1 name=say args=\"x\"
@@ -337,7 +337,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
               history:  event 10 WorkflowExecutionUpdateCompleted: update=u2
               code now: completed update=u1 name=say
               at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The code completes at once, and the history has another command in its place.
     check(
@@ -347,7 +347,7 @@ fn what_the_history_says_of_updates_must_fit_the_code() {
               history:  event 10 TimerStarted: id=2
               code now: completed update=u1 name=say
               at:       updates_replayed.rs `fn say(&self, text: String) -> usize {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

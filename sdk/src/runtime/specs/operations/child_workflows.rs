@@ -397,7 +397,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=another
               code now: StartChildWorkflowExecution type=child id=child-1
               at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         code,
@@ -407,7 +407,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=another id=child-1
               code now: StartChildWorkflowExecution type=child id=child-1
               at:       child_workflows.rs `let code = |ctx: WorkflowContext| async move { Ok(ctx.child_workflow(chore, 7).id("child-1").await?) };`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // Abide recognizes the ids that it generated itself.
     check_recorded(
@@ -418,7 +418,7 @@ fn another_id_or_type_than_the_recorded_one_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=another
               code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -434,7 +434,7 @@ fn another_type_is_refused_whoever_recorded_it() {
                   history:  event 5 StartChildWorkflowExecutionInitiated: type=other id=another
                   code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
                   at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
         );
     }
 }
@@ -449,7 +449,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
               code now: StartTimer id=1
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |_| async { Ok(()) },
@@ -458,7 +458,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 StartChildWorkflowExecutionInitiated: type=child id=child-1
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },
@@ -468,7 +468,7 @@ fn another_command_than_the_recorded_child_is_nondeterminism() {
               history:  event 5 TimerStarted: id=1
               code now: StartChildWorkflowExecution type=child id=cc02114a-7b97-4608-b833-669af805ea51
               at:       child_workflows.rs `|ctx| async move { Ok(ctx.child_workflow(chore, 7).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -274,7 +274,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
           history:  event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=other
           code now: RequestCancelExternalWorkflowExecution workflow=other
           at:       external_workflows.rs `let sent = ctx.external_workflow("other").cancel().reason("enough").await;`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         signals,
@@ -284,7 +284,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
           history:  event 5 RequestCancelExternalWorkflowExecutionInitiated: workflow=other
           code now: SignalExternalWorkflowExecution name=hear workflow=other
           at:       external_workflows.rs `let sent = ctx.external_workflow("other").signal(Listener::hear, "hello".into()).await;`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.timer(secs(1)).await?) },
@@ -294,7 +294,7 @@ fn other_commands_than_the_recorded_ones_are_nondeterminism() {
               history:  event 5 SignalExternalWorkflowExecutionInitiated: name=hear workflow=other
               code now: StartTimer id=1
               at:       external_workflows.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -312,13 +312,13 @@ fn results_of_what_was_never_sent_are_nondeterminism() {
                   history:  event 5 ExternalWorkflowExecutionSignaled: the operation of event 2
                   code now: produced no command here; it waits for timer id=1
                   at:       external_workflows.rs `check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
             _ => expect![[r#"
                 Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                   history:  event 5 ExternalWorkflowExecutionCancelRequested: the operation of event 2
                   code now: produced no command here; it waits for timer id=1
                   at:       external_workflows.rs `check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
         };
         check_recorded(|ctx| async move { Ok(ctx.timer(secs(1)).await?) }, &history, expected);
     }

@@ -213,7 +213,7 @@ fn a_method_of_another_struct_is_refused_by_name() {
         },
         FIRST_TASK,
         expect![[
-            r"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at handles.rs `ctx.spawn_method(Watch::watch).await;`: `abide::runtime::specs::operations::handles::Watch` is not the struct of this workflow (wf): spawn a method of that one, or a future with `spawn`"
+            r"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at handles.rs `ctx.spawn_method(Watch::watch).await;`: `abide::runtime::specs::operations::handles::Watch` is not the struct of this workflow (wf): spawn a method of the workflow's own struct, or a future with `spawn`"
         ]],
     );
 }

@@ -549,7 +549,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=1 type=shout id=1
               code now: local_activity=1 type=echo id=1
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The same holds if the other one's result cannot be read.
     check_recorded(
@@ -560,7 +560,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=1 type=shout id=1
               code now: local_activity=1 type=echo id=1
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         workflow,
@@ -570,7 +570,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=2 type=echo id=2
               code now: produced no command here; it waits for local activity local_activity=1 type=echo id=1
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move { Ok(ctx.timer(secs(1)).await?) },
@@ -580,7 +580,7 @@ fn another_type_or_number_is_nondeterminism() {
               history:  event 5 MarkerRecorded: local_activity=1 type=echo id=1
               code now: StartTimer id=1
               at:       local_activities.rs `|ctx| async move { Ok(ctx.timer(secs(1)).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         workflow,
@@ -658,7 +658,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               history:  event 6 MarkerRecorded: local_activity=2 type=shout id=2
               code now: local_activity=2 type=echo id=2
               at:       local_activities.rs `ctx.local_activity(echo, text.into()).start_to_close_timeout(secs(5))`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The code calls only two of them.
     check_recorded(
@@ -674,7 +674,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               history:  event 7 MarkerRecorded: local_activity=3 type=echo id=3
               code now: StartTimer id=1
               at:       local_activities.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The code gets the outcome, and issues another command before the marker that records it.
     check_recorded(
@@ -691,7 +691,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
               history:  event 5 MarkerRecorded: local_activity=1 type=echo id=1
               code now: StartTimer id=1
               at:       local_activities.rs `let timer = ctx.timer(secs(1)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -589,7 +589,7 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
               history:  event 5 NexusOperationScheduled: service=service operation=operation
               code now: ScheduleNexusOperation service=service operation=other
               at:       nexus_operations.rs `let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         elsewhere,
@@ -599,7 +599,7 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
               history:  event 5 NexusOperationScheduled: service=service operation=operation
               code now: ScheduleNexusOperation service=elsewhere operation=operation
               at:       nexus_operations.rs `let elsewhere = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", ELSEWHERE, 7).await?) };`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The same without the flag, which says what Core compares and not what a type is.
     let without = history.replace("4 WorkflowTaskCompleted", "4 WorkflowTaskCompleted flags=1,2,3");
@@ -611,7 +611,7 @@ fn on_replay_service_and_operation_are_those_of_the_history() {
           history:  event 5 NexusOperationScheduled: service=service operation=operation
           code now: ScheduleNexusOperation service=service operation=other
           at:       nexus_operations.rs `let other = |ctx: WorkflowContext| async move { Ok(ctx.nexus_operation("endpoint", OTHER, 7).await?) };`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // The endpoint is not compared: it names a place and may change.
     check_recorded(
@@ -637,7 +637,7 @@ fn another_command_in_its_place_is_refused() {
               history:  event 5 NexusOperationScheduled: service=service operation=operation
               code now: ScheduleActivityTask type=work id=1
               at:       nexus_operations.rs `|ctx| async move { Ok(ctx.activity(work, ()).start_to_close_timeout(secs(1)).await?) },`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |_| async move { Ok(()) },
@@ -646,7 +646,7 @@ fn another_command_in_its_place_is_refused() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 NexusOperationScheduled: service=service operation=operation
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -662,14 +662,14 @@ fn events_of_no_operation_are_refused() {
                       history:  event 6 NexusOperationStarted: the operation of event 9
                       code now: produced no command here; it waits for Nexus operation service=service operation=operation
                       at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
-                      next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+                      next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]]
             } else {
                 expect![[r#"
                     Fail NonDeterministicError UnknownOperation: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
                       history:  event 6 NexusOperationCompleted: the operation of event 9
                       code now: produced no command here; it waits for Nexus operation service=service operation=operation
                       at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
-                      next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]]
+                      next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]]
             },
         );
     }
@@ -682,7 +682,7 @@ fn events_of_no_operation_are_refused() {
           history:  event 7 NexusOperationStarted
           code now: an operation in state Started
           at:       nexus_operations.rs `ctx.nexus_operation("endpoint", PAY, 7)`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -79,10 +79,10 @@ fn the_report_of_a_renamed_patch_names_the_line_and_both_ids() {
         &marked(false),
         expect![[r#"
         Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-          history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
-          code now: asks for patch `q`, which no marker holds
+          history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
+          code now: asked for patch `q`, which has no marker
           at:       patches.rs `match ctx.patched("q") {`
-          next:     the code asks for `q` here: if that is the same patch, give it its old id `p` back; else put the call of `p` back until no run that recorded the marker is left."#]],
+          next:     the code asks for `q` here: if that is the same patch, restore its old id `p`; if not, restore the call for `p`, and keep it until no run with its marker is left."#]],
     );
 }
 
@@ -140,17 +140,17 @@ fn the_other_pairs_are_refused_where_they_part() {
           history:  event 5 ActivityTaskScheduled: type=old id=1
           code now: ScheduleActivityTask type=new id=1
           at:       patches.rs `ctx.activity(new, ()).start_to_close_timeout(secs(1)).await?;`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         v1,
         &marked(false),
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: ScheduleActivityTask type=old id=1
               at:       patches.rs `ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?;`
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
     check_recorded(
         v1,
@@ -160,17 +160,17 @@ fn the_other_pairs_are_refused_where_they_part() {
           history:  event 7 ActivityTaskScheduled: type=new id=1
           code now: ScheduleActivityTask type=old id=1
           at:       patches.rs `ctx.activity(old, ()).start_to_close_timeout(secs(1)).await?;`
-          next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+          next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         v4,
         &marked(false),
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: ScheduleActivityTask type=new id=1
               at:       patches.rs `ctx.activity(new, ()).start_to_close_timeout(secs(1)).await?;`
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
 }
 
@@ -360,7 +360,9 @@ fn a_marker_of_another_kind_is_refused_by_name() {
              7 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded SideEffect): Abide follows patches and local activities of Core-based SDKs; side effects and local activities of the Go and Java SDKs cannot be replayed"
+            "Fail WorkflowWorkerUnhandledFailure: event 5 (MarkerRecorded SideEffect): Abide replays patches, and \
+             local activities of SDKs based on Core; it cannot replay side effects and local activities of the Go and \
+             Java SDKs"
         ],
     );
 }

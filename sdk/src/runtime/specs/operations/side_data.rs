@@ -256,7 +256,7 @@ fn b112_the_metadata_query_tells_the_handlers_with_their_descriptions() {
                 "name": "__stack_trace"
               },
               {
-                "description": "What the workflow is and says of its state.",
+                "description": "The workflow's type, its handlers and its current details.",
                 "name": "__temporal_workflow_metadata"
               },
               {
@@ -331,8 +331,8 @@ fn the_stack_trace_query_tells_of_cancellations_and_of_what_it_does_not_know() {
         std::future::pending::<()>().await;
         Ok(())
     }));
-    assert!(foreign.starts_with("\"something from outside, a future that is not Abide's"), "{foreign}");
-    assert!(foreign.ends_with("wakes it\\n    at a statement that only its own code knows\\n\""), "{foreign}");
+    assert!(foreign.starts_with("\"something outside Temporal: a future that is not Abide's"), "{foreign}");
+    assert!(foreign.ends_with("wakes it\\n    at an unknown statement\\n\""), "{foreign}");
     let after_a_timer = stack(&mut run_of(|ctx| async move {
         ctx.timer(secs(1)).start().detach();
         std::future::pending::<()>().await;

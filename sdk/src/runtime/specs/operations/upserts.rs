@@ -76,7 +76,7 @@ fn an_upsert_that_the_code_no_longer_makes_is_refused() {
               history:  event 5 UpsertWorkflowSearchAttributes
               code now: StartTimer id=1
               at:       upserts.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -146,7 +146,7 @@ fn an_authors_upsert_does_not_stand_for_the_one_of_a_patch() {
               history:  event 5 UpsertWorkflowSearchAttributes: of TemporalChangeVersion
               code now: UpsertWorkflowSearchAttributes of the author's attributes
               at:       upserts.rs `ctx.upsert_search_attributes([PLACE.set("Oslo")]);`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -30,7 +30,8 @@ fn an_unknown_event_is_fatal() {
              8 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed"
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide \
+             and must not be ignored; use a newer version"
         ],
     );
 }
@@ -45,7 +46,8 @@ fn an_event_that_is_known_but_not_handled_yet_is_fatal() {
              8 WorkflowTaskStarted",
         ),
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: event 6 (WorkflowPropertiesModifiedExternally) is not known to this version of Abide and must not be ignored; a newer version is needed"
+            "Fail WorkflowWorkerUnhandledFailure: event 6 (WorkflowPropertiesModifiedExternally) is not known to this \
+             version of Abide and must not be ignored; use a newer version"
         ],
     );
 }
@@ -66,7 +68,7 @@ fn an_unknown_event_is_not_taken_for_what_its_attributes_say() {
     let fired = EventType::TimerFired as i32;
     let told = [told(999, false), told(999, true), told(EventType::TimerStarted as i32, false), told(fired, false)];
     expect![[r#"
-        Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; a newer version is needed
+        Fail WorkflowWorkerUnhandledFailure: event 6 (UnknownEvent(999)) is not known to this version of Abide and must not be ignored; use a newer version
 
         Fail WorkflowWorkerUnhandledFailure: event 6 (TimerStarted) has the attributes of a TimerFired; the history is damaged
         CompleteWorkflowExecution result=null"#]]
@@ -110,7 +112,9 @@ fn a_core_flag_of_a_later_version_is_refused_by_number() {
         )
     };
     let refused = expect![
-        "Fail WorkflowWorkerUnhandledFailure: event 4 (WorkflowTaskCompleted): the history was recorded with core flag 5, which this version of Abide does not know; replayed without it, the run could go another way unnoticed. A newer version is needed"
+        "Fail WorkflowWorkerUnhandledFailure: event 4 (WorkflowTaskCompleted): the history was recorded with core flag \
+         5, which this version of Abide does not know; without it, the replay could differ from the recorded run \
+         unnoticed; use a newer version"
     ];
     check_broken(&history("flags=1,2,3,4,5"), refused);
     check_broken(&history("flags=1,2,3,4"), expect![""]);
@@ -153,7 +157,7 @@ fn a_history_that_does_not_begin_at_its_beginning_is_asked_for_once() {
     told.push(text(&run.handle(Input::HistoryPage(again))));
     expect![[r#"
         NeedHistory []
-        Fail WorkflowWorkerUnhandledFailure: the whole history was asked for; it begins at event 4"#]]
+        Fail WorkflowWorkerUnhandledFailure: expected the whole history, found one that begins at event 4"#]]
     .assert_eq(&told.join("\n"));
 }
 

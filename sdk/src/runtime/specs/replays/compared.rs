@@ -96,7 +96,9 @@ fn an_open_history_holds_all_that_its_answered_tasks_issued() {
         assert_eq!(verdict(one_timer, "", &history), "fits", "{end}");
         let error = verdict(two_timers, "", &history);
         assert!(
-            error.ends_with("the task that issued the command is over, without an event for it, not StartTimer id=2"),
+            error.ends_with(
+                "the workflow task of this command was completed, but recorded no event for it, not StartTimer id=2"
+            ),
             "{end}: {error}"
         );
     }
@@ -111,7 +113,7 @@ fn what_a_task_in_hand_issues_has_no_events_yet() {
             verdict(one_timer, "", "TimerStarted; TimerFired; b; WorkflowExecutionSignaled"),
         ],
         expect![[r#"
-            event 4 the end of the history: the task that issued the command is over, without an event for it, not StartTimer id=1
+            event 4 the end of the history: the workflow task of this command was completed, but recorded no event for it, not StartTimer id=1
             event 5 TimerStarted: id=1, not CompleteWorkflowExecution: the workflow returned
             fits"#]],
     );
@@ -133,9 +135,9 @@ fn a_history_that_was_cut_off_right_before_its_end_is_taken_as_core_takes_it() {
         ],
         expect![[r#"
             fits
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not CompleteWorkflowExecution: the workflow returned; its last command was issued here"#]],
+            event 5 the end of the history: the workflow task of this command was completed, but recorded no event for it, not CompleteWorkflowExecution: the workflow returned
+            event 5 the end of the history: the workflow task of this command was completed, but recorded no event for it, not CompleteWorkflowExecution: the workflow returned
+            event 5 the end of the history: the workflow task of this command was completed, but recorded no event for it, not CompleteWorkflowExecution: the workflow returned; its last command was issued here"#]],
     );
 }
 
@@ -145,7 +147,7 @@ fn code_that_issues_something_at_a_heartbeat_does_not_fit_it() {
     check(
         &[verdict(one_timer, "", "WorkflowTaskScheduled"), verdict(one_timer, "", "b")],
         expect![[r#"
-            event 5 the end of the history: the task that issued the command is over, without an event for it, not StartTimer id=1
+            event 5 the end of the history: the workflow task of this command was completed, but recorded no event for it, not StartTimer id=1
             fits"#]],
     );
 }

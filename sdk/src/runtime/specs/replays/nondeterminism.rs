@@ -30,7 +30,7 @@ fn a_command_event_that_the_code_issued_no_command_for() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: produced no command here; it waits for condition
               at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -47,7 +47,7 @@ fn another_command_than_the_recorded_one() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -60,7 +60,7 @@ fn the_workflow_ends_where_history_went_on() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -77,7 +77,7 @@ fn history_ended_where_the_workflow_goes_on() {
               history:  event 5 WorkflowExecutionCompleted
               code now: ScheduleActivityTask type=charge id=1
               at:       nondeterminism.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -90,7 +90,7 @@ fn the_workflow_ended_in_another_way() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 WorkflowExecutionFailed
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -104,7 +104,7 @@ fn an_event_of_an_operation_that_never_began() {
                   history:  event 6 TimerFired: the operation of event 5
                   code now: produced no command here; it waits for condition
                   at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
         ),
         (
             "ActivityTaskStarted scheduled=5",
@@ -113,7 +113,7 @@ fn an_event_of_an_operation_that_never_began() {
                   history:  event 6 ActivityTaskStarted: the operation of event 5
                   code now: produced no command here; it waits for condition
                   at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
         ),
         (
             "ActivityTaskCompleted scheduled=5 started=1",
@@ -122,7 +122,7 @@ fn an_event_of_an_operation_that_never_began() {
                   history:  event 6 ActivityTaskCompleted: the operation of event 5
                   code now: produced no command here; it waits for condition
                   at:       nondeterminism.rs `ctx.wait_until(|| false).await?;`
-                  next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+                  next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
         ),
     ] {
         check_recorded(
@@ -151,7 +151,7 @@ fn another_activity_type() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: ScheduleActivityTask type=refund id=1
               at:       nondeterminism.rs `ctx.activity(refund, 1).start_to_close_timeout(secs(5)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -168,7 +168,7 @@ fn another_activity_id_than_the_author_chose() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: ScheduleActivityTask type=charge id=mine
               at:       nondeterminism.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).activity_id("mine").await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -222,7 +222,7 @@ fn another_timer_is_cancelled() {
               history:  event 12 TimerCanceled: the timer of event 5
               code now: CancelTimer of the timer of event 6
               at:       nondeterminism.rs `let (first, second) = (ctx.timer(secs(60)).start(), ctx.timer(secs(60)).start());`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -255,7 +255,7 @@ fn another_activity_is_asked_to_stop() {
               history:  event 12 ActivityTaskCancelRequested: activity type=charge id=1
               code now: RequestCancelActivityTask type=charge id=2
               at:       nondeterminism.rs `let second = ctx.activity(charge, 2).start_to_close_timeout(secs(5)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -291,7 +291,7 @@ fn an_event_that_cannot_come_to_an_operation_in_its_state() {
               history:  event 11 ActivityTaskStarted
               code now: an operation in state WaitCancelCommandCreated
               at:       nondeterminism.rs `.activity(charge, 1)`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -305,10 +305,10 @@ fn a_command_that_history_has_no_event_for() {
         &after_first_task("5 WorkflowExecutionSignaled\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted"),
         expect![[r#"
             Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 7 WorkflowTaskStarted: the task that issued the command is over, without an event for it
+              history:  event 7 WorkflowTaskStarted: the workflow task of this command was completed, but recorded no event for it
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -319,9 +319,9 @@ fn an_end_that_history_has_no_event_for() {
         &after_first_task("5 WorkflowExecutionSignaled"),
         expect![[r#"
             Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 the end of the history: the task that issued the command is over, without an event for it
+              history:  event 5 the end of the history: the workflow task of this command was completed, but recorded no event for it
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -361,7 +361,7 @@ fn operations_of_handlers_and_conditions_name_their_statements_too() {
               history:  event 5 ActivityTaskScheduled: type=charge id=1
               code now: StartTimer id=1
               at:       nondeterminism.rs `ctx.wait_until(|| false).timeout(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -389,7 +389,7 @@ fn a_command_without_an_event_that_was_taken_back_later_is_no_panic() {
               history:  event 9 TimerStarted: id=1
               code now: StartTimer
               at:       nondeterminism.rs `let gone = ctx.timer(secs(1)).await.is_err();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -411,6 +411,6 @@ fn an_event_that_names_an_operation_of_another_kind_is_refused() {
               history:  event 6 ActivityTaskCompleted: the operation of event 5
               code now: produced no command here; it waits for timer id=1
               at:       nondeterminism.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }

@@ -65,7 +65,7 @@ fn code_that_produces_nothing_waits_somewhere() {
               history:  event 7 TimerStarted: id=2
               code now: produced no command here; it waits for activity type=charge id=1 (reports.rs `let first = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start();`), timer id=1 (reports.rs `let second = ctx.timer(secs(5)).start();`), condition (reports.rs `ctx.wait_until(|| false).await?;`)
               at:       reports.rs `let first = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -87,7 +87,7 @@ fn a_workflow_that_has_returned_waits_for_nothing() {
               history:  event 6 TimerFired: the operation of event 5
               code now: produced no command here; the workflow has returned; its last command was issued here
               at:       reports.rs `ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start().detach();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -106,7 +106,7 @@ fn an_end_says_where_the_workflow_returned() {
               history:  event 10 TimerStarted: id=2
               code now: CompleteWorkflowExecution: the workflow returned; its last command was issued here
               at:       reports.rs `ctx.timer(secs(1)).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |ctx| async move {
@@ -120,7 +120,7 @@ fn an_end_says_where_the_workflow_returned() {
               history:  event 10 TimerStarted: id=2
               code now: FailWorkflowExecution: the workflow returned an error here
               at:       reports.rs `Err::<(), _>(ApplicationFailure::new("broken"))?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     check_recorded(
         |_| async move { Ok(()) },
@@ -129,7 +129,7 @@ fn an_end_says_where_the_workflow_returned() {
             Fail NonDeterministicError DifferentCommand: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 5 TimerStarted: id=1
               code now: CompleteWorkflowExecution: the workflow returned
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -150,7 +150,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               history:  event 9 TimerStarted: id=1
               code now: accepted update=u1 name=tell
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // Completed, but not in the history.
     check_ends(
@@ -160,10 +160,10 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
          8 WorkflowTaskStarted",
         expect![[r#"
             Fail NonDeterministicError MissingEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 8 WorkflowTaskStarted: the task that issued the command is over, without an event for it
+              history:  event 8 WorkflowTaskStarted: the workflow task of this command was completed, but recorded no event for it
               code now: completed update=u1 name=tell
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // Rejected, but accepted in the history.
     check_ends(
@@ -175,7 +175,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               history:  event 5 WorkflowExecutionUpdateAccepted: update=u1 name=tell
               code now: rejected the update: the arguments of update `tell` do not fit its handler: argument 1: expected `u32`, found JSON: a string of 9 characters
               at:       reports.rs `fn tell(&self, number: u32) -> u32 {`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
     // Still open, but completed in the history.
     check_ends(
@@ -188,7 +188,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
               history:  event 6 WorkflowExecutionUpdateCompleted: update=u1
               code now: produced no command here; it waits for condition (reports.rs `ctx.wait_until(|| self.told.get() == 3).await?;`), condition (reports.rs `ctx.wait_until(|| self.told.get() == 7).await?;`)
               at:       reports.rs `ctx.wait_until(|| self.told.get() == 3).await?;`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 
@@ -206,10 +206,10 @@ fn a_patch_that_is_missed_at_its_marker_is_gone_renamed_or_elsewhere() {
         &history,
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: StartTimer id=1
               at:       reports.rs `ctx.timer(secs(1)).await?;`
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
     check_recorded(
         |ctx| async move {
@@ -224,10 +224,10 @@ fn a_patch_that_is_missed_at_its_marker_is_gone_renamed_or_elsewhere() {
         ),
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: RecordMarker patch=q
               at:       reports.rs `ctx.patched("q");`
-              next:     the code asks for `q` here: if that is the same patch, give it its old id `p` back; else put the call of `p` back until no run that recorded the marker is left."#]],
+              next:     the code asks for `q` here: if that is the same patch, restore its old id `p`; if not, restore the call for `p`, and keep it until no run with its marker is left."#]],
     );
     check_recorded(
         |ctx| async move {
@@ -239,10 +239,10 @@ fn a_patch_that_is_missed_at_its_marker_is_gone_renamed_or_elsewhere() {
         &history,
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: StartTimer id=1
               at:       reports.rs `let timer = ctx.timer(secs(1)).start();`
-              next:     the code asks for `p` at another place: move the call back to where it was, before or after the same commands."#]],
+              next:     the code asks for `p` at another place: move the call back to its old place, before or after the same commands."#]],
     );
     check_recorded(
         |ctx| async move {
@@ -253,10 +253,10 @@ fn a_patch_that_is_missed_at_its_marker_is_gone_renamed_or_elsewhere() {
         &history,
         expect![[r#"
             Fail NonDeterministicError PatchRemoved: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 5 MarkerRecorded: the marker of patch `p`, which no call asks for here
+              history:  event 5 MarkerRecorded: the marker of patch `p`, which the code does not ask for here
               code now: produced no command here; it waits for condition
               at:       reports.rs `ctx.wait_until(|| false).await?;`
-              next:     let the code ask for `p` here, before it does anything else, until no run that recorded the marker is left."#]],
+              next:     let the code ask for `p` here, before it does anything else, until no run with its marker is left."#]],
     );
 }
 
@@ -288,7 +288,7 @@ fn a_request_to_cancel_names_what_it_cancels_and_says_that_a_handle_was_dropped(
               history:  event 12 TimerCanceled: the timer of event 5
               code now: RequestCancelActivityTask type=charge id=1, because its handle was dropped
               at:       reports.rs `let call = ctx.activity(charge, 1).start_to_close_timeout(secs(5)).start();`
-              next:     put the old behaviour back, or let `ctx.patched(..)` decide which of the two a run takes; check with WorkflowReplayer."#]],
+              next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );
 }
 

@@ -38,14 +38,14 @@ fn an_activity_whose_only_timeout_is_zero_fails_the_task_at_its_statement() {
         |ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
         FIRST_TASK,
         expect![
-            r#"Fail WorkflowWorkerUnhandledFailure: activity sum has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: activity sum has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
         ],
     );
     check(
         |ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },
         FIRST_TASK,
         expect![
-            r#"Fail WorkflowWorkerUnhandledFailure: local activity sum has no time limit, because a timeout of zero is none: give start_to_close_timeout(..) or schedule_to_close_timeout(..) more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
+            r#"Fail WorkflowWorkerUnhandledFailure: local activity sum has no timeout, because zero means none: set `start_to_close_timeout(..)` or `schedule_to_close_timeout(..)` to more than zero (at failing_tasks.rs `|ctx| async move { Ok(ctx.local_activity(sum, Unwritable::new()).start_to_close_timeout(secs(0)).await?) },`)"#
         ],
     );
 }
@@ -119,7 +119,10 @@ fn a_panic_in_a_handler_fails_the_task() {
          4 WorkflowTaskStarted",
         None,
         expect![
-            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at failing_tasks.rs `self.held.set(*guard + 1);`: State<u32> is changed at failing_tasks.rs `self.held.set(*guard + 1);` while it is borrowed: let the guard of `read` end before (it must not live across an `.await`), and do not use the same field inside the closure of its `with` or `update`"
+            "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at failing_tasks.rs `self.held.set(*guard + \
+             1);`: State<u32> is changed at failing_tasks.rs `self.held.set(*guard + 1);` while it is borrowed: drop \
+             the guard of `read` first (it must not live across an `.await`), and do not use the same field inside the \
+             closure of its `with` or `update`"
         ],
     );
 }
@@ -263,7 +266,7 @@ fn a_wake_up_from_another_thread_is_refused() {
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
+              history:  event 3 WorkflowTaskStarted: only events of the workflow's history may wake its code
               code now: awaited a future that another thread or a timer of the process woke
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
     );
@@ -294,7 +297,7 @@ fn a_wake_up_from_another_thread_names_what_is_known_of_its_place() {
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
+              history:  event 3 WorkflowTaskStarted: only events of the workflow's history may wake its code
               code now: awaited a future that another thread or a timer of the process woke; the workflow's last command was issued here
               at:       failing_tasks.rs `ctx.activity(charge, 5).start_to_close_timeout(secs(5)).start().detach();`
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
@@ -308,8 +311,8 @@ fn a_wake_up_from_another_thread_names_what_is_known_of_its_place() {
         FIRST_TASK,
         expect![[r#"
             Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
-              history:  event 3 WorkflowTaskStarted: only the workflow's own events may wake its code
-              code now: awaited a future that another thread or a timer of the process woke; beside that the workflow waits for timer id=1
+              history:  event 3 WorkflowTaskStarted: only events of the workflow's history may wake its code
+              code now: awaited a future that another thread or a timer of the process woke; the workflow also waits for timer id=1
               at:       failing_tasks.rs `ctx.timer(secs(1)).await?;`
               next:     await only what the context offers (ctx.timer, ctx.activity, ctx.wait_until); do I/O in an activity."#]],
     );
