@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_calls_macros_and_other_selves_are_none() {
+    fn comparisons_calls_macros_and_other_selves_are_no_assignments() {
         let body = quote! {
             let total = self.total == 1 && self.count <= 2 || self.count >= 3;
             self.total.set(5);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_borrow_is_found_at_any_depth_and_static_is_none() {
+    fn a_borrow_is_found_at_any_depth_and_static_does_not_count() {
         for (text, borrows) in [
             ("&str", true),
             ("Vec<&u8>", true),

@@ -72,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unset_is_zero_on_the_wire_and_back() {
+    fn unset_fields_are_zero_on_the_wire_and_unset_when_read() {
         assert_eq!(Priority::new().to_proto(), PriorityProto::default());
         assert_eq!(Priority::from_proto(&PriorityProto::default()), Priority::new());
     }
 
     #[test]
-    fn what_is_set_survives_the_wire() {
+    fn set_fields_survive_the_wire() {
         let priority = Priority::new().priority_key(1).fairness_key("tenant").fairness_weight(2.5);
         assert_eq!(Priority::from_proto(&priority.to_proto()), priority);
     }

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_wire_leaves_out_or_at_zero_is_the_default() {
+    fn fields_absent_or_zero_on_the_wire_are_defaults() {
         let zero = Some(abide_protos::Duration::default());
         let proto = RetryPolicyProto {
             initial_interval: zero,

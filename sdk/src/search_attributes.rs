@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unset_is_gone_and_a_value_of_another_type_is_none() {
+    fn an_unset_attribute_is_gone_and_a_value_of_another_type_reads_as_none() {
         const NUMBER: SearchAttributeKey<i64> = SearchAttributeKey::int("Number");
         let mut all = SearchAttributesProto::default();
         apply(&[NUMBER.set(1)], &mut all);

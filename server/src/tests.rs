@@ -283,7 +283,7 @@ async fn the_clock_waits_for_who_was_woken() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_follows_a_sleep_happens_at_its_time_also_while_an_outcome_is_awaited() -> Outcome {
+async fn calls_after_a_sleep_happen_at_its_time_also_while_an_outcome_is_awaited() -> Outcome {
     let (server, mut client) = standing_server();
     let begin = server.now();
     start_waiting(&mut client, "a").await?;
@@ -396,7 +396,7 @@ async fn errors_carry_their_details() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_is_not_implemented_is_refused_by_name() {
+async fn unimplemented_methods_are_refused_by_name() {
     let (_server, mut client) = standing_server();
     let status = client.create_schedule(api::CreateScheduleRequest::default()).await.expect_err("not implemented");
     assert_eq!(status.code(), Code::Unimplemented);

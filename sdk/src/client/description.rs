@@ -308,7 +308,7 @@ mod tests {
 
     /// Older servers answer with optional messages that are present but empty.
     #[test]
-    fn what_is_there_and_says_nothing_is_none() {
+    fn present_but_empty_messages_read_as_none() {
         let info = WorkflowExecutionInfo::from_proto(InfoProto {
             parent_execution: Some(WorkflowExecution::default()),
             root_execution: Some(WorkflowExecution::default()),

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_or_is_missing_is_named() {
+    fn contradictions_and_missing_files_are_named() {
         let both = [("TEMPORAL_TLS_CLIENT_KEY_PATH", "/k"), ("TEMPORAL_TLS_CLIENT_KEY_DATA", "k")];
         assert!(error(&both).starts_with("TEMPORAL_TLS_CLIENT_KEY_PATH and TEMPORAL_TLS_CLIENT_KEY_DATA are both set"));
         let half = [("TEMPORAL_TLS_CLIENT_CERT_DATA", "c")];

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_both_names() {
+    fn a_message_of_another_type_is_refused_with_both_names() {
         let mut written = to_payload(&Protobuf(order())).unwrap();
         let text = from_payload::<String>(&written).unwrap_err().to_string();
         assert!(text.contains("`acme.v1.Order`") && text.contains("`Protobuf`"), "{text}");

@@ -127,7 +127,7 @@ fn long_payloads_are_cut() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn a_written_history_reads_back_as_the_same_history() {
     let history = one(&recorded("activity_outcomes.json"));
     assert_eq!(history.workflow_type(), Some("ActivityOutcomes"));
     assert_eq!(history.len(), 35);

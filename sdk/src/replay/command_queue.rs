@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_is_neither_sent_nor_expected() {
+    fn a_removed_command_is_neither_sent_nor_expected() {
         let (mut queue, ids) = queue(&[false, false, false]);
         queue.remove(ids[0]);
         queue.remove(ids[2]);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_cannot_be_taken_back() {
+    fn a_sent_command_cannot_be_removed() {
         let (mut queue, ids) = queue(&[false, false]);
         assert_eq!(sent(&mut queue, true), "0 1");
         queue.remove(ids[0]);

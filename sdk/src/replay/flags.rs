@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_core_flag_that_nobody_knows_here_is_refused() {
+    fn an_unknown_core_flag_is_refused() {
         let mut flags = Flags::new(true);
         assert_eq!(flags.recorded(&metadata(&[1, 2, 3, 4], &[7], "", "")), Ok(()));
         assert_eq!(flags.recorded(&metadata(&[4, 5], &[], "", "")), Err(5));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_linker_wrote_is_found_without_reading_the_code() {
+    fn the_linkers_id_is_found_without_reading_the_code() {
         assert_eq!(id_in_head(elf(&[0xab; 20])), "ab".repeat(20));
         assert_eq!(id_in_head(mach_o(&[0x1f; 16])), "1f".repeat(16));
         assert_eq!(id_in_head(pe(7)).len(), 32);

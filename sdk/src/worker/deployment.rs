@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_type_says_itself_counts_more_than_the_default() {
+    fn the_behaviour_of_a_type_wins_over_the_default() {
         let options = versioned().default_versioning_behavior(VersioningBehavior::Pinned);
         let declared = declared();
         let behaviors: Vec<_> =

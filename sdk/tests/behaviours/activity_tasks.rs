@@ -227,7 +227,7 @@ async fn goes_on(ctx: &ActivityContext) -> Result<Vec<String>, ActivityError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn b053_what_later_answers_say_is_not_reported() {
+async fn b053_later_answers_change_nothing() {
     let server = Server::new();
     let answer = RecordActivityTaskHeartbeatResponse::default;
     for answer in [

@@ -81,7 +81,7 @@ async fn b127_the_first_task_comes_with_the_answer_to_the_start() {
 }
 
 #[tokio::test]
-async fn b127_it_is_asked_for_only_where_a_worker_of_the_client_takes_it() {
+async fn b127_an_eager_start_is_requested_only_if_a_worker_of_the_client_can_take_it() {
     let server = Server::new();
     let (client, another) = (server.client().await, server.client().await);
     let worker = server.worker_of(&client).workflow(Waits::run).build().unwrap();

@@ -137,7 +137,7 @@ fn blocking(what: &str) -> (Silent, Arc<Gate>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b131_so_does_one_that_blocks_its_thread() {
+async fn b131_a_codec_that_blocks_its_thread_ends_with_the_attempts_time() {
     for what in ["decode", "encode"] {
         let (server, (codec, gate)) = (Server::new(), blocking(what));
         let worker = server.worker_of(&client(&server, codec).await).activities(echo).max_concurrent_activities(1);
@@ -156,7 +156,7 @@ async fn b131_so_does_one_that_blocks_its_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn b131_one_that_blocks_its_thread_ends_with_the_workflow_tasks_time_too() {
+async fn b131_a_codec_that_blocks_its_thread_ends_with_the_workflow_tasks_time() {
     let (server, (codec, gate)) = (Server::new(), blocking("decode"));
     let worker = server.worker_of(&client(&server, codec).await).workflow(takes).build().unwrap();
     run(worker, async {

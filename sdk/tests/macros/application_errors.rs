@@ -82,7 +82,7 @@ fn retry_delay_and_category_are_those_of_the_application_failure() {
 }
 
 #[test]
-fn it_reads_back_as_what_it_was() {
+fn an_error_reads_back_as_the_same_value() {
     for error in [declined(Some("stolen")), declined(None), PaymentError::TooLittle(3, 5), PaymentError::Busy] {
         let failure = Failure::from(error.to_application_failure());
         assert_eq!(failure.application_error(), Some(error));
@@ -118,7 +118,7 @@ fn a_detail_that_an_older_program_did_not_write_reads_as_none() {
 }
 
 #[test]
-fn it_is_found_among_the_causes() {
+fn an_error_is_found_among_the_causes() {
     let around = ApplicationFailure::new("no shipment").cause(declined(None));
     assert_eq!(around.application_error(), Some(declined(None)));
     let activity: ActivityError = PaymentError::Busy.into();
@@ -176,7 +176,7 @@ fn boxed_errors_reports_and_texts_are_taken() {
 }
 
 #[test]
-fn a_cancellation_stays_one_behind_a_wrapper() {
+fn a_wrapped_cancellation_is_still_a_cancellation() {
     let wrapped = || Transparent(Cancelled::new("enough").into());
     assert!(WorkflowError::from(wrapped()).is_cancelled());
     assert!(WorkflowError::from(Report(wrapped().into())).is_cancelled());

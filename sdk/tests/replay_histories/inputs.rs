@@ -299,7 +299,7 @@ async fn zero(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 #[test]
-fn w8_a_timer_of_no_length_is_a_command() {
+fn w8_a_timer_of_zero_length_is_a_command() {
     let replayer = WorkflowReplayer::new().workflow(sleeps_zero).workflow(zero);
     let replayed = super::replayed(&replayer, &json("w8-zero-timer-typescript"));
     assert!(matches!(replayed.outcome(), RunOutcome::Completed(_)), "{}", replayed.outcome());

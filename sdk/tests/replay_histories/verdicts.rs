@@ -99,7 +99,7 @@ fn arguments_that_do_not_fit_fail_the_task() {
 }
 
 #[test]
-fn what_a_run_closed_by_the_server_came_to_is_open() {
+fn the_outcome_of_a_run_that_the_server_closed_is_open() {
     let replayed = WorkflowReplayer::new().workflow(waits).replay(&recorded("timed_out")).unwrap();
     assert_eq!((replayed.outcome(), replayed.recorded()), (&RunOutcome::Open, &RunOutcome::Open));
     assert_eq!(replayed.result::<()>().unwrap(), None);

@@ -52,7 +52,7 @@ async fn progress_survives_a_failed_attempt() {
 }
 
 #[tokio::test]
-async fn what_an_activity_does_wrong_fails_that_activity_only() {
+async fn a_mistake_of_an_activity_fails_only_that_activity() {
     let register = |worker: abide::worker::WorkerBuilder| {
         worker.workflow(misbehaving).workflow(greeting).activities(misbehave).activities(greet)
     };

@@ -95,7 +95,7 @@ async fn forgotten(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
 }
 
 #[tokio::test]
-async fn one_that_nobody_knows_fails_and_the_worker_lives() {
+async fn an_unknown_local_activity_fails_and_the_worker_lives() {
     let register = |worker: WorkerBuilder| worker.workflow(forgotten).activities(sleep_locally);
     with_worker("local-unknown", register, async |client, queue| {
         let text = client.execute(forgotten, ()).task_queue(&queue).await.unwrap();
@@ -134,8 +134,10 @@ async fn b082_one_under_way_is_finished_while_the_worker_shuts_down() {
 }
 
 #[tokio::test]
-async fn one_that_is_told_to_stop_leaves_no_marker_and_runs_elsewhere() {
-    let Some(address) = address("one_that_is_told_to_stop_leaves_no_marker_and_runs_elsewhere") else { return };
+async fn a_local_activity_stopped_by_a_shutdown_leaves_no_marker_and_runs_elsewhere() {
+    let Some(address) = address("a_local_activity_stopped_by_a_shutdown_leaves_no_marker_and_runs_elsewhere") else {
+        return;
+    };
     let client = connect(address).await;
     let queue = unique("local-stop");
     let worker = || Worker::builder(&client, &*queue).workflow(sleeper).activities(sleep_locally);

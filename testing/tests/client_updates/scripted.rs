@@ -153,7 +153,7 @@ async fn a_result_that_comes_at_once_is_not_polled_for() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_cannot_be_helped_is_not_tried_again() -> Outcome {
+async fn a_lasting_error_is_not_retried() -> Outcome {
     let server = Scripted::new([Answer::Error(Code::InvalidArgument), Answer::Error(Code::NotFound)]);
     let counter = server.client().await?.handle(Counter, "c");
     let error = counter.update(Double, 1).await.expect_err("it is refused");

@@ -124,7 +124,7 @@ fn update(raw: &Raw) -> UpdateWorkflowExecutionRequest {
 }
 
 #[tokio::test]
-async fn who_waits_for_an_update_waits_until_its_own_deadline() -> Outcome {
+async fn each_caller_waits_for_an_update_until_its_own_deadline() -> Outcome {
     let expected = expect![[r#"
         the update: Cancelled: some text
         Accepted: Cancelled: some text

@@ -268,7 +268,7 @@ async fn looked_at_late(arm: Arm) -> Histories {
 }
 
 #[tokio::test]
-async fn what_pages_bring_is_looked_at_with_the_last() -> Outcome {
+async fn commands_of_pages_are_checked_with_the_last_page() -> Outcome {
     compare("pages-looked-at", looked_at_late).await
 }
 

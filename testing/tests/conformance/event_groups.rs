@@ -66,11 +66,11 @@ async fn mended_twice(arm: Arm, cached: usize) -> Histories {
 }
 
 #[tokio::test]
-async fn what_an_updates_handler_begins_is_of_its_update() -> Outcome {
+async fn operations_of_an_update_handler_carry_the_update() -> Outcome {
     compare("update-groups", |arm| mended_twice(arm, 100)).await
 }
 
 #[tokio::test]
-async fn also_where_every_task_is_a_replay_first() -> Outcome {
+async fn operations_of_an_update_handler_carry_the_update_without_a_cache_too() -> Outcome {
     compare("update-groups-replayed", |arm| mended_twice(arm, 0)).await
 }

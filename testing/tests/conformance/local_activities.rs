@@ -139,7 +139,7 @@ async fn three_at_once(ctx: &WorkflowContext) -> Result<Vec<u64>, WorkflowError>
 }
 
 #[tokio::test]
-async fn three_at_once_are_recorded_as_they_end() -> Outcome {
+async fn three_local_activities_are_recorded_in_the_order_of_their_ends() -> Outcome {
     compare("local-three", |arm| async move {
         let (slept, history) = run(&arm, three_at_once, nothing, |worker| worker).await?;
         assert_eq!(slept, [300, 100, 200]);
@@ -171,7 +171,7 @@ async fn long(ctx: &WorkflowContext) -> Result<u64, WorkflowError> {
 }
 
 #[tokio::test]
-async fn a_long_one_spans_several_tasks() -> Outcome {
+async fn a_long_local_activity_spans_several_tasks() -> Outcome {
     for options in CACHES {
         compare("local-heartbeat", move |arm| async move {
             let (slept, history) = run(&arm, long, nothing, options).await?;

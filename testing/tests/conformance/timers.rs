@@ -38,7 +38,7 @@ async fn does_not_wait(ctx: &WorkflowContext) -> Result<bool, WorkflowError> {
 }
 
 #[tokio::test]
-async fn timers_of_no_length_are_taken_and_fire() -> Outcome {
+async fn timers_of_zero_length_are_accepted_and_fire() -> Outcome {
     compare("zero-timers", |arm| async move {
         let worker = arm.worker().workflow(does_not_wait).build()?;
         let history = worker

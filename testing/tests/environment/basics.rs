@@ -263,7 +263,7 @@ async fn workflows_activities_and_messages_are_reached_by_name() -> Outcome {
 }
 
 #[tokio::test]
-async fn so_is_one_that_is_asked_at_a_virtual_time() -> Outcome {
+async fn a_query_at_a_virtual_time_is_answered() -> Outcome {
     let env = TestWorkflowEnvironment::start().await?;
     let worker = env.worker("rounds").workflow(Rounds::run);
     let rounds = env.client().handle(Rounds::run, "rounds");

@@ -142,7 +142,7 @@ async fn an_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome
 }
 
 #[tokio::test]
-async fn so_is_a_local_one() -> Outcome {
+async fn a_local_activity_that_is_neither_registered_nor_mocked_is_named() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay_locally).activities(refund);
     let text = end_of(&env, worker, env.client().execute(pay_locally, ()).id("order-7").task_queue("pay")).await;
@@ -151,7 +151,7 @@ async fn so_is_a_local_one() -> Outcome {
 }
 
 #[tokio::test]
-async fn so_is_one_of_a_worker_without_any_activity() -> Outcome {
+async fn an_activity_of_a_worker_without_activities_is_named() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("pay").workflow(pay);
     let text = end_of(&env, worker, env.client().execute(pay, ()).id("order-7").task_queue("pay")).await;
@@ -181,7 +181,7 @@ async fn a_failed_assertion_in_a_mock_fails_the_test() -> Outcome {
 }
 
 #[tokio::test]
-async fn so_does_one_whose_failure_the_workflow_takes_for_an_answer() -> Outcome {
+async fn a_panic_of_a_mock_fails_the_test_even_if_the_workflow_ignores_the_failure() -> Outcome {
     #[workflow]
     async fn never_mind(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
         let _ = ctx.activity(charge, 995).start_to_close_timeout(mins(1)).await;
@@ -359,7 +359,7 @@ async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_ends_the_test_at_once() -> Outcome {
+async fn a_refusal_of_the_server_ends_the_test_at_once() -> Outcome {
     const CUSTOMER: abide::SearchAttributeKey<String> = abide::SearchAttributeKey::keyword("CustomerId");
 
     const UPSERT: u32 = line!() + 5;

@@ -170,7 +170,7 @@ async fn messages_arrive_at_their_virtual_times() -> Outcome {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_at_a_virtual_time_fails_the_test() -> Outcome {
+async fn an_error_at_a_virtual_time_fails_the_test() -> Outcome {
     for panics in [false, true] {
         let env = TestWorkflowEnvironment::start().await?;
         let nobody = env.client().handle(Diary::run, "nobody");

@@ -130,7 +130,7 @@ impl PayloadCodec for Slow {
 }
 
 #[tokio::test]
-async fn so_is_a_payload_codec() -> Outcome {
+async fn a_payload_codec_that_blocks_is_reported() -> Outcome {
     let log = Log::default();
     let _kept = log.kept();
     let converter = DataConverter::new().codec(Slow(AtomicBool::new(false)));

@@ -276,7 +276,7 @@ async fn an_activity_that_waits_in_a_task_that_it_spawned_lets_time_pass() -> Ou
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn so_does_one_on_a_runtime_with_threads() -> Outcome {
+async fn an_activity_that_waits_in_a_task_lets_time_pass_on_a_runtime_with_threads() -> Outcome {
     waits_elsewhere(&["task", "task of a task", "three tasks"]).await
 }
 
@@ -498,7 +498,7 @@ async fn races_with_work(ctx: &WorkflowContext) -> Result<String, WorkflowError>
 }
 
 #[tokio::test]
-async fn one_that_works_meanwhile_does_hold_it() -> Outcome {
+async fn an_activity_that_works_while_it_waits_holds_the_clock() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("told").workflow(races_with_work).activities(works_until_told);
     assert_eq!(env.run(worker, env.client().execute(races_with_work, ()).task_queue("told")).await?, "done");

@@ -25,7 +25,7 @@ struct Card {
 struct Nothing {}
 
 #[test]
-fn a_field_where_there_is_none_is_told_so() {
+fn a_field_of_a_struct_without_fields_is_refused() {
     let payload = crate::converter::to_payload(&BTreeMap::from([("number", 7)])).unwrap();
     let error = from_payload::<Nothing>(&payload).unwrap_err().to_string();
     assert!(error.contains("expected no fields, found a name of 6 characters"), "{error}");
@@ -150,7 +150,7 @@ fn a_types_own_words_are_left_out_because_they_may_repeat_the_value() {
 /// serde_json and the describing deserializer accept the same values. Otherwise a good value could be described as a
 /// misfit.
 #[test]
-fn what_fits_is_read_by_the_describing_deserializer_too() {
+fn the_describing_deserializer_reads_all_fitting_values() {
     let values = [
         r#"{"number": 18446744073709551615, "owner": {"names": ["é"], "pin": [1, 2]}, "limits": {"a": 1}}"#,
         r#"{"number": 0, "owner": {"names": [], "pin": [1, 2]}, "limits": {}, "kind": "Debit"}"#,

@@ -221,7 +221,7 @@ mod tests {
         \"original_schedule_time\":{\"seconds\":1795414365,\"nanos\":892506979},\"activation_index\":1}";
 
     #[test]
-    fn what_core_wrote_is_written_again_byte_for_byte() {
+    fn markers_written_by_core_are_written_byte_for_byte() {
         let data = read(RECORDED).unwrap();
         assert_eq!(data.backoff, Some(Duration::from_millis(1500)));
         let written = data.write(&Ok(Payload::default()), None);

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_server_did_not_take_is_delivered_again_during_the_attempt_or_at_its_end() {
+    async fn refused_details_are_sent_again_during_the_attempt_or_at_its_end() {
         let case = case(8, || Err(RpcError::for_test(Code::ResourceExhausted, "too many")));
         case.heartbeats.record(details(1));
         pass(9).await;
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_server_has_or_refuses_for_good_is_not_delivered_again() {
+    async fn details_accepted_or_refused_for_good_are_not_sent_again() {
         for answer in [
             || Ok(RecordActivityTaskHeartbeatResponse::default()),
             || Err(RpcError::for_test(Code::InvalidArgument, "wrong")),

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_cut() {
+    fn numbers_above_the_limit_are_cut() {
         let scaled = PollerBehavior::Autoscaling { minimum: 4, maximum: 100, initial: 5 };
         assert_eq!(scaled.at_most(3), PollerBehavior::Autoscaling { minimum: 3, maximum: 3, initial: 3 });
         assert_eq!(scaled.at_most(50), PollerBehavior::Autoscaling { minimum: 4, maximum: 50, initial: 5 });

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn b040_what_is_no_command_has_a_page_without_commands_if_it_is_large() {
+    fn b040_large_data_beside_the_commands_has_a_page_of_its_own() {
         assert_eq!(pages(&[300, 300], 900), "3 3.. | +");
         assert_eq!(pages(&[800, 800], 500), "8.. | 8.. | +");
     }

@@ -464,7 +464,7 @@ fn a_start_seen_earlier_is_named_by_the_end() {
 }
 
 #[test]
-fn what_cannot_be_started_fails_the_task() {
+fn a_child_that_cannot_be_started_fails_the_task() {
     check(
         "
             start

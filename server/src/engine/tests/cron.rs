@@ -44,7 +44,7 @@ fn a_run_follows_at_the_next_time_and_is_told_the_last_result() {
 }
 
 #[test]
-fn what_was_missed_is_not_made_up_for() {
+fn missed_cron_runs_are_not_made_up_for() {
     check(
         "
             start cron=@every_10s task_timeout=1m

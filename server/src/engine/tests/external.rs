@@ -83,7 +83,7 @@ fn a_request_to_cancel_arrives_once_and_every_sender_succeeds() {
 }
 
 #[test]
-fn nobody_is_there() {
+fn messages_to_missing_and_closed_workflows_fail() {
     check(
         "
             start of=closed

@@ -176,7 +176,7 @@ fn endpoints_are_made_changed_and_deleted() {
 }
 
 #[test]
-fn what_the_handler_answers_at_once_ends_the_operation() {
+fn a_synchronous_answer_of_the_handler_ends_the_operation() {
     check(
         "
             endpoint endpoint
@@ -496,7 +496,7 @@ fn an_operation_is_asked_to_stop_once_it_has_started() {
 }
 
 #[test]
-fn what_ends_while_the_workflow_asks_for_its_cancellation_is_not_asked_to_stop() {
+fn an_operation_that_ends_before_its_cancellation_request_gets_no_request() {
     check(
         "
             endpoint endpoint

@@ -63,7 +63,7 @@ fn a_child_begun_before_the_point_belongs_to_the_new_run() {
 }
 
 #[test]
-fn its_end_finds_the_way_through_several_resets() {
+fn the_end_of_a_child_reaches_its_parent_through_several_resets() {
     check(
         "
             start
@@ -295,7 +295,7 @@ fn a_child_begun_after_the_point_that_has_ended_is_started_again() {
 }
 
 #[test]
-fn a_child_begun_after_the_point_is_nobodys() {
+fn a_child_begun_after_the_point_belongs_to_no_run() {
     check(
         "
             start

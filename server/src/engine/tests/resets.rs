@@ -79,7 +79,7 @@ fn signals_and_updates_after_the_point_are_applied_again() {
 }
 
 #[test]
-fn what_is_excluded_is_not_applied_again() {
+fn excluded_events_are_not_applied_again() {
     check(
         "
             start

@@ -180,7 +180,7 @@ fn a_worker_that_fails_the_task_gets_the_update_again() {
 }
 
 #[test]
-fn who_waits_too_long_hears_how_far_the_update_is() {
+fn a_caller_that_waits_too_long_gets_the_stage_of_the_update() {
     check(
         "
             start

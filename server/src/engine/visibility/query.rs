@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_query_is_refused() {
+    fn an_invalid_query_is_refused() {
         for (query, expected) in [
             ("A =", "invalid query: malformed SQL query: syntax error at position 31"),
             ("= 'x'", "invalid query: malformed SQL query: syntax error at position 29"),

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_refused_with_the_servers_words() {
+    fn an_invalid_schedule_is_refused_with_the_real_servers_words() {
         for schedule in [
             "never",
             "* * * *",

@@ -163,7 +163,7 @@ fn a_query_of_a_workflow_without_any_says_so() {
 }
 
 #[test]
-fn a_query_alone_of_no_known_name_says_which_there_are() {
+fn a_query_alone_of_an_unknown_name_lists_the_known_ones() {
     check_alone(
         &after_first_task(ANSWERED),
         "nosuch",
@@ -218,7 +218,7 @@ fn a_query_whose_history_ends_with_a_task_in_hand_leaves_that_task_to_come() {
 }
 
 #[test]
-fn it_leaves_that_task_to_come_wherever_a_page_ends() {
+fn a_query_leaves_the_open_task_to_come_wherever_a_page_ends() {
     let events = parse_history(&after_first_task(ANSWERED)).unwrap();
     for size in 1..8 {
         let mut pages = events[..8].chunks(size).map(<[_]>::to_vec);

@@ -56,7 +56,7 @@ fn unfinished(messages: &str) -> Option<String> {
 }
 
 #[test]
-fn they_are_named_unless_they_may_be_abandoned() {
+fn unfinished_handlers_are_named_unless_they_may_be_abandoned() {
     let begun = "
         1 WorkflowExecutionStarted type=wf
         2 WorkflowExecutionSignaled name=call

@@ -289,7 +289,7 @@ fn b116_an_update_after_a_heartbeat_of_the_task_belongs_to_the_second_task() {
 }
 
 #[test]
-fn what_the_history_says_of_updates_must_fit_the_code() {
+fn update_events_must_fit_the_code() {
     let check = |accepted: &str, expected: Expect| {
         let history = "5 TimerStarted\n6 WorkflowTaskScheduled\n7 WorkflowTaskStarted\n8 WorkflowTaskCompleted\n";
         let end = "\n20 WorkflowTaskScheduled\n21 WorkflowTaskStarted";

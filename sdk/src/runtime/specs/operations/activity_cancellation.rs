@@ -98,7 +98,7 @@ fn abandon_asks_nobody_and_yields_at_once() {
 }
 
 #[test]
-fn waiting_ends_with_whatever_the_activity_ended_with() {
+fn waiting_ends_with_the_outcome_of_the_activity() {
     for (event, expected) in [
         ("ActivityTaskCompleted result=\"made it\"", expect![[r#"CompleteWorkflowExecution result="made it""#]]),
         (
@@ -185,12 +185,12 @@ fn check_late(cancellation_type: Type, requested: bool) {
 }
 
 #[test]
-fn what_becomes_of_an_activity_after_try_cancel_is_ignored() {
+fn the_end_of_an_activity_after_try_cancel_is_ignored() {
     check_late(Type::TryCancel, true);
 }
 
 #[test]
-fn what_becomes_of_an_abandoned_activity_is_ignored() {
+fn the_end_of_an_abandoned_activity_is_ignored() {
     check_late(Type::Abandon, false);
 }
 

@@ -163,7 +163,7 @@ fn shielded_cleanup_is_not_reached_by_the_request() {
 }
 
 #[test]
-fn what_runs_shielded_when_the_request_comes_goes_on() {
+fn shielded_code_goes_on_when_a_cancellation_request_arrives() {
     check(
         |ctx| async move {
             let shielded = ctx.shielded(async { ctx.timer(secs(60)).await });

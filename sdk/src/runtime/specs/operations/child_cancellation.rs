@@ -166,7 +166,7 @@ fn the_arrival_of_the_request_ends_no_waiting() {
 }
 
 #[test]
-fn waiting_ends_with_whatever_the_child_ended_with() {
+fn waiting_ends_with_the_outcome_of_the_child() {
     for (event, expected) in [
         (
             "ChildWorkflowExecutionCompleted result=\"made it\"",
@@ -263,7 +263,7 @@ async fn goes_on(ctx: WorkflowContext, cancellation_type: Type) -> Result<String
 }
 
 #[test]
-fn what_becomes_of_a_child_that_nobody_waits_for_is_ignored() {
+fn the_end_of_a_child_that_nobody_waits_for_is_ignored() {
     let ends = [
         "ChildWorkflowExecutionCompleted result=\"late\"",
         "ChildWorkflowExecutionFailed message=broken",

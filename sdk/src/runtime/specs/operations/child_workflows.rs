@@ -123,7 +123,7 @@ fn a_version_can_be_pinned_and_options_can_be_shared() {
 }
 
 #[test]
-fn what_a_call_says_itself_counts_more_than_shared_options_in_any_order() {
+fn options_of_a_call_win_over_shared_options_in_any_order() {
     check(
         |ctx| async move {
             let shared = ChildWorkflowOptions::new().task_queue("shared").run_timeout(mins(9)).cron_schedule("@daily");

@@ -143,7 +143,7 @@ fn conditions_wake_each_other_in_the_order_of_their_beginning() {
 }
 
 #[test]
-fn of_several_that_became_true_the_oldest_goes_on_first() {
+fn of_several_true_conditions_the_oldest_continues_first() {
     check(
         |ctx| async move {
             let open = Rc::new(Cell::new(false));

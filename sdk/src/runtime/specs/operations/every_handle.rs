@@ -153,7 +153,7 @@ const ENDS: &[&str] = &[
 ];
 
 #[test]
-fn it_is_done_once_awaiting_it_does_not_wait() {
+fn a_handle_is_done_once_awaiting_it_does_not_wait() {
     let code = |ctx: WorkflowContext| async move {
         let started = started(&ctx).await?;
         let tick = ctx.timer(secs(1)).start();
@@ -179,7 +179,7 @@ fn it_is_done_once_awaiting_it_does_not_wait() {
 }
 
 #[test]
-fn what_has_ended_yields_its_outcome_and_is_done_for_good() {
+fn an_ended_operation_yields_its_outcome_and_stays_done() {
     check(
         |ctx| async move {
             let mut all = sent(&ctx).await?;
@@ -200,7 +200,7 @@ fn what_has_ended_yields_its_outcome_and_is_done_for_good() {
 }
 
 #[test]
-fn cancelled_before_it_was_sent_it_leaves_no_command_but_a_request_to_cancel_stands() {
+fn an_operation_cancelled_before_it_was_sent_leaves_no_command_but_a_request_to_cancel_stands() {
     check(
         |ctx| async move {
             let mut all = begin(&ctx, started(&ctx).await?);
@@ -230,7 +230,7 @@ fn cancelled_before_it_was_sent_it_leaves_no_command_but_a_request_to_cancel_sta
 }
 
 #[test]
-fn dropped_before_it_was_sent_it_leaves_no_command_but_requests_to_cancel_and_branches_go_on() {
+fn an_operation_dropped_before_it_was_sent_leaves_no_command_but_requests_to_cancel_and_branches_go_on() {
     check(
         |ctx| async move {
             let started = started(&ctx).await?;
@@ -250,7 +250,7 @@ fn dropped_before_it_was_sent_it_leaves_no_command_but_requests_to_cancel_and_br
 }
 
 #[test]
-fn cancelled_once_it_was_sent_it_ends_as_its_kind_does() {
+fn an_operation_cancelled_after_it_was_sent_ends_as_its_kind_does() {
     check(
         |ctx| async move {
             let mut all = sent(&ctx).await?;
@@ -276,7 +276,7 @@ fn cancelled_once_it_was_sent_it_ends_as_its_kind_does() {
 }
 
 #[test]
-fn dropped_once_it_was_sent_it_is_cancelled_but_signals_requests_and_branches_go_on() {
+fn an_operation_dropped_after_it_was_sent_is_cancelled_but_signals_requests_and_branches_go_on() {
     check(
         |ctx| async move {
             drop(sent(&ctx).await?);
@@ -295,7 +295,7 @@ fn dropped_once_it_was_sent_it_is_cancelled_but_signals_requests_and_branches_go
 }
 
 #[test]
-fn detached_it_goes_on_and_only_a_branch_stays_in_its_scope() {
+fn a_detached_operation_goes_on_and_only_a_branch_stays_in_its_scope() {
     check(
         |ctx| async move {
             let scope = ctx.cancellation_scope();
@@ -311,7 +311,7 @@ fn detached_it_goes_on_and_only_a_branch_stays_in_its_scope() {
 }
 
 #[test]
-fn begun_in_a_cancelled_scope_it_has_ended() {
+fn an_operation_begun_in_a_cancelled_scope_has_ended() {
     check(
         |ctx| async move {
             let started = started(&ctx).await?;

@@ -31,7 +31,7 @@ async fn lets_go(ctx: WorkflowContext) -> Result<(), WorkflowError> {
 }
 
 #[test]
-fn what_is_let_go_goes_on() {
+fn detached_operations_go_on() {
     check(
         lets_go,
         FIRST_TASK,

@@ -43,7 +43,7 @@ fn children_carry_headers() {
 }
 
 #[test]
-fn what_is_prepared_on_replay_is_sent_whole_when_it_is_live() {
+fn calls_prepared_on_replay_are_sent_whole_when_the_run_is_live() {
     check(
         |ctx| async move {
             let child = ctx.child_workflow(chore, 7).id("child-1");

@@ -627,7 +627,7 @@ fn a_thousand_later_nothing_is_kept() {
 
 /// Three in sequence, whose markers fill pages of their own if pages are short.
 #[test]
-fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
+fn a_marker_that_was_read_ahead_is_named_when_the_code_no_longer_fits() {
     let three = |types: [&str; 3]| {
         let marker = |(index, name)| {
             format!(
@@ -696,7 +696,7 @@ fn what_was_read_ahead_still_has_a_name_when_the_code_no_longer_fits() {
 }
 
 #[test]
-fn one_that_is_let_go_runs_on() {
+fn a_detached_local_activity_keeps_running() {
     let mut run = run_of(|ctx| async move {
         ctx.local_activity(echo, "hi".into()).start_to_close_timeout(secs(5)).start().detach();
         ctx.timer(secs(1)).await?;

@@ -107,7 +107,7 @@ fn a_call_does_nothing_until_it_is_awaited_or_started() {
 }
 
 #[test]
-fn what_the_handler_answers_at_once_is_the_outcome() {
+fn a_synchronous_answer_of_the_handler_is_the_outcome() {
     for (event, expected) in [
         ("NexusOperationCompleted result=\"paid\"", expect![[r#"CompleteWorkflowExecution result="paid""#]]),
         (
@@ -140,7 +140,7 @@ fn what_the_handler_answers_at_once_is_the_outcome() {
 }
 
 #[test]
-fn what_becomes_of_a_started_operation_is_the_outcome() {
+fn the_end_of_a_started_operation_is_its_outcome() {
     for (event, expected) in [
         ("NexusOperationCompleted result=\"paid\"", expect![[r#"CompleteWorkflowExecution result="paid""#]]),
         (
@@ -484,7 +484,7 @@ fn an_operation_may_start_after_its_cancellation_was_requested() {
 
 /// The code goes on after the cancellation, so that late events can come.
 #[test]
-fn what_comes_after_the_answer_is_taken_in_silence() {
+fn events_after_the_outcome_are_ignored() {
     for (cancellation_type, requested) in [(Abandon, false), (TryCancel, true)] {
         for event in ["Completed result=\"late\"", "Failed", "TimedOut", "Canceled"] {
             let end = format!("NexusOperation{event}");

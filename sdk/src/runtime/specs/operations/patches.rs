@@ -130,7 +130,7 @@ fn each_life_replays_the_lives_that_may_come_before_it() {
 }
 
 #[test]
-fn the_other_pairs_are_refused_where_they_part() {
+fn versions_that_do_not_fit_are_refused_where_they_differ() {
     let of_v1 = after_first_task(OF_V1);
     check_recorded(
         v3,
@@ -189,7 +189,7 @@ fn one_id_has_one_answer_and_one_marker() {
 }
 
 #[test]
-fn an_answer_of_no_stays_although_the_run_becomes_live() {
+fn a_patch_that_replay_denied_stays_denied_when_the_run_becomes_live() {
     check_recorded(
         |ctx: WorkflowContext| async move {
             let before = ctx.patched("p");
@@ -290,7 +290,7 @@ fn a_list_that_is_too_long_is_left_out_and_the_next_one_too() {
 }
 
 #[test]
-fn what_was_left_out_is_left_out_again() {
+fn an_upsert_that_was_left_out_is_left_out_on_replay() {
     let marker = |letter: &str| {
         format!(
             "MarkerRecorded name=core_patch details.patch-data={{\"id\":\"{}\",\"deprecated\":false}}",

@@ -176,7 +176,7 @@ impl Grouped {
 }
 
 #[test]
-fn what_a_signal_handler_begins_is_of_its_signal() {
+fn operations_of_a_signal_handler_carry_the_signal() {
     let events = parse_history(&after_first_task(
         "5 WorkflowExecutionSignaled name=begin
          6 WorkflowExecutionSignaled name=work
@@ -518,7 +518,7 @@ fn a_run_that_was_started_plainly_has_none_of_it() {
 
 /// Recorded as by older servers: empty messages, and times before the epoch.
 #[test]
-fn what_is_there_and_says_nothing_is_none() {
+fn present_but_empty_messages_read_as_none() {
     check(
         |ctx| async move {
             let info = ctx.info();

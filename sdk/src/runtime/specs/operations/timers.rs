@@ -160,7 +160,7 @@ fn a_cancelled_timer_is_cancelled_at_once_and_its_event_changes_nothing() {
 }
 
 #[test]
-fn a_timer_of_no_length_is_a_command_like_any_other() {
+fn a_timer_of_zero_length_is_a_command_like_any_other() {
     check(two_timers::<0>, FIRST_TASK, expect!["StartTimer id=1 after=0s"]);
     // TypeScript makes it a millisecond, Python leaves it at zero.
     for recorder in ["sdk=temporal-python", "sdk=temporal-typescript lang=2", "sdk=abide sdk_version=0.2.0", ""] {
@@ -171,7 +171,7 @@ fn a_timer_of_no_length_is_a_command_like_any_other() {
 /// The code's timer of zero length, before it was changed to one of a second, has its own event. So the timers after it
 /// keep theirs.
 #[test]
-fn a_timer_that_was_of_no_length_keeps_its_event() {
+fn a_timer_that_had_zero_length_keeps_its_event() {
     check_recorded(two_timers::<1>, &first_fired("sdk=abide sdk_version=0.2.0"), expect!["StartTimer id=2 after=7s"]);
 }
 
@@ -189,7 +189,7 @@ fn a_condition_whose_timeout_is_zero_begins_a_timer() {
 /// Abide 0.1.0 took a number for a timer of zero length, and began none. A live task of a run that it began follows
 /// today's rule, and so does the replay of that task.
 #[test]
-fn tasks_that_were_recorded_without_a_timer_of_no_length_are_replayed_without() {
+fn tasks_recorded_without_a_timer_of_zero_length_are_replayed_without_it() {
     let naps = |ctx: WorkflowContext| async move {
         two_timers::<0>(ctx.clone()).await?;
         two_timers::<0>(ctx).await

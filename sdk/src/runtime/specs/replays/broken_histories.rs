@@ -76,7 +76,7 @@ fn an_unknown_event_is_not_taken_for_what_its_attributes_say() {
 }
 
 #[test]
-fn what_an_ignorable_unknown_event_carries_means_nothing() {
+fn attributes_of_an_ignorable_unknown_event_are_ignored() {
     // A later server's event, which happens to have the attributes of a patch's marker.
     let history = after_first_task(
         r#"5 MarkerRecorded name=core_patch details.patch-data={"id":"new","deprecated":false}

@@ -105,7 +105,7 @@ fn an_open_history_holds_all_that_its_answered_tasks_issued() {
 }
 
 #[test]
-fn what_a_task_in_hand_issues_has_no_events_yet() {
+fn commands_of_an_open_task_have_no_events_yet() {
     check(
         &[
             verdict(one_timer, "", ""),

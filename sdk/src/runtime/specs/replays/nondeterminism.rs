@@ -326,7 +326,7 @@ fn an_end_that_history_has_no_event_for() {
 }
 
 #[test]
-fn what_the_error_says_can_be_asked_for() {
+fn the_error_has_methods_for_its_parts() {
     use crate::replay::text::parse_history;
     use crate::replay::{Input, NondeterminismKind, Output};
     use crate::runtime::specs::harness::{run_of, task};

@@ -172,7 +172,7 @@ impl Racers {
 
 /// The handler starts the first timer if its code ran alone, otherwise the main routine does.
 #[test]
-fn who_recorded_the_history_decides_unless_told_otherwise() {
+fn the_recorder_decides_the_order_unless_the_replayer_is_told_otherwise() {
     let of_handler = || {
         expect![[r#"
         CancelTimer id=2

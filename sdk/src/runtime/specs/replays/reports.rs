@@ -293,7 +293,7 @@ fn a_request_to_cancel_names_what_it_cancels_and_says_that_a_handle_was_dropped(
 }
 
 #[test]
-fn what_was_done_to_tokio_has_an_event_too() {
+fn the_report_of_a_use_of_tokio_names_an_event() {
     check_recorded(
         |_| async move {
             #[expect(clippy::disallowed_methods, reason = "the mistake that is to be found")]

@@ -134,7 +134,7 @@ fn no_piece_of_a_value_that_does_not_fit_is_told_to_the_server() {
 }
 
 #[test]
-fn what_is_told_has_an_end_whatever_is_in_a_name_or_in_an_authors_words() {
+fn texts_are_bounded_however_long_a_name_or_a_message_is() {
     let long = "n".repeat(1_000_000);
     let unknown = FIRST_TASK.replacen("type=wf", &format!("type={long}"), 1);
     let update = after_first_task(&format!("5 WorkflowTaskScheduled\n6 WorkflowTaskStarted\nupdate id=u1 name={long}"))
