@@ -2,6 +2,7 @@
 
 mod activities;
 mod basics;
+mod blocked;
 mod endless;
 mod mocks;
 mod noticed;
