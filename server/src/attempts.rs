@@ -87,6 +87,12 @@ impl Attempt {
         (self.run_id.clone(), self.activity_id.clone(), self.attempt)
     }
 
+    /// Returns the name of its activity for people.
+    fn title(&self) -> String {
+        let Self { activity_type, activity_id, workflow_id, .. } = self;
+        format!("activity `{activity_type}` (id {activity_id}) of workflow `{workflow_id}`")
+    }
+
     fn is_idle(&self) -> bool {
         !self.is_local && self.idle.as_ref().is_some_and(|woken| !woken.load(Ordering::Acquire))
     }
@@ -223,12 +229,13 @@ impl Attempts {
 
     /// Returns the attempts whose code is running at this moment, on any thread.
     pub(crate) fn running_now(&self) -> Vec<String> {
-        let running = self.running.values().filter(|attempt| attempt.waits_since.is_none());
-        running
-            .map(|Attempt { activity_type, activity_id, workflow_id, .. }| {
-                format!("activity `{activity_type}` (id {activity_id}) of workflow `{workflow_id}`")
-            })
-            .collect()
+        self.running.values().filter(|attempt| attempt.waits_since.is_none()).map(Attempt::title).collect()
+    }
+
+    /// Returns the attempts of local activities that have not ended.
+    pub(crate) fn local(&self) -> Vec<String> {
+        let local = self.running.values().filter(|attempt| attempt.is_local);
+        local.map(|attempt| format!("local {}", attempt.title())).collect()
     }
 
     fn local_of(&self, run_id: &str) -> impl Iterator<Item = AttemptId> {

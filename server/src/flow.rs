@@ -4,23 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use abide_protos::fields::std_duration_text;
 use tokio::sync::oneshot;
 
 use super::attempts::{AttemptId, Attempts};
 use super::callers::{Caller, Callers};
 use super::clock::{Clock, Pace};
 use super::engine::time::{Now, Time};
-use super::engine::told::Told;
-use super::engine::{Engine, Hold, Options, WaiterId};
+use super::engine::{Engine, Hold, LeftOpenWait, Options, WaiterId, Waiting};
 use super::lane_work::LaneWork;
-use super::silence::{PATIENCE, Silence, SilenceStage};
-
-/// Number of skips for one awaited outcome after which it counts as never coming: a first time when they have taken
-/// this many times the patience, and finally in any case.
-const MANY_SKIPS: u32 = 2_000;
-const MANY_SKIPS_TAKE: u32 = 12;
-const SKIP_LIMIT: u32 = 1_000_000;
+use super::silence::{PATIENCE, Seen, Silence, SilenceStage};
+use super::verdict::Verdict;
 
 /// Number of skips between two checks for progress.
 const SKIPS_BETWEEN_QUESTIONS: u32 = 256;
@@ -48,8 +41,8 @@ pub(super) struct Flow {
     pub(super) all_skips: u64,
     /// True while tasks without a worker do not stop the clock.
     pub(super) through_untaken: bool,
-    /// Number of messages that tests are sending at a virtual time: the clock stands still for them.
-    pub(super) sending: u32,
+    /// What tests are doing at a virtual time, by the number of its sleep: the clock stands still for it.
+    pub(super) acting: BTreeMap<u64, Moment>,
     /// Number of tests that run workers and want to be told if they would wait forever.
     pub(super) tests: u32,
     pub(super) silence: Silence,
@@ -78,20 +71,20 @@ pub(super) struct Sleeper {
 }
 
 /// The kind of a sleep on the server's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Sleep {
     /// The sleep of a caller that lets time pass, or of an activity's code.
     Awaits(Caller),
-    /// The sleep of a caller that acts when that time has come, but does not let time pass.
-    Waits,
+    /// The sleep of a caller that acts when that time has come, but does not let time pass. It has a name.
+    Waits(String),
 }
 
-/// The reason to end a test.
-#[derive(Clone, Debug)]
-pub(super) struct Verdict {
-    pub(super) why: Told,
-    /// True if the lines at which the workflows' code waits help to understand it.
-    pub(super) wants_lines: bool,
+/// An action of the test whose time has come and which has not ended.
+#[derive(Debug)]
+pub(super) struct Moment {
+    pub(super) name: String,
+    /// Its task, once that runs.
+    pub(super) caller: Option<Caller>,
 }
 
 /// The reason to wake a waiting caller.
@@ -104,10 +97,10 @@ pub(super) enum Wake {
 }
 
 impl Sleep {
-    fn awaits(self) -> Option<Caller> {
+    pub(super) fn awaits(&self) -> Option<Caller> {
         match self {
-            Self::Awaits(caller) => Some(caller),
-            Self::Waits => None,
+            Self::Awaits(caller) => Some(*caller),
+            Self::Waits(_) => None,
         }
     }
 }
@@ -129,7 +122,7 @@ impl Flow {
             skips_since: Time::default(),
             all_skips: 0,
             through_untaken: false,
-            sending: 0,
+            acting: BTreeMap::new(),
             tests: 0,
             silence: Silence::new(PATIENCE),
             lane_work: LaneWork::new(pace),
@@ -175,7 +168,7 @@ impl Flow {
         !ended
             && self.is_awaited()
             && self.unseen == 0
-            && (self.sending == 0 || self.engine.is_query_early())
+            && (self.acting.is_empty() || self.engine.is_query_early())
             && self.hold() <= limit
     }
 
@@ -186,16 +179,41 @@ impl Flow {
     }
 
     /// Returns all callers that await an outcome or sleep.
-    fn awaiting(&self) -> impl Iterator<Item = Caller> {
+    pub(super) fn awaiting(&self) -> impl Iterator<Item = Caller> {
         let parked = self.parked.values().filter_map(|parked| parked.awaits);
         parked.chain(self.sleepers.values().filter_map(|sleeper| sleeper.kind.awaits()))
     }
 
+    /// Returns whether anything that is running stops the clock.
     pub(super) fn hold(&self) -> Hold {
+        let left_open = if self.has_moments() { LeftOpenWait::Time } else { LeftOpenWait::Somebody };
+        self.engine.hold(&Waiting { left_open, ..self.waiting() })
+    }
+
+    /// Returns whether anything is running, apart from activities that are left open.
+    pub(super) fn hold_of_code(&self) -> Hold {
+        self.engine.hold(&Waiting { left_open: LeftOpenWait::Nothing, ..self.waiting() })
+    }
+
+    /// Returns the work that waits for this server.
+    pub(super) fn waiting(&self) -> Waiting {
         let wall = self.clock.now().wall;
         let mut waiters: BTreeSet<AttemptId> = self.awaiting().filter_map(Caller::attempt).collect();
         self.attempts.add_waiting_for_spawned(&mut waiters, self.awaiting().filter_map(Caller::other).collect(), wall);
-        self.engine.hold(&self.attempts.waiting(&waiters, wall))
+        self.attempts.waiting(&waiters, wall)
+    }
+
+    /// Returns true if the test acts at a later time: by `env.at(..)`, or after a sleep.
+    pub(super) fn has_moments(&self) -> bool {
+        self.moments().next().is_some()
+    }
+
+    /// Returns the sleepers that act for the test, in the order of their times.
+    pub(super) fn moments(&self) -> impl Iterator<Item = &Sleeper> {
+        self.sleepers.values().filter(|sleeper| match &sleeper.kind {
+            Sleep::Waits(_) => true,
+            Sleep::Awaits(caller) => caller.other().is_some_and(|other| !self.attempts.may_have_spawned(&other)),
+        })
     }
 
     /// Returns the next time at which the server has something to do.
@@ -204,59 +222,22 @@ impl Flow {
         self.engine.next_deadline().into_iter().chain(sleeper).min()
     }
 
-    /// Checks if skipping time leads to the awaited outcome.
-    pub(super) fn ask_where_skips_lead(&mut self) {
-        let is_activity = |kind: Sleep| kind.awaits().and_then(Caller::attempt).is_some();
-        let others = self.sleepers.values().any(|sleeper| !is_activity(sleeper.kind));
-        let hopeless = if others { None } else { self.engine.hopeless_activity() };
-        let taken = self.clock.now().wall.since(self.skips_since);
-        let many = self.skips >= MANY_SKIPS && taken >= self.silence.patience().saturating_mul(MANY_SKIPS_TAKE);
-        let why = match hopeless {
-            Some(why) => why,
-            None if many || self.skips >= SKIP_LIMIT => {
-                let (skips, taken) = (self.skips, std_duration_text(Duration::from_secs(taken.as_secs())));
-                format!(
-                    "time was skipped {skips} times in {taken}, and what the test awaits has still not happened. Look \
-                     for an endless loop: a workflow that starts one timer after another or continues as new, or an \
-                     activity that is retried without a limit. If the loop does end, allow more time with \
-                     `env.set_patience(..)`"
-                )
-                .into()
-            }
-            None => return,
-        };
-        self.end_with(why);
-    }
-
-    /// Sets a reason to end a test, with what is awaited and what the open runs wait for.
-    fn end_with(&mut self, why: impl Into<Told>) {
-        self.verdict = Some(Verdict { why: self.told(why.into()), wants_lines: true });
-    }
-
-    fn told(&self, mut why: Told) -> Told {
-        let parked = self.parked.iter().filter(|(_, parked)| parked.awaits.is_some());
-        let mut awaited: Vec<String> = parked.filter_map(|(id, _)| self.engine.awaited_by(*id)).collect();
-        if self.sleepers.values().any(|sleeper| sleeper.kind.awaits().and_then(Caller::other).is_some()) {
-            awaited.push("the end of a sleep on the environment's clock".to_owned());
-        }
-        let awaited = if awaited.is_empty() { "nothing from this server".to_owned() } else { awaited.join(", ") };
-        why.push(format!(".\nAwaited: {awaited}.\nOpen:"));
-        why.append(self.engine.open_runs());
-        why
-    }
-
     /// Returns the stage of the current silence, if one is reached.
     pub(super) fn silence_reached(&mut self) -> Option<SilenceStage> {
-        if self.told || !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
-            return None;
-        }
-        let (at, stage) = self.silence.next()?;
-        (self.counts(stage) && at <= self.clock.now().wall).then_some(stage)
+        self.next_stage().filter(|(at, _)| *at <= self.clock.now().wall).map(|(_, stage)| stage)
     }
 
-    /// Returns true if a stage applies. A paused clock runs fast, so running work may appear to take long on it.
-    pub(super) fn counts(&self, stage: SilenceStage) -> bool {
-        stage != SilenceStage::Endless || self.pace == Pace::Standing
+    /// Returns the next stage of the current silence, and when it is reached on the machine's clock.
+    fn next_stage(&self) -> Option<(Time, SilenceStage)> {
+        let has_ended = self.told || self.verdict.is_some();
+        if has_ended || !self.pace.skips() || (self.tests == 0 && !self.is_awaited()) {
+            return None;
+        }
+        // A paused clock runs fast, so running work may appear to take long on it.
+        let of_work = self.pace == Pace::Standing;
+        let of_work =
+            of_work.then(|| self.silence.next_of_work(self.has_moments() || self.engine.next_step().is_some()));
+        self.silence.next().into_iter().chain(of_work).min()
     }
 
     /// Applies a stage of a silence, if that still lasts.
@@ -265,53 +246,54 @@ impl Flow {
         if self.silence_reached() != Some(reached) {
             return;
         }
-        self.silence.pass();
+        self.silence.pass(reached);
         match reached {
-            SilenceStage::Unpolled => self.engine.desert_unpolled_queues(),
+            SilenceStage::Unpolled => {
+                self.engine.desert_unpolled_queues();
+                self.engine.leave_activities_to_time();
+            }
             SilenceStage::Untaken => {
                 // A caller that has not read its outcome by now will not do so, and does not stop the clock.
                 self.unseen = 0;
                 self.through_untaken = true;
             }
-            SilenceStage::Stuck => {
-                if self.is_awaited() && self.sending == 0 && self.hold() <= Hold::Untaken && self.next_due().is_none() {
-                    self.end_with("nothing more can happen, so what the test awaits will never happen");
-                }
-            }
-            SilenceStage::Endless => {
-                let why = "nothing has happened for a long time, and the test would wait forever";
-                let at = if self.sending == 0 {
-                    ""
-                } else {
-                    ". An action of `env.at(..)` has not ended, and the clock stands still until it ends: the action \
-                     must not await anything that takes virtual time"
-                };
-                let awaited =
-                    if self.is_awaited() { "" } else { ": time passes only while the test awaits an outcome" };
-                self.end_with(format!("{why}{awaited}{at}"));
-            }
+            SilenceStage::Stuck => self.end_if_stuck(),
+            SilenceStage::Endless | SilenceStage::Held | SilenceStage::Aimless => self.end_endless(reached),
         }
         self.settle();
         self.through_untaken = false;
     }
 
-    /// Returns a number that differs from the previous one if anything has happened since.
-    pub(super) fn change_count(&self) -> u64 {
-        self.engine.changes().wrapping_add(self.all_skips)
+    /// Returns what the current silence is measured by.
+    pub(super) fn seen(&self) -> Seen {
+        Seen { happened: self.engine.happened(), skips: self.all_skips, time: self.clock.now().time }
     }
 
     /// Restarts the measurement of silence when a first caller lets time pass: silence counts only from then on.
     pub(super) fn listen_anew(&mut self) {
-        if !self.is_awaited() {
-            let wall = self.clock.now().wall;
-            self.silence.restart(wall);
+        let wall = self.clock.now().wall;
+        if self.is_awaited() || self.silence.is_awaited_again(wall) {
+            return;
         }
+        match self.tests {
+            0 => self.silence.begin(self.seen(), wall),
+            _ => self.silence.restart(wall),
+        }
+    }
+
+    /// Removes a caller that has gone or whose time was up. Returns false if it was woken before.
+    pub(super) fn remove_parked(&mut self, id: WaiterId) -> bool {
+        if self.is_awaited() {
+            let wall = self.clock.now().wall;
+            self.silence.was_awaited(wall);
+        }
+        self.parked.remove(&id).is_some()
     }
 
     /// Keeps tokio's paused clock from jumping while threads outside tokio work.
     pub(super) fn watch_lanes(&mut self) {
-        let changes = self.change_count();
-        self.silence.listen(changes, self.clock.now().wall);
+        let seen = self.seen();
+        self.silence.listen(seen, self.clock.now().wall);
         if self.pace == Pace::Paused {
             let wall = self.clock.now().wall;
             let attempts = &self.attempts;
@@ -326,14 +308,20 @@ impl Flow {
         let now = self.clock.now();
         self.engine.run_until(Now { time: time.max(self.engine.now().time), wall: now.wall });
         while let Some(entry) = self.sleepers.first_entry().filter(|entry| entry.key().0 <= now.time) {
+            let number = entry.key().1;
             let Sleeper { wake, kind } = entry.remove();
             let received = wake.send(Wake::Look).is_ok();
             match kind {
-                Sleep::Waits => self.sending += u32::from(received),
-                Sleep::Awaits(_) => self.unseen += u32::from(received),
-            }
-            if kind.awaits().and_then(Caller::other).is_some() {
-                self.skips = 0;
+                Sleep::Waits(name) if received => {
+                    self.acting.insert(number, Moment { name, caller: None });
+                }
+                Sleep::Waits(_) => {}
+                Sleep::Awaits(caller) => {
+                    self.unseen += u32::from(received);
+                    if caller.other().is_some() {
+                        self.skips = 0;
+                    }
+                }
             }
         }
     }
@@ -355,8 +343,7 @@ impl Flow {
 
     pub(super) fn next_wakeup(&self) -> Option<Duration> {
         let own = self.next_due().and_then(|at| self.clock.until(at));
-        let listens = !self.told && self.pace.skips() && (self.tests > 0 || self.is_awaited());
-        let silence = self.silence.next().filter(|(_, stage)| listens && self.counts(*stage)).map(|(at, _)| at);
+        let silence = self.next_stage().map(|(at, _)| at);
         let wall = self.clock.now().wall;
         let goes_on = self.attempts.next_wall(wall);
         let spawned = self.awaiting().any(|caller| caller.other().is_some());

@@ -19,7 +19,8 @@ use super::engine::stuck::WaitingRun;
 use super::engine::time::{Now, Time};
 use super::engine::told::Told;
 use super::engine::{Engine, Options, QueueKind, Step, WaiterId};
-use super::flow::{Flow, Parked, Sleep, Sleeper, Verdict, Wake};
+use super::flow::{Flow, Parked, Sleep, Sleeper, Wake};
+use super::verdict::Verdict;
 
 /// Number of turns that other tasks get before time moves on after an outcome was read. What the test does after an
 /// awaited outcome or a sleep (for example send a signal) then happens at that time, not after the next timer.
@@ -169,27 +170,37 @@ impl Host {
         wake
     }
 
-    /// Does something when the server's clock reaches `until`. Time passes only if another caller lets it pass, and
-    /// stands still while this is done. The clock knows of it as soon as this is called.
-    pub fn at<F: Future>(self: &Arc<Self>, until: SystemTime, what: F) -> impl Future<Output = F::Output> + use<F> {
-        let until = time_of(until);
+    /// Does something when the server's clock shows `elapsed` after `start`. Time passes only if another caller lets it
+    /// pass, and stands still while this is done. The clock knows of it as soon as this is called. Texts call it `name`.
+    ///
+    /// The future must be the only one of its task, so that it is known when it waits for this server.
+    pub fn at<F: Future>(
+        self: &Arc<Self>,
+        start: SystemTime,
+        elapsed: Duration,
+        name: String,
+        what: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        let until = time_of(start).plus(elapsed);
         let host = Arc::clone(self);
         let (wake, woken) = oneshot::channel();
-        {
+        let number = {
             let mut inner = host.lock();
             inner.catch_up();
             inner.next_sleeper += 1;
-            let key = (until, inner.next_sleeper);
-            inner.sleepers.insert(key, Sleeper { wake, kind: Sleep::Waits });
+            let number = inner.next_sleeper;
+            inner.sleepers.insert((until, number), Sleeper { wake, kind: Sleep::Waits(name) });
             inner.settle();
-        }
+            number
+        };
         self.changed.notify_one();
         async move {
-            // Whoever wakes it has counted it as sending.
+            // Whoever wakes it has made the clock stand still for it.
             let _ = woken.await;
-            let sending = Sending(&host);
+            let acting = Acting { host: &host, number };
+            acting.begin();
             let output = what.await;
-            drop(sending);
+            drop(acting);
             output
         }
     }
@@ -282,8 +293,8 @@ impl Host {
         inner.begun += 1;
         inner.clock.halt(false);
         (inner.skips, inner.verdict, inner.told) = (0, None, false);
-        let (changes, wall) = (inner.change_count(), inner.clock.now().wall);
-        inner.silence.begin(changes, wall);
+        let (seen, wall) = (inner.seen(), inner.clock.now().wall);
+        inner.silence.begin(seen, wall);
         drop(inner);
         self.changed.notify_one();
         Test(Arc::clone(self))
@@ -383,12 +394,14 @@ impl Host {
         }
         inner.told = false;
         inner.skips = 0;
+        let (seen, wall) = (inner.seen(), inner.clock.now().wall);
+        inner.silence.begin(seen, wall);
         let parked = std::mem::take(&mut inner.parked).into_iter();
         let (awaiting, others) = parked.partition(|(_, parked)| parked.awaits.is_some());
         let awaiting: BTreeMap<WaiterId, Parked> = awaiting;
         inner.parked = others;
         let (waiting, sleepers) =
-            std::mem::take(&mut inner.sleepers).into_iter().partition(|(_, sleeper)| sleeper.kind == Sleep::Waits);
+            std::mem::take(&mut inner.sleepers).into_iter().partition(|(_, sleeper)| sleeper.kind.awaits().is_none());
         let sleepers: BTreeMap<(Time, u64), Sleeper> = sleepers;
         inner.sleepers = waiting;
         drop(inner);
@@ -515,8 +528,8 @@ impl Host {
 
     fn withdraw(&self, id: WaiterId, awaits: bool) {
         let mut inner = self.lock();
-        let parked = inner.parked.remove(&id);
-        if parked.is_none() && awaits {
+        let was_woken = !inner.remove_parked(id);
+        if was_woken && awaits {
             // It was woken and never read its outcome.
             inner.unseen = inner.unseen.saturating_sub(1);
         }
@@ -630,15 +643,27 @@ impl Drop for Promise {
     }
 }
 
-/// A message being sent, for which the clock stands still.
-struct Sending<'a>(&'a Host);
+/// An action at a virtual time, for which the clock stands still.
+struct Acting<'a> {
+    host: &'a Host,
+    number: u64,
+}
 
-impl Drop for Sending<'_> {
+impl Acting<'_> {
+    /// Records the task of the action.
+    fn begin(&self) {
+        let mut inner = self.host.lock();
+        let caller = inner.callers.present();
+        if let Some(moment) = inner.acting.get_mut(&self.number) {
+            moment.caller = Some(caller);
+        }
+    }
+}
+
+impl Drop for Acting<'_> {
     fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.sending = inner.sending.saturating_sub(1);
-        drop(inner);
-        self.0.changed.notify_one();
+        self.host.lock().acting.remove(&self.number);
+        self.host.changed.notify_one();
     }
 }
 

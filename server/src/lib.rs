@@ -17,6 +17,7 @@ mod lane_work;
 mod operator_grpc;
 mod silence;
 mod transport;
+mod verdict;
 
 #[cfg(test)]
 mod tests;

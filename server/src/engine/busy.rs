@@ -1,7 +1,8 @@
 //! Determines if something is running that time must not skip over. Computed from the state each time, never counted.
 //!
-//! Two things do not stop the clock although they are open: work that only waits for an outcome of this server (known
-//! only to the shell, [`Waiting`]), and tasks on a queue that no worker polls.
+//! Three things do not stop the clock although they are open: work that only waits for an outcome of this server (known
+//! only to the shell, [`Waiting`]), tasks on a queue that no worker polls, and activities that are left open for somebody
+//! who acts at a later time.
 //!
 //! Extends `Engine`.
 
@@ -9,8 +10,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Engine;
-use super::activities::Activity;
+use super::activities::{Activity, LeftOpen};
+use super::deadlines::Deadline;
 use super::nexus::NexusOperation;
+use super::stuck::{activity_name, name_of};
 use super::task_queues::{QueueKey, QueueKind};
 use super::workflow::Execution;
 use super::workflow_tasks::WorkflowTask;
@@ -25,6 +28,19 @@ pub(crate) struct Waiting {
     pub(crate) for_cancellation: BTreeSet<(String, String, i32)>,
     /// Runs whose started workflow task waits for such local activities.
     pub(crate) workflow_tasks: BTreeSet<String>,
+    pub(crate) left_open: LeftOpenWait,
+}
+
+/// What activities wait for whose code has left them open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LeftOpenWait {
+    /// Somebody outside this server, for whom time stands still.
+    #[default]
+    Somebody,
+    /// A point in time, at which the test completes them. They do not stop the clock, unless somebody is about to report.
+    Time,
+    /// Nothing: they do not stop the clock.
+    Nothing,
 }
 
 /// The state of the clock.
@@ -75,7 +91,8 @@ impl Engine {
                 // An attempt that heartbeats also works elsewhere, and one that is being cancelled continues.
                 let undisturbed = activity.cancel_requested.is_none() && activity.last_heartbeat_time.is_none();
                 let is_idle = undisturbed && waiting.for_cancellation.contains(&attempt);
-                held_unless(is_idle || waiting.activities.contains(&attempt))
+                let waits = is_idle || waiting.activities.contains(&attempt);
+                held_unless(waits || is_left_to_time(activity, waiting.left_open))
             }
             UnderWay::Activity(execution, activity) => self.untaken(&activity_queue(execution, activity)),
             UnderWay::NexusOperation { operation, .. } => {
@@ -102,6 +119,49 @@ impl Engine {
         for queue in untaken {
             self.queues.desert(&queue);
         }
+    }
+
+    /// Marks the activities that are left open as such that nobody is about to complete.
+    pub(crate) fn leave_activities_to_time(&mut self) {
+        for id in &self.open {
+            let activities = self.executions[id.0].state.activities.values_mut();
+            for started in activities.filter_map(|activity| activity.started.as_mut()) {
+                if started.left_open == LeftOpen::Just {
+                    started.left_open = LeftOpen::Quiet;
+                }
+            }
+        }
+    }
+
+    /// Returns what is running and stops the clock, one name each.
+    pub(crate) fn holders(&self, waiting: &Waiting) -> Vec<String> {
+        let holders = self.under_way().filter(|one| self.hold_of(one, waiting) == Hold::UnderWay);
+        let names = holders.map(|one| match one {
+            UnderWay::Activity(execution, activity) => {
+                format!("{} of {}", activity_name(execution, activity), name_of(execution))
+            }
+            UnderWay::WorkflowTask(execution, _) => format!("the workflow task of {}", name_of(execution)),
+            UnderWay::Query(execution) => format!("a query of {}", name_of(execution)),
+            UnderWay::NexusOperation { .. } => one.to_string(),
+        });
+        names.collect()
+    }
+
+    /// Returns the name of what a workflow waits for that comes with time: a timer, a delayed start, the next attempt of
+    /// an activity.
+    pub(crate) fn next_step(&self) -> Option<String> {
+        let (what, run) = self.deadlines.of_server_clock().find_map(|deadline| match deadline {
+            Deadline::Timer(id) => Some(("a timer of", *id)),
+            Deadline::FirstWorkflowTask(id) => Some(("the start of", *id)),
+            Deadline::ActivityRetry(id, _) => Some(("the next attempt of an activity of", *id)),
+            Deadline::WorkflowTimeout(_)
+            | Deadline::ActivityTimeout(..)
+            | Deadline::NexusOperation(..)
+            | Deadline::WorkflowTaskStartToClose(_)
+            | Deadline::WorkflowTaskScheduleToStart(_)
+            | Deadline::StickyQuery(_) => None,
+        })?;
+        Some(format!("{what} {}", name_of(self.execution(run))))
     }
 
     /// Returns true if workers appear to run workflow code: they have workflow tasks or queries. `in_local_activity` is
@@ -200,6 +260,15 @@ impl fmt::Display for UnderWay<'_> {
             }
             Self::Query(execution) => write!(f, "a query of workflow {} has no answer yet", execution.workflow_id),
         }
+    }
+}
+
+/// Returns true if an activity is left open and nobody is expected to complete it before time passes.
+fn is_left_to_time(activity: &Activity, wait: LeftOpenWait) -> bool {
+    match activity.started.as_ref().map(|started| started.left_open) {
+        None | Some(LeftOpen::No) => false,
+        Some(LeftOpen::Just) => wait == LeftOpenWait::Nothing,
+        Some(LeftOpen::Quiet) => wait != LeftOpenWait::Somebody,
     }
 }
 

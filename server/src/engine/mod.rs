@@ -19,6 +19,7 @@ mod deadlines;
 mod errand;
 pub(crate) mod errors;
 mod firing;
+pub(crate) mod happened;
 mod history;
 mod ids;
 mod limits;
@@ -49,10 +50,11 @@ use std::time::Duration;
 pub(crate) use self::activities::Reporter;
 use self::activities::WorkerCommands;
 use self::api::common;
-pub(crate) use self::busy::{Hold, Waiting};
+pub(crate) use self::busy::{Hold, LeftOpenWait, Waiting};
 use self::deadlines::Deadlines;
 use self::errand::Errands;
 use self::errors::Error;
+use self::happened::{Extent, Happened};
 use self::ids::Ids;
 use self::namespace::Namespaces;
 use self::nexus::NexusEndpoints;
@@ -132,8 +134,7 @@ pub(crate) struct Engine {
     commands: WorkerCommands,
     shut_down: ShutDownWorkers,
     errands: Errands,
-    /// Number of changes of runs.
-    changes: u64,
+    happened: Happened,
 }
 
 impl Engine {
@@ -158,7 +159,7 @@ impl Engine {
             commands: WorkerCommands::default(),
             shut_down: ShutDownWorkers::default(),
             errands: Errands::default(),
-            changes: 0,
+            happened: Happened::default(),
         }
     }
 
@@ -178,9 +179,9 @@ impl Engine {
         self.waiters.take_wakeups()
     }
 
-    /// Returns a number that differs from the previous one if any run has changed since.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    /// Returns what has happened so far.
+    pub(crate) fn happened(&self) -> Happened {
+        self.happened
     }
 
     /// Returns the next deadline of the server's clock.
@@ -243,14 +244,15 @@ impl Engine {
             effects: Vec::new(),
             stays_in_memory: false,
         };
+        let before = Extent::of(transaction.execution);
         let result = step(&mut transaction);
-        self.changes += 1;
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }
         if !transaction.stays_in_memory {
             transaction.write_speculative_task();
         }
+        self.happened.count(before.change_of(transaction.execution));
         transaction.execution.drop_stale_pages();
         transaction.execution.transitions += 1;
         if !transaction.execution.is_running() {

@@ -5,7 +5,7 @@
 use abide_protos::fields::std_duration_text;
 
 use super::Engine;
-use super::activities::Activity;
+use super::activities::{Activity, LeftOpen};
 use super::busy::{Hold, UnderWay, Waiting, activity_queue};
 use super::deadlines::Deadline;
 use super::task_queues::{QueueKey, QueueKind};
@@ -172,20 +172,21 @@ impl Engine {
             line.push("\"");
             return line;
         }
-        let line = if activity.started.as_ref().is_some_and(|started| started.left_open) {
+        let line = if activity.started.as_ref().is_some_and(|started| started.left_open != LeftOpen::No) {
             format!(
                 "waits for {name}: attempt {} returned `ActivityError::will_complete_async()`, and nobody has \
                  completed the activity. Complete it through the client with \
                  `env.client().async_activity(task_token).complete(&result)` or `.async_activity_by_id(\"{}\", \"\", \
-                 \"{}\")`, or move the clock to its timeout with `env.advance(..)`",
+                 \"{}\")`, also in `env.at(..)`, or let its timeout pass with `env.sleep(..)` or `env.advance(..)`",
                 activity.attempt, execution.workflow_id, activity.activity_id
             )
         } else if activity.started.is_some() {
+            let beats = if activity.last_heartbeat_time.is_some() { ", sends heartbeats" } else { "" };
             format!(
-                "waits for {name}: attempt {} is running and does not end. Let its code end, or move the clock to its \
-                 timeout with `env.advance(..)`. If the code sleeps with tokio, start the test with a paused clock \
-                 (`#[tokio::test(start_paused = true)]`). If it blocks its thread (`std::thread::sleep`, a lock), run \
-                 it in `tokio::task::spawn_blocking`",
+                "waits for {name}: attempt {} is running{beats} and does not end. Let its code end, or move the clock to \
+                 its timeout with `env.advance(..)`. If the code sleeps, let it use `env.sleep(..)`, or start the test \
+                 with a paused clock (`#[tokio::test(start_paused = true)]`). If it blocks its thread \
+                 (`std::thread::sleep`, a lock), run it in `tokio::task::spawn_blocking`",
                 activity.attempt
             )
         } else if self.hold_of(&one, &Waiting::default()) <= Hold::Untaken {
@@ -230,7 +231,7 @@ pub(crate) fn name_of(execution: &Execution) -> String {
     format!("workflow `{}` ({})", execution.workflow_id, execution.state.workflow_type().name)
 }
 
-fn activity_name(execution: &Execution, activity: &Activity) -> String {
+pub(crate) fn activity_name(execution: &Execution, activity: &Activity) -> String {
     let attributes = execution.activity_attributes(activity.scheduled_event_id);
     let kind = attributes.and_then(|attributes| attributes.activity_type.as_ref()).map_or("", |kind| &kind.name);
     format!("activity `{kind}` (id {})", activity.activity_id)

@@ -143,8 +143,8 @@ impl TestWorkflowEnvironment {
     /// Does something when [`elapsed`](Self::elapsed) reaches `elapsed`, for example sends a signal or requests a
     /// cancellation.
     ///
-    /// It runs concurrently with the test, which continues at once. The clock stops at that time until it is done. If
-    /// the time is not reached, nothing is done.
+    /// It runs concurrently with the test, which continues at once. The clock stops at that time until it is done, so it
+    /// must not await what takes virtual time. If the time is not reached, nothing is done.
     ///
     /// A panic in it, or an error that it returns, fails the test in [`run`](Self::run).
     ///
@@ -190,8 +190,8 @@ impl TestWorkflowEnvironment {
     }
 
     /// Sets the real time that a test waits when nothing can happen by itself any more; then [`run`](Self::run) panics
-    /// and reports what is awaited. Default: 5 seconds. Running work (an activity's code) may be silent for twelve
-    /// times as long.
+    /// and reports what is awaited. Default: 5 seconds. Running work (an activity's code) may be silent, or keep others
+    /// waiting for the clock, for twelve times as long; it may send heartbeats for 120 times as long.
     pub fn set_patience(&self, patience: Duration) {
         self.server.host().set_patience(patience);
     }

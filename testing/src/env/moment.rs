@@ -35,8 +35,9 @@ where
     F: Future<Output: MomentOutcome> + Send + 'static,
 {
     let failed = Arc::clone(host);
-    let name = format!("the action of `env.at(..)` at {}", std_duration_text(elapsed));
-    let done = host.at(started + elapsed, async move {
+    let at = std_duration_text(elapsed);
+    let name = format!("the action of `env.at(..)` at {at}");
+    let done = host.at(started, elapsed, format!("`env.at(..)` at {at}"), async move {
         let why = match Guard(Box::pin(what)).await {
             Ok(outcome) => outcome.error().map(|error| format!("{name} failed: {error}")),
             Err(panic) => Some(panicked(&name, &*panic)),

@@ -4,6 +4,7 @@ mod activities;
 mod basics;
 mod blocked;
 mod endless;
+mod held;
 mod mocks;
 mod noticed;
 mod run_time_names;

@@ -57,8 +57,18 @@ pub(crate) struct Started {
     pub(crate) identity: String,
     /// The task queue for commands to its worker; empty if the worker accepts none.
     pub(crate) control_task_queue: String,
-    /// True if its code in this process has ended and the result is to be reported later.
-    pub(crate) left_open: bool,
+    pub(crate) left_open: LeftOpen,
+}
+
+/// Whether an attempt's code in this process has ended with its result to be reported later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeftOpen {
+    /// Its code is running, or is in another process.
+    No,
+    /// Its code has just ended, or somebody has just sent a heartbeat for it.
+    Just,
+    /// Nobody has reported anything since, for long enough to say that nobody is about to.
+    Quiet,
 }
 
 /// The deadlines of an activity.
@@ -248,7 +258,8 @@ impl Transaction<'_> {
             self.remove_deadline(key);
         }
         activity.last_worker_identity.clone_from(&identity);
-        activity.started = Some(Started { time: now, request_id, identity, control_task_queue, left_open: false });
+        activity.started =
+            Some(Started { time: now, request_id, identity, control_task_queue, left_open: LeftOpen::No });
         let mut set = |timeout: Option<Duration>, kind| {
             let deadline = Deadline::ActivityTimeout(id, scheduled_event_id, kind);
             timeout.map(|timeout| self.set_deadline_of_running_work(now.plus(timeout), deadline))
@@ -263,6 +274,9 @@ impl Transaction<'_> {
         let now = self.time();
         let Some(activity) = self.state().activities.get_mut(&scheduled_event_id) else { return };
         activity.last_heartbeat_time = Some(now);
+        if let Some(started) = activity.started.as_mut().filter(|started| started.left_open == LeftOpen::Quiet) {
+            started.left_open = LeftOpen::Just;
+        }
         activity.heartbeat_details = details;
         self.renew_heartbeat_deadline(scheduled_event_id);
     }

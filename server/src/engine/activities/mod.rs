@@ -5,6 +5,6 @@ mod cancel_commands;
 mod close;
 mod respond;
 
-pub(crate) use self::activity::{Activity, ActivityTimeouts, timeout_proto};
+pub(crate) use self::activity::{Activity, ActivityTimeouts, LeftOpen, timeout_proto};
 pub(crate) use self::cancel_commands::{CommandId, WorkerCommands};
 pub(crate) use self::close::{Reporter, timeout_failure};

@@ -2,6 +2,7 @@
 //!
 //! Extends `Engine`.
 
+use super::activity::LeftOpen;
 use super::close::Reporter;
 use crate::engine::Engine;
 use crate::engine::api::failure::failure::FailureInfo;
@@ -54,7 +55,7 @@ impl Engine {
         self.transact(id, |transaction| {
             let activity = transaction.state().activities.get_mut(&scheduled_event_id);
             if let Some(started) = activity.and_then(|activity| activity.started.as_mut()) {
-                started.left_open = true;
+                started.left_open = LeftOpen::Just;
             }
         });
     }
