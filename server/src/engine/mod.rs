@@ -8,6 +8,10 @@
 //!
 //! Every change of a run is a [`transaction`]; its effects on other runs are executed when it is committed, in the same
 //! call.
+//!
+//! One engine serves a test, a developer and a durable machine. What is to come has its place here: `schedules/`,
+//! `deployments/`, `standalone/` (activities and Nexus operations of no workflow) and `storage/` (what a transaction has
+//! changed, as records). Files, connections and the web page belong to the shells: `../storage/` and `../web/`.
 
 mod activities;
 pub(crate) mod api;
