@@ -136,7 +136,9 @@ impl Silence {
         let after = match stage {
             SilenceStage::Unpolled => UNPOLLED,
             SilenceStage::Untaken => UNTAKEN,
-            SilenceStage::Stuck | SilenceStage::Endless | SilenceStage::Held | SilenceStage::Aimless => self.patience.max(UNTAKEN),
+            SilenceStage::Stuck | SilenceStage::Endless | SilenceStage::Held | SilenceStage::Aimless => {
+                self.patience.max(UNTAKEN)
+            }
         };
         Some((self.since.plus(after), stage))
     }
@@ -218,7 +220,11 @@ mod tests {
         assert_eq!(silence.next_of_work(false), (at(600.0), SilenceStage::Aimless));
         let moved = Seen { time: at(7.0), ..seen(2, 2, 0) };
         silence.listen(moved, at(599.5));
-        assert_eq!(silence.next_of_work(true), (at(600.0), SilenceStage::Aimless), "the clock has moved, but no workflow");
+        assert_eq!(
+            silence.next_of_work(true),
+            (at(600.0), SilenceStage::Aimless),
+            "the clock has moved, but no workflow"
+        );
         silence.listen(Seen { time: at(7.0), ..seen(3, 3, 1) }, at(599.7));
         assert_eq!(silence.next_of_work(true), (at(659.7), SilenceStage::Endless));
     }

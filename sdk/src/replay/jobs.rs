@@ -23,6 +23,8 @@ pub(crate) struct Jobs {
     pub(crate) messages: Vec<HandlerMessage>,
     pub(crate) others: Vec<Job>,
     pub(crate) local_activities: Vec<LocalJob>,
+    /// Children and Nexus operations that have started, by the operation that waits for their end. Not a job of its own.
+    pub(crate) started: Vec<Key>,
 }
 
 impl Jobs {

@@ -20,7 +20,7 @@ pub use outcome::{ReplayError, Replayed, RunOutcome};
 pub use report::{ReplayReport, ReplayResult};
 
 #[doc(inline)]
-pub use crate::runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
+pub use crate::runtime::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder, StartWait};
 
 /// Time limit for the code to come to rest on one page of history (256 events).
 const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);

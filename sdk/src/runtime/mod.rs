@@ -6,6 +6,7 @@
 
 mod activations;
 mod built_in_queries;
+mod cancel_request;
 mod close;
 mod failures;
 mod messages;
@@ -21,7 +22,7 @@ pub(crate) mod specs;
 mod turns;
 mod workflow_run;
 
-pub use order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
+pub use order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder, StartWait};
 #[doc(hidden)]
 pub use panics::catch_panic;
 #[cfg(feature = "worker")]

@@ -15,6 +15,8 @@ pub struct RunOrder {
     pub conditions: ConditionOrder,
     /// Precedence between an outcome and a request to cancel the workflow that come in one task.
     pub cancellation: CancellationTie,
+    /// Effect of a request to cancel the workflow on a wait for a start.
+    pub starts: StartWait,
     /// Effect of a request to cancel the workflow on message handlers.
     pub handlers: HandlerScope,
 }
@@ -71,6 +73,21 @@ pub enum CancellationTie {
     WaitIsCancelled,
 }
 
+/// Effect of a request to cancel the workflow on a routine that waits, in the cancelled scope, for the start of a child
+/// workflow or a Nexus operation. Code that awaits the result without the start waits for the start first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartWait {
+    /// None: the wait lasts until the start. Used by every SDK but Python.
+    Lasts,
+    /// The wait ends as cancelled, also if the start comes in the same task. The child or the operation is asked to
+    /// cancel. Used by Python from version 1.28 on.
+    IsCancelled,
+    /// Like [`IsCancelled`](Self::IsCancelled), but what starts in the same task is not asked to cancel. Used by Python
+    /// with its language flag 2.
+    IsCancelledAlone,
+}
+
 /// Effect of a request to cancel the workflow on the handlers of signals and updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -95,6 +112,7 @@ impl RunOrder {
         queue: QueueOrder::FirstInFirstOut,
         conditions: ConditionOrder::InTurn,
         cancellation: CancellationTie::OutcomeStays,
+        starts: StartWait::Lasts,
         handlers: HandlerScope::Own,
     };
 
@@ -105,7 +123,7 @@ impl RunOrder {
         // .NET decides on its flag in a run's first task and keeps the decision.
         let modern = flags.began_in_single_batch();
         match flags.sdk_name() {
-            "temporal-python" => Self::python(flags.has_lang_flag(1), flag_2),
+            "temporal-python" => Self::python(flags.has_lang_flag(1), flag_2, flags.sdk_version()),
             // Two versions behaved this way without writing the flag.
             "temporal-typescript" => Self::typescript(flag_2 || matches!(flags.sdk_version(), "1.11.0" | "1.11.1")),
             "temporal-dotnet" => Self {
@@ -128,7 +146,7 @@ impl RunOrder {
         }
     }
 
-    fn python(flag_1: bool, flag_2: bool) -> Self {
+    fn python(flag_1: bool, flag_2: bool, version: &str) -> Self {
         let tie = match (flag_1, flag_2) {
             (_, true) => CancellationTie::WaitIsCancelled,
             (true, false) => CancellationTie::TimerAndActivityAreCancelled,
@@ -138,6 +156,11 @@ impl RunOrder {
             grouping: if flag_2 { Grouping::Batch } else { Grouping::ByRank },
             conditions: ConditionOrder::AllAtRest,
             cancellation: tie,
+            starts: match flag_2 {
+                true => StartWait::IsCancelledAlone,
+                false if is_at_least(version, (1, 28)) => StartWait::IsCancelled,
+                false => StartWait::Lasts,
+            },
             handlers: if flag_2 { HandlerScope::OwnButEndsConditions } else { HandlerScope::OwnButEndsRun },
             ..Self::OURS
         }
@@ -151,4 +174,11 @@ impl RunOrder {
             ..Self::OURS
         }
     }
+}
+
+/// Returns true if a version such as `1.28.0` is not older than major and minor number. A version that cannot be read is
+/// old.
+fn is_at_least(version: &str, (major, minor): (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map(str::parse);
+    matches!((numbers.next(), numbers.next()), (Some(Ok(a)), Some(Ok(b))) if (a, b) >= (major, minor))
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::failures::{TaskError, foreign_wake};
-use super::order::{CancellationTie, ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
+use super::order::{ConditionOrder, Grouping, HandlerScope, QueueOrder, RunOrder};
 use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
-use crate::replay::jobs::{HandlerMessage, Job, Jobs, Outcome};
-use crate::workflow::operation::Operation;
+use crate::replay::jobs::{HandlerMessage, Job, Jobs};
+use crate::workflow::operation::AwaitedKind;
 use crate::workflow::{RoutineFuture, WorkflowInstance};
 
 impl WorkflowRun {
@@ -28,7 +28,8 @@ impl WorkflowRun {
             conditions.end_by_request = order.handlers == HandlerScope::OwnButEndsConditions;
         }
         self.routines_mut().set_handlers(order.handlers);
-        let Jobs { start, random_seed, messages, others, local_activities } = jobs;
+        let Jobs { start, random_seed, messages, others, local_activities, started } = jobs;
+        self.shared().operation_state.borrow_mut().set_kind(&started, AwaitedKind::JustStarted);
         if let Some(seed) = random_seed {
             self.shared().random.borrow_mut().reseed(seed);
         }
@@ -38,7 +39,7 @@ impl WorkflowRun {
         if let Some(main) = main {
             self.begin_main(main, order)?;
         }
-        for job in self.settle(others, order.cancellation) {
+        for job in self.settle(others, order) {
             self.give(job, order)?;
         }
         for job in local_activities {
@@ -46,7 +47,9 @@ impl WorkflowRun {
                 self.give(Job::Resolve { operation, outcome: job.outcome }, order)?;
             }
         }
-        self.drain(order.queue)
+        self.drain(order.queue)?;
+        self.shared().operation_state.borrow_mut().set_kind(&started, AwaitedKind::Started);
+        Ok(())
     }
 
     /// Queues messages for their handlers, or hands them over at once.
@@ -97,10 +100,7 @@ impl WorkflowRun {
             Job::Resolve { operation, outcome } => {
                 run.shared().operation_state.borrow_mut().resolve_operation(operation, outcome);
             }
-            Job::CancelWorkflow { reason } => {
-                let root_scope = run.shared().root_scope.clone();
-                run.shared().cancel_scope(&root_scope, &reason);
-            }
+            Job::CancelWorkflow { reason } => run.cancel_workflow(&reason, order.starts),
         };
         match order.grouping {
             Grouping::Batch | Grouping::ByRank | Grouping::ByRankIfSignalled | Grouping::MessagesAtOnce => apply(self),
@@ -111,37 +111,6 @@ impl WorkflowRun {
             Grouping::OutcomesAtOnce => self.at_once(apply)?,
         }
         Ok(())
-    }
-
-    /// Decides between a request to cancel the workflow and the outcomes that came in the same task.
-    fn settle(&self, mut jobs: Vec<Job>, tie: CancellationTie) -> Vec<Job> {
-        let Some(at) = jobs.iter().position(|job| matches!(job, Job::CancelWorkflow { .. })) else { return jobs };
-        let (from, is_hit): (_, fn(&Operation) -> bool) = match tie {
-            CancellationTie::OutcomeStays => return jobs,
-            CancellationTie::TimerBehindIsCancelled => (at, |_| false),
-            CancellationTie::TimerIsCancelled => (0, |_| false),
-            CancellationTie::TimerAndActivityAreCancelled => (0, |operation| operation.is_activity),
-            CancellationTie::WaitIsCancelled => (0, |_| true),
-        };
-        let core = self.shared().operation_state.borrow();
-        for job in &mut jobs[from..] {
-            let Job::Resolve { operation, outcome } = job else { continue };
-            let root = &self.shared().root_scope;
-            let awaited = core.operations.get(*operation).filter(|it| it.is_awaited() && it.scope.is_in(root));
-            let Some(operation) = awaited else { continue };
-            match outcome {
-                Outcome::Fired => *outcome = Outcome::Cancelled,
-                Outcome::Completed(_) | Outcome::Failed(_) if is_hit(operation) => *outcome = Outcome::cancelled(),
-                Outcome::Completed(_)
-                | Outcome::Failed(_)
-                | Outcome::Started(_)
-                | Outcome::NexusStarted(_)
-                | Outcome::Delivered
-                | Outcome::BackOff(_)
-                | Outcome::Cancelled => {}
-            }
-        }
-        jobs
     }
 
     /// Polls the routines that `wake` wakes, once, before all that were woken earlier.

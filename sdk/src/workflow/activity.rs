@@ -22,7 +22,7 @@ use super::activity_options::{
 use super::activity_request::{ActivityRequest, CallOptions};
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::{HandleState, tell_reason};
+use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
@@ -279,7 +279,7 @@ impl<D: ActivityDefinition> Request<D> {
         if let Some(reason) = shared.cancelled_here() {
             return handle(shared, HandleState::ended(Box::new(self.cancelled_before_sent(number, &reason))));
         }
-        let operation = shared.begin_activity();
+        let operation = shared.begin_operation(AwaitedKind::Activity);
         // Nothing is sent on replay, so nothing is serialized.
         let body = if shared.is_replaying() { None } else { self.body(&shared, number) };
         let request = ScheduleActivity {

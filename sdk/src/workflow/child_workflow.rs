@@ -23,7 +23,7 @@ use super::child_workflow_options::{
 use super::context::WorkflowContext;
 use super::external_workflow::{SignalExternalWorkflow, Target};
 use super::metadata::summary_and_details;
-use super::operation::{HandleState, OperationFuture};
+use super::operation::{AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
 use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
@@ -386,8 +386,8 @@ impl<W: WorkflowDefinition> Request<W> {
             let failure = cancelled_before_sent(&workflow_type, workflow_id, &reason);
             return (running(shared, HandleState::ended(Box::new(failure))), None);
         }
-        let end = shared.begin_operation();
-        let start = notes_start.then(|| shared.begin_operation());
+        let end = shared.begin_operation(AwaitedKind::Unstarted);
+        let start = notes_start.then(|| shared.begin_operation(AwaitedKind::Other));
         let on_cancel = match self.options.cancellation_type.unwrap_or_default() {
             ChildWorkflowCancellationType::TryCancel => Input::TryCancel,
             ChildWorkflowCancellationType::Abandon => Input::Abandon,

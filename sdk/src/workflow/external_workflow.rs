@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::HandleState;
+use super::operation::{AwaitedKind, HandleState};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter};
 use crate::definition::SignalDefinition;
@@ -332,7 +332,7 @@ impl Target {
             let failure = ExternalWorkflowFailure::new(&workflow_id, cancelled_failure(text, None));
             HandleState::ended(Box::new(failure))
         } else {
-            let operation = shared.begin_operation();
+            let operation = shared.begin_operation(AwaitedKind::Other);
             let body = if shared.is_replaying() { None } else { body() };
             let request = SendMessage { message, workflow_id: workflow_id.clone() };
             let begin = |machines: &mut StateMachines| machines.begin(request, operation.into(), location, body);

@@ -22,7 +22,7 @@ use super::local_activity_options::{
     DEFAULT_LOCAL_RETRY_THRESHOLD, LocalActivityOptions, local_activity_options, local_activity_timeouts,
 };
 use super::metadata::user_metadata;
-use super::operation::{HandleState, tell_reason};
+use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::definition::{Activity, ActivityDefinition, Arguments};
@@ -341,7 +341,7 @@ impl<D: ActivityDefinition> Request<D> {
         if let Some(reason) = shared.cancelled_here() {
             return (HandleState::ended(Box::new(self.failed(shared, seq, cancelled(&reason)))), seq);
         }
-        let operation = shared.begin_activity();
+        let operation = shared.begin_operation(AwaitedKind::Activity);
         // A local activity whose outcome is in the history is not run, so nothing is serialized for it.
         let recorded = shared.operation_state.borrow().machines.local_activity_is_recorded(seq);
         let task = if recorded { None } else { self.task(shared, seq, attempt) };

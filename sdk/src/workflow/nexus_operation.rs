@@ -15,7 +15,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::{HandleState, OperationFuture};
+use super::operation::{AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::to_payload;
 use crate::definition::PayloadValue;
@@ -311,8 +311,8 @@ impl<I: PayloadValue, O> Request<I, O> {
             let failure = cancelled_before_sent(&self.endpoint, &service, &operation);
             return (handle(shared, HandleState::ended(Outcome::Failed(Box::new(failure)))), None);
         }
-        let end = shared.begin_operation();
-        let start = notes_start.then(|| shared.begin_operation());
+        let end = shared.begin_operation(AwaitedKind::Unstarted);
+        let start = notes_start.then(|| shared.begin_operation(AwaitedKind::Other));
         let on_cancel = match self.options.cancellation_type {
             NexusOperationCancellationType::Abandon => Input::Abandon,
             NexusOperationCancellationType::TryCancel => Input::TryCancel,

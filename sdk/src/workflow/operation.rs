@@ -22,9 +22,23 @@ pub(crate) struct Operation {
     pub(crate) scope: Rc<Scope>,
     /// Number in the order of beginning.
     pub(crate) number: u64,
-    /// True for activities and local activities.
-    pub(crate) is_activity: bool,
+    pub(crate) kind: AwaitedKind,
     state: State,
+}
+
+/// Kind of an operation, as far as a request to cancel the workflow distinguishes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AwaitedKind {
+    /// An activity or a local activity.
+    Activity,
+    /// The end of a child workflow or a Nexus operation that has not started.
+    Unstarted,
+    /// The end of one that has started in this workflow task.
+    JustStarted,
+    /// The end of one that started in an earlier workflow task.
+    Started,
+    /// A timer, the start of a child workflow or a Nexus operation, or a message to another workflow.
+    Other,
 }
 
 #[derive(Debug)]
@@ -35,8 +49,8 @@ enum State {
 }
 
 impl Operation {
-    pub(crate) fn new(scope: Rc<Scope>, number: u64) -> Self {
-        Self { machine: None, scope, number, is_activity: false, state: State::Pending(None) }
+    pub(crate) fn new(scope: Rc<Scope>, number: u64, kind: AwaitedKind) -> Self {
+        Self { machine: None, scope, number, kind, state: State::Pending(None) }
     }
 
     pub(crate) fn is_pending(&self) -> bool {

@@ -16,7 +16,7 @@ use super::cancellation::{CancelWaiters, Scope};
 use super::condition::Conditions;
 use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
-use super::operation::{Operation, OperationFuture};
+use super::operation::{AwaitedKind, Operation, OperationFuture};
 use super::random::Random;
 use super::search_attributes::Upserted;
 use super::state::ReadOnlyCode;
@@ -129,21 +129,12 @@ impl RunState {
     }
 
     /// Adds an operation in the current scope. It has no machine yet.
-    pub(crate) fn begin_operation(&self) -> Key {
+    pub(crate) fn begin_operation(&self, kind: AwaitedKind) -> Key {
         let scope = self.current_scope.borrow().clone();
         let mut core = self.operation_state.borrow_mut();
         core.operations_begun += 1;
         let number = core.operations_begun;
-        core.operations.insert(Operation::new(scope, number))
-    }
-
-    /// Like [`Self::begin_operation`], for an activity.
-    pub(crate) fn begin_activity(&self) -> Key {
-        let key = self.begin_operation();
-        if let Some(operation) = self.operation_state.borrow_mut().operations.get_mut(key) {
-            operation.is_activity = true;
-        }
-        key
+        core.operations.insert(Operation::new(scope, number, kind))
     }
 
     /// Gives an operation its machine. Returns the future of its outcome.
@@ -292,6 +283,25 @@ impl OperationState {
         if let Some(operation) = self.operations.get_mut(key) {
             operation.machine = None;
             operation.resolve(outcome);
+        }
+    }
+
+    /// Sets the kind of operations whose futures are alive.
+    pub(crate) fn set_kind(&mut self, operations: &[Key], kind: AwaitedKind) {
+        for key in operations {
+            if let Some(operation) = self.operations.get_mut(*key) {
+                operation.kind = kind;
+            }
+        }
+    }
+
+    /// Lets the machine of an operation go on alone if `such` accepts the operation's kind.
+    pub(crate) fn abandon_machine(&mut self, key: Key, such: impl FnOnce(AwaitedKind) -> bool) {
+        if let Some(operation) = self.operations.get_mut(key)
+            && such(operation.kind)
+            && let Some(machine) = operation.machine.take()
+        {
+            self.machines.detach(machine);
         }
     }
 

@@ -12,7 +12,7 @@ use abide_protos::temporal::api::command::v1::command::Attributes;
 
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
-use super::operation::HandleState;
+use super::operation::{AwaitedKind, HandleState};
 use super::run_state::RunState;
 use crate::duration::to_proto;
 use crate::failure::Cancelled;
@@ -103,7 +103,7 @@ impl TimerHandle {
         if duration.is_zero() && !shared.zero_timer_is_command() {
             return Self::fired_at_once();
         }
-        let operation = shared.begin_operation();
+        let operation = shared.begin_operation(AwaitedKind::Other);
         let body = (!shared.is_replaying()).then(|| CommandBody {
             attributes: Attributes::StartTimerCommandAttributes(StartTimerCommandAttributes {
                 timer_id: number.to_string(),

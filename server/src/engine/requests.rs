@@ -44,7 +44,9 @@ impl Engine {
         }
         match request.of_token()? {
             TokenNamespace::Absent => drop(self.namespaces.get(name)?),
-            TokenNamespace::Names(id) if !name.is_empty() && self.namespaces.name_of(&id).is_some_and(|named| named != name) => {
+            TokenNamespace::Names(id)
+                if !name.is_empty() && self.namespaces.name_of(&id).is_some_and(|named| named != name) =>
+            {
                 let text = "Operation requested with a token from a different namespace.";
                 return Err(Error::invalid_argument(text));
             }

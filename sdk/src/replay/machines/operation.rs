@@ -252,7 +252,8 @@ impl StateMachines {
                     }
                 }
                 Effect::ResolveStarted => {
-                    let start = machine.waiting.start.take();
+                    let (start, waits) = (machine.waiting.start.take(), machine.waiting.end);
+                    self.jobs.started.extend(waits);
                     if let Some(outcome) = outcome.take() {
                         self.resolve(start, outcome);
                     }

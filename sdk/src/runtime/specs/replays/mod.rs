@@ -1,6 +1,7 @@
 //! Replay: order, comparison with the history, and reports.
 
 mod broken_histories;
+mod cancelled_starts;
 mod compared;
 pub(crate) mod extremes;
 mod nondeterminism;
