@@ -139,7 +139,7 @@ async fn a_payload_codec_that_blocks_is_reported() -> Outcome {
     env.run(worker, env.client().execute(makes_thumbnail, false).task_queue("images")).await?;
     let lines = log.lines_with("the payload codec has blocked a thread of the async runtime");
     let [line] = &*lines else { panic!("{lines:#?}") };
-    assert!(line.contains("WARN") && line.contains("when it had payloads to decode"), "{line}");
+    assert!(line.contains("WARN") && line.contains("while it had payloads to decode"), "{line}");
     Ok(())
 }
 
