@@ -330,7 +330,10 @@ mod tests {
         let findings = check(limits, vec![activity(600 * KIB), activity(1_000_000), activity(1_000_001)]);
         let TooLarge { cause, text: error } = findings.error.unwrap();
         assert_eq!(cause, WorkflowTaskFailedCause::PayloadsTooLarge);
-        assert!(error.starts_with("[TMPRL1103] command 2 ") && error.contains("takes 1000000"), "the first: {error}");
+        assert!(
+            error.starts_with("[TMPRL1103] command 2 ") && error.contains("accepts at most 1000000"),
+            "the first: {error}"
+        );
         assert_eq!(findings.warnings.len(), 1);
     }
 
@@ -349,7 +352,7 @@ mod tests {
         assert_eq!(check(limits, commands(48)).error, None);
         let TooLarge { cause, text } = check(limits, commands(49)).error.unwrap();
         assert_eq!(cause, WorkflowTaskFailedCause::RequestTooLarge);
-        assert!(text.contains("takes 5000000 for one task"), "{text}");
+        assert!(text.contains("accepts at most 5000000 for one task"), "{text}");
     }
 
     #[test]
@@ -358,7 +361,7 @@ mod tests {
         assert_eq!(check(limits, vec![memo(1000)]), Findings::default());
         assert_eq!(check(limits, vec![memo(3000)]).warnings.len(), 1);
         let error = check(limits, vec![memo(100_001)]).error.unwrap().text;
-        assert!(error.contains("in its memo") && error.contains("takes 100000"), "{error}");
+        assert!(error.contains("in its memo") && error.contains("accepts at most 100000"), "{error}");
     }
 
     #[test]

@@ -165,8 +165,8 @@ async fn an_activity_that_sends_heartbeats_may_take_longer_if_nobody_waits_for_t
 async fn but_not_for_ever() -> Outcome {
     let env = environment().await?;
     let text = end_of(&env, env.client().execute(watches, FOR_EVER).id("order-7").task_queue("held")).await;
-    says(&text, &["no workflow has gone on for ", "only sends heartbeats"]);
-    says(&text, &["activity `watch` (id 1), whose attempt 1 runs"]);
+    says(&text, &["no workflow has made progress for ", "only sends heartbeats"]);
+    says(&text, &["activity `watch` (id 1): attempt 1 is running"]);
     Ok(())
 }
 
@@ -177,7 +177,7 @@ async fn a_local_activity_that_never_ends_is_named_although_its_workflow_task_is
     env.set_patience(millis(250));
     let call = env.client().execute(watches_locally, ()).id("order-7").task_queue("held").task_timeout(secs(1));
     let text = end_of(&env, call).await;
-    says(&text, &["nothing has happened for a long time", "a local activity, does not end"]);
+    says(&text, &["nothing has happened for a long time", "a local activity does not end"]);
     let history = env.client().handle(watches_locally, "order-7").fetch_history().await?.to_string();
     assert!(history.matches("WorkflowTaskCompleted").count() > 1, "{history}");
     Ok(())
@@ -194,10 +194,7 @@ async fn a_test_that_asks_and_sleeps_for_ever_is_given_up() -> Outcome {
         }
     };
     let text = end_of(&env, asked).await;
-    says(
-        &text,
-        &["no workflow has gone on for", "a test that only asks (a query, an update) or sleeps again and again"],
-    );
+    says(&text, &["no workflow has made progress for", "a test that only sends queries and updates or sleeps"]);
     Ok(())
 }
 
@@ -210,7 +207,7 @@ async fn an_update_that_waits_for_ever_at_a_virtual_time_is_named_as_soon_as_not
     let began = real_time();
     let text = end_of(&env, env.client().execute(Vote::run, ()).id("vote-7").task_queue("held")).await;
     assert!(began.elapsed() < secs(8), "{:?}: running work would be given 12 s", began.elapsed());
-    says(&text, &["nothing can happen any more", "What the test does with `env.at(..)` at 1d has not ended"]);
+    says(&text, &["nothing more can happen", "The action of `env.at(..)` at 1d has not ended"]);
     says(&text, &["the outcome of update `count_votes` (id count-1)", "`start_update(..)`"]);
     assert_eq!(env.elapsed(), days(1));
     Ok(())
@@ -308,7 +305,10 @@ async fn without_a_later_moment_it_holds_the_clock_until_nothing_can_happen() ->
     let began = real_time();
     let text = end_of(&env, env.client().execute(asks_for_approval, ()).id("order-7").task_queue("held")).await;
     assert!(began.elapsed() < secs(8), "{:?}: running work would be given 12 s", began.elapsed());
-    says(&text, &["nothing can happen any more", "activity `approve` (id 1)", "nobody completes", "`env.at(..)`"]);
+    says(
+        &text,
+        &["nothing more can happen", "activity `approve` (id 1)", "nobody has completed the activity", "`env.at(..)`"],
+    );
     assert_eq!(env.elapsed(), secs(0), "its reminder does not come");
     Ok(())
 }

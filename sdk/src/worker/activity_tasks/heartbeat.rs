@@ -443,7 +443,7 @@ mod tests {
         let case = case(8, || Ok(RecordActivityTaskHeartbeatResponse::default()));
         case.heartbeats.record(vec![Payload { data: vec![0; 200], ..Default::default() }]);
         let (_, text) = case.heartbeats.refused().await;
-        assert!(text.contains("takes 100"), "{text}");
+        assert!(text.contains("accepts at most 100"), "{text}");
         assert!(case.log.lock().unwrap().is_empty());
     }
 }

@@ -332,13 +332,13 @@ fn the_stack_trace_query_tells_of_cancellations_and_of_what_it_does_not_know() {
         Ok(())
     }));
     assert!(foreign.starts_with("\"something outside Temporal: a future that is not Abide's"), "{foreign}");
-    assert!(foreign.ends_with("wakes it\\n    at an unknown statement\\n\""), "{foreign}");
+    assert!(foreign.ends_with("wakes\\n    at an unknown statement\\n\""), "{foreign}");
     let after_a_timer = stack(&mut run_of(|ctx| async move {
         ctx.timer(secs(1)).start().detach();
         std::future::pending::<()>().await;
         Ok(())
     }));
-    let ends = "wakes it; the workflow's last command was issued here\\n    at ";
+    let ends = "wakes; the workflow's last command was issued here\\n    at ";
     assert!(after_a_timer.contains(ends) && after_a_timer.contains("side_data.rs:"), "{after_a_timer}");
     let ended = stack(&mut run_of(|_| async move { Ok(()) }));
     assert_eq!(ended, "\"nothing: the workflow has ended\\n\"");

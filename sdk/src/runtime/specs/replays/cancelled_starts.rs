@@ -74,8 +74,7 @@ macro_rules! fits {
 
 const CHILD: &str = "StartChildWorkflowExecutionInitiated workflow_id=c type=child";
 const CHILD_STARTED: &str = "ChildWorkflowExecutionStarted";
-const ASK_CHILD: &str =
-    "RequestCancelExternalWorkflowExecutionInitiated workflow_execution.workflow_id=c child_workflow_only=true";
+const ASK_CHILD: &str = "RequestCancelExternalWorkflowExecutionInitiated workflow=c child_workflow_only=true";
 const OPERATION: &str = "NexusOperationScheduled endpoint=endpoint service=service operation=operation input=7";
 const OPERATION_STARTED: &str = "NexusOperationStarted operation_token=t";
 const ASK_OPERATION: &str = "NexusOperationCancelRequested";
