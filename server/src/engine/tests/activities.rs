@@ -18,10 +18,10 @@ fn attempts_leave_one_started_event() {
             take
             failed 1
             wait 1s
-            history
+            history from=5
             take
             done 1
-            history
+            history from=6
         ",
         &expect![[r#"
             start: first run, started true
@@ -30,18 +30,9 @@ fn attempts_leave_one_started_event() {
             take: nothing
             take: activity 1, attempt 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
             take: activity 1, attempt 3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 3, after "no"
               7 ActivityTaskCompleted of 5, 6
               8 WorkflowTaskScheduled on tq, attempt 1
@@ -61,7 +52,7 @@ fn attempts_are_limited() {
             wait 1s
             take
             failed 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -69,10 +60,6 @@ fn attempts_are_limited() {
             take: activity 1, attempt 1
             take: activity 1, attempt 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 2, after "no"
               7 ActivityTaskFailed of 5, 6: MaximumAttemptsReached
@@ -90,17 +77,13 @@ fn a_non_retryable_failure_is_final() {
             respond: activity 1
             take
             failed 1 non-retryable
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             take: activity 1, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 1
               7 ActivityTaskFailed of 5, 6: NonRetryableFailure
@@ -121,7 +104,7 @@ fn no_attempt_begins_that_cannot_end_in_time() {
             wait 1s
             take
             failed 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -129,10 +112,6 @@ fn no_attempt_begins_that_cannot_end_in_time() {
             take: activity 1, attempt 1
             take: activity 1, attempt 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 2, after "no"
               7 ActivityTaskFailed of 5, 6: Timeout
@@ -173,17 +152,13 @@ fn schedule_to_start_timeout() {
             poll
             respond: activity 1 s2s=3s retry=5
             wait 3s
-            history
+            history from=5
             take
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskTimedOut of 5, 0: Timeout, "activity ScheduleToStart timeout" (ScheduleToStart)
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -201,7 +176,7 @@ fn schedule_to_close_timeout() {
             respond: activity 1 s2c=3s retry=5
             take
             wait 3s
-            history
+            history from=5
             done 1
         ",
         &expect![[r#"
@@ -209,10 +184,6 @@ fn schedule_to_close_timeout() {
             poll: task, attempt 1, events 1-3
             take: activity 1, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 1
               7 ActivityTaskTimedOut of 5, 6: Timeout, "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying" (ScheduleToClose)
@@ -234,7 +205,7 @@ fn start_to_close_timeouts_are_tried_again() {
             wait 1s
             take
             wait 3s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -242,10 +213,6 @@ fn start_to_close_timeouts_are_tried_again() {
             take: activity 1, attempt 1
             take: activity 1, attempt 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 2, after "activity StartToClose timeout" (StartToClose)
               7 ActivityTaskTimedOut of 5, 6: MaximumAttemptsReached, "activity StartToClose timeout" (StartToClose) because "activity StartToClose timeout" (StartToClose)
@@ -270,7 +237,7 @@ fn heartbeats_keep_an_attempt_alive() {
             wait 1s
             take
             wait 2s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -280,10 +247,6 @@ fn heartbeats_keep_an_attempt_alive() {
             beat: cancel requested false
             take: activity 1, attempt 2, heartbeat more
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 2, after "activity Heartbeat timeout" (Heartbeat)
               7 ActivityTaskTimedOut of 5, 6: MaximumAttemptsReached, "activity Heartbeat timeout" (Heartbeat heartbeat more) because "activity Heartbeat timeout" (Heartbeat)
@@ -302,7 +265,7 @@ fn an_unstarted_activity_is_cancelled_at_once() {
             signal a
             poll
             respond: cancel-activity 5
-            history
+            history from=5
             take
         ",
         &expect![[r#"
@@ -310,10 +273,6 @@ fn an_unstarted_activity_is_cancelled_at_once() {
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -341,7 +300,7 @@ fn an_activity_that_backs_off_is_cancelled_at_once() {
             respond: cancel-activity 5
             wait 1s
             take
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -350,10 +309,6 @@ fn an_activity_that_backs_off_is_cancelled_at_once() {
             poll: task, attempt 1, events 1-8
             take: nothing
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -380,7 +335,7 @@ fn a_running_activity_hears_of_its_cancellation() {
             respond: cancel-activity 5
             beat 1 x
             cancelled 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -390,10 +345,6 @@ fn a_running_activity_hears_of_its_cancellation() {
             poll: task, attempt 1, events 1-8
             beat: cancel requested true
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -419,7 +370,7 @@ fn a_cancelled_activity_is_not_tried_again() {
             poll
             respond: cancel-activity 5
             failed 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -427,10 +378,6 @@ fn a_cancelled_activity_is_not_tried_again() {
             take: activity 1, attempt 1
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -459,7 +406,7 @@ fn results_during_a_task_come_after_its_commands() {
             signal b
             done 1
             respond: marker m
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -468,10 +415,6 @@ fn results_during_a_task_come_after_its_commands() {
             take: activity 2, attempt 1
             poll: task, attempt 1, events 1-9
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskScheduled 2
               7 WorkflowExecutionSignaled a
@@ -501,7 +444,7 @@ fn cancelling_what_has_just_ended() {
             poll
             done 1
             respond: cancel-activity 5
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -509,10 +452,6 @@ fn cancelling_what_has_just_ended() {
             take: activity 1, attempt 1
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -535,7 +474,7 @@ fn eager_activities_come_with_the_completion() {
             respond: activity 1 eager
             take
             done 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -543,10 +482,6 @@ fn eager_activities_come_with_the_completion() {
             eager activity 1
             take: nothing
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 1
               7 ActivityTaskCompleted of 5, 6
@@ -562,16 +497,12 @@ fn an_activity_of_a_workflow_that_closes_is_not_started() {
             start
             poll
             respond: activity 1 eager; complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowExecutionCompleted
         "#]],
@@ -617,7 +548,7 @@ fn an_old_attempt_is_refused() {
             take
             done 1
             done 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -627,10 +558,6 @@ fn an_old_attempt_is_refused() {
             take: activity 1, attempt 2
             done: NotFound invalid activityID or activity already timed out or invoking workflow is completed
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 ActivityTaskStarted of 5, attempt 2, after "activity StartToClose timeout" (StartToClose)
               7 ActivityTaskCompleted of 5, 6

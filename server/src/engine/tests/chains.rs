@@ -68,22 +68,18 @@ fn a_failed_run_is_tried_again() {
             start retry=2
             poll
             respond: fail
-            history first
+            history first from=5
             poll
             wait 1s
             poll
             history
             respond: fail
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionFailed InProgress
             poll: nothing
             poll: task, attempt 1, events 1-3
@@ -92,9 +88,6 @@ fn a_failed_run_is_tried_again() {
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
             history:
-              1 WorkflowExecutionStarted attempt 2, by Retry, in 1s, after "no"
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionFailed MaximumAttemptsReached
         "#]],
@@ -108,16 +101,12 @@ fn a_non_retryable_failure_ends_the_chain() {
             start retry=2
             poll
             respond: fail non-retryable
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionFailed NonRetryableFailure
         "#]],
     );
@@ -130,16 +119,12 @@ fn without_a_policy_a_failure_is_final() {
             start
             poll
             respond: fail
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionFailed RetryPolicyNotSet
         "#]],
     );
@@ -153,16 +138,12 @@ fn the_run_timeout_ends_a_run() {
             poll
             respond: timer 1 1m; activity 1
             wait 5s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 ActivityTaskScheduled 1
               7 WorkflowExecutionTimedOut RetryPolicyNotSet
@@ -178,15 +159,12 @@ fn the_run_timeout_ends_a_started_task_first() {
             poll
             signal a
             wait 5s
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ForceCloseCommand
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionTimedOut RetryPolicyNotSet

@@ -11,13 +11,13 @@ fn a_child_starts_when_its_parent_knows_of_it_and_tells_how_it_ended() {
             start
             poll
             respond: child kid
-            history
+            history from=5
             history of=kid
             poll
             respond
             poll
             respond: complete done
-            history
+            history from=8
             poll
             respond: complete
         ",
@@ -25,10 +25,6 @@ fn a_child_starts_when_its_parent_knows_of_it_and_tells_how_it_ended() {
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -38,13 +34,6 @@ fn a_child_starts_when_its_parent_knows_of_it_and_tells_how_it_ended() {
             poll: task, attempt 1, events 1-8
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 ChildWorkflowExecutionStarted of 5
-              7 WorkflowTaskScheduled on tq, attempt 1
               8 WorkflowTaskStarted of 7
               9 WorkflowTaskCompleted of 7, 8
               10 ChildWorkflowExecutionCompleted of 5, 6 done
@@ -71,7 +60,7 @@ fn every_end_of_a_child_has_its_event() {
             respond: cancelled
             terminate of=terminated
             wait 1s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -81,10 +70,6 @@ fn every_end_of_a_child_has_its_event() {
             poll: task, attempt 1 of times-out, events 1-3
             poll: task, attempt 1 of cancelled, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated fails Terminate
               6 StartChildWorkflowExecutionInitiated times-out Terminate
               7 StartChildWorkflowExecutionInitiated cancelled Terminate
@@ -115,10 +100,10 @@ fn an_id_in_use_is_refused() {
             respond of=kid: timer 1 1m
             poll
             respond: child kid
-            history
+            history from=5
             poll
             respond: child kid reuse=terminate
-            history
+            history from=8
             history of=kid
         ",
         &expect![[r#"
@@ -127,22 +112,11 @@ fn an_id_in_use_is_refused() {
             poll: task, attempt 1 of kid, events 1-3
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 StartChildWorkflowExecutionFailed of 5: WorkflowAlreadyExists
               7 WorkflowTaskScheduled on tq, attempt 1
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 StartChildWorkflowExecutionFailed of 5: WorkflowAlreadyExists
-              7 WorkflowTaskScheduled on tq, attempt 1
               8 WorkflowTaskStarted of 7
               9 WorkflowTaskCompleted of 7, 8
               10 StartChildWorkflowExecutionInitiated kid Terminate
@@ -167,7 +141,7 @@ fn an_id_that_was_used_is_refused_if_the_policy_says_so() {
             respond: child kid reuse=reject
             poll
             respond: child kid
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -176,10 +150,6 @@ fn an_id_that_was_used_is_refused_if_the_policy_says_so() {
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 StartChildWorkflowExecutionFailed of 5: WorkflowAlreadyExists
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -203,7 +173,7 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
             respond
             poll
             respond: fail
-            history
+            history from=5
             wait 1s
             poll
             respond: continue-as-new
@@ -211,7 +181,7 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
             history
             poll
             respond: complete late
-            history
+            history from=10
             history of=kid
         ",
         &expect![[r#"
@@ -220,10 +190,6 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
             poll: task, attempt 1, events 1-8
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -242,15 +208,6 @@ fn the_parent_hears_of_the_end_of_the_whole_chain() {
               9 WorkflowTaskCompleted of 7, 8
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 ChildWorkflowExecutionStarted of 5
-              7 WorkflowTaskScheduled on tq, attempt 1
-              8 WorkflowTaskStarted of 7
-              9 WorkflowTaskCompleted of 7, 8
               10 ChildWorkflowExecutionCompleted of 5, 6 late
               11 WorkflowTaskScheduled on tq, attempt 1
             history of kid:
@@ -388,9 +345,9 @@ fn news_of_children_wait_for_the_end_of_the_task() {
             respond inline force: child kid
             poll
             respond of=kid: complete done
-            history
+            history from=5
             respond of=wf: timer 1 1m
-            history
+            history from=8
         ",
         &expect![[r#"
             start: first run, started true
@@ -398,21 +355,10 @@ fn news_of_children_wait_for_the_end_of_the_task() {
             poll: task, attempt 1, events 4-7
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 WorkflowTaskScheduled on tq, attempt 1
-              7 WorkflowTaskStarted of 6
               8 WorkflowTaskCompleted of 6, 7
               9 TimerStarted 1
               10 ChildWorkflowExecutionStarted of 5
@@ -434,7 +380,7 @@ fn a_start_seen_earlier_is_named_by_the_end() {
             poll
             respond of=kid: complete done
             respond of=wf: timer 2 1m
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -443,10 +389,6 @@ fn a_start_seen_earlier_is_named_by_the_end() {
             poll: task, attempt 1 of kid, events 1-3
             poll: task, attempt 1, events 1-12
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -476,7 +418,7 @@ fn a_child_that_cannot_be_started_fails_the_task() {
             respond: child kid namespace=other
             poll
             respond: child kid namespace=nowhere
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -489,9 +431,6 @@ fn a_child_that_cannot_be_started_fails_the_task() {
             poll: nothing
             respond: NotFound Namespace nowhere is not found.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: BadStartChildExecutionAttributes, BadStartChildExecutionAttributes: Required field WorkflowId is not set on StartChildWorkflowExecutionCommand. WorkflowType=Child Namespace=default
         "#]],
     );
@@ -505,17 +444,13 @@ fn a_child_has_the_timeouts_of_a_start() {
             poll
             respond: child kid execution_timeout=3s retry=9
             wait 3s
-            history
+            history from=5
             history of=kid
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1

@@ -28,7 +28,7 @@ fn the_last_page_completes_the_task_with_the_commands_of_all() {
             respond page=1 more: marker c
             history
             respond page=2: marker d; complete
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -38,9 +38,6 @@ fn the_last_page_completes_the_task_with_the_commands_of_all() {
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 MarkerRecorded b
@@ -61,16 +58,12 @@ fn pages_before_the_last_come_in_any_order() {
             respond page=0 more: marker a
             respond page=1 more: marker b
             respond page=3: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 MarkerRecorded b
               7 MarkerRecorded c
@@ -88,16 +81,12 @@ fn a_page_that_comes_again_is_not_taken_twice() {
             respond page=0 more: marker a
             respond page=0 more: marker other
             respond page=1: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 WorkflowExecutionCompleted
         "#]],
@@ -113,16 +102,12 @@ fn pages_behind_the_last_are_dropped() {
             respond page=0 more: marker a
             respond page=5 more: marker f
             respond page=1: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 WorkflowExecutionCompleted
         "#]],
@@ -142,7 +127,7 @@ fn a_last_page_without_the_others_leaves_the_task_as_it_is() {
             respond page=3: complete
             respond page=0 more: marker a
             respond page=1: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -151,10 +136,6 @@ fn a_last_page_without_the_others_leaves_the_task_as_it_is() {
             respond: Aborted workflow task completion buffer missing page 1 of 3
             respond: Aborted workflow task completion buffer lost for scheduled event 2 attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 WorkflowExecutionCompleted
         "#]],
@@ -183,7 +164,7 @@ fn pages_do_not_outlive_their_task() {
             poll
             respond page=1: complete
             respond: complete
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -196,9 +177,6 @@ fn pages_do_not_outlive_their_task() {
             poll: task, attempt 1, events 1-11
             respond: Aborted workflow task completion buffer lost for scheduled event 10 attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskTimedOut of 2, 3: StartToClose
               5 WorkflowTaskScheduled on tq, attempt 3
               6 WorkflowTaskStarted of 5
@@ -223,17 +201,13 @@ fn pages_stay_when_something_happens_meanwhile() {
             signal news
             respond page=1: marker b
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-9
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 MarkerRecorded b
               7 WorkflowExecutionSignaled news
@@ -255,17 +229,13 @@ fn pages_of_a_task_for_an_update_are_kept_while_it_turns_into_a_normal_one() {
             respond page=0 more: marker a
             signal news
             respond page=1: accept u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-6, update u after 5
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -288,7 +258,7 @@ fn a_task_with_commands_in_pages_leaves_its_trace_even_if_its_last_page_only_rej
             poll
             respond page=0 more: marker a
             respond page=1: reject u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -296,10 +266,6 @@ fn a_task_with_commands_in_pages_leaves_its_trace_even_if_its_last_page_only_rej
             poll: task, attempt 1, events 1-6, update u after 5
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -318,7 +284,7 @@ fn commands_of_all_pages_are_looked_at_together_and_only_then() {
             respond page=1: timer 1 1s
             respond page=0 more: timer 1 1s
             respond page=1: timer 1 2s
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -326,9 +292,6 @@ fn commands_of_all_pages_are_looked_at_together_and_only_then() {
             respond: InvalidArgument invalid command sequence: [CompleteWorkflowExecution, StartTimer], command CompleteWorkflowExecution must be the last command.
             respond: InvalidArgument StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: StartTimerDuplicateId, StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: 1
         "#]],
     );
@@ -342,17 +305,13 @@ fn commands_of_other_pages_make_a_heartbeat_more_than_one() {
             poll
             respond page=0 more: marker a
             respond page=1 force inline:
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 4-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -374,7 +333,7 @@ fn pages_that_make_no_sense_are_refused() {
             respond page=0 more: marker a
             respond page=1024: complete
             respond page=1: marker b
-            history
+            history from=5
             terminate
             respond page=0 more: marker a
         ",
@@ -387,10 +346,6 @@ fn pages_that_make_no_sense_are_refused() {
             respond: InvalidArgument workflow task completion pagination supports at most 1024 pages
             respond: InvalidArgument workflow task completion pagination supports at most 1024 pages
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded a
               6 MarkerRecorded b
             respond: NotFound Workflow task not found.
@@ -406,16 +361,12 @@ fn a_number_below_zero_is_that_of_the_only_page() {
             poll
             respond page=0 more: marker a
             respond page=-1: marker b
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded b
         "#]],
     );

@@ -245,9 +245,9 @@ fn a_parent_sees_the_end_of_the_whole_chain() {
             respond: complete one
             history of=kid
             poll
-            history
+            history from=5
             terminate of=kid
-            history
+            history from=10
         ",
         &expect![[r#"
             start: first run, started true
@@ -258,25 +258,12 @@ fn a_parent_sees_the_end_of_the_whole_chain() {
               1 WorkflowExecutionStarted attempt 1, by CronSchedule, child of wf, in 10s, last result one
             poll: nothing
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
               8 WorkflowTaskStarted of 7
               9 WorkflowTaskCompleted of 7, 8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 ChildWorkflowExecutionStarted of 5
-              7 WorkflowTaskScheduled on tq, attempt 1
-              8 WorkflowTaskStarted of 7
-              9 WorkflowTaskCompleted of 7, 8
               10 ChildWorkflowExecutionTerminated of 5, 6
               11 WorkflowTaskScheduled on tq, attempt 1
         "#]],

@@ -14,8 +14,8 @@ fn a_signal_arrives_and_its_sender_hears_of_it() {
             respond of=other: timer 1 1m
             poll
             respond: signal-workflow other hello
-            history
-            history of=other
+            history from=5
+            history of=other from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -23,18 +23,10 @@ fn a_signal_arrives_and_its_sender_hears_of_it() {
             poll: task, attempt 1 of other, events 1-3
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 SignalExternalWorkflowExecutionInitiated hello to other
               6 ExternalWorkflowExecutionSignaled of 5
               7 WorkflowTaskScheduled on tq, attempt 1
             history of other:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 WorkflowExecutionSignaled hello from wf
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -52,8 +44,8 @@ fn a_request_to_cancel_arrives_once_and_every_sender_succeeds() {
             respond of=other: timer 1 1m
             poll
             respond: cancel-workflow other; cancel-workflow other
-            history
-            history of=other
+            history from=5
+            history of=other from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -61,20 +53,12 @@ fn a_request_to_cancel_arrives_once_and_every_sender_succeeds() {
             poll: task, attempt 1 of other, events 1-3
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 RequestCancelExternalWorkflowExecutionInitiated other: enough
               6 RequestCancelExternalWorkflowExecutionInitiated other: enough
               7 ExternalWorkflowExecutionCancelRequested of 5
               8 WorkflowTaskScheduled on tq, attempt 1
               9 ExternalWorkflowExecutionCancelRequested of 6
             history of other:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 WorkflowExecutionCancelRequested enough from wf
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -92,7 +76,7 @@ fn messages_to_missing_and_closed_workflows_fail() {
             start
             poll
             respond: signal-workflow missing hello; cancel-workflow missing; signal-workflow closed hello; cancel-workflow closed; signal-workflow wf hello; cancel-workflow wf
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -100,10 +84,6 @@ fn messages_to_missing_and_closed_workflows_fail() {
             start: another run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 SignalExternalWorkflowExecutionInitiated hello to missing
               6 RequestCancelExternalWorkflowExecutionInitiated missing: enough
               7 SignalExternalWorkflowExecutionInitiated hello to closed
@@ -133,7 +113,7 @@ fn a_message_to_a_child_reaches_children_only() {
             respond: child kid
             poll
             respond: signal-workflow kid hello child; cancel-workflow kid child; signal-workflow stranger hello child; cancel-workflow stranger child
-            history
+            history from=5
             history of=kid
         ",
         &expect![[r#"
@@ -143,10 +123,6 @@ fn a_message_to_a_child_reaches_children_only() {
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -180,8 +156,8 @@ fn messages_in_the_answer_that_ends_the_sender_go_with_it() {
             respond of=other: timer 1 1m
             poll
             respond: signal-workflow other hello; cancel-workflow other; complete
-            history
-            history of=other
+            history from=5
+            history of=other from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -189,18 +165,10 @@ fn messages_in_the_answer_that_ends_the_sender_go_with_it() {
             poll: task, attempt 1 of other, events 1-3
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 SignalExternalWorkflowExecutionInitiated hello to other
               6 RequestCancelExternalWorkflowExecutionInitiated other: enough
               7 WorkflowExecutionCompleted
             history of other:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
         "#]],
     );
@@ -213,16 +181,13 @@ fn a_message_to_nobody_fails_the_task() {
             start
             poll
             respond: cancel-workflow
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument BadRequestCancelExternalWorkflowExecutionAttributes: WorkflowId is not set on RequestCancelExternalWorkflowExecutionCommand.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: BadRequestCancelExternalWorkflowExecutionAttributes, BadRequestCancelExternalWorkflowExecutionAttributes: WorkflowId is not set on RequestCancelExternalWorkflowExecutionCommand.
         "#]],
     );

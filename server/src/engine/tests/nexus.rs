@@ -192,7 +192,7 @@ fn a_synchronous_answer_of_the_handler_ends_the_operation() {
             ask
             tell handler BAD_REQUEST
             tell handler BAD_REQUEST
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -203,10 +203,6 @@ fn a_synchronous_answer_of_the_handler_ends_the_operation() {
             ask: start d within 8000ms, trace x
             tell: NotFound Nexus task not found or already expired
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a s2c=30s
               6 NexusOperationScheduled b
               7 NexusOperationScheduled c
@@ -258,7 +254,7 @@ fn errors_that_may_pass_are_tried_again() {
             ask
             busy
             tell handler INTERNAL final
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -271,10 +267,6 @@ fn errors_that_may_pass_are_tried_again() {
             ask: start a within 8000ms, trace x
             busy: the Nexus operation of event 5 of workflow wf has no answer from its handler yet
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationFailed of 5: "not me" (INTERNAL)
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -297,7 +289,7 @@ fn a_request_that_nobody_answers_is_made_again() {
             wait 1s
             ask
             tell sync done
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -307,10 +299,6 @@ fn a_request_that_nobody_answers_is_made_again() {
             ask: nothing
             ask: start a within 8000ms, trace x
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationCompleted of 5: done
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -334,7 +322,7 @@ fn operations_time_out() {
             wait 1s
             wait 1s
             wait 2s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -343,10 +331,6 @@ fn operations_time_out() {
             ask: start unstarted within 0ms, trace x
             ask: start unended within 8000ms, trace x
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled unasked s2c=3s
               6 NexusOperationScheduled unstarted s2c=60s s2s=2s
               7 NexusOperationScheduled unended stc=2s
@@ -401,7 +385,7 @@ fn a_started_operation_is_asked_to_stop() {
             tell ok
             poll
             respond: cancel-nexus 5
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -415,10 +399,6 @@ fn a_started_operation_is_asked_to_stop() {
             poll: task, attempt 1, events 1-13
             respond: InvalidArgument BadRequestCancelNexusOperationAttributes: cancelation was already requested for an operation with scheduled event ID 5
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationStarted of 5: token
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -470,7 +450,7 @@ fn an_operation_is_asked_to_stop_once_it_has_started() {
             respond: cancel-nexus 5
             ask
             tell handler NOT_FOUND
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -479,10 +459,6 @@ fn an_operation_is_asked_to_stop_once_it_has_started() {
             poll: task, attempt 1, events 1-8
             ask: cancel a token within 8000ms, trace x
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationStarted of 5: token
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -509,7 +485,7 @@ fn an_operation_that_ends_before_its_cancellation_request_gets_no_request() {
             tell sync done
             respond: cancel-nexus 5
             ask
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -518,10 +494,6 @@ fn an_operation_that_ends_before_its_cancellation_request_gets_no_request() {
             poll: task, attempt 1, events 1-9
             ask: nothing
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 TimerStarted t
               7 TimerFired t of 6
@@ -629,7 +601,7 @@ fn an_outcome_that_overtakes_the_answer_starts_the_operation_as_well() {
             poll
             respond: complete done
             tell async backing
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -638,10 +610,6 @@ fn an_outcome_that_overtakes_the_answer_starts_the_operation_as_well() {
             poll: task, attempt 1 of backing, events 1-3
             tell: NotFound Nexus task not found or already expired
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationStarted of 5: backing
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -666,10 +634,10 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             wait 1s
             poll
             respond
-            history
+            history from=5
             poll
             respond: complete done
-            history
+            history from=10
         ",
         &expect![[r#"
             start: first run, started true
@@ -678,10 +646,6 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
             poll: task, attempt 1 of backing, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationStarted of 5: backing
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -689,15 +653,6 @@ fn only_the_last_run_of_a_chain_ends_the_operation() {
               9 WorkflowTaskCompleted of 7, 8
             poll: task, attempt 1 of backing, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 NexusOperationScheduled a
-              6 NexusOperationStarted of 5: backing
-              7 WorkflowTaskScheduled on tq, attempt 1
-              8 WorkflowTaskStarted of 7
-              9 WorkflowTaskCompleted of 7, 8
               10 NexusOperationCompleted of 5: done
               11 WorkflowTaskScheduled on tq, attempt 1
         "#]],
@@ -724,7 +679,7 @@ fn a_reset_run_goes_on_with_its_operations() {
             ask
             tell sync again
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -736,10 +691,6 @@ fn a_reset_run_goes_on_with_its_operations() {
             ask: start b within 8000ms, trace x
             poll: task, attempt 1, events 1-13
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 NexusOperationScheduled b s2c=60s
               7 NexusOperationStarted of 5: backing
@@ -767,7 +718,7 @@ fn nothing_is_asked_for_a_workflow_that_has_closed() {
             wait 1m
             ask
             busy
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -777,10 +728,6 @@ fn nothing_is_asked_for_a_workflow_that_has_closed() {
             ask: nothing
             busy: no
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 NexusOperationScheduled a
               6 WorkflowExecutionTerminated terminated by user via frontend
         "#]],

@@ -15,12 +15,12 @@ fn a_child_begun_before_the_point_belongs_to_the_new_run() {
             respond
             poll
             reset 9
-            history first
+            history first from=5
             poll
             respond
             history of=kid
             respond of=kid: complete done
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -28,10 +28,6 @@ fn a_child_begun_before_the_point_belongs_to_the_new_run() {
             poll: task, attempt 1, events 1-8
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -44,10 +40,6 @@ fn a_child_begun_before_the_point_belongs_to_the_new_run() {
               2 WorkflowTaskScheduled on tq, attempt 1
               3 WorkflowTaskStarted of 2
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -77,7 +69,7 @@ fn the_end_of_a_child_reaches_its_parent_through_several_resets() {
             respond: timer 1 1m
             reset 12
             respond of=kid: complete done
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -86,10 +78,6 @@ fn the_end_of_a_child_reaches_its_parent_through_several_resets() {
             poll: task, attempt 1 of kid, events 1-3
             poll: task, attempt 1, events 1-11
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -120,7 +108,7 @@ fn news_of_children_after_the_point_are_recorded_again() {
             terminate of=terminated
             wait 1s
             reset 17
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -129,10 +117,6 @@ fn news_of_children_after_the_point_are_recorded_again() {
             poll: task, attempt 1 of fails, events 1-3
             poll: task, attempt 1 of cancelled, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated fails Terminate
               6 StartChildWorkflowExecutionInitiated cancelled Terminate
               7 StartChildWorkflowExecutionInitiated terminated Terminate
@@ -164,19 +148,15 @@ fn a_start_after_the_point_is_recorded_again() {
             signal a
             respond force inline: child kid
             respond
-            history
+            history from=5
             reset 9
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 4-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -185,10 +165,6 @@ fn a_start_after_the_point_is_recorded_again() {
               10 ChildWorkflowExecutionStarted of 5
               11 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -211,9 +187,9 @@ fn a_refused_start_after_the_point_is_recorded_again() {
             signal a
             respond force inline: child kid reuse=reject
             respond
-            history
+            history from=5
             reset 9
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -222,10 +198,6 @@ fn a_refused_start_after_the_point_is_recorded_again() {
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 4-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -234,10 +206,6 @@ fn a_refused_start_after_the_point_is_recorded_again() {
               10 StartChildWorkflowExecutionFailed of 5: WorkflowAlreadyExists
               11 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -265,7 +233,7 @@ fn a_child_begun_after_the_point_that_has_ended_is_started_again() {
             respond: child kid
             poll
             respond: child kid
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -275,9 +243,6 @@ fn a_child_begun_after_the_point_that_has_ended_is_started_again() {
             poll: task, attempt 1, events 1-6
             poll: task, attempt 1, events 1-11
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
@@ -306,7 +271,7 @@ fn a_child_begun_after_the_point_belongs_to_no_run() {
             poll
             poll
             respond of=kid: complete done
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -315,9 +280,6 @@ fn a_child_begun_after_the_point_belongs_to_no_run() {
             poll: task, attempt 1 of kid, events 1-3
             poll: task, attempt 1, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
@@ -340,7 +302,7 @@ fn messages_for_children_only_and_the_close_policy_do_not_reach_it() {
             respond of=wf: signal-workflow kid hello child; cancel-workflow kid child
             poll
             respond of=wf: complete
-            history
+            history from=5
             history of=kid
         ",
         &expect![[r#"
@@ -351,10 +313,6 @@ fn messages_for_children_only_and_the_close_policy_do_not_reach_it() {
             poll: task, attempt 1, events 1-11
             poll: task, attempt 1, events 1-18
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -390,10 +348,10 @@ fn a_child_that_is_reset_tells_its_parent_only_its_end() {
             respond
             poll
             reset 3 of=kid
-            history
+            history from=5
             poll
             respond of=kid: complete done
-            history
+            history from=10
         ",
         &expect![[r#"
             start: first run, started true
@@ -401,10 +359,6 @@ fn a_child_that_is_reset_tells_its_parent_only_its_end() {
             poll: task, attempt 1, events 1-8
             poll: task, attempt 1 of kid, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated kid Terminate
               6 ChildWorkflowExecutionStarted of 5
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -412,15 +366,6 @@ fn a_child_that_is_reset_tells_its_parent_only_its_end() {
               9 WorkflowTaskCompleted of 7, 8
             poll: task, attempt 1 of kid, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 StartChildWorkflowExecutionInitiated kid Terminate
-              6 ChildWorkflowExecutionStarted of 5
-              7 WorkflowTaskScheduled on tq, attempt 1
-              8 WorkflowTaskStarted of 7
-              9 WorkflowTaskCompleted of 7, 8
               10 ChildWorkflowExecutionCompleted of 5, 6 done
               11 WorkflowTaskScheduled on tq, attempt 1
         "#]],

@@ -19,11 +19,11 @@ fn signals_and_updates_after_the_point_are_applied_again() {
             respond: accept u; update-completed u 1
             signal b
             reset 4
-            history
-            history first
+            history from=4
+            history first from=5
             poll
             respond: accept u at=6; update-completed u 2
-            history
+            history from=9
             poll-update u
         ",
         &expect![[r#"
@@ -33,19 +33,12 @@ fn signals_and_updates_after_the_point_are_applied_again() {
             poll: task, attempt 1, events 1-11, update u after 10
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionUpdateAdmitted u
               7 WorkflowExecutionSignaled b
               8 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -61,14 +54,6 @@ fn signals_and_updates_after_the_point_are_applied_again() {
               17 WorkflowExecutionTerminated because
             poll: task, attempt 1, events 1-9
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
-              5 WorkflowExecutionSignaled a
-              6 WorkflowExecutionUpdateAdmitted u
-              7 WorkflowExecutionSignaled b
-              8 WorkflowTaskScheduled on tq, attempt 1
               9 WorkflowTaskStarted of 8
               10 WorkflowTaskCompleted of 8, 9
               11 WorkflowExecutionUpdateAccepted u after 6, its request is elsewhere
@@ -92,9 +77,9 @@ fn excluded_events_are_not_applied_again() {
             poll
             respond: accept u; update-completed u 1
             reset 4 exclude=signals
-            history
+            history from=4
             reset 4 first exclude=updates
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -103,16 +88,10 @@ fn excluded_events_are_not_applied_again() {
             poll: task, attempt 1, events 1-10, update u after 9
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionUpdateAdmitted u
               6 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
@@ -129,15 +108,12 @@ fn a_task_that_no_worker_had_taken_is_started_by_the_server() {
             respond:
             signal a
             reset 3
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
@@ -156,17 +132,13 @@ fn a_closed_run_can_be_reset() {
             poll
             respond: complete
             reset 8
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -187,26 +159,19 @@ fn a_reset_during_a_task_ends_it_and_applies_what_came_meanwhile() {
             poll
             signal b
             reset 4
-            history
-            history first
+            history from=4
+            history first from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionSignaled b
               7 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -233,9 +198,9 @@ fn timers_fire_when_they_would_have_and_activities_are_handed_out_again() {
             reset 12
             take
             wait 5s
-            history
+            history from=5
             wait 1s
-            history
+            history from=14
         ",
         &expect![[r#"
             start: first run, started true
@@ -245,10 +210,6 @@ fn timers_fire_when_they_would_have_and_activities_are_handed_out_again() {
             poll: task, attempt 1, events 1-11
             take: activity 1, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 ActivityTaskScheduled 1
               7 ActivityTaskScheduled 2
@@ -259,19 +220,6 @@ fn timers_fire_when_they_would_have_and_activities_are_handed_out_again() {
               12 WorkflowTaskFailed of 10, 11: ResetWorkflow, because
               13 WorkflowTaskScheduled on tq, attempt 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 TimerStarted 1
-              6 ActivityTaskScheduled 1
-              7 ActivityTaskScheduled 2
-              8 ActivityTaskStarted of 7, attempt 1
-              9 ActivityTaskCompleted of 7, 8
-              10 WorkflowTaskScheduled on tq, attempt 1
-              11 WorkflowTaskStarted of 10
-              12 WorkflowTaskFailed of 10, 11: ResetWorkflow, because
-              13 WorkflowTaskScheduled on tq, attempt 1
               14 TimerFired 1 of 5
         "#]],
     );
@@ -294,7 +242,7 @@ fn accepted_updates_before_the_point_go_on() {
             poll-update u
             poll
             respond: update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -305,10 +253,6 @@ fn accepted_updates_before_the_point_go_on() {
             poll-update u: Accepted
             poll: task, attempt 1, events 1-14
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -340,7 +284,7 @@ fn runs_that_continued_the_old_one_give_their_signals() {
             signal b
             respond:
             reset 4 first
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -348,9 +292,6 @@ fn runs_that_continued_the_old_one_give_their_signals() {
             poll: task, attempt 1, events 1-7
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ResetWorkflow, because
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionSignaled b

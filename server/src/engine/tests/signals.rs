@@ -13,16 +13,12 @@ fn a_signal_wakes_the_workflow() {
             respond:
             signal a
             signal b
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowExecutionSignaled b
@@ -143,17 +139,13 @@ fn cancellation_is_requested_once() {
             cancel
             poll
             respond: cancelled
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionCancelRequested
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -249,10 +241,10 @@ fn the_signal_of_another_workflow_waits_for_a_closing_run() {
             start of=sender
             poll
             respond of=sender: signal-workflow wf hello
-            history of=sender
+            history of=sender from=5
             respond of=wf: continue-as-new
             history
-            history of=sender
+            history of=sender from=6
         ",
         &expect![[r#"
             start: first run, started true
@@ -262,20 +254,11 @@ fn the_signal_of_another_workflow_waits_for_a_closing_run() {
             start: another run, started true
             poll: task, attempt 1 of sender, events 1-3
             history of sender:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 SignalExternalWorkflowExecutionInitiated hello to wf
             history:
               1 WorkflowExecutionStarted attempt 1, by Workflow, in 1s
               2 WorkflowExecutionSignaled hello from sender
             history of sender:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
-              5 SignalExternalWorkflowExecutionInitiated hello to wf
               6 ExternalWorkflowExecutionSignaled of 5
               7 WorkflowTaskScheduled on tq, attempt 1
         "#]],
@@ -289,16 +272,12 @@ fn a_message_to_a_child_that_the_same_answer_starts_finds_nobody() {
             start
             poll
             respond: child c; signal-workflow c hello child
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 StartChildWorkflowExecutionInitiated c Terminate
               6 SignalExternalWorkflowExecutionInitiated hello to c
               7 SignalExternalWorkflowExecutionFailed of 6: ExternalWorkflowExecutionNotFound

@@ -26,8 +26,11 @@
 //!     accept ID [at=EVENT] · update-completed ID RESULT · reject ID: answers in a respond
 //! reset EVENT [first] [exclude=signals|updates]
 //! wait 5s                                  time passes
-//! history [first] · count [QUERY] · busy · points
+//! history [first] [from=EVENT] · count [QUERY] · busy · points
 //! ```
+//!
+//! `from` leaves out the events before it. They must be those that the script has shown before of this run, or the usual
+//! [`BEGINNING`], so nothing goes unchecked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -41,6 +44,7 @@ use super::super::{Engine, Options};
 use super::print;
 use super::spec_updates::Asking;
 use crate::engine::activities::Reporter;
+use crate::engine::workflow::ExecutionId;
 
 /// Compares the transcript of a script with the expected one.
 pub(super) fn check(script: &str, expected: &expect_test::Expect) {
@@ -70,6 +74,8 @@ pub(super) struct Spec {
     asked: Option<WaiterId>,
     requests: u32,
     pub(super) updates: Vec<Asking>,
+    /// The events that were shown of each run.
+    shown: BTreeMap<ExecutionId, Vec<String>>,
     /// The event after which each update of a task takes effect.
     pub(super) sequencing: BTreeMap<String, i64>,
 }
@@ -77,6 +83,14 @@ pub(super) struct Spec {
 pub(super) const QUEUE: &str = "tq";
 const STICKY: &str = "sticky";
 const WORKFLOW: &str = "wf";
+
+/// The events of a run whose first workflow task has completed.
+const BEGINNING: [&str; 4] = [
+    "1 WorkflowExecutionStarted attempt 1",
+    "2 WorkflowTaskScheduled on tq, attempt 1",
+    "3 WorkflowTaskStarted of 2",
+    "4 WorkflowTaskCompleted of 2, 3",
+];
 
 impl Spec {
     pub(super) fn new() -> Self {
@@ -94,6 +108,7 @@ impl Spec {
             asked: None,
             requests: 0,
             updates: Vec::new(),
+            shown: BTreeMap::new(),
             sequencing: BTreeMap::new(),
         }
     }
@@ -447,13 +462,27 @@ impl Spec {
         let run_id = if arguments.has("first") { self.first_run.clone() } else { String::new() };
         let workflow_id = arguments.workflow();
         let execution = common::WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id };
-        let events = read_all(self.engine.at(self.now), execution)?;
+        let events = read_all(self.engine.at(self.now), execution.clone())?;
         let of = if workflow_id == WORKFLOW { String::new() } else { format!(" of {workflow_id}") };
         let _ = writeln!(self.out, "history{of}:");
-        for event in events {
-            let _ = writeln!(self.out, "  {}", print::event(&event));
+        let lines: Vec<String> = events.iter().map(print::event).collect();
+        let run = self.engine.find("default", Some(&execution))?;
+        for line in &lines[self.left_out(run, &lines, arguments.value("from"))..] {
+            let _ = writeln!(self.out, "  {line}");
         }
+        self.shown.insert(run, lines);
         Ok(())
+    }
+
+    /// Returns the number of events before `from`, all of which are known.
+    fn left_out(&self, run: ExecutionId, lines: &[String], from: Option<&str>) -> usize {
+        let from: usize = from.map_or(1, |from| from.parse().expect("from takes an event id"));
+        let known = self.shown.get(&run).cloned().unwrap_or_else(|| BEGINNING.map(str::to_owned).into());
+        let count = from - 1;
+        for (index, line) in lines[..count].iter().enumerate() {
+            assert_eq!(Some(line), known.get(index), "history from={from} leaves out an event that is not known");
+        }
+        count
     }
 
     fn count(&mut self, line: &str) -> Result<(), Error> {

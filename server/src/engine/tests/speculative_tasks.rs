@@ -18,7 +18,7 @@ fn a_rejected_update_leaves_no_trace_and_its_event_ids_are_used_again() {
             signal s
             poll
             respond:
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -29,10 +29,6 @@ fn a_rejected_update_leaves_no_trace_and_its_event_ids_are_used_again() {
             poll-update: NotFound update "u" not found
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionSignaled s
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -54,7 +50,7 @@ fn an_update_that_comes_while_a_task_is_started_gets_the_next_one() {
             respond: accept a; update-completed a 1
             poll
             respond: reject b
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -64,10 +60,6 @@ fn an_update_that_comes_while_a_task_is_started_gets_the_next_one() {
             poll: task, attempt 1, events 1-11, update b after 10
             update b: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -92,7 +84,7 @@ fn a_worker_that_takes_the_next_task_along_can_drop_it() {
             update b
             respond inline: accept a; update-completed a 1
             respond inline: reject b
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -103,10 +95,6 @@ fn a_worker_that_takes_the_next_task_along_can_drop_it() {
             respond: back to 6
             update b: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -127,7 +115,7 @@ fn a_signal_makes_a_scheduled_speculative_task_a_normal_one() {
             signal s
             poll
             respond: reject u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -135,10 +123,6 @@ fn a_signal_makes_a_scheduled_speculative_task_a_normal_one() {
             poll: task, attempt 1, events 1-7, update u after 6
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowExecutionSignaled s
               7 WorkflowTaskStarted of 5
@@ -158,7 +142,7 @@ fn a_signal_during_a_speculative_task_keeps_its_events() {
             poll
             signal s
             respond: reject u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -166,10 +150,6 @@ fn a_signal_during_a_speculative_task_keeps_its_events() {
             poll: task, attempt 1, events 1-6, update u after 5
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -190,7 +170,7 @@ fn the_start_of_an_activity_keeps_a_speculative_task() {
             take
             poll
             respond: reject u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -199,10 +179,6 @@ fn the_start_of_an_activity_keeps_a_speculative_task() {
             poll: task, attempt 1, events 1-7, update u after 6
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 ActivityTaskScheduled 1
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -222,7 +198,7 @@ fn a_speculative_task_that_nobody_takes_becomes_a_normal_one() {
             wait 5s
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -230,10 +206,6 @@ fn a_speculative_task_that_nobody_takes_becomes_a_normal_one() {
             poll: task, attempt 1, events 1-8, update u after 7
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskTimedOut of 5, 0: ScheduleToStart
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -257,7 +229,7 @@ fn a_speculative_task_on_a_sticky_queue_that_nobody_polls_goes_to_the_normal_que
             wait 5s
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -266,10 +238,6 @@ fn a_speculative_task_on_a_sticky_queue_that_nobody_polls_goes_to_the_normal_que
             poll: task, attempt 1, events 1-8, update u after 7
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on sticky, attempt 1
               6 WorkflowTaskTimedOut of 5, 0: ScheduleToStart
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -293,7 +261,7 @@ fn a_speculative_task_that_times_out_is_written() {
             wait 10s
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -302,10 +270,6 @@ fn a_speculative_task_that_times_out_is_written() {
             poll: task, attempt 2, events 1-9, update u after 8
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskTimedOut of 5, 6: StartToClose
@@ -328,7 +292,7 @@ fn an_old_worker_is_not_shown_events_twice() {
             update u
             poll
             respond old-worker: reject u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -336,10 +300,6 @@ fn an_old_worker_is_not_shown_events_twice() {
             poll: task, attempt 1, events 1-7, update u after 6
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 MarkerRecorded m
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
@@ -409,7 +369,7 @@ fn a_speculative_task_whose_sticky_worker_is_gone_never_was_on_the_sticky_queue(
             update u
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -417,10 +377,6 @@ fn a_speculative_task_whose_sticky_worker_is_gone_never_was_on_the_sticky_queue(
             poll: task, attempt 1, events 1-6, update u after 5
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6

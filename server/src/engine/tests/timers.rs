@@ -12,16 +12,12 @@ fn timers_that_are_due_together_wake_the_workflow_once() {
             poll
             respond: timer b 1s; timer a 1s; timer c 1s
             wait 1s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted b
               6 TimerStarted a
               7 TimerStarted c
@@ -41,16 +37,12 @@ fn a_timer_fires_in_order_of_its_time() {
             poll
             respond: timer late 2s; timer early 1s
             wait 5s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted late
               6 TimerStarted early
               7 TimerFired early of 6
@@ -71,17 +63,13 @@ fn a_cancelled_timer_never_fires() {
             poll
             respond: cancel-timer 1
             wait 1m
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-9
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerStarted 2
               7 TimerFired 2 of 6
@@ -104,17 +92,13 @@ fn a_timer_that_fired_during_the_task_is_still_cancelled() {
             poll
             wait 1s
             respond: cancel-timer 1; complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 WorkflowExecutionSignaled a
               7 WorkflowTaskScheduled on tq, attempt 1
@@ -133,16 +117,13 @@ fn an_unknown_timer_cannot_be_cancelled() {
             start
             poll
             respond: cancel-timer 1
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument BadCancelTimerAttributes: invalid history builder state for action: add-timer-canceled-event, TimerID: 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: BadCancelTimerAttributes, BadCancelTimerAttributes: invalid history builder state for action: add-timer-canceled-event, TimerID: 1
         "#]],
     );
@@ -159,17 +140,13 @@ fn an_id_is_free_again_after_firing() {
             poll
             respond: timer 1 1s
             wait 1s
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerFired 1 of 5
               7 WorkflowTaskScheduled on tq, attempt 1

@@ -16,7 +16,7 @@ fn answers_that_make_no_sense_fail_the_task_and_the_update() {
             respond: update-completed u 1
             poll
             respond:
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -26,10 +26,6 @@ fn answers_that_make_no_sense_fail_the_task_and_the_update() {
             update u: FailedPrecondition Unable to perform workflow execution update due to unexpected workflow task failure.
             poll: task, attempt 2, events 1-9
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskFailed of 5, 6: BadUpdateWorkflowExecutionMessage, BadUpdateWorkflowExecutionMessage: invalid state transition attempted for Update u: received *update.Response message while in state Sent
@@ -50,7 +46,7 @@ fn an_answer_to_an_unknown_update_fails_the_task() {
             update u
             poll
             respond: accept other at=5
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -59,10 +55,6 @@ fn an_answer_to_an_unknown_update_fails_the_task() {
             respond: InvalidArgument BadUpdateWorkflowExecutionMessage: update other wasn't found on the server. This is most likely a transient error which will be resolved automatically by retries
             update u: FailedPrecondition Unable to perform workflow execution update due to unexpected workflow task failure.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskFailed of 5, 6: BadUpdateWorkflowExecutionMessage, BadUpdateWorkflowExecutionMessage: update other wasn't found on the server. This is most likely a transient error which will be resolved automatically by retries
@@ -80,7 +72,7 @@ fn an_update_that_the_worker_ignores_is_rejected() {
             update u
             poll
             respond: marker m
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -88,10 +80,6 @@ fn an_update_that_the_worker_ignores_is_rejected() {
             poll: task, attempt 1, events 1-6, update u after 5
             update u: Completed, failed: Workflow Update is rejected because it wasn't processed by worker. Probably, Workflow Update is not supported by the worker.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -119,7 +107,7 @@ fn a_run_that_completes_fails_accepted_updates_and_aborts_others() {
             respond: accept b; complete
             poll-update a
             update d
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -133,10 +121,6 @@ fn a_run_that_completes_fails_accepted_updates_and_aborts_others() {
             poll-update a: Completed, failed: Workflow Update failed because the Workflow completed before the Update completed.
             update: NotFound workflow execution already completed
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -164,7 +148,7 @@ fn a_rejection_counts_although_the_run_completes_in_the_same_task() {
             update u
             poll
             respond: reject u; complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -172,10 +156,6 @@ fn a_rejection_counts_although_the_run_completes_in_the_same_task() {
             poll: task, attempt 1, events 1-6, update u after 5
             update u: Completed, failed: rejected
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -227,7 +207,7 @@ fn a_terminated_run_ends_its_updates() {
             respond: accept a
             update b
             terminate
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -236,10 +216,6 @@ fn a_terminated_run_ends_its_updates() {
             update a: Completed, failed: Workflow Update failed because the Workflow completed before the Update completed.
             update b: NotFound workflow update was aborted by closing workflow
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -325,16 +301,12 @@ fn update_with_start_brings_the_update_in_the_first_task() {
             update-with-start u
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             poll: task, attempt 1, events 1-3, update u after 2
             update-with-start u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionUpdateAccepted u after 2
               6 WorkflowExecutionUpdateCompleted u of 5: 1
         "#]],

@@ -17,7 +17,7 @@ fn an_update_of_an_idle_run_gets_a_task_of_its_own() {
             poll-update u
             poll-update nobody
             update u
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -28,10 +28,6 @@ fn an_update_of_an_idle_run_gets_a_task_of_its_own() {
             poll-update: NotFound update "nobody" not found
             update u: Completed, done
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -79,7 +75,7 @@ fn an_update_over_several_tasks_is_first_accepted() {
             wait 1s
             poll
             respond: update-completed u later
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -90,10 +86,6 @@ fn an_update_over_several_tasks_is_first_accepted() {
             poll: task, attempt 1, events 1-12
             update u: Completed, later
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -119,7 +111,7 @@ fn two_updates_at_once() {
             update b wait=accepted
             poll
             respond: accept b; accept a; update-completed a 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -128,10 +120,6 @@ fn two_updates_at_once() {
             update a: Completed, 1
             update b: Accepted
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -154,7 +142,7 @@ fn a_worker_that_fails_the_task_gets_the_update_again() {
             fail-task
             poll
             respond: accept u; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -163,10 +151,6 @@ fn a_worker_that_fails_the_task_gets_the_update_again() {
             poll: task, attempt 2, events 1-9, update u after 8
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskFailed of 5, 6: WorkflowWorkerUnhandledFailure
@@ -214,7 +198,7 @@ fn a_heartbeat_need_not_answer_updates() {
             poll
             respond force inline:
             respond: accept u at=8; update-completed u 1
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -223,10 +207,6 @@ fn a_heartbeat_need_not_answer_updates() {
             poll: task, attempt 1, events 7-9
             update u: Completed, 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6

@@ -77,10 +77,10 @@ fn a_failing_task_leaves_one_event() {
             fail-task
             poll
             fail-task
-            history
+            history from=4
             poll
             respond: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -88,16 +88,9 @@ fn a_failing_task_leaves_one_event() {
             poll: task, attempt 2, events 1-6
             poll: task, attempt 3, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: WorkflowWorkerUnhandledFailure
             poll: task, attempt 4, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: WorkflowWorkerUnhandledFailure
               5 WorkflowTaskScheduled on tq, attempt 4
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -114,26 +107,18 @@ fn a_signal_makes_a_failed_task_a_first_attempt_again() {
             poll
             fail-task
             signal a
-            history
+            history from=4
             poll
-            history
+            history from=6
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: WorkflowWorkerUnhandledFailure
               5 WorkflowExecutionSignaled a
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: WorkflowWorkerUnhandledFailure
-              5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
         "#]],
@@ -149,16 +134,13 @@ fn termination_ends_the_started_task_first() {
             signal a
             signal b
             terminate
-            history
+            history from=4
             respond: complete
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: ForceCloseCommand
               5 WorkflowExecutionSignaled a
               6 WorkflowExecutionSignaled b
@@ -177,7 +159,7 @@ fn a_task_that_times_out_flushes_what_was_buffered() {
             signal a
             wait 5s
             respond: complete
-            history
+            history from=4
             poll
         ",
         &expect![[r#"
@@ -185,9 +167,6 @@ fn a_task_that_times_out_flushes_what_was_buffered() {
             poll: task, attempt 1, events 1-3
             respond: NotFound Workflow task not found.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskTimedOut of 2, 3: StartToClose
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
@@ -206,7 +185,7 @@ fn a_task_that_times_out_again_leaves_no_event() {
             poll
             wait 5s
             poll
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -214,9 +193,6 @@ fn a_task_that_times_out_again_leaves_no_event() {
             poll: task, attempt 2, events 1-6
             poll: task, attempt 3, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskTimedOut of 2, 3: StartToClose
         "#]],
     );
@@ -231,7 +207,7 @@ fn heartbeats_renew_the_task() {
             respond force inline:
             respond force inline: marker m
             respond force inline:
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -240,10 +216,6 @@ fn heartbeats_renew_the_task() {
             poll: task, attempt 1, events 7-10
             poll: task, attempt 1, events 11-13
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowTaskScheduled on tq, attempt 1
               6 WorkflowTaskStarted of 5
               7 WorkflowTaskCompleted of 5, 6
@@ -287,7 +259,7 @@ fn the_sticky_queue_is_used_while_its_worker_lives() {
             wait 1s
             wait 5s
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -297,10 +269,6 @@ fn the_sticky_queue_is_used_while_its_worker_lives() {
             poll: task, attempt 1, events 4-8
             poll: task, attempt 1, events 1-15
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerFired 1 of 5
               7 WorkflowTaskScheduled on sticky, attempt 1
@@ -325,17 +293,13 @@ fn a_sticky_queue_without_a_worker_is_passed_over() {
             respond sticky: timer 1 1s
             wait 1s
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerFired 1 of 5
               7 WorkflowTaskScheduled on sticky, attempt 1
@@ -354,7 +318,7 @@ fn a_sticky_queue_is_dead_after_ten_seconds() {
             respond sticky: timer 1 11s
             wait 11s
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -362,10 +326,6 @@ fn a_sticky_queue_is_dead_after_ten_seconds() {
             poll: nothing
             poll: task, attempt 1, events 1-8
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerFired 1 of 5
               7 WorkflowTaskScheduled on sticky, attempt 1
@@ -386,7 +346,7 @@ fn a_failure_after_a_cached_task_is_a_first_attempt() {
             poll sticky
             fail-task
             poll
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
@@ -395,10 +355,6 @@ fn a_failure_after_a_cached_task_is_a_first_attempt() {
             poll: task, attempt 1, events 4-8
             poll: task, attempt 1, events 1-11
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 TimerStarted 1
               6 TimerFired 1 of 5
               7 WorkflowTaskScheduled on sticky, attempt 1
@@ -418,17 +374,13 @@ fn a_close_command_must_be_the_last() {
             poll
             respond: complete; timer 1 1s
             respond: complete
-            history
+            history from=5
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument invalid command sequence: [CompleteWorkflowExecution, StartTimer], command CompleteWorkflowExecution must be the last command.
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskCompleted of 2, 3
               5 WorkflowExecutionCompleted
         "#]],
     );
@@ -441,7 +393,7 @@ fn a_bad_command_fails_the_task() {
             start
             poll
             respond: timer 1 1s; timer 1 2s
-            history
+            history from=4
             poll
             respond: timer 1 1s; timer 1 2s
             history
@@ -453,9 +405,6 @@ fn a_bad_command_fails_the_task() {
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: 1
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: StartTimerDuplicateId, StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: 1
             poll: task, attempt 2, events 1-6
             respond: InvalidArgument StartTimerDuplicateId: invalid history builder state for action: add-timer-started-event, TimerID: 1
@@ -477,30 +426,21 @@ fn news_during_the_task_forbid_its_end() {
             poll
             signal a
             respond: timer 1 1m; complete
-            history
+            history from=4
             poll
             respond: complete
-            history
+            history from=7
         ",
         &expect![[r#"
             start: first run, started true
             poll: task, attempt 1, events 1-3
             respond: InvalidArgument UnhandledCommand
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskFailed of 2, 3: UnhandledCommand, UnhandledCommand
               5 WorkflowExecutionSignaled a
               6 WorkflowTaskScheduled on tq, attempt 1
             poll: task, attempt 1, events 1-7
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
-              4 WorkflowTaskFailed of 2, 3: UnhandledCommand, UnhandledCommand
-              5 WorkflowExecutionSignaled a
-              6 WorkflowTaskScheduled on tq, attempt 1
               7 WorkflowTaskStarted of 6
               8 WorkflowTaskCompleted of 6, 7
               9 WorkflowExecutionCompleted
@@ -518,7 +458,7 @@ fn an_old_token_is_refused() {
             respond: complete
             poll
             respond: complete
-            history
+            history from=4
         ",
         &expect![[r#"
             start: first run, started true
@@ -526,9 +466,6 @@ fn an_old_token_is_refused() {
             respond: NotFound Workflow task not found.
             poll: task, attempt 2, events 1-6
             history:
-              1 WorkflowExecutionStarted attempt 1
-              2 WorkflowTaskScheduled on tq, attempt 1
-              3 WorkflowTaskStarted of 2
               4 WorkflowTaskTimedOut of 2, 3: StartToClose
               5 WorkflowTaskScheduled on tq, attempt 2
               6 WorkflowTaskStarted of 5
