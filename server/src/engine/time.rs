@@ -98,6 +98,15 @@ pub(crate) fn shorter(left: Option<Duration>, right: Option<Duration>) -> Option
 
 /// Parses a Go duration to nanoseconds: `90s`, `1h30m`, `-1.5h`, `250ms`.
 pub(crate) fn go_duration(text: &str) -> Option<i64> {
+    parsed(text, None)
+}
+
+/// Like [`go_duration`], and `2d` are two days.
+pub(crate) fn go_duration_with_days(text: &str) -> Option<i64> {
+    parsed(text, Some(86_400e9))
+}
+
+fn parsed(text: &str, day: Option<f64>) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -118,6 +127,7 @@ pub(crate) fn go_duration(text: &str) -> Option<i64> {
             "s" => 1e9,
             "m" => 60e9,
             "h" => 3_600e9,
+            "d" => day?,
             _ => return None,
         };
         nanos += number.parse::<f64>().ok()? * scale;

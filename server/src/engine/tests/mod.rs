@@ -8,6 +8,7 @@ mod completion_pages;
 mod cron;
 mod external;
 mod invariants;
+mod lists;
 mod nexus;
 mod print;
 mod queries;

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::query::{Condition, Literal, Operator, Selection, Test, invalid};
-use super::search_attributes::Registered;
+use super::search_attributes::{Registered, elements};
 use crate::engine::api::common::Payload;
 use crate::engine::api::enums::{IndexedValueType, WorkflowExecutionStatus as Status};
 use crate::engine::calendar::{Date, midnight};
@@ -42,8 +42,8 @@ enum Value {
 /// A query with checked values.
 #[derive(Debug)]
 pub(crate) enum Filter {
-    And(Box<Filter>, Box<Filter>),
-    Or(Box<Filter>, Box<Filter>),
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
     Not(Box<Filter>),
     Attribute { name: String, kind: Kind, check: Check, negated: bool },
 }
@@ -63,11 +63,13 @@ pub(crate) struct Known(Value);
 
 impl Filter {
     pub(crate) fn new(query: Selection, known: &Registered) -> Result<Self, Error> {
-        let inner = |query: Box<Selection>| Self::new(*query, known).map(Box::new);
+        let all = |queries: Vec<Selection>| -> Result<Vec<Self>, Error> {
+            queries.into_iter().map(|query| Self::new(query, known)).collect()
+        };
         Ok(match query {
-            Selection::And(left, right) => Self::And(inner(left)?, inner(right)?),
-            Selection::Or(left, right) => Self::Or(inner(left)?, inner(right)?),
-            Selection::Not(query) => Self::Not(inner(query)?),
+            Selection::And(queries) => Self::And(all(queries)?),
+            Selection::Or(queries) => Self::Or(all(queries)?),
+            Selection::Not(query) => Self::Not(Box::new(Self::new(*query, known)?)),
             Selection::Refused(reason) => return Err(invalid(reason)),
             Selection::Condition(Condition { name, test, negated }) => {
                 let Some((name, kind)) = known.resolve(&name) else {
@@ -86,14 +88,8 @@ impl Filter {
     /// Returns `None` if the result is unknown, because the run does not have the attribute.
     fn holds(&self, run: &Execution) -> Option<bool> {
         match self {
-            Self::And(left, right) => match (left.holds(run), right.holds(run)) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (left, right) => Some(left? && right?),
-            },
-            Self::Or(left, right) => match (left.holds(run), right.holds(run)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (left, right) => Some(left? || right?),
-            },
+            Self::And(all) => decide(all, run, false),
+            Self::Or(all) => decide(all, run, true),
             Self::Not(inner) => inner.holds(run).map(|holds| !holds),
             Self::Attribute { name, kind, check, negated } => {
                 let value = value_of(run, name, *kind);
@@ -111,20 +107,30 @@ impl Filter {
     }
 }
 
+/// Returns `decisive` if one of the filters says so; otherwise the opposite, unless one of them says nothing.
+fn decide(filters: &[Filter], run: &Execution, decisive: bool) -> Option<bool> {
+    let mut result = Some(!decisive);
+    for filter in filters {
+        match filter.holds(run) {
+            Some(holds) if holds == decisive => return Some(decisive),
+            Some(_) => {}
+            None => result = None,
+        }
+    }
+    result
+}
+
 impl Check {
     fn holds(&self, value: &Value, kind: Kind) -> Option<bool> {
         Some(match self {
-            Self::Compare(Operator::Equal, known) => value.equals(&known.0, kind),
-            Self::Compare(Operator::NotEqual, known) => !value.equals(&known.0, kind),
-            Self::Compare(operator, known) => {
-                let order = value.order(&known.0)?;
-                match operator {
-                    Operator::Less => order.is_lt(),
-                    Operator::LessOrEqual => order.is_le(),
-                    Operator::Greater => order.is_gt(),
-                    _ => order.is_ge(),
-                }
-            }
+            Self::Compare(operator, Known(known)) => match operator {
+                Operator::Equal | Operator::NullSafeEqual => value.equals(known, kind),
+                Operator::NotEqual => !value.equals(known, kind),
+                Operator::Less => value.order(known)?.is_lt(),
+                Operator::LessOrEqual => value.order(known)?.is_le(),
+                Operator::Greater => value.order(known)?.is_gt(),
+                Operator::GreaterOrEqual => value.order(known)?.is_ge(),
+            },
             Self::In(known) => known.iter().any(|known| value.equals(&known.0, kind)),
             Self::Between(from, to) => value.order(&from.0)?.is_ge() && value.order(&to.0)?.is_le(),
             Self::StartsWith(prefix) => matches!(value, Value::Text(text) if text.starts_with(prefix.as_str())),
@@ -135,10 +141,12 @@ impl Check {
 
 impl Value {
     fn equals(&self, known: &Self, kind: Kind) -> bool {
-        match (self, known) {
-            (Self::List(items), Self::Text(text)) => items.contains(text),
-            (Self::Text(text), Self::Text(wanted)) if kind == Kind::Text => holds_word(text, wanted),
-            _ => self.order(known) == Some(Ordering::Equal),
+        match self {
+            Self::List(items) => matches!(known, Self::Text(text) if items.contains(text)),
+            Self::Text(text) if kind == Kind::Text => matches!(known, Self::Text(wanted) if holds_word(text, wanted)),
+            Self::Text(_) | Self::Int(_) | Self::Double(_) | Self::Bool(_) | Self::Micros(_) => {
+                self.order(known) == Some(Ordering::Equal)
+            }
         }
     }
 
@@ -147,7 +155,8 @@ impl Value {
             (Self::Text(left), Self::Text(right)) => Some(left.cmp(right)),
             (Self::Int(left), Self::Int(right)) | (Self::Micros(left), Self::Micros(right)) => Some(left.cmp(right)),
             (Self::Bool(left), Self::Bool(right)) => Some(left.cmp(right)),
-            _ => self.number()?.partial_cmp(&other.number()?),
+            (Self::Int(_) | Self::Double(_), other) => self.number()?.partial_cmp(&other.number()?),
+            (Self::Text(_) | Self::List(_) | Self::Bool(_) | Self::Micros(_), _) => None,
         }
     }
 
@@ -155,7 +164,7 @@ impl Value {
         match self {
             Self::Int(number) => Some(*number as f64),
             Self::Double(number) => Some(*number),
-            _ => None,
+            Self::Text(_) | Self::List(_) | Self::Bool(_) | Self::Micros(_) => None,
         }
     }
 }
@@ -228,14 +237,19 @@ fn value_of(run: &Execution, name: &str, kind: Kind) -> Option<Value> {
 
 /// Reads a search attribute's value, which is JSON.
 fn read(payload: &Payload, kind: Kind) -> Option<Value> {
-    let json = std::str::from_utf8(&payload.data).ok()?;
+    let json = std::str::from_utf8(&payload.data).ok()?.trim();
+    // A list of one value is accepted in the place of the value.
+    let single = || match elements(json) {
+        Some(items) => items.first().copied(),
+        None => Some(json),
+    };
     match kind {
         Kind::KeywordList => Some(Value::List(strings(json))),
-        Kind::Int => json.parse().ok().map(Value::Int),
-        Kind::Double => json.parse().ok().map(Value::Double),
-        Kind::Bool => json.parse().ok().map(Value::Bool),
+        Kind::Int | Kind::Duration | Kind::Status => single()?.parse().ok().map(Value::Int),
+        Kind::Double => single()?.parse().ok().map(Value::Double),
+        Kind::Bool => single()?.parse().ok().map(Value::Bool),
         Kind::Datetime => strings(json).first().and_then(|text| datetime(text)).map(micros),
-        _ => strings(json).into_iter().next().map(Value::Text),
+        Kind::Keyword | Kind::Text => strings(json).into_iter().next().map(Value::Text),
     }
 }
 
@@ -264,11 +278,28 @@ fn escaped(characters: &mut std::str::Chars<'_>) -> Option<char> {
         'b' => '\u{8}',
         'f' => '\u{c}',
         'u' => {
-            let digits: String = characters.by_ref().take(4).collect();
-            char::from_u32(u32::from_str_radix(&digits, 16).ok()?).unwrap_or(char::REPLACEMENT_CHARACTER)
+            let first = code_unit(characters)?;
+            let mut after = characters.clone();
+            let is_high = (0xD800..0xDC00).contains(&first);
+            let second = if is_high && after.next() == Some('\\') && after.next() == Some('u') {
+                code_unit(&mut after).filter(|unit| (0xDC00..0xE000).contains(unit))
+            } else {
+                None
+            };
+            let mut pair = char::decode_utf16([Some(first), second].into_iter().flatten());
+            if second.is_some() {
+                *characters = after;
+            }
+            pair.next()?.unwrap_or(char::REPLACEMENT_CHARACTER)
         }
         other => other,
     })
+}
+
+/// Reads the four digits after `\\u`.
+fn code_unit(characters: &mut std::str::Chars<'_>) -> Option<u16> {
+    let digits: String = characters.by_ref().take(4).collect();
+    u16::from_str_radix(&digits, 16).ok()
 }
 
 fn micros(time: Time) -> Value {
@@ -295,7 +326,9 @@ fn check(name: &str, kind: Kind, test: Test, negated: bool) -> Result<Check, Err
         Test::StartsWith(literal) => match known(literal)?.0 {
             Value::Text(prefix) => Check::StartsWith(prefix),
             // Only texts have a prefix; attributes with other values refuse the operator below.
-            _ => Check::In(Vec::new()),
+            Value::List(_) | Value::Int(_) | Value::Double(_) | Value::Bool(_) | Value::Micros(_) => {
+                Check::In(Vec::new())
+            }
         },
         Test::Like(_, literal) => {
             known(literal)?;
@@ -391,7 +424,9 @@ fn name_of(kind: Kind) -> String {
     match kind {
         Kind::Status => "Keyword".to_owned(),
         Kind::Duration => "Int".to_owned(),
-        kind => format!("{kind:?}"),
+        Kind::Keyword | Kind::KeywordList | Kind::Text | Kind::Int | Kind::Double | Kind::Bool | Kind::Datetime => {
+            format!("{kind:?}")
+        }
     }
 }
 
@@ -419,52 +454,60 @@ fn name_is(status: Status, name: &str) -> bool {
 
 /// Parses `90s`, `2d`, `01:30:00` or a plain number to nanoseconds.
 fn duration(text: &str) -> Option<i64> {
-    if let Ok(nanos) = text.parse() {
+    if let Some(nanos) = text.parse().ok().or_else(|| time::go_duration_with_days(text)) {
         return Some(nanos);
     }
-    if let Some(days) = text.strip_suffix('d').and_then(|days| days.parse::<i64>().ok()) {
-        return days.checked_mul(86_400_000_000_000);
-    }
-    let parts: Vec<&str> = text.split(':').collect();
-    if let [hours, minutes, seconds] = parts[..] {
-        let [hours, minutes, seconds] = [hours, minutes, seconds].map(|part| part.parse::<i64>().ok());
-        return hours?.checked_mul(3_600)?.checked_add(minutes? * 60 + seconds?)?.checked_mul(1_000_000_000);
-    }
-    time::go_duration(text)
+    let parts: Vec<i64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [hours @ (0..), minutes @ 0..60, seconds @ 0..60] = parts[..] else { return None };
+    hours.checked_mul(3_600)?.checked_add(minutes * 60 + seconds)?.checked_mul(1_000_000_000)
 }
 
-/// Parses an RFC 3339 time: `2026-11-23T14:07:28.5+01:00`.
+/// Parses an RFC 3339 time: `2026-11-23T14:07:28.5+01:00`. One that is out of the range of [`Time`] is cut to it.
 fn datetime(text: &str) -> Option<Time> {
     let (date, rest) = text.split_once('T')?;
     let offset_at = rest.find(['Z', '+', '-'])?;
     let (clock, offset) = rest.split_at(offset_at);
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let numbers = |text: &str, separator: char| -> Option<Vec<u32>> {
-        text.split(separator).map(|part| if part.len() >= 2 { part.parse().ok() } else { None }).collect()
-    };
-    let [year, month, day] = numbers(date, '-')?[..] else { return None };
-    let [hour, minute, second] = numbers(clock, ':')?[..] else { return None };
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
     let date = Date { year: i64::from(year), month, day };
-    let digits = fraction.len() <= 9 && !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    if !date.exists() || hour > 23 || minute > 59 || second > 59 || !digits {
+    if !date.exists() || hour > 23 || minute > 59 || second > 59 || !is_digits(fraction) {
         return None;
     }
     let offset = match offset {
         "Z" => 0,
         offset => {
-            let [hours, minutes] = numbers(&offset[1..], ':')?[..] else { return None };
+            let [hours, minutes] = numbers(&offset[1..], ':', [2, 2])?;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
             let minutes = i64::from(hours * 60 + minutes);
             if offset.starts_with('-') { -minutes } else { minutes }
         }
     };
     let seconds = i64::from(hour * 3_600 + minute * 60 + second) - offset * 60;
-    let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
-    Some(Time::from_nanos(midnight(date.days()).nanos().checked_add(seconds * 1_000_000_000 + nanos)?))
+    let nanos: i64 = format!("{fraction:0<9.9}").parse().ok()?;
+    Some(Time::from_nanos(midnight(date.days()).nanos().saturating_add(seconds * 1_000_000_000 + nanos)))
+}
+
+/// Parses numbers with these many digits each.
+fn numbers<const N: usize>(text: &str, separator: char, digits: [usize; N]) -> Option<[u32; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next().filter(|part| part.len() == digits && is_digits(part))?;
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{datetime, duration, holds_word, strings};
+    use super::{Kind, Payload, Value, datetime, duration, holds_word, read, strings};
 
     #[test]
     fn points_in_time_are_read_as_rfc_3339() {
@@ -472,7 +515,24 @@ mod tests {
         assert_eq!(seconds("1970-01-02T00:00:01Z"), Some(86_401_000));
         assert_eq!(seconds("1970-01-01T01:00:00.25+01:00"), Some(250));
         assert_eq!(seconds("1969-12-31T23:00:00-01:00"), Some(0));
-        for text in ["", "1970-01-01", "1970-02-30T00:00:00Z", "1970-01-01T25:00:00Z", "1970-01-01T00:00:00", "x"] {
+        assert_eq!(seconds("1970-01-01T00:00:00.1234567891Z"), Some(123));
+        assert_eq!(seconds("9999-12-31T23:59:59Z"), Some(i64::MAX / 1_000_000), "later than can be told");
+        assert_eq!(seconds("0001-01-01T00:00:00Z"), Some(i64::MIN / 1_000_000), "earlier than can be told");
+        for text in [
+            "",
+            "x",
+            "1970-01-01",
+            "1970-02-30T00:00:00Z",
+            "1970-01-01T25:00:00Z",
+            "1970-01-01T00:00:00",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00Zulu",
+            "1970-+1-01T00:00:00Z",
+            "4294967295-01-01T00:00:00Z",
+            "1970-01-01T00:00:00+99999999:00",
+            "1970-01-01T00:00:00+00:60",
+            "1970-01-01T00:00:00+é",
+        ] {
             assert_eq!(seconds(text), None, "{text}");
         }
     }
@@ -482,7 +542,12 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("2d", 172_800), ("01:30:00", 5_400), ("7000000000", 7), ("1h1m", 3_660)] {
             assert_eq!(duration(text), Some(seconds * 1_000_000_000), "{text}");
         }
-        assert_eq!(duration("soon"), None);
+        assert_eq!(duration("1.5d"), duration("1d12h"));
+        for text in
+            ["soon", "1:60:00", "-1:00:00", "1:00", "0:9223372036854775807:0", "9223372036854775807:0:0", "9e9d"]
+        {
+            assert_eq!(duration(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -495,8 +560,28 @@ mod tests {
     }
 
     #[test]
+    fn a_value_in_a_list_is_the_value() {
+        let payload = |json: &str| Payload { data: json.into(), ..Default::default() };
+        for (json, kind, value) in [
+            ("5", Kind::Int, Some(Value::Int(5))),
+            (" [ 5 ] ", Kind::Int, Some(Value::Int(5))),
+            ("[1.5]", Kind::Double, Some(Value::Double(1.5))),
+            ("[true]", Kind::Bool, Some(Value::Bool(true))),
+            ("[\"a\"]", Kind::Keyword, Some(Value::Text("a".to_owned()))),
+            ("[]", Kind::Int, None),
+        ] {
+            assert_eq!(read(&payload(json), kind), value, "{json}");
+        }
+    }
+
+    #[test]
     fn strings_of_json_are_read_with_their_escapes() {
         assert_eq!(strings(r#"["a","b \"c\"","\u0064\n"]"#), ["a", "b \"c\"", "d\n"]);
         assert_eq!(strings("\"one\""), ["one"]);
+        // A character beyond 16 bits is written as a pair. Half a pair is no character.
+        assert_eq!(
+            strings(r#"["\ud83d\ude00!","\ud83d","\ud83d\u0041","\ude00","\ud83d\n"]"#),
+            ["😀!", "\u{fffd}", "\u{fffd}A", "\u{fffd}", "\u{fffd}\n"]
+        );
     }
 }

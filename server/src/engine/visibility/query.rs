@@ -12,7 +12,7 @@
 //!
 //! Keywords are case-insensitive; names may be in backquotes, texts are in single or double quotes.
 
-use super::tokens::{Placed, Token, is_keyword, tokens};
+use super::tokens::{Placed, Token, Tokens, is_keyword};
 use crate::engine::errors::Error;
 
 /// Maximum nesting depth, above any meaningful query.
@@ -21,8 +21,10 @@ const DEPTH: usize = 200;
 /// The selection of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Selection {
-    And(Box<Selection>, Box<Selection>),
-    Or(Box<Selection>, Box<Selection>),
+    /// All of two or more. A list has no depth: a query of any length can be walked through.
+    And(Vec<Selection>),
+    /// One of two or more.
+    Or(Vec<Selection>),
     Not(Box<Selection>),
     Condition(Condition),
     /// Valid in SQL, but not supported in lists, with the reason.
@@ -89,7 +91,7 @@ pub(crate) struct Written {
 /// Parses a query.
 pub(crate) fn parse(query: &str) -> Result<Written, Error> {
     let query = query.trim();
-    let mut parser = Parser { query, tokens: tokens(query), next: 0, depth: 0 };
+    let mut parser = Parser::new(query);
     let mut written = Written::default();
     if !parser.begins_with_clause() && parser.peek().is_some() {
         written.selects = Some(parser.or()?);
@@ -118,8 +120,9 @@ pub(crate) fn invalid(text: impl std::fmt::Display) -> Error {
 
 struct Parser<'q> {
     query: &'q str,
-    tokens: Vec<Placed>,
-    next: usize,
+    /// The tokens after the current one.
+    tokens: Tokens<'q>,
+    current: Option<Placed>,
     depth: usize,
 }
 
@@ -131,21 +134,27 @@ enum Operand {
     Other(&'static str),
 }
 
-impl Parser<'_> {
+impl<'q> Parser<'q> {
+    fn new(query: &'q str) -> Self {
+        let mut tokens = Tokens::new(query);
+        let current = tokens.next();
+        Self { query, tokens, current, depth: 0 }
+    }
+
     fn or(&mut self) -> Result<Selection, Error> {
-        let mut left = self.and()?;
+        let mut all = vec![self.and()?];
         while self.takes_keyword("OR") || self.takes_symbol("||") {
-            left = Selection::Or(Box::new(left), Box::new(self.and()?));
+            all.push(self.and()?);
         }
-        Ok(left)
+        Ok(joined(all, Selection::Or))
     }
 
     fn and(&mut self) -> Result<Selection, Error> {
-        let mut left = self.not()?;
+        let mut all = vec![self.not()?];
         while self.takes_keyword("AND") || self.takes_symbol("&&") {
-            left = Selection::And(Box::new(left), Box::new(self.not()?));
+            all.push(self.not()?);
         }
-        Ok(left)
+        Ok(joined(all, Selection::And))
     }
 
     fn not(&mut self) -> Result<Selection, Error> {
@@ -221,7 +230,7 @@ impl Parser<'_> {
             Some(Token::Word(_) | Token::Name(_) | Token::Value(_) | Token::Unfinished) | None => None,
         };
         let operator = found.ok_or_else(|| self.malformed())?;
-        self.next += 1;
+        self.advance();
         Ok(operator)
     }
 
@@ -303,7 +312,7 @@ impl Parser<'_> {
                 return Ok(Operand::Column(name));
             }
         };
-        self.next += 1;
+        self.advance();
         Ok(Operand::Value(value))
     }
 
@@ -363,9 +372,11 @@ impl Parser<'_> {
             // SQL knows this word, and so it has no case.
             Some(Token::Word(name)) if name.eq_ignore_ascii_case("status") => "status".to_owned(),
             Some(Token::Word(name)) if !is_keyword(name) => name.clone(),
-            _ => return Err(self.malformed()),
+            Some(Token::Word(_) | Token::Value(_) | Token::Symbol(_) | Token::Unfinished) | None => {
+                return Err(self.malformed());
+            }
         };
-        self.next += 1;
+        self.advance();
         Ok(name)
     }
 
@@ -375,18 +386,26 @@ impl Parser<'_> {
     }
 
     fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next).map(|placed| &placed.token)
+        self.current.as_ref().map(|placed| &placed.token)
+    }
+
+    fn advance(&mut self) {
+        self.current = self.tokens.next();
     }
 
     fn takes_keyword(&mut self, keyword: &str) -> bool {
         let takes = matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword));
-        self.next += usize::from(takes);
+        if takes {
+            self.advance();
+        }
         takes
     }
 
     fn takes_symbol(&mut self, symbol: &str) -> bool {
         let takes = matches!(self.peek(), Some(Token::Symbol(found)) if *found == symbol);
-        self.next += usize::from(takes);
+        if takes {
+            self.advance();
+        }
         takes
     }
 
@@ -400,7 +419,7 @@ impl Parser<'_> {
 
     /// Returns the error for a token that is invalid at this position.
     fn malformed(&self) -> Error {
-        let placed = self.tokens.get(self.next);
+        let placed = self.current.as_ref();
         let end = placed.map_or(self.query.len(), |placed| placed.end);
         // The real server counts from the beginning of the statement that it makes of a query.
         let before = if self.begins_with_clause() { "select * from table1 " } else { "select * from table1 where " };
@@ -411,6 +430,10 @@ impl Parser<'_> {
 }
 
 const FUNCTION: &str = "*sqlparser.FuncExpr";
+
+fn joined(mut all: Vec<Selection>, join: fn(Vec<Selection>) -> Selection) -> Selection {
+    if all.len() == 1 { all.remove(0) } else { join(all) }
+}
 
 fn operator_of(symbol: &str) -> Option<Operator> {
     Some(match symbol {
@@ -471,8 +494,8 @@ mod tests {
         }
         fn show(query: &Selection) -> String {
             match query {
-                Selection::And(left, right) => format!("({} and {})", show(left), show(right)),
-                Selection::Or(left, right) => format!("({} or {})", show(left), show(right)),
+                Selection::And(all) => format!("({})", all.iter().map(show).collect::<Vec<_>>().join(" and ")),
+                Selection::Or(all) => format!("({})", all.iter().map(show).collect::<Vec<_>>().join(" or ")),
                 Selection::Not(inner) => format!("not {}", show(inner)),
                 Selection::Refused(reason) => format!("refused: {reason}"),
                 Selection::Condition(condition) => {
@@ -512,6 +535,8 @@ mod tests {
             ("a = 1 or b <> 2 AND c < 3", "(a Equal 1 or (b NotEqual 2 and c Less 3))"),
             ("(a = 1 or b <= -2) and not c >= 3.5", "((a Equal 1 or b LessOrEqual -2) and not c GreaterOrEqual 3.5)"),
             ("not not a > 0", "not not a Greater 0"),
+            ("a = 1 or b = 2 or c = 3", "(a Equal 1 or b Equal 2 or c Equal 3)"),
+            ("a = 1 and (b = 2 and c = 3)", "(a Equal 1 and (b Equal 2 and c Equal 3))"),
             ("a in ('x', 'y') and b not in (1)", "(a in \"x\" \"y\" and b not in 1)"),
             ("a between 1 and 2 and b not between 3 and 4", "(a between 1 2 and b not between 3 4)"),
             ("a starts_with 'x' or b NOT STARTS_WITH 'y'", "(a starts with \"x\" or b not starts with \"y\")"),
@@ -534,6 +559,8 @@ mod tests {
             ("a = -9223372036854775808", "a Equal -9223372036854775808"),
             ("/* before */ a = 1 -- after", "a Equal 1"),
             ("a = 1 # one\n AND b = 2;", "(a Equal 1 and b Equal 2)"),
+            ("a = 1 // one\n AND b = 2", "(a Equal 1 and b Equal 2)"),
+            ("a = 1e999", "a Equal refused: invalid expression: unable to parse value \"1e999\""),
             ("a.b = 'x'", "a.b Equal \"x\""),
             ("a = 0x10", "a Equal refused: invalid expression: unable to parse value \"0x10\""),
             ("a = NULL", "a Equal refused: invalid expression: unexpected value type *sqlparser.NullVal"),
@@ -560,11 +587,16 @@ mod tests {
             ),
             ("A = 'x' ORDER A", "invalid query: malformed SQL query: syntax error at position 43 near 'A'"),
             ("group by", "invalid query: malformed SQL query: syntax error at position 30"),
+            ("A = 1 /* one", "invalid query: malformed SQL query: syntax error at position 40 near '/* one'"),
+            ("`` = 1", "invalid query: malformed SQL query: syntax error at position 30"),
+            ("A = '", "invalid query: malformed SQL query: syntax error at position 33"),
         ] {
             assert_eq!(shown(query), expected, "{query}");
         }
         assert!(shown(&"(".repeat(100_000)).contains("malformed"));
         assert!(shown(&"not ".repeat(100_000)).contains("malformed"));
         assert!(shown(&format!("a = {}", "- ".repeat(100_000))).contains("malformed"));
+        assert!(shown(&"/* ".repeat(100_000)).contains("malformed"));
+        assert!(shown("a\u{a0}= 1").contains("malformed"), "this is no blank of SQL");
     }
 }

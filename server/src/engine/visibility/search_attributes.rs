@@ -325,7 +325,7 @@ fn fits_one(json: &str, kind: Type) -> bool {
 }
 
 /// Returns the elements of a JSON array; `None` if it is not an array.
-fn elements(json: &str) -> Option<Vec<&str>> {
+pub(super) fn elements(json: &str) -> Option<Vec<&str>> {
     let inner = json.strip_prefix('[')?.strip_suffix(']')?;
     let (mut items, mut start) = (Vec::new(), 0);
     let (mut in_string, mut escaped, mut depth) = (false, false, 0_u32);

@@ -1,4 +1,4 @@
-//! The tokens of a query, as in SQL. Comments are skipped: `/* .. */`, `-- ..`, `# ..`.
+//! The tokens of a query, as in SQL. Comments are skipped: `/* .. */`, `-- ..`, `// ..`, `# ..`.
 
 use super::query::Literal;
 
@@ -29,47 +29,66 @@ const SYMBOLS: [&str; 28] = [
     "+", "-", "*", "/", "%", "&", "|", "~",
 ];
 
-/// Splits a query into tokens. An invalid token is the last one, so that the parser reports it.
-pub(super) fn tokens(query: &str) -> Vec<Placed> {
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while let Some(first) = query[at..].chars().next() {
-        let rest = &query[at..];
-        if let Some(length) = skipped(rest, first) {
-            at += length;
-            continue;
-        }
-        let (token, length, near) = match first {
-            '\'' | '"' | '`' => quoted(rest, first),
-            _ if is_letter(first) => {
-                let length = rest.find(|c: char| !is_letter(c) && !c.is_ascii_digit()).unwrap_or(rest.len());
-                let word = &rest[..length];
-                let near = if is_keyword(word) { word.to_ascii_lowercase() } else { word.to_owned() };
-                (Token::Word(word.to_owned()), length, Some(near))
-            }
-            '0'..='9' => number(rest),
-            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest),
-            _ => match SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
-                Some(symbol) => (Token::Symbol(symbol), symbol.len(), None),
-                None => (Token::Unfinished, first.len_utf8(), None),
-            },
-        };
-        at += length;
-        let ends = token == Token::Unfinished;
-        tokens.push(Placed { token, end: at, near });
-        if ends {
-            break;
-        }
+/// The tokens of a query, read one by one. An invalid token is the last one, so that the parser reports it.
+pub(super) struct Tokens<'q> {
+    query: &'q str,
+    at: usize,
+    ended: bool,
+}
+
+impl<'q> Tokens<'q> {
+    pub(super) fn new(query: &'q str) -> Self {
+        Self { query, at: 0, ended: false }
     }
-    tokens
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Placed;
+
+    fn next(&mut self) -> Option<Placed> {
+        while !self.ended {
+            let rest = &self.query[self.at..];
+            let first = rest.chars().next()?;
+            if let Some(length) = skipped(rest, first) {
+                self.at += length;
+                continue;
+            }
+            let (token, length, near) = read(rest, first);
+            self.at += length;
+            self.ended = token == Token::Unfinished;
+            let near = near.filter(|near| !near.is_empty());
+            return Some(Placed { token, end: self.at, near });
+        }
+        None
+    }
+}
+
+/// Reads a token: the token, its length, and its text in an error.
+fn read(rest: &str, first: char) -> (Token, usize, Option<String>) {
+    match first {
+        '\'' | '"' | '`' => quoted(rest, first),
+        '/' if rest.starts_with("/*") => (Token::Unfinished, rest.len(), Some(rest.to_owned())),
+        '0'..='9' => number(rest),
+        '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest),
+        letter if is_letter(letter) => {
+            let length = rest.find(|c: char| !is_letter(c) && !c.is_ascii_digit()).unwrap_or(rest.len());
+            let word = &rest[..length];
+            let near = if is_keyword(word) { word.to_ascii_lowercase() } else { word.to_owned() };
+            (Token::Word(word.to_owned()), length, Some(near))
+        }
+        other => match SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
+            Some(symbol) => (Token::Symbol(symbol), symbol.len(), None),
+            None => (Token::Unfinished, other.len_utf8(), None),
+        },
+    }
 }
 
 /// Returns the length of the whitespace or comment at the beginning, if there is any.
 fn skipped(rest: &str, first: char) -> Option<usize> {
-    if first.is_whitespace() {
-        return Some(first.len_utf8());
+    if matches!(first, ' ' | '\n' | '\r' | '\t') {
+        return Some(1);
     }
-    if rest.starts_with("--") || first == '#' {
+    if rest.starts_with("--") || rest.starts_with("//") || first == '#' {
         return Some(rest.find('\n').map_or(rest.len(), |at| at + 1));
     }
     let inner = rest.strip_prefix("/*")?;
@@ -97,7 +116,11 @@ fn quoted(rest: &str, quote: char) -> (Token, usize, Option<String>) {
                 }
                 _ => {
                     let near = Some(text.clone());
-                    let token = if quote == '`' { Token::Name(text) } else { Token::Value(Literal::Text(text)) };
+                    let token = match quote {
+                        '`' if text.is_empty() => Token::Unfinished,
+                        '`' => Token::Name(text),
+                        _ => Token::Value(Literal::Text(text)),
+                    };
                     return (token, at + 1, near);
                 }
             },
@@ -141,8 +164,8 @@ fn number(rest: &str) -> (Token, usize, Option<String>) {
     }
     let value = match (text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(number), _) => Literal::Int(number),
-        (Err(_), Ok(number)) => Literal::Double(number),
-        (Err(_), Err(_)) => Literal::Refused(format!("invalid expression: unable to parse value {text:?}")),
+        (Err(_), Ok(number)) if number.is_finite() => Literal::Double(number),
+        (Err(_), _) => Literal::Refused(format!("invalid expression: unable to parse value {text:?}")),
     };
     (Token::Value(value), end, Some(text.to_owned()))
 }
