@@ -21,6 +21,8 @@ const QUERY_LIMIT: Duration = Duration::from_secs(30);
 const UPDATE_LIMIT: Duration = Duration::from_secs(20);
 /// Time before its caller's deadline at which a long poll ends.
 const MARGIN: Duration = Duration::from_secs(1);
+/// A worker's poll must have more time than this: a real server refuses a shorter one, which would ask again and again.
+const SHORTEST_POLL: Duration = Duration::from_secs(2);
 
 /// Serves `temporal.api.workflowservice.v1.WorkflowService`.
 #[derive(Clone, Debug)]
@@ -40,6 +42,18 @@ impl GrpcService {
         let request = request.into_inner();
         self.host.call(|engine| engine.check_request(&request)).map_err(status)?;
         Ok(request)
+    }
+
+    /// Like [`Self::enter`], for a worker's poll. Refuses one without a deadline, or with too little time.
+    fn enter_poll<R: OfNamespace>(&self, request: Request<R>) -> Result<(Patience, R), Status> {
+        let timeout = caller_timeout(&request);
+        let request = self.enter(request)?;
+        let refusal = match timeout {
+            None => Error::invalid_argument("Context timeout is not set."),
+            Some(timeout) if timeout <= SHORTEST_POLL => Error::failed_precondition("Context timeout is too short."),
+            Some(timeout) => return Ok((Patience { limit: POLL_LIMIT.min(timeout - MARGIN), awaits: false }, request)),
+        };
+        Err(status(refusal))
     }
 
     fn call<T>(&self, request: impl FnOnce(&mut Engine) -> Result<T, Error>) -> Result<Response<T>, Status> {
@@ -85,8 +99,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::PollWorkflowTaskQueueRequest>,
     ) -> Result<Response<api::PollWorkflowTaskQueueResponse>, Status> {
-        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = self.enter(request)?;
+        let (patience, request) = self.enter_poll(request)?;
         let start = |engine: &mut Engine| engine.poll_workflow_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_workflow_poll(id))).await;
         or_empty(waited)
@@ -96,8 +109,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::PollActivityTaskQueueRequest>,
     ) -> Result<Response<api::PollActivityTaskQueueResponse>, Status> {
-        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = self.enter(request)?;
+        let (patience, request) = self.enter_poll(request)?;
         let start = |engine: &mut Engine| engine.poll_activity_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_activity_poll(id))).await;
         or_empty(waited)
@@ -107,8 +119,7 @@ impl WorkflowService for GrpcService {
         &self,
         request: Request<api::PollNexusTaskQueueRequest>,
     ) -> Result<Response<api::PollNexusTaskQueueResponse>, Status> {
-        let patience = Patience { limit: long_poll(&request, POLL_LIMIT), awaits: false };
-        let request = self.enter(request)?;
+        let (patience, request) = self.enter_poll(request)?;
         let start = |engine: &mut Engine| engine.poll_nexus_task_queue(request);
         let waited = self.host.wait(patience, start, |engine, id| Ok(engine.resume_nexus_poll(id))).await;
         or_empty(waited)
@@ -516,7 +527,7 @@ fn client_name<T>(request: &Request<T>) -> &str {
     request.metadata().get("client-name").and_then(|name| name.to_str().ok()).unwrap_or_default()
 }
 
-/// Returns the time that a poll is held open: slightly less than its caller waits.
+/// Returns the time that a reader of a history waits: slightly less than its caller does.
 fn long_poll<T>(request: &Request<T>, limit: Duration) -> Duration {
     match caller_timeout(request) {
         Some(timeout) => limit.min(timeout.saturating_sub(MARGIN).max(timeout / 2)),

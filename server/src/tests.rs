@@ -58,8 +58,14 @@ fn poll_request() -> api::PollWorkflowTaskQueueRequest {
     api::PollWorkflowTaskQueueRequest { namespace: "default".to_owned(), task_queue: queue(), ..Default::default() }
 }
 
+fn with_deadline<T>(request: T) -> Request<T> {
+    let mut request = Request::new(request);
+    request.set_timeout(Duration::from_secs(30));
+    request
+}
+
 async fn poll(client: &mut Client) -> Result<Vec<u8>, Status> {
-    Ok(client.poll_workflow_task_queue(poll_request()).await?.into_inner().task_token)
+    Ok(client.poll_workflow_task_queue(with_deadline(poll_request())).await?.into_inner().task_token)
 }
 
 async fn respond(client: &mut Client, task_token: Vec<u8>, commands: Vec<command::Command>) -> Result<(), Status> {
@@ -362,7 +368,7 @@ async fn shutting_down_a_worker_ends_its_polls() -> Outcome {
     let (_server, mut client) = standing_server();
     let mut worker = client.clone();
     let request = api::PollWorkflowTaskQueueRequest { worker_instance_key: "w".to_owned(), ..poll_request() };
-    let mut polled = Box::pin(worker.poll_workflow_task_queue(request));
+    let mut polled = Box::pin(worker.poll_workflow_task_queue(with_deadline(request)));
     assert!(once(&mut polled).await.is_none());
     let shutdown = api::ShutdownWorkerRequest {
         namespace: "default".to_owned(),
@@ -374,12 +380,31 @@ async fn shutting_down_a_worker_ends_its_polls() -> Outcome {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_poll_ends_before_its_callers_deadline() -> Outcome {
     let (_server, mut client) = standing_server();
-    let mut request = Request::new(poll_request());
+    let began = tokio::time::Instant::now();
+    assert!(poll(&mut client).await?.is_empty());
+    assert_eq!(began.elapsed().as_secs(), 29);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_of_a_history_is_answered_before_its_deadline() -> Outcome {
+    let (_server, mut client) = standing_server();
+    start(&mut client, "a").await?;
+    let request = api::GetWorkflowExecutionHistoryRequest {
+        namespace: "default".to_owned(),
+        execution: execution("a"),
+        wait_new_event: true,
+        history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
+        ..Default::default()
+    };
+    let mut request = Request::new(request);
     request.set_timeout(Duration::from_millis(20));
-    assert!(client.poll_workflow_task_queue(request).await?.into_inner().task_token.is_empty());
+    let response = client.get_workflow_execution_history(request).await?.into_inner();
+    assert!(response.history.is_none_or(|history| history.events.is_empty()));
+    assert!(!response.next_page_token.is_empty(), "it may ask again");
     Ok(())
 }
 
@@ -410,7 +435,7 @@ async fn the_same_server_serves_a_socket() -> Outcome {
     let mut client =
         WorkflowServiceClient::connect(format!("http://{address}")).await?.send_compressed(CompressionEncoding::Gzip);
     start(&mut in_process, "a").await?;
-    let task = client.poll_workflow_task_queue(poll_request()).await?.into_inner();
+    let task = client.poll_workflow_task_queue(with_deadline(poll_request())).await?.into_inner();
     let failed = api::RespondWorkflowTaskFailedRequest {
         namespace: "default".to_owned(),
         task_token: task.task_token,
@@ -455,7 +480,7 @@ async fn an_activity_that_hangs_uses_up_its_time_on_the_machines_clock() -> Outc
         task_queue: queue(),
         ..Default::default()
     };
-    client.poll_activity_task_queue(poll_activity).await?;
+    client.poll_activity_task_queue(with_deadline(poll_activity)).await?;
     assert!(!poll(&mut client).await?.is_empty(), "the timeout wakes the workflow");
     assert_eq!(server.now(), begin + Duration::from_millis(50));
     Ok(())

@@ -1,5 +1,7 @@
 //! Requests of workers: polls, answers with a task token or an activity's id, task queues; and namespaces.
 
+use std::time::Duration;
+
 use abide_protos::temporal::api::deployment::v1::WorkerDeploymentOptions;
 use abide_protos::temporal::api::enums::v1::{DescribeTaskQueueMode, TaskQueueKind};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
@@ -82,6 +84,54 @@ async fn polls_are_refused_alike() -> Outcome {
         send!(raw, poll_nexus_task_queue, valid.clone(), NEXUS);
         Ok(raw)
     })
+    .await
+}
+
+const TIMES: [(&str, Option<Duration>); 3] = [
+    ("no deadline", None),
+    ("one second", Some(Duration::from_secs(1))),
+    // Some of it has passed when the server looks.
+    ("two seconds", Some(Duration::from_secs(2))),
+];
+
+/// Sends a poll with each of these times.
+macro_rules! polls {
+    ($raw:ident, $($method:ident: $request:ident),* $(,)?) => {$(
+        for (what, time) in TIMES {
+            let (namespace, task_queue) = ("default".to_owned(), Some($raw.queue()));
+            let mut request = tonic::Request::new($request { namespace, task_queue, ..Default::default() });
+            time.into_iter().for_each(|time| request.set_timeout(time));
+            let answer = $raw.service.$method(request).await;
+            $raw.note(&format!("{} {what}", stringify!($method)), &shown(answer));
+        }
+    )*};
+}
+
+#[tokio::test]
+async fn polls_without_time_to_wait_are_refused_alike() -> Outcome {
+    compare_answers(
+        "hasty-polls",
+        expect![[r#"
+        poll_workflow_task_queue no deadline: InvalidArgument: Context timeout is not set.
+        poll_workflow_task_queue one second: FailedPrecondition: Context timeout is too short.
+        poll_workflow_task_queue two seconds: FailedPrecondition: Context timeout is too short.
+        poll_activity_task_queue no deadline: InvalidArgument: Context timeout is not set.
+        poll_activity_task_queue one second: FailedPrecondition: Context timeout is too short.
+        poll_activity_task_queue two seconds: FailedPrecondition: Context timeout is too short.
+        poll_nexus_task_queue no deadline: InvalidArgument: Context timeout is not set.
+        poll_nexus_task_queue one second: FailedPrecondition: Context timeout is too short.
+        poll_nexus_task_queue two seconds: FailedPrecondition: Context timeout is too short.
+    "#]],
+        |mut raw| async move {
+            polls!(
+                raw,
+                poll_workflow_task_queue: PollWorkflow,
+                poll_activity_task_queue: PollActivity,
+                poll_nexus_task_queue: PollNexus,
+            );
+            Ok(raw)
+        },
+    )
     .await
 }
 
