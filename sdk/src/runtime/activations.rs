@@ -7,6 +7,7 @@ use super::failures::TaskError;
 use super::queries::answer_all;
 use super::workflow_run::WorkflowRun;
 use crate::replay::{LocalActivityResolution, Output, WorkflowTaskCompletion};
+use crate::workflow::operation::AwaitedKind;
 
 impl WorkflowRun {
     /// Runs the code on the task's jobs, and then on the jobs that follow from its own calls or from the history:
@@ -18,6 +19,8 @@ impl WorkflowRun {
             // Without a job no code runs, as in Core: not even conditions on the time or the history's length are
             // asked.
             if core.machines.jobs.is_empty() {
+                let started = std::mem::take(&mut core.machines.jobs.started);
+                core.set_kind(&started, AwaitedKind::Started);
                 return Ok(());
             }
             core.machines.local_activities_begin_activation();

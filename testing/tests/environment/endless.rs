@@ -89,8 +89,14 @@ async fn environment() -> Result<TestWorkflowEnvironment, Box<dyn std::error::Er
 /// Runs a test that would wait forever. Returns its failure message.
 async fn end_of<F: IntoFuture>(env: &TestWorkflowEnvironment, worker: TestWorker, future: F) -> String {
     let began = real_time();
-    let run = AssertUnwindSafe(env.run(worker, future)).catch_unwind().await;
+    let text = text_at_the_end_of(env, worker, future).await;
     assert!(began.elapsed() < secs(30), "{:?}", began.elapsed());
+    text
+}
+
+/// Like [`end_of`], however long it takes.
+async fn text_at_the_end_of<F: IntoFuture>(env: &TestWorkflowEnvironment, worker: TestWorker, future: F) -> String {
+    let run = AssertUnwindSafe(env.run(worker, future)).catch_unwind().await;
     let Err(panic) = run else { panic!("the test ended well") };
     panic.downcast_ref::<String>().expect("a panic with text").clone()
 }
@@ -350,12 +356,25 @@ async fn code_that_does_not_answer_does_not_hold_the_end_up() -> Outcome {
 async fn a_workflow_that_never_ends_is_given_up() -> Outcome {
     let env = environment().await?;
     let worker = env.worker("clock").workflow(ticks);
-    let text = end_of(&env, worker, env.client().execute(ticks, 400).id("clock-7").task_queue("clock")).await;
+    let call = env.client().execute(ticks, 400).id("clock-7").task_queue("clock");
+    let text = text_at_the_end_of(&env, worker, call).await;
     says(
         &text,
         &["Awaited: the end of workflow `clock-7` (ticks)", "Look for an endless loop", "one timer after another"],
     );
+    // A quick machine reaches the time first, which is twelve times the patience, a slow one the number of skips.
+    // Both are looked at every 256 skips.
+    let (skips, seconds) = skips_told(&text);
+    assert!(skips >= 2000 && seconds >= 12, "{skips} skips in {seconds} s");
+    assert!(skips <= 2048 || seconds <= 14, "{skips} skips in {seconds} s");
     Ok(())
+}
+
+/// Returns the number of skips in a text, and the seconds that they took: 60 for anything longer than a minute.
+fn skips_told(text: &str) -> (u32, u32) {
+    let told = text.split_once("time was skipped ").and_then(|(_, rest)| rest.split_once("s, and"));
+    let (skips, seconds) = told.and_then(|(told, _)| told.split_once(" times in ")).expect("the text has both");
+    (skips.parse().expect("a number of skips"), seconds.parse().unwrap_or(60))
 }
 
 #[tokio::test]

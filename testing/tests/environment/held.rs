@@ -123,11 +123,11 @@ async fn a_moment_that_never_comes_because_an_activity_runs_for_ever_is_named_wi
     let order = env.client().handle(watches, "order-7");
     env.at(mins(90), async move { order.cancel().await });
     let text = end_of(&env, env.client().execute(watches, FOR_EVER).id("order-7").task_queue("held")).await;
-    says(&text, &["time has stood still for ", "`env.at(..)` at 90m would come only when it passes"]);
+    says(&text, &["time has stood still for ", "`env.at(..)` at 90m can come only when it passes"]);
     says(&text, &[WATCH, "heartbeats do not change this", "`env.set_patience(..)`"]);
     says(
         &text,
-        &["attempt 1 runs, sends heartbeats and does not end", "start_paused", "`env.sleep(..)`", "env.advance"],
+        &["attempt 1 is running, sends heartbeats and does not end", "start_paused", "`env.sleep(..)`", "env.advance"],
     );
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn so_is_a_sleep_of_the_test() -> Outcome {
         env.client().start(watches, FOR_EVER).id("order-7").task_queue("held").await.expect("it starts");
         env.sleep(hours(1)).await;
     };
-    says(&end_of(&env, slept).await, &["the end of `env.sleep(..)` would come only", WATCH]);
+    says(&end_of(&env, slept).await, &["the end of `env.sleep(..)` can come only", WATCH]);
     Ok(())
 }
 
@@ -148,7 +148,7 @@ async fn so_is_a_timer() -> Outcome {
     let env = environment().await?;
     let call = env.client().execute(watches_for_an_hour, ()).id("order-7").task_queue("held");
     let text = end_of(&env, call).await;
-    says(&text, &["a timer of workflow `order-7` (watches_for_an_hour) would come only when it passes"]);
+    says(&text, &["a timer of workflow `order-7` (watches_for_an_hour) can come only when it passes"]);
     says(&text, &["held by activity `watch` (id 1) of workflow `order-7` (watches_for_an_hour)"]);
     Ok(())
 }
