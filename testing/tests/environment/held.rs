@@ -219,7 +219,7 @@ async fn what_the_test_waits_for_elsewhere_at_a_virtual_time_is_given_longer() -
     env.set_patience(millis(400));
     let vote = env.client().handle(Vote::run, "vote-7");
     let (answer, answered) = oneshot::channel();
-    env.at(days(1), async move { answered.await });
+    env.at(days(1), answered);
     let answers = async {
         // Longer than the second that it would have if it waited for the server.
         in_real_time(millis(1500)).await;
