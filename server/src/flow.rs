@@ -41,7 +41,7 @@ pub(super) struct Flow {
     pub(super) all_skips: u64,
     /// True while tasks without a worker do not stop the clock.
     pub(super) through_untaken: bool,
-    /// What tests are doing at a virtual time, by the number of its sleep: the clock stands still for it.
+    /// Actions of tests at a virtual time, by the number of their sleep. The clock stands still for them.
     pub(super) acting: BTreeMap<u64, Moment>,
     /// Number of tests that run workers and want to be told if they would wait forever.
     pub(super) tests: u32,

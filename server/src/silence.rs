@@ -45,7 +45,7 @@ pub(crate) enum SilenceStage {
 /// The stages that follow each other while nothing at all happens.
 const STAGES: [SilenceStage; 3] = [SilenceStage::Unpolled, SilenceStage::Untaken, SilenceStage::Stuck];
 
-/// What a silence is measured by.
+/// Counts and times by which a silence is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) happened: Happened,

@@ -16,7 +16,7 @@ use crate::header::Headers;
 
 /// Options of a call, as far as every request needs them.
 pub(super) trait CallOptions {
-    /// What errors call the activity.
+    /// Name of this kind of activity in errors.
     const KIND: &'static str;
 
     /// The two timeouts of which one is required.

@@ -1,4 +1,4 @@
-//! What workflow authors use: the context, its calls, their options and handles.
+//! The API for workflow authors: the context, its calls, their options and handles.
 //!
 //! Begin with [`WorkflowContext`]. The traits whose names begin with `Workflow` or `Handler`, and [`SignalDispatch`]
 //! and [`UpdateDispatch`], are for the macros: nobody implements them by hand.

@@ -178,7 +178,7 @@ impl Future for OperationFuture {
     }
 }
 
-/// What a handle stands for: an operation under way, or what ended it before it began, as a cancelled scope does.
+/// State of a handle: the operation is under way, or it ended before it began, for example in a cancelled scope.
 pub(crate) enum HandleState<E> {
     Running(OperationFuture),
     Ended(Option<E>),

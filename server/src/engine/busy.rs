@@ -31,7 +31,7 @@ pub(crate) struct Waiting {
     pub(crate) left_open: LeftOpenWait,
 }
 
-/// What activities wait for whose code has left them open.
+/// Expected source of the completion of activities whose code has left them open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LeftOpenWait {
     /// Somebody outside this server, for whom time stands still.

@@ -101,7 +101,7 @@ pub(crate) enum LetGo {
     AskedToCancel(CommandId),
 }
 
-/// What has become of a child.
+/// Facts about a child that its events have brought.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     cancel_requested: bool,

@@ -104,7 +104,7 @@ pub(crate) struct ScheduleNexusOperation {
     pub(crate) on_cancel: Input,
 }
 
-/// What has become of an operation.
+/// Facts about an operation that its events have brought.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     operation_token: String,

@@ -1,4 +1,4 @@
-//! What the machines of most operations have in common: a command begins the operation, an event records the command,
+//! The common part of most machines: a command begins the operation, an event records the command,
 //! and code waits for the outcome.
 //!
 //! A step of a machine says what it does as a list of [`Effect`]s. They are carried out here, whether an event or a
@@ -39,7 +39,7 @@ pub(crate) type Step<S> = (S, &'static [Effect]);
 pub(crate) trait OperationKind: Sized {
     type State: Copy + Debug;
     type Input: Copy;
-    /// What has become of the operation, as far as its state does not tell.
+    /// Facts about the operation that its events have brought, beside its state.
     type Progress: Default + Debug;
 
     /// State until the command has its event.

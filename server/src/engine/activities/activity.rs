@@ -60,7 +60,7 @@ pub(crate) struct Started {
     pub(crate) left_open: LeftOpen,
 }
 
-/// Whether an attempt's code in this process has ended with its result to be reported later.
+/// State of an attempt whose code may have ended with a result that is reported later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeftOpen {
     /// Its code is running, or is in another process.
