@@ -17,11 +17,12 @@ const UNTAKEN: Duration = Duration::from_secs(1);
 /// Default time for the test to make something happen when nothing can happen by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Factor by which running work may be silent for longer, and keep others waiting for the clock.
-const UNDER_WAY: u32 = 12;
+pub(crate) const UNDER_WAY: u32 = 12;
 /// Factor by which running work may be alive for longer while no workflow takes a step.
 const AIMLESS: u32 = 120;
-/// Number of skips without a step after which running work is not given longer than that of [`UNDER_WAY`].
-const MANY_SKIPS: u64 = 2_000;
+/// Number of skips without a step, or for one awaited outcome, after which running work is not given longer than that of
+/// [`UNDER_WAY`].
+pub(crate) const MANY_SKIPS: u32 = 2_000;
 /// A caller that comes back within this time has waited all along: long polls end and are sent again.
 const COMES_BACK: Duration = Duration::from_secs(1);
 
@@ -146,7 +147,7 @@ impl Silence {
     /// Returns the next stage of running work, and when it is reached. `clock_is_waited_for` is true if somebody waits
     /// for a point in time.
     pub(crate) fn next_of_work(&self, clock_is_waited_for: bool) -> (Time, SilenceStage) {
-        let many = self.seen.skips.saturating_sub(self.skips) >= MANY_SKIPS;
+        let many = self.seen.skips.saturating_sub(self.skips) >= u64::from(MANY_SKIPS);
         let endless = (self.after(self.lived, UNDER_WAY), SilenceStage::Endless);
         let held = (self.after(self.moved, UNDER_WAY), SilenceStage::Held);
         let aimless = (self.after(self.stepped, if many { UNDER_WAY } else { AIMLESS }), SilenceStage::Aimless);
@@ -242,9 +243,9 @@ mod tests {
     fn a_test_that_skips_on_and_on_is_not_given_longer() {
         let mut silence = Silence::new(PATIENCE);
         silence.begin(seen(0, 0, 0), at(0.0));
-        silence.listen(Seen { skips: MANY_SKIPS - 1, ..seen(0, 0, 0) }, at(59.0));
+        silence.listen(Seen { skips: u64::from(MANY_SKIPS) - 1, ..seen(0, 0, 0) }, at(59.0));
         assert_eq!(silence.next_of_work(false), (at(119.0), SilenceStage::Endless));
-        silence.listen(Seen { skips: MANY_SKIPS, ..seen(0, 0, 0) }, at(59.0));
+        silence.listen(Seen { skips: u64::from(MANY_SKIPS), ..seen(0, 0, 0) }, at(59.0));
         assert_eq!(silence.next_of_work(false), (at(60.0), SilenceStage::Aimless));
     }
 

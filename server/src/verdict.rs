@@ -11,12 +11,9 @@ use super::clock::Pace;
 use super::engine::Hold;
 use super::engine::told::Told;
 use super::flow::{Flow, Moment, Sleep};
-use super::silence::SilenceStage;
+use super::silence::{MANY_SKIPS, SilenceStage, UNDER_WAY};
 
-/// Number of skips for one awaited outcome after which it counts as never coming: a first time when they have taken
-/// this many times the patience, and finally in any case.
-const MANY_SKIPS: u32 = 2_000;
-const MANY_SKIPS_TAKE: u32 = 12;
+/// Number of skips for one awaited outcome after which it counts as never coming, however short a time they take.
 const SKIP_LIMIT: u32 = 1_000_000;
 
 /// Maximum names in one list of a text.
@@ -37,7 +34,7 @@ impl Flow {
         let others = self.sleepers.values().any(|sleeper| !is_activity(&sleeper.kind));
         let hopeless = if others { None } else { self.engine.hopeless_activity() };
         let taken = self.clock.now().wall.since(self.skips_since);
-        let many = self.skips >= MANY_SKIPS && taken >= self.silence.patience().saturating_mul(MANY_SKIPS_TAKE);
+        let many = self.skips >= MANY_SKIPS && taken >= self.silence.patience().saturating_mul(UNDER_WAY);
         let why = match hopeless {
             Some(why) => why,
             None if many || self.skips >= SKIP_LIMIT => {

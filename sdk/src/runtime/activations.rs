@@ -13,14 +13,24 @@ impl WorkflowRun {
     /// Runs the code on the task's jobs, and then on the jobs that follow from its own calls or from the history:
     /// outcomes of local activities that it cancelled, or whose markers the look-ahead found.
     pub(super) fn run_activations(&mut self) -> Result<(), TaskError> {
+        let started = {
+            let mut core = self.shared().operation_state.borrow_mut();
+            let started = std::mem::take(&mut core.machines.jobs.started);
+            core.set_kind(&started, AwaitedKind::JustStarted);
+            started
+        };
+        self.run_until_no_job_is_left()?;
+        self.shared().operation_state.borrow_mut().set_kind(&started, AwaitedKind::Started);
+        Ok(())
+    }
+
+    fn run_until_no_job_is_left(&mut self) -> Result<(), TaskError> {
         loop {
             let mut core = self.shared().operation_state.borrow_mut();
             core.machines.deliver_recorded_local_activities();
             // Without a job no code runs, as in Core: not even conditions on the time or the history's length are
             // asked.
             if core.machines.jobs.is_empty() {
-                let started = std::mem::take(&mut core.machines.jobs.started);
-                core.set_kind(&started, AwaitedKind::Started);
                 return Ok(());
             }
             core.machines.local_activities_begin_activation();

@@ -55,31 +55,29 @@ impl WorkflowRun {
     /// Cancels the scope of the main routine.
     pub(super) fn cancel_workflow(&self, reason: &str, starts: StartWait) {
         let shared = self.shared();
-        let (ended, left_alone): (Vec<Key>, fn(AwaitedKind) -> bool) = match starts {
-            StartWait::Lasts => (Vec::new(), |_| false),
-            StartWait::IsCancelled => (self.waits_for_starts(), |_| false),
-            StartWait::IsCancelledAlone => (self.waits_for_starts(), |kind| kind == AwaitedKind::JustStarted),
+        let (just_started, ended) = match starts {
+            StartWait::Lasts => (Vec::new(), Vec::new()),
+            StartWait::IsCancelled => (Vec::new(), self.awaited_in_root(waits_for_start)),
+            StartWait::IsCancelledAlone => {
+                let just_started = self.awaited_in_root(|operation| operation.kind == AwaitedKind::JustStarted);
+                (just_started, self.awaited_in_root(waits_for_start))
+            }
         };
-        for key in &ended {
-            shared.operation_state.borrow_mut().abandon_machine(*key, left_alone);
+        for key in just_started {
+            shared.operation_state.borrow_mut().abandon_machine(key);
         }
         shared.cancel_scope(&shared.root_scope, reason);
         for key in ended {
             let mut core = shared.operation_state.borrow_mut();
-            core.abandon_machine(key, |_| true);
+            core.abandon_machine(key);
             core.resolve_operation(key, Outcome::cancelled());
         }
     }
 
-    /// Returns the operations of children and Nexus operations whose start a routine waits for, in the order in which
-    /// they began.
-    fn waits_for_starts(&self) -> Vec<Key> {
+    /// Returns the operations that `such` accepts and that a routine in the main routine's scope waits for.
+    fn awaited_in_root(&self, such: impl Fn(&Operation) -> bool) -> Vec<Key> {
         let core = self.shared().operation_state.borrow();
-        let waits = |operation: &Operation| waits_for_start(operation) && self.is_awaited_in_root(operation);
-        let found = core.operations.iter().filter(|(_, operation)| waits(operation));
-        let mut found: Vec<(u64, Key)> = found.map(|(key, operation)| (operation.number, key)).collect();
-        found.sort_unstable_by_key(|(number, _)| *number);
-        found.into_iter().map(|(_, key)| key).collect()
+        core.operations_that(|operation| such(operation) && self.is_awaited_in_root(operation))
     }
 
     fn is_awaited_in_root(&self, operation: &Operation) -> bool {

@@ -10,7 +10,6 @@ use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::replay::jobs::{HandlerMessage, Job, Jobs};
-use crate::workflow::operation::AwaitedKind;
 use crate::workflow::{RoutineFuture, WorkflowInstance};
 
 impl WorkflowRun {
@@ -28,8 +27,7 @@ impl WorkflowRun {
             conditions.end_by_request = order.handlers == HandlerScope::OwnButEndsConditions;
         }
         self.routines_mut().set_handlers(order.handlers);
-        let Jobs { start, random_seed, messages, others, local_activities, started } = jobs;
-        self.shared().operation_state.borrow_mut().set_kind(&started, AwaitedKind::JustStarted);
+        let Jobs { start, random_seed, messages, others, local_activities, started: _ } = jobs;
         if let Some(seed) = random_seed {
             self.shared().random.borrow_mut().reseed(seed);
         }
@@ -47,9 +45,7 @@ impl WorkflowRun {
                 self.give(Job::Resolve { operation, outcome: job.outcome }, order)?;
             }
         }
-        self.drain(order.queue)?;
-        self.shared().operation_state.borrow_mut().set_kind(&started, AwaitedKind::Started);
-        Ok(())
+        self.drain(order.queue)
     }
 
     /// Queues messages for their handlers, or hands them over at once.

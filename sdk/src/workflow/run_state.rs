@@ -190,15 +190,7 @@ impl RunState {
             return;
         }
         let mut core = self.operation_state.borrow_mut();
-        let in_scope = |operation: &Operation| operation.is_pending() && operation.scope.is_in(scope);
-        let mut hit: Vec<(u64, Key)> = core
-            .operations
-            .iter()
-            .filter(|(_, operation)| in_scope(operation))
-            .map(|(key, operation)| (operation.number, key))
-            .collect();
-        hit.sort_unstable_by_key(|(number, _)| *number);
-        for (_, key) in hit {
+        for key in core.operations_that(|operation| operation.is_pending() && operation.scope.is_in(scope)) {
             core.cancel_operation_because(key, reason);
         }
         core.cancel_waiters.wake(scope);
@@ -286,6 +278,14 @@ impl OperationState {
         }
     }
 
+    /// Returns the operations that `such` accepts, in the order in which they began.
+    pub(crate) fn operations_that(&self, such: impl Fn(&Operation) -> bool) -> Vec<Key> {
+        let found = self.operations.iter().filter(|(_, operation)| such(operation));
+        let mut found: Vec<(u64, Key)> = found.map(|(key, operation)| (operation.number, key)).collect();
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Sets the kind of operations whose futures are alive.
     pub(crate) fn set_kind(&mut self, operations: &[Key], kind: AwaitedKind) {
         for key in operations {
@@ -295,12 +295,9 @@ impl OperationState {
         }
     }
 
-    /// Lets the machine of an operation go on alone if `such` accepts the operation's kind.
-    pub(crate) fn abandon_machine(&mut self, key: Key, such: impl FnOnce(AwaitedKind) -> bool) {
-        if let Some(operation) = self.operations.get_mut(key)
-            && such(operation.kind)
-            && let Some(machine) = operation.machine.take()
-        {
+    /// Lets the machine of an operation go on alone. The operation's future is still alive.
+    pub(crate) fn abandon_machine(&mut self, key: Key) {
+        if let Some(machine) = self.operations.get_mut(key).and_then(|operation| operation.machine.take()) {
             self.machines.detach(machine);
         }
     }

@@ -170,10 +170,10 @@ impl StateMachines {
         let name = "RequestCancelExternalWorkflowExecutionInitiated";
         let workflow_id = event.workflow_execution.as_ref().map_or("", |execution| &execution.workflow_id);
         let (message, machines) = (Message::CancelRequest, &self.machines);
-        self.commands.bring_forward(message.command_type(), |key| match machines.get(key) {
-            Some(Machine::External(machine)) => machine.request.workflow_id == workflow_id,
-            _ => false,
-        });
+        self.commands.bring_forward(
+            message.command_type(),
+            |key| matches!(machines.get(key), Some(Machine::External(sent)) if sent.request.workflow_id == workflow_id),
+        );
         self.external_initiated(id, name, &message, workflow_id)
     }
 
