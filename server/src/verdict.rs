@@ -52,7 +52,7 @@ impl Flow {
         self.end_with(why);
     }
 
-    /// Sets a reason to end the test if nothing can happen any more.
+    /// Sets a reason to end the test if nothing more can happen.
     pub(super) fn end_if_stuck(&mut self) {
         if let Some(why) = self.why_stuck() {
             self.end_with(why);
