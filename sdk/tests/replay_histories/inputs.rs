@@ -18,7 +18,7 @@ use abide::replay::{HistoryPage, Input, Output, Until, WorkflowTask};
 use abide::replayer::RunOutcome;
 use abide::runtime::{RunOptions, WorkflowRegistry, WorkflowRun};
 use abide::workflow::{ChildWorkflowCancellationType, WorkflowImplementation};
-use abide::{ActivityType, Workflow, WorkflowReplayer};
+use abide::{ActivityType, NexusOperation, Workflow, WorkflowReplayer};
 
 use super::{Recorded, fits, one};
 
@@ -406,13 +406,56 @@ fn x3_python_cancels_the_wait_in_either_order() {
     fits(&recorded, &json("py-timer-fire-first"));
 }
 
+// ---- a start and a cancellation request ------------------------------------------------------------------------------
+
+#[workflow(name = "Sleeper")]
+async fn sleeper(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.wait_until(|| false).await?;
+    Ok(())
+}
+
+#[workflow(name = "StartsChild")]
+async fn starts_child(ctx: &WorkflowContext, _held_for: f64) -> Result<String, WorkflowError> {
+    let ended = match ctx.child_workflow(sleeper, ()).start().await {
+        Ok(child) => child.await,
+        Err(failure) => Err(failure),
+    };
+    Ok(ended.map_or_else(|failure| if failure.is_cancelled() { "cancelled" } else { "failed" }, |()| "done").into())
+}
+
+#[workflow(name = "StartsOperation")]
+async fn starts_operation(ctx: &WorkflowContext) -> Result<String, WorkflowError> {
+    const PAY: NexusOperation<u64, String> = NexusOperation::new("service", "operation");
+    match ctx.nexus_operation("nobody", PAY, 7).await {
+        Err(failure) if failure.is_cancelled() => Ok("cancelled".into()),
+        other => Ok(other?),
+    }
+}
+
+/// In the files `-tie` and `-child-pending` the start comes in the task of the request, in the other ones never.
+#[test]
+fn python_gives_up_a_start_when_its_workflow_is_cancelled() {
+    let replayer = WorkflowReplayer::new().workflow(starts_child).workflow(starts_operation);
+    for name in [
+        "py-start-child-pending",
+        "py-start-child-pending-flag-2",
+        "py-start-child-tie",
+        "py-start-child-tie-flag-2",
+        "py-start-operation-pending",
+        "py-start-operation-pending-flag-2",
+    ] {
+        let replayed = fits(&replayer, &json(name));
+        assert_eq!(replayed.result::<String>().unwrap().as_deref(), Some("cancelled"), "{name}");
+    }
+}
+
 /// Checks that a test reads every file.
 #[test]
 fn every_input_is_replayed() {
     let source = include_str!("inputs.rs");
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let files: BTreeSet<String> = entries.collect();
-    assert_eq!(files.len(), 21);
+    assert_eq!(files.len(), 27);
     for file in files {
         let stem = file.split('.').next().unwrap();
         let before_recorder = stem.trim_end_matches("-python").trim_end_matches("-typescript");

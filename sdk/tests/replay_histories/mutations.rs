@@ -25,8 +25,8 @@ enum Unnoticed {
     /// A timer has no name, and other SDKs number timers differently, so the next timer takes the place of the missing
     /// one.
     NextTimerTakesItsPlace,
-    /// Without its only command an answer looks like a heartbeat, and so like one task with the next: a timer that is
-    /// started and cancelled within it was never sent.
+    /// Without its only command an answer looks like a heartbeat, and so like one task with the next: a timer or a child
+    /// that is started and cancelled within it was never sent.
     CancelledInAHeartbeat,
     /// The list of patches after a marker is removed with the marker, and the code no longer asks for that patch.
     OfADeprecatedPatch,
@@ -103,6 +103,11 @@ fn unnoticed(events: &[HistoryEvent], event: &HistoryEvent, ends_with: Option<E>
             let is_timer = |event: &&HistoryEvent| event.event_type() == E::TimerStarted;
             let is_only_one = events.iter().filter(is_timer).count() == 1;
             Some(if is_only_one { Unnoticed::CancelledInAHeartbeat } else { Unnoticed::NextTimerTakesItsPlace })
+        }
+        Some(A::StartChildWorkflowExecutionInitiatedEventAttributes(_))
+            if events.iter().filter(|event| is_of_command(event) && !is_closing(event)).count() == 1 =>
+        {
+            Some(Unnoticed::CancelledInAHeartbeat)
         }
         Some(A::UpsertWorkflowSearchAttributesEventAttributes(_)) => match &before?.attributes {
             Some(A::MarkerRecordedEventAttributes(marker)) if marker.marker_name == "Version" => {
