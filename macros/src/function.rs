@@ -71,6 +71,7 @@ impl<'a> DefinedFunction<'a> {
         let (types, context_type) = (self.types(), self.callable.context_type());
         let (context, arguments) = self.parameters();
         let returned = self.returned();
+        let track_caller = self.track_caller();
         let docs = format!("The type of the definition of `{}`.", self.callable.name());
         quote! {
             #(#cfgs)*
@@ -82,6 +83,7 @@ impl<'a> DefinedFunction<'a> {
                 clippy::type_complexity,
                 clippy::used_underscore_binding
             )]
+            #track_caller
             #vis fn #ident(#(#context: &#context_type,)* #(#arguments: #types),*) -> #returned {
                 #marker::__abide_call(#(#context,)* #(#arguments),*)
             }
@@ -99,7 +101,7 @@ impl<'a> DefinedFunction<'a> {
         let (marker, code, body) = (&self.marker, &self.code, &self.function.body);
         let (types, names, context_type) = (self.types(), self.callable.arg_names(), self.callable.context_type());
         let context = self.callable.has_context.then(|| format_ident!("__abide_ctx")).into_iter().collect::<Vec<_>>();
-        let (called, returned) = (format_ident!("{}", self.called), self.returned());
+        let (called, returned, track_caller) = (format_ident!("{}", self.called), self.returned(), self.track_caller());
         let (code, call) = if self.is_broken {
             (fallback::uncalled(code, &self.function.sig, body), fallback::body())
         } else {
@@ -109,7 +111,8 @@ impl<'a> DefinedFunction<'a> {
             let span = at(&self.callable.ident);
             let call = quote_spanned!(span=> #code(#(#context,)* #(#names),*));
             let future = if self.callable.is_async { call } else { quote_spanned!(span=> async move { #call }) };
-            let call = quote_spanned!(span=> ::abide::__private::#called::new(#future));
+            let function = self.callable.role.is_activity().then(|| self.callable.name()).into_iter();
+            let call = quote_spanned!(span=> ::abide::__private::#called::new(#(#function,)* #future));
             (quote!(#(#attrs)* #sig #body), call)
         };
         quote! {
@@ -118,6 +121,7 @@ impl<'a> DefinedFunction<'a> {
             #[automatically_derived]
             impl #marker {
                 #[allow(unused_variables, clippy::too_many_arguments, clippy::type_complexity)]
+                #track_caller
                 fn __abide_call(#(#context: &#context_type,)* #(#names: #types),*) -> #returned {
                     #call
                 }
@@ -134,6 +138,11 @@ impl<'a> DefinedFunction<'a> {
             false => self.callable.output.to_token_stream(),
         };
         quote!(::abide::__private::#called<#lifetime, #marker, #output>)
+    }
+
+    /// Returns the attribute by which a direct call of an activity knows its statement.
+    fn track_caller(&self) -> Option<TokenStream> {
+        self.callable.role.is_activity().then(|| quote!(#[track_caller]))
     }
 
     fn types(&self) -> Vec<TokenStream> {

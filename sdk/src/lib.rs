@@ -9,6 +9,7 @@ extern crate self as abide;
 mod bounded_text;
 mod by_name;
 mod definition;
+mod direct_call;
 mod duration;
 mod failure;
 mod header;
@@ -72,19 +73,67 @@ pub use workflow::{State, WorkflowContext};
 ///
 /// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`ActivityOptions`](crate::workflow::ActivityOptions),
 /// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client,
-/// [`Worker`], and durations such as `secs(5)`. All other types are named by their path.
+/// [`Worker`](crate::worker::Worker), and durations such as `secs(5)`.
+///
+/// Of the types that options take as values, the prelude has only those that programs name most:
+/// [`ActivityCancellationType`](crate::workflow::ActivityCancellationType),
+/// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy),
+/// [`WorkflowIdReusePolicy`](crate::workflow::WorkflowIdReusePolicy), `WorkflowIdConflictPolicy` of the client, and
+/// [`SearchAttributeKey`]. All other types are named by their path: what a program uses once would only crowd its names
+/// (`Priority`, `VersioningIntent`), and an operation's type is inferred (`ActivityCall`, `TimerHandle`).
+///
+/// ```
+/// use abide::prelude::*;
+///
+/// const REGION: SearchAttributeKey<String> = SearchAttributeKey::keyword("Region");
+///
+/// #[activity]
+/// async fn ship(order: String) -> Result<(), ActivityError> {
+///     Ok(())
+/// }
+///
+/// #[workflow]
+/// async fn remind(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+///     pause(ctx).await?;
+///     Ok(())
+/// }
+///
+/// #[workflow]
+/// async fn process_order(ctx: &WorkflowContext, order: String) -> Result<(), WorkflowError> {
+///     let wait = ActivityCancellationType::WaitCancellationCompleted;
+///     ctx.activity(ship, order).start_to_close_timeout(mins(1)).cancellation_type(wait).await?;
+///     let reminder = ctx.child_workflow(remind, ()).parent_close_policy(ParentClosePolicy::Abandon).start();
+///     reminder.await?.detach();
+///     Ok(())
+/// }
+///
+/// async fn pause(ctx: &WorkflowContext) -> Result<(), Cancelled> {
+///     ctx.timer(days(1)).await
+/// }
+///
+/// # #[cfg(feature = "client")]
+/// async fn start(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+///     let start = client.start(process_order, "order-1".into()).id("order-1").task_queue("orders");
+///     let start = start.id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate);
+///     start.id_conflict_policy(WorkflowIdConflictPolicy::UseExisting).search_attributes([REGION.set("EU")]).await?;
+///     Ok(())
+/// }
+/// ```
 pub mod prelude {
     // From the macro crate, because `activity` and `workflow` are modules of this crate, too.
     pub use abide_macros::{activities, activity, workflow, workflow_methods};
 
     #[cfg(feature = "client")]
-    pub use crate::client::{Client, ClientOptions, WorkflowHandle};
+    pub use crate::client::{Client, ClientOptions, WorkflowHandle, WorkflowIdConflictPolicy};
     #[cfg(feature = "worker")]
     pub use crate::worker::Worker;
-    pub use crate::workflow::{ActivityOptions, join_all};
+    pub use crate::workflow::{
+        ActivityCancellationType, ActivityOptions, ParentClosePolicy, WorkflowIdReusePolicy, join_all,
+    };
     pub use crate::{
-        ActivityContext, ActivityError, ActivityFailure, ApplicationError, ApplicationFailure, Failure, RetryPolicy,
-        State, TemporalFailure, WorkflowContext, WorkflowError, days, hours, join, millis, mins, secs, select,
+        ActivityContext, ActivityError, ActivityFailure, ApplicationError, ApplicationFailure, Cancelled, Failure,
+        RetryPolicy, SearchAttributeKey, State, TemporalFailure, WorkflowContext, WorkflowError, days, hours, join,
+        millis, mins, secs, select,
     };
 }
 

@@ -16,6 +16,7 @@ use abide_protos::temporal::api::common::v1::Priority as PriorityProto;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
+#[must_use = "a priority does nothing until a call takes it with `.priority(..)`"]
 pub struct Priority {
     /// Priority from 1, the most urgent, to the server's lowest (5 unless configured). Unset: inherited, or 3.
     pub priority_key: Option<u32>,

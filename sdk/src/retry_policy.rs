@@ -27,6 +27,7 @@ const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 /// # let _ = policy;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[must_use = "a retry policy does nothing until a call takes it with `.retry_policy(..)`"]
 pub struct RetryPolicy {
     initial_interval: Option<Duration>,
     backoff_coefficient: Option<f64>,

@@ -39,6 +39,7 @@ pub struct SearchAttributeKey<T> {
 
 /// A change of a search attribute, made with [`SearchAttributeKey::set`] or [`SearchAttributeKey::unset`].
 #[derive(Clone, Debug)]
+#[must_use = "a search attribute does nothing until it is upserted or given to a start"]
 pub struct SearchAttributeUpdate {
     pub(crate) name: Cow<'static, str>,
     pub(crate) payload: Payload,

@@ -49,6 +49,7 @@ use self::transport::Listener;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a builder does nothing until `.start()`"]
 pub struct ServerBuilder {
     options: Options,
     skips: bool,
@@ -58,6 +59,7 @@ pub struct ServerBuilder {
 
 /// A Temporal-compatible server in memory. Dropping it stops it and closes its connections.
 #[derive(Debug)]
+#[must_use = "dropping the server stops it and closes its connections"]
 pub struct Server {
     host: Arc<Host>,
     listeners: Mutex<Vec<Listener>>,
@@ -66,7 +68,6 @@ pub struct Server {
 
 impl ServerBuilder {
     /// Adds a namespace; `default` always exists.
-    #[must_use]
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.options.namespaces.push(name.into());
         self
@@ -75,7 +76,6 @@ impl ServerBuilder {
     /// Allows workflows to use other namespaces in their commands, for children, signals and cancellation requests. By
     /// default such a command fails its workflow task, as on a real server whose operator has not set
     /// `system.enableCrossNamespaceCommands`.
-    #[must_use]
     pub fn cross_namespace_commands(mut self) -> Self {
         self.options.cross_namespace_commands = true;
         self
@@ -84,7 +84,6 @@ impl ServerBuilder {
     /// Sets the retention of closed runs in the namespaces that exist from the start. Default: one day. With
     /// [`time_skipping`](Self::time_skipping) the default is to keep all runs as long as the server, because a test
     /// looks back at months of virtual time.
-    #[must_use]
     pub fn retention(mut self, retention: Duration) -> Self {
         self.options.retention = retention;
         self.retention_is_set = true;
@@ -93,21 +92,18 @@ impl ServerBuilder {
 
     /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is running, or
     /// by [`Server::advance`] and [`Server::sleep`]. Default: the clock runs with the machine's.
-    #[must_use]
     pub fn time_skipping(mut self) -> Self {
         self.skips = true;
         self
     }
 
     /// Sets the start time of the clock. Default: the current time.
-    #[must_use]
     pub fn start_time(mut self, time: SystemTime) -> Self {
         self.start_time = Some(time);
         self
     }
 
     /// Sets the seed of run ids and other ids. Default: always the same, so ids repeat from run to run.
-    #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
@@ -115,7 +111,6 @@ impl ServerBuilder {
 
     /// Sets the minimum lifetime of a run that another one follows (continue-as-new, retry, cron), from the time of its
     /// first task; the next run is delayed by the rest. Default: one second, as on a real server. Zero disables it.
-    #[must_use]
     pub fn minimum_run_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.minimum_run_lifetime = lifetime;
         self

@@ -119,7 +119,7 @@ impl ActivityContext {
     /// Returns this context with an observer, which is called for each heartbeat as it is made. Test environments use
     /// it to notice heartbeats of code that keeps them from being delivered.
     #[doc(hidden)]
-    #[must_use]
+    #[must_use = "only the returned context is observed"]
     pub fn heard_by(&self, hears: impl Fn() + Send + Sync + 'static) -> Self {
         let outbound = Box::new(Heard { hears, to: self.clone() });
         let Inner { info, heartbeat_details, cancellation, .. } = &*self.inner;

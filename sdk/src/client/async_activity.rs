@@ -38,6 +38,7 @@ use crate::failure::ApplicationFailure;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
+#[must_use = "nothing is reported until `complete`, `fail` or another report is awaited"]
 pub struct AsyncActivityHandle {
     connection: Connection,
     attempt: Attempt,

@@ -151,7 +151,7 @@ pub enum StartError {
         update: String,
     },
     /// An argument or a memo value cannot be serialized.
-    #[error("{0}")]
+    #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The call failed.
     #[error("{0}")]
@@ -185,10 +185,17 @@ pub enum AsyncActivityError {
     },
     /// A value cannot be serialized.
     #[error("asynchronous activity: {0}")]
-    Payload(#[from] PayloadError),
+    Payload(PayloadError),
     /// The call failed.
     #[error("{0}")]
     Rpc(RpcError),
+}
+
+/// The text contains that of the payload's error, so that error is no source: a chain of sources would repeat it.
+impl From<PayloadError> for AsyncActivityError {
+    fn from(error: PayloadError) -> Self {
+        Self::Payload(error)
+    }
 }
 
 impl AsyncActivityError {
@@ -218,7 +225,7 @@ pub enum SignalError {
         message: String,
     },
     /// An argument cannot be serialized.
-    #[error("{0}")]
+    #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The call failed.
     #[error("{0}")]
@@ -271,7 +278,7 @@ pub enum QueryError {
         message: String,
     },
     /// An argument cannot be serialized, or the answer cannot be deserialized.
-    #[error("{0}")]
+    #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The call failed. A timeout usually means that no worker polls the workflow's task queue.
     #[error("{error}{hint}", error = .0, hint = timeout_hint(.0))]
@@ -356,7 +363,7 @@ pub enum UpdateError {
         message: String,
     },
     /// An argument cannot be serialized, or the result cannot be deserialized.
-    #[error("{0}")]
+    #[error(transparent)]
     Payload(#[from] PayloadError),
     /// The call failed.
     #[error("{0}")]
@@ -407,10 +414,10 @@ impl TemporalFailure for UpdateError {
 #[non_exhaustive]
 pub enum UpdateWithStartError {
     /// The workflow could not be started, or the update could not be sent.
-    #[error("{0}")]
+    #[error(transparent)]
     Start(#[from] StartError),
     /// The update was not accepted.
-    #[error("{0}")]
+    #[error(transparent)]
     Update(#[from] UpdateError),
 }
 

@@ -17,6 +17,7 @@ use crate::converter::DataConverter;
 /// # let _ = options;
 /// ```
 #[derive(Clone)]
+#[must_use = "options do nothing until a client connects with them"]
 pub struct ClientOptions {
     pub(super) address: String,
     pub(super) namespace: String,
@@ -190,6 +191,7 @@ impl fmt::Debug for ClientOptions {
 
 /// TLS settings of the connection. The server's certificate is always verified.
 #[derive(Clone, Default, PartialEq)]
+#[must_use = "options do nothing until `ClientOptions::tls` takes them"]
 pub struct TlsOptions {
     pub(super) server_ca_cert: Option<Vec<u8>>,
     pub(super) client_identity: Option<(Vec<u8>, Vec<u8>)>,

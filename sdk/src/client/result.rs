@@ -64,7 +64,7 @@ pub enum WorkflowFailedError {
     },
     /// The workflow closed with a result that has another type, or that a codec cannot decode.
     #[error("the workflow has ended, but its result cannot be read: {0}")]
-    Payload(#[from] PayloadError),
+    Payload(PayloadError),
     /// The workflow closed in a way that this version does not know.
     #[error(
         "the workflow ended with event {event_id} of type {event_type}, which this version does not know; update abide"
@@ -81,6 +81,13 @@ pub enum WorkflowFailedError {
     /// The call failed; the workflow itself continues.
     #[error("{0}; the workflow itself continues")]
     Rpc(RpcError),
+}
+
+/// The text contains that of the payload's error, so that error is no source: a chain of sources would repeat it.
+impl From<PayloadError> for WorkflowFailedError {
+    fn from(error: PayloadError) -> Self {
+        Self::Payload(error)
+    }
 }
 
 fn after_colon(text: &str) -> String {
@@ -286,6 +293,7 @@ fn closed_by(event: HistoryEvent, follow_runs: bool) -> Closed {
 
 #[cfg(test)]
 mod tests {
+    use abide_protos::temporal::api::common::v1::ActivityType;
     use abide_protos::temporal::api::enums::v1::RetryState as RetryStateProto;
     use abide_protos::temporal::api::failure::v1::ActivityFailureInfo;
     use abide_protos::temporal::api::history::v1::*;
@@ -348,6 +356,50 @@ mod tests {
         assert!(fails_with(RetryStateProto::Timeout).is_retry_timeout());
         assert!(!fails_with(RetryStateProto::MaximumAttemptsReached).is_retry_timeout());
         assert!(!WorkflowFailedError::TimedOut.is_retry_timeout());
+    }
+
+    /// The text with its chain of sources, as programs print it.
+    fn with_sources(error: &dyn std::error::Error) -> String {
+        let sources = std::iter::successors(error.source(), |error| error.source());
+        sources.fold(error.to_string(), |text, source| format!("{text} <- {source}"))
+    }
+
+    #[test]
+    fn the_text_names_the_activity_that_failed_and_a_chain_of_sources_repeats_nothing() {
+        let info = ActivityFailureInfo {
+            activity_type: Some(ActivityType { name: "charge".to_string() }),
+            activity_id: "3".to_string(),
+            scheduled_event_id: 5,
+            ..Default::default()
+        };
+        let failure = FailureProto {
+            message: "Activity task failed".to_string(),
+            failure_info: Some(FailureInfo::ActivityFailureInfo(info)),
+            cause: Some(Box::new(FailureProto { message: "no money".to_string(), ..Default::default() })),
+            ..Default::default()
+        };
+        let failed = WorkflowExecutionFailedEventAttributes { failure: Some(failure), ..Default::default() };
+        let closed = closed_by(event(Attributes::WorkflowExecutionFailedEventAttributes(failed)), true);
+        let Closed::Otherwise(error) = closed else { panic!("{closed:?}") };
+        let text = "the workflow failed: activity charge (id 3): Activity task failed: no money";
+        assert_eq!(with_sources(&error), text);
+    }
+
+    #[test]
+    fn an_error_that_holds_another_has_its_text_once() {
+        use crate::client::{AsyncActivityError, SignalError, UpdateError, UpdateWithStartError};
+        let payload = || PayloadError::new("argument 1: expected text");
+        let starts: Vec<Box<dyn std::error::Error>> = vec![
+            Box::new(WorkflowFailedError::from(payload())),
+            Box::new(AsyncActivityError::from(payload())),
+            Box::new(StartError::from(payload())),
+            Box::new(SignalError::from(payload())),
+            Box::new(UpdateWithStartError::from(StartError::from(payload()))),
+            Box::new(UpdateWithStartError::from(UpdateError::from(payload()))),
+        ];
+        for error in starts {
+            assert_eq!(with_sources(&*error).matches("argument 1: expected text").count(), 1, "{error}");
+        }
     }
 
     #[test]

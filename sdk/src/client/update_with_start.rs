@@ -30,7 +30,7 @@ use crate::header::set_header;
 /// A workflow start with an update. Awaiting it returns handles to both.
 ///
 /// Made by [`StartWorkflow::with_update`], after the options of the start are set.
-#[must_use = "nothing is started until this is awaited"]
+#[must_use = "nothing is started or sent unless this is awaited"]
 pub struct UpdateWithStart<W: WorkflowDefinition, U: UpdateDefinition> {
     start: StartWorkflow<W, UntilStarted>,
     update: U,

@@ -35,6 +35,7 @@ use crate::failure::{Failure, FailureConverter, converted_failure, encode_common
 /// # let _ = (options, replayer);
 /// ```
 #[derive(Clone, Default)]
+#[must_use = "a data converter does nothing until `ClientOptions::data_converter` or a replayer takes it"]
 pub struct DataConverter {
     /// `None` for the default converter, which does nothing and need not search messages for payloads.
     inner: Option<Arc<Inner>>,

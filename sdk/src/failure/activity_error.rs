@@ -20,6 +20,7 @@ use crate::converter::{PayloadError, to_payload};
 /// the error type. An [`ApplicationError`](crate::ApplicationError) and an
 /// [`ApplicationFailure`](crate::ApplicationFailure) keep their type, details and retryability. Boxed errors (`Box<dyn
 /// Error + Send + Sync>`, `anyhow::Error`) and texts are [accepted, too](crate::IntoFailure).
+#[must_use = "an error does nothing until it is returned"]
 pub struct ActivityError {
     kind: Box<ActivityErrorKind>,
 }

@@ -24,6 +24,7 @@ use crate::duration::to_proto;
 /// let declined = ApplicationFailure::new("card declined").error_type("CardDeclined").non_retryable();
 /// assert_eq!(declined.to_string(), "card declined");
 /// ```
+#[must_use = "a failure does nothing until it is returned as an error"]
 pub struct ApplicationFailure {
     pub(crate) message: String,
     pub(crate) error_type: String,

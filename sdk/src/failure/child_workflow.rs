@@ -108,7 +108,7 @@ impl ChildWorkflowFailure {
 
 impl fmt::Display for ChildWorkflowFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "child workflow {} (id {}): {}", self.workflow_type(), self.workflow_id(), self.failure)
+        self.failure.fmt(f)
     }
 }
 

@@ -22,6 +22,7 @@ mod offer;
 mod operation;
 mod recorded;
 mod temporal_failure;
+mod text;
 mod workflow_error;
 
 pub use activity_error::ActivityError;

@@ -132,7 +132,7 @@ impl NexusOperationFailure {
 
 impl fmt::Display for NexusOperationFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Nexus operation {}/{} at {}: {}", self.service(), self.operation(), self.endpoint(), self.failure)
+        self.failure.fmt(f)
     }
 }
 

@@ -8,6 +8,7 @@ use abide_protos::temporal::api::failure::v1::{CanceledFailureInfo, Failure as F
 use serde::Serialize;
 
 use super::SOURCE;
+use super::cancelled::CANCELLED;
 use super::offer::offer;
 use super::recorded::{Failure, RetryState, TimeoutType};
 use super::temporal_failure::TemporalFailure;
@@ -61,7 +62,7 @@ impl fmt::Debug for Cancelled {
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reason.is_empty() { f.write_str("Cancelled") } else { write!(f, "Cancelled: {}", self.reason) }
+        if self.reason.is_empty() { f.write_str(CANCELLED) } else { write!(f, "{CANCELLED}: {}", self.reason) }
     }
 }
 
@@ -154,7 +155,7 @@ impl ActivityFailure {
 
 impl fmt::Display for ActivityFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "activity {} (id {}): {}", self.activity_type(), self.activity_id(), self.failure)
+        self.failure.fmt(f)
     }
 }
 

@@ -11,6 +11,7 @@ use super::common_attributes::decode_common_attributes;
 use super::encode::application_failure;
 use super::nexus_operation::NexusHandlerErrorType;
 use super::offer::offer;
+use super::text::write_chain;
 use crate::converter::{PayloadError, read_one};
 use crate::definition::PayloadValue;
 
@@ -262,35 +263,11 @@ fn cause_of(failure: &FailureProto) -> Option<&Box<FailureProto>> {
     failure.cause.as_ref().filter(|cause| ***cause != FailureProto::default())
 }
 
-/// Shows the message and each cause after a colon. A cause that only repeats the previous text is omitted.
+/// Shows the message and each cause after a colon. A failed activity, child workflow or Nexus operation is named. A cause
+/// that only repeats the previous text is omitted.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut next = Some(&self.proto);
-        let mut said: Option<(&str, &str)> = None;
-        while let Some(proto) = next {
-            next = proto.cause.as_ref();
-            let error_type = match &proto.failure_info {
-                Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&*info.r#type),
-                _ => None,
-            };
-            let is_repeated = said.is_some_and(|(message, last_type)| {
-                proto.message == message && [Some(""), Some(last_type), None].contains(&error_type)
-            });
-            // Core's own cancellations have no text besides their kind.
-            if is_repeated || (proto.message.is_empty() && error_type.is_none()) {
-                continue;
-            }
-            if said.is_some() {
-                f.write_str(": ")?;
-            }
-            let error_type = error_type.unwrap_or_default();
-            said = Some((&proto.message, error_type));
-            match error_type {
-                "" => f.write_str(&proto.message)?,
-                _ => write!(f, "{} ({error_type})", proto.message)?,
-            }
-        }
-        Ok(())
+        write_chain(f, &self.proto)
     }
 }
 

@@ -23,6 +23,7 @@ use super::recorded::{Failure, FailureKind};
 ///
 /// For a mistake that should be fixed in code instead of failing the workflow, panic: that fails only the workflow
 /// task, which is retried.
+#[must_use = "an error does nothing until it is returned"]
 pub struct WorkflowError {
     kind: Box<WorkflowErrorKind>,
     /// The statement that made the error; for `?`, its line.

@@ -28,12 +28,12 @@ pub struct HistoryError {
     path: Option<PathBuf>,
     position: Option<(usize, usize)>,
     message: String,
-    source: Option<std::io::Error>,
+    io_error: Option<std::io::Error>,
 }
 
 impl HistoryError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { path: None, position: None, message: message.into(), source: None }
+        Self { path: None, position: None, message: message.into(), io_error: None }
     }
 
     fn at(position: (usize, usize), message: impl Into<String>) -> Self {
@@ -45,12 +45,17 @@ impl HistoryError {
     }
 
     pub(super) fn because(self, error: std::io::Error) -> Self {
-        Self { source: Some(error), ..self }
+        Self { io_error: Some(error), ..self }
     }
 
     /// The file, if the history came from one.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// The operating system's error, if the file or the folder could not be read.
+    pub fn io_error(&self) -> Option<&std::io::Error> {
+        self.io_error.as_ref()
     }
 
     /// Line and column in a JSON file, both from 1.
@@ -71,11 +76,8 @@ impl fmt::Display for HistoryError {
     }
 }
 
-impl std::error::Error for HistoryError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
-    }
-}
+/// The text includes the operating system's error, so [`source`](std::error::Error::source) does not return it.
+impl std::error::Error for HistoryError {}
 
 impl History {
     /// Reads protobuf JSON as written by the CLI, the web UI and every SDK: one history, or a list of them.

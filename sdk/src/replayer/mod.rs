@@ -63,6 +63,7 @@ const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a replayer does nothing until it replays a history"]
 pub struct WorkflowReplayer {
     registry: Arc<WorkflowRegistry>,
     namespace: Arc<str>,

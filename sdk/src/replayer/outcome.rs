@@ -171,14 +171,8 @@ impl fmt::Display for ReplayError {
     }
 }
 
-impl std::error::Error for ReplayError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Nondeterminism(error) => Some(error.as_ref()),
-            _ => None,
-        }
-    }
-}
+/// The text is that of the difference, so [`source`](std::error::Error::source) does not return it again.
+impl std::error::Error for ReplayError {}
 
 fn only_payload(payloads: Option<&Payloads>) -> Option<RawPayload> {
     let payload = payloads?.payloads.first()?;

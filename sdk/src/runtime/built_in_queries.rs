@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::converter::to_payload;
 use crate::workflow::run_state::RunState;
-use crate::workflow::{HandlerKind, WorkflowInstance};
+use crate::workflow::{HandlerKind, InboundMessage, WorkflowInstance};
 
 /// Asks for the workflow's handlers and its description of its own state.
 const METADATA: &str = "__temporal_workflow_metadata";
@@ -119,18 +119,23 @@ fn stack_trace(shared: &RunState) -> String {
 }
 
 /// Returns everything the code waits for: operations in the order in which they began, then conditions, then
-/// cancellations.
+/// cancellations. Where the handler of a message waits or has begun the operation, the handler is named.
 pub(super) fn waits_for(shared: &RunState) -> Vec<(String, &'static Location<'static>)> {
     let core = shared.operation_state.borrow();
     let mut operations: Vec<_> = core
         .operations
         .iter()
         .filter(|(_, operation)| operation.is_pending())
-        .filter_map(|(_, operation)| Some((operation.number, core.machines.waits_for(operation.machine?)?)))
+        .filter_map(|(_, operation)| {
+            let (what, location) = core.machines.waits_for(operation.machine?)?;
+            let by = InboundMessage::told(operation.message.as_deref());
+            Some((operation.number, (format!("{what}{by}"), location)))
+        })
         .collect();
     operations.sort_unstable_by_key(|(number, _)| *number);
     let operations = operations.into_iter().map(|(_, operation)| operation);
-    let conditions = core.conditions.locations().map(|location| ("condition".to_string(), location));
-    let cancellations = core.cancel_waiters.locations().map(|location| ("cancellation".to_string(), location));
+    let told = |what| move |(message, location)| (format!("{what}{}", InboundMessage::told(message)), location);
+    let conditions = core.conditions.statements().map(told("condition"));
+    let cancellations = core.cancel_waiters.statements().map(told("cancellation"));
     operations.chain(conditions).chain(cancellations).collect()
 }

@@ -12,6 +12,7 @@ use abide_protos::temporal::api::sdk::v1::WorkflowTaskCompletedMetadata;
 use super::panics::Panic;
 use super::registry::WorkflowRegistry;
 use crate::bounded_text::{cut_message, name as short};
+use crate::direct_call::DirectCall;
 use crate::failure::SOURCE;
 use crate::replay::state_machines::FollowError;
 use crate::replay::{Nondeterminism, NondeterminismKind, Output, WorkflowTaskCompletion, WorkflowTaskFailure};
@@ -37,7 +38,10 @@ impl TaskError {
         let mut text = match self {
             Self::Nondeterminism(error) => error.to_string(),
             Self::Malformed(message) | Self::WorkerFailure(message) | Self::UnknownWorkflow(message) => message.clone(),
-            Self::Panic(panic) => format!("workflow code panicked at {}: {}", panic.location, panic.message),
+            Self::Panic(panic) => {
+                let advice = panic.direct_call.map(|call| format!("; {call}")).unwrap_or_default();
+                format!("workflow code panicked at {}: {}{advice}", panic.location, panic.message)
+            }
         };
         cut_message(&mut text);
         text
@@ -90,7 +94,8 @@ impl From<Panic> for TaskError {
             let recorded = "workflow code runs outside tokio";
             let produced = format!("used tokio's clock, tasks or I/O at {}", panic.location);
             let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, 0, "(this workflow task)", recorded);
-            return Self::Nondeterminism(Box::new(error.produced(produced, None)));
+            let error = error.produced(produced, panic.direct_call.map(|call| call.location));
+            return Self::Nondeterminism(Box::new(advised(error, panic.direct_call)));
         }
         Self::Panic(panic)
     }
@@ -118,15 +123,23 @@ pub(crate) fn fail_workflow(error: TaskError, sdk_metadata: WorkflowTaskComplete
 }
 
 /// Returns the error of a task during which something outside the run woke a routine. `place` is the place of the code,
-/// as far as it is known.
-pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>) -> TaskError {
+/// as far as it is known; `direct_call` is an activity function that the code awaits.
+pub(crate) fn foreign_wake(event_id: i64, place: Option<CodePlace>, direct_call: Option<DirectCall>) -> TaskError {
     let recorded = "only events of the workflow's history may wake its code";
     let error = Nondeterminism::new(NondeterminismKind::ForeignFuture, event_id, "WorkflowTaskStarted", recorded);
     let mut error = error.produced("awaited a future that another thread or a timer of the process woke", None);
     if let Some((what, location)) = place {
         error.waits_for(what, Some(location));
     }
-    TaskError::Nondeterminism(Box::new(error))
+    TaskError::Nondeterminism(Box::new(advised(error, direct_call)))
+}
+
+/// Adds the next step if an activity function was called directly.
+fn advised(error: Nondeterminism, direct_call: Option<DirectCall>) -> Nondeterminism {
+    match direct_call {
+        Some(call) => error.with_next_step(call.to_string()),
+        None => error,
+    }
 }
 
 pub(crate) fn unknown_workflow(name: &str, registry: &WorkflowRegistry, task_queue: &str) -> TaskError {

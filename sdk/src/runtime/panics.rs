@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
+use crate::direct_call::DirectCall;
+
 thread_local! {
     /// `Some` while workflow code is executed on this thread.
     static CAUGHT: RefCell<Option<Panic>> = const { RefCell::new(None) };
@@ -18,6 +20,8 @@ thread_local! {
 pub(crate) struct Panic {
     pub(crate) message: String,
     pub(crate) location: String,
+    /// The activity function that the code had called directly.
+    pub(crate) direct_call: Option<DirectCall>,
     armed: bool,
 }
 

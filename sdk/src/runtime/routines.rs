@@ -18,6 +18,7 @@ use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_updat
 use super::order::{HandlerScope, QueueOrder};
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
+use crate::direct_call::DirectCall;
 use crate::failure::WorkflowError;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
@@ -41,6 +42,10 @@ pub(crate) struct Routines {
     pass_at: Option<Place>,
     /// The place of the code when a wake-up from outside was found; kept until it is reported.
     pub(crate) place_of_foreign_wake: Option<Box<Option<CodePlace>>>,
+    /// An activity function that the code called like any Rust function, and whose end it awaits.
+    pub(crate) direct_call: Option<DirectCall>,
+    /// True if the log has a warning about such a call.
+    has_warned: bool,
 }
 
 /// Place of a routine in a pass: messages reach their handlers, then the handlers go on in the order in which they
@@ -112,6 +117,8 @@ impl Routines {
             pass: VecDeque::new(),
             pass_at: None,
             place_of_foreign_wake: None,
+            direct_call: None,
+            has_warned: false,
         }
     }
 
@@ -278,7 +285,11 @@ impl Routines {
         shared.current_message.replace(slot.message.clone());
         let waker = slot.waker.get_or_insert_with(|| WakerOf::new(id, ready));
         let mut cx = Context::from_waker(waker.waker());
-        let polled = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
+        let (polled, direct_call) = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
+        if let Some(call) = direct_call {
+            self.called_directly(call, matches!(polled, RoutineResult::Pending), shared);
+        }
+        let slot = &mut self.slots[index];
         if matches!(polled, RoutineResult::Pending) {
             slot.body = body;
         } else {
@@ -292,6 +303,18 @@ impl Routines {
         }
         shared.current_message.replace(None);
         Ok(polled)
+    }
+
+    /// Keeps a direct call of an activity function for an error, and warns of it once.
+    fn called_directly(&mut self, call: DirectCall, is_pending: bool, shared: &RunState) {
+        if is_pending {
+            self.direct_call = Some(call);
+        }
+        if !self.has_warned && !shared.operation_state.borrow().machines.replaying {
+            self.has_warned = true;
+            let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
+            tracing::warn!(workflow_id, "{call}");
+        }
     }
 
     /// Turns the failure of a handler into a plain end, if it ended as cancelled and this does not end the run.
@@ -374,12 +397,14 @@ impl Routines {
     }
 }
 
-/// Runs authors' code.
+/// Runs authors' code. Also returns the activity function that the code called directly, if any.
 fn poll_body(
     body: &mut Body,
     cx: &mut Context<'_>,
     message: Option<&Rc<InboundMessage>>,
-) -> Result<RoutineResult, TaskError> {
+) -> Result<(RoutineResult, Option<DirectCall>), TaskError> {
+    // A call that ran on this thread before belongs to other code.
+    let _ = DirectCall::take();
     let polled = panics::catch(|| match body {
         Body::Main(main) => match main.as_mut().poll(cx) {
             Poll::Ready(result) => RoutineResult::Main(result),
@@ -401,6 +426,11 @@ fn poll_body(
             Poll::Pending => RoutineResult::Pending,
         },
         Body::Empty | Body::Signal(_) | Body::Update(_) => RoutineResult::Pending,
+    });
+    let direct_call = DirectCall::take();
+    let polled = polled.map_err(|mut panic| {
+        panic.direct_call = direct_call;
+        panic
     })?;
-    Ok(polled)
+    Ok((polled, direct_call))
 }

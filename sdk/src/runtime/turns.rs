@@ -146,7 +146,8 @@ impl WorkflowRun {
         if self.ready().take_foreign() {
             let found = self.routines_mut().place_of_foreign_wake.take();
             let place = found.map_or_else(|| self.place_of_foreign_wake(), |place| *place);
-            return Err(foreign_wake(self.last_processed_started_event_id(), place));
+            let direct_call = self.routines().direct_call;
+            return Err(foreign_wake(self.last_processed_started_event_id(), place, direct_call));
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::versioning::{DeploymentVersion, VersioningBehavior};
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "options do nothing until a worker takes them with `.deployment(..)`"]
 pub struct DeploymentOptions {
     version: DeploymentVersion,
     use_worker_versioning: bool,

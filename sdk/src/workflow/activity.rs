@@ -60,7 +60,7 @@ pub struct ActivityWithoutTimeout<D: ActivityDefinition> {
 /// An activity call: awaiting it schedules the activity and waits for its outcome.
 ///
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) schedules it at once.
-#[must_use = "futures do nothing unless awaited; `start()` schedules the activity at once"]
+#[must_use = "the activity is not scheduled unless this is awaited; `start()` schedules it at once"]
 pub struct ActivityCall<D: ActivityDefinition> {
     shared: Rc<RunState>,
     request: Option<Box<Request<D>>>,

@@ -47,6 +47,7 @@ pub struct NoTimeout<D>(PhantomData<D>);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "options do nothing until a call takes them with `.options(..)`"]
 pub struct ActivityOptions {
     pub(super) schedule_to_close_timeout: Option<Duration>,
     pub(super) schedule_to_start_timeout: Option<Duration>,

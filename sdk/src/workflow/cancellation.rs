@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use super::context::WorkflowContext;
+use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
 use crate::failure::Cancelled;
 
@@ -68,6 +69,7 @@ impl Scope {
 /// }
 /// # Ok(()) }
 /// ```
+#[must_use = "a cancellation scope does nothing until it runs a future"]
 pub struct CancellationScope {
     shared: Rc<RunState>,
     scope: Rc<Scope>,
@@ -140,6 +142,8 @@ struct CancelWaiter {
     scope: Rc<Scope>,
     waker: Waker,
     location: &'static Location<'static>,
+    /// The message whose handler waits; `None` in the main routine.
+    message: Option<Rc<InboundMessage>>,
 }
 
 impl CancelWaiters {
@@ -151,9 +155,9 @@ impl CancelWaiters {
         woken.into_iter().for_each(|one| one.waker.wake());
     }
 
-    /// Locations of the waiting statements, in the order in which the waits began.
-    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
-        self.waiting.iter().map(|one| one.location)
+    /// The waiting statements and the messages whose handlers wait there, in the order in which the waits began.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = (Option<&InboundMessage>, &'static Location<'static>)> {
+        self.waiting.iter().map(|one| (one.message.as_deref(), one.location))
     }
 
     /// Number of waiting futures.
@@ -162,17 +166,15 @@ impl CancelWaiters {
         self.waiting.len()
     }
 
-    fn wait(&mut self, id: &mut Option<u64>, scope: &Rc<Scope>, waker: &Waker, location: &'static Location<'static>) {
-        let known = id.and_then(|id| self.waiting.iter_mut().find(|one| one.id == id));
-        match known {
-            Some(one) => one.waker.clone_from(waker),
-            None => {
-                self.next_id += 1;
-                *id = Some(self.next_id);
-                let (scope, waker) = (scope.clone(), waker.clone());
-                self.waiting.push(CancelWaiter { id: self.next_id, scope, waker, location });
-            }
-        }
+    fn find(&mut self, id: Option<u64>) -> Option<&mut CancelWaiter> {
+        self.waiting.iter_mut().find(|one| Some(one.id) == id)
+    }
+
+    /// Adds a wait under a new id, which it returns.
+    fn file(&mut self, waiter: CancelWaiter) -> u64 {
+        self.next_id += 1;
+        self.waiting.push(CancelWaiter { id: self.next_id, ..waiter });
+        self.next_id
     }
 }
 
@@ -194,7 +196,15 @@ impl Future for UntilCancelled {
         if let Some(reason) = scope.cancelled() {
             return Poll::Ready(Cancelled::new(&*reason));
         }
-        this.shared.operation_state.borrow_mut().cancel_waiters.wait(&mut this.id, scope, cx.waker(), this.location);
+        let waiters = &mut this.shared.operation_state.borrow_mut().cancel_waiters;
+        match waiters.find(this.id) {
+            Some(waiter) => waiter.waker.clone_from(cx.waker()),
+            None => {
+                let (scope, waker, location) = (scope.clone(), cx.waker().clone(), this.location);
+                let message = this.shared.current_message.borrow().clone();
+                this.id = Some(waiters.file(CancelWaiter { id: 0, scope, waker, location, message }));
+            }
+        }
         Poll::Pending
     }
 }

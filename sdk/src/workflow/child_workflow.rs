@@ -40,7 +40,7 @@ use crate::search_attributes::{SearchAttributeUpdate, apply};
 /// A child workflow about to be started: awaiting it starts the child and waits for its result.
 ///
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) starts the child at once.
-#[must_use = "futures do nothing unless awaited; `start()` starts the child at once"]
+#[must_use = "the child is not started unless this is awaited; `start()` starts it at once"]
 pub struct ChildWorkflowCall<W: WorkflowDefinition> {
     shared: Rc<RunState>,
     request: Option<Box<Request<W>>>,

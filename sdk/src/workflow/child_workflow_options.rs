@@ -52,6 +52,7 @@ pub enum ParentClosePolicy {
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until a call takes them with `.options(..)`"]
 pub struct ChildWorkflowOptions {
     pub(super) namespace: Option<String>,
     pub(super) task_queue: Option<String>,

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
+use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
 use super::timer::TimerHandle;
 use crate::failure::Cancelled;
@@ -61,6 +62,8 @@ struct Waiting {
     waker: Waker,
     location: &'static Location<'static>,
     scope: Rc<Scope>,
+    /// The message whose handler waits; `None` in the main routine.
+    message: Option<Rc<InboundMessage>>,
     /// True if the condition was found true: its routine goes on in its next turn.
     met: bool,
 }
@@ -106,9 +109,9 @@ impl Conditions {
         }
     }
 
-    /// Locations of the waiting statements, in the order in which the waits began.
-    pub(crate) fn locations(&self) -> impl Iterator<Item = &'static Location<'static>> + '_ {
-        self.waiting.iter().map(|waiting| waiting.location)
+    /// The waiting statements and the messages whose handlers wait there, in the order in which the waits began.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = (Option<&InboundMessage>, &'static Location<'static>)> {
+        self.waiting.iter().map(|waiting| (waiting.message.as_deref(), waiting.location))
     }
 
     fn get_mut(&mut self, id: Option<u64>) -> Option<&mut Waiting> {
@@ -117,13 +120,14 @@ impl Conditions {
         self.waiting.get_mut(at)
     }
 
-    fn file(&mut self, waker: Waker, scope: Rc<Scope>, location: &'static Location<'static>, met: bool) -> u64 {
+    /// Adds a wait under a new id, which it returns.
+    fn file(&mut self, waiting: Waiting) -> u64 {
         self.next_id += 1;
         if self.waiting.is_empty() {
             // Most runs wait for one condition, and a vector would begin with room for four.
             self.waiting.reserve_exact(1);
         }
-        self.waiting.push(Waiting { id: self.next_id, waker, location, scope, met });
+        self.waiting.push(Waiting { id: self.next_id, ..waiting });
         self.next_id
     }
 
@@ -137,14 +141,14 @@ impl Conditions {
 }
 
 /// Waits until a condition is true. Made by [`WorkflowContext::wait_until`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "a condition is not waited for unless this is awaited"]
 pub struct WaitUntil<F> {
     condition: F,
     wait: Wait,
 }
 
 /// Waits until a condition is true, for a limited time. Made by [`WaitUntil::timeout`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "a condition is not waited for unless this is awaited"]
 pub struct WaitUntilTimeout<F> {
     condition: F,
     wait: Wait,
@@ -327,7 +331,9 @@ impl Wait {
             }
             None => {
                 let scope = self.scope.clone().expect("a condition has its scope since its first poll");
-                self.id = Some(conditions.file(waker.clone(), scope, self.location, met));
+                let (waker, location) = (waker.clone(), self.location);
+                let message = self.shared.current_message.borrow().clone();
+                self.id = Some(conditions.file(Waiting { id: 0, waker, location, scope, message, met }));
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::replay::event_groups::{CurrentGroups, LabelledGroup};
 
 /// A group of related events in a workflow's history. Made by [`WorkflowContext::event_group`].
 #[derive(Clone)]
+#[must_use = "an event group does nothing until it runs a future"]
 pub struct EventGroup {
     shared: Rc<RunState>,
     group: LabelledGroup,

@@ -28,6 +28,7 @@ use crate::replay::state_machines::StateMachines;
 
 /// Another workflow. Made by [`WorkflowContext::external_workflow`].
 #[derive(Clone)]
+#[must_use = "naming another workflow does nothing; signal or cancel it"]
 pub struct ExternalWorkflow {
     shared: Rc<RunState>,
     target: Target,
@@ -46,7 +47,7 @@ pub(super) struct Target {
 /// A signal to another workflow. Awaiting it sends it and waits until the server has delivered it.
 ///
 /// A signal that is dropped or cancelled before it was sent is withdrawn. Afterwards it can only be awaited.
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "the signal is not sent unless this is awaited; `start()` sends it at once"]
 pub struct SignalExternalWorkflow<S: SignalDefinition> {
     shared: Rc<RunState>,
     target: Target,
@@ -59,7 +60,7 @@ pub struct SignalExternalWorkflow<S: SignalDefinition> {
 }
 
 /// A cancellation request to another workflow. Awaiting it sends it and waits until the server has delivered it.
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "the request to cancel is not sent unless this is awaited; `start()` sends it at once"]
 pub struct CancelExternalWorkflow {
     shared: Rc<RunState>,
     target: Target,

@@ -13,7 +13,7 @@ use crate::definition::{ByFunction, Workflow, WorkflowDefinition, named_by_funct
 /// is sent to the server.
 ///
 /// `D` is the function's definition: from it `client.start(process_order, ..)` learns what to start.
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "a called workflow does nothing unless awaited; a client starts it with `client.start(..)`"]
 pub struct CalledWorkflow<'a, D, R> {
     code: Pin<Box<dyn Future<Output = R> + 'a>>,
     definition: PhantomData<fn() -> D>,

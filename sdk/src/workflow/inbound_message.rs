@@ -4,6 +4,7 @@ use abide_protos::temporal::api::common::v1::Header;
 
 use super::context::WorkflowContext;
 use super::implementation::HandlerKind;
+use crate::bounded_text::name as short;
 use crate::converter::{PayloadError, from_payload};
 use crate::definition::PayloadValue;
 
@@ -18,6 +19,22 @@ pub(crate) struct InboundMessage {
     /// Event of a signal; 0 for others.
     pub(crate) signal_event_id: i64,
     pub(crate) header: Option<Box<Header>>,
+}
+
+impl InboundMessage {
+    /// Returns the words that say whose code does something; empty for the main routine.
+    pub(crate) fn told(message: Option<&Self>) -> String {
+        match message {
+            None => String::new(),
+            Some(Self { kind: HandlerKind::Signal, name, .. }) => {
+                format!(" in the handler of signal `{}`", short(name))
+            }
+            Some(Self { kind: HandlerKind::Query, name, .. }) => format!(" in the handler of query `{}`", short(name)),
+            Some(Self { kind: HandlerKind::Update, name, update_id, .. }) => {
+                format!(" in the handler of update `{}` (id {})", short(name), short(update_id))
+            }
+        }
+    }
 }
 
 /// An update, as its handler sees it.

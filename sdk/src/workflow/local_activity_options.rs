@@ -20,6 +20,7 @@ pub(super) const DEFAULT_LOCAL_RETRY_THRESHOLD: Duration = Duration::from_secs(6
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "options do nothing until a call takes them with `.options(..)`"]
 pub struct LocalActivityOptions {
     pub(super) schedule_to_close_timeout: Option<Duration>,
     pub(super) schedule_to_start_timeout: Option<Duration>,

@@ -46,7 +46,7 @@ pub enum NexusOperationCancellationType {
 /// A Nexus operation about to be called: awaiting it calls the operation and waits for its result.
 ///
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) calls the operation at once.
-#[must_use = "futures do nothing unless awaited; `start()` calls the operation at once"]
+#[must_use = "the operation is not called unless this is awaited; `start()` calls it at once"]
 pub struct NexusOperationCall<I, O> {
     shared: Rc<RunState>,
     request: Option<Box<Request<I, O>>>,
@@ -55,7 +55,7 @@ pub struct NexusOperationCall<I, O> {
 
 /// A Nexus operation that was called. Awaiting it waits until the handler has started the operation (or has completed
 /// it at once); dropping it cancels the operation.
-#[must_use = "dropping it cancels the operation; await it to get the operation's handle, or `detach()` it"]
+#[must_use = "dropping it cancels the operation; await it to get the operation's handle, or let it go on with `detach()`"]
 pub struct NexusOperationStart<O> {
     started: Option<OperationFuture>,
     handle: Option<NexusOperationHandle<O>>,

@@ -9,6 +9,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 
 use super::cancellation::Scope;
+use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
 use crate::replay::jobs::Outcome;
 use crate::replay::slab::Key;
@@ -23,6 +24,8 @@ pub(crate) struct Operation {
     /// Number in the order of beginning.
     pub(crate) number: u64,
     pub(crate) kind: AwaitedKind,
+    /// The message whose handler began the operation; `None` for the main routine.
+    pub(crate) message: Option<Rc<InboundMessage>>,
     state: State,
 }
 
@@ -49,8 +52,8 @@ enum State {
 }
 
 impl Operation {
-    pub(crate) fn new(scope: Rc<Scope>, number: u64, kind: AwaitedKind) -> Self {
-        Self { machine: None, scope, number, kind, state: State::Pending(None) }
+    pub(crate) fn new(scope: Rc<Scope>, number: u64, kind: AwaitedKind, message: Option<Rc<InboundMessage>>) -> Self {
+        Self { machine: None, scope, number, kind, message, state: State::Pending(None) }
     }
 
     pub(crate) fn is_pending(&self) -> bool {

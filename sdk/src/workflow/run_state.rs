@@ -134,7 +134,7 @@ impl RunState {
         let mut core = self.operation_state.borrow_mut();
         core.operations_begun += 1;
         let number = core.operations_begun;
-        core.operations.insert(Operation::new(scope, number, kind))
+        core.operations.insert(Operation::new(scope, number, kind, self.current_message.borrow().clone()))
     }
 
     /// Gives an operation its machine. Returns the future of its outcome.

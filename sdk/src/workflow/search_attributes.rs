@@ -28,6 +28,7 @@ pub(crate) struct Upserted {
 
 /// A change of the run's memo, sent by [`WorkflowContext::upsert_memo`].
 #[derive(Clone, Default)]
+#[must_use = "a change of the memo does nothing until it is upserted"]
 pub struct MemoUpdate {
     fields: Memo,
     unwritable: Option<(String, PayloadError)>,

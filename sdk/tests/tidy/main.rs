@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &[
             "by_name",
             "definition",
+            "direct_call",
             "bounded_text",
             "duration",
             "failure",
@@ -146,6 +147,17 @@ fn only_generated_code_allows_lints() {
     for source in sources().iter().filter(|source| !MAY_ALLOW.iter().any(|path| source.path.starts_with(path))) {
         for (line, _) in source.code_lines().filter(|(_, text)| text.contains("[allow(")) {
             violations.add(source, line, "`allow`: write `#[expect(lint, reason = \"..\")]`");
+        }
+    }
+    violations.none();
+}
+
+#[test]
+fn what_must_be_used_says_what_dropping_it_does() {
+    let mut violations = Violations::default();
+    for source in sources() {
+        for (line, _) in source.code_lines().filter(|(_, text)| text.contains("[must_use]")) {
+            violations.add(&source, line, "`must_use` without a note: say what happens if it is dropped");
         }
     }
     violations.none();

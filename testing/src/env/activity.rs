@@ -62,6 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "an activity's environment does nothing until it runs an activity"]
 pub struct ActivityEnvironment {
     info: ActivityInfo,
     patience: Duration,
@@ -78,7 +79,6 @@ impl ActivityEnvironment {
 
     /// Changes the attempt's info: `.info(|info| info.attempt = 3)`. The activity type is always the name of the
     /// activity that is run.
-    #[must_use]
     pub fn info(mut self, change: impl FnOnce(&mut ActivityInfo)) -> Self {
         change(&mut self.info);
         self
@@ -135,7 +135,6 @@ impl ActivityEnvironment {
     ///
     /// # Panics
     /// The activity's heartbeat panics if its progress is not a `T`.
-    #[must_use]
     pub fn on_heartbeat<T: PayloadValue>(self, hears: impl Fn(T) + Send + Sync + 'static) -> Self {
         self.seen.lock().hears = Some(Arc::new(move |nth, progress| match from_payload(progress) {
             Ok(progress) => hears(progress),
@@ -145,7 +144,6 @@ impl ActivityEnvironment {
     }
 
     /// Cancels the attempt at its `nth` heartbeat, counted from 1, as a server does in its answer to a heartbeat.
-    #[must_use]
     pub fn cancel_at_heartbeat(self, nth: usize, reason: ActivityCancelReason) -> Self {
         self.seen.lock().cancel_at = Some((nth, reason));
         self
@@ -186,7 +184,6 @@ impl ActivityEnvironment {
 
     /// Sets the real time for which an activity may show nothing, neither a heartbeat nor its end; then
     /// [`run`](Self::run) panics. Default: one minute.
-    #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -260,7 +257,6 @@ impl ActivityEnvironment {
     }
 
     /// Creates an environment for the next attempt: with this attempt's last progress, and not cancelled.
-    #[must_use]
     pub fn next_attempt(&self) -> Self {
         let mut info = self.info.clone();
         info.attempt += 1;

@@ -58,6 +58,7 @@ pub use self::worker::TestWorker;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping the environment stops its server"]
 pub struct TestWorkflowEnvironment {
     server: Server,
     client: Client,

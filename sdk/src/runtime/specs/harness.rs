@@ -311,7 +311,7 @@ pub(crate) fn query_answer(answer: &WorkflowQueryResult) -> String {
 
 /// Replaces locations (`specs/timers.rs:12:5`) with the statements at these locations. Specs then do not depend on line
 /// numbers, and show that the location is right.
-fn with_statements(text: &str) -> String {
+pub(crate) fn with_statements(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(end) = rest.find(".rs:") {

@@ -1,11 +1,15 @@
 //! Updates that come with a live workflow task.
 
+use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use expect_test::{Expect, expect};
 
+use crate::converter::read_one;
 use crate::duration::secs;
 use crate::replay::text::parse_task;
-use crate::replay::{Input, WorkflowTask};
-use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check_workflow, new_run, registry, task, text};
+use crate::replay::{Input, Output, WorkflowTask};
+use crate::runtime::specs::harness::{
+    FIRST_TASK, after_first_task, check_workflow, new_run, registry, task, text, with_statements,
+};
 use crate::{
     ActivityError, ApplicationFailure, State, WorkflowContext, WorkflowError, activity, workflow, workflow_methods,
 };
@@ -468,4 +472,23 @@ fn b115_the_run_goes_on_after_a_task_that_the_server_forgot() {
         CompleteWorkflowExecution result=["main","noted","closed"]
         u2/request/accept of u2: Acceptance request=u2/request sequencing=6 accepted_request.meta.update_id=u2 accepted_request.meta.identity=caller name=close-account
         u2/request/complete of u2: Response update=u2 meta.identity=caller result="closing""#]].assert_eq(&cached);
+}
+
+#[test]
+fn the_stack_trace_tells_the_main_routines_condition_from_a_handlers() {
+    let history = after_first_task(
+        "5 WorkflowExecutionUpdateAccepted update=u1 name=until_noted args=\"paid\"
+         6 WorkflowExecutionUpdateAccepted update=u2 name=withdraw args=5
+         7 ActivityTaskScheduled type=check
+         8 WorkflowTaskScheduled
+         9 WorkflowTaskStarted",
+    );
+    let query = WorkflowQuery { query_type: "__stack_trace".into(), ..Default::default() };
+    let events = parse_task(&history).unwrap().0;
+    let task = WorkflowTask { queries: vec![("q".into(), query)], ..task(&events) };
+    let output = new_run(&registry(Account::run), None).handle(Input::WorkflowTask(Box::new(task)));
+    let Output::Complete(completion) = output else { panic!("{output:?}") };
+    let stack: String =
+        read_one(completion.query_results["q"].answer.as_ref().and_then(|answer| answer.payloads.first())).unwrap();
+    expect![""].assert_eq(&with_statements(&stack));
 }

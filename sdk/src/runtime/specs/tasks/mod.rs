@@ -1,6 +1,7 @@
 //! Workflow tasks: arguments, failures and the end of a run.
 
 mod arguments;
+mod direct_calls;
 mod ends;
 pub(super) mod failing_tasks;
 mod memory;

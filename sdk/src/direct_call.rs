@@ -1,0 +1,47 @@
+//! Finds activity functions that workflow code calls like any Rust function: `charge(5).await` instead of
+//! `ctx.activity(charge, 5).await`.
+//!
+//! The compiler accepts such a call if the activity's error fits. Then the activity's code is a part of the workflow's.
+//! A called activity does not know who polls it, and the runtime does not know what the workflow's code polls, so they
+//! meet on the thread.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::Location;
+
+thread_local! {
+    /// The activity function whose code was polled last on this thread.
+    static LAST: Cell<Option<DirectCall>> = const { Cell::new(None) };
+}
+
+/// A direct call of an activity function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DirectCall {
+    /// Name of the function.
+    pub(crate) function: &'static str,
+    pub(crate) location: &'static Location<'static>,
+}
+
+impl DirectCall {
+    /// Notes that the code of the activity is polled now.
+    pub(crate) fn note(self) {
+        LAST.set(Some(self));
+    }
+
+    /// Returns the last call that was noted since the last time this was asked.
+    pub(crate) fn take() -> Option<Self> {
+        LAST.take()
+    }
+}
+
+/// Says what is wrong and what to write instead.
+impl fmt::Display for DirectCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, location } = self;
+        write!(
+            f,
+            "the activity `{function}` is called like a Rust function (at {location}), so its code runs in the workflow; \
+             to run it as an activity, write `ctx.activity({function}, ..)`"
+        )
+    }
+}

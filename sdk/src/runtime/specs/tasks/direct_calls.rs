@@ -1,0 +1,157 @@
+//! Activity functions that a workflow calls like any Rust function: their code runs in the workflow.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use expect_test::expect;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
+
+use crate::duration::secs;
+use crate::replay::Input;
+use crate::replay::text::parse_history;
+use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check, run_of, task};
+use crate::{ApplicationError, WorkflowContext, activity};
+
+#[derive(Debug, ApplicationError)]
+#[error("declined")]
+struct Declined;
+
+#[activity]
+fn add(number: u32) -> Result<u32, Declined> {
+    if number == 0 { Err(Declined) } else { Ok(number + 1) }
+}
+
+#[activity]
+async fn sleep() -> Result<(), Declined> {
+    #[expect(clippy::disallowed_methods, reason = "it is an activity, in the wrong place")]
+    tokio::time::sleep(secs(1)).await;
+    Ok(())
+}
+
+#[activity]
+async fn asks_a_thread() -> Result<u32, Declined> {
+    let (tx, mut rx) = tokio::sync::oneshot::channel();
+    let mut tx = Some(tx);
+    let answer = poll_fn(move |cx| {
+        let polled = Pin::new(&mut rx).poll(cx);
+        if let (Poll::Pending, Some(tx)) = (&polled, tx.take()) {
+            // Joined at once, so that the spec does not depend on thread scheduling.
+            #[expect(clippy::disallowed_methods, reason = "a foreign thread is what is shown")]
+            std::thread::spawn(move || tx.send(7)).join().unwrap().unwrap();
+        }
+        polled
+    });
+    Ok(answer.await.unwrap())
+}
+
+#[activity]
+async fn has_a_bug() -> Result<(), Declined> {
+    panic!("no such card");
+}
+
+#[test]
+fn its_code_is_a_part_of_the_workflows() {
+    check(|_| async move { Ok(add(6).await?) }, FIRST_TASK, expect!["CompleteWorkflowExecution result=7"]);
+}
+
+#[test]
+fn an_error_names_the_call_and_what_to_write_instead() {
+    check(
+        |_| async move {
+            sleep().await?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![""],
+    );
+    check(|_| async move { Ok(asks_a_thread().await?) }, FIRST_TASK, expect![""]);
+    check(
+        |_| async move {
+            has_a_bug().await?;
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![""],
+    );
+    // What has ended is not blamed.
+    check(
+        |_| async move {
+            add(6).await?;
+            panic!("a bug of the workflow");
+            #[expect(unreachable_code, reason = "it gives the closure its type")]
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![""],
+    );
+}
+
+#[test]
+fn the_log_warns_of_it_once_and_not_on_replay() {
+    let calls_twice = |ctx: WorkflowContext| async move {
+        let sum = add(1).await? + add(2).await?;
+        ctx.timer(secs(1)).await?;
+        Ok(sum + add(3).await?)
+    };
+    let log = Log::default();
+    // With a single subscriber `tracing` would ask the thread that logs something first whether to log it anywhere,
+    // which can be another test's.
+    let _second = Dispatch::new(log.clone());
+    let history = |text: &str| Input::WorkflowTask(Box::new(task(&parse_history(text).unwrap())));
+    let fired = "5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted";
+    tracing::subscriber::with_default(log.clone(), || {
+        run_of(calls_twice).handle(history(FIRST_TASK));
+        let live = log.take();
+        assert_eq!(live.len(), 1, "{live:?}");
+        assert!(live[0].contains("the activity `add` is called like a Rust function"), "{live:?}");
+        assert!(live[0].ends_with("write `ctx.activity(add, ..)`"), "{live:?}");
+        run_of(calls_twice).handle(history(&(after_first_task(fired) + "\n9 WorkflowTaskCompleted")));
+        assert_eq!(log.take(), Vec::<String>::new());
+    });
+}
+
+/// The warnings of this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Message(self));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Message<'a>(&'a Log);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
