@@ -153,7 +153,7 @@ impl Failure {
             Some(FailureInfo::ChildWorkflowExecutionFailureInfo(_)) => FailureKind::ChildWorkflow,
             Some(FailureInfo::NexusOperationExecutionFailureInfo(_)) => FailureKind::NexusOperation,
             Some(FailureInfo::NexusHandlerFailureInfo(_)) => FailureKind::NexusHandler,
-            _ => FailureKind::Unknown,
+            None => FailureKind::Unknown,
         }
     }
 

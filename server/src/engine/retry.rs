@@ -162,6 +162,13 @@ fn is_retryable(failure: &failure::Failure, non_retryable_types: &[String]) -> b
         },
         Some(FailureInfo::ServerFailureInfo(info)) => !info.non_retryable,
         Some(FailureInfo::ApplicationFailureInfo(info)) => !info.non_retryable && !listed(&info.r#type),
-        _ => true,
+        Some(
+            FailureInfo::ActivityFailureInfo(_)
+            | FailureInfo::ChildWorkflowExecutionFailureInfo(_)
+            | FailureInfo::ResetWorkflowFailureInfo(_)
+            | FailureInfo::NexusOperationExecutionFailureInfo(_)
+            | FailureInfo::NexusHandlerFailureInfo(_),
+        )
+        | None => true,
     }
 }

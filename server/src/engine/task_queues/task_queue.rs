@@ -17,6 +17,15 @@ use crate::engine::workflow::QueryId;
 /// Time without a poll (on the machine's clock) after which the worker of a sticky queue counts as gone.
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);
 
+/// Time after its last poll (on the machine's clock) for which a worker is shown, as on a real server.
+const SHOWN: Duration = Duration::from_mins(5);
+
+/// Time after its last poll (on the machine's clock) for which an empty queue is kept.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// Number of queues up to which none is removed.
+const FEW_QUEUES: usize = 64;
+
 const DEFAULT_PRIORITY: i32 = 3;
 
 /// The kind of tasks in a queue.
@@ -79,6 +88,8 @@ pub(crate) struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct TaskQueues {
     queues: BTreeMap<QueueKey, Queue>,
+    /// Number of queues that the last removal of unused ones left.
+    left: usize,
 }
 
 #[derive(Debug, Default)]
@@ -97,10 +108,25 @@ struct Queue {
 
 impl TaskQueues {
     pub(crate) fn note_poll(&mut self, key: &QueueKey, poll: &Poll, wall: Time) {
+        self.remove_unused(wall);
         let queue = self.queues.entry(key.clone()).or_default();
         queue.last_poll = Some(wall);
         queue.deserted = false;
+        queue.identities.retain(|_, seen| wall.since(seen.at) < SHOWN);
         queue.identities.insert(poll.identity.clone(), Seen { at: wall, about: poll.about.clone() });
+    }
+
+    /// Removes queues that nobody uses: each worker process has sticky queues of its own, which nobody polls after it.
+    /// Looks only when their number has doubled, so that a poll costs little.
+    fn remove_unused(&mut self, wall: Time) {
+        if self.queues.len() < FEW_QUEUES.max(2 * self.left) {
+            return;
+        }
+        self.queues.retain(|_, queue| {
+            let is_recent = queue.last_poll.is_some_and(|polled| wall.since(polled) < KEPT);
+            is_recent || queue.deserted || queue.promised > 0 || !queue.backlog.is_empty() || !queue.pollers.is_empty()
+        });
+        self.left = self.queues.len();
     }
 
     /// Records that a worker is about to poll this queue, or no longer is.
@@ -156,10 +182,11 @@ impl TaskQueues {
         })
     }
 
-    /// Returns the workers seen at a queue by identity, and the number of waiting tasks.
-    pub(crate) fn describe(&self, key: &QueueKey) -> (Vec<(String, Seen)>, usize) {
+    /// Returns the workers seen lately at a queue by identity, and the number of waiting tasks.
+    pub(crate) fn describe(&self, key: &QueueKey, wall: Time) -> (Vec<(String, Seen)>, usize) {
         let Some(queue) = self.queues.get(key) else { return (Vec::new(), 0) };
-        let pollers = queue.identities.iter().map(|(identity, seen)| (identity.clone(), seen.clone())).collect();
+        let shown = queue.identities.iter().filter(|(_, seen)| wall.since(seen.at) < SHOWN);
+        let pollers = shown.map(|(identity, seen)| (identity.clone(), seen.clone())).collect();
         (pollers, queue.backlog.len())
     }
 
@@ -243,5 +270,74 @@ impl Engine {
                 self.waiters.wake(poller);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::waiters::Waiters;
+
+    fn at(minute: u64) -> Time {
+        Time::default().plus(Duration::from_mins(minute))
+    }
+
+    fn key(name: &str) -> QueueKey {
+        QueueKey { namespace_id: "n".into(), name: name.into(), kind: QueueKind::Workflow }
+    }
+
+    fn poll(identity: &str) -> Poll {
+        Poll {
+            identity: identity.into(),
+            worker_instance_key: String::new(),
+            sticky: false,
+            version: None,
+            control_task_queue: String::new(),
+            about: About::default(),
+        }
+    }
+
+    fn shown(queues: &TaskQueues, name: &str, wall: Time) -> Vec<String> {
+        queues.describe(&key(name), wall).0.into_iter().map(|(identity, _)| identity).collect()
+    }
+
+    #[test]
+    fn a_worker_is_shown_for_five_minutes_after_its_last_poll() {
+        let mut queues = TaskQueues::default();
+        queues.note_poll(&key("orders"), &poll("old"), at(0));
+        queues.note_poll(&key("orders"), &poll("new"), at(4));
+        assert_eq!(shown(&queues, "orders", at(4)), ["new", "old"]);
+        assert_eq!(shown(&queues, "orders", at(6)), ["new"]);
+        queues.note_poll(&key("orders"), &poll("new"), at(6));
+        assert_eq!(queues.queues[&key("orders")].identities.len(), 1, "what is not shown is not kept");
+    }
+
+    #[test]
+    fn the_queues_of_workers_that_have_gone_do_not_add_up() {
+        let mut queues = TaskQueues::default();
+        let mut most = 0;
+        for minute in 0..10_000 {
+            let wall = at(minute);
+            queues.note_poll(&key("orders"), &poll("w"), wall);
+            queues.note_poll(&key(&format!("sticky-{minute}")), &poll("w"), wall);
+            most = most.max(queues.queues.len());
+        }
+        assert!(most < 200, "{most} queues");
+        assert!(queues.is_known(&key("orders")));
+        assert!(queues.is_known(&key("sticky-9999")));
+    }
+
+    #[test]
+    fn a_queue_that_holds_a_task_or_a_worker_is_kept() {
+        let mut queues = TaskQueues::default();
+        queues.push(&key("full"), 0, 1, Task::Query(QueryId(1)));
+        queues.wait(&key("polled"), Waiters::default().park(Waiter::Query(QueryId(1))));
+        queues.promise(&key("promised"), true);
+        for minute in 0..1_000 {
+            queues.note_poll(&key(&format!("sticky-{minute}")), &poll("w"), at(minute));
+        }
+        assert!(queues.has_poller(&key("polled")));
+        assert!(queues.pop_task(&key("full")).is_some());
+        assert_eq!(queues.queues[&key("promised")].promised, 1);
     }
 }
