@@ -1,12 +1,13 @@
 //! The attribute macros of Abide. Use them through the crate `abide`, which re-exports all of them.
 //!
-//! Each macro works in the same steps, one file each: read the attributes (`attr`), build a small model of the item
-//! (`model`), check every rule with a message at the token that breaks it (`validate`), and generate Rust code from the
-//! model (`expand`). All mistakes are reported at once, and a broken item still expands to a stub of the same name
-//! (`fallback`), so that the rest of the program is checked and an IDE keeps working.
+//! Each macro works in the same steps, with one file for each step: read the attributes (`attr`), build a small model
+//! of the item (`model`), check every rule with a message at the token that breaks it (`validate`), and generate Rust
+//! code from the model (`expand`). All mistakes are reported at once, and a broken item still expands to a stub of the
+//! same name (`fallback`), so that the rest of the program is checked and an IDE keeps working.
 //!
 //! The output refers only to `::core`, `::abide::__private` and the user's code. Its own variables begin with
-//! `__abide_`: if the user had a constant named `args`, `let args = ..` would be a comparison with it.
+//! `__abide_`. Otherwise, if the user had a constant named `args`, `let args = ..` would be a pattern that compares
+//! with the constant.
 
 mod activity;
 mod application_error;

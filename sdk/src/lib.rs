@@ -71,16 +71,16 @@ pub use workflow::{State, WorkflowContext};
 
 /// The items that most programs need: `use abide::prelude::*;`.
 ///
-/// The macros, contexts, errors, [`State`], [`RetryPolicy`], [`ActivityOptions`](crate::workflow::ActivityOptions),
-/// [`select!`], [`join!`](crate::join), [`join_all`](crate::workflow::join_all), the client,
-/// [`Worker`](crate::worker::Worker), and durations such as `secs(5)`.
+/// It contains the macros, contexts, errors, [`State`], [`RetryPolicy`],
+/// [`ActivityOptions`](crate::workflow::ActivityOptions), [`select!`], [`join!`](crate::join),
+/// [`join_all`](crate::workflow::join_all), the client, [`Worker`](crate::worker::Worker), and durations such as
+/// `secs(5)`.
 ///
-/// Of the types that options take as values, the prelude has only those that programs name most:
+/// Of the types whose values options take, it contains those that programs name most:
 /// [`ActivityCancellationType`](crate::workflow::ActivityCancellationType),
 /// [`ParentClosePolicy`](crate::workflow::ParentClosePolicy),
 /// [`WorkflowIdReusePolicy`](crate::workflow::WorkflowIdReusePolicy), `WorkflowIdConflictPolicy` of the client, and
-/// [`SearchAttributeKey`]. All other types are named by their path: what a program uses once would only crowd its names
-/// (`Priority`, `VersioningIntent`), and an operation's type is inferred (`ActivityCall`, `TimerHandle`).
+/// [`SearchAttributeKey`]. Name all other types by their path.
 ///
 /// ```
 /// use abide::prelude::*;

@@ -17,8 +17,8 @@ const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 
 /// Retry policy of a failed activity or workflow (Temporal's `RetryPolicy`).
 ///
-/// The server fills in unset values: 1 s initial interval, coefficient 2.0, a maximum interval of 100 times the initial
-/// one, unlimited attempts.
+/// The server fills in unset values: an initial interval of 1 s, a coefficient of 2.0, a maximum interval of 100 times
+/// the initial interval, and unlimited attempts.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -37,7 +37,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Creates a policy in which everything has the server's defaults.
+    /// Creates a policy with the server's default for every value.
     pub fn new() -> Self {
         Self::default()
     }
@@ -54,7 +54,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Upper bound of the interval. Default: 100 times the initial interval.
+    /// Upper limit of the interval. Default: 100 times the initial interval.
     pub fn maximum_interval(mut self, interval: Duration) -> Self {
         self.maximum_interval = Some(interval);
         self

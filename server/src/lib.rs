@@ -1,7 +1,7 @@
-//! The embedded server: implements Temporal's API in memory, and can skip time.
+//! The embedded server. It implements Temporal's API in memory and can skip time.
 //!
-//! [`Server`] is started in the process of a test, or listens on a loopback port for workers and clients in any
-//! language. A pure core (`engine`) decides everything; clock, connections and waiting callers are thin shells around
+//! A [`Server`] runs in the process of a test, or listens on a loopback port for workers and clients in any language. A
+//! pure core (`engine`) decides everything. The clock, the connections and the waiting callers are thin shells around
 //! it.
 
 mod attempts;
@@ -67,7 +67,7 @@ pub struct Server {
 }
 
 impl ServerBuilder {
-    /// Adds a namespace; `default` always exists.
+    /// Adds a namespace. The namespace `default` always exists.
     pub fn namespace(mut self, name: impl Into<String>) -> Self {
         self.options.namespaces.push(name.into());
         self
@@ -82,16 +82,17 @@ impl ServerBuilder {
     }
 
     /// Sets the retention of closed runs in the namespaces that exist from the start. Default: one day. With
-    /// [`time_skipping`](Self::time_skipping) the default is to keep all runs as long as the server, because a test
-    /// looks back at months of virtual time.
+    /// [`time_skipping`](Self::time_skipping) the default is to keep all runs as long as the server runs, because a
+    /// test looks back at months of virtual time.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.options.retention = retention;
         self.retention_is_set = true;
         self
     }
 
-    /// Makes the clock stand still: time passes only while an outcome is awaited in process and nothing is running, or
-    /// by [`Server::advance`] and [`Server::sleep`]. Default: the clock runs with the machine's.
+    /// Makes the clock stand still. Time passes only while a caller in this process awaits an outcome and nothing is
+    /// running, or when you call [`Server::advance`] or [`Server::sleep`]. Default: the clock follows the machine's
+    /// clock.
     pub fn time_skipping(mut self) -> Self {
         self.skips = true;
         self
@@ -103,14 +104,15 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the seed of run ids and other ids. Default: always the same, so ids repeat from run to run.
+    /// Sets the seed of run ids and other ids. Default: a fixed seed, so the ids are the same each time.
     pub fn seed(mut self, seed: u64) -> Self {
         self.options.seed = seed;
         self
     }
 
-    /// Sets the minimum lifetime of a run that another one follows (continue-as-new, retry, cron), from the time of its
-    /// first task; the next run is delayed by the rest. Default: one second, as on a real server. Zero disables it.
+    /// Sets the minimum lifetime of a run that is followed by another run (continue-as-new, retry, cron). The lifetime
+    /// counts from the run's first task. If the run ends earlier, the next run is delayed by the remaining time.
+    /// Default: one second, as on a real server. Zero disables the minimum.
     pub fn minimum_run_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.minimum_run_lifetime = lifetime;
         self
@@ -132,14 +134,14 @@ impl Server {
         ServerBuilder { options: Options::default(), skips: false, start_time: None, retention_is_set: false }
     }
 
-    /// Adds a namespace to a running server, unless it exists.
+    /// Adds a namespace to a running server, unless it already exists.
     pub fn add_namespace(&self, name: &str) {
         self.host.call(|engine| engine.add_namespace(name));
     }
 
-    /// Registers a search attribute in all namespaces: workflows can then be started with it and set it, and lists can
-    /// be filtered by it. As on a real server, unregistered attributes are refused. (Clients register them with the
-    /// operator service, `temporal operator search-attribute create`.)
+    /// Registers a search attribute in all namespaces. Clients can then start workflows with it and filter lists by it,
+    /// and workflows can set it. As on a real server, unregistered attributes are refused. (Clients can also register
+    /// them with the operator service: `temporal operator search-attribute create`.)
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -179,18 +181,18 @@ impl Server {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
     }
 
-    /// Advances the clock, even if something is running; all timers and timeouts on the way fire at their own times.
+    /// Advances the clock, even if something is running. All timers and timeouts on the way fire at their own times.
     pub fn advance(&self, duration: Duration) {
         self.host.advance(duration);
     }
 
-    /// Waits until `duration` has passed on the clock. With time skipping this takes only as long as running work does.
+    /// Waits until `duration` has passed on the clock. With time skipping, this takes only as long as the running work.
     pub async fn sleep(&self, duration: Duration) {
         self.host.sleep(duration).await;
     }
 
-    /// Waits until a worker fails a workflow task, and returns its message. Such a task is retried forever, so the test
-    /// should end then.
+    /// Waits until a worker fails a workflow task, and returns the failure's message. Such a task is retried forever,
+    /// so the test should then end.
     pub async fn workflow_task_failure(&self) -> String {
         self.host.workflow_task_failure().await.to_string()
     }

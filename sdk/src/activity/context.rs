@@ -12,11 +12,11 @@ use super::info::ActivityInfo;
 use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
 
-/// The context of a running activity attempt: its info, heartbeats and cancellation. Clones are the same context.
+/// The context of a running activity attempt: its info, heartbeats and cancellation. Clones refer to the same context.
 ///
-/// Long-running activities should call [`heartbeat`](Self::heartbeat): otherwise the server cannot tell that the worker
-/// died. Cancellation requests also arrive with the answer to a heartbeat; without heartbeats only if the server sends
-/// commands to workers, which not every server does.
+/// Long-running activities should call [`heartbeat`](Self::heartbeat). Otherwise the server cannot tell that the worker
+/// has died. Cancellation requests also arrive with the answer to a heartbeat. An activity without heartbeats gets them
+/// only if the server sends commands to workers, which not every server does.
 #[derive(Clone)]
 pub struct ActivityContext {
     inner: Arc<Inner>,
@@ -56,9 +56,9 @@ impl ActivityContext {
         &self.inner.info
     }
 
-    /// Reports that the attempt is alive, with its progress, from which the next attempt can resume.
+    /// Reports that the attempt is alive, together with its progress. The next attempt can resume from this progress.
     ///
-    /// Returns at once. Frequent calls are throttled to one per 80 % of the heartbeat timeout; the latest progress
+    /// Returns at once. Frequent calls are throttled to one per 80 % of the heartbeat timeout. The latest progress
     /// wins.
     ///
     /// ```
@@ -77,13 +77,13 @@ impl ActivityContext {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if serde refuses the progress.
+    /// Returns an error if serde cannot serialize the progress.
     pub fn heartbeat<T: Serialize + 'static>(&self, progress: &T) -> Result<(), PayloadError> {
         self.inner.outbound.heartbeat(vec![to_payload(progress)?]);
         Ok(())
     }
 
-    /// Returns the last progress reported by an earlier attempt; `None` if there is none.
+    /// Returns the last progress that an earlier attempt reported, or `None` if there is none.
     ///
     /// # Errors
     /// Returns an error if the progress is not a `T`.

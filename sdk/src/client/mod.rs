@@ -1,4 +1,4 @@
-//! The client: connects to a Temporal server, starts workflows and talks to them.
+//! The client. It connects to a Temporal server, starts workflows and sends them messages.
 //!
 //! ```no_run
 //! # use abide::client::{Client, ClientOptions};
@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! Calls return builders: set the options that differ from the defaults, then `.await` the builder.
+//! Calls return builders. Set the options that differ from the defaults, then `.await` the builder.
 
 #![cfg_attr(not(feature = "worker"), allow(dead_code, reason = "parts of the connection serve the worker alone"))]
 
@@ -60,7 +60,7 @@ pub use visibility::{WorkflowCount, WorkflowCountGroup, WorkflowList};
 
 use crate::definition::{Arguments, Workflow};
 
-/// A client of one namespace, cheap to clone.
+/// A client of one namespace. Cloning it is cheap.
 ///
 /// ```no_run
 /// use abide::prelude::*;
@@ -103,7 +103,7 @@ impl Client {
     /// The task queue is the only required option.
     ///
     /// # Errors
-    /// [`StartError`]: a workflow with that id exists already, or the call failed.
+    /// [`StartError`]: a workflow with this id already exists, or the call failed.
     pub fn start<Kind, W: Workflow<Kind>>(
         &self,
         workflow: W,
@@ -124,7 +124,7 @@ impl Client {
         StartWorkflow::new(self.connection.clone(), workflow.definition(), &args)
     }
 
-    /// Returns a handle to the workflow with that id. Makes no call, so the workflow need not exist.
+    /// Returns a handle to the workflow with this id. Makes no call, so the workflow need not exist.
     pub fn handle<Kind, W: Workflow<Kind>>(
         &self,
         workflow: W,
@@ -133,15 +133,16 @@ impl Client {
         WorkflowHandle::current(self.connection.clone(), workflow.definition(), workflow_id.into())
     }
 
-    /// Lists the workflows that match a visibility query; all for an empty query.
+    /// Lists the workflows that match a visibility query. An empty query matches all workflows.
     pub fn list(&self, query: impl Into<String>) -> WorkflowList {
         WorkflowList::new(self.connection.clone(), query.into())
     }
 
-    /// Counts the workflows that match a visibility query; in groups if it has a `GROUP BY`.
+    /// Counts the workflows that match a visibility query. If the query has a `GROUP BY`, counts them in groups.
     ///
     /// # Errors
-    /// [`RpcError`]; [`is_invalid_argument`](RpcError::is_invalid_argument) if the query is invalid.
+    /// [`RpcError`]: the call failed. If the query is invalid, [`is_invalid_argument`](RpcError::is_invalid_argument)
+    /// returns true.
     pub async fn count(&self, query: impl Into<String>) -> Result<WorkflowCount, RpcError> {
         let namespace = self.connection.namespace().to_string();
         let request = CountWorkflowExecutionsRequest { namespace, query: query.into() };

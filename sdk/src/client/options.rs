@@ -46,7 +46,7 @@ impl Default for ClientOptions {
 }
 
 impl ClientOptions {
-    /// Creates options for the server at that address: `host:port`, `http://host:port` or `https://host:port`.
+    /// Creates options for the server at this address: `host:port`, `http://host:port` or `https://host:port`.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
@@ -74,7 +74,8 @@ impl ClientOptions {
     /// | `TEMPORAL_TLS_SERVER_NAME` | the name that the server's certificate must have |
     ///
     /// # Errors
-    /// Returns an error if a variable has an invalid value, two contradict each other, or a file cannot be read.
+    /// Returns an error if a variable has an invalid value, if two variables contradict each other, or if a file cannot
+    /// be read.
     pub fn from_env() -> Result<Self, ConnectError> {
         environment::read(&|name| std::env::var(name).ok(), &|path| std::fs::read(Path::new(path)))
     }
@@ -93,17 +94,17 @@ impl ClientOptions {
 
     /// Sends an API key as a bearer token with every call. Enables TLS.
     ///
-    /// Without TLS the key could be read on the network, so an address with `http://`, or
-    /// [`plaintext`](Self::plaintext), is refused with a key. Use [`api_key_without_tls`](Self::api_key_without_tls)
-    /// for servers on this machine and behind proxies that encrypt.
+    /// Without TLS, others on the network could read the key. So connecting with a key fails if the address begins with
+    /// `http://` or if [`plaintext`](Self::plaintext) is set. For servers on this machine or behind proxies that
+    /// encrypt, use [`api_key_without_tls`](Self::api_key_without_tls).
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self.api_key_without_tls = false;
         self
     }
 
-    /// Sends an API key as a bearer token with every call, even over a connection that is **not encrypted**, where it
-    /// can be read on the network. Does not change the TLS setting.
+    /// Sends an API key as a bearer token with every call, even over a connection that is **not encrypted**. Others on
+    /// the network can then read the key. Does not change the TLS setting.
     pub fn api_key_without_tls(mut self, key: impl Into<String>) -> Self {
         self.api_key = Some(key.into());
         self.api_key_without_tls = true;
@@ -116,22 +117,22 @@ impl ClientOptions {
         self
     }
 
-    /// Disables encryption. Refused with an [API key](Self::api_key), unless the key was set with
+    /// Disables encryption. Connecting with an [API key](Self::api_key) then fails, unless you set the key with
     /// [`api_key_without_tls`](Self::api_key_without_tls).
     pub fn plaintext(mut self) -> Self {
         self.tls = TlsChoice::Off;
         self
     }
 
-    /// Adds metadata to every call, as a gRPC header, not a Temporal header. Names are lower case; the prefix `grpc-`
+    /// Adds metadata to every call, as a gRPC header, not a Temporal header. Names are lower case. The prefix `grpc-`
     /// is reserved for the protocol.
     pub fn rpc_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.rpc_metadata.push((name.into(), value.into()));
         self
     }
 
-    /// Sets the converter of values and errors between this program and the server: payload codecs, a failure
-    /// converter. The client's workers use it, too. Default: payloads are sent unencoded.
+    /// Sets the data converter, which holds payload codecs and a failure converter. It converts values and errors
+    /// between this program and the server. The client's workers use it, too. Default: payloads are sent unencoded.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.data_converter = converter;
         self

@@ -27,8 +27,8 @@ const DEADLOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Replays recorded histories against today's workflow code, and reports whether the code still matches them.
 ///
-/// Code whose commands differ from the recorded ones would break every run that is under way when it is deployed. So
-/// put histories of such runs into a folder and replay them in a test.
+/// If the code's commands differ from the recorded ones, deploying the code breaks every open run. To find this out
+/// before you deploy, put histories of such runs into a folder and replay them in a test.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -90,7 +90,7 @@ impl WorkflowReplayer {
         Self::default()
     }
 
-    /// Adds a workflow. A second one of the same name replaces the first.
+    /// Adds a workflow. A second workflow with the same name replaces the first.
     pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
     where
         W: Workflow<Kind>,
@@ -106,49 +106,50 @@ impl WorkflowReplayer {
         self
     }
 
-    /// Sets the order in which code gets the news of a workflow task, instead of the order of the SDK that recorded the
+    /// Sets the order in which code gets the jobs of a workflow task. Default: the order of the SDK that recorded the
     /// history.
     ///
-    /// For histories that name no SDK, as older SDKs wrote them. Without this they are replayed in Abide's own order.
+    /// Use this for histories that name no SDK, which older SDKs wrote. By default, such histories are replayed in
+    /// Abide's own order.
     pub fn run_order(mut self, order: RunOrder) -> Self {
         self.order = Some(order);
         self
     }
 
-    /// Sets the time after which code that does not come to rest counts as stuck. Default: 10 s.
+    /// Sets how long code may run before it must wait or end. After that time it counts as stuck. Default: 10 s.
     pub fn deadlock_detection_timeout(mut self, limit: Duration) -> Self {
         self.deadlock_limit = limit;
         self
     }
 
-    /// Sets the converter that decodes payloads and converts errors: that of the workers that wrote the histories.
-    /// Codecs run on their own tokio runtime. Default: payloads are read as they are.
+    /// Sets the converter that decodes payloads and converts errors. Use the converter of the workers that wrote the
+    /// histories. Codecs run on their own tokio runtime. Default: payloads are read as they are.
     pub fn data_converter(mut self, converter: DataConverter) -> Self {
         self.data_converter = converter;
         self
     }
 
-    /// Replays one history. Blocks until it is done; the workflow's code runs on its own thread.
+    /// Replays one history. Blocks until the replay is done. The workflow's code runs on its own thread.
     ///
     /// # Errors
-    /// Returns an error if the code does not match the history or fails its workflow task, or if the history is of an
-    /// unknown workflow, is inconsistent, or cannot be decoded.
+    /// Returns an error if the code does not match the history or fails its workflow task. Also returns an error if the
+    /// history belongs to an unknown workflow, is inconsistent, or cannot be decoded.
     pub fn replay(&self, history: &History) -> Result<Replayed, ReplayError> {
         run::replay(self, history)
     }
 
-    /// Replays all histories of a file. A file that cannot be read is a result too.
+    /// Replays all histories in a file. If the file cannot be read, the report contains a result that says so.
     pub fn replay_file(&self, path: impl AsRef<Path>) -> ReplayReport {
         let mut report = ReplayReport::default();
         self.replay_into(&mut report, path.as_ref());
         report
     }
 
-    /// Replays all histories of a folder (files ending in .json, .bin, .binpb or .pb), sorted by name. A history that
+    /// Replays all histories in a folder (files ending in .json, .bin, .binpb or .pb), sorted by name. A history that
     /// does not match or cannot be read does not stop the others.
     ///
     /// # Errors
-    /// Returns an error if the folder cannot be read, or holds no such file.
+    /// Returns an error if the folder cannot be read or contains no such file.
     pub fn replay_dir(&self, folder: impl AsRef<Path>) -> Result<ReplayReport, HistoryError> {
         let mut report = ReplayReport::default();
         for path in history_files(folder.as_ref())? {

@@ -50,7 +50,7 @@ pub struct NothingRegistered;
 #[derive(Debug)]
 pub struct Registered;
 
-/// A state in which a [`WorkerBuilder`] can be built. A worker with nothing registered does not compile:
+/// A state in which a [`WorkerBuilder`] can build its worker. A program that registers nothing does not compile:
 ///
 /// ```compile_fail,E0277
 /// # use abide::client::Client;
@@ -98,8 +98,8 @@ impl<State> WorkerBuilder<State> {
         self.registered()
     }
 
-    /// Makes errors of these kinds fail the workflow instead of only its workflow task, for all workflows of this
-    /// worker. Default: none, so that a workflow waits until its code is fixed.
+    /// Makes errors of these kinds fail the workflow instead of only its workflow task. Applies to all workflows of
+    /// this worker. Default: none, so a workflow waits until its code is fixed.
     pub fn workflow_failure_errors(mut self, errors: impl IntoIterator<Item = WorkflowErrorType>) -> Self {
         self.workflows.fail_workflow_on(None, errors);
         self
@@ -116,8 +116,8 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Maximum idle workflow runs in the cache, so that they need not be rebuilt from history. The least recently used
-    /// run is evicted first. 0 disables the cache. Default: 1000.
+    /// Maximum number of idle workflow runs in the cache. The worker need not rebuild a cached run from its history. It
+    /// evicts the least recently used run first. 0 disables the cache. Default: 1000.
     pub fn max_cached_workflows(mut self, runs: usize) -> Self {
         self.options.max_cached_workflows = runs;
         self
@@ -135,28 +135,28 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Maximum concurrent local activities; further ones wait. Default: 100.
+    /// Maximum concurrent local activities. Further ones wait. Default: 100.
     pub fn max_concurrent_local_activities(mut self, activities: usize) -> Self {
         self.options.max_concurrent_local_activities = activities;
         self
     }
 
-    /// Maximum eager activities per workflow task: activities that this worker starts at once, without going through
+    /// Maximum eager activities per workflow task. The worker starts an eager activity at once, without going through
     /// the task queue. They use only free slots of `max_concurrent_activities`. Default: 3.
     pub fn max_eager_activity_reservations_per_workflow_task(mut self, activities: usize) -> Self {
         self.options.max_eager_activity_reservations_per_workflow_task = activities;
         self
     }
 
-    /// Disables eager activities: all activities go through the task queue, so that any worker can run them. Default:
-    /// enabled, see
+    /// Disables eager activities. All activities then go through the task queue, so that any worker can run them.
+    /// Default: enabled, see
     /// [`max_eager_activity_reservations_per_workflow_task`](Self::max_eager_activity_reservations_per_workflow_task).
     pub fn disable_eager_activity_execution(mut self) -> Self {
         self.options.disable_eager_activity_execution = true;
         self
     }
 
-    /// Number of open polls for workflow tasks: fixed, or adjusted to the server's suggestions. It never exceeds
+    /// Number of open polls for workflow tasks. It is fixed, or follows the server's suggestions. It never exceeds
     /// `max_concurrent_workflow_tasks`. Default: a simple maximum of 5, or [`PollerBehavior::autoscaling`] if the
     /// namespace enables it by default (`poller_autoscaling_auto_enroll`).
     pub fn workflow_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
@@ -164,8 +164,8 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Like [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for activities; it never exceeds
-    /// `max_concurrent_activities`.
+    /// Like [`workflow_task_poller_behavior`](Self::workflow_task_poller_behavior), for activities. The number never
+    /// exceeds `max_concurrent_activities`.
     pub fn activity_task_poller_behavior(mut self, behavior: PollerBehavior) -> Self {
         self.options.activity_task_pollers = Some(behavior);
         self
@@ -205,8 +205,8 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Interval of the worker's own heartbeats, which report its pollers, slots and status. Not sent if the namespace
-    /// does not support them. Default: 60 s.
+    /// Interval of the worker's own heartbeats, which report its pollers, slots and status. The worker does not send
+    /// them if the namespace does not support them. Default: 60 s.
     pub fn worker_heartbeat_interval(mut self, interval: Duration) -> Self {
         self.options.worker_heartbeat_interval = Some(interval);
         self
@@ -244,7 +244,7 @@ impl<State> WorkerBuilder<State> {
         self
     }
 
-    /// Sends payloads above the namespace's size limit instead of failing the task. The server then decides; by default
+    /// Sends payloads above the namespace's size limit instead of failing the task. The server then decides. By default
     /// it terminates the workflow. Default: the workflow task or the activity attempt fails and is retried.
     pub fn disable_payload_error_limit(mut self) -> Self {
         self.options.disable_payload_error_limit = true;
@@ -288,8 +288,8 @@ impl<State> WorkerBuilder<State> {
     /// Builds the worker. It starts polling when [`Worker::run`] is awaited.
     ///
     /// # Errors
-    /// Returns an error if a name is registered twice, an option has an invalid value, or a workflow type's worker
-    /// versioning does not fit the worker's.
+    /// Returns an error if a name is registered twice, an option has an invalid value, or the worker versioning of a
+    /// workflow type does not fit that of the worker.
     pub fn build(self) -> Result<Worker, WorkerError>
     where
         State: SomethingRegistered,

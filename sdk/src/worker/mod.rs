@@ -1,6 +1,6 @@
 //! The worker: polls a task queue and runs the workflows and activities registered with it.
 //!
-//! Only this part of Abide starts threads and tasks. Workflow code runs on *lanes*, threads outside tokio; each lane
+//! Only this part of Abide starts threads and tasks. Workflow code runs on *lanes*, threads outside tokio. Each lane
 //! owns the runs whose id hashes to it. Activities run on the tokio runtime that runs the worker. Tasks flow as
 //! follows:
 //!
@@ -56,8 +56,8 @@ use crate::runtime::WorkflowRegistry;
 
 /// Polls a task queue and runs the workflows and activities registered with it.
 ///
-/// A worker may be stopped at any time, even killed: its work continues on other workers, from the history that the
-/// server keeps. Run any number of workers on the same task queue, in any number of processes.
+/// You can stop or kill a worker at any time. Other workers continue its work from the history that the server keeps.
+/// Run any number of workers on the same task queue, in any number of processes.
 ///
 /// ```no_run
 /// use abide::client::{Client, ClientOptions};
@@ -84,7 +84,7 @@ impl Worker {
         WorkerBuilder::new(client, task_queue)
     }
 
-    /// Returns a handle that shuts this worker down from elsewhere.
+    /// Returns a handle that shuts this worker down from other code.
     pub fn shutdown_handle(&self) -> ShutdownHandle {
         ShutdownHandle::new(Arc::clone(&self.phases))
     }
@@ -96,12 +96,12 @@ impl Worker {
 
     /// Runs until the worker is shut down through its [`shutdown_handle`](Self::shutdown_handle).
     ///
-    /// If the server becomes unreachable, the worker waits for it indefinitely. Must be awaited in a tokio runtime.
-    /// Dropping the future ends the worker at once, without waiting for its tasks.
+    /// If the server becomes unreachable, the worker waits for it indefinitely. Await this future in a tokio runtime.
+    /// If you drop it, the worker ends at once, without waiting for its tasks.
     ///
     /// # Errors
-    /// Returns an error if the namespace does not exist, the server cannot be reached at the start, or it refuses polls
-    /// (missing permission, unknown namespace) for a minute.
+    /// Returns an error if the namespace does not exist, if the server cannot be reached at the start, or if the server
+    /// refuses polls (missing permission, unknown namespace) for a minute.
     pub async fn run(self) -> Result<(), WorkerError> {
         RunningWorker::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
     }

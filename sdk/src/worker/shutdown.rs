@@ -55,7 +55,8 @@ impl Phases {
     }
 }
 
-/// Shuts a worker down from elsewhere: from a signal handler, or at the end of a test. Clones control the same worker.
+/// Shuts a worker down from other code, for example from a signal handler or at the end of a test. Clones control the
+/// same worker.
 ///
 /// ```no_run
 /// # async fn end(worker: abide::worker::Worker) -> Result<(), abide::worker::WorkerError> {

@@ -32,7 +32,7 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::activity::{Input, ScheduleActivity};
 
-/// An activity call that lacks a timeout, so it cannot be awaited: add
+/// An activity call without a timeout. It cannot be awaited. Add
 /// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
 /// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
 /// [`options`](Self::options) that have one.
@@ -57,9 +57,9 @@ pub struct ActivityWithoutTimeout<D: ActivityDefinition> {
     call: ActivityCall<D>,
 }
 
-/// An activity call: awaiting it schedules the activity and waits for its outcome.
+/// An activity call. Awaiting it schedules the activity and waits for its outcome.
 ///
-/// Like any Rust future it does nothing until it is polled; [`start`](Self::start) schedules it at once.
+/// Like any Rust future, it does nothing until it is polled. [`start`](Self::start) schedules it at once.
 #[must_use = "the activity is not scheduled unless this is awaited; `start()` schedules it at once"]
 pub struct ActivityCall<D: ActivityDefinition> {
     shared: Rc<RunState>,
@@ -67,7 +67,7 @@ pub struct ActivityCall<D: ActivityDefinition> {
     handle: Option<ActivityHandle<D::Output>>,
 }
 
-/// An activity under way. Awaiting it waits for its outcome; dropping it cancels the activity.
+/// A started activity. Awaiting it waits for the outcome. Dropping it cancels the activity.
 #[must_use = "dropping an activity's handle cancels the activity; `detach()` lets it continue"]
 pub struct ActivityHandle<T> {
     shared: Rc<RunState>,
@@ -92,7 +92,7 @@ macro_rules! call_options {
     ($this:ident => $call:expr) => {
         activity_options!($this => $call.request().options);
 
-        /// Sets the activity's id within this workflow. Default: a number, counted up.
+        /// Sets the activity's id within this workflow. Default: the next number.
         pub fn activity_id(mut $this, id: impl Into<String>) -> Self {
             $call.request().activity_id = Some(id.into());
             $this
@@ -105,7 +105,7 @@ macro_rules! call_options {
         }
 
         /// Gives the activity a header, which its [info](crate::ActivityInfo::header) shows. A value that cannot be
-        /// written fails the workflow task.
+        /// serialized fails the workflow task.
         #[track_caller]
         pub fn header<T: Serialize + 'static>(mut $this, key: impl Into<String>, value: &T) -> Self {
             if let Err(text) = $call.request().set_header(key.into(), value) {
@@ -159,7 +159,7 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
         self.call.schedule_to_close_timeout(timeout)
     }
 
-    /// Uses options shared by several calls, which include a timeout. An option set at the call itself takes
+    /// Uses options that several calls share. They include a timeout. An option set at the call itself takes
     /// precedence, in either order.
     pub fn options(mut self, options: &ActivityOptions) -> ActivityCall<D> {
         self.call.request().options.fill(options);
@@ -246,7 +246,7 @@ impl<T> ActivityHandle<T> {
         self.state.is_done()
     }
 
-    /// Drops the handle without cancelling the activity, which goes on.
+    /// Drops the handle without cancelling the activity. The activity continues.
     pub fn detach(self) {
         self.state.detach();
     }

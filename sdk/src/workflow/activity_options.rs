@@ -16,7 +16,7 @@ pub enum ActivityCancellationType {
     TryCancel,
     /// Requests cancellation of the activity and waits for its outcome.
     WaitCancellationCompleted,
-    /// Lets the activity go on and yields the cancellation at once.
+    /// Lets the activity continue and yields the cancellation at once.
     Abandon,
 }
 
@@ -35,7 +35,8 @@ pub trait HasTimeout {}
 #[doc(hidden)]
 pub struct NoTimeout<D>(PhantomData<D>);
 
-/// Options for several activity calls, with at least one of the two timeouts that a call needs.
+/// Options that several activity calls share. They include `start_to_close_timeout` or `schedule_to_close_timeout`,
+/// because every call needs at least one of the two.
 ///
 /// ```
 /// # use abide::prelude::*;
@@ -88,15 +89,15 @@ macro_rules! activity_options {
             $this
         }
 
-        /// Limits the time between two heartbeats. Without it a lost worker is noticed only at the end of the attempt.
-        /// Default: none.
+        /// Limits the time between two heartbeats. Without it, the server notices a lost worker only at the end of the
+        /// attempt. Default: none.
         pub fn heartbeat_timeout(mut $this, timeout: std::time::Duration) -> Self {
             $options.heartbeat_timeout = Some(timeout);
             $this
         }
 
-        /// Sets the policy by which the server retries. Default: the server's policy (1 s, doubling, unlimited
-        /// attempts).
+        /// Sets the policy by which the server retries the activity. Default: the server's policy (1 s, doubling,
+        /// unlimited attempts).
         pub fn retry_policy(mut $this, policy: crate::retry_policy::RetryPolicy) -> Self {
             $options.retry_policy = Some(policy);
             $this
@@ -123,8 +124,8 @@ macro_rules! activity_options {
             $this
         }
 
-        /// Decides whether the activity goes to workers of this workflow's build, for build ids without deployments.
-        /// Default: [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
+        /// Decides whether the activity goes to workers of this workflow's build. Applies to build ids without
+        /// deployments. Default: [`VersioningIntent::Unspecified`](crate::VersioningIntent::Unspecified).
         pub fn versioning_intent(mut $this, intent: crate::VersioningIntent) -> Self {
             $options.versioning_intent = Some(intent);
             $this

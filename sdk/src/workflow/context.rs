@@ -8,27 +8,27 @@ use super::info::WorkflowInfo;
 use super::run_state::RunState;
 use crate::duration::time_from_proto;
 
-/// The workflow's interface to Temporal. Clones are the same context.
+/// The workflow's interface to Temporal. Clones refer to the same context.
 ///
 /// Workflow code must get everything from its arguments, its messages and this context, because the same history must
-/// always lead to the same commands. Clocks, random numbers, threads, files and sockets belong in activities; the
-/// [crate's documentation](crate#what-a-workflow-must-not-do) says which of them are noticed.
+/// always lead to the same commands. Clocks, random numbers, threads, files and sockets belong in activities.
+/// [Determinism](crate::guide::determinism#what-a-workflow-must-not-do) says which of them Abide detects.
 ///
 /// | to | use |
 /// | --- | --- |
 /// | run an activity | [`activity`](Self::activity) |
 /// | run a short activity in the worker itself | [`local_activity`](Self::local_activity) |
-/// | run another workflow as a child, reach any other | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
+/// | run a child workflow, signal or cancel others | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
 /// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
-/// | wait for a time, for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
-/// | do several things at a time | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
+/// | wait for a time or for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
+/// | do several things concurrently | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
 /// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
-/// | change the code of runs under way | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
-/// | set what lists of workflows show | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
-/// | continue in a fresh run | [`continue_as_new`](Self::continue_as_new) |
-/// | draw random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
+/// | change code while runs are open | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
+/// | set search attributes and the memo | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
+/// | continue in a new run | [`continue_as_new`](Self::continue_as_new) |
+/// | get random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
 /// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
-/// | know about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
+/// | get information about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
 ///
 /// ```
 /// use abide::prelude::*;
@@ -49,33 +49,33 @@ impl WorkflowContext {
         Self { shared }
     }
 
-    /// Information about this run: ids, type, task queue, attempt, timeouts, memo, priority, headers.
+    /// Returns information about this run: ids, type, task queue, attempt, timeouts, memo, priority, headers.
     pub fn info(&self) -> &WorkflowInfo {
         self.shared.info.get().expect("a context is made after the run's start was read")
     }
 
-    /// The workflow's time: the start of the current workflow task, or the end of a local activity after that. It is
-    /// the same on every replay.
+    /// Returns the workflow's time: the start of the current workflow task, or the end of a local activity after that.
+    /// The time is the same on every replay.
     pub fn now(&self) -> SystemTime {
         time_from_proto(&self.shared.operation_state.borrow().machines.time)
     }
 
-    /// Returns true if the code is being replayed. For logging only: no decision may depend on it.
+    /// Returns true if the code is being replayed. Use it only for logging: no decision may depend on it.
     pub fn is_replaying(&self) -> bool {
         self.shared.operation_state.borrow().machines.replaying
     }
 
-    /// Number of events in the history up to the current workflow task.
+    /// Returns the number of events in the history up to the current workflow task.
     pub fn history_length(&self) -> u64 {
         u64::try_from(self.shared.operation_state.borrow().machines.last_started_event_id).unwrap_or_default()
     }
 
-    /// Size of the history in bytes up to the current workflow task, as the server counts it.
+    /// Returns the size of the history in bytes up to the current workflow task, as the server counts it.
     pub fn history_size_bytes(&self) -> u64 {
         u64::try_from(self.shared.operation_state.borrow().machines.history_size_bytes).unwrap_or_default()
     }
 
-    /// Returns true if no message handler is under way. Wait for this before the workflow ends or continues as new.
+    /// Returns true if no message handler is running. Wait for this before the workflow ends or continues as new.
     pub fn all_handlers_finished(&self) -> bool {
         self.shared.handlers_running.get() == 0
     }

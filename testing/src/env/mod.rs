@@ -25,11 +25,11 @@ pub use self::activity::ActivityEnvironment;
 pub use self::moment::MomentOutcome;
 pub use self::worker::TestWorker;
 
-/// A server, a client and workers in the process of a test. Months pass in milliseconds: while the test awaits an
+/// A server, a client and workers in the process of a test. Months pass in milliseconds. While the test awaits an
 /// outcome and nothing is running, the clock skips to the next timer, timeout or retry.
 ///
 /// When [`run`](Self::run) ends, every run is replayed from scratch, so that each test also checks that the workflow is
-/// deterministic. The [crate's documentation](crate) is the guide.
+/// deterministic. The [guide](crate::guide) explains how to use it.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -72,7 +72,7 @@ impl TestWorkflowEnvironment {
     /// Starts a server with a clock that skips time, and connects a client to it.
     ///
     /// # Errors
-    /// Returns an error if the client cannot be created; starting the server itself cannot fail.
+    /// Returns an error if the client cannot be created. Starting the server itself cannot fail.
     pub async fn start() -> Result<Self, ConnectError> {
         Self::start_with(ClientOptions::default()).await
     }
@@ -116,12 +116,12 @@ impl TestWorkflowEnvironment {
         &self.server
     }
 
-    /// Creates a worker, to which workflows, activities and mocks are added before it is passed to [`run`](Self::run).
+    /// Creates a worker. Add workflows, activities and mocks to it, and then pass it to [`run`](Self::run).
     pub fn worker(&self, task_queue: impl Into<String>) -> TestWorker {
         TestWorker::new(&self.client, self.server.host(), task_queue.into())
     }
 
-    /// Returns the time that has passed on the environment's clock since it was started.
+    /// Returns the time that has passed on the environment's clock since the environment started.
     pub fn elapsed(&self) -> Duration {
         self.server.now().duration_since(self.started).unwrap_or_default()
     }
@@ -131,7 +131,7 @@ impl TestWorkflowEnvironment {
         self.server.now()
     }
 
-    /// Advances the clock, even if something is running; timers and timeouts on the way fire at their own times.
+    /// Advances the clock, even if something is running. Timers and timeouts on the way fire at their own times.
     pub fn advance(&self, duration: Duration) {
         self.server.advance(duration);
     }
@@ -141,13 +141,14 @@ impl TestWorkflowEnvironment {
         self.server.sleep(duration).await;
     }
 
-    /// Does something when [`elapsed`](Self::elapsed) reaches `elapsed`, for example sends a signal or requests a
+    /// Runs a future when [`elapsed`](Self::elapsed) reaches `elapsed`, for example to send a signal or to request a
     /// cancellation.
     ///
-    /// It runs concurrently with the test, which continues at once. The clock stops at that time until it is done, so it
-    /// must not await what takes virtual time. If the time is not reached, nothing is done.
+    /// The future runs concurrently with the test, which continues at once. The clock stops at that time until the
+    /// future is done, so the future must not await anything that takes virtual time. If the clock does not reach that
+    /// time, the future does not run.
     ///
-    /// A panic in it, or an error that it returns, fails the test in [`run`](Self::run).
+    /// If the future panics or returns an error, the test fails in [`run`](Self::run).
     ///
     /// ```
     /// use abide::prelude::*;
@@ -190,19 +191,19 @@ impl TestWorkflowEnvironment {
         moment::at(self.server.host(), self.started, elapsed, what);
     }
 
-    /// Sets the real time that a test waits when nothing can happen by itself any more; then [`run`](Self::run) panics
-    /// and reports what is awaited. Default: 5 seconds. Running work (an activity's code) may be silent, or keep others
-    /// waiting for the clock, for twelve times as long; it may send heartbeats for 120 times as long.
+    /// Sets how long, in real time, a test waits when nothing can happen by itself any more. [`run`](Self::run) then
+    /// panics and reports what the test awaits. Default: 5 seconds. Running work (an activity's code) may be silent, or
+    /// keep others waiting for the clock, for twelve times as long. It may send heartbeats for 120 times as long.
     pub fn set_patience(&self, patience: Duration) {
         self.server.host().set_patience(patience);
     }
 
-    /// Runs a worker until a future completes. Then replays every run of this environment whose workflow type the
-    /// worker knows, from scratch.
+    /// Runs a worker until a future completes. Then replays, from scratch, every run of this environment whose workflow
+    /// type the worker knows.
     ///
     /// # Panics
-    /// Panics if the worker cannot be built, if a workflow task fails (the workflow would retry it forever), if a mock
-    /// panics, if an activity is neither registered nor mocked, if the future would be awaited forever (see
+    /// Panics if the worker cannot be built, if a workflow task fails (it would be retried forever), if a mock panics,
+    /// if an activity is neither registered nor mocked, if the future would be awaited forever (see
     /// [`set_patience`](Self::set_patience)), or if a replay differs from the run. The message names the workflow, the
     /// line of its code, and what to do.
     pub async fn run<F: IntoFuture>(&self, worker: TestWorker, future: F) -> F::Output {

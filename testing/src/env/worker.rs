@@ -56,9 +56,9 @@ impl TestWorker {
         }
     }
 
-    /// Adds a workflow. A workflow with a versioning behaviour makes the worker a versioned one, of a deployment `test`
-    /// unless [`options`](Self::options) sets another. Its other workflows are then upgraded automatically. The
-    /// environment's server records versions, but sends tasks to workers of any version.
+    /// Adds a workflow. If the workflow has a versioning behaviour, the worker becomes a versioned worker of the
+    /// deployment `test`, unless [`options`](Self::options) sets another deployment. Its other workflows are then
+    /// upgraded automatically. The environment's server records versions, but sends tasks to workers of any version.
     pub fn workflow<Kind, W>(mut self, workflow: W) -> Self
     where
         W: Workflow<Kind>,
@@ -96,8 +96,8 @@ impl TestWorker {
         self.mock_async(activity, move |_, args| ready(code(args)))
     }
 
-    /// Like [`mock`](Self::mock), with a closure that also gets the context and returns a future: it sees the attempt
-    /// and the other info, can heartbeat and wait, and learns of its cancellation.
+    /// Like [`mock`](Self::mock), with a closure that also gets the context and returns a future. The mock can read its
+    /// attempt and other info, send heartbeats, wait, and notice its cancellation.
     ///
     /// ```
     /// use abide::prelude::*;

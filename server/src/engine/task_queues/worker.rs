@@ -108,7 +108,8 @@ impl Engine {
             enums::TaskQueueType::Nexus => QueueKind::Nexus,
             enums::TaskQueueType::Workflow | enums::TaskQueueType::Unspecified => QueueKind::Workflow,
         };
-        let (pollers, backlog) = self.queues.describe(&QueueKey { namespace_id, name: name.to_owned(), kind }, self.now.wall);
+        let (pollers, backlog) =
+            self.queues.describe(&QueueKey { namespace_id, name: name.to_owned(), kind }, self.now.wall);
         #[expect(deprecated, reason = "the real server still tells the capabilities")]
         let pollers = pollers.into_iter().map(|(identity, seen)| taskqueue::PollerInfo {
             last_access_time: Some(seen.at.proto()),
