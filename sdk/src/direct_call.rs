@@ -10,8 +10,16 @@ use std::fmt;
 use std::panic::Location;
 
 thread_local! {
-    /// The activity function whose code was polled last on this thread.
-    static LAST: Cell<Option<DirectCall>> = const { Cell::new(None) };
+    static CALLS: Cell<DirectCalls> = const { Cell::new(DirectCalls { last: None, running: None }) };
+}
+
+/// The direct calls that one poll of a routine has made on its thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DirectCalls {
+    /// The activity function whose code was polled last.
+    pub(crate) last: Option<DirectCall>,
+    /// The same if its code has not ended.
+    pub(crate) running: Option<DirectCall>,
 }
 
 /// A direct call of an activity function.
@@ -23,14 +31,21 @@ pub(crate) struct DirectCall {
 }
 
 impl DirectCall {
-    /// Notes that the code of the activity is polled now.
-    pub(crate) fn note(self) {
-        LAST.set(Some(self));
+    /// Records that the activity's code is polled now.
+    pub(crate) fn polled(self) {
+        CALLS.set(DirectCalls { last: Some(self), running: Some(self) });
     }
 
-    /// Returns the last call that was noted since the last time this was asked.
-    pub(crate) fn take() -> Option<Self> {
-        LAST.take()
+    /// Records that the activity's code has ended.
+    pub(crate) fn ended(self) {
+        CALLS.set(DirectCalls { last: Some(self), running: None });
+    }
+}
+
+impl DirectCalls {
+    /// Returns the calls since this was last asked.
+    pub(crate) fn take() -> Self {
+        CALLS.take()
     }
 }
 

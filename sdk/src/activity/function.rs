@@ -40,8 +40,12 @@ impl<D, R> Future for CalledActivity<'_, D, R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
-        self.call.note();
-        self.code.as_mut().poll(cx)
+        self.call.polled();
+        let polled = self.code.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.call.ended();
+        }
+        polled
     }
 }
 

@@ -47,7 +47,8 @@ fn a_recorded_order_of_events_is_printed_for_people() {
           10  +0.056s  WorkflowTaskCompleted
                          - Commands: [WorkflowExecutionFailed]
           11  +0.057s  WorkflowExecutionFailed
-                         - retry_state: RetryPolicyNotSet, failure: Activity task failed: uncaught (TestFailure)
+                         - retry_state: RetryPolicyNotSet
+                         - failure: activity fail (id 1): Activity task failed: uncaught (TestFailure)
     "#]].assert_eq(&one(&recorded("fails_on_activity.json")).to_string());
 }
 

@@ -18,7 +18,7 @@ use super::messages::{Dispatched, UpdateHandler, dispatch_signal, dispatch_updat
 use super::order::{HandlerScope, QueueOrder};
 use super::panics;
 use super::ready_queue::{ReadyQueue, RoutineId, WakerOf};
-use crate::direct_call::DirectCall;
+use crate::direct_call::{DirectCall, DirectCalls};
 use crate::failure::WorkflowError;
 use crate::replay::event_groups::CurrentGroups;
 use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
@@ -42,7 +42,7 @@ pub(crate) struct Routines {
     pass_at: Option<Place>,
     /// The place of the code when a wake-up from outside was found; kept until it is reported.
     pub(crate) place_of_foreign_wake: Option<Box<Option<CodePlace>>>,
-    /// An activity function that the code called like any Rust function, and whose end it awaits.
+    /// The last activity function that a routine called like any Rust function and whose end it awaited.
     pub(crate) direct_call: Option<DirectCall>,
     /// True if the log has a warning about such a call.
     has_warned: bool,
@@ -285,10 +285,8 @@ impl Routines {
         shared.current_message.replace(slot.message.clone());
         let waker = slot.waker.get_or_insert_with(|| WakerOf::new(id, ready));
         let mut cx = Context::from_waker(waker.waker());
-        let (polled, direct_call) = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
-        if let Some(call) = direct_call {
-            self.called_directly(call, matches!(polled, RoutineResult::Pending), shared);
-        }
+        let (polled, calls) = poll_body(&mut body, &mut cx, slot.message.as_ref())?;
+        self.called_directly(calls, shared);
         let slot = &mut self.slots[index];
         if matches!(polled, RoutineResult::Pending) {
             slot.body = body;
@@ -305,11 +303,11 @@ impl Routines {
         Ok(polled)
     }
 
-    /// Keeps a direct call of an activity function for an error, and warns of it once.
-    fn called_directly(&mut self, call: DirectCall, is_pending: bool, shared: &RunState) {
-        if is_pending {
-            self.direct_call = Some(call);
-        }
+    /// Keeps a direct call that a routine awaits, for an error, and warns of a first call.
+    fn called_directly(&mut self, calls: DirectCalls, shared: &RunState) {
+        // Kept when it has ended, because a wake-up from outside is found only afterwards.
+        self.direct_call = calls.running.or(self.direct_call);
+        let Some(call) = calls.last else { return };
         if !self.has_warned && !shared.operation_state.borrow().machines.replaying {
             self.has_warned = true;
             let workflow_id = shared.info.get().map_or("", |info| &info.workflow_id);
@@ -397,14 +395,14 @@ impl Routines {
     }
 }
 
-/// Runs authors' code. Also returns the activity function that the code called directly, if any.
+/// Runs authors' code. Also returns the activity functions that the code called directly.
 fn poll_body(
     body: &mut Body,
     cx: &mut Context<'_>,
     message: Option<&Rc<InboundMessage>>,
-) -> Result<(RoutineResult, Option<DirectCall>), TaskError> {
+) -> Result<(RoutineResult, DirectCalls), TaskError> {
     // A call that ran on this thread before belongs to other code.
-    let _ = DirectCall::take();
+    let _ = DirectCalls::take();
     let polled = panics::catch(|| match body {
         Body::Main(main) => match main.as_mut().poll(cx) {
             Poll::Ready(result) => RoutineResult::Main(result),
@@ -427,10 +425,10 @@ fn poll_body(
         },
         Body::Empty | Body::Signal(_) | Body::Update(_) => RoutineResult::Pending,
     });
-    let direct_call = DirectCall::take();
+    let calls = DirectCalls::take();
     let polled = polled.map_err(|mut panic| {
-        panic.direct_call = direct_call;
+        panic.direct_call = calls.running;
         panic
     })?;
-    Ok((polled, direct_call))
+    Ok((polled, calls))
 }

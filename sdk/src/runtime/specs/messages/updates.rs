@@ -490,5 +490,13 @@ fn the_stack_trace_tells_the_main_routines_condition_from_a_handlers() {
     let Output::Complete(completion) = output else { panic!("{output:?}") };
     let stack: String =
         read_one(completion.query_results["q"].answer.as_ref().and_then(|answer| answer.payloads.first())).unwrap();
-    expect![""].assert_eq(&with_statements(&stack));
+    expect![[r#"
+        activity type=check id=1 in the handler of update `withdraw` (id u2)
+            at updates.rs `let amount = ctx.activity(check, amount).start_to_close_timeout(secs(5)).await?;`
+        condition in the handler of update `until_noted` (id u1)
+            at updates.rs `ctx.wait_until(|| self.log.with(|log| log.contains(&text))).await?;`
+        condition
+            at updates.rs `ctx.wait_until(|| self.closed.get()).await?;`
+    "#]]
+    .assert_eq(&with_statements(&stack));
 }

@@ -86,7 +86,7 @@ fn a_cancelled_activity_tells_the_reason() {
         ),
         expect![[r#"
             RequestCancelActivityTask scheduled=5
-            CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: took too long; took too long | activity work (id 2): Activity cancelled: took too long; took too long""#]],
+            CompleteWorkflowExecution result="activity work (id 1): Activity cancelled: took too long; took too long | activity work (id 2): Activity cancelled before it was scheduled: took too long; took too long""#]],
     );
 }
 

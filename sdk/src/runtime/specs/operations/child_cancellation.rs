@@ -68,7 +68,7 @@ fn cancelled_before_it_is_sent_leaves_no_command_whatever_the_type() {
         },
         FIRST_TASK,
         expect![[
-            r#"CompleteWorkflowExecution result=["child workflow child (id child-1): Child Workflow Execution cancelled before scheduled: : Cancelled; cancelled true"]"#
+            r#"CompleteWorkflowExecution result=["child workflow child (id child-1): Child Workflow Execution cancelled before scheduled; cancelled true"]"#
         ]],
     );
 }
@@ -98,14 +98,14 @@ fn abandon_asks_nobody_and_yields_at_once() {
         Type::Abandon,
         INITIATED,
         expect![[
-            r#"CompleteWorkflowExecution result="not started: child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#
+            r#"CompleteWorkflowExecution result="not started: child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#
         ]],
     );
     check_cancelled(
         Type::Abandon,
         STARTED,
         expect![[
-            r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#
+            r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#
         ]],
     );
 }
@@ -116,15 +116,15 @@ fn try_cancel_asks_and_yields_at_once() {
         Type::TryCancel,
         INITIATED,
         expect![[r#"
-        RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
-        CompleteWorkflowExecution result="not started: child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#]],
+            RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
+            CompleteWorkflowExecution result="not started: child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#]],
     );
     check_cancelled(
         Type::TryCancel,
         STARTED,
         expect![[r#"
-        RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
-        CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#]],
+            RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
+            CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#]],
     );
 }
 
@@ -187,7 +187,7 @@ fn waiting_ends_with_the_outcome_of_the_child() {
         (
             "ChildWorkflowExecutionCanceled",
             expect![[
-                r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#
+                r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#
             ]],
         ),
         (
@@ -377,7 +377,7 @@ fn the_reason_reaches_the_child() {
         &after_first_task(&format!("5 StartChildWorkflowExecutionInitiated\n6 TimerStarted\n{STARTED}")),
         expect![[r#"
             RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true reason="out of time"
-            CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled: Cancelled; cancelled true""#]],
+            CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled; cancelled true""#]],
     );
 }
 

@@ -302,7 +302,7 @@ fn a_child_that_does_not_complete_says_why() {
     });
     check_end(&ended("ChildWorkflowExecutionCanceled details=1"), || {
         expect![[
-            r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled: Cancelled [cancelled] id=child-1 run=run-of-child-1 NonRetryableFailure type=None""#
+            r#"CompleteWorkflowExecution result="child workflow child (id child-1): Child Workflow execution cancelled [cancelled] id=child-1 run=run-of-child-1 NonRetryableFailure type=None""#
         ]]
     });
     check_end(&ended("ChildWorkflowExecutionTerminated"), || {

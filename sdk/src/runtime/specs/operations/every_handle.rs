@@ -225,7 +225,7 @@ fn an_operation_cancelled_before_it_was_sent_leaves_no_command_but_a_request_to_
             RecordMarker name=core_local_activity details.data={"seq":2,"attempt":0,"activity_id":"2","activity_type":"double","complete_time":null,"backoff":null,"original_schedule_time":null,"activation_index":1} message="Activity cancelled" cancelled=true
             RequestCancelExternalWorkflowExecution id=child-1 child_workflow_only=true
             RequestCancelNexusOperation scheduled=6
-            CompleteWorkflowExecution result=["timer activity child_start nexus_start signal",["Cancelled","activity double (id 1): Activity cancelled","activity double (id 2): Local activity cancelled: Activity cancelled","child workflow child (id child-2): Child Workflow Execution cancelled before scheduled: : Cancelled","Nexus operation service/operation at payments: Nexus Operation cancelled before scheduled","workflow other: Signal was cancelled before being sent","Cancelled"]]"#]],
+            CompleteWorkflowExecution result=["timer activity child_start nexus_start signal",["Cancelled","activity double (id 1): Activity cancelled before it was scheduled","activity double (id 2): Local activity cancelled","child workflow child (id child-2): Child Workflow Execution cancelled before scheduled","Nexus operation service/operation at payments: Nexus Operation cancelled before scheduled","workflow other: Signal was cancelled before being sent","Cancelled"]]"#]],
     );
 }
 

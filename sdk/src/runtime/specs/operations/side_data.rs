@@ -311,7 +311,7 @@ fn the_stack_trace_query_tells_what_is_waited_for_and_which_statements_began_it(
     );
     let answer: String = serde_json::from_str(&ask(&history, "__stack_trace")).unwrap();
     let lines: Vec<&str> = answer.lines().map(|line| line.split(".rs:").next().unwrap().trim()).collect();
-    assert_eq!(lines[0], "timer id=1");
+    assert_eq!(lines[0], "timer id=1 in the handler of signal `begin`");
     assert!(lines[1].starts_with("at ") && lines[1].ends_with("side_data"), "{answer}");
     assert_eq!(lines[2], "condition");
     assert_eq!(lines.len(), 4, "{answer}");

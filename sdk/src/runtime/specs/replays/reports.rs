@@ -186,7 +186,7 @@ fn an_update_says_what_became_of_it_and_where_its_handler_is() {
         expect![[r#"
             Fail NonDeterministicError UnexpectedEvent: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
               history:  event 6 WorkflowExecutionUpdateCompleted: update=u1
-              code now: produced no command here; it waits for condition (reports.rs `ctx.wait_until(|| self.told.get() == 3).await?;`), condition (reports.rs `ctx.wait_until(|| self.told.get() == 7).await?;`)
+              code now: produced no command here; it waits for condition in the handler of update `wait` (id u1) (reports.rs `ctx.wait_until(|| self.told.get() == 3).await?;`), condition (reports.rs `ctx.wait_until(|| self.told.get() == 7).await?;`)
               at:       reports.rs `ctx.wait_until(|| self.told.get() == 3).await?;`
               next:     restore the old behaviour, or guard the change with `ctx.patched(..)`; check with WorkflowReplayer."#]],
     );

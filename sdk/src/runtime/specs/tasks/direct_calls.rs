@@ -66,18 +66,33 @@ fn an_error_names_the_call_and_what_to_write_instead() {
             Ok(())
         },
         FIRST_TASK,
-        expect![""],
+        expect![[r#"
+            Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 3 WorkflowTaskStarted: workflow code runs outside tokio
+              code now: used tokio's clock, tasks or I/O at direct_calls.rs `tokio::time::sleep(secs(1)).await;`
+              at:       direct_calls.rs `sleep().await?;`
+              next:     the activity `sleep` is called like a Rust function (at direct_calls.rs `sleep().await?;`), so its code runs in the workflow; to run it as an activity, write `ctx.activity(sleep, ..)`"#]],
     );
-    check(|_| async move { Ok(asks_a_thread().await?) }, FIRST_TASK, expect![""]);
+    check(
+        |_| async move { Ok(asks_a_thread().await?) },
+        FIRST_TASK,
+        expect![[r#"
+            Fail NonDeterministicError ForeignFuture: [TMPRL1100] Nondeterminism error: the workflow's code no longer fits its history.
+              history:  event 3 WorkflowTaskStarted: only events of the workflow's history may wake its code
+              code now: awaited a future that another thread or a timer of the process woke
+              next:     the activity `asks_a_thread` is called like a Rust function (at direct_calls.rs `|_| async move { Ok(asks_a_thread().await?) },`), so its code runs in the workflow; to run it as an activity, write `ctx.activity(asks_a_thread, ..)`"#]],
+    );
     check(
         |_| async move {
             has_a_bug().await?;
             Ok(())
         },
         FIRST_TASK,
-        expect![""],
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at direct_calls.rs `panic!("no such card");`: no such card; the activity `has_a_bug` is called like a Rust function (at direct_calls.rs `has_a_bug().await?;`), so its code runs in the workflow; to run it as an activity, write `ctx.activity(has_a_bug, ..)`"#
+        ]],
     );
-    // What has ended is not blamed.
+    // The report names no call that has ended.
     check(
         |_| async move {
             add(6).await?;
@@ -86,7 +101,9 @@ fn an_error_names_the_call_and_what_to_write_instead() {
             Ok(())
         },
         FIRST_TASK,
-        expect![""],
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at direct_calls.rs `panic!("a bug of the workflow");`: a bug of the workflow"#
+        ]],
     );
 }
 
