@@ -425,7 +425,7 @@ impl WorkflowService for GrpcService {
             let target = engine.activity_of_token(&request.task_token)?;
             #[expect(deprecated, reason = "workers still send it and the real server still records it")]
             let by = Reporter { identity: request.identity, worker_version: request.worker_version };
-            engine.complete_activity(target, request.result, by);
+            engine.complete_activity(target, request.result, by)?;
             Ok(api::RespondActivityTaskCompletedResponse::default())
         })
     }
@@ -443,7 +443,7 @@ impl WorkflowService for GrpcService {
                 &request.activity_id,
             )?;
             let by = Reporter::without_version(request.identity);
-            engine.complete_activity(target, request.result, by);
+            engine.complete_activity(target, request.result, by)?;
             Ok(api::RespondActivityTaskCompletedByIdResponse::default())
         })
     }

@@ -13,6 +13,12 @@ pub(crate) const BLOB_LIMIT: usize = 2 * 1024 * 1024;
 /// Maximum length of an id or a name, in bytes.
 pub(crate) const ID_LIMIT: usize = 1000;
 
+/// Maximum number of events in the history of an open run. A transaction that adds more terminates the run.
+pub(crate) const HISTORY_EVENTS: i64 = 50 * 1024;
+
+/// Maximum bytes of the history of an open run before a transaction, which otherwise terminates the run.
+pub(crate) const HISTORY_BYTES: i64 = 50 * 1024 * 1024;
+
 const LINK_COUNT: usize = 10;
 const LINK_SIZE: usize = 4000;
 const FAIRNESS_KEY: usize = 64;

@@ -236,6 +236,20 @@ impl Engine {
 
     /// Runs one transaction and executes its effects. A step that can fail must do so before it changes anything.
     fn transact<T>(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
+        self.transact_within_limits(id, step).0
+    }
+
+    /// Like [`Self::transact`], for a caller who learns that the run was terminated instead.
+    fn try_transact<T>(&mut self, id: ExecutionId, step: impl FnOnce(&mut Transaction<'_>) -> T) -> Result<T, Error> {
+        let (result, excess) = self.transact_within_limits(id, step);
+        excess.map_or(Ok(result), Err)
+    }
+
+    fn transact_within_limits<T>(
+        &mut self,
+        id: ExecutionId,
+        step: impl FnOnce(&mut Transaction<'_>) -> T,
+    ) -> (T, Option<Error>) {
         let mut transaction = Transaction {
             execution: &mut self.executions[id.0],
             now: self.now,
@@ -249,7 +263,9 @@ impl Engine {
             stays_in_memory: false,
         };
         let before = Extent::of(transaction.execution);
+        let snapshot = transaction.snapshot_of_long_history();
         let result = step(&mut transaction);
+        let excess = transaction.end_too_long_history(snapshot);
         if !transaction.execution.state.task_is_started() {
             transaction.flush_buffer();
         }
@@ -285,7 +301,7 @@ impl Engine {
             self.errands.release_held(id);
         }
         self.run_errands();
-        result
+        (result, excess)
     }
 
     fn carry_out(&mut self, id: ExecutionId, effects: Vec<Effect>) {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::deadlines::{Deadline, DeadlineClock, Key};
 use super::errand::Errand;
+use super::errors::Error;
 use super::ids::Ids;
+use super::limits;
 use super::namespace::Namespaces;
 use super::nexus::NexusEndpoints;
 use super::nexus::Purpose;
 use super::time::{Now, Time};
 use super::workflow::{Execution, State};
+use super::workflow_tasks::HISTORY_SERVICE;
 
 /// An effect of a committed transaction.
 #[derive(Debug)]
@@ -80,6 +83,35 @@ impl Transaction<'_> {
         self.execution.state = snapshot.state;
         self.execution.history.truncate(snapshot.next_event_id, snapshot.size_bytes);
         self.effects.truncate(snapshot.effects);
+    }
+
+    /// Returns the state before this transaction if its history may become too long. Most histories never do, and a
+    /// snapshot copies the state.
+    pub(crate) fn snapshot_of_long_history(&self) -> Option<Snapshot> {
+        let history = &self.execution.history;
+        let is_long = history.next_event_id() > limits::HISTORY_EVENTS / 2;
+        (is_long || history.size_bytes > limits::HISTORY_BYTES).then(|| self.snapshot())
+    }
+
+    /// Terminates a run whose history has become too long, instead of all else that the transaction has done. Returns
+    /// the error for the caller. Without a `before`, which one transaction with half of all events lacks, its events
+    /// stay.
+    pub(crate) fn end_too_long_history(&mut self, before: Option<Snapshot>) -> Option<Error> {
+        let is_too_large = before.as_ref().is_some_and(|before| before.size_bytes > limits::HISTORY_BYTES);
+        let is_too_long = self.execution.history.next_event_id() - 1 > limits::HISTORY_EVENTS;
+        let reason = match (is_too_large, is_too_long) {
+            (true, _) => "Workflow history size exceeds limit.",
+            (false, true) => "Workflow history count exceeds limit.",
+            (false, false) => return None,
+        };
+        if !self.execution.is_running() {
+            return None;
+        }
+        if let Some(before) = before {
+            self.roll_back(before);
+        }
+        self.terminate(reason.to_owned(), None, HISTORY_SERVICE.to_owned(), Vec::new());
+        Some(Error::invalid_argument(reason))
     }
 
     /// Sets a deadline on the server's clock.

@@ -26,6 +26,7 @@ mod external;
 mod headers;
 mod lists;
 mod local_activities;
+mod long_histories;
 mod messages;
 mod namespaces;
 mod nexus;

@@ -93,10 +93,10 @@ impl Engine {
         target: ReportedActivity,
         result: Option<common::Payloads>,
         by: Reporter,
-    ) {
-        self.transact(target.execution, |transaction| {
+    ) -> Result<(), Error> {
+        self.try_transact(target.execution, |transaction| {
             transaction.complete_activity(target.scheduled_event_id, result, by);
-        });
+        })
     }
 
     pub(crate) fn fail_activity(
@@ -112,15 +112,14 @@ impl Engine {
             return Err(Error::invalid_argument("Failure must have ApplicationFailureInfo."));
         }
         let id = target.scheduled_event_id;
-        self.transact(target.execution, |transaction| {
+        self.try_transact(target.execution, |transaction| {
             if last_heartbeat_details.is_some()
                 && let Some(activity) = transaction.state().activities.get_mut(&id)
             {
                 activity.heartbeat_details = last_heartbeat_details;
             }
             transaction.fail_activity(id, failure, by);
-        });
-        Ok(())
+        })
     }
 
     pub(crate) fn cancel_activity(
@@ -135,11 +134,10 @@ impl Engine {
             let text = "unable to mark activity as canceled without activity being request canceled first";
             return Err(Error::invalid_argument(text));
         }
-        self.transact(target.execution, |transaction| {
+        self.try_transact(target.execution, |transaction| {
             transaction.cancel_activity(id, details, identity);
             transaction.ensure_workflow_task();
-        });
-        Ok(())
+        })
     }
 
     /// Records a heartbeat. Returns true if the worker should cancel the attempt.
@@ -152,7 +150,7 @@ impl Engine {
         let activity = self.execution(target.execution).state.activities.get(&id);
         let activity = activity.filter(|activity| activity.started.is_some()).ok_or_else(Error::activity_not_found)?;
         let cancel_requested = activity.cancel_requested.is_some();
-        self.transact(target.execution, |transaction| transaction.heartbeat_activity(id, details));
+        self.try_transact(target.execution, |transaction| transaction.heartbeat_activity(id, details))?;
         Ok(cancel_requested)
     }
 

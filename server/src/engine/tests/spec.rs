@@ -433,7 +433,7 @@ impl Spec {
         let identity = "worker".to_owned();
         let by = Reporter::without_version(identity.clone());
         match what {
-            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), by),
+            "done" => engine.complete_activity(target, Some(print::text_payloads("done")), by)?,
             "failed" => {
                 let failure = application_failure(arguments);
                 engine.fail_activity(target, Some(failure), None, by)?;

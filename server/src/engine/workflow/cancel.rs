@@ -27,14 +27,14 @@ impl Engine {
         if !execution.is_running() || execution.state.cancel_requested {
             return Ok(done);
         }
-        self.transact(id, |transaction| {
+        self.try_transact(id, |transaction| {
             let attributes = history::WorkflowExecutionCancelRequestedEventAttributes {
                 cause: request.reason,
                 identity: request.identity,
                 ..Default::default()
             };
             transaction.request_cancel(attributes, request.links);
-        });
+        })?;
         Ok(done)
     }
 }

@@ -115,7 +115,7 @@ impl Engine {
             ..Default::default()
         };
         let links = if options.attach_links { request.links.clone() } else { Vec::new() };
-        self.transact(id, |transaction| transaction.attach(event, links));
+        self.try_transact(id, |transaction| transaction.attach(event, links))?;
         Ok(self.attached_response(id, options.attach_request_id.then_some(run.request_id.as_str())))
     }
 

@@ -108,8 +108,7 @@ impl Engine {
         if execution.state.is_closing() {
             return Err(Error::workflow_closing());
         }
-        self.transact(id, |transaction| transaction.signal(signal, links, with_start));
-        Ok(())
+        self.try_transact(id, |transaction| transaction.signal(signal, links, with_start))
     }
 }
 

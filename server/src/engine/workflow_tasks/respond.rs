@@ -82,13 +82,13 @@ impl Engine {
         let eager_allowed = self.options.eager_activities;
         let (request, query_results) = split_queries(request);
         self.queries.hold(true);
-        let outcome = self.transact(id, |transaction| {
+        let outcome = self.try_transact(id, |transaction| {
             transaction.note_build(version.clone());
             transaction.complete(request, &task, eager_allowed)
         });
         self.queries.hold(false);
         self.answer_attached_queries(id, query_results);
-        let outcome = outcome?;
+        let outcome = outcome??;
         if let Some(refusal) = outcome.refusal {
             return Err(Error::invalid_argument(refusal.message()));
         }
@@ -183,7 +183,7 @@ impl Engine {
         };
         #[expect(deprecated, reason = "workers still send it and the real server still records it")]
         let version = request.worker_version;
-        self.transact(id, |transaction| {
+        self.try_transact(id, |transaction| {
             transaction.note_build(version);
             if cause == enums::WorkflowTaskFailedCause::GrpcMessageTooLarge {
                 // The server writes the cause's short name.
@@ -192,7 +192,7 @@ impl Engine {
             }
             transaction.fail_workflow_task(attributes);
             transaction.ensure_workflow_task();
-        });
+        })?;
         Ok(service::RespondWorkflowTaskFailedResponse::default())
     }
 
