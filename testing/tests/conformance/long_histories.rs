@@ -52,32 +52,48 @@ async fn note_end(raw: &mut Raw) -> Outcome {
 
 #[tokio::test]
 async fn a_signal_beyond_the_limit_terminates_the_run() -> Outcome {
-    compare_answers("long-signal", expect![""], |mut raw| async move {
-        // 5 * (4 + 10,236) = 51,200 events.
-        grow(&mut raw, 5, 10_236).await?;
-        let answer = raw.signal("", "one too many").await;
-        raw.note("signal", &answer);
-        note_end(&mut raw).await?;
-        let answer = raw.signal("", "after it").await;
-        raw.note("another signal", &answer);
-        Ok(raw)
-    })
+    compare_answers(
+        "long-signal",
+        expect![[r#"
+        signal: InvalidArgument: Workflow history count exceeds limit.
+        event 51201: EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED by history-service: Workflow history count exceeds limit.
+        another signal: NotFound (NotFoundFailure): workflow execution already completed
+    "#]],
+        |mut raw| async move {
+            // 5 * (4 + 10,236) = 51,200 events.
+            grow(&mut raw, 5, 10_236).await?;
+            let answer = raw.signal("", "one too many").await;
+            raw.note("signal", &answer);
+            note_end(&mut raw).await?;
+            let answer = raw.signal("", "after it").await;
+            raw.note("another signal", &answer);
+            Ok(raw)
+        },
+    )
     .await
 }
 
 #[tokio::test]
 async fn an_answer_beyond_the_limit_terminates_the_run() -> Outcome {
-    compare_answers("long-answer", expect![""], |mut raw| async move {
-        // 4 * (4 + 12,790) + 3 = 51,179 events before the answer.
-        grow(&mut raw, 4, 12_790).await?;
-        raw.signal("", "more").await?;
-        raw.poll().await?;
-        let answer = raw.complete(markers(30)).await;
-        raw.note("answer", &answer);
-        note_end(&mut raw).await?;
-        let answer = raw.complete(Vec::new()).await;
-        raw.note("another answer", &answer);
-        Ok(raw)
-    })
+    compare_answers(
+        "long-answer",
+        expect![[r#"
+        answer: InvalidArgument: Workflow history count exceeds limit.
+        event 51181: EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED by history-service: Workflow history count exceeds limit.
+        another answer: NotFound (NotFoundFailure): Workflow task not found.
+    "#]],
+        |mut raw| async move {
+            // 4 * (4 + 12,790) + 3 = 51,179 events before the answer.
+            grow(&mut raw, 4, 12_790).await?;
+            raw.signal("", "more").await?;
+            raw.poll().await?;
+            let answer = raw.complete(markers(30)).await;
+            raw.note("answer", &answer);
+            note_end(&mut raw).await?;
+            let answer = raw.complete(Vec::new()).await;
+            raw.note("another answer", &answer);
+            Ok(raw)
+        },
+    )
     .await
 }
