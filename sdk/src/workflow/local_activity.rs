@@ -43,7 +43,7 @@ pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
 /// A local activity call: awaiting it runs the activity in this worker and waits for its outcome.
 ///
 /// Like any Rust future it does nothing until it is polled; [`start`](Self::start) begins at once.
-#[must_use = "futures do nothing unless awaited; `start()` begins the local activity at once"]
+#[must_use = "the local activity does not begin unless this is awaited; `start()` begins it at once"]
 pub struct LocalActivityCall<D: ActivityDefinition> {
     shared: Rc<RunState>,
     request: Option<Box<Request<D>>>,

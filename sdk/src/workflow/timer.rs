@@ -22,7 +22,7 @@ use crate::replay::machines::timer::StartTimer;
 use crate::replay::state_machines::StateMachines;
 
 /// A timer that starts when it is first awaited. Made by [`WorkflowContext::timer`].
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "the timer is not started unless this is awaited; `start()` starts it at once"]
 pub struct TimerCall {
     shared: Rc<RunState>,
     duration: Duration,
