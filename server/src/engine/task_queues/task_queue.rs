@@ -18,10 +18,10 @@ use crate::engine::workflow::QueryId;
 const STICKY_LIVENESS: Duration = Duration::from_secs(10);
 
 /// Time after its last poll (on the machine's clock) for which a worker is shown, as on a real server.
-const SHOWN: Duration = Duration::from_mins(5);
+const SHOWN: Duration = Duration::from_secs(5 * 60);
 
 /// Time after its last poll (on the machine's clock) for which an empty queue is kept.
-const KEPT: Duration = Duration::from_hours(1);
+const KEPT: Duration = Duration::from_secs(60 * 60);
 
 /// Number of queues up to which none is removed.
 const FEW_QUEUES: usize = 64;
@@ -279,7 +279,7 @@ mod tests {
     use crate::engine::waiters::Waiters;
 
     fn at(minute: u64) -> Time {
-        Time::default().plus(Duration::from_mins(minute))
+        Time::default().plus(Duration::from_secs(60 * minute))
     }
 
     fn key(name: &str) -> QueueKey {
