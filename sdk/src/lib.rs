@@ -73,8 +73,7 @@ pub use workflow::{State, WorkflowContext};
 ///
 /// It contains the macros, contexts, errors, [`State`], [`RetryPolicy`],
 /// [`ActivityOptions`](crate::workflow::ActivityOptions), [`select!`], [`join!`](crate::join),
-/// [`join_all`](crate::workflow::join_all), the client, [`Worker`](crate::worker::Worker), and durations such as
-/// `secs(5)`.
+/// [`join_all`](crate::workflow::join_all), the client, [`Worker`], and durations such as `secs(5)`.
 ///
 /// Of the types whose values options take, it contains those that programs name most:
 /// [`ActivityCancellationType`](crate::workflow::ActivityCancellationType),
