@@ -200,7 +200,8 @@ async fn b132_a_local_activitys_error_is_converted_both_ways_live_and_on_replay(
     let lines: Vec<String> = live.commands.iter().map(abide::replay::text::command_line).collect();
     let marker = lines.iter().find(|line| line.starts_with("RecordMarker")).unwrap();
     assert!(marker.contains("house rules"), "{marker}");
-    let result = r#"CompleteWorkflowExecution result="(local activity failed): house rules (Declined)""#;
+    let result =
+        r#"CompleteWorkflowExecution result="activity fails (id 1): (local activity failed): house rules (Declined)""#;
     assert_eq!(lines.last().unwrap(), result);
 }
 

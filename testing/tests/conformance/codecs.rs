@@ -218,8 +218,8 @@ async fn b132_a_failure_converters_word_counts_for_retries_and_replays() -> Outc
             let body = async {
                 let handle = client.start(declined, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 let failure = handle.result().await.expect_err("it fails");
-                let text = "the workflow failed: [[Local activity failed]: house rules (Declined); \
-                            [Activity task failed]: house rules (Declined)]";
+                let text = "the workflow failed: [activity declines (id 1): [Local activity failed]: house rules \
+                            (Declined); activity declines (id 2): [Activity task failed]: house rules (Declined)]";
                 assert_eq!(failure.to_string(), text);
                 Ok::<_, Box<dyn std::error::Error>>(handle.fetch_history().await?)
             };
