@@ -86,7 +86,9 @@ async fn a_failure_that_another_sdk_has_written_with_very_many_causes_is_readabl
     let mut raw = WorkflowServiceClient::connect(address).await.unwrap();
     let queue = unique("deep-raw");
     for causes in [120, 3_000] {
-        let started = client.start(deep, (1, false)).id(unique("deep-raw")).task_queue(&*queue).await.unwrap();
+        // The server needs a time that grows with the square of the depth: on a slow machine more than its default of 10 s.
+        let start = client.start(deep, (1, false)).id(unique("deep-raw")).task_queue(&*queue);
+        let started = start.task_timeout(secs(60)).await.unwrap();
         let poll = PollWorkflowTaskQueueRequest {
             namespace: "default".into(),
             task_queue: Some(TaskQueue { name: queue.clone(), ..Default::default() }),
