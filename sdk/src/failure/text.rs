@@ -96,10 +96,8 @@ fn is_cancellation(failure: &FailureProto) -> bool {
 }
 
 fn error_type(failure: &FailureProto) -> Option<&str> {
-    match &failure.failure_info {
-        Some(FailureInfo::ApplicationFailureInfo(info)) => Some(&info.r#type),
-        _ => None,
-    }
+    let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info else { return None };
+    Some(&info.r#type)
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ fn only_generated_code_allows_lints() {
 }
 
 #[test]
-fn what_must_be_used_says_what_dropping_it_does() {
+fn every_must_use_has_a_note() {
     let mut violations = Violations::default();
     for source in sources() {
         for (line, _) in source.code_lines().filter(|(_, text)| text.contains("[must_use]")) {

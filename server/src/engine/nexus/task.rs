@@ -83,11 +83,11 @@ impl Engine {
             (Purpose::Start, Some(nexus::response::Variant::StartOperation(response))) => {
                 let variant = response.variant;
                 let variant = variant.ok_or_else(|| Error::invalid_argument("empty start operation response"))?;
-                self.nexus_started(&target, variant);
+                self.nexus_started(&target, variant)?;
             }
             (Purpose::Cancel, Some(nexus::response::Variant::CancelOperation(_))) => {
                 let id = target.scheduled_event_id;
-                self.transact(target.execution, |transaction| transaction.answer_nexus_cancel(id, None));
+                self.try_transact(target.execution, |transaction| transaction.answer_nexus_cancel(id, None))?;
             }
             _ => return Err(Error::invalid_argument("the response is not one to the request of the task")),
         }
@@ -111,11 +111,11 @@ impl Engine {
             (None, None) => return Err(Error::invalid_argument("neither failure nor error is set on the request")),
         };
         let (id, purpose) = (target.scheduled_event_id, target.purpose);
-        self.transact(target.execution, |transaction| match purpose {
+        self.try_transact(target.execution, |transaction| match purpose {
             _ if is_retryable(&failure) => transaction.back_off_nexus_request(id, purpose),
             Purpose::Start => transaction.end_nexus_operation(id, End::Failed(failure)),
             Purpose::Cancel => transaction.answer_nexus_cancel(id, Some(failure)),
-        });
+        })?;
         Ok(service::RespondNexusTaskFailedResponse {})
     }
 
@@ -195,7 +195,11 @@ impl Engine {
     }
 
     /// Handles the answer to a request to start.
-    fn nexus_started(&mut self, target: &Target, variant: nexus::start_operation_response::Variant) {
+    fn nexus_started(
+        &mut self,
+        target: &Target,
+        variant: nexus::start_operation_response::Variant,
+    ) -> Result<(), Error> {
         use nexus::start_operation_response::Variant as V;
         let id = target.scheduled_event_id;
         #[expect(deprecated, reason = "older SDKs answer with the variant that a newer one has replaced")]
@@ -209,7 +213,7 @@ impl Engine {
                 let legacy = success.operation_id;
                 let token = if success.operation_token.is_empty() { legacy } else { success.operation_token };
                 let links = links_of_handler(success.links);
-                return self.transact(target.execution, |transaction| {
+                return self.try_transact(target.execution, |transaction| {
                     transaction.start_nexus_operation(id, token, links);
                 });
             }
@@ -223,7 +227,7 @@ impl Engine {
                 _ => End::Failed(failure),
             },
         };
-        self.transact(target.execution, |transaction| transaction.end_nexus_operation(id, end));
+        self.try_transact(target.execution, |transaction| transaction.end_nexus_operation(id, end))
     }
 
     /// Returns the request to which a token belongs, if it is still unanswered.
