@@ -20,7 +20,8 @@ pub use crate::activity::{
 };
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{
-    ActivityDefinition, Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition,
+    ActivityDefinition, AnyWorkflow, Arguments, QueryDefinition, QueryOf, SignalDefinition, SignalOf, UpdateDefinition,
+    UpdateOf, WorkflowDefinition,
 };
 pub use crate::failure::application_error::{failure_with_details, read_details};
 pub use crate::failure::{ApplicationError, ApplicationFailure, ErrorCategory, Failure, WorkflowError};

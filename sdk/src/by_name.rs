@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 use crate::definition::{
-    ActivityDefinition, Arguments, PayloadValue, QueryDefinition, SignalDefinition, UpdateDefinition,
-    WorkflowDefinition,
+    ActivityDefinition, AnyWorkflow, Arguments, PayloadValue, QueryDefinition, QueryOf, SignalDefinition, SignalOf,
+    UpdateDefinition, UpdateOf, WorkflowDefinition,
 };
 
 /// Argument and result types, written as a function type: `fn(u64) -> String`, `fn(String)`, `fn(u8, bool) -> ()`.
@@ -184,22 +184,22 @@ by_name! {
     ///     Ok(())
     /// }
     /// ```
-    WorkflowType: WorkflowDefinition { type Output = S::Output; }
+    WorkflowType: WorkflowDefinition {
+        type Output = S::Output;
+        type Workflow = AnyWorkflow;
+    }
 }
 
 by_name! {
     /// A signal by name, of any workflow: `SignalType::<fn(String)>::new("submit")`. For an example see
     /// [`WorkflowType`].
-    SignalType: SignalDefinition { type Workflow = (); }
+    SignalType: SignalDefinition {}
 }
 
 by_name! {
     /// A query by name, of any workflow: `QueryType::<fn() -> u32>::new("health")`. For an example see
     /// [`WorkflowType`].
-    QueryType: QueryDefinition {
-        type Workflow = ();
-        type Output = S::Output;
-    }
+    QueryType: QueryDefinition { type Output = S::Output; }
 }
 
 by_name! {
@@ -213,8 +213,14 @@ by_name! {
     /// let items = cart.update(UpdateType::<fn(String) -> usize>::new("add"), "book".into()).await?;
     /// # let _ = items; Ok(()) }
     /// ```
-    UpdateType: UpdateDefinition {
-        type Workflow = ();
-        type Output = S::Output;
-    }
+    UpdateType: UpdateDefinition { type Output = S::Output; }
 }
+
+#[diagnostic::do_not_recommend]
+impl<S: Signature + Send + Sync, W: ?Sized> SignalOf<W> for SignalType<S> {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Signature + Send + Sync, W: ?Sized> QueryOf<W> for QueryType<S> {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Signature + Send + Sync, W: ?Sized> UpdateOf<W> for UpdateType<S> {}

@@ -181,6 +181,9 @@ pub(crate) use named_by_functions;
 pub trait WorkflowDefinition: Arguments + Clone + Send + Sync + 'static {
     /// The type of the workflow's result.
     type Output: PayloadValue;
+    /// The workflow's struct, to which its messages belong ([`SignalOf`] and its siblings). A workflow function is the definition
+    /// itself; a workflow by name is [`AnyWorkflow`].
+    type Workflow: 'static;
 
     /// Returns the name of the workflow type.
     fn name(&self) -> Cow<'static, str>;
@@ -200,6 +203,10 @@ pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
     fn name(&self) -> Cow<'static, str>;
 }
 
+/// Stands for a workflow that is known by its name only ([`WorkflowType`](crate::WorkflowType)). It takes every message.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyWorkflow {}
+
 /// A signal of one workflow type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a signal",
@@ -207,12 +214,20 @@ pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
     note = "to name a signal by a string, use `SignalType`"
 )]
 pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
-    /// The workflow type that handles it.
-    type Workflow: 'static;
-
     /// Returns the name of the signal.
     fn name(&self) -> Cow<'static, str>;
 }
+
+/// A signal that the workflow `W` handles, so that a handle of one workflow does not take the messages of another.
+///
+/// `W` is the workflow's struct ([`WorkflowDefinition::Workflow`]). Implemented by the macros for the signal's own workflow
+/// and for [`AnyWorkflow`]; [`SignalType`](crate::SignalType), a signal by name, belongs to all workflows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a signal of `{W}`",
+    label = "expected a signal of that workflow: `Type::method` of a method with `#[signal]`",
+    note = "to name a signal by a string, use `SignalType`"
+)]
+pub trait SignalOf<W: ?Sized>: SignalDefinition {}
 
 /// A query of one workflow type.
 #[diagnostic::on_unimplemented(
@@ -221,14 +236,23 @@ pub trait SignalDefinition: Arguments + Clone + Send + Sync + 'static {
     note = "to name a query by a string, use `QueryType`"
 )]
 pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
-    /// The workflow type that answers it.
-    type Workflow: 'static;
     /// The type of the answer.
     type Output: PayloadValue;
 
     /// Returns the name of the query.
     fn name(&self) -> Cow<'static, str>;
 }
+
+/// A query that the workflow `W` handles, so that a handle of one workflow does not take the messages of another.
+///
+/// `W` is the workflow's struct ([`WorkflowDefinition::Workflow`]). Implemented by the macros for the query's own workflow
+/// and for [`AnyWorkflow`]; [`QueryType`](crate::QueryType), a query by name, belongs to all workflows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a query of `{W}`",
+    label = "expected a query of that workflow: `Type::method` of a method with `#[query]`",
+    note = "to name a query by a string, use `QueryType`"
+)]
+pub trait QueryOf<W: ?Sized>: QueryDefinition {}
 
 /// An update of one workflow type.
 #[diagnostic::on_unimplemented(
@@ -237,11 +261,20 @@ pub trait QueryDefinition: Arguments + Clone + Send + Sync + 'static {
     note = "to name an update by a string, use `UpdateType`"
 )]
 pub trait UpdateDefinition: Arguments + Clone + Send + Sync + 'static {
-    /// The workflow type that handles it.
-    type Workflow: 'static;
     /// The type of the update's result.
     type Output: PayloadValue;
 
     /// Returns the name of the update.
     fn name(&self) -> Cow<'static, str>;
 }
+
+/// An update that the workflow `W` handles, so that a handle of one workflow does not take the messages of another.
+///
+/// `W` is the workflow's struct ([`WorkflowDefinition::Workflow`]). Implemented by the macros for the update's own workflow
+/// and for [`AnyWorkflow`]; [`UpdateType`](crate::UpdateType), an update by name, belongs to all workflows.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an update of `{W}`",
+    label = "expected an update of that workflow: `Type::method` of a method with `#[update]`",
+    note = "to name an update by a string, use `UpdateType`"
+)]
+pub trait UpdateOf<W: ?Sized>: UpdateDefinition {}

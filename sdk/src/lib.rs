@@ -44,8 +44,8 @@ pub use by_name::{ActivityType, QueryType, SignalType, Signature, UpdateType, Wo
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};
 pub use definition::{
-    Activity, ActivityDefinition, Arguments, ByValue, PayloadValue, QueryDefinition, SignalDefinition,
-    UpdateDefinition, Workflow, WorkflowDefinition,
+    Activity, ActivityDefinition, AnyWorkflow, Arguments, ByValue, PayloadValue, QueryDefinition, QueryOf,
+    SignalDefinition, SignalOf, UpdateDefinition, UpdateOf, Workflow, WorkflowDefinition,
 };
 pub use duration::{days, hours, millis, mins, secs};
 pub use failure::{

@@ -26,7 +26,8 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
     let run = run_method(&if is_broken { fallback::body() } else { run(&marker) });
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
-    let definition = definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None));
+    let definition =
+        definition(&marker.ty, &quote!(#name), output(callable, &function.sig, is_broken, None), &marker.ty);
     let implementation = implementation(
         &marker.ty,
         &behavior(versioning_behavior.as_ref()),
@@ -92,13 +93,19 @@ pub(crate) fn output(callable: &Callable, sig: &Signature, is_broken: bool, self
     quote_spanned!(at(&callable.output)=> <#output as ::abide::__private::WorkflowReturn>::Output)
 }
 
-/// Generates `impl WorkflowDefinition`.
-pub(crate) fn definition(marker: &TokenStream, name: &TokenStream, output: TokenStream) -> TokenStream {
+/// Generates `impl WorkflowDefinition`; `workflow` is the type whose messages the workflow handles.
+pub(crate) fn definition(
+    marker: &TokenStream,
+    name: &TokenStream,
+    output: TokenStream,
+    workflow: &TokenStream,
+) -> TokenStream {
     let output = quote_spanned!(at(&output)=> type Output = #output;);
     quote! {
         #[automatically_derived]
         impl ::abide::__private::WorkflowDefinition for #marker {
             #output
+            type Workflow = #workflow;
 
             fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
                 ::abide::__private::Cow::Borrowed(#name)

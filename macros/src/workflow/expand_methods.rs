@@ -21,9 +21,9 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
         let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
         let marker = expand_marker(&names, method);
         let definition = match method.callable.role {
-            Role::Signal => signal_definition(&names, method),
-            Role::Query => query_definition(&names, method),
-            Role::Update => update_definition(&names, method),
+            Role::Signal => message("SignalOf", &names, method, signal_definition(&names, method)),
+            Role::Query => message("QueryOf", &names, method, query_definition(&names, method)),
+            Role::Update => message("UpdateOf", &names, method, update_definition(&names, method)),
             _ => run_definition(&names, method, model),
         };
         let definition = with_cfgs(&cfgs, definition);
@@ -62,7 +62,8 @@ fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -
     let output = expand::output(&method.callable, &method.function.sig, method.is_broken, Some(self_ty));
     let instantiate = if method.is_broken { fallback::body() } else { instantiate(names, method, model) };
     let behavior = quote!(<#self_ty as ::abide::__private::WorkflowStruct>::VERSIONING_BEHAVIOR);
-    vec![expand::definition(&ty, &name, output), expand::implementation(&ty, &behavior, &instantiate)]
+    let workflow = quote!(#self_ty);
+    vec![expand::definition(&ty, &name, output, &workflow), expand::implementation(&ty, &behavior, &instantiate)]
 }
 
 /// Creates the state: with the `#[init]` constructor if there is one, otherwise with `Default`.
@@ -104,32 +105,45 @@ fn named_twice(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream
     })
 }
 
-fn signal_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
-    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
-    vec![quote! {
+/// Adds the workflows whose handles take the message.
+fn message(of: &str, names: &Names<'_>, method: &Method, definition: TokenStream) -> Vec<TokenStream> {
+    let of = quote::format_ident!("{of}");
+    let (self_ty, ty) = (names.self_ty, names.marker_type(method));
+    let workflows = [quote!(#self_ty), quote!(::abide::__private::AnyWorkflow)];
+    let belongs = workflows.into_iter().map(|workflow| {
+        quote_spanned! {at(&method.callable.ident)=>
+            #[automatically_derived]
+            #[diagnostic::do_not_recommend]
+            impl ::abide::__private::#of<#workflow> for #ty {}
+        }
+    });
+    std::iter::once(definition).chain(belongs).collect()
+}
+
+fn signal_definition(names: &Names<'_>, method: &Method) -> TokenStream {
+    let (ty, name) = (names.marker_type(method), &method.name);
+    quote! {
         #[automatically_derived]
         impl ::abide::__private::SignalDefinition for #ty {
-            type Workflow = #self_ty;
-
             fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
                 ::abide::__private::Cow::Borrowed(#name)
             }
         }
-    }]
+    }
 }
 
-fn query_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+fn query_definition(names: &Names<'_>, method: &Method) -> TokenStream {
     answering_definition("QueryDefinition", names, method)
 }
 
-fn update_definition(names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+fn update_definition(names: &Names<'_>, method: &Method) -> TokenStream {
     answering_definition("UpdateDefinition", names, method)
 }
 
 /// Generates a definition with an answer, whose type comes from the return type.
-fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) -> Vec<TokenStream> {
+fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) -> TokenStream {
     let definition = quote::format_ident!("{definition}");
-    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
+    let (ty, name) = (names.marker_type(method), &method.name);
     let output = if method.is_broken && !fallback::has_usable_output(&method.callable, &method.function.sig) {
         quote!(())
     } else {
@@ -137,17 +151,16 @@ fn answering_definition(definition: &str, names: &Names<'_>, method: &Method) ->
         quote_spanned!(at(&method.callable.output)=> <#answer as ::abide::__private::AnswerOf<#output>>::Output)
     };
     let output = quote_spanned!(at(&output)=> type Output = #output;);
-    vec![quote! {
+    quote! {
         #[automatically_derived]
         impl ::abide::__private::#definition for #ty {
-            type Workflow = #self_ty;
             #output
 
             fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
                 ::abide::__private::Cow::Borrowed(#name)
             }
         }
-    }]
+    }
 }
 
 /// Returns the conversion of a query's or an update's return type (a value or a `Result`), and that type.

@@ -20,7 +20,7 @@ use super::rpc_error::RpcError;
 use super::start::ClientFuture;
 use super::update::{UntilAccepted, UntilCompleted, UpdateHandle, UpdateWorkflow};
 use crate::History;
-use crate::definition::{QueryDefinition, SignalDefinition, UpdateDefinition, WorkflowDefinition};
+use crate::definition::{QueryOf, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
 
 /// A handle to a workflow, started by this client or elsewhere.
 ///
@@ -113,7 +113,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     ///
     /// # Errors
     /// [`SignalError`](super::SignalError): the workflow is not running, or an argument cannot be serialized.
-    pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalWorkflow<S> {
+    pub fn signal<S>(&self, signal: S, args: S::Args) -> SignalWorkflow<S>
+    where
+        S: SignalOf<W::Workflow>,
+    {
         SignalWorkflow::new(self.connection.clone(), self.execution(self.pinned()), signal, &args)
     }
 
@@ -121,7 +124,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     ///
     /// # Errors
     /// [`QueryError`](super::QueryError): the handler failed or does not exist, or no worker answered in time.
-    pub fn query<Q: QueryDefinition>(&self, query: Q, args: Q::Args) -> QueryWorkflow<Q> {
+    pub fn query<Q>(&self, query: Q, args: Q::Args) -> QueryWorkflow<Q>
+    where
+        Q: QueryOf<W::Workflow>,
+    {
         QueryWorkflow::new(self.connection.clone(), self.execution(self.pinned()), query, &args)
     }
 
@@ -130,9 +136,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     ///
     /// ```no_run
     /// # use abide::client::{UpdateError, WorkflowHandle};
-    /// # use abide::{UpdateDefinition, WorkflowDefinition};
-    /// # async fn pay<W: WorkflowDefinition, U: UpdateDefinition<Args = u32, Output = String>>(
-    /// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError> {
+    /// # use abide::{UpdateDefinition, UpdateOf, WorkflowDefinition};
+    /// # async fn pay<W: WorkflowDefinition, U>(
+    /// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError>
+    /// # where U: UpdateOf<W::Workflow> + UpdateDefinition<Args = u32, Output = String> {
     /// match order.update(pay, 100).await {
     ///     Ok(receipt) => println!("paid: {receipt}"),
     ///     Err(UpdateError::Failed(failure)) => println!("not paid: {failure}"),
@@ -143,7 +150,10 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     ///
     /// # Errors
     /// [`UpdateError`](super::UpdateError): the update was rejected or failed, or the workflow is not running.
-    pub fn update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilCompleted> {
+    pub fn update<U>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilCompleted>
+    where
+        U: UpdateOf<W::Workflow>,
+    {
         self.new_update(update, &args)
     }
 
@@ -154,12 +164,18 @@ impl<W: WorkflowDefinition> WorkflowHandle<W> {
     ///
     /// # Errors
     /// [`UpdateError`](super::UpdateError): the workflow is not running, or an argument cannot be serialized.
-    pub fn start_update<U: UpdateDefinition>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilAccepted> {
+    pub fn start_update<U>(&self, update: U, args: U::Args) -> UpdateWorkflow<U, UntilAccepted>
+    where
+        U: UpdateOf<W::Workflow>,
+    {
         self.new_update(update, &args)
     }
 
     /// Returns a handle to the update with that id. Makes no call, so the update need not exist.
-    pub fn update_handle<U: UpdateDefinition>(&self, update: U, update_id: impl Into<String>) -> UpdateHandle<U> {
+    pub fn update_handle<U>(&self, update: U, update_id: impl Into<String>) -> UpdateHandle<U>
+    where
+        U: UpdateOf<W::Workflow>,
+    {
         let execution = self.execution(self.pinned());
         UpdateHandle::new(self.connection.clone(), update, execution, update_id.into(), None)
     }

@@ -25,7 +25,7 @@ use super::result::WorkflowFailedError;
 use super::rpc_error::RpcError;
 use super::update_with_start::UpdateWithStart;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
-use crate::definition::{SignalDefinition, UpdateDefinition, WorkflowDefinition};
+use crate::definition::{SignalOf, UpdateOf, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::header::set_header;
 use crate::search_attributes::{SearchAttributeUpdate, apply};
@@ -216,7 +216,10 @@ impl<W: WorkflowDefinition, Until> StartWorkflow<W, Until> {
 
     /// Sends a signal with the start (signal-with-start): a running workflow gets the signal; otherwise a new one is
     /// started and gets it before anything else.
-    pub fn with_signal<S: SignalDefinition>(mut self, signal: S, args: S::Args) -> Self {
+    pub fn with_signal<S>(mut self, signal: S, args: S::Args) -> Self
+    where
+        S: SignalOf<W::Workflow>,
+    {
         let name = signal.name().into_owned();
         let input = self.written("signal", &name, |to| S::write_args(&args, to));
         self.signal = Some((name, input));
@@ -296,15 +299,19 @@ impl<W: WorkflowDefinition> StartWorkflow<W, UntilStarted> {
     ///
     /// ```no_run
     /// # use abide::client::{Client, UpdateError};
-    /// # use abide::{UpdateDefinition, WorkflowDefinition};
-    /// # async fn add<W: WorkflowDefinition<Args = ()>, U: UpdateDefinition<Args = String, Output = u32>>(
-    /// #     client: Client, cart: W, add: U) -> Result<(), Box<dyn std::error::Error>> {
+    /// # use abide::{UpdateDefinition, UpdateOf, WorkflowDefinition};
+    /// # async fn add<W: WorkflowDefinition<Args = ()>, U>(
+    /// #     client: Client, cart: W, add: U) -> Result<(), Box<dyn std::error::Error>>
+    /// # where U: UpdateOf<W::Workflow> + UpdateDefinition<Args = String, Output = u32> {
     /// let start = client.start(cart, ()).id("cart-17").task_queue("carts");
     /// let (cart, added) = start.with_update(add, "book".to_string()).await?;
     /// println!("{} has {} items", cart.workflow_id(), added.result().await?);
     /// # Ok(()) }
     /// ```
-    pub fn with_update<U: UpdateDefinition>(self, update: U, args: U::Args) -> UpdateWithStart<W, U> {
+    pub fn with_update<U>(self, update: U, args: U::Args) -> UpdateWithStart<W, U>
+    where
+        U: UpdateOf<W::Workflow>,
+    {
         UpdateWithStart::new(self, update, written::<U>(&args))
     }
 }

@@ -132,9 +132,10 @@ impl<U: UpdateDefinition> IntoFuture for UpdateWorkflow<U, UntilCompleted> {
 ///
 /// ```no_run
 /// # use abide::client::{UpdateError, WorkflowHandle};
-/// # use abide::{UpdateDefinition, WorkflowDefinition};
-/// # async fn pay<W: WorkflowDefinition, U: UpdateDefinition<Args = u32, Output = String>>(
-/// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError> {
+/// # use abide::{UpdateDefinition, UpdateOf, WorkflowDefinition};
+/// # async fn pay<W: WorkflowDefinition, U>(
+/// #     order: WorkflowHandle<W>, pay: U) -> Result<(), UpdateError>
+/// # where U: UpdateOf<W::Workflow> + UpdateDefinition<Args = u32, Output = String> {
 /// let payment = order.start_update(pay, 100).id("payment-1").await?;
 /// println!("{} was accepted", payment.id());
 /// // Now, or later from elsewhere with `order.update_handle(pay, "payment-1")`:

@@ -26,7 +26,7 @@ use super::metadata::summary_and_details;
 use super::operation::{AwaitedKind, HandleState, OperationFuture};
 use super::run_state::RunState;
 use crate::converter::{PayloadError, PayloadWriter, to_payload};
-use crate::definition::{Arguments, PayloadValue, SignalDefinition, Workflow, WorkflowDefinition};
+use crate::definition::{Arguments, PayloadValue, SignalOf, Workflow, WorkflowDefinition};
 use crate::duration::to_proto;
 use crate::failure::{CANCELLED, ChildWorkflowFailure, cancelled_failure};
 use crate::header::Headers;
@@ -307,7 +307,10 @@ impl<W: WorkflowDefinition> ChildWorkflowHandle<W> {
     /// # Errors
     /// [`ExternalWorkflowFailure`](crate::ExternalWorkflowFailure): the child has closed.
     #[track_caller]
-    pub fn signal<S: SignalDefinition>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S> {
+    pub fn signal<S>(&self, signal: S, args: S::Args) -> SignalExternalWorkflow<S>
+    where
+        S: SignalOf<W::Workflow>,
+    {
         // As in Core, the run id is left out: the signal reaches the child's latest run.
         let execution = WorkflowExecution { workflow_id: self.execution.workflow_id.clone(), run_id: String::new() };
         let target = Target { namespace: self.running.namespace.clone(), execution, child_only: true };

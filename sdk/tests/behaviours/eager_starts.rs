@@ -44,7 +44,7 @@ async fn unknown(_ctx: &WorkflowContext) -> Result<(), WorkflowError> {
     Ok(())
 }
 
-fn start(client: &Client) -> StartWorkflow<impl abide::WorkflowDefinition + use<>> {
+fn start(client: &Client) -> StartWorkflow<impl abide::WorkflowDefinition<Workflow = Waits> + use<>> {
     client.start(Waits::run, ()).task_queue(TASK_QUEUE)
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
-use abide::{Arguments, QueryDefinition, SignalDefinition, WorkflowDefinition};
+use abide::{Arguments, QueryDefinition, QueryOf, SignalDefinition, SignalOf, WorkflowDefinition};
 
 macro_rules! arguments {
     ($marker:ty: $args:ty) => {
@@ -28,6 +28,7 @@ arguments!(ProcessOrder: String);
 
 impl WorkflowDefinition for ProcessOrder {
     type Output = String;
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "process_order".into()
@@ -39,9 +40,9 @@ impl WorkflowDefinition for ProcessOrder {
 pub(crate) struct AddItem;
 arguments!(AddItem: String);
 
-impl SignalDefinition for AddItem {
-    type Workflow = ProcessOrder;
+impl SignalOf<ProcessOrder> for AddItem {}
 
+impl SignalDefinition for AddItem {
     fn name(&self) -> Cow<'static, str> {
         "add_item".into()
     }
@@ -52,8 +53,9 @@ impl SignalDefinition for AddItem {
 pub(crate) struct Items;
 arguments!(Items: ());
 
+impl QueryOf<ProcessOrder> for Items {}
+
 impl QueryDefinition for Items {
-    type Workflow = ProcessOrder;
     type Output = u32;
 
     fn name(&self) -> Cow<'static, str> {
@@ -68,6 +70,7 @@ arguments!(Unwritable: std::collections::BTreeMap<Vec<u32>, u32>);
 
 impl WorkflowDefinition for Unwritable {
     type Output = ();
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "unwritable".into()

@@ -4,7 +4,9 @@ use std::any::type_name;
 use std::collections::VecDeque;
 
 use abide::prelude::*;
-use abide::{Arguments, QueryDefinition, SignalDefinition, UpdateDefinition, Workflow, WorkflowDefinition};
+use abide::{
+    AnyWorkflow, Arguments, QueryDefinition, SignalDefinition, SignalOf, UpdateDefinition, Workflow, WorkflowDefinition,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -122,11 +124,11 @@ fn query_types<Q: QueryDefinition>(_: Q) -> (&'static str, String) {
     (type_name::<Q::Args>(), type_name::<Q::Output>().replace("macros::workflows::", ""))
 }
 
-fn update_types<U: UpdateDefinition<Workflow = Player>>(_: U) -> (&'static str, &'static str) {
+fn update_types<U: UpdateDefinition>(_: U) -> (&'static str, &'static str) {
     (type_name::<U::Args>(), type_name::<U::Output>())
 }
 
-fn belongs_to_player<S: SignalDefinition<Workflow = Player>>(_: S) {}
+fn belongs_to_player<S: SignalOf<Player> + SignalOf<AnyWorkflow>>(_: S) {}
 
 #[test]
 fn a_workflow_is_named_as_its_function_or_struct_unless_told_otherwise() {

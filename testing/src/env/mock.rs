@@ -166,6 +166,7 @@ impl<D: WorkflowDefinition, F> Arguments for MockChild<D, F> {
 
 impl<D: WorkflowDefinition, F: Send + Sync + 'static> WorkflowDefinition for MockChild<D, F> {
     type Output = D::Output;
+    type Workflow = D::Workflow;
 
     fn name(&self) -> Cow<'static, str> {
         self.definition.name()

@@ -297,6 +297,7 @@ impl abide::Arguments for AnyWorkflow {
 
 impl abide::WorkflowDefinition for AnyWorkflow {
     type Output = abide::converter::RawPayload;
+    type Workflow = abide::AnyWorkflow;
 
     fn name(&self) -> Cow<'static, str> {
         Cow::Borrowed("")

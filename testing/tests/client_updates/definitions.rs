@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use abide::converter::{PayloadError, PayloadReader, PayloadWriter};
-use abide::{Arguments, SignalDefinition, UpdateDefinition, WorkflowDefinition};
+use abide::{Arguments, SignalDefinition, SignalOf, UpdateDefinition, UpdateOf, WorkflowDefinition};
 
 macro_rules! marker {
     ($(#[$doc:meta])* $marker:ident: $args:ty) => {
@@ -27,8 +27,9 @@ macro_rules! marker {
 
 macro_rules! update {
     ($marker:ident, $name:literal) => {
+        impl UpdateOf<Counter> for $marker {}
+
         impl UpdateDefinition for $marker {
-            type Workflow = Counter;
             type Output = i64;
 
             fn name(&self) -> Cow<'static, str> {
@@ -64,15 +65,16 @@ update!(Close, "close");
 
 impl WorkflowDefinition for Counter {
     type Output = ();
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "counter".into()
     }
 }
 
-impl SignalDefinition for Go {
-    type Workflow = Counter;
+impl SignalOf<Counter> for Go {}
 
+impl SignalDefinition for Go {
     fn name(&self) -> Cow<'static, str> {
         "go".into()
     }

@@ -56,7 +56,9 @@ impl Gambler {
     }
 }
 
-async fn draws<W: WorkflowDefinition>(handle: &WorkflowHandle<W>) -> Result<Vec<Draw>, Box<dyn std::error::Error>> {
+async fn draws<W: WorkflowDefinition<Workflow = Gambler>>(
+    handle: &WorkflowHandle<W>,
+) -> Result<Vec<Draw>, Box<dyn std::error::Error>> {
     Ok(handle.query(Gambler::draws, ()).await?)
 }
 

@@ -114,8 +114,9 @@ impl Arguments for Metadata {
     }
 }
 
+impl abide::QueryOf<Talkative> for Metadata {}
+
 impl QueryDefinition for Metadata {
-    type Workflow = Talkative;
     type Output = serde_json::Value;
 
     fn name(&self) -> Cow<'static, str> {

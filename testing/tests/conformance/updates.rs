@@ -3,9 +3,9 @@
 use std::future::{Future, IntoFuture};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use abide::WorkflowDefinition;
 use abide::client::{UpdateError, WorkflowHandle};
 use abide::prelude::*;
+use abide::{UpdateType, WorkflowDefinition};
 use abide_protos::temporal::api::common::v1::WorkflowExecution;
 use abide_protos::temporal::api::update::v1::UpdateRef;
 use abide_protos::temporal::api::workflowservice::v1::PollWorkflowExecutionUpdateRequest;
@@ -113,7 +113,7 @@ impl OldAccount {
 }
 
 /// Returns the handle of a body's account.
-fn account(arm: &Arm) -> WorkflowHandle<impl WorkflowDefinition<Output = i64> + use<>> {
+fn account(arm: &Arm) -> WorkflowHandle<impl WorkflowDefinition<Output = i64, Workflow = Account> + use<>> {
     arm.client.handle(Account::run, arm.id())
 }
 
@@ -269,7 +269,8 @@ async fn b113_an_unknown_update_is_rejected() -> Outcome {
             .run_until(async {
                 let handle = arm.client.start(OldAccount::run, ()).id(arm.id()).task_queue(arm.queue()).await?;
                 until_event(&handle, "EVENT_TYPE_WORKFLOW_TASK_COMPLETED", 1).await?;
-                let error = handle.update(Account::deposit, 5).id("first").await.expect_err("there is no such update");
+                let deposit = UpdateType::<fn(i64) -> i64>::new("deposit");
+                let error = handle.update(deposit, 5).id("first").await.expect_err("there is no such update");
                 assert_eq!(failure(&error).message(), "unknown update `deposit`; this workflow's updates: audit");
                 Ok::<_, Failed>(handle.fetch_history().await?)
             })

@@ -286,6 +286,7 @@ impl Arguments for Order {
 
 impl WorkflowDefinition for Order {
     type Output = String;
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "order".into()

@@ -350,6 +350,7 @@ impl<F: Copy> Arguments for Closure<F> {
 
 impl<F: Copy + Send + Sync + 'static> WorkflowDefinition for Closure<F> {
     type Output = ();
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "wf".into()

@@ -167,6 +167,7 @@ impl Arguments for Next {
 
 impl crate::definition::WorkflowDefinition for Next {
     type Output = ();
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "next".into()

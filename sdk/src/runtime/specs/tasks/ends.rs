@@ -38,6 +38,7 @@ impl Arguments for Next {
 
 impl WorkflowDefinition for Next {
     type Output = ();
+    type Workflow = Self;
 
     fn name(&self) -> Cow<'static, str> {
         "next".into()
