@@ -10,8 +10,10 @@ use std::panic::Location;
 /// kept in a `State`. They run on one thread and take turns only at an `.await`: between two awaits no other code sees
 /// the state, and no lock is needed.
 ///
-/// A borrow must not be held while the state is changed: neither across an `.await`, nor around a call that uses the
-/// same field. [`get`](Self::get), [`set`](Self::set) and [`update`](Self::update) borrow only during the call.
+/// [`read`](Self::read) and [`write`](Self::write) borrow the value, usually for one statement. A borrow must not be
+/// held while the state is changed: neither across an `.await`, nor around a call that uses the same field. A borrow in
+/// the head of a `while let`, `match` or `for` lives to the end of the body: use [`update`](Self::update) or
+/// [`with`](Self::with) there, which borrow only during the call, as [`get`](Self::get) and [`set`](Self::set) do.
 ///
 /// ```
 /// use abide::prelude::*;
@@ -23,10 +25,14 @@ use std::panic::Location;
 /// }
 ///
 /// let cart = Cart::default();
-/// cart.items.update(|items| items.push("book".to_string()));
+/// cart.items.write().push("book".to_string());
 /// cart.paid.set(true);
-/// assert_eq!(cart.items.with(Vec::len), 1);
+/// assert_eq!(cart.items.read().len(), 1);
 /// assert!(cart.paid.get());
+///
+/// while let Some(item) = cart.items.update(|items| items.pop()) {
+///     assert_eq!((item.as_str(), cart.items.read().len()), ("book", 0));
+/// }
 /// ```
 ///
 /// # Panics
@@ -125,6 +131,25 @@ impl<T> State<T> {
         self.shared()
     }
 
+    /// Borrows the value for changes, for as long as the guard lives. Let it end with its statement.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// struct Save {
+    ///     health: u32,
+    ///     inventory: Vec<String>,
+    /// }
+    ///
+    /// let save = State::new(Save { health: 100, inventory: Vec::new() });
+    /// save.write().health -= 20;
+    /// save.write().inventory.push("rope".to_string());
+    /// assert_eq!(save.read().health, 80);
+    /// ```
+    #[track_caller]
+    pub fn write(&self) -> RefMut<'_, T> {
+        self.exclusive()
+    }
+
     /// Returns the value, when the field is no longer needed.
     pub fn into_inner(self) -> T {
         self.cell.into_inner()
@@ -136,8 +161,9 @@ impl<T> State<T> {
         // A closure here would put its own location into the panic, instead of the caller's.
         let Ok(guard) = self.cell.try_borrow() else {
             panic!(
-                "State<{}> is read at {caller} while it is being changed: do not use the same field inside the closure \
-                 of its `update`",
+                "State<{}> is read at {caller} while it is being changed: end the statement with `write` first (its \
+                 guard must not live across an `.await`, and in the head of a `while let` or `match` it lives to the \
+                 end of the body), and do not use the same field inside the closure of its `update`",
                 std::any::type_name::<T>()
             )
         };
@@ -161,8 +187,9 @@ impl<T> State<T> {
         }
         let Ok(guard) = self.cell.try_borrow_mut() else {
             panic!(
-                "State<{}> is changed at {caller} while it is borrowed: drop the guard of `read` first (it must not \
-                 live across an `.await`), and do not use the same field inside the closure of its `with` or `update`",
+                "State<{}> is changed at {caller} while it is borrowed: end the statement with `read` or `write` first \
+                 (their guards must not live across an `.await`, and in the head of a `while let` or `match` they live \
+                 to the end of the body), and do not use the same field inside the closure of its `with` or `update`",
                 std::any::type_name::<T>()
             )
         };
@@ -244,15 +271,28 @@ mod tests {
         let guard = state.read();
         let text = panic_text(|| state.set(2));
         assert!(text.starts_with("State<u32> is changed at sdk/src/workflow/state.rs:"), "{text}");
-        assert!(text.contains("while it is borrowed: drop the guard of `read` first"), "{text}");
+        assert!(text.contains("while it is borrowed: end the statement with `read` or `write` first"), "{text}");
         assert_eq!(*guard, 1);
+    }
+
+    #[test]
+    fn reading_while_a_guard_for_changes_lives_says_where_and_what_to_do() {
+        let state = State::new(vec![1_u32]);
+        let text = panic_text(|| {
+            while let Some(last) = state.write().pop() {
+                assert_eq!((last, state.get().len()), (1, 0));
+            }
+        });
+        assert!(text.contains("while it is being changed: end the statement with `write` first"), "{text}");
+        state.write().push(2);
+        assert_eq!(*state.read(), [2]);
     }
 
     #[test]
     fn reading_inside_an_update_says_where_and_what_to_do() {
         let state = State::new(1_u32);
         let text = panic_text(|| state.update(|_| assert_eq!(state.get(), 1)));
-        assert!(text.contains("while it is being changed: do not use the same field inside the closure"), "{text}");
+        assert!(text.contains("do not use the same field inside the closure of its `update`"), "{text}");
         assert_eq!(state.get(), 1);
     }
 

@@ -120,9 +120,10 @@ fn a_panic_in_a_handler_fails_the_task() {
         None,
         expect![
             "Fail WorkflowWorkerUnhandledFailure: workflow code panicked at failing_tasks.rs `self.held.set(*guard + \
-             1);`: State<u32> is changed at failing_tasks.rs `self.held.set(*guard + 1);` while it is borrowed: drop \
-             the guard of `read` first (it must not live across an `.await`), and do not use the same field inside the \
-             closure of its `with` or `update`"
+             1);`: State<u32> is changed at failing_tasks.rs `self.held.set(*guard + 1);` while it is borrowed: end \
+             the statement with `read` or `write` first (their guards must not live across an `.await`, and in the \
+             head of a `while let` or `match` they live to the end of the body), and do not use the same field inside \
+             the closure of its `with` or `update`"
         ],
     );
 }
