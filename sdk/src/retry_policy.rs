@@ -7,12 +7,9 @@ use abide_protos::temporal::api::common::v1::RetryPolicy as RetryPolicyProto;
 use crate::duration::to_proto;
 use crate::presence;
 
-#[cfg(any(test, feature = "worker"))]
 const DEFAULT_INITIAL_INTERVAL: Duration = Duration::from_secs(1);
-#[cfg(any(test, feature = "worker"))]
 const DEFAULT_BACKOFF_COEFFICIENT: f64 = 2.0;
 /// Default maximum interval as a multiple of the initial interval.
-#[cfg(any(test, feature = "worker"))]
 const DEFAULT_MAXIMUM_FACTOR: u32 = 100;
 
 /// Retry policy of a failed activity or workflow (Temporal's `RetryPolicy`).
@@ -74,7 +71,6 @@ impl RetryPolicy {
 
     /// Returns the time from the end of that attempt (from 1) to the start of the next one; `None` if there is no next
     /// one.
-    #[cfg(any(test, feature = "worker"))]
     pub(crate) fn delay_after(&self, attempt: u32) -> Option<Duration> {
         if self.maximum_attempts > 0 && i64::from(attempt) >= i64::from(self.maximum_attempts) {
             return None;

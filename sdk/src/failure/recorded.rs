@@ -1,6 +1,7 @@
 //! Recorded failures: a message, a kind, and a chain of causes.
 
 use std::fmt;
+use std::time::Duration;
 
 use abide_protos::temporal::api::common::v1::Payloads;
 use abide_protos::temporal::api::enums::v1 as enums;
@@ -14,6 +15,7 @@ use super::offer::offer;
 use super::text::write_chain;
 use crate::converter::{PayloadError, read_one};
 use crate::definition::PayloadValue;
+use crate::duration::from_proto;
 
 /// A recorded failure: a message, a kind, and a chain of causes (Temporal's `Failure`).
 ///
@@ -185,6 +187,14 @@ impl Failure {
             Some(FailureInfo::ApplicationFailureInfo(info)) => info.non_retryable,
             Some(FailureInfo::ServerFailureInfo(info)) => info.non_retryable,
             _ => false,
+        }
+    }
+
+    /// Returns the time until the next attempt that an application failure asked for.
+    pub fn next_retry_delay(&self) -> Option<Duration> {
+        match &self.proto.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) => info.next_retry_delay.as_ref().map(from_proto),
+            _ => None,
         }
     }
 

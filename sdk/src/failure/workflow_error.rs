@@ -60,6 +60,10 @@ impl WorkflowError {
         Some(self.location).filter(|location| !location.file().ends_with("__private.rs"))
     }
 
+    pub(crate) fn kind(&self) -> &WorkflowErrorKind {
+        &self.kind
+    }
+
     pub(crate) fn into_kind(self) -> WorkflowErrorKind {
         *self.kind
     }

@@ -25,6 +25,8 @@ mod nexus_operation;
 pub(crate) mod operation;
 mod patch;
 mod random;
+mod retry;
+mod saga;
 mod search_attributes;
 mod select;
 mod spawn;
@@ -58,6 +60,7 @@ pub use nexus_operation::{
     NexusOperationCall, NexusOperationCancellationType, NexusOperationHandle, NexusOperationStart,
 };
 pub use random::{RandomValue, WorkflowRng};
+pub use saga::{Saga, SagaError};
 pub use search_attributes::MemoUpdate;
 pub use select::join_all;
 pub use spawn::JoinHandle;

@@ -15,6 +15,8 @@ mod local_activities;
 mod local_activity_cancellation;
 mod nexus_operations;
 mod patches;
+mod retries;
+mod sagas;
 mod side_data;
 mod timers;
 mod upserts;
