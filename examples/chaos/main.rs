@@ -4,7 +4,6 @@
 //! Several worker processes process orders; at random times one of them is killed (SIGKILL) and another one started. In
 //! the end every order was charged and shipped exactly once. `TEMPORAL_ADDRESS` sets the server; without it the
 //! embedded one is used.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the example talks to its user")]
 
 mod gateway;
 mod order;

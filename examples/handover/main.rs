@@ -3,7 +3,6 @@
 //! `handover work QUEUE` runs a worker until it is interrupted; `handover replay FILE` replays a history; `handover
 //! start QUEUE ID` and `handover finish ID` are the client of the sealed case. After `--sealed` all of them use its
 //! codec.
-#![expect(clippy::print_stderr, reason = "the example talks to its user")]
 
 mod sealed;
 mod ties;

@@ -6,7 +6,6 @@
 //! 1. A worker is started in a process of its own, and an order is placed.
 //! 2. As soon as the payment is in the workflow's history, that process is killed.
 //! 3. A second worker process is started; the order continues where it stopped, and is charged only once.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the example talks to its user")]
 
 mod ledger;
 mod order;

@@ -1,0 +1,22 @@
+//! The tests of all examples, in one program.
+
+use std::error::Error;
+use std::path::Path;
+
+use abide::WorkflowReplayer;
+
+#[path = "hello/test.rs"]
+mod hello;
+#[path = "saga/test.rs"]
+mod saga;
+
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// Replays the histories that a real server recorded while the example ran there.
+pub(crate) fn assert_replays(example: &str, workflows: impl FnOnce(WorkflowReplayer) -> WorkflowReplayer) -> Outcome {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(example).join("histories");
+    let report = workflows(WorkflowReplayer::new()).replay_dir(folder)?;
+    assert!(!report.results().is_empty(), "the example `{example}` has no recorded history");
+    report.assert_all_deterministic();
+    Ok(())
+}
