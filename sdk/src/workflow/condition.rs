@@ -179,7 +179,7 @@ impl WorkflowContext {
     /// # use abide::prelude::*;
     /// # struct Cart { items: State<Vec<String>> }
     /// # impl Cart { async fn body(&self, ctx: &WorkflowContext) -> Result<(), WorkflowError> {
-    /// ctx.wait_until(|| self.items.with(|items| items.len() >= 3)).await?;
+    /// ctx.wait_until(|| self.items.read().len() >= 3).await?;
     /// # Ok(()) } }
     /// ```
     #[track_caller]

@@ -58,9 +58,9 @@ impl WorkflowContext {
     /// // new, `applied` shows that it was done, because it was passed to the next run.
     /// fn deposit(&self, ctx: &WorkflowContext, amount: u64) -> u64 {
     ///     let id = ctx.current_update().map(|update| update.id).unwrap_or_default();
-    ///     if !self.applied.with(|applied| applied.contains(&id)) {
-    ///         self.applied.update(|applied| applied.push(id));
-    ///         self.balance.update(|balance| *balance += amount);
+    ///     if !self.applied.read().contains(&id) {
+    ///         self.applied.write().push(id);
+    ///         *self.balance.write() += amount;
     ///     }
     ///     self.balance.get()
     /// }
