@@ -65,7 +65,7 @@ impl std::fmt::Debug for EventGroup {
 }
 
 /// Polls a future with these groups as the current ones.
-pub(super) fn in_groups<F: Future>(
+pub(in crate::workflow) fn in_groups<F: Future>(
     shared: Rc<RunState>,
     groups: CurrentGroups,
     future: F,

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::cancellation::CancellationScope;
-use super::context::WorkflowContext;
-use super::event_group::in_groups;
-use super::run_state::Spawned;
+use crate::workflow::cancellation::CancellationScope;
+use crate::workflow::context::WorkflowContext;
+use crate::workflow::event_group::in_groups;
+use crate::workflow::run_state::Spawned;
 
 /// A branch that [`WorkflowContext::spawn`] or [`WorkflowContext::spawn_method`] started. Awaiting it yields its result;
 /// dropping it leaves the branch running.
