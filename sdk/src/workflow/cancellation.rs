@@ -5,9 +5,9 @@
 //! its own; [`WorkflowContext::shielded`] runs cleanup outside all scopes.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -15,6 +15,7 @@ use super::context::WorkflowContext;
 use super::inbound_message::InboundMessage;
 use super::run_state::RunState;
 use crate::failure::Cancelled;
+use crate::replay::slab::{Key, Slab};
 
 /// A node in the tree of scopes.
 #[derive(Debug)]
@@ -125,20 +126,48 @@ impl WorkflowContext {
     /// `scope.run(ctx.cancelled())` waits for `scope`.
     #[track_caller]
     pub fn cancelled(&self) -> impl Future<Output = Cancelled> + use<> {
-        UntilCancelled { shared: self.shared.clone(), scope: None, id: None, location: Location::caller() }
+        UntilCancelled { shared: self.shared.clone(), scope: None, key: None, location: Location::caller() }
+    }
+
+    /// Awaits a future that knows nothing of cancellation, such as a lock or a channel of tokio. Yields [`Cancelled`] if
+    /// the current scope is cancelled first. The future is then dropped.
+    ///
+    /// If the output is there, it is yielded, even in a scope that is cancelled. Timers, activities and all other
+    /// operations of this context need no `or_cancelled`: they notice cancellation themselves.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn body(ctx: &WorkflowContext, seats: &tokio::sync::Mutex<u32>) -> Result<(), WorkflowError> {
+    /// let mut free = ctx.or_cancelled(seats.lock()).await?;
+    /// *free -= 1;
+    /// # Ok(()) }
+    /// ```
+    #[track_caller]
+    pub fn or_cancelled<F: Future>(&self, future: F) -> impl Future<Output = Result<F::Output, Cancelled>> + use<F> {
+        let cancelled = self.cancelled();
+        async move {
+            let (mut future, mut cancelled) = (pin!(future), pin!(cancelled));
+            poll_fn(|cx| match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending => cancelled.as_mut().poll(cx).map(Err),
+            })
+            .await
+        }
     }
 }
 
 /// Futures that wait for the cancellation of their scope.
 #[derive(Debug, Default)]
 pub(crate) struct CancelWaiters {
-    waiting: Vec<CancelWaiter>,
-    next_id: u64,
+    /// `None` until the first wait, because most runs have none.
+    waiting: Option<Box<Slab<CancelWaiter>>>,
+    begun: u64,
 }
 
 #[derive(Debug)]
 struct CancelWaiter {
-    id: u64,
+    /// Number in the order of beginning.
+    number: u64,
     scope: Rc<Scope>,
     waker: Waker,
     location: &'static Location<'static>,
@@ -147,34 +176,47 @@ struct CancelWaiter {
 }
 
 impl CancelWaiters {
-    /// Wakes the futures that wait for this scope or for one within it.
+    /// Wakes the futures that wait for this scope or for one within it, in the order in which the waits began.
     pub(super) fn wake(&mut self, scope: &Scope) {
-        let (woken, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.scope.is_in(scope));
-        self.waiting = kept;
-        woken.into_iter().for_each(|one| one.waker.wake());
+        let hit = self.in_order(|waiter| waiter.scope.is_in(scope)).into_iter().map(|(key, _)| key);
+        for key in hit.collect::<Vec<Key>>() {
+            if let Some(waiter) = self.leave(key) {
+                waiter.waker.wake();
+            }
+        }
     }
 
     /// The waiting statements and the messages whose handlers wait there, in the order in which the waits began.
     pub(crate) fn statements(&self) -> impl Iterator<Item = (Option<&InboundMessage>, &'static Location<'static>)> {
-        self.waiting.iter().map(|one| (one.message.as_deref(), one.location))
+        self.in_order(|_| true).into_iter().map(|(_, waiter)| (waiter.message.as_deref(), waiter.location))
     }
 
     /// Number of waiting futures.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting.as_ref().map_or(0, |waiting| waiting.len())
     }
 
-    fn find(&mut self, id: Option<u64>) -> Option<&mut CancelWaiter> {
-        self.waiting.iter_mut().find(|one| Some(one.id) == id)
+    fn in_order(&self, such: impl Fn(&CancelWaiter) -> bool) -> Vec<(Key, &CancelWaiter)> {
+        let all = self.waiting.iter().flat_map(|waiting| waiting.iter());
+        let mut found: Vec<(Key, &CancelWaiter)> = all.filter(|(_, waiter)| such(waiter)).collect();
+        found.sort_unstable_by_key(|(_, waiter)| waiter.number);
+        found
     }
 
-    /// Adds a wait under a new id, which it returns.
-    fn file(&mut self, waiter: CancelWaiter) -> u64 {
-        self.next_id += 1;
-        self.waiting.push(CancelWaiter { id: self.next_id, ..waiter });
-        self.next_id
+    fn get_mut(&mut self, key: Option<Key>) -> Option<&mut CancelWaiter> {
+        self.waiting.as_mut()?.get_mut(key?)
+    }
+
+    /// Adds a wait under a new number. Returns its key.
+    fn file(&mut self, waiter: CancelWaiter) -> Key {
+        self.begun += 1;
+        let number = self.begun;
+        self.waiting.get_or_insert_default().insert(CancelWaiter { number, ..waiter })
+    }
+
+    fn leave(&mut self, key: Key) -> Option<CancelWaiter> {
+        self.waiting.as_mut()?.remove(key)
     }
 }
 
@@ -183,7 +225,7 @@ struct UntilCancelled {
     shared: Rc<RunState>,
     /// Set by the first poll.
     scope: Option<Rc<Scope>>,
-    id: Option<u64>,
+    key: Option<Key>,
     location: &'static Location<'static>,
 }
 
@@ -197,12 +239,12 @@ impl Future for UntilCancelled {
             return Poll::Ready(Cancelled::new(&*reason));
         }
         let waiters = &mut this.shared.operation_state.borrow_mut().cancel_waiters;
-        match waiters.find(this.id) {
+        match waiters.get_mut(this.key) {
             Some(waiter) => waiter.waker.clone_from(cx.waker()),
             None => {
                 let (scope, waker, location) = (scope.clone(), cx.waker().clone(), this.location);
                 let message = this.shared.current_message.borrow().clone();
-                this.id = Some(waiters.file(CancelWaiter { id: 0, scope, waker, location, message }));
+                this.key = Some(waiters.file(CancelWaiter { number: 0, scope, waker, location, message }));
             }
         }
         Poll::Pending
@@ -211,10 +253,10 @@ impl Future for UntilCancelled {
 
 impl Drop for UntilCancelled {
     fn drop(&mut self) {
-        if let Some(id) = self.id
+        if let Some(key) = self.key
             && let Ok(mut core) = self.shared.operation_state.try_borrow_mut()
         {
-            core.cancel_waiters.waiting.retain(|one| one.id != id);
+            core.cancel_waiters.leave(key);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Requests to cancel the workflow, scopes, and code that is shielded from them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use expect_test::expect;
 
 use crate::duration::secs;
 use crate::runtime::specs::harness::{FIRST_TASK, after_first_task, check};
-use crate::workflow::ActivityCancellationType as Type;
+use crate::workflow::{ActivityCancellationType as Type, CancellationScope};
 use crate::{ActivityError, activity, workflow};
 
 #[activity]
@@ -391,6 +394,39 @@ fn waiting_for_a_condition_ends_with_the_request() {
              7 WorkflowTaskStarted",
         ),
         expect!["CancelWorkflowExecution"],
+    );
+}
+
+#[test]
+fn waits_for_a_scope_go_on_in_the_order_in_which_they_began() {
+    check(
+        |ctx| async move {
+            let (scope, other) = (ctx.cancellation_scope(), ctx.cancellation_scope());
+            let order = Rc::new(RefCell::new(Vec::new()));
+            let wait = |n: u32, scope: &CancellationScope| {
+                let (ctx, order, inner) = (ctx.clone(), order.clone(), ctx.cancelled());
+                let inner = scope.run(inner);
+                ctx.spawn(async move {
+                    inner.await;
+                    order.borrow_mut().push(n);
+                })
+            };
+            // The first one leaves, and its place is taken by one that begins last.
+            let first = Box::pin(scope.run(ctx.cancelled()));
+            abide::select! { _ = first => {}, () = async {} => {} }
+            for n in 1..=4 {
+                wait(n, if n % 2 == 0 { &scope } else { &other }).detach();
+            }
+            ctx.timer(secs(1)).await?;
+            scope.cancel();
+            ctx.wait_until(|| order.borrow().len() == 2).await?;
+            other.cancel();
+            ctx.wait_until(|| order.borrow().len() == 4).await?;
+            let order = order.borrow().clone();
+            Ok(order)
+        },
+        &after_first_task("5 TimerStarted\n6 TimerFired\n7 WorkflowTaskScheduled\n8 WorkflowTaskStarted"),
+        expect!["CompleteWorkflowExecution result=[2,4,1,3]"],
     );
 }
 
