@@ -1,7 +1,13 @@
-//! Structured concurrency: several parts of a workflow that run at the same time.
+//! Structured concurrency: parts of a workflow that run at the same time, and what they share.
+//!
+//! Everything here is made of the workflow's own code: a part waits for another through a waker, never through a thread
+//! or a clock. So the history alone decides the order, and a replay repeats it.
 
 mod select;
 mod spawn;
+mod task_group;
+mod wait_list;
 
 pub use select::join_all;
 pub use spawn::JoinHandle;
+pub use task_group::TaskGroup;

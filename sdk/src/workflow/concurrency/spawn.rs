@@ -50,11 +50,7 @@ impl WorkflowContext {
         let scope = self.cancellation_scope();
         let scoped = scope.run(future);
         let done = slot.clone();
-        let message = self.shared.current_message.borrow().clone();
-        let mut core = self.shared.operation_state.borrow_mut();
-        core.spawn_waker.wake_by_ref();
-        let groups = core.machines.groups.clone();
-        let branch = async move {
+        self.start_branch(async move {
             let result = scoped.await;
             let mut slot = done.borrow_mut();
             slot.result = Some(result);
@@ -62,13 +58,7 @@ impl WorkflowContext {
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
-        };
-        let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
-            true => Box::pin(branch),
-            // Operations of a handler's branch belong to the handler's message too.
-            false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
-        };
-        core.spawned.push_back(Spawned { future, message });
+        });
         JoinHandle { slot, scope }
     }
 
@@ -112,6 +102,21 @@ impl WorkflowContext {
     ) -> JoinHandle<T> {
         let (workflow, ctx) = (self.shared.instance::<W>(), self.clone());
         self.spawn(async move { method(&workflow, &ctx).await })
+    }
+
+    /// Adds a branch, whose turn comes after those of all routines that were woken before. It keeps what belongs to the
+    /// code that starts it: the message and the event groups.
+    pub(super) fn start_branch(&self, branch: impl Future<Output = ()> + 'static) {
+        let message = self.shared.current_message.borrow().clone();
+        let mut core = self.shared.operation_state.borrow_mut();
+        core.spawn_waker.wake_by_ref();
+        let groups = core.machines.groups.clone();
+        let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
+            true => Box::pin(branch),
+            // Operations of a handler's branch belong to the handler's message too.
+            false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
+        };
+        core.spawned.push_back(Spawned { future, message });
     }
 }
 

@@ -18,6 +18,7 @@ mod patches;
 mod retries;
 mod sagas;
 mod side_data;
+mod task_groups;
 mod timers;
 mod upserts;
 mod versioning_intent;
