@@ -13,6 +13,7 @@ use std::task::{Poll, Waker};
 use abide_protos::temporal::api::common::v1::Payload;
 
 use super::cancellation::{CancelWaiters, Scope};
+use super::concurrency::CurrentValues;
 use super::condition::Conditions;
 use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
@@ -41,6 +42,8 @@ pub(crate) struct RunState {
     /// Scope of message handlers, once there was one. A request to cancel the workflow concerns only the main routine.
     handler_scope: OnceCell<Rc<Scope>>,
     pub(crate) current_scope: RefCell<Rc<Scope>>,
+    /// Values that the author set for the code that runs now.
+    pub(crate) values: CurrentValues,
     /// Set while a query is answered or an update is validated: no operation may begin then.
     pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
     /// The message whose handler is running, also in branches that the handler spawned; `None` in the main routine.
@@ -112,6 +115,7 @@ impl RunState {
             current_scope: RefCell::new(root_scope.clone()),
             root_scope,
             handler_scope: OnceCell::new(),
+            values: CurrentValues::default(),
             read_only: Cell::new(None),
             current_message: RefCell::new(None),
             handlers_running: Cell::new(0),

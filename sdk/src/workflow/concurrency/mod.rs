@@ -3,11 +3,13 @@
 //! Everything here is made of the workflow's own code: a part waits for another through a waker, never through a thread
 //! or a clock. So the history alone decides the order, and a replay repeats it.
 
+mod context_values;
 mod select;
 mod spawn;
 mod task_group;
 mod wait_list;
 
+pub(crate) use context_values::CurrentValues;
 pub use select::join_all;
 pub use spawn::JoinHandle;
 pub use task_group::TaskGroup;

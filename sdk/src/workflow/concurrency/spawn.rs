@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::context_values::in_values;
 use crate::workflow::cancellation::CancellationScope;
 use crate::workflow::context::WorkflowContext;
 use crate::workflow::event_group::in_groups;
@@ -105,17 +106,21 @@ impl WorkflowContext {
     }
 
     /// Adds a branch, whose turn comes after those of all routines that were woken before. It keeps what belongs to the
-    /// code that starts it: the message and the event groups.
+    /// code that starts it: the message, the event groups and the values.
     pub(super) fn start_branch(&self, branch: impl Future<Output = ()> + 'static) {
         let message = self.shared.current_message.borrow().clone();
+        let values = self.shared.values.get();
         let mut core = self.shared.operation_state.borrow_mut();
         core.spawn_waker.wake_by_ref();
         let groups = core.machines.groups.clone();
-        let future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
+        let mut future: Pin<Box<dyn Future<Output = ()>>> = match groups.is_none() {
             true => Box::pin(branch),
             // Operations of a handler's branch belong to the handler's message too.
             false => Box::pin(in_groups(self.shared.clone(), groups, branch)),
         };
+        if values.is_some() {
+            future = Box::pin(in_values(self.shared.clone(), values, future));
+        }
         core.spawned.push_back(Spawned { future, message });
     }
 }

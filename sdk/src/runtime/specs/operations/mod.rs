@@ -6,6 +6,7 @@ mod cancellation;
 mod child_cancellation;
 pub(super) mod child_workflows;
 mod conditions;
+mod context_values;
 mod every_handle;
 mod external_workflows;
 mod futures;
