@@ -36,7 +36,6 @@ pub const fn days(n: u64) -> Duration {
 }
 
 /// For messages: `90s`, `2d`.
-#[cfg(feature = "worker")]
 pub(crate) fn text(duration: Duration) -> String {
     abide_protos::fields::std_duration_text(duration)
 }

@@ -7,9 +7,11 @@ mod context_values;
 mod select;
 mod spawn;
 mod task_group;
+mod timeout;
 mod wait_list;
 
 pub(crate) use context_values::CurrentValues;
 pub use select::join_all;
 pub use spawn::JoinHandle;
 pub use task_group::TaskGroup;
+pub use timeout::{TimedOut, Timeout};

@@ -20,6 +20,7 @@ mod retries;
 mod sagas;
 mod side_data;
 mod task_groups;
+mod timeouts;
 mod timers;
 mod upserts;
 mod versioning_intent;
