@@ -73,7 +73,8 @@ pub use workflow::{State, WorkflowContext};
 ///
 /// It contains the macros, contexts, errors, [`State`], [`RetryPolicy`],
 /// [`ActivityOptions`](crate::workflow::ActivityOptions), [`select!`], [`join!`](crate::join),
-/// [`join_all`](crate::workflow::join_all), the client, [`Worker`], and durations such as `secs(5)`.
+/// [`join_all`](crate::workflow::join_all), [`for_each_concurrent`](crate::workflow::for_each_concurrent),
+/// [`map_concurrent`](crate::workflow::map_concurrent), the client, [`Worker`], and durations such as `secs(5)`.
 ///
 /// Of the types whose values options take, it contains those that programs name most:
 /// [`ActivityCancellationType`](crate::workflow::ActivityCancellationType),
@@ -127,7 +128,8 @@ pub mod prelude {
     #[cfg(feature = "worker")]
     pub use crate::worker::Worker;
     pub use crate::workflow::{
-        ActivityCancellationType, ActivityOptions, ParentClosePolicy, WorkflowIdReusePolicy, join_all,
+        ActivityCancellationType, ActivityOptions, ParentClosePolicy, WorkflowIdReusePolicy, for_each_concurrent,
+        join_all, map_concurrent,
     };
     pub use crate::{
         ActivityContext, ActivityError, ActivityFailure, ApplicationError, ApplicationFailure, Cancelled, Failure,

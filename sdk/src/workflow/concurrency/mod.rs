@@ -4,6 +4,7 @@
 //! or a clock. So the history alone decides the order, and a replay repeats it.
 
 mod context_values;
+mod fan_out;
 mod select;
 mod spawn;
 mod task_group;
@@ -11,6 +12,7 @@ mod timeout;
 mod wait_list;
 
 pub(crate) use context_values::CurrentValues;
+pub use fan_out::{for_each_concurrent, map_concurrent};
 pub use select::join_all;
 pub use spawn::JoinHandle;
 pub use task_group::TaskGroup;

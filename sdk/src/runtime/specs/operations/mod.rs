@@ -9,6 +9,7 @@ mod conditions;
 mod context_values;
 mod every_handle;
 mod external_workflows;
+mod fan_out;
 mod futures;
 mod handles;
 mod headers;
