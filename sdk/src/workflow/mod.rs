@@ -40,7 +40,9 @@ pub use activity_options::{ActivityCancellationType, ActivityOptions};
 pub use cancellation::CancellationScope;
 pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowStart};
 pub use child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy};
-pub use concurrency::{JoinHandle, TaskGroup, TimedOut, Timeout, for_each_concurrent, join_all, map_concurrent};
+pub use concurrency::{
+    JoinHandle, TaskGroup, TimedOut, Timeout, UpdatableTimer, for_each_concurrent, join_all, map_concurrent,
+};
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;
 pub use continue_as_new::ContinueAsNew;

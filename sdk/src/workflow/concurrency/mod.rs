@@ -9,6 +9,7 @@ mod select;
 mod spawn;
 mod task_group;
 mod timeout;
+mod updatable_timer;
 mod wait_list;
 
 pub(crate) use context_values::CurrentValues;
@@ -17,3 +18,4 @@ pub use select::join_all;
 pub use spawn::JoinHandle;
 pub use task_group::TaskGroup;
 pub use timeout::{TimedOut, Timeout};
+pub use updatable_timer::UpdatableTimer;

@@ -23,5 +23,6 @@ mod side_data;
 mod task_groups;
 mod timeouts;
 mod timers;
+mod updatable_timers;
 mod upserts;
 mod versioning_intent;
