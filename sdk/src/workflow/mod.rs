@@ -41,7 +41,8 @@ pub use cancellation::CancellationScope;
 pub use child_workflow::{ChildWorkflowCall, ChildWorkflowHandle, ChildWorkflowStart};
 pub use child_workflow_options::{ChildWorkflowCancellationType, ChildWorkflowOptions, ParentClosePolicy};
 pub use concurrency::{
-    JoinHandle, TaskGroup, TimedOut, Timeout, UpdatableTimer, for_each_concurrent, join_all, map_concurrent,
+    JoinHandle, TaskGroup, TimedOut, Timeout, UpdatableTimer, WatchClosed, WatchReceiver, WatchSender,
+    for_each_concurrent, join_all, map_concurrent, watch,
 };
 pub use condition::{WaitUntil, WaitUntilTimeout};
 pub use context::WorkflowContext;

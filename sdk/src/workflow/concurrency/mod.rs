@@ -11,6 +11,7 @@ mod task_group;
 mod timeout;
 mod updatable_timer;
 mod wait_list;
+mod watch;
 
 pub(crate) use context_values::CurrentValues;
 pub use fan_out::{for_each_concurrent, map_concurrent};
@@ -19,3 +20,4 @@ pub use spawn::JoinHandle;
 pub use task_group::TaskGroup;
 pub use timeout::{TimedOut, Timeout};
 pub use updatable_timer::UpdatableTimer;
+pub use watch::{WatchClosed, WatchReceiver, WatchSender, watch};

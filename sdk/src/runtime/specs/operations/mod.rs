@@ -23,6 +23,7 @@ mod side_data;
 mod task_groups;
 mod timeouts;
 mod timers;
+mod tokio_primitives;
 mod updatable_timers;
 mod upserts;
 mod versioning_intent;
