@@ -20,9 +20,11 @@ use crate::duration::time_from_proto;
 /// | run a short activity in the worker itself | [`local_activity`](Self::local_activity) |
 /// | run a child workflow, signal or cancel others | [`child_workflow`](Self::child_workflow), [`external_workflow`](Self::external_workflow) |
 /// | call an operation of another team or namespace | [`nexus_operation`](Self::nexus_operation) |
-/// | wait for a time or for a condition | [`timer`](Self::timer), [`wait_until`](Self::wait_until) |
-/// | do several things concurrently | [`join!`](crate::join), [`select!`](crate::select), [`spawn`](Self::spawn) |
-/// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
+/// | wait for a time or for a condition | [`timer`](Self::timer), [`updatable_timer`](Self::updatable_timer), [`wait_until`](Self::wait_until) |
+/// | do several things concurrently | [`join!`](crate::join), [`select!`](crate::select), [`task_group`](Self::task_group), [`spawn`](Self::spawn), [`for_each_concurrent`](crate::workflow::for_each_concurrent) |
+/// | limit the time of something | [`timeout`](Self::timeout) |
+/// | give values to branches | [`with_value`](Self::with_value), [`value`](Self::value) |
+/// | react to cancellation | [`is_cancelled`](Self::is_cancelled), [`cancelled`](Self::cancelled), [`or_cancelled`](Self::or_cancelled), [`shielded`](Self::shielded), [`cancellation_scope`](Self::cancellation_scope) |
 /// | change code while runs are open | [`patched`](Self::patched), [`deprecate_patch`](Self::deprecate_patch) |
 /// | set search attributes and the memo | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
 /// | continue in a new run | [`continue_as_new`](Self::continue_as_new) |
