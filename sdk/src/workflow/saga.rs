@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::context::WorkflowContext;
-use super::select::join_all;
+use super::concurrency::join_all;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 
 /// Steps that happen together or not at all. Made by [`WorkflowContext::saga`].
