@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::cancellation::{ActivityCancelReason, ActivityCancellation};
 use super::info::ActivityInfo;
+use super::resume::Resumed;
 use crate::converter::{PayloadError, read_one, to_payload};
 use crate::definition::PayloadValue;
 
@@ -99,6 +100,36 @@ impl ActivityContext {
     pub fn is_cancelled(&self) -> bool {
         self.inner.cancellation.reason().is_some()
     }
+    /// Iterates over `items` without those that an earlier attempt has finished, and reports progress: when the next
+    /// item is asked for, the one before it is finished, and a heartbeat says how many are.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn upload(file: &str) -> Result<(), std::io::Error> { Ok(()) }
+    /// #[activity]
+    /// async fn upload_all(ctx: &ActivityContext, files: Vec<String>) -> Result<(), ActivityError> {
+    ///     for file in ctx.resume(files)? {
+    ///         upload(&file).await?; // If this fails, the next attempt begins with this file.
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// The items must have the same order in every attempt. An item that an attempt did not finish is repeated, and so
+    /// may be the last ones that it finished, because heartbeats are throttled. Items that are asked for count as
+    /// finished when the next one is: `collect()`, `peekable()` and other adapters that read ahead would report too
+    /// much.
+    ///
+    /// The progress is a number, so do not call [`heartbeat`](Self::heartbeat) with something else beside it.
+    ///
+    /// # Errors
+    /// Returns an error if the last heartbeat of an earlier attempt is not a number of items.
+    pub fn resume<I: IntoIterator>(&self, items: I) -> Result<Resumed<I::IntoIter>, PayloadError> {
+        let finished = self.last_heartbeat()?.unwrap_or(0);
+        Ok(Resumed::new(self.clone(), items.into_iter(), finished))
+    }
+
 
     /// Waits until the attempt should stop, and returns the reason.
     ///

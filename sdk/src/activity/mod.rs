@@ -8,6 +8,7 @@ mod context;
 mod function;
 mod info;
 mod registry;
+mod resume;
 
 pub use cancellation::{ActivityCancelReason, ActivityCancellation};
 pub use context::{ActivityContext, ActivityOutbound};
@@ -16,3 +17,4 @@ pub use info::ActivityInfo;
 pub use registry::{
     Activities, ActivityFuture, ActivityImplementation, ActivityRegistry, RegisteredActivity, SingleActivity,
 };
+pub use resume::Resumed;
