@@ -130,6 +130,15 @@ impl ActivityContext {
         Ok(Resumed::new(self.clone(), items.into_iter(), finished))
     }
 
+    /// Returns true if the attempt should stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.cancellation.reason().is_some()
+    }
+
+    /// Returns the reason for which the attempt should stop; `None` if it should not.
+    pub fn cancel_reason(&self) -> Option<ActivityCancelReason> {
+        self.inner.cancellation.reason()
+    }
 
     /// Waits until the attempt should stop, and returns the reason.
     ///
@@ -145,6 +154,36 @@ impl ActivityContext {
     /// ```
     pub async fn cancelled(&self) -> ActivityCancelReason {
         self.inner.cancellation.cancelled().await
+    }
+
+    /// Waits until the worker begins to shut down. The attempt is not cancelled yet: the worker first gives it the
+    /// graceful shutdown timeout (default: none), then [cancels](Self::cancelled) it. Use the notice to begin nothing
+    /// new, and to leave the rest to the next attempt, on another worker.
+    ///
+    /// ```
+    /// # use abide::prelude::*;
+    /// # async fn copy(file: u32) {}
+    /// #[activity]
+    /// async fn copy_all(ctx: &ActivityContext, files: u32) -> Result<(), ActivityError> {
+    ///     for file in ctx.resume(0..files)? {
+    ///         if ctx.is_worker_shutting_down() {
+    ///             return Err("the worker shuts down; the next attempt copies the rest".into());
+    ///         }
+    ///         copy(file).await;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// Local activities get the notice, too. Without a shutdown this never ends.
+    pub async fn worker_shutting_down(&self) {
+        self.inner.cancellation.worker_shutting_down().await;
+    }
+
+    /// Returns true if the worker has begun to shut down: see [`worker_shutting_down`](Self::worker_shutting_down).
+    pub fn is_worker_shutting_down(&self) -> bool {
+        self.inner.cancellation.is_worker_shutting_down()
     }
 
     /// Returns this context with an observer, which is called for each heartbeat as it is made. Test environments use

@@ -177,7 +177,32 @@ impl ActivityEnvironment {
         self.cancellation.clone()
     }
 
-    /// Cancels the attempt as a worker does that shuts down, after its graceful shutdown timeout.
+    /// Gives the attempt the notice that its worker begins to shut down. This does not cancel it. Does nothing if the
+    /// attempt has had the notice.
+    ///
+    /// ```
+    /// use abide::prelude::*;
+    /// use abide_testing::ActivityEnvironment;
+    ///
+    /// #[activity]
+    /// async fn serve(ctx: &ActivityContext) -> Result<bool, ActivityError> {
+    ///     ctx.worker_shutting_down().await;
+    ///     Ok(ctx.is_cancelled())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let env = ActivityEnvironment::new();
+    /// let (is_cancelled, ()) = tokio::join!(env.run(serve, ()), async { env.begin_worker_shutdown() });
+    /// assert!(!is_cancelled.unwrap());
+    /// # }
+    /// ```
+    pub fn begin_worker_shutdown(&self) {
+        self.cancellation.begin_worker_shutdown();
+    }
+
+    /// Cancels the attempt as a worker does that shuts down, after its graceful shutdown timeout. Gives it the
+    /// [notice](Self::begin_worker_shutdown) at the same time, if it has not had it.
     pub fn shut_down_worker(&self) {
         self.cancel(ActivityCancelReason::WorkerShutdown);
     }

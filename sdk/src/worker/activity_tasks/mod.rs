@@ -135,6 +135,9 @@ impl ActivityWorker {
         let converter = self.shared.data_converter();
         let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let decoded = decode_by(converter, &mut task, deadline).await;
+        if self.shared.phases.has_reached(Phase::Draining) {
+            cancellation.begin_worker_shutdown();
+        }
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let options = &self.shared.options;
@@ -201,6 +204,7 @@ impl ActivityWorker {
                 biased;
                 outcome = &mut running => return outcome,
                 () = &mut aborted => return AttemptEnd::Failed(worker_shutdown()),
+        let mut leaving = pin!(phases.reached(Phase::Draining));
                 (error_type, text) = &mut refused => return AttemptEnd::Failed(failure(error_type, &text)),
                 () = &mut told_to_stop, if !told => {
                     told = true;
@@ -213,6 +217,7 @@ impl ActivityWorker {
                     }
                 }
             }
+                () = &mut leaving, if !cancellation.is_worker_shutting_down() => cancellation.begin_worker_shutdown(),
         }
     }
 
@@ -354,7 +359,11 @@ pub(super) fn attempt_outcome(
 ) -> AttemptEnd {
     match ended {
         Ok(Ok(result)) => AttemptEnd::Completed(result),
-        Ok(Err(error)) => failed(error, cancellation.reason(), converter),
+        Ok(Err(error)) => {
+            // An attempt that stops at the notice of a shutdown need not wait for its cancellation.
+            let leaving = cancellation.is_worker_shutting_down().then_some(ActivityCancelReason::WorkerShutdown);
+            failed(error, cancellation.reason().or(leaving), converter)
+        }
         Err(panic) => {
             let text = format!("the activity panicked: {}", panic_message(&*panic));
             let error = ApplicationFailure::new(text).error_type("Panic");
@@ -420,10 +429,9 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, convert
                 AttemptEnd::Silent { flush: false }
             }
             Some(ActivityCancelReason::WorkerShutdown) => AttemptEnd::Failed(worker_shutdown()),
-            Some(ActivityCancelReason::Paused) => {
-                AttemptEnd::Failed(failure("ActivityPaused", "the activity was paused"))
-            }
-            Some(ActivityCancelReason::Reset) => AttemptEnd::Failed(failure("ActivityReset", "the activity was reset")),
+            // Types and messages are those of the other SDKs.
+            Some(ActivityCancelReason::Paused) => AttemptEnd::Failed(failure("ActivityPause", "Activity paused")),
+            Some(ActivityCancelReason::Reset) => AttemptEnd::Failed(failure("ActivityReset", "Activity reset")),
             None => AttemptEnd::Failed(failure(
                 "CancelledError",
                 "the activity returned a cancellation error, but nobody requested its cancellation",
@@ -433,7 +441,7 @@ fn failed(error: ActivityError, cancelled: Option<ActivityCancelReason>, convert
 }
 
 fn worker_shutdown() -> Box<FailureProto> {
-    failure("WorkerShutdown", "the worker shut down, and the activity did not end in time")
+    failure("WorkerShutdown", "the worker shut down before the activity had ended")
 }
 
 pub(super) fn failure(error_type: &str, text: &str) -> Box<FailureProto> {

@@ -173,6 +173,10 @@ impl AttemptLoop {
         };
         // Each attempt has its own cancellation, because an attempt that timed out may be retried.
         let cancellation = ActivityCancellation::new();
+        let phases = &self.host.shared.phases;
+        if phases.has_reached(Phase::Draining) {
+            cancellation.begin_worker_shutdown();
+        }
         let context = ActivityContext::new(self.info(), cancellation.clone(), Box::new(NoHeartbeats));
         let (given, input) = (context.clone(), self.task.input.clone());
         let running = AssertUnwindSafe(async move { activity.run(given, input).await }).catch_unwind();
@@ -184,7 +188,10 @@ impl AttemptLoop {
             tokio::select! {
                 biased;
                 ended = &mut running => outcome = Some(ended),
-                () = self.host.shared.phases.reached(Phase::Aborting) => return None,
+                () = phases.reached(Phase::Aborting) => return None,
+                () = phases.reached(Phase::Draining), if !cancellation.is_worker_shutting_down() => {
+                    cancellation.begin_worker_shutdown();
+                }
                 reason = self.cancellation.cancelled(), if cancellation.reason().is_none() => cancellation.cancel(reason),
                 () = at(self.close_deadline) => {
                     cancellation.cancel(ActivityCancelReason::TimedOut);

@@ -88,11 +88,14 @@ mod tests {
     use crate::client::{Client, ClientOptions, Connection};
     use crate::duration::secs;
     use crate::replay::text::parse_history;
-    use crate::replay::{HistoryPage, Until, WorkflowTask};
+    use crate::replay::{HistoryPage, LocalActivityResult, LocalActivityTask, Until, WorkflowTask};
     use crate::worker::Worker;
+    use crate::worker::context::WorkerContext;
+    use crate::worker::lanes::LaneMessage;
     use crate::worker::local_activities::attempt_loop::TaskClock;
     use crate::worker::polling::Slot;
     use crate::worker::running::shared;
+    use crate::worker::shutdown::{Phase, Phases};
     use crate::{ActivityContext, ActivityError, WorkflowContext, WorkflowError, activity, workflow};
 
     /// A server that implements no method.
@@ -111,6 +114,15 @@ mod tests {
         fn call(&mut self, _: Request<Body>) -> Self::Future {
             ready(Ok(tonic::Status::unimplemented("").into_http()))
         }
+    }
+
+    /// Returns what the parts of a worker share, and the phases of its shutdown.
+    async fn shared_context() -> (Arc<WorkerContext>, Arc<Phases>) {
+        let connection = Connection::in_process(Mute, &ClientOptions::default()).await.unwrap();
+        let worker = Worker::builder(&Client::from_connection(connection), "queue").workflow(waits).build().unwrap();
+        let shared = Arc::new(shared(&worker, DescribeNamespaceResponse::default()));
+        let phases = Arc::clone(&shared.phases);
+        (shared, phases)
     }
 
     /// Cancellations that the local activity has seen.
@@ -174,11 +186,55 @@ mod tests {
         SEEN.lock().unwrap().clone()
     }
 
+    #[activity]
+    async fn until_noticed(ctx: &ActivityContext) -> Result<bool, ActivityError> {
+        ctx.worker_shutting_down().await;
+        Ok(ctx.is_worker_shutting_down() && ctx.cancel_reason().is_none())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_local_activity_has_notice_of_the_shutdown() {
+        for begins_first in [true, false] {
+            let (shared, phases) = shared_context().await;
+            let mut activities = ActivityRegistry::default();
+            activities.add(UntilNoticedActivity {}, Arc::new(()));
+            let host = LocalActivityWorker::new(shared, activities);
+            let (told, mut ended) = tokio::sync::mpsc::unbounded_channel();
+            host.connect(move |_, message| {
+                if let LaneMessage::LocalActivityResolved(_, resolution) = message {
+                    told.send(resolution).unwrap();
+                }
+            });
+            let _lease = LocalActivityWorker::lease(&host, "r");
+            if !begins_first {
+                phases.advance(Phase::Draining);
+            }
+            let task = LocalActivityTask {
+                seq: 1,
+                activity_id: "1".into(),
+                activity_type: "until_noticed".into(),
+                input: Vec::new(),
+                header: None,
+                attempt: 1,
+                original_schedule_time: None,
+                schedule_to_close_timeout: None,
+                schedule_to_start_timeout: None,
+                start_to_close_timeout: None,
+                retry_policy: crate::RetryPolicy::default(),
+                local_retry_threshold: secs(60),
+            };
+            host.wait(ticket(), vec![task], &[]);
+            tokio::task::yield_now().await;
+            phases.advance(Phase::Draining);
+            let result = ended.recv().await.expect("it ends").result;
+            let LocalActivityResult::Completed(noticed) = result else { panic!("{result:?}") };
+            assert_eq!(noticed.data, b"true");
+        }
+    }
+
     #[tokio::test]
     async fn a_run_that_reads_its_history_again_begins_its_local_activities_again() {
-        let connection = Connection::in_process(Mute, &ClientOptions::default()).await.unwrap();
-        let worker = Worker::builder(&Client::from_connection(connection), "queue").workflow(waits).build().unwrap();
-        let shared = Arc::new(shared(&worker, DescribeNamespaceResponse::default()));
+        let (shared, _) = shared_context().await;
         let mut activities = ActivityRegistry::default();
         activities.add(UntilToldActivity {}, Arc::new(()));
         let mut workflows = WorkflowRegistry::default();
