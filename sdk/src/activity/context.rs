@@ -34,6 +34,10 @@ struct Inner {
 pub trait ActivityOutbound: Send + Sync {
     /// Records a heartbeat with the attempt's progress. Must return at once.
     fn heartbeat(&self, details: Vec<Payload>);
+
+    /// Begins to send heartbeats while the attempt's code runs, because the activity is declared with
+    /// `#[activity(auto_heartbeat)]`. Must return at once. Default: does nothing.
+    fn begin_auto_heartbeat(&self) {}
 }
 
 impl ActivityContext {
@@ -96,10 +100,6 @@ impl ActivityContext {
         read.map_err(|error| error.of("the last heartbeat"))
     }
 
-    /// Returns true if the attempt should stop.
-    pub fn is_cancelled(&self) -> bool {
-        self.inner.cancellation.reason().is_some()
-    }
     /// Iterates over `items` without those that an earlier attempt has finished, and reports progress: when the next
     /// item is asked for, the one before it is finished, and a heartbeat says how many are.
     ///
@@ -186,6 +186,11 @@ impl ActivityContext {
         self.inner.cancellation.is_worker_shutting_down()
     }
 
+    /// Asks the host to send heartbeats while the code runs.
+    pub(super) fn begin_auto_heartbeat(&self) {
+        self.inner.outbound.begin_auto_heartbeat();
+    }
+
     /// Returns this context with an observer, which is called for each heartbeat as it is made. Test environments use
     /// it to notice heartbeats of code that keeps them from being delivered.
     #[doc(hidden)]
@@ -213,6 +218,10 @@ impl<F: Fn() + Send + Sync> ActivityOutbound for Heard<F> {
     fn heartbeat(&self, details: Vec<Payload>) {
         (self.hears)();
         self.to.inner.outbound.heartbeat(details);
+    }
+
+    fn begin_auto_heartbeat(&self) {
+        self.to.begin_auto_heartbeat();
     }
 }
 

@@ -22,6 +22,11 @@ pub trait ActivityImplementation: ActivityDefinition {
     /// The `self` of the code: the struct of an `#[activities]` block, `()` for a function.
     type Host: Send + Sync + 'static;
 
+    /// Returns true if the worker sends heartbeats while the code runs: `#[activity(auto_heartbeat)]`. Default: false.
+    fn has_auto_heartbeat(&self) -> bool {
+        false
+    }
+
     /// Starts an attempt.
     fn call(&self, host: Arc<Self::Host>, ctx: ActivityContext, args: Self::Args) -> ActivityFuture<Self::Output>;
 }
@@ -122,6 +127,9 @@ impl<A: ActivityImplementation> RegisteredActivity for Hosted<A> {
     fn run(&self, ctx: ActivityContext, input: Vec<Payload>) -> ActivityFuture<Payload> {
         match A::read_args(&mut PayloadReader::new(&input)) {
             Ok(args) => {
+                if self.activity.has_auto_heartbeat() {
+                    ctx.begin_auto_heartbeat();
+                }
                 let attempt = self.activity.call(self.host.clone(), ctx, args);
                 Box::pin(async move { Ok(to_payload(&attempt.await?)?) })
             }

@@ -1,5 +1,8 @@
 //! The heartbeats of one attempt: the first is sent at once, later ones are throttled, and the latest details win.
 //!
+//! An attempt with automatic heartbeats records one whenever nothing was recorded for an interval. The task that runs its
+//! code does this, between two polls of the code, so code that blocks its thread makes no heartbeats.
+//!
 //! Nothing is spawned for an attempt that does not heartbeat. If the server answers that the activity was cancelled,
 //! paused, reset or removed, the attempt is cancelled.
 
@@ -17,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::outcome::{CODEC_ERROR, size};
-use crate::activity::{ActivityCancelReason, ActivityCancellation, ActivityOutbound};
+use crate::activity::{ActivityCancelReason, ActivityCancellation};
 use crate::client::RpcError;
 use crate::converter::CodecError;
 use crate::worker::context::WorkerContext;
@@ -62,6 +65,9 @@ pub(crate) struct Heartbeats<T> {
     interval: Duration,
     limit: Limit,
     cancellation: ActivityCancellation,
+    /// The progress of an earlier attempt. Automatic heartbeats repeat it until this attempt reports its own, because
+    /// the server keeps only the details of the last heartbeat.
+    earlier: Vec<Payload>,
     runtime: Handle,
     state: Mutex<State>,
     refused: Notify,
@@ -70,9 +76,12 @@ pub(crate) struct Heartbeats<T> {
 struct State {
     /// The last recorded details; `None` if there was no heartbeat, which differs from an empty one.
     latest: Option<Vec<Payload>>,
-    /// Number of recorded details, and the number of the last that the server has or no longer needs.
+    /// Number of recorded heartbeats, and the number of the last that the server has or no longer needs.
     recorded: u64,
     settled: u64,
+    /// True if heartbeats are recorded automatically.
+    automatic: bool,
+    last_recorded: Instant,
     last_delivered: Instant,
     delivery: Option<AbortHandle>,
     delivering: bool,
@@ -82,19 +91,28 @@ struct State {
 
 impl<T: HeartbeatTarget> Heartbeats<T> {
     /// Must be called within a tokio runtime.
-    pub(crate) fn new(target: T, interval: Duration, limit: Limit, cancellation: ActivityCancellation) -> Arc<Self> {
+    pub(crate) fn new(
+        target: T,
+        interval: Duration,
+        limit: Limit,
+        cancellation: ActivityCancellation,
+        earlier: Vec<Payload>,
+    ) -> Arc<Self> {
+        let now = Instant::now();
         let state = State {
             latest: None,
             recorded: 0,
             settled: 0,
-            last_delivered: Instant::now(),
+            automatic: false,
+            last_recorded: now,
+            last_delivered: now,
             delivery: None,
             delivering: false,
             ended: false,
             refusal: None,
         };
         let (runtime, state) = (Handle::current(), Mutex::new(state));
-        Arc::new(Self { target, interval, limit, cancellation, runtime, state, refused: Notify::new() })
+        Arc::new(Self { target, interval, limit, cancellation, earlier, runtime, state, refused: Notify::new() })
     }
 
     /// Records progress, and delivers it now or when the interval has passed.
@@ -109,7 +127,32 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
             return self.refuse(&mut state, refusal);
         }
         state.latest = Some(details);
+        self.recorded(&mut state);
+    }
+
+    /// Turns automatic heartbeats on.
+    pub(crate) fn begin_automatic(&self) {
+        self.lock().automatic = true;
+    }
+
+    /// Returns the time of the next automatic heartbeat; `None` if there is none.
+    pub(crate) fn next_automatic(&self) -> Option<Instant> {
+        let gone =
+            matches!(self.cancellation.reason(), Some(ActivityCancelReason::NotFound | ActivityCancelReason::TimedOut));
+        let state = self.lock();
+        (state.automatic && !state.ended && !gone).then(|| state.last_recorded + self.interval)
+    }
+
+    /// Records an automatic heartbeat, with the last progress, if it is due.
+    pub(crate) fn beat_if_due(self: &Arc<Self>) {
+        if self.next_automatic().is_some_and(|due| due <= Instant::now()) {
+            self.recorded(&mut self.lock());
+        }
+    }
+
+    fn recorded(self: &Arc<Self>, state: &mut State) {
         state.recorded += 1;
+        state.last_recorded = Instant::now();
         if !state.delivering {
             state.delivering = true;
             let this = Arc::clone(self);
@@ -145,7 +188,7 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
     /// Delivers the last details of an attempt that has ended, including details whose delivery was in progress or had
     /// failed.
     pub(crate) async fn flush(&self) {
-        let Some((_, details)) = self.lock().unsettled() else { return };
+        let Some((_, details)) = self.unsettled(&self.lock()) else { return };
         // The attempt has ended, so a refusal has no receiver.
         if let Ok(details) = self.encoded(details).await
             && let Err(error) = self.target.record(details).await
@@ -212,21 +255,19 @@ impl<T: HeartbeatTarget> Heartbeats<T> {
 
     fn next_unsettled(&self) -> Option<(u64, Vec<Payload>)> {
         let mut state = self.lock();
-        let unsettled = state.unsettled();
+        let unsettled = self.unsettled(&state);
         state.delivering = unsettled.is_some();
         unsettled
     }
 
+    /// Returns the details of the last heartbeat and its number, unless the server has it or no longer needs it.
+    fn unsettled(&self, state: &State) -> Option<(u64, Vec<Payload>)> {
+        let details = || state.latest.as_ref().unwrap_or(&self.earlier).clone();
+        (state.settled < state.recorded).then(|| (state.recorded, details()))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Returns the last details and their number, unless the server has them or no longer needs them.
-    fn unsettled(&self) -> Option<(u64, Vec<Payload>)> {
-        let details = self.latest.as_ref().filter(|_| self.settled < self.recorded)?;
-        Some((self.recorded, details.clone()))
     }
 }
 
@@ -239,15 +280,6 @@ fn cancel_reason(response: &RecordActivityTaskHeartbeatResponse) -> Option<Activ
         Some(ActivityCancelReason::Reset)
     } else {
         None
-    }
-}
-
-/// The heartbeat sink of an attempt's context.
-pub(crate) struct HeartbeatSink<T>(pub(crate) Arc<Heartbeats<T>>);
-
-impl<T: HeartbeatTarget> ActivityOutbound for HeartbeatSink<T> {
-    fn heartbeat(&self, details: Vec<Payload>) {
-        self.0.record(details);
     }
 }
 
@@ -307,8 +339,13 @@ mod tests {
     fn case(interval: u64, answer: fn() -> Result<RecordActivityTaskHeartbeatResponse, RpcError>) -> Case {
         let (log, cancellation) = (Arc::default(), ActivityCancellation::new());
         let target = Target { began: Instant::now(), log: Arc::clone(&log), answer };
-        let heartbeats =
-            Heartbeats::new(target, Duration::from_secs(interval), Limit::for_test(100), cancellation.clone());
+        let heartbeats = Heartbeats::new(
+            target,
+            Duration::from_secs(interval),
+            Limit::for_test(100),
+            cancellation.clone(),
+            details(0),
+        );
         Case { heartbeats, cancellation, log }
     }
 
@@ -343,6 +380,51 @@ mod tests {
         case.heartbeats.record(details(99));
         pass(1).await;
         assert_eq!(case.log.lock().unwrap().last(), Some(&(78, 99)));
+    }
+
+    /// Polls an attempt for that many seconds, as the worker does: it asks for a heartbeat when one is due.
+    async fn polled(case: &Case, seconds: u64) {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while let Some(due) = case.heartbeats.next_automatic().filter(|due| *due < end) {
+            tokio::time::sleep_until(due).await;
+            case.heartbeats.beat_if_due();
+        }
+        tokio::time::sleep_until(end).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn automatic_heartbeats_repeat_the_last_progress() {
+        let case = case(8, || Ok(RecordActivityTaskHeartbeatResponse::default()));
+        case.heartbeats.begin_automatic();
+        polled(&case, 20).await;
+        // The progress of the earlier attempt is not lost.
+        assert_eq!(*case.log.lock().unwrap(), [(8, 0), (16, 0)]);
+        case.heartbeats.record(details(7));
+        polled(&case, 25).await;
+        assert_eq!(case.log.lock().unwrap()[2..], [(24, 7), (32, 7), (40, 7)]);
+        assert_eq!(case.heartbeats.end(), Some(details(7)));
+        assert_eq!(case.heartbeats.next_automatic(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_beats_for_code_that_is_not_polled() {
+        let case = case(8, || Ok(RecordActivityTaskHeartbeatResponse::default()));
+        case.heartbeats.begin_automatic();
+        pass(60).await;
+        assert!(case.log.lock().unwrap().is_empty(), "only who polls the code asks for a heartbeat");
+        case.heartbeats.beat_if_due();
+        pass(60).await;
+        assert_eq!(*case.log.lock().unwrap(), [(60, 0)]);
+        assert_eq!(case.heartbeats.end(), None, "the attempt itself has reported nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn automatic_heartbeats_end_when_the_server_does_not_know_the_attempt() {
+        let case = case(8, || Err(RpcError::for_test(Code::NotFound, "activity not found")));
+        case.heartbeats.begin_automatic();
+        polled(&case, 100).await;
+        assert_eq!(*case.log.lock().unwrap(), [(8, 0)]);
+        assert_eq!(case.cancellation.reason(), Some(ActivityCancelReason::NotFound));
     }
 
     #[tokio::test(start_paused = true)]
@@ -424,7 +506,8 @@ mod tests {
         let answer = || Ok(RecordActivityTaskHeartbeatResponse::default());
         let target = SlowCodec(Target { began: Instant::now(), log: Arc::clone(&log), answer });
         let interval = Duration::from_secs(8);
-        let heartbeats = Heartbeats::new(target, interval, Limit::for_test(100), ActivityCancellation::new());
+        let heartbeats =
+            Heartbeats::new(target, interval, Limit::for_test(100), ActivityCancellation::new(), Vec::new());
         heartbeats.record(details(1));
         pass(1).await;
         heartbeats.end();

@@ -6,6 +6,7 @@
 pub(super) mod blocking;
 pub(super) mod cancel_commands;
 mod heartbeat;
+mod host;
 mod outcome;
 mod rate;
 mod running_attempts;
@@ -27,7 +28,8 @@ use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use self::heartbeat::{HeartbeatSink, Heartbeats, ServerTarget, throttle_interval};
+use self::heartbeat::{Heartbeats, ServerTarget, throttle_interval};
+use self::host::{AttemptHost, Told};
 use self::outcome::{CODEC_ERROR, encoded, encoded_details, failure_of};
 pub(super) use self::outcome::{encoded_failure, within_limit};
 use self::rate::Rate;
@@ -65,6 +67,7 @@ pub(super) struct ActivityWorker {
     rate: Rate,
     /// The attempts that a command may cancel.
     attempts: Arc<RunningAttempts>,
+    told_of_automatic: Arc<Told>,
     runtime: Handle,
 }
 
@@ -85,7 +88,8 @@ impl ActivityWorker {
         let slots = u32::try_from(shared.options.max_concurrent_activities).unwrap_or(u32::MAX);
         let rate = Rate::new(shared.options.max_activities_per_second);
         let (slots, runtime) = (Arc::new(Slots::new(slots)), Handle::current());
-        Arc::new(Self { shared, registry, slots, rate, attempts: Arc::default(), runtime })
+        let (attempts, told_of_automatic) = Default::default();
+        Arc::new(Self { shared, registry, slots, rate, attempts, told_of_automatic, runtime })
     }
 
     pub(super) fn slots(&self) -> &Arc<Slots> {
@@ -131,13 +135,13 @@ impl ActivityWorker {
         if let Some(turn) = self.rate.take_turn() {
             sleep_until(turn).await;
         }
+        if self.shared.phases.has_reached(Phase::Draining) {
+            cancellation.begin_worker_shutdown();
+        }
         let began = Instant::now();
         let converter = self.shared.data_converter();
         let deadline = began + timeout_of(&task).unwrap_or(NO_DEADLINE).min(LONGEST_TIMEOUT);
         let decoded = decode_by(converter, &mut task, deadline).await;
-        if self.shared.phases.has_reached(Phase::Draining) {
-            cancellation.begin_worker_shutdown();
-        }
         let task_token = task.task_token.clone();
         let (info, input, earlier) = unpack(task, &self.shared.task_queue);
         let options = &self.shared.options;
@@ -147,8 +151,14 @@ impl ActivityWorker {
             options.max_heartbeat_throttle_interval,
         );
         let target = ServerTarget { shared: Arc::clone(&self.shared), task_token: task_token.clone() };
-        let heartbeats = Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone());
-        let outbound = Box::new(HeartbeatSink(Arc::clone(&heartbeats)));
+        let heartbeats =
+            Heartbeats::new(target, interval, self.shared.limits.blob, cancellation.clone(), earlier.clone());
+        let outbound = Box::new(AttemptHost {
+            heartbeats: Arc::clone(&heartbeats),
+            activity_type: info.activity_type.clone(),
+            has_heartbeat_timeout: info.heartbeat_timeout.is_some(),
+            told: Arc::clone(&self.told_of_automatic),
+        });
         let watch = Watch { deadline, heartbeat_timeout: info.heartbeat_timeout, heartbeats: &heartbeats };
         let context = ActivityContext::with_heartbeat_details(info, earlier, cancellation.clone(), outbound);
         let outcome = match (decoded, self.registry.get(&context.info().activity_type)) {
@@ -194,18 +204,20 @@ impl ActivityWorker {
             return outcome;
         }
         let phases = &self.shared.phases;
+        let mut leaving = pin!(phases.reached(Phase::Draining));
         let mut told_to_stop = pin!(phases.reached(Phase::ActivitiesCancelled));
         let mut told = false;
         let mut aborted = pin!(phases.reached(Phase::Aborting));
         let mut refused = pin!(watch.heartbeats.refused());
         loop {
             let timeout = watch.next_timeout();
+            let beat = watch.heartbeats.next_automatic();
             tokio::select! {
                 biased;
                 outcome = &mut running => return outcome,
                 () = &mut aborted => return AttemptEnd::Failed(worker_shutdown()),
-        let mut leaving = pin!(phases.reached(Phase::Draining));
                 (error_type, text) = &mut refused => return AttemptEnd::Failed(failure(error_type, &text)),
+                () = &mut leaving, if !cancellation.is_worker_shutting_down() => cancellation.begin_worker_shutdown(),
                 () = &mut told_to_stop, if !told => {
                     told = true;
                     cancellation.cancel(ActivityCancelReason::WorkerShutdown);
@@ -216,8 +228,8 @@ impl ActivityWorker {
                         cancellation.cancel(ActivityCancelReason::TimedOut);
                     }
                 }
+                () = sleep_until(beat.unwrap_or(timeout)), if beat.is_some() => watch.heartbeats.beat_if_due(),
             }
-                () = &mut leaving, if !cancellation.is_worker_shutting_down() => cancellation.begin_worker_shutdown(),
         }
     }
 
@@ -340,7 +352,7 @@ async fn flush(heartbeats: &Heartbeats<ServerTarget>, deadline: Instant) {
 struct Watch<'a> {
     deadline: Instant,
     heartbeat_timeout: Option<Duration>,
-    heartbeats: &'a Heartbeats<ServerTarget>,
+    heartbeats: &'a Arc<Heartbeats<ServerTarget>>,
 }
 
 impl Watch<'_> {

@@ -1,0 +1,48 @@
+//! The host of an attempt, as its context sees it: it takes the attempt's heartbeats.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use super::heartbeat::{HeartbeatTarget, Heartbeats};
+use crate::activity::ActivityOutbound;
+
+/// The host of an attempt.
+pub(crate) struct AttemptHost<T> {
+    pub(crate) heartbeats: Arc<Heartbeats<T>>,
+    pub(crate) activity_type: String,
+    pub(crate) has_heartbeat_timeout: bool,
+    pub(crate) told: Arc<Told>,
+}
+
+/// The activity types of a worker for which the log says that their automatic heartbeats have no timeout.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Mutex<BTreeSet<String>>);
+
+impl<T: HeartbeatTarget> ActivityOutbound for AttemptHost<T> {
+    fn heartbeat(&self, details: Vec<Payload>) {
+        self.heartbeats.record(details);
+    }
+
+    fn begin_auto_heartbeat(&self) {
+        if self.has_heartbeat_timeout {
+            self.heartbeats.begin_automatic();
+        } else {
+            self.told.tell_once(&self.activity_type);
+        }
+    }
+}
+
+impl Told {
+    fn tell_once(&self, activity_type: &str) {
+        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(activity_type.to_owned()) {
+            tracing::warn!(
+                activity_type,
+                "activity `{activity_type}` has `auto_heartbeat`, but this call of it has no heartbeat timeout, so no \
+                 heartbeats are sent. Set `heartbeat_timeout` on the call, or as a default: \
+                 `#[activity(auto_heartbeat, heartbeat_timeout = secs(30))]`"
+            );
+        }
+    }
+}
