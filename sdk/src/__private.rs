@@ -18,6 +18,7 @@ pub use abide_protos::temporal::api::common::v1::Payload;
 pub use crate::activity::{
     Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry, CalledActivity,
 };
+pub use crate::activity_defaults::{ActivityDefaults, HasDefaultTimeout};
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{
     ActivityDefinition, AnyWorkflow, Arguments, QueryDefinition, QueryOf, SignalDefinition, SignalOf, UpdateDefinition,

@@ -15,6 +15,7 @@ use std::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::activity_defaults::ActivityDefaults;
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
 
 /// A value that can be sent in a Temporal payload: anything that serde can serialize and deserialize.
@@ -201,6 +202,12 @@ pub trait ActivityDefinition: Arguments + Clone + Send + Sync + 'static {
 
     /// Returns the name of the activity type.
     fn name(&self) -> Cow<'static, str>;
+
+    /// Returns the options that its calls have by default. Called in workflow code when a call begins, so it must return
+    /// the same each time. Default: no options.
+    fn defaults(&self) -> ActivityDefaults {
+        ActivityDefaults::new()
+    }
 }
 
 /// Stands for a workflow that is known by its name only ([`WorkflowType`](crate::WorkflowType)). It takes every message.

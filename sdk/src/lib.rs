@@ -6,6 +6,7 @@
 #[cfg(test)]
 extern crate self as abide;
 
+mod activity_defaults;
 mod bounded_text;
 mod by_name;
 mod definition;
@@ -40,6 +41,7 @@ pub mod worker;
 
 pub use abide_macros::{ApplicationError, activities, activity, workflow, workflow_methods};
 pub use activity::{ActivityContext, ActivityInfo};
+pub use activity_defaults::ActivityDefaults;
 pub use by_name::{ActivityType, QueryType, SignalType, Signature, UpdateType, WorkflowType};
 #[cfg(feature = "client")]
 pub use client::{Client, ClientOptions, WorkflowFailedError, WorkflowHandle};

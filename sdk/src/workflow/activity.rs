@@ -16,14 +16,13 @@ use abide_protos::temporal::api::enums::v1::{RetryState, TaskQueueKind};
 use abide_protos::temporal::api::taskqueue::v1::TaskQueue;
 use serde::Serialize;
 
-use super::activity_options::{
-    ActivityCancellationType, ActivityOptions, HasTimeout, NoTimeout, activity_options, activity_timeouts,
-};
+use super::activity_options::{ActivityCancellationType, ActivityOptions, activity_options, activity_timeouts};
 use super::activity_request::{ActivityRequest, CallOptions};
 use super::context::WorkflowContext;
 use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
+use crate::activity_defaults::HasDefaultTimeout;
 use crate::definition::{Activity, ActivityDefinition, Arguments, PayloadValue};
 use crate::duration::to_proto;
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
@@ -32,10 +31,10 @@ use crate::replay::command_queue::CommandBody;
 use crate::replay::jobs::Outcome;
 use crate::replay::machines::activity::{Input, ScheduleActivity};
 
-/// An activity call without a timeout. It cannot be awaited. Add
-/// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
-/// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
-/// [`options`](Self::options) that have one.
+/// An activity call without a timeout of its own. It can be awaited only if the activity has a
+/// [default timeout](crate::ActivityDefaults). Otherwise add [`start_to_close_timeout`](Self::start_to_close_timeout)
+/// (the limit of one attempt), [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts
+/// together), or shared [`options`](Self::options) that have one.
 ///
 /// A timeout changes the type of the call, so one variable cannot hold the call before and after it. If an option
 /// depends on a condition, build the options first and pass them to the call:
@@ -120,7 +119,8 @@ impl WorkflowContext {
     /// Calls an activity: `ctx.activity(charge, payment).start_to_close_timeout(mins(5)).await?`.
     ///
     /// `args` is `()` for an activity without arguments, the value for one argument, and a tuple for several. A timeout
-    /// is required. Nothing happens until the call is awaited or [started](ActivityCall::start).
+    /// is required, unless the activity has one [by default](crate::ActivityDefaults). Nothing happens until the call is
+    /// awaited or [started](ActivityCall::start).
     ///
     /// ```
     /// # use abide::prelude::*;
@@ -168,22 +168,17 @@ impl<D: ActivityDefinition> ActivityWithoutTimeout<D> {
 
     call_options!(self => self.call);
 
-    /// Exists only for the compiler's error message: no call without a timeout can be started.
-    #[doc(hidden)]
+    /// Schedules the activity now, with its default timeout, to be awaited or cancelled later.
     pub fn start(self) -> ActivityHandle<D::Output>
     where
-        NoTimeout<D>: HasTimeout,
+        D: HasDefaultTimeout,
     {
         self.call.start()
     }
 }
 
-/// Exists only for the compiler's error message: no call without a timeout can be awaited.
-#[doc(hidden)]
-impl<D: ActivityDefinition> Future for ActivityWithoutTimeout<D>
-where
-    NoTimeout<D>: HasTimeout,
-{
+/// With a default timeout.
+impl<D: ActivityDefinition + HasDefaultTimeout> Future for ActivityWithoutTimeout<D> {
     type Output = Result<D::Output, ActivityFailure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -271,7 +266,7 @@ impl<T: PayloadValue> Future for ActivityHandle<T> {
 }
 
 impl<D: ActivityDefinition> Request<D> {
-    fn begin(self, shared: Rc<RunState>) -> ActivityHandle<D::Output> {
+    fn begin(mut self, shared: Rc<RunState>) -> ActivityHandle<D::Output> {
         shared.must_not_be_read_only("an activity");
         let (activity_type, location) = (self.definition.name(), self.location);
         let number = shared.operation_state.borrow_mut().machines.take_activity_number();
@@ -281,7 +276,12 @@ impl<D: ActivityDefinition> Request<D> {
         }
         let operation = shared.begin_operation(AwaitedKind::Activity);
         // Nothing is sent on replay, so nothing is serialized.
-        let body = if shared.is_replaying() { None } else { self.body(&shared, number) };
+        let body = if shared.is_replaying() {
+            None
+        } else {
+            self.options.fill_defaults(self.definition.defaults());
+            self.body(&shared, number)
+        };
         let request = ScheduleActivity {
             number,
             activity_id: self.activity_id,

@@ -1,8 +1,8 @@
 //! Options of an activity call, given at the call or shared by several.
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::activity_defaults::ActivityDefaults;
 use crate::priority::Priority;
 use crate::retry_policy::RetryPolicy;
 use crate::versioning::VersioningIntent;
@@ -19,21 +19,6 @@ pub enum ActivityCancellationType {
     /// Lets the activity continue and yields the cancellation at once.
     Abandon,
 }
-
-/// Implemented by calls with a timeout. The compiler shows this message if a call without one is awaited or started.
-#[diagnostic::on_unimplemented(
-    message = "this activity call has no timeout, so it can be neither awaited nor started",
-    label = "set one first: `.start_to_close_timeout(..)`, the limit of one attempt, or \
-             `.schedule_to_close_timeout(..)`, the limit of all attempts together",
-    note = "shared options have a timeout too: `.options(&ActivityOptions::with_start_to_close_timeout(..))`"
-)]
-#[doc(hidden)]
-pub trait HasTimeout {}
-
-/// Takes the place of a call without a timeout in the bound on [`HasTimeout`]. With the call's own type in the bound,
-/// the compiler would report only that the call is not a future.
-#[doc(hidden)]
-pub struct NoTimeout<D>(PhantomData<D>);
 
 /// Options that several activity calls share. They include `start_to_close_timeout` or `schedule_to_close_timeout`,
 /// because every call needs at least one of the two.
@@ -174,6 +159,20 @@ impl ActivityOptions {
         fill(&mut self.cancellation_type, &shared.cancellation_type);
         fill(&mut self.priority, &shared.priority);
         fill(&mut self.versioning_intent, &shared.versioning_intent);
+    }
+
+    /// Fills options that are not set here from the definition's defaults.
+    pub(super) fn fill_defaults(&mut self, defaults: ActivityDefaults) {
+        self.fill(&Self {
+            schedule_to_close_timeout: defaults.schedule_to_close_timeout,
+            schedule_to_start_timeout: defaults.schedule_to_start_timeout,
+            start_to_close_timeout: defaults.start_to_close_timeout,
+            heartbeat_timeout: defaults.heartbeat_timeout,
+            retry_policy: defaults.retry_policy,
+            task_queue: defaults.task_queue,
+            priority: defaults.priority,
+            ..Self::none()
+        });
     }
 }
 

@@ -14,7 +14,7 @@ use abide_protos::temporal::api::failure::v1::Failure as FailureProto;
 use abide_protos::temporal::api::failure::v1::failure::FailureInfo;
 use serde::Serialize;
 
-use super::activity_options::{ActivityCancellationType, HasTimeout, NoTimeout};
+use super::activity_options::ActivityCancellationType;
 use super::activity_request::{ActivityRequest, CallOptions};
 use super::cancellation::Scope;
 use super::context::WorkflowContext;
@@ -25,16 +25,18 @@ use super::metadata::user_metadata;
 use super::operation::{AwaitedKind, HandleState, tell_reason};
 use super::run_state::RunState;
 use super::timer::TimerHandle;
+use crate::activity_defaults::HasDefaultTimeout;
 use crate::definition::{Activity, ActivityDefinition, Arguments};
 use crate::failure::{ACTIVITY_CANCELLED, ActivityFailure, cancelled_failure};
 use crate::replay::LocalActivityTask;
 use crate::replay::jobs::{BackOff, Outcome};
 use crate::replay::machines::local_activity::{Input, ScheduleLocalActivity};
 
-/// A local activity call that lacks a timeout, so it cannot be awaited: add
-/// [`start_to_close_timeout`](Self::start_to_close_timeout) (the limit of one attempt),
-/// [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts together), or shared
-/// [`options`](Self::options) that have one. Use shared options if the timeout depends on a condition.
+/// A local activity call without a timeout of its own. It can be awaited only if the activity has a
+/// [default timeout](crate::ActivityDefaults). Otherwise add [`start_to_close_timeout`](Self::start_to_close_timeout)
+/// (the limit of one attempt), [`schedule_to_close_timeout`](Self::schedule_to_close_timeout) (the limit of all attempts
+/// together), or shared [`options`](Self::options) that have one. Use shared options if the timeout depends on a
+/// condition.
 #[must_use = "a local activity call does nothing until it has a timeout and is awaited or started"]
 pub struct LocalActivityWithoutTimeout<D: ActivityDefinition> {
     call: LocalActivityCall<D>,
@@ -178,22 +180,17 @@ impl<D: ActivityDefinition> LocalActivityWithoutTimeout<D> {
 
     call_options!(self => self.call);
 
-    /// Exists only for the compiler's error message: no call without a timeout can be started.
-    #[doc(hidden)]
+    /// Begins the local activity now, with its default timeout, to be awaited or cancelled later.
     pub fn start(self) -> LocalActivityHandle<D>
     where
-        NoTimeout<D>: HasTimeout,
+        D: HasDefaultTimeout,
     {
         self.call.start()
     }
 }
 
-/// Exists only for the compiler's error message: no call without a timeout can be awaited.
-#[doc(hidden)]
-impl<D: ActivityDefinition> Future for LocalActivityWithoutTimeout<D>
-where
-    NoTimeout<D>: HasTimeout,
-{
+/// With a default timeout.
+impl<D: ActivityDefinition + HasDefaultTimeout> Future for LocalActivityWithoutTimeout<D> {
     type Output = Result<D::Output, ActivityFailure>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -227,7 +224,9 @@ impl<D: ActivityDefinition> LocalActivityCall<D> {
     }
 
     fn begin(&mut self) -> LocalActivityHandle<D> {
-        let request = self.request.take().expect("a local activity call begins once");
+        let mut request = self.request.take().expect("a local activity call begins once");
+        let defaults = request.definition.defaults();
+        request.options.sharable.fill_defaults(defaults);
         let shared = self.shared.clone();
         let scope = shared.current_scope.borrow().clone();
         let (state, number) = request.begin(&shared, 1, None);

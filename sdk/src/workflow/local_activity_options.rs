@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::activity_options::{ActivityCancellationType, fill};
+use crate::activity_defaults::ActivityDefaults;
 use crate::retry_policy::RetryPolicy;
 
 /// Default for the longest interval between attempts without a timer.
@@ -120,5 +121,16 @@ impl LocalActivityOptions {
         fill(&mut self.retry_policy, &shared.retry_policy);
         fill(&mut self.local_retry_threshold, &shared.local_retry_threshold);
         fill(&mut self.cancellation_type, &shared.cancellation_type);
+    }
+
+    /// Fills options that are not set here from the definition's defaults, as far as a local activity has them.
+    pub(super) fn fill_defaults(&mut self, defaults: ActivityDefaults) {
+        self.fill(&Self {
+            schedule_to_close_timeout: defaults.schedule_to_close_timeout,
+            schedule_to_start_timeout: defaults.schedule_to_start_timeout,
+            start_to_close_timeout: defaults.start_to_close_timeout,
+            retry_policy: defaults.retry_policy,
+            ..Self::none()
+        });
     }
 }

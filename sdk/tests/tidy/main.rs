@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     (
         "vocabulary",
         &[
+            "activity_defaults",
             "by_name",
             "definition",
             "direct_call",
