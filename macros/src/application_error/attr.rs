@@ -98,6 +98,10 @@ impl Options {
                 input.parse::<Token![=]>()?;
                 self.next_retry_delay.replace(input.parse()?).is_some()
             }
+            "category" => {
+                let text = "the only category is benign: write `benign`, or leave it out";
+                return Err(syn::Error::new(key.span(), text));
+            }
             "error_type_prefix" => {
                 let text = "a prefix goes on the enum, for all its variants: on a variant, `error_type = \"..\"` is \
                             the whole type";

@@ -20,6 +20,8 @@ enum PaymentError {
     NoMessage,
     #[error("no", error_type_prefix = "Payment")]
     Prefixed,
+    #[error("no", category = benign)]
+    Categorized,
 }
 
 fn days() -> u32 {
