@@ -5,6 +5,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Lit, LitStr, Meta, Token};
 
+use crate::activity::ActivityOptions;
 use crate::diagnostics::Diagnostics;
 
 /// The options of our attributes.
@@ -18,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
     /// `definition = Name`, for functions: name of the definition's type.
     pub(crate) definition: Option<Ident>,
+    /// The options of activities.
+    pub(crate) activity: ActivityOptions,
 }
 
 /// The versioning behaviour of a workflow.
@@ -29,8 +32,11 @@ pub(crate) struct VersioningBehavior {
 
 const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
 /// The options of the attributes that take more than a name.
-pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, or, for a function, `definition = Name`, \
-                                      the name of the definition's type";
+pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, `auto_heartbeat`, a default option of \
+                                      its calls such as `start_to_close_timeout = mins(5)` or, for a function, \
+                                      `definition = Name`, the name of the definition's type";
+const OF_ACTIVITY_METHOD: &str = "expected `name = \"..\"`, the name on the wire, `auto_heartbeat`, or a default option of \
+                                  its calls such as `start_to_close_timeout = mins(5)`";
 pub(crate) const OF_WORKFLOW: &str = "expected `name = \"..\"`, the name on the wire, `versioning_behavior = pinned` or, for a \
                                       function, `definition = Name`, the name of the definition's type";
 const OF_MESSAGE: &str = "expected `name = \"..\"`, the name on the wire, or `unfinished_policy = abandon`";
@@ -66,8 +72,16 @@ impl Options {
             Meta::Path(_) => Self::default(),
             Meta::List(list) => {
                 let takes_policy = is_ours(attribute, "signal") || is_ours(attribute, "update");
-                let expected = if takes_policy { OF_MESSAGE } else { EXPECTED };
+                let is_activity = is_ours(attribute, "activity");
+                let expected = match (takes_policy, is_activity) {
+                    (true, _) => OF_MESSAGE,
+                    (false, true) => OF_ACTIVITY_METHOD,
+                    (false, false) => EXPECTED,
+                };
                 let mut options = Self::parse(list.tokens.clone(), expected, diagnostics);
+                if !is_activity {
+                    options.activity.only_for_activities(diagnostics);
+                }
                 options.only_for_workflows(diagnostics);
                 options.only_for_functions(diagnostics);
                 options
@@ -89,6 +103,9 @@ impl Options {
         }
         if key == "definition" {
             return self.parse_definition(&key, input);
+        }
+        if let Some(parsed) = self.activity.parse(&key, input) {
+            return parsed;
         }
         if key != "name" {
             return Err(syn::Error::new(key.span(), format!("unknown option `{key}`: {expected}")));

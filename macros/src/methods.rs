@@ -11,6 +11,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Attribute, GenericArgument, LitStr, PathArguments, Signature, Type, Visibility};
 
+use crate::activity::ActivityOptions;
 use crate::diagnostics::{Diagnostics, keyword};
 use crate::fallback;
 use crate::item::{Function, ImplBlock, Member, SortedAttrs};
@@ -27,6 +28,8 @@ pub(crate) struct Method {
     pub(crate) name: LitStr,
     /// The requested variant of `UnfinishedPolicy`.
     pub(crate) unfinished_policy: Option<&'static str>,
+    /// The options of an activity.
+    pub(crate) activity: ActivityOptions,
     /// True if it has mistakes, so that it becomes a stub.
     pub(crate) is_broken: bool,
 }

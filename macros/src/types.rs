@@ -2,7 +2,7 @@
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{GenericArgument, PathArguments, PathSegment, Type, TypeReference};
+use syn::{Expr, GenericArgument, PathArguments, PathSegment, Type, TypeReference};
 
 /// Returns the first token that borrows: an `&`, or a lifetime other than `'static`.
 pub(crate) fn find_borrow(tokens: TokenStream) -> Option<TokenTree> {
@@ -77,6 +77,14 @@ pub(crate) fn without_self(ty: &Type, self_ty: Option<&Type>) -> TokenStream {
     match self_ty {
         Some(self_ty) => replace_self(ty.to_token_stream(), self_ty),
         None => ty.to_token_stream(),
+    }
+}
+
+/// Returns an expression that is valid outside its impl block.
+pub(crate) fn expression_without_self(expression: &Expr, self_ty: Option<&Type>) -> TokenStream {
+    match self_ty {
+        Some(self_ty) => replace_self(expression.to_token_stream(), self_ty),
+        None => expression.to_token_stream(),
     }
 }
 

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{LitStr, Signature, Type};
 
+use super::ActivityOptions;
 use super::model::{ActivityFunction, ActivityMethods};
 use crate::fallback;
 use crate::function::DefinedFunction;
@@ -15,7 +16,7 @@ use crate::types::without_self;
 
 /// The function stays a function, and its return type carries the definition.
 pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream {
-    let ActivityFunction { function, callable, name, definition: given } = model;
+    let ActivityFunction { function, callable, name, definition: given, options } = model;
     if function.sig.receiver().is_some() {
         // A method outside a block with our attribute: no struct can be defined there, so the method stays unchanged.
         return quote!(#function);
@@ -24,8 +25,10 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
     let (cfgs, marker) = (SortedAttrs::of(&function.attrs).cfgs, defined.marker());
     let call = if is_broken { fallback::body() } else { call_function(callable, &marker.ty) };
     let (items, code, arguments) = (defined.items(), defined.code(), defined.arguments());
-    let definition = definition(&marker.ty, name, output(callable, &function.sig, is_broken, None));
-    let implementation = implementation(&marker.ty, &quote!(()), callable, &call);
+    let output = output(callable, &function.sig, is_broken, None);
+    let definition = definition(&marker.ty, name, output, options, None);
+    let has_default_timeout = options.has_default_timeout(&marker.ty);
+    let implementation = implementation(&marker.ty, &quote!(()), callable, options, &call);
     quote! {
         #items
 
@@ -35,6 +38,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
             #code
             #arguments
             #definition
+            #has_default_timeout
             #implementation
         };
     }
@@ -77,7 +81,7 @@ pub(crate) fn plain(model: &ActivityMethods) -> TokenStream {
 }
 
 fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
-    let Method { function, callable, name, is_broken, .. } = method;
+    let Method { function, callable, name, activity, is_broken, .. } = method;
     let self_ty = names.self_ty;
     let ty = names.marker_type(method);
     let call = if *is_broken { fallback::body() } else { call_method(callable, self_ty) };
@@ -86,7 +90,11 @@ fn expand_method(names: &Names<'_>, method: &Method) -> TokenStream {
     let marker = expand_marker(names, method);
     let impls = with_cfgs(
         &cfgs,
-        [definition(&ty, name, output), implementation(&ty, &self_ty.to_token_stream(), &method.callable, &call)],
+        [
+            definition(&ty, name, output, activity, Some(self_ty)),
+            activity.has_default_timeout(&ty).unwrap_or_default(),
+            implementation(&ty, &self_ty.to_token_stream(), callable, activity, &call),
+        ],
     );
     quote!(#marker #impls)
 }
@@ -99,7 +107,14 @@ fn output(callable: &Callable, sig: &Signature, is_broken: bool, self_ty: Option
     quote_spanned!(at(&callable.output)=> <#output as ::abide::__private::ActivityReturn>::Output)
 }
 
-fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> TokenStream {
+fn definition(
+    marker: &TokenStream,
+    name: &LitStr,
+    output: TokenStream,
+    options: &ActivityOptions,
+    self_ty: Option<&Type>,
+) -> TokenStream {
+    let defaults = options.defaults(self_ty);
     let output = quote_spanned!(at(&output)=> type Output = #output;);
     quote! {
         #[automatically_derived]
@@ -109,11 +124,20 @@ fn definition(marker: &TokenStream, name: &LitStr, output: TokenStream) -> Token
             fn name(&self) -> ::abide::__private::Cow<'static, ::core::primitive::str> {
                 ::abide::__private::Cow::Borrowed(#name)
             }
+
+            #defaults
         }
     }
 }
 
-fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable, call: &TokenStream) -> TokenStream {
+fn implementation(
+    marker: &TokenStream,
+    host: &TokenStream,
+    callable: &Callable,
+    options: &ActivityOptions,
+    call: &TokenStream,
+) -> TokenStream {
+    let auto_heartbeat = options.auto_heartbeat();
     // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let method = quote_spanned! {at(&callable.output)=>
         fn call(
@@ -130,6 +154,8 @@ fn implementation(marker: &TokenStream, host: &TokenStream, callable: &Callable,
         #[allow(unused_variables)]
         impl ::abide::__private::ActivityImplementation for #marker {
             type Host = #host;
+
+            #auto_heartbeat
 
             #method
         }

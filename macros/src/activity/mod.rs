@@ -3,9 +3,12 @@
 mod attr;
 mod expand;
 mod model;
+mod options;
 mod validate;
 
 use proc_macro2::TokenStream;
+
+pub(crate) use self::options::ActivityOptions;
 
 use crate::attr::{OF_ACTIVITY, Options, no_options, no_unfinished_policy};
 use crate::diagnostics::Diagnostics;

@@ -2,6 +2,7 @@
 
 use syn::{Ident, LitStr};
 
+use super::ActivityOptions;
 use super::attr::take_activity;
 use crate::attr::Options;
 use crate::diagnostics::Diagnostics;
@@ -18,6 +19,7 @@ pub(crate) struct ActivityFunction {
     pub(crate) name: LitStr,
     /// Name of the definition's type, if given.
     pub(crate) definition: Option<Ident>,
+    pub(crate) options: ActivityOptions,
 }
 
 /// An impl block with `#[activities]`.
@@ -31,7 +33,7 @@ impl ActivityFunction {
     pub(crate) fn of(function: Function, options: Options) -> Self {
         let callable = Callable::of(&function.sig, Role::ActivityFunction);
         let name = options.name.unwrap_or_else(|| callable.default_name());
-        Self { function, callable, name, definition: options.definition }
+        Self { function, callable, name, definition: options.definition, options: options.activity }
     }
 }
 
@@ -49,8 +51,9 @@ impl ActivityMethods {
                 Some(options) => {
                     let callable = Callable::of(&function.sig, Role::ActivityMethod);
                     let name = options.name.unwrap_or_else(|| callable.default_name());
-                    let is_broken = diagnostics.count() > before;
-                    methods.push(Method { function: *function, callable, name, unfinished_policy: None, is_broken });
+                    let (activity, is_broken) = (options.activity, diagnostics.count() > before);
+                    let function = *function;
+                    methods.push(Method { function, callable, name, unfinished_policy: None, activity, is_broken });
                 }
                 None => rest.push(Member::Function(function)),
             }

@@ -18,6 +18,7 @@ pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut options = Options::parse(options, OF_WORKFLOW, &mut diagnostics);
     no_unfinished_policy(&options, &mut diagnostics);
+    options.activity.only_for_activities(&mut diagnostics);
     let output = match syn::parse2::<model::WorkflowItem>(item.clone()) {
         Ok(model::WorkflowItem::Function(function)) => {
             let model = model::WorkflowFunction::of(*function, options);

@@ -4,6 +4,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, ItemStruct, LitStr, Token, Visibility};
 
 use super::attr::{Marked, take_role};
+use crate::activity::ActivityOptions;
 use crate::attr::{Options, VersioningBehavior};
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock, Member};
@@ -113,7 +114,8 @@ impl WorkflowMethods {
             let name = options.name.unwrap_or_else(|| callable.default_name());
             let is_broken = diagnostics.count() > before;
             let unfinished_policy = options.unfinished_policy.map(|(_, variant)| variant);
-            let method = Method { function: *function, callable, name, unfinished_policy, is_broken };
+            let (function, activity) = (*function, ActivityOptions::default());
+            let method = Method { function, callable, name, unfinished_policy, activity, is_broken };
             match role {
                 Role::Init => model.inits.push(method),
                 Role::Validator => model.validators.push(Validator { method, validates }),

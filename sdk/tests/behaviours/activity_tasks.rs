@@ -13,13 +13,13 @@ use tonic::Code;
 
 use crate::server::{Server, activity, run, seconds};
 
-type Completed = RespondActivityTaskCompletedRequest;
-type Failed = RespondActivityTaskFailedRequest;
-type Cancelled = RespondActivityTaskCanceledRequest;
-type Heartbeat = RecordActivityTaskHeartbeatRequest;
+pub(crate) type Completed = RespondActivityTaskCompletedRequest;
+pub(crate) type Failed = RespondActivityTaskFailedRequest;
+pub(crate) type Cancelled = RespondActivityTaskCanceledRequest;
+pub(crate) type Heartbeat = RecordActivityTaskHeartbeatRequest;
 
 /// Runs a worker with these activities until the body is done.
-async fn with_worker<T>(
+pub(crate) async fn with_worker<T>(
     server: &Server,
     register: impl FnOnce(WorkerBuilder) -> WorkerBuilder<Registered>,
     body: impl Future<Output = T>,
@@ -27,11 +27,11 @@ async fn with_worker<T>(
     run(register(server.worker().await).build().unwrap(), body).await
 }
 
-fn text(payloads: Option<&Payloads>) -> Option<String> {
+pub(crate) fn text(payloads: Option<&Payloads>) -> Option<String> {
     payloads.map(|all| all.payloads.iter().map(|one| String::from_utf8_lossy(&one.data)).collect::<Vec<_>>().join(","))
 }
 
-fn payloads<const N: usize>(values: [&str; N]) -> Option<Payloads> {
+pub(crate) fn payloads<const N: usize>(values: [&str; N]) -> Option<Payloads> {
     let payload = |value: &str| Payload {
         metadata: [("encoding".to_string(), b"json/plain".to_vec())].into(),
         data: value.into(),
@@ -41,14 +41,14 @@ fn payloads<const N: usize>(values: [&str; N]) -> Option<Payloads> {
 }
 
 /// Describes a failure: its type, retryability and message.
-fn failure(failed: &Failed) -> String {
+pub(crate) fn failure(failed: &Failed) -> String {
     let failure = failed.failure.as_ref().unwrap();
     let Some(FailureInfo::ApplicationFailureInfo(info)) = &failure.failure_info else { panic!("{failure:?}") };
     let retried = if info.non_retryable { "final" } else { "retried" };
     format!("{} ({retried}): {}", info.r#type, failure.message)
 }
 
-async fn wait(duration: std::time::Duration) {
+pub(crate) async fn wait(duration: std::time::Duration) {
     tokio::time::sleep(duration).await;
 }
 

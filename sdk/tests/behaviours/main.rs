@@ -16,6 +16,7 @@
 
 mod activities;
 mod activity_tasks;
+mod attempts;
 mod client;
 mod client_replaced;
 mod codecs;

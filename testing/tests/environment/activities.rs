@@ -230,3 +230,58 @@ async fn sleeps_take_no_time_under_a_paused_clock() -> Outcome {
     assert_eq!(began.elapsed(), hours(8));
     Ok(())
 }
+
+#[activity]
+async fn copies_until_the_shutdown(ctx: &ActivityContext, files: Vec<String>) -> Result<usize, ActivityError> {
+    let mut copied = 0;
+    for _file in ctx.resume(files)? {
+        if ctx.is_worker_shutting_down() {
+            return Err("the rest is for the next attempt".into());
+        }
+        copied += 1;
+    }
+    Ok(copied)
+}
+
+#[tokio::test]
+async fn an_attempt_has_notice_of_the_shutdown_before_it_is_cancelled() -> Outcome {
+    #[activity]
+    async fn notices(ctx: &ActivityContext) -> Result<(bool, String), ActivityError> {
+        ctx.worker_shutting_down().await;
+        let was_cancelled = ctx.cancel_reason().is_some();
+        ctx.heartbeat(&())?;
+        Ok((was_cancelled, ctx.cancelled().await.to_string()))
+    }
+    let env = ActivityEnvironment::new().cancel_at_heartbeat(1, ActivityCancelReason::WorkerShutdown);
+    let (told, ()) = tokio::join!(env.run(notices, ()), async { env.begin_worker_shutdown() });
+    assert_eq!(told.unwrap(), (false, "the worker is shutting down".to_owned()));
+    let env = ActivityEnvironment::new();
+    env.shut_down_worker();
+    assert_eq!(env.run(notices, ()).await.unwrap(), (true, "the worker is shutting down".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn items_are_resumed_where_the_attempt_before_has_stopped() -> Outcome {
+    let files = || vec!["a".to_owned(), "b".to_owned(), "c".to_owned(), "d".to_owned()];
+    let env = ActivityEnvironment::new();
+    let cancellation = env.cancellation();
+    let env = env.on_heartbeat(move |copied: u64| {
+        if copied == 2 {
+            cancellation.begin_worker_shutdown();
+        }
+    });
+    let error = env.run(copies_until_the_shutdown, files()).await.expect_err("the third file is left");
+    assert_eq!(error.to_string(), "the rest is for the next attempt");
+    assert_eq!(env.heartbeats::<u64>()?, [1, 2]);
+    let second = env.next_attempt();
+    assert_eq!(second.run(copies_until_the_shutdown, files()).await.unwrap(), 2);
+    assert_eq!(second.heartbeats::<u64>()?, [3, 4]);
+    // Everything was done when the worker died, and fewer items than were finished are none.
+    assert_eq!(second.next_attempt().run(copies_until_the_shutdown, files()).await.unwrap(), 0);
+    assert_eq!(second.next_attempt().run(copies_until_the_shutdown, Vec::new()).await.unwrap(), 0);
+    let other = ActivityEnvironment::new().last_heartbeat(&"half")?;
+    let error = other.run(copies_until_the_shutdown, files()).await.expect_err("that is no number of items");
+    expect!["the last heartbeat: expected `u64`, found JSON: a string of 4 characters"].assert_eq(&error.to_string());
+    Ok(())
+}

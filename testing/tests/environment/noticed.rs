@@ -184,3 +184,70 @@ async fn failed_attempts_and_refused_commands_are_logged_with_attempt_and_line()
     }
     Ok(())
 }
+
+#[derive(Debug, ApplicationError)]
+enum DarkroomError {
+    #[error("still wet", benign, next_retry_delay = secs(1))]
+    Wet,
+    #[error("torn")]
+    Torn,
+}
+
+#[activity]
+async fn hangs_up(ctx: &ActivityContext) -> Result<(), DarkroomError> {
+    match ctx.info().attempt {
+        1 => Err(DarkroomError::Wet),
+        2 => Err(DarkroomError::Torn),
+        _ => Ok(()),
+    }
+}
+
+#[workflow]
+async fn dries(ctx: &WorkflowContext, local: bool) -> Result<(), WorkflowError> {
+    if local {
+        return Ok(ctx.local_activity(hangs_up, ()).start_to_close_timeout(mins(1)).await?);
+    }
+    Ok(ctx.activity(hangs_up, ()).start_to_close_timeout(mins(1)).await?)
+}
+
+#[tokio::test]
+async fn an_expected_failure_of_an_attempt_is_no_warning() -> Outcome {
+    for local in [false, true] {
+        let log = Log::default();
+        let _kept = log.kept();
+        let env = TestWorkflowEnvironment::start().await?;
+        let worker = env.worker("images").workflow(dries).activities(hangs_up);
+        env.run(worker, env.client().execute(dries, local).task_queue("images")).await?;
+        let lines = log.lines_with("an activity failed: ");
+        let [wet, torn] = &*lines else { panic!("local: {local}: {lines:#?}") };
+        assert!(wet.starts_with("DEBUG") && wet.contains("still wet"), "local: {local}: {wet}");
+        assert!(torn.starts_with("WARN") && torn.contains("torn"), "local: {local}: {torn}");
+    }
+    Ok(())
+}
+
+#[activity(auto_heartbeat, start_to_close_timeout = mins(1))]
+async fn enlarges() -> Result<(), ActivityError> {
+    Ok(())
+}
+
+#[workflow]
+async fn prints(ctx: &WorkflowContext) -> Result<(), WorkflowError> {
+    ctx.activity(enlarges, ()).heartbeat_timeout(secs(5)).await?;
+    ctx.activity(enlarges, ()).await?;
+    ctx.activity(enlarges, ()).await?;
+    Ok(ctx.local_activity(enlarges, ()).await?)
+}
+
+#[tokio::test]
+async fn automatic_heartbeats_without_a_timeout_are_reported_once() -> Outcome {
+    let log = Log::default();
+    let _kept = log.kept();
+    let env = TestWorkflowEnvironment::start().await?;
+    let worker = env.worker("images").workflow(prints).activities(enlarges);
+    env.run(worker, env.client().execute(prints, ()).task_queue("images")).await?;
+    let lines = log.lines_with("no heartbeat timeout");
+    let [line] = &*lines else { panic!("{lines:#?}") };
+    assert!(line.starts_with("WARN") && line.contains("activity `enlarges` has `auto_heartbeat`"), "{line}");
+    Ok(())
+}

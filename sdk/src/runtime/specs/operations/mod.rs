@@ -2,6 +2,7 @@
 
 mod activities;
 mod activity_cancellation;
+mod activity_defaults;
 mod cancellation;
 mod child_cancellation;
 pub(super) mod child_workflows;
