@@ -4,7 +4,8 @@
 //! from outside, the task merges with the next one. If it was a heartbeat (completed and scheduled again without a
 //! command), the task goes on too. And an update that was accepted, or that comes with the live task, ends the task
 //! before the one that brings it. A closing event is always an end. So the two events after a WorkflowTaskStarted
-//! decide what it is, and a later update may still turn an earlier heartbeat into the end.
+//! decide what it is. After heartbeats, its commands decide too: an update that is accepted among them, at any place,
+//! turns an earlier heartbeat into the end.
 
 use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
@@ -64,12 +65,15 @@ impl TaskEnd {
                     self.heartbeats.push(started);
                     return None;
                 }
-                let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) =
-                    attributes.filter(|_| event_type == EventType::WorkflowExecutionUpdateAccepted)
-                else {
-                    return Some(started);
-                };
-                Some(self.end_before_updates(accepted.accepted_request_sequencing_event_id, started))
+                if let Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) = attributes {
+                    return Some(self.end_before_updates(accepted.accepted_request_sequencing_event_id, started));
+                }
+                let may_accept_later = is_command_event(event_type) && !closes_workflow(event_type);
+                if may_accept_later && !self.heartbeats.is_empty() {
+                    self.latest = Latest::Completed(started);
+                    return None;
+                }
+                Some(started)
             }
         }
     }

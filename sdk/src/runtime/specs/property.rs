@@ -58,6 +58,19 @@ fn found_an_update_right_after_a_task_that_issued_nothing() {
     play(program, vec![], vec![update], vec![0, 24, 0, 24, 9, 177, 0, 0, 0, 0]);
 }
 
+/// The same, and the task that accepts the update issues other commands before.
+#[test]
+fn found_an_update_that_is_accepted_after_other_commands() {
+    use program::Cancellation::TryCancel;
+    let program = vec![
+        Step::Shielded(vec![Step::WaitForSignals { count: 1, timeout: false }]),
+        Step::Shielded(vec![Step::StartActivity(TryCancel)]),
+    ];
+    let signal = vec![Step::Shielded(vec![Step::Patch { number: 0, deprecated: false }])];
+    let update = vec![Step::Spawn(vec![Step::StartLocalActivity(TryCancel)])];
+    play(program, vec![signal], vec![update], vec![0, 0, 0, 184, 0, 24, 0, 1, 0, 0, 29, 0]);
+}
+
 /// Events that the histories of such programs contain.
 const EXPECTED: &[&str] = &[
     "ActivityTaskCancelRequested",
