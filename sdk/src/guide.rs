@@ -55,6 +55,9 @@ pub mod data_conversion {
 pub mod compatibility {
     #![doc = include_str!("../docs/guide/compatibility.md")]
 }
+pub mod coming_from {
+    #![doc = include_str!("../docs/guide/coming_from.md")]
+}
 pub mod driving_the_core {
     #![doc = include_str!("../docs/guide/driving_the_core.md")]
 }
