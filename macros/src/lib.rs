@@ -13,6 +13,7 @@ mod activity;
 mod application_error;
 mod assignment;
 mod attr;
+mod contract;
 mod diagnostics;
 mod fallback;
 mod function;
@@ -48,6 +49,18 @@ pub fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn workflow_methods(options: TokenStream, item: TokenStream) -> TokenStream {
     workflow::methods(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/activity_definitions.md")]
+#[proc_macro_attribute]
+pub fn activity_definitions(options: TokenStream, item: TokenStream) -> TokenStream {
+    contract::activities(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/workflow_definition.md")]
+#[proc_macro_attribute]
+pub fn workflow_definition(options: TokenStream, item: TokenStream) -> TokenStream {
+    contract::workflow(options.into(), item.into()).into()
 }
 
 #[doc = include_str!("../docs/application_error.md")]

@@ -3,6 +3,8 @@
 //! Besides re-exports, these types answer questions that only the type system can, since a type may be spelled with an
 //! alias: what a function returns, if a query returns a `Result`, if a struct is a workflow.
 
+mod contracts;
+
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::pin;
@@ -19,6 +21,11 @@ pub use crate::activity::{
     Activities, ActivityContext, ActivityFuture, ActivityImplementation, ActivityRegistry, CalledActivity,
 };
 pub use crate::activity_defaults::{ActivityDefaults, HasDefaultTimeout};
+pub use contracts::{
+    Expected, all_are_implemented, implements_activity, implements_query, implements_signal, implements_update,
+    implements_workflow, is_same_text,
+};
+
 pub use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
 pub use crate::definition::{
     ActivityDefinition, AnyWorkflow, Arguments, QueryDefinition, QueryOf, SignalDefinition, SignalOf, UpdateDefinition,

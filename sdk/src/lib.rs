@@ -24,6 +24,7 @@ mod versioning;
 mod workflow_id_reuse_policy;
 
 pub mod activity;
+pub mod contract;
 pub mod converter;
 pub mod replay;
 pub mod runtime;
@@ -39,7 +40,9 @@ pub mod replayer;
 #[cfg(feature = "worker")]
 pub mod worker;
 
-pub use abide_macros::{ApplicationError, activities, activity, workflow, workflow_methods};
+pub use abide_macros::{
+    ApplicationError, activities, activity, activity_definitions, workflow, workflow_definition, workflow_methods,
+};
 pub use activity::{ActivityContext, ActivityInfo};
 pub use activity_defaults::ActivityDefaults;
 pub use by_name::{ActivityType, QueryType, SignalType, Signature, UpdateType, WorkflowType};

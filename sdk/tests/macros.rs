@@ -9,6 +9,8 @@ mod activities;
 mod application_errors;
 #[path = "macros/by_name.rs"]
 mod by_name;
+#[path = "macros/contracts.rs"]
+mod contracts;
 #[path = "macros/documented_library.rs"]
 pub mod documented_library;
 #[path = "macros/name_conflicts.rs"]

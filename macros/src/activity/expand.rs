@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{LitStr, Signature, Type};
+use syn::{LitStr, Path, Signature, Type};
 
 use super::ActivityOptions;
 use super::model::{ActivityFunction, ActivityMethods};
+use crate::contract::{self, Implemented};
 use crate::fallback;
 use crate::function::DefinedFunction;
 use crate::item::SortedAttrs;
@@ -45,7 +46,7 @@ pub(crate) fn function(model: &ActivityFunction, is_broken: bool) -> TokenStream
 }
 
 /// Each activity becomes a constant of the type; registering the value registers all of them.
-pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
+pub(crate) fn methods(model: &ActivityMethods, implements: Option<&Path>) -> TokenStream {
     let Some(names) = Names::of(&model.block.self_ty, "Activities") else { return plain(model) };
     let self_ty = names.self_ty;
     let block = expand_block(&model.block, &names, &model.methods.iter().collect::<Vec<_>>());
@@ -56,12 +57,22 @@ pub(crate) fn methods(model: &ActivityMethods) -> TokenStream {
         quote!(#(#cfgs)* __abide_registry.add(#marker(::core::marker::PhantomData), ::core::clone::Clone::clone(&__abide_host));)
     });
     let host = quote_spanned!(at(self_ty)=> #self_ty);
+    let implemented = implements.map(|path| {
+        let sound = model.methods.iter().filter(|method| !method.is_broken);
+        let methods = sound.map(|method| Implemented {
+            role: method.callable.role,
+            ident: &method.callable.ident,
+            name: Some(&method.name),
+        });
+        contract::check(path, self_ty, methods)
+    });
     quote! {
         #block
 
         #[allow(deprecated, unused_qualifications)]
         const _: () = {
             #(#definitions)*
+            #implemented
 
             #[automatically_derived]
             impl ::abide::__private::Activities for #host {

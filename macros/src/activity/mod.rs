@@ -10,7 +10,8 @@ use proc_macro2::TokenStream;
 
 pub(crate) use self::options::ActivityOptions;
 
-use crate::attr::{OF_ACTIVITY, Options, no_options, no_unfinished_policy};
+use crate::attr::{OF_ACTIVITY, Options, no_unfinished_policy};
+use crate::contract::implements_option;
 use crate::diagnostics::Diagnostics;
 use crate::item::{Function, ImplBlock};
 use crate::methods::not_an_impl_block;
@@ -40,12 +41,12 @@ pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Expands `#[activities]` on an impl block.
 pub(crate) fn methods(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    no_options(&options, "activities", &mut diagnostics);
+    let implements = implements_option(options, "activities", &mut diagnostics);
     let output = match syn::parse2::<ImplBlock>(item.clone()) {
         Ok(block) => {
             let mut model = model::ActivityMethods::of(block, &mut diagnostics);
             let is_block_fine = validate::methods(&mut model, &mut diagnostics);
-            if is_block_fine { expand::methods(&model) } else { expand::plain(&model) }
+            if is_block_fine { expand::methods(&model, implements.as_ref()) } else { expand::plain(&model) }
         }
         Err(error) => {
             not_an_impl_block(&item, error, "activities", &mut diagnostics);

@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::expand;
 use super::model::WorkflowMethods;
+use crate::contract::{self, Implemented};
 use crate::fallback;
 use crate::item::SortedAttrs;
 use crate::marker::at;
@@ -21,15 +22,16 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
         let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
         let marker = expand_marker(&names, method);
         let definition = match method.callable.role {
-            Role::Signal => message("SignalOf", &names, method, signal_definition(&names, method)),
-            Role::Query => message("QueryOf", &names, method, query_definition(&names, method)),
-            Role::Update => message("UpdateOf", &names, method, update_definition(&names, method)),
+            Role::Signal => message("SignalOf", &names, method, model, signal_definition(&names, method)),
+            Role::Query => message("QueryOf", &names, method, model, query_definition(&names, method)),
+            Role::Update => message("UpdateOf", &names, method, model, update_definition(&names, method)),
             _ => run_definition(&names, method, model),
         };
         let definition = with_cfgs(&cfgs, definition);
         quote!(#marker #definition)
     });
     let named_twice = named_twice(&names, model);
+    let implemented = implemented(&names, model);
     let instance = instance(&names, model);
     quote! {
         #block
@@ -38,6 +40,7 @@ pub(crate) fn methods(model: &WorkflowMethods) -> TokenStream {
         const _: () = {
             #(#definitions)*
             #named_twice
+            #implemented
 
             #[automatically_derived]
             impl ::abide::__private::WorkflowMethods for #self_ty {}
@@ -55,14 +58,15 @@ pub(crate) fn plain(model: &WorkflowMethods) -> TokenStream {
 fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -> Vec<TokenStream> {
     let self_ty = names.self_ty;
     let ty = names.marker_type(method);
-    let name = match &model.run_name {
-        Some(name) => quote!(#name),
-        None => quote!(<#self_ty as ::abide::__private::WorkflowStruct>::NAME),
+    let name = match (&model.implements, &model.run_name) {
+        (Some(contract), _) => contract::run_name(contract, &method.callable.ident),
+        (None, Some(name)) => quote!(#name),
+        (None, None) => quote!(<#self_ty as ::abide::__private::WorkflowStruct>::NAME),
     };
     let output = expand::output(&method.callable, &method.function.sig, method.is_broken, Some(self_ty));
     let instantiate = if method.is_broken { fallback::body() } else { instantiate(names, method, model) };
     let behavior = quote!(<#self_ty as ::abide::__private::WorkflowStruct>::VERSIONING_BEHAVIOR);
-    let workflow = quote!(#self_ty);
+    let workflow = model.implements.as_ref().map_or_else(|| quote!(#self_ty), |contract| quote!(#contract));
     vec![expand::definition(&ty, &name, output, &workflow), expand::implementation(&ty, &behavior, &instantiate)]
 }
 
@@ -106,11 +110,18 @@ fn named_twice(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream
 }
 
 /// Adds the workflows whose handles take the message.
-fn message(of: &str, names: &Names<'_>, method: &Method, definition: TokenStream) -> Vec<TokenStream> {
+fn message(
+    of: &str,
+    names: &Names<'_>,
+    method: &Method,
+    model: &WorkflowMethods,
+    definition: TokenStream,
+) -> Vec<TokenStream> {
     let of = quote::format_ident!("{of}");
     let (self_ty, ty) = (names.self_ty, names.marker_type(method));
-    let workflows = [quote!(#self_ty), quote!(::abide::__private::AnyWorkflow)];
-    let belongs = workflows.into_iter().map(|workflow| {
+    let contract = model.implements.as_ref().map(|contract| quote!(#contract));
+    let workflows = [quote!(#self_ty), quote!(::abide::__private::AnyWorkflow)].into_iter().chain(contract);
+    let belongs = workflows.map(|workflow| {
         quote_spanned! {at(&method.callable.ident)=>
             #[automatically_derived]
             #[diagnostic::do_not_recommend]
@@ -118,6 +129,17 @@ fn message(of: &str, names: &Names<'_>, method: &Method, definition: TokenStream
         }
     });
     std::iter::once(definition).chain(belongs).collect()
+}
+
+/// Checks that the block implements its contract. The name of the main routine is the contract's.
+fn implemented(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
+    let sound = model.methods.iter().filter(|method| !method.is_broken);
+    let methods = sound.map(|method| Implemented {
+        role: method.callable.role,
+        ident: &method.callable.ident,
+        name: (method.callable.role != Role::Run).then_some(&method.name),
+    });
+    model.implements.as_ref().map(|contract| contract::check(contract, names.self_ty, methods))
 }
 
 fn signal_definition(names: &Names<'_>, method: &Method) -> TokenStream {

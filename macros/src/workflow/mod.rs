@@ -8,7 +8,8 @@ mod validate;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{OF_WORKFLOW, Options, no_options, no_unfinished_policy};
+use crate::attr::{OF_WORKFLOW, Options, no_unfinished_policy};
+use crate::contract::implements_option;
 use crate::diagnostics::Diagnostics;
 use crate::item::ImplBlock;
 use crate::methods::not_an_impl_block;
@@ -44,10 +45,10 @@ pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Expands `#[workflow_methods]` on an impl block.
 pub(crate) fn methods(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    no_options(&options, "workflow_methods", &mut diagnostics);
+    let implements = implements_option(options, "workflow_methods", &mut diagnostics);
     let output = match syn::parse2::<ImplBlock>(item.clone()) {
         Ok(block) => {
-            let mut model = model::WorkflowMethods::of(block, &mut diagnostics);
+            let mut model = model::WorkflowMethods::of(block, implements, &mut diagnostics);
             let is_block_fine = validate::methods(&mut model, &mut diagnostics);
             if is_block_fine { expand_methods::methods(&model) } else { expand_methods::plain(&model) }
         }

@@ -1,7 +1,7 @@
 //! The model of workflows: the content of attributes and signatures, unchecked.
 
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Ident, ItemStruct, LitStr, Token, Visibility};
+use syn::{Attribute, Ident, ItemStruct, LitStr, Path, Token, Visibility};
 
 use super::attr::{Marked, take_role};
 use crate::activity::ActivityOptions;
@@ -41,6 +41,8 @@ pub(crate) struct WorkflowStruct {
 pub(crate) struct WorkflowMethods {
     /// The block without the main routine and the handlers; the `#[init]` constructor and validators stay in it.
     pub(crate) block: ImplBlock,
+    /// The contract that the block implements.
+    pub(crate) implements: Option<Path>,
     /// The main routine and the handlers, in source order.
     pub(crate) methods: Vec<Method>,
     /// The name given at `#[run]`.
@@ -91,9 +93,10 @@ impl WorkflowStruct {
 }
 
 impl WorkflowMethods {
-    pub(crate) fn of(mut block: ImplBlock, diagnostics: &mut Diagnostics) -> Self {
+    pub(crate) fn of(mut block: ImplBlock, implements: Option<Path>, diagnostics: &mut Diagnostics) -> Self {
         let members = std::mem::take(&mut block.members);
-        let mut model = Self { block, methods: Vec::new(), run_name: None, inits: Vec::new(), validators: Vec::new() };
+        let (methods, inits, validators) = (Vec::new(), Vec::new(), Vec::new());
+        let mut model = Self { block, implements, methods, run_name: None, inits, validators };
         for member in members {
             let Member::Function(mut function) = member else {
                 model.block.members.push(member);

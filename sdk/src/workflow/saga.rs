@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use super::context::WorkflowContext;
 use super::concurrency::join_all;
+use super::context::WorkflowContext;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
 
 /// Steps that happen together or not at all. Made by [`WorkflowContext::saga`].

@@ -24,6 +24,21 @@ pub mod activities {
         }
     }
 
+    /// The bank.
+    #[abide::activity_definitions]
+    pub trait Bank {
+        /// Charges.
+        fn charge(cents: u64);
+    }
+
+    /// A player.
+    #[abide::workflow_definition]
+    pub trait Player {
+        /// Plays.
+        #[run]
+        fn run();
+    }
+
     /// An order.
     #[workflow]
     pub async fn order(ctx: &WorkflowContext) -> Result<(), WorkflowError> {

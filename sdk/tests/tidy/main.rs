@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
         &[
             "activity_defaults",
             "by_name",
+            "contract",
             "definition",
             "direct_call",
             "bounded_text",
