@@ -1,3 +1,5 @@
+//! All that is needed, on virtual time.
+
 #[path = "workflow.rs"]
 mod workflow;
 

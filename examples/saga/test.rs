@@ -1,3 +1,5 @@
+//! Transfers that succeed, fail, and are cancelled midway.
+
 #[path = "workflow.rs"]
 mod workflow;
 
