@@ -21,6 +21,7 @@ mod item;
 mod marker;
 mod methods;
 mod role;
+mod search_attributes;
 mod signature;
 mod types;
 mod workflow;
@@ -61,6 +62,12 @@ pub fn activity_definitions(options: TokenStream, item: TokenStream) -> TokenStr
 #[proc_macro_attribute]
 pub fn workflow_definition(options: TokenStream, item: TokenStream) -> TokenStream {
     contract::workflow(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("../docs/search_attributes.md")]
+#[proc_macro_derive(SearchAttributes, attributes(search_attribute))]
+pub fn search_attributes(item: TokenStream) -> TokenStream {
+    search_attributes::derive(item.into()).into()
 }
 
 #[doc = include_str!("../docs/application_error.md")]

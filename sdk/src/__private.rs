@@ -14,6 +14,7 @@ pub use std::borrow::Cow;
 pub use std::boxed::Box;
 pub use std::rc::Rc;
 pub use std::sync::Arc;
+pub use std::vec::Vec;
 
 pub use abide_protos::temporal::api::common::v1::Payload;
 
@@ -33,6 +34,9 @@ pub use crate::definition::{
 };
 pub use crate::failure::application_error::{failure_with_details, read_details};
 pub use crate::failure::{ApplicationError, ApplicationFailure, ErrorCategory, Failure, WorkflowError};
+pub use crate::search_attributes::{
+    AttributeField, SearchAttributeUpdate, SearchAttributes, SearchAttributesReader, TextField,
+};
 pub use crate::versioning::VersioningBehavior;
 pub use crate::workflow::{
     CalledWorkflow, HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,

@@ -41,7 +41,8 @@ pub mod replayer;
 pub mod worker;
 
 pub use abide_macros::{
-    ApplicationError, activities, activity, activity_definitions, workflow, workflow_definition, workflow_methods,
+    ApplicationError, SearchAttributes, activities, activity, activity_definitions, workflow, workflow_definition,
+    workflow_methods,
 };
 pub use activity::{ActivityContext, ActivityInfo};
 pub use activity_defaults::ActivityDefaults;
@@ -66,7 +67,7 @@ pub use replay::{Nondeterminism, NondeterminismKind};
 #[cfg(feature = "worker")]
 pub use replayer::WorkflowReplayer;
 pub use retry_policy::RetryPolicy;
-pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue};
+pub use search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, SearchAttributes};
 pub use versioning::{
     ContinueAsNewVersioningBehavior, DeploymentVersion, VersioningBehavior, VersioningIntent, VersioningOverride,
 };

@@ -176,6 +176,103 @@ pub(crate) fn is_nothing(payload: &Payload) -> bool {
     payload.metadata.get("encoding").is_some_and(|encoding| encoding == b"binary/null")
 }
 
+/// A struct of search attributes, with `#[derive(SearchAttributes)]`.
+///
+/// For an example see the [derive macro](derive@crate::SearchAttributes).
+pub trait SearchAttributes: Sized {
+    /// Returns the changes that set all attributes. A field that is `None` removes its attribute.
+    fn into_updates(self) -> Vec<SearchAttributeUpdate>;
+
+    /// Reads all attributes; `None` if one is not set whose field is not an `Option`.
+    #[doc(hidden)]
+    fn read(all: &SearchAttributesReader<'_>) -> Option<Self>;
+}
+
+/// The attributes of a run, for the derive macro.
+#[derive(Debug)]
+pub struct SearchAttributesReader<'a>(pub(crate) Option<&'a SearchAttributesProto>);
+
+/// The type of a field that is a search attribute.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a search attribute",
+    label = "expected one of the server's types",
+    note = "use `String`, `Vec<String>`, `i64`, `f64`, `bool`, `std::time::SystemTime`, or an `Option` of one of them"
+)]
+pub trait AttributeField: Sized {
+    /// The type of the value.
+    type Value: SearchAttributeValue;
+
+    /// Returns the key with this name.
+    fn key(name: &'static str) -> SearchAttributeKey<Self::Value>;
+
+    /// Returns the change that sets the attribute.
+    fn update(self, key: &SearchAttributeKey<Self::Value>) -> SearchAttributeUpdate;
+
+    /// Reads the attribute; `None` if it is required and not set.
+    fn read(key: &SearchAttributeKey<Self::Value>, all: &SearchAttributesReader<'_>) -> Option<Self>;
+}
+
+/// The type of a field that is a search attribute of type `Text`.
+#[diagnostic::on_unimplemented(
+    message = "a search attribute of type `Text` is a `String`, not `{Self}`",
+    label = "expected `String` or `Option<String>`",
+    note = "remove `text` from the field's attribute"
+)]
+pub trait TextField: AttributeField<Value = String> {
+    /// Returns the key with this name.
+    fn text_key(name: &'static str) -> SearchAttributeKey<String> {
+        SearchAttributeKey::text(name)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl TextField for String {}
+
+#[diagnostic::do_not_recommend]
+impl TextField for Option<String> {}
+
+macro_rules! attribute_fields {
+    ($($type:ty: $key:ident),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl AttributeField for $type {
+            type Value = Self;
+
+            fn key(name: &'static str) -> SearchAttributeKey<Self> {
+                SearchAttributeKey::$key(name)
+            }
+
+            fn update(self, key: &SearchAttributeKey<Self>) -> SearchAttributeUpdate {
+                key.set(self)
+            }
+
+            fn read(key: &SearchAttributeKey<Self>, all: &SearchAttributesReader<'_>) -> Option<Self> {
+                key.read(all.0?)
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl AttributeField for Option<$type> {
+            type Value = $type;
+
+            fn key(name: &'static str) -> SearchAttributeKey<$type> {
+                SearchAttributeKey::$key(name)
+            }
+
+            fn update(self, key: &SearchAttributeKey<$type>) -> SearchAttributeUpdate {
+                self.map_or_else(|| key.unset(), |value| key.set(value))
+            }
+
+            fn read(key: &SearchAttributeKey<$type>, all: &SearchAttributesReader<'_>) -> Option<Self> {
+                Some(all.0.and_then(|all| key.read(all)))
+            }
+        }
+    )*};
+}
+
+attribute_fields! {
+    String: keyword, Vec<String>: keyword_list, i64: int, f64: double, bool: bool, SystemTime: datetime
+}
+
 mod sealed {
     use super::{Payload, PayloadError, SystemTime, Timestamp, from_payload, time_from_proto, to_payload};
 

@@ -15,7 +15,7 @@ use crate::converter::{PayloadError, from_payload, read_one};
 use crate::definition::PayloadValue;
 use crate::failure::Failure;
 use crate::presence;
-use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue};
+use crate::search_attributes::{SearchAttributeKey, SearchAttributeValue, SearchAttributes, SearchAttributesReader};
 
 /// One run of a workflow, as stored in visibility (Temporal's `WorkflowExecutionInfo`).
 #[derive(Clone, PartialEq)]
@@ -105,6 +105,12 @@ impl WorkflowExecutionInfo {
     /// Returns a search attribute; `None` if it is not set, or has another type than the key.
     pub fn search_attribute<T: SearchAttributeValue>(&self, key: &SearchAttributeKey<T>) -> Option<T> {
         key.read(self.proto.search_attributes.as_ref()?)
+    }
+
+    /// The search attributes as a struct with [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes); `None` if
+    /// one of them is not set whose field is not an `Option`.
+    pub fn search_attributes<T: SearchAttributes>(&self) -> Option<T> {
+        T::read(&SearchAttributesReader(self.proto.search_attributes.as_ref()))
     }
 }
 

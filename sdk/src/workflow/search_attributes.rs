@@ -17,7 +17,10 @@ use crate::definition::PayloadValue;
 use crate::replay::command_queue::CommandBody;
 use crate::replay::flags::CoreFlag;
 use crate::replay::machines::upsert_search_attributes::CHANGE_VERSION;
-use crate::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, apply, is_nothing};
+use crate::search_attributes::{
+    SearchAttributeKey, SearchAttributeUpdate, SearchAttributeValue, SearchAttributes, SearchAttributesReader, apply,
+    is_nothing,
+};
 
 /// Changes that a run made to its search attributes and its memo. Most runs make none.
 #[derive(Debug, Default)]
@@ -72,6 +75,14 @@ impl WorkflowContext {
         let core = self.shared.operation_state.borrow();
         let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
         key.read(changed.or_else(|| self.info().raw_search_attributes())?)
+    }
+
+    /// The search attributes of this run as a struct with [`#[derive(SearchAttributes)]`](derive@crate::SearchAttributes);
+    /// `None` if one of them is not set whose field is not an `Option`.
+    pub fn search_attributes<T: SearchAttributes>(&self) -> Option<T> {
+        let core = self.shared.operation_state.borrow();
+        let changed = core.upserted.as_ref().and_then(|upserted| upserted.search_attributes.as_ref());
+        T::read(&SearchAttributesReader(changed.or_else(|| self.info().raw_search_attributes())))
     }
 
     /// Changes search attributes of this run: replaces those that are set and removes those that are unset (Temporal's

@@ -194,3 +194,37 @@ fn the_next_run_gets_what_is_set_now_without_the_patches() {
             ContinueAsNewWorkflowExecution type=next memo.note=1 search_attributes.Count=7 search_attributes.Place="Oslo""#]],
     );
 }
+
+/// One attribute of each type that is not a plain keyword.
+#[derive(Debug, PartialEq, crate::SearchAttributes)]
+struct OrderAttributes {
+    customer_id: String,
+    #[search_attribute(name = "Note", text)]
+    note: Option<String>,
+    items: Option<i64>,
+    paid_at: Option<std::time::SystemTime>,
+    tags: Vec<String>,
+}
+
+#[test]
+fn a_struct_sets_and_removes_its_attributes_and_is_read_back() {
+    check(
+        |ctx: WorkflowContext| async move {
+            assert!(ctx.search_attributes::<OrderAttributes>().is_none());
+            let order = || OrderAttributes {
+                customer_id: "ada".into(),
+                note: Some("a gift".into()),
+                items: None,
+                paid_at: Some(std::time::SystemTime::UNIX_EPOCH),
+                tags: vec!["new".into()],
+            };
+            ctx.upsert_search_attributes(order());
+            assert_eq!(ctx.search_attributes(), Some(order()));
+            Ok(())
+        },
+        FIRST_TASK,
+        expect![[r#"
+            UpsertWorkflowSearchAttributes search_attributes.CustomerId="ada" search_attributes.Items=null search_attributes.Note="a gift" search_attributes.PaidAt="1970-01-01T00:00:00Z" search_attributes.Tags=["new"]
+            CompleteWorkflowExecution result=null"#]],
+    );
+}
