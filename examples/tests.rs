@@ -7,6 +7,8 @@ use abide::WorkflowReplayer;
 
 #[path = "hello/test.rs"]
 mod hello;
+#[path = "polling/test.rs"]
+mod polling;
 #[path = "saga/test.rs"]
 mod saga;
 
