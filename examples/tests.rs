@@ -5,6 +5,8 @@ use std::path::Path;
 
 use abide::WorkflowReplayer;
 
+#[path = "approval/test.rs"]
+mod approval;
 #[path = "hello/test.rs"]
 mod hello;
 #[path = "polling/test.rs"]
