@@ -7,6 +7,8 @@ use abide::WorkflowReplayer;
 
 #[path = "approval/test.rs"]
 mod approval;
+#[path = "encryption/test.rs"]
+mod encryption;
 #[path = "hello/test.rs"]
 mod hello;
 #[path = "polling/test.rs"]
