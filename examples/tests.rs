@@ -7,6 +7,8 @@ use abide::WorkflowReplayer;
 
 #[path = "approval/test.rs"]
 mod approval;
+#[path = "early_return/test.rs"]
+mod early_return;
 #[path = "encryption/test.rs"]
 mod encryption;
 #[path = "hello/test.rs"]
