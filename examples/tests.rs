@@ -17,6 +17,8 @@ mod hello;
 mod polling;
 #[path = "saga/test.rs"]
 mod saga;
+#[path = "shopping_cart/test.rs"]
+mod shopping_cart;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
