@@ -7,6 +7,8 @@ use abide::WorkflowReplayer;
 
 #[path = "approval/test.rs"]
 mod approval;
+#[path = "async_completion/test.rs"]
+mod async_completion;
 #[path = "early_return/test.rs"]
 mod early_return;
 #[path = "encryption/test.rs"]
