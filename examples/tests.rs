@@ -21,6 +21,8 @@ mod polling;
 mod saga;
 #[path = "shopping_cart/test.rs"]
 mod shopping_cart;
+#[path = "versioning/test.rs"]
+mod versioning;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
