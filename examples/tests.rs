@@ -15,6 +15,8 @@ mod early_return;
 mod encryption;
 #[path = "hello/test.rs"]
 mod hello;
+#[path = "local_activities/test.rs"]
+mod local_activities;
 #[path = "polling/test.rs"]
 mod polling;
 #[path = "saga/test.rs"]
