@@ -25,6 +25,8 @@ mod saga;
 mod shopping_cart;
 #[path = "versioning/test.rs"]
 mod versioning;
+#[path = "worker_specific_queue/test.rs"]
+mod worker_specific_queue;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
