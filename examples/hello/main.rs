@@ -12,8 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::find_or_start().await?;
     let client = server.client();
     let worker = Worker::builder(client, "hello").workflow(hello).activities(greet).build()?;
-    let greeting =
-        worker.run_until(async { client.execute(hello, "Ada".into()).id(unique("hello")).task_queue("hello").await });
-    println!("{}", greeting.await??);
+    let greeting = client.execute(hello, "Ada".into()).id(unique("hello")).task_queue("hello");
+    println!("{}", worker.run_until(greeting).await??);
     Ok(())
 }

@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let beta = Host::new("beta");
     let on_its_own = Worker::builder(client, "beta").activities(beta.clone()).build()?;
-    let uploading = Box::pin(on_its_own.run_until(async { file.result().await }));
+    let uploading = on_its_own.run_until(file.result());
     println!("{}", on_common_queue(&beta)?.run_until(uploading).await???);
     Ok(())
 }

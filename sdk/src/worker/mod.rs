@@ -32,7 +32,7 @@ mod worker_heartbeat;
 mod workflow_tasks;
 
 use std::fmt;
-use std::future::Future;
+use std::future::IntoFuture;
 use std::sync::Arc;
 
 pub use self::polling::PollerBehavior;
@@ -106,12 +106,15 @@ impl Worker {
         RunningWorker::start(self).await?.until(std::future::pending::<()>()).await.map(drop)
     }
 
-    /// Runs until a future completes, then shuts down and returns the future's output.
+    /// Runs until a future completes, then shuts down and returns the future's output. A client's call is taken as it is:
+    /// `worker.run_until(client.execute(order, 7).task_queue("orders"))`.
     ///
     /// # Errors
     /// Like [`run`](Self::run); also returns an error if the worker is shut down before the future completes.
-    pub async fn run_until<F: Future>(self, future: F) -> Result<F::Output, WorkerError> {
-        let value = RunningWorker::start(self).await?.until(future).await?;
+    pub async fn run_until<F: IntoFuture>(self, future: F) -> Result<F::Output, WorkerError> {
+        // Boxed, because it is a part of the caller's future, which would be large.
+        let running = Box::pin(async move { RunningWorker::start(self).await?.until(future.into_future()).await });
+        let value = running.await?;
         value
             .ok_or_else(|| WorkerError::new("the worker was shut down before the future given to `run_until` was done"))
     }
