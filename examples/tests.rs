@@ -13,6 +13,8 @@ mod async_completion;
 mod early_return;
 #[path = "encryption/test.rs"]
 mod encryption;
+#[path = "actor/test.rs"]
+mod actor;
 #[path = "hello/test.rs"]
 mod hello;
 #[path = "local_activities/test.rs"]
