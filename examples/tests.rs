@@ -31,6 +31,8 @@ mod shopping_cart;
 mod versioning;
 #[path = "worker_specific_queue/test.rs"]
 mod worker_specific_queue;
+#[path = "sliding_window/test.rs"]
+mod sliding_window;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
