@@ -33,6 +33,8 @@ mod versioning;
 mod worker_specific_queue;
 #[path = "sliding_window/test.rs"]
 mod sliding_window;
+#[path = "updatable_timer/test.rs"]
+mod updatable_timer;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
