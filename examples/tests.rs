@@ -23,6 +23,8 @@ mod hello;
 mod local_activities;
 #[path = "polling/test.rs"]
 mod polling;
+#[path = "mutex/test.rs"]
+mod mutex;
 #[path = "saga/test.rs"]
 mod saga;
 #[path = "shopping_cart/test.rs"]
