@@ -15,6 +15,8 @@ mod early_return;
 mod encryption;
 #[path = "actor/test.rs"]
 mod actor;
+#[path = "agent/test.rs"]
+mod agent;
 #[path = "batch/test.rs"]
 mod batch;
 #[path = "hello/test.rs"]
