@@ -19,6 +19,8 @@ mod actor;
 mod agent;
 #[path = "batch/test.rs"]
 mod batch;
+#[path = "dsl/test.rs"]
+mod dsl;
 #[path = "hello/test.rs"]
 mod hello;
 #[path = "local_activities/test.rs"]
