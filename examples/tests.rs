@@ -17,6 +17,8 @@ mod encryption;
 mod actor;
 #[path = "agent/test.rs"]
 mod agent;
+#[path = "axum_service/test.rs"]
+mod axum_service;
 #[path = "batch/test.rs"]
 mod batch;
 #[path = "dsl/test.rs"]
