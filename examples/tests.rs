@@ -5,44 +5,44 @@ use std::path::Path;
 
 use abide::WorkflowReplayer;
 
-#[path = "approval/test.rs"]
-mod approval;
-#[path = "async_completion/test.rs"]
-mod async_completion;
-#[path = "early_return/test.rs"]
-mod early_return;
-#[path = "encryption/test.rs"]
-mod encryption;
 #[path = "actor/test.rs"]
 mod actor;
 #[path = "agent/test.rs"]
 mod agent;
+#[path = "approval/test.rs"]
+mod approval;
+#[path = "async_completion/test.rs"]
+mod async_completion;
 #[path = "axum_service/test.rs"]
 mod axum_service;
 #[path = "batch/test.rs"]
 mod batch;
 #[path = "dsl/test.rs"]
 mod dsl;
+#[path = "early_return/test.rs"]
+mod early_return;
+#[path = "encryption/test.rs"]
+mod encryption;
 #[path = "hello/test.rs"]
 mod hello;
 #[path = "local_activities/test.rs"]
 mod local_activities;
-#[path = "polling/test.rs"]
-mod polling;
 #[path = "mutex/test.rs"]
 mod mutex;
+#[path = "polling/test.rs"]
+mod polling;
 #[path = "saga/test.rs"]
 mod saga;
 #[path = "shopping_cart/test.rs"]
 mod shopping_cart;
-#[path = "versioning/test.rs"]
-mod versioning;
-#[path = "worker_specific_queue/test.rs"]
-mod worker_specific_queue;
 #[path = "sliding_window/test.rs"]
 mod sliding_window;
 #[path = "updatable_timer/test.rs"]
 mod updatable_timer;
+#[path = "versioning/test.rs"]
+mod versioning;
+#[path = "worker_specific_queue/test.rs"]
+mod worker_specific_queue;
 
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
