@@ -1,4 +1,4 @@
-//! Three jobs share a lock with a lease of ten minutes; the first one works for too long. `cargo run --example mutex`
+//! Three jobs share a lock with a lease of an hour; the first one works for two. `cargo run --example mutex`
 
 mod workflow;
 
@@ -19,10 +19,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 async fn share(server: &Server) -> Result<(), Box<dyn std::error::Error>> {
     let (client, minutes) = (server.client(), |count| server.time(mins(count)));
     let lock_id = unique("lock");
-    let lock = client.start(Lock::run, (minutes(10), VecDeque::new(), 0)).id(&lock_id).task_queue("mutex").await?;
+    let lock = client.start(Lock::run, (minutes(60), VecDeque::new(), 0)).id(&lock_id).task_queue("mutex").await?;
 
     let mut jobs = Vec::new();
-    for (name, work) in [("ada", 40), ("bob", 5), ("cleo", 5)] {
+    for (name, work) in [("ada", 120), ("bob", 5), ("cleo", 5)] {
         let job = client.start(Job::run, (lock_id.clone(), name.into(), minutes(work)));
         jobs.push(job.id(unique(name)).task_queue("mutex").await?);
         // The next one asks later.
