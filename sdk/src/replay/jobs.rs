@@ -55,6 +55,16 @@ pub(crate) enum HandlerMessage {
     Update(Box<UpdateRequest>),
 }
 
+impl HandlerMessage {
+    /// Place among the messages: that of a signal is its event; an update comes after the event that its request names.
+    pub(crate) fn arrival(&self) -> (i64, u8) {
+        match self {
+            Self::Signal(signal) => (signal.event_id, 0),
+            Self::Update(update) => (update.sequencing_event_id, 1),
+        }
+    }
+}
+
 /// A signal that has arrived.
 #[derive(Debug)]
 pub(crate) struct Signal {

@@ -9,6 +9,7 @@ use abide_protos::temporal::api::enums::v1::QueryResultType;
 use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
 use serde::Serialize;
 
+use super::handlers::{KnownHandler, all_handlers};
 use crate::converter::to_payload;
 use crate::workflow::run_state::RunState;
 use crate::workflow::{HandlerKind, InboundMessage, WorkflowInstance};
@@ -43,6 +44,8 @@ struct WorkflowDefinition<'a> {
 
 #[derive(Serialize)]
 struct Handler<'a> {
+    /// Missing for the dynamic handler.
+    #[serde(skip_serializing_if = "str::is_empty")]
     name: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
@@ -55,7 +58,7 @@ pub(crate) fn answer(
     shared: &Rc<RunState>,
 ) -> Option<WorkflowQueryResult> {
     let payload = match name {
-        METADATA => to_json(&metadata(instance, shared, &shared.current_details.borrow())),
+        METADATA => to_json(&metadata(&all_handlers(instance, shared), shared, &shared.current_details.borrow())),
         STACK_TRACE => to_json(&stack_trace(shared)),
         _ => return None,
     };
@@ -72,14 +75,10 @@ fn to_json<T: Serialize>(value: &T) -> abide_protos::temporal::api::common::v1::
     to_payload(&json).unwrap_or_default()
 }
 
-fn metadata<'a>(
-    instance: &dyn WorkflowInstance,
-    shared: &'a RunState,
-    current_details: &'a str,
-) -> WorkflowMetadata<'a> {
+fn metadata<'a>(handlers: &'a [KnownHandler], shared: &'a RunState, current_details: &'a str) -> WorkflowMetadata<'a> {
     let of_kind = |kind: HandlerKind| {
-        let handlers = instance.handlers().iter().filter(move |handler| handler.kind == kind);
-        handlers.map(|handler| Handler { name: handler.name, description: handler.description }).collect::<Vec<_>>()
+        let handlers = handlers.iter().filter(move |handler| handler.kind == kind);
+        handlers.map(|handler| Handler { name: &handler.name, description: &handler.description }).collect::<Vec<_>>()
     };
     let mut queries = of_kind(HandlerKind::Query);
     queries.push(Handler { name: STACK_TRACE, description: "What the workflow waits for." });

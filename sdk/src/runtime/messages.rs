@@ -11,20 +11,21 @@ use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use abide_protos::temporal::api::update::v1::outcome;
 
 use super::failures::TaskError;
+use super::handlers::{self, handler_of, known_handlers};
 use super::panics;
-use super::queries::known_handlers;
 use super::read_only::read_only;
 use super::routines::RoutineResult;
 use super::workflow_run::WorkflowRun;
 use crate::bounded_text::name as short;
 use crate::converter::PayloadReader;
 use crate::failure::{ApplicationFailure, WorkflowError, WorkflowErrorKind};
-use crate::replay::jobs::{Signal, UpdateRequest};
+use crate::replay::jobs::{HandlerMessage, Signal, UpdateRequest};
 use crate::replay::slab::Key;
+use crate::workflow::handler_table::Validation;
 use crate::workflow::run_state::RunState;
 use crate::workflow::{
     HandlerKind, InboundMessage, ReadOnlyCode, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch,
-    WorkflowContext, WorkflowInstance,
+    WorkflowInstance,
 };
 
 /// Outcome of handing over a message.
@@ -85,14 +86,14 @@ pub(super) fn inbound_query(query: &WorkflowQuery) -> InboundMessage {
 
 /// Hands a signal to its handler.
 pub(super) fn dispatch_signal(
-    mut signal: Box<Signal>,
+    mut signal: Signal,
     name: &str,
     instance: &Rc<dyn WorkflowInstance>,
     shared: &Rc<RunState>,
 ) -> Result<Dispatched<RoutineFuture<()>>, TaskError> {
     let dispatched = panics::catch(|| {
         let mut reader = PayloadReader::of(signal.input.as_ref());
-        instance.clone().signal(WorkflowContext::new(shared.clone()), name, &mut reader)
+        handlers::signal(instance, shared, name, &mut reader)
     })?;
     Ok(match dispatched {
         SignalDispatch::Running(handler) => Dispatched::Running(handler),
@@ -109,8 +110,10 @@ pub(super) fn dispatch_signal(
             Dispatched::Ended(RoutineResult::Ended)
         }
         SignalDispatch::Unknown => {
-            signal.name = name.to_string();
-            Dispatched::Ended(RoutineResult::UnknownSignal(signal))
+            // Handlers that come later see the signal as it came.
+            let message = shared.current_message.borrow().clone();
+            (signal.name, signal.header) = (name.to_string(), message.and_then(|message| message.header.clone()));
+            Dispatched::Ended(RoutineResult::NoHandler(HandlerMessage::Signal(signal)))
         }
     })
 }
@@ -122,14 +125,16 @@ pub(super) fn dispatch_update(
     shared: &Rc<RunState>,
 ) -> Result<Dispatched<UpdateHandler>, TaskError> {
     // The history shows that it was accepted, so it is not validated again.
-    let validate = request.accepted_event_id.is_none();
+    let validation = if request.accepted_event_id.is_none() { Validation::Runs } else { Validation::IsOver };
     let dispatched = read_only(shared, ReadOnlyCode::Validator, || {
         let mut reader = PayloadReader::of(request.request.input.as_ref().and_then(|input| input.args.as_ref()));
-        instance.clone().update(WorkflowContext::new(shared.clone()), request.name(), &mut reader, validate)
+        handlers::update(instance, shared, request.name(), &mut reader, validation)
     })?;
-    let handler = instance.handlers().iter();
-    let handler = handler.filter(|handler| handler.kind == HandlerKind::Update && handler.name == request.name());
-    let location = handler.map(|handler| handler.location).next();
+    if matches!(dispatched, UpdateDispatch::Unknown) && shared.handlers.borrow().updates_wait {
+        return Ok(Dispatched::Ended(RoutineResult::NoHandler(HandlerMessage::Update(Box::new(request)))));
+    }
+    let handler = handler_of(&**instance, shared, HandlerKind::Update, request.name());
+    let location = handler.map(|handler| handler.location);
     let to_failure = |failure: &ApplicationFailure| shared.data_converter.to_failure(failure, None);
     let failure = match dispatched {
         UpdateDispatch::Accepted(handler) => {
@@ -143,7 +148,7 @@ pub(super) fn dispatch_update(
             to_failure(&ApplicationFailure::new(message).error_type("PayloadError"))
         }
         UpdateDispatch::Unknown => {
-            let known = known_handlers(&**instance, HandlerKind::Update, "updates");
+            let known = known_handlers(&**instance, shared, HandlerKind::Update, "updates");
             let message = format!("unknown update `{}`; {known}", short(request.name()));
             to_failure(&ApplicationFailure::new(message).error_type("UnknownUpdate"))
         }
@@ -192,9 +197,9 @@ impl WorkflowRun {
     pub(super) fn unfinished_handlers(&self) -> Option<String> {
         let instance = self.instance()?;
         let policy = |message: &InboundMessage| {
-            let same =
-                |handler: &&crate::workflow::HandlerInfo| handler.kind == message.kind && handler.name == message.name;
-            instance.handlers().iter().find(same).map_or(UnfinishedPolicy::Abandon, |found| found.unfinished_policy)
+            // A handler that was removed while it ran is unfinished work, too.
+            let handler = handler_of(instance, self.shared(), message.kind, &message.name);
+            handler.map_or(UnfinishedPolicy::WarnAndAbandon, |found| found.unfinished_policy)
         };
         let unfinished: Vec<String> = self
             .routines()

@@ -9,6 +9,7 @@ mod built_in_queries;
 mod cancel_request;
 mod close;
 mod failures;
+mod handlers;
 mod messages;
 mod order;
 mod panics;

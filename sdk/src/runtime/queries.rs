@@ -10,6 +10,7 @@ use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult}
 
 use super::built_in_queries as built_in;
 use super::failures::TaskError;
+use super::handlers::{self, known_handlers};
 use super::messages::inbound_query;
 use super::read_only::read_only;
 use crate::bounded_text::{cut_message, name as short};
@@ -17,7 +18,7 @@ use crate::converter::PayloadReader;
 use crate::failure::{SOURCE, WorkflowErrorKind};
 use crate::replay::Output;
 use crate::workflow::run_state::RunState;
-use crate::workflow::{HandlerKind, ReadOnlyCode, WorkflowContext, WorkflowInstance};
+use crate::workflow::{HandlerKind, ReadOnlyCode, WorkflowInstance};
 
 /// Answers the queries that came with a workflow task.
 pub(crate) fn answer_all(
@@ -40,11 +41,11 @@ pub(crate) fn answer_one(
     if let Some(answer) = built_in::answer(&query.query_type, &**instance, shared) {
         return answer;
     }
-    let ctx = WorkflowContext::new(shared.clone());
     let mut args = PayloadReader::of(query.query_args.as_ref());
     // Set only while the handler runs, so that nothing of the query is left behind.
     let outside = shared.current_message.replace(Some(Rc::new(inbound_query(query))));
-    let answered = read_only(shared, ReadOnlyCode::Query, || instance.query(&ctx, &query.query_type, &mut args));
+    let answered =
+        read_only(shared, ReadOnlyCode::Query, || handlers::query(&**instance, shared, &query.query_type, &mut args));
     shared.current_message.replace(outside);
     match answered {
         Ok(Some(Ok(payload))) => WorkflowQueryResult {
@@ -62,7 +63,7 @@ pub(crate) fn answer_one(
             WorkflowErrorKind::ContinueAsNew(_) => failed("a query handler cannot continue as new".into()),
             WorkflowErrorKind::TaskFailure(message) => failed(message),
         },
-        Ok(None) => failed(unknown_query(&query.query_type, &**instance)),
+        Ok(None) => failed(unknown_query(&query.query_type, &**instance, shared)),
         Err(panic) => failed(format!("the query handler panicked at {}: {}", panic.location, panic.message)),
     }
 }
@@ -72,20 +73,9 @@ pub(crate) fn query_failed(error: &TaskError) -> Output {
     Output::AnswerQuery(Box::new(failed(error.message())))
 }
 
-fn unknown_query(name: &str, instance: &dyn WorkflowInstance) -> String {
+fn unknown_query(name: &str, instance: &dyn WorkflowInstance, shared: &RunState) -> String {
     let name = short(name);
-    format!("unknown query `{name}`; {}", known_handlers(instance, HandlerKind::Query, "queries"))
-}
-
-/// Lists a workflow's handlers of one kind, for errors about an unknown one.
-pub(super) fn known_handlers(instance: &dyn WorkflowInstance, kind: HandlerKind, kinds: &str) -> String {
-    let known = instance.handlers().iter().filter(|handler| handler.kind == kind);
-    let known: Vec<&str> = known.map(|handler| handler.name).collect();
-    if known.is_empty() {
-        format!("this workflow has no {kinds}")
-    } else {
-        format!("this workflow's {kinds}: {}", known.join(", "))
-    }
+    format!("unknown query `{name}`; {}", known_handlers(instance, shared, HandlerKind::Query, "queries"))
 }
 
 fn failed(mut message: String) -> WorkflowQueryResult {

@@ -101,8 +101,8 @@ pub(crate) enum RoutineResult {
         message: Rc<InboundMessage>,
         result: Result<Payload, WorkflowError>,
     },
-    /// There is no handler of that name. The signal is kept for one that comes later.
-    UnknownSignal(Box<Signal>),
+    /// There is no handler of that name. The message is kept for one that comes later.
+    NoHandler(HandlerMessage),
 }
 
 impl Routines {
@@ -133,6 +133,11 @@ impl Routines {
     }
 
     pub(crate) fn add_message(&mut self, message: HandlerMessage) {
+        let id = self.begin_message(message);
+        self.ready.push(id);
+    }
+
+    fn begin_message(&mut self, message: HandlerMessage) -> RoutineId {
         let (groups, body) = match message {
             HandlerMessage::Signal(signal) => {
                 (CurrentGroups::OfSignal { event_id: signal.event_id }, Body::Signal(Box::new(signal)))
@@ -142,7 +147,7 @@ impl Routines {
         let id = self.add(body);
         let slot = &mut self.slots[id.index()];
         (slot.groups, slot.own_scope) = (groups, self.handlers != HandlerScope::Workflow);
-        self.ready.push(id);
+        id
     }
 
     /// Messages whose handlers have begun and not ended, in no particular order.
@@ -205,10 +210,14 @@ impl Routines {
         }
     }
 
-    /// Returns the routine that was woken first.
+    /// Returns the routine of a message that was kept and has its handler now, or else the one that was woken first.
     ///
     /// A branch is in the queue from the moment it was spawned, and gets its slot only here.
     fn pop(&mut self, shared: &RunState) -> Option<RoutineId> {
+        let due = shared.handlers.borrow_mut().next_due();
+        if let Some(message) = due {
+            return Some(self.begin_message(message));
+        }
         let id = self.ready.pop()?;
         if id != RoutineId::SPAWNED {
             return Some(id);
@@ -347,7 +356,7 @@ impl Routines {
         let dispatched = match body {
             Body::Signal(mut signal) => {
                 let message = message(inbound_signal(&mut signal));
-                dispatch_signal(signal, &message.name, instance, shared)?.map(Body::Handler)
+                dispatch_signal(*signal, &message.name, instance, shared)?.map(Body::Handler)
             }
             Body::Update(request) => {
                 message(inbound_update(&request));

@@ -27,6 +27,7 @@ impl WorkflowRun {
             conditions.end_by_request = order.handlers == HandlerScope::OwnButEndsConditions;
         }
         self.routines_mut().set_handlers(order.handlers);
+        self.shared().handlers.borrow_mut().updates_wait = true;
         let Jobs { start, random_seed, messages, others, local_activities, started: _ } = jobs;
         if let Some(seed) = random_seed {
             self.shared().random.borrow_mut().reseed(seed);
@@ -45,7 +46,43 @@ impl WorkflowRun {
                 self.give(Job::Resolve { operation, outcome: job.outcome }, order)?;
             }
         }
-        self.drain(order.queue)
+        self.refuse_updates_without_handler(order.queue)?;
+        self.drain(order.queue)?;
+        self.warn_of_kept_signals();
+        Ok(())
+    }
+
+    /// Runs the code that is woken, and hands the updates over again that still have no handler then.
+    fn refuse_updates_without_handler(&mut self, order: QueueOrder) -> Result<(), TaskError> {
+        let instance = self.begun()?;
+        self.poll_ready(&instance, order)?;
+        let updates = {
+            let mut handlers = self.shared().handlers.borrow_mut();
+            handlers.updates_wait = false;
+            handlers.take_updates()
+        };
+        updates.into_iter().for_each(|update| self.routines_mut().add_message(update));
+        Ok(())
+    }
+
+    fn warn_of_kept_signals(&self) {
+        let (replaying, mut handlers) =
+            (self.shared().operation_state.borrow().machines.replaying, self.shared().handlers.borrow_mut());
+        let warned_up_to = handlers.warned_up_to;
+        for message in &handlers.kept {
+            if let HandlerMessage::Signal(signal) = message
+                && signal.event_id > warned_up_to
+                && !replaying
+            {
+                tracing::warn!(
+                    workflow_id = self.ids().0,
+                    signal = %short(&signal.name),
+                    "the workflow has no handler for a signal; the signal is kept until the workflow sets a handler, or \
+                     code with a handler runs the workflow"
+                );
+            }
+        }
+        handlers.warned_up_to = handlers.kept.iter().map(|message| message.arrival().0).fold(warned_up_to, i64::max);
     }
 
     /// Queues messages for their handlers, or hands them over at once.
@@ -188,16 +225,8 @@ impl WorkflowRun {
             RoutineResult::Main(result) => self.close(result.map(Some)),
             RoutineResult::HandlerFailed(error) => self.close(Err(error)),
             RoutineResult::Update { machine, message, result } => self.complete_update(machine, &message.name, result),
-            RoutineResult::UnknownSignal(signal) => {
-                if !self.shared().operation_state.borrow().machines.replaying {
-                    tracing::warn!(
-                        workflow_id = self.ids().0,
-                        signal = %short(&signal.name),
-                        "the workflow has no handler for a signal; the signal is kept until code with a handler runs \
-                         the workflow"
-                    );
-                }
-                self.keep_signal(*signal);
+            RoutineResult::NoHandler(message) => {
+                self.shared().handlers.borrow_mut().keep(message);
                 Ok(())
             }
         }

@@ -22,7 +22,6 @@ use crate::converter::{PayloadError, PayloadReader};
 use crate::replay::event_cursor::{EventCursor, Next, NextTask};
 use crate::replay::event_type::closes_workflow;
 use crate::replay::flags::Flags;
-use crate::replay::jobs::Signal;
 use crate::replay::state_machines::StateMachines;
 use crate::replay::{HistoryPage, Input, Nondeterminism, NondeterminismKind, Output, Until, WorkflowTask};
 use crate::versioning::DeploymentVersion;
@@ -86,7 +85,6 @@ pub struct WorkflowRun {
     routines: Routines,
     shared: Rc<RunState>,
     pub(super) instance: Option<Rc<dyn WorkflowInstance>>,
-    unknown_signals: Vec<Signal>,
     /// Outcome of the run's code, once it has ended.
     pub(super) outcome: Option<ReplayedOutcome>,
     pub(super) task: Option<Box<WorkflowTask>>,
@@ -122,7 +120,6 @@ impl WorkflowRun {
             cursor: EventCursor::default(),
             shared,
             instance: None,
-            unknown_signals: Vec::new(),
             outcome: None,
             task: None,
             rebuilding: false,
@@ -399,6 +396,7 @@ impl WorkflowRun {
             let instance = instantiate(&ctx, &mut PayloadReader::of(input))?;
             let shared_by_branches: Rc<dyn Any> = instance.clone();
             self.shared.set_instance(Rc::downgrade(&shared_by_branches));
+            ctx.struct_is_created(instance.handlers());
             let main = instance.clone().start_main_routine(ctx.clone(), &mut PayloadReader::of(input))?;
             Ok::<_, PayloadError>((instance, main))
         });
@@ -471,7 +469,6 @@ impl WorkflowRun {
         self.shared = new_shared(&self.options, &self.ready);
         self.cursor = EventCursor::default();
         self.looks_ahead = false;
-        self.unknown_signals.clear();
         self.outcome = None;
     }
 
@@ -479,11 +476,13 @@ impl WorkflowRun {
     fn tear_down(&mut self) {
         self.shared.tear_down();
         let spawned = std::mem::take(&mut self.shared.operation_state.borrow_mut().spawned);
+        // They may hold contexts, and with them the state that holds them.
+        let handlers = self.shared.handlers.take();
         let routines = &mut self.routines;
         // An author's destructor may panic, and dropping a run must not end the worker.
         let _ = panics::catch(|| {
             routines.clear();
-            drop(spawned);
+            drop((spawned, handlers));
         });
         self.instance = None;
     }
@@ -533,11 +532,6 @@ impl WorkflowRun {
             Some(id) => self.routines.poll(id, instance, &self.shared).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// Keeps a signal for a handler that comes later.
-    pub(super) fn keep_signal(&mut self, signal: Signal) {
-        self.unknown_signals.push(signal);
     }
 
     /// The workflow id and the run id.

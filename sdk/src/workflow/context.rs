@@ -29,6 +29,7 @@ use crate::duration::time_from_proto;
 /// | set search attributes and the memo | [`upsert_search_attributes`](Self::upsert_search_attributes), [`upsert_memo`](Self::upsert_memo) |
 /// | continue in a new run | [`continue_as_new`](Self::continue_as_new) |
 /// | get random numbers | [`random`](Self::random), [`uuid4`](Self::uuid4), [`rng`](Self::rng) |
+/// | handle messages of a function, or only for a time | [`set_signal_handler`](Self::set_signal_handler), [`set_query_handler`](Self::set_query_handler), [`set_update_handler`](Self::set_update_handler), [`unhandled_signals`](Self::unhandled_signals) |
 /// | show people the workflow's progress | [`set_current_details`](Self::set_current_details), [`event_group`](Self::event_group) |
 /// | get information about the run | [`info`](Self::info), [`now`](Self::now), [`history_length`](Self::history_length) |
 ///

@@ -16,6 +16,8 @@ mod continue_as_new;
 mod event_group;
 mod external_workflow;
 mod function;
+pub(crate) mod handler_table;
+mod handlers;
 mod implementation;
 mod inbound_message;
 mod info;
@@ -50,6 +52,8 @@ pub use continue_as_new::ContinueAsNew;
 pub use event_group::EventGroup;
 pub use external_workflow::{CancelExternalWorkflow, DeliveryHandle, ExternalWorkflow, SignalExternalWorkflow};
 pub use function::CalledWorkflow;
+pub(crate) use handlers::is_reserved;
+pub use handlers::{RuntimeHandler, RuntimeUpdateHandler};
 pub use implementation::{
     HandlerInfo, HandlerKind, RoutineFuture, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowImplementation,
     WorkflowInstance,

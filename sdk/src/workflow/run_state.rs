@@ -15,6 +15,7 @@ use abide_protos::temporal::api::common::v1::Payload;
 use super::cancellation::{CancelWaiters, Scope};
 use super::concurrency::CurrentValues;
 use super::condition::Conditions;
+use super::handler_table::Handlers;
 use super::inbound_message::InboundMessage;
 use super::info::WorkflowInfo;
 use super::operation::{AwaitedKind, Operation, OperationFuture};
@@ -48,6 +49,8 @@ pub(crate) struct RunState {
     pub(crate) read_only: Cell<Option<ReadOnlyCode>>,
     /// The message whose handler is running, also in branches that the handler spawned; `None` in the main routine.
     pub(crate) current_message: RefCell<Option<Rc<InboundMessage>>>,
+    /// Handlers that were set while the workflow runs, and the messages that wait for one.
+    pub(crate) handlers: RefCell<Handlers>,
     /// Number of message handlers that have begun and not ended.
     pub(crate) handlers_running: Cell<usize>,
     /// Source of the run's random numbers, which follow Core's contract.
@@ -118,6 +121,7 @@ impl RunState {
             values: CurrentValues::default(),
             read_only: Cell::new(None),
             current_message: RefCell::new(None),
+            handlers: RefCell::default(),
             handlers_running: Cell::new(0),
             random: RefCell::default(),
             current_details: RefCell::default(),

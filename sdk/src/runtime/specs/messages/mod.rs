@@ -3,6 +3,7 @@
 mod handler_cancellation;
 mod queries;
 mod rejected_updates;
+mod runtime_handlers;
 mod signals;
 mod unfinished_handlers;
 pub(super) mod updates;

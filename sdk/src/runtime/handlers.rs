@@ -1,0 +1,137 @@
+//! The handlers of a run, wherever they come from: its struct, or its code while it runs.
+//!
+//! A message goes to the handler of its name. If there is none, it goes to the dynamic handler of its kind. A struct and
+//! its code never have a handler for the same name, so the order in which they are asked is of no importance.
+
+use std::panic::Location;
+use std::rc::Rc;
+
+use abide_protos::temporal::api::common::v1::Payload;
+
+use crate::converter::PayloadReader;
+use crate::failure::WorkflowError;
+use crate::workflow::handler_table::Validation;
+use crate::workflow::run_state::RunState;
+use crate::workflow::{
+    HandlerKind, SignalDispatch, UnfinishedPolicy, UpdateDispatch, WorkflowContext, WorkflowInstance, is_reserved,
+};
+
+/// A handler.
+pub(super) struct KnownHandler {
+    pub(super) kind: HandlerKind,
+    /// Name on the wire; empty for a dynamic handler.
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) unfinished_policy: UnfinishedPolicy,
+    pub(super) location: &'static Location<'static>,
+}
+
+/// Returns all handlers: those of the struct, then those that were set.
+pub(super) fn all_handlers(instance: &dyn WorkflowInstance, shared: &RunState) -> Vec<KnownHandler> {
+    let of_struct = instance.handlers().iter().map(|handler| KnownHandler {
+        kind: handler.kind,
+        name: handler.name.to_string(),
+        description: handler.description.to_string(),
+        unfinished_policy: handler.unfinished_policy,
+        location: handler.location,
+    });
+    let handlers = shared.handlers.borrow();
+    let set = handlers.set.iter().map(|handler| KnownHandler {
+        kind: handler.code.kind(),
+        name: handler.name.to_string(),
+        description: handler.description.clone(),
+        unfinished_policy: handler.unfinished_policy,
+        location: handler.location,
+    });
+    of_struct.chain(set).collect()
+}
+
+/// Returns the handler that messages of that name go to.
+pub(super) fn handler_of(
+    instance: &dyn WorkflowInstance,
+    shared: &RunState,
+    kind: HandlerKind,
+    name: &str,
+) -> Option<KnownHandler> {
+    let mut handlers = all_handlers(instance, shared);
+    handlers.retain(|handler| handler.kind == kind && (handler.name == name || handler.name.is_empty()));
+    let at = handlers.iter().position(|handler| handler.name == name).or((!handlers.is_empty()).then_some(0))?;
+    Some(handlers.swap_remove(at))
+}
+
+/// Lists a workflow's handlers of one kind, for errors about an unknown one.
+pub(super) fn known_handlers(
+    instance: &dyn WorkflowInstance,
+    shared: &RunState,
+    kind: HandlerKind,
+    kinds: &str,
+) -> String {
+    let known = all_handlers(instance, shared).into_iter().filter(|handler| handler.kind == kind);
+    let known: Vec<String> = known.map(|handler| handler.name).filter(|name| !name.is_empty()).collect();
+    if known.is_empty() {
+        format!("this workflow has no {kinds}")
+    } else {
+        format!("this workflow's {kinds}: {}", known.join(", "))
+    }
+}
+
+/// Hands a signal to its handler.
+pub(super) fn signal(
+    instance: &Rc<dyn WorkflowInstance>,
+    shared: &Rc<RunState>,
+    name: &str,
+    args: &mut PayloadReader<'_>,
+) -> SignalDispatch {
+    if is_reserved(name) {
+        return SignalDispatch::Unknown;
+    }
+    let ctx = || WorkflowContext::new(shared.clone());
+    let find = |name| shared.handlers.borrow().signal(name);
+    if let Some(code) = find(name) {
+        return code(ctx(), name, args);
+    }
+    match (instance.clone().signal(ctx(), name, args), find("")) {
+        (SignalDispatch::Unknown, Some(dynamic)) => dynamic(ctx(), name, args),
+        (dispatched, _) => dispatched,
+    }
+}
+
+/// Hands an update to its handler.
+pub(super) fn update(
+    instance: &Rc<dyn WorkflowInstance>,
+    shared: &Rc<RunState>,
+    name: &str,
+    args: &mut PayloadReader<'_>,
+    validation: Validation,
+) -> UpdateDispatch {
+    if is_reserved(name) {
+        return UpdateDispatch::Unknown;
+    }
+    let ctx = || WorkflowContext::new(shared.clone());
+    let find = |name| shared.handlers.borrow().update(name);
+    if let Some(code) = find(name) {
+        return code(ctx(), name, args, validation);
+    }
+    match (instance.clone().update(ctx(), name, args, validation == Validation::Runs), find("")) {
+        (UpdateDispatch::Unknown, Some(dynamic)) => dynamic(ctx(), name, args, validation),
+        (dispatched, _) => dispatched,
+    }
+}
+
+/// Answers a query with its handler; `None` if there is none.
+pub(super) fn query(
+    instance: &dyn WorkflowInstance,
+    shared: &Rc<RunState>,
+    name: &str,
+    args: &mut PayloadReader<'_>,
+) -> Option<Result<Payload, WorkflowError>> {
+    if is_reserved(name) {
+        return None;
+    }
+    let ctx = WorkflowContext::new(shared.clone());
+    let find = |name| shared.handlers.borrow().query(name);
+    if let Some(code) = find(name) {
+        return Some(code(&ctx, name, args));
+    }
+    instance.query(&ctx, name, args).or_else(|| find("").map(|dynamic| dynamic(&ctx, name, args)))
+}
