@@ -19,6 +19,8 @@ pub(crate) struct Options {
     pub(crate) unfinished_policy: Option<(Ident, &'static str)>,
     /// `definition = Name`, for functions: name of the definition's type.
     pub(crate) definition: Option<Ident>,
+    /// `dynamic`: takes every name that nothing else takes.
+    pub(crate) dynamic: Option<Ident>,
     /// The options of activities.
     pub(crate) activity: ActivityOptions,
 }
@@ -32,14 +34,15 @@ pub(crate) struct VersioningBehavior {
 
 const EXPECTED: &str = "expected `name = \"..\"`, the name on the wire";
 /// The options of the attributes that take more than a name.
-pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, `auto_heartbeat`, a default option of \
-                                      its calls such as `start_to_close_timeout = mins(5)` or, for a function, \
+pub(crate) const OF_ACTIVITY: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `auto_heartbeat`, a default option \
+                                      of its calls such as `start_to_close_timeout = mins(5)` or, for a function, \
                                       `definition = Name`, the name of the definition's type";
-const OF_ACTIVITY_METHOD: &str = "expected `name = \"..\"`, the name on the wire, `auto_heartbeat`, or a default option of \
-                                  its calls such as `start_to_close_timeout = mins(5)`";
+const OF_ACTIVITY_METHOD: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, `auto_heartbeat`, or a default \
+                                  option of its calls such as `start_to_close_timeout = mins(5)`";
 pub(crate) const OF_WORKFLOW: &str = "expected `name = \"..\"`, the name on the wire, `versioning_behavior = pinned` or, for a \
-                                      function, `definition = Name`, the name of the definition's type";
-const OF_MESSAGE: &str = "expected `name = \"..\"`, the name on the wire, or `unfinished_policy = abandon`";
+                                      function, `dynamic` or `definition = Name`, the name of the definition's type";
+const OF_MESSAGE: &str = "expected `name = \"..\"`, the name on the wire, `dynamic`, or `unfinished_policy = abandon`";
+const OF_QUERY: &str = "expected `name = \"..\"`, the name on the wire, or `dynamic`";
 const POLICIES: [(&str, &str); 2] = [("abandon", "Abandon"), ("warn_and_abandon", "WarnAndAbandon")];
 
 impl Options {
@@ -76,6 +79,7 @@ impl Options {
                 let expected = match (takes_policy, is_activity) {
                     (true, _) => OF_MESSAGE,
                     (false, true) => OF_ACTIVITY_METHOD,
+                    (false, false) if is_ours(attribute, "query") => OF_QUERY,
                     (false, false) => EXPECTED,
                 };
                 let mut options = Self::parse(list.tokens.clone(), expected, diagnostics);
@@ -103,6 +107,9 @@ impl Options {
         }
         if key == "definition" {
             return self.parse_definition(&key, input);
+        }
+        if key == "dynamic" {
+            return self.parse_dynamic(key, input);
         }
         if let Some(parsed) = self.activity.parse(&key, input) {
             return parsed;
@@ -180,6 +187,31 @@ impl Options {
             return Err(syn::Error::new(key.span(), "`definition` is given twice"));
         }
         Ok(())
+    }
+
+    fn parse_dynamic(&mut self, key: Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        let span = key.span();
+        let again = self.dynamic.replace(key).is_some();
+        match (input.peek(Token![=]), again) {
+            (true, _) => Err(syn::Error::new(span, "`dynamic` has no value: write `(dynamic)`")),
+            (false, true) => Err(syn::Error::new(span, "`dynamic` is given twice")),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// Reports `dynamic` on something that cannot be dynamic. `advice` says what can.
+    pub(crate) fn not_dynamic(&mut self, advice: &str, diagnostics: &mut Diagnostics) {
+        if let Some(dynamic) = self.dynamic.take() {
+            diagnostics.error(&dynamic, advice);
+        }
+    }
+
+    /// Returns true for a dynamic definition, and reports a name that it has as well.
+    pub(crate) fn is_dynamic(&self, diagnostics: &mut Diagnostics) -> bool {
+        if let (Some(_), Some(name)) = (&self.dynamic, &self.name) {
+            diagnostics.error(name, "what is `dynamic` has no name: it takes every name that nothing else takes");
+        }
+        self.dynamic.is_some()
     }
 
     fn parse_versioning_behavior(&mut self, key: Ident, input: ParseStream<'_>) -> syn::Result<()> {

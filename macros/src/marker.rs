@@ -33,12 +33,19 @@ impl Marker<'_> {
         };
         let args = quote_spanned!(self.types_place()=> type Args = #args;);
         // Spanned at the argument's type, where the compiler reports a type that cannot be serialized.
-        let writes = types.iter().zip(&names).zip(&self.callable.args).map(
-            |((ty, name), written)| quote_spanned!(at(written)=> (::abide::__private::travel::<#ty>().write)(__abide_to, #name)?;),
-        );
-        let reads = types.iter().zip(&self.callable.args).map(
-            |(ty, written)| quote_spanned!(at(written)=> (::abide::__private::travel::<#ty>().read)(__abide_from)),
-        );
+        // The arguments of a dynamic definition stay unread.
+        let travel = |ty: &TokenStream, span: Span| match self.callable.is_dynamic {
+            true => quote_spanned!(span=> ::abide::__private::raw_travel()),
+            false => quote_spanned!(span=> ::abide::__private::travel::<#ty>()),
+        };
+        let writes = types.iter().zip(&names).zip(&self.callable.args).map(|((ty, name), written)| {
+            let travel = travel(ty, at(written));
+            quote_spanned!(at(written)=> (#travel.write)(__abide_to, #name)?;)
+        });
+        let reads = types.iter().zip(&self.callable.args).map(|(ty, written)| {
+            let travel = travel(ty, at(written));
+            quote_spanned!(at(written)=> (#travel.read)(__abide_from))
+        });
         let read = match types.len() {
             1 => quote!(#(#reads)*),
             _ => quote!(::core::result::Result::Ok((#(#reads?),*))),

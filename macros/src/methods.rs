@@ -46,6 +46,10 @@ pub(crate) struct Names<'a> {
 impl Method {
     /// Returns the name of the body in the impl block.
     fn body_ident(&self) -> Ident {
+        if self.callable.is_dynamic && !self.callable.role.is_activity() {
+            // It is no definition, so it keeps its name.
+            return self.callable.ident.clone();
+        }
         format_ident!("__{}", self.callable.name(), span = self.callable.ident.span())
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Callable {
     pub(crate) role: Role,
     pub(crate) ident: Ident,
     pub(crate) is_async: bool,
+    /// True if it takes every name that nothing else takes, and its arguments unread.
+    pub(crate) is_dynamic: bool,
     /// True if it takes `self`.
     pub(crate) has_receiver: bool,
     /// True if it takes a context.
@@ -51,11 +53,17 @@ impl Callable {
             role,
             ident: sig.ident.clone(),
             is_async: sig.asyncness.is_some(),
+            is_dynamic: false,
             has_receiver,
             has_context,
             args,
             output,
         }
+    }
+
+    /// Makes it dynamic.
+    pub(crate) fn dynamic(self, is_dynamic: bool) -> Self {
+        Self { is_dynamic, ..self }
     }
 
     /// Returns the function's name without `r#`.
@@ -94,6 +102,22 @@ pub(crate) fn validate(sig: &Signature, role: Role, diagnostics: &mut Diagnostic
     validate_receiver(sig, role, diagnostics);
     validate_parameters(sig, role, diagnostics);
     validate_output(sig, role, diagnostics);
+}
+
+/// Checks that a dynamic definition takes its arguments unread. Only the compiler can check their types.
+pub(crate) fn validate_dynamic(callable: &Callable, diagnostics: &mut Diagnostics) {
+    let has = callable.args.len();
+    let (what, parameters, takes) = match callable.role {
+        Role::ActivityFunction | Role::ActivityMethod => ("a dynamic activity", "args: RawArguments", 1),
+        Role::WorkflowFunction => ("a dynamic workflow", "args: RawArguments", 1),
+        Role::Signal => ("a dynamic signal handler", "name: String, args: RawArguments", 2),
+        Role::Query => ("a dynamic query handler", "name: String, args: RawArguments", 2),
+        Role::Update => ("a dynamic update handler", "name: String, args: RawArguments", 2),
+        Role::Run | Role::Validator | Role::Init => return,
+    };
+    if callable.is_dynamic && has != takes {
+        diagnostics.error(&callable.ident, format!("{what} takes `{parameters}`: it has {has} arguments"));
+    }
 }
 
 fn validate_qualifiers(sig: &Signature, role: Role, diagnostics: &mut Diagnostics) {

@@ -13,6 +13,7 @@ use std::task::Poll;
 pub use std::borrow::Cow;
 pub use std::boxed::Box;
 pub use std::rc::Rc;
+pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::vec::Vec;
 
@@ -43,6 +44,7 @@ pub use crate::workflow::{
     WorkflowContext, WorkflowImplementation, WorkflowInstance,
 };
 
+use crate::converter::RawArguments;
 use crate::definition::PayloadValue;
 use crate::failure::ActivityError;
 
@@ -57,6 +59,22 @@ pub struct Travel<T> {
 /// Returns both functions at once, so that an unsuitable type is reported only once.
 pub const fn travel<T: PayloadValue>() -> Travel<T> {
     Travel { write: |to, arg| to.push(arg), read: |from| from.next() }
+}
+
+/// Like [`travel`], for the arguments of a dynamic workflow or activity.
+pub const fn raw_travel() -> Travel<RawArguments> {
+    Travel {
+        write: |to, args| {
+            args.write(to);
+            Ok(())
+        },
+        read: |from| Ok(RawArguments::rest_of(from)),
+    }
+}
+
+/// Takes the arguments of a message without reading them.
+pub fn raw_arguments(from: &mut PayloadReader<'_>) -> RawArguments {
+    RawArguments::rest_of(from)
 }
 
 /// Reads the arguments of a definition. Extra payloads are ignored, as in other SDKs: a caller may use another version

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::converter::{PayloadError, PayloadReader, PayloadWriter};
+use crate::converter::{PayloadError, PayloadReader, PayloadWriter, RawArguments};
 use crate::definition::{
     ActivityDefinition, AnyWorkflow, Arguments, PayloadValue, QueryDefinition, QueryOf, SignalDefinition, SignalOf,
     UpdateDefinition, UpdateOf, WorkflowDefinition,
@@ -12,7 +12,8 @@ use crate::definition::{
 
 /// Argument and result types, written as a function type: `fn(u64) -> String`, `fn(String)`, `fn(u8, bool) -> ()`.
 ///
-/// Arguments and result are payload values: implemented by `fn(..)` types with up to 12 arguments.
+/// Arguments and result are payload values: implemented by `fn(..)` types with up to 12 arguments. `fn(RawArguments) -> T`
+/// stands for any number of arguments of any type ([`RawArguments`]).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name the types of arguments and result",
     label = "expected the type of a function, such as `fn(u64) -> String`",
@@ -77,6 +78,21 @@ signatures! {
     (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j)
     (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k)
     (A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l)
+}
+
+/// Arguments of any number and type.
+impl<Output: PayloadValue> Signature for fn(RawArguments) -> Output {
+    type Args = RawArguments;
+    type Output = Output;
+
+    fn write_args(args: &RawArguments, to: &mut PayloadWriter) -> Result<(), PayloadError> {
+        args.write(to);
+        Ok(())
+    }
+
+    fn read_args(from: &mut PayloadReader<'_>) -> Result<RawArguments, PayloadError> {
+        Ok(RawArguments::rest_of(from))
+    }
 }
 
 /// Defines a type that is a name and a signature.

@@ -149,6 +149,13 @@ fn implementation(
     call: &TokenStream,
 ) -> TokenStream {
     let auto_heartbeat = options.auto_heartbeat();
+    let is_dynamic = callable.is_dynamic.then(|| {
+        quote! {
+            fn is_dynamic(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    });
     // Spanned at the return type, as in the definition, so that the compiler reports a mistake in it only once.
     let method = quote_spanned! {at(&callable.output)=>
         fn call(
@@ -167,6 +174,8 @@ fn implementation(
             type Host = #host;
 
             #auto_heartbeat
+
+            #is_dynamic
 
             #method
         }

@@ -24,8 +24,9 @@ pub(crate) fn function(options: TokenStream, item: TokenStream) -> TokenStream {
     no_unfinished_policy(&options, &mut diagnostics);
     let output = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => {
-            let model = model::ActivityFunction::of(function, options);
             let before = diagnostics.count();
+            let is_dynamic = options.is_dynamic(&mut diagnostics);
+            let model = model::ActivityFunction::of(function, options, is_dynamic);
             validate::function(&model, &mut diagnostics);
             expand::function(&model, diagnostics.count() > before)
         }

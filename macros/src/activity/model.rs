@@ -30,8 +30,8 @@ pub(crate) struct ActivityMethods {
 }
 
 impl ActivityFunction {
-    pub(crate) fn of(function: Function, options: Options) -> Self {
-        let callable = Callable::of(&function.sig, Role::ActivityFunction);
+    pub(crate) fn of(function: Function, options: Options, is_dynamic: bool) -> Self {
+        let callable = Callable::of(&function.sig, Role::ActivityFunction).dynamic(is_dynamic);
         let name = options.name.unwrap_or_else(|| callable.default_name());
         Self { function, callable, name, definition: options.definition, options: options.activity }
     }
@@ -49,7 +49,8 @@ impl ActivityMethods {
             let before = diagnostics.count();
             match take_activity(&mut function.attrs, diagnostics) {
                 Some(options) => {
-                    let callable = Callable::of(&function.sig, Role::ActivityMethod);
+                    let is_dynamic = options.is_dynamic(diagnostics);
+                    let callable = Callable::of(&function.sig, Role::ActivityMethod).dynamic(is_dynamic);
                     let name = options.name.unwrap_or_else(|| callable.default_name());
                     let (activity, is_broken) = (options.activity, diagnostics.count() > before);
                     let function = *function;

@@ -11,6 +11,7 @@ use crate::signature;
 
 pub(crate) fn function(model: &ActivityFunction, diagnostics: &mut Diagnostics) {
     signature::validate(&model.function.sig, Role::ActivityFunction, diagnostics);
+    signature::validate_dynamic(&model.callable, diagnostics);
 }
 
 /// Marks the methods with mistakes. Returns `false` if the block itself cannot be expanded.
@@ -27,7 +28,13 @@ pub(crate) fn methods(model: &mut ActivityMethods, diagnostics: &mut Diagnostics
     for method in &mut model.methods {
         let before = diagnostics.count();
         signature::validate(&method.function.sig, Role::ActivityMethod, diagnostics);
+        signature::validate_dynamic(&method.callable, diagnostics);
         method.is_broken |= diagnostics.count() > before;
+    }
+    let mut dynamic = model.methods.iter_mut().filter(|method| method.callable.is_dynamic);
+    for second in dynamic.by_ref().skip(1) {
+        diagnostics.error(&second.callable.ident, "there is already a dynamic activity in this block");
+        second.is_broken = true;
     }
     unique_names("an activity", Role::ActivityMethod, &mut model.methods, diagnostics);
     unique_functions(&model.block, &mut model.methods, diagnostics);

@@ -23,6 +23,9 @@ const ELSEWHERE: [(&str, &str); 2] = [
     ("workflow", "`#[workflow]` goes on the struct: put `#[run]` on the main routine"),
 ];
 
+const NOT_DYNAMIC: &str =
+    "only handlers of signals, queries and updates are `dynamic`, and functions with `#[workflow]` or `#[activity]`";
+
 /// The content of our attribute on a method.
 pub(crate) struct Marked {
     pub(crate) role: Role,
@@ -55,7 +58,10 @@ pub(crate) fn take_role(attrs: &mut Vec<Attribute>, diagnostics: &mut Diagnostic
                 found = Some((word, Marked { role: *role, options: Options::default(), validates }));
             }
             None => {
-                let options = Options::of(&attr, diagnostics);
+                let mut options = Options::of(&attr, diagnostics);
+                if matches!(role, Role::Run | Role::Init) {
+                    options.not_dynamic(NOT_DYNAMIC, diagnostics);
+                }
                 if let (Role::Init, Some(name)) = (role, &options.name) {
                     diagnostics.error(name, "an `#[init]` constructor has no name on the wire");
                 }

@@ -32,6 +32,7 @@ pub(crate) fn function(model: &WorkflowFunction, is_broken: bool) -> TokenStream
         &marker.ty,
         &behavior(versioning_behavior.as_ref()),
         &quote!(::core::result::Result::Ok(::abide::__private::Rc::new(*self))),
+        callable.is_dynamic,
     );
     let ty = &marker.ty;
     quote! {
@@ -125,7 +126,19 @@ fn behavior(given: Option<&VersioningBehavior>) -> TokenStream {
 }
 
 /// Generates `impl WorkflowImplementation`.
-pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, instantiate: &TokenStream) -> TokenStream {
+pub(crate) fn implementation(
+    marker: &TokenStream,
+    behavior: &TokenStream,
+    instantiate: &TokenStream,
+    is_dynamic: bool,
+) -> TokenStream {
+    let is_dynamic = is_dynamic.then(|| {
+        quote! {
+            fn is_dynamic(&self) -> ::core::primitive::bool {
+                true
+            }
+        }
+    });
     quote! {
         #[automatically_derived]
         #[allow(unused_variables)]
@@ -133,6 +146,8 @@ pub(crate) fn implementation(marker: &TokenStream, behavior: &TokenStream, insta
             fn versioning_behavior(&self) -> ::core::option::Option<::abide::__private::VersioningBehavior> {
                 #behavior
             }
+
+            #is_dynamic
 
             fn instantiate(
                 &self,

@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::expand;
 use super::model::WorkflowMethods;
+use super::{expand, expand_dynamic};
 use crate::contract::{self, Implemented};
 use crate::fallback;
 use crate::item::SortedAttrs;
@@ -67,7 +67,7 @@ fn run_definition(names: &Names<'_>, method: &Method, model: &WorkflowMethods) -
     let instantiate = if method.is_broken { fallback::body() } else { instantiate(names, method, model) };
     let behavior = quote!(<#self_ty as ::abide::__private::WorkflowStruct>::VERSIONING_BEHAVIOR);
     let workflow = model.implements.as_ref().map_or_else(|| quote!(#self_ty), |contract| quote!(#contract));
-    vec![expand::definition(&ty, &name, output, &workflow), expand::implementation(&ty, &behavior, &instantiate)]
+    vec![expand::definition(&ty, &name, output, &workflow), expand::implementation(&ty, &behavior, &instantiate, false)]
 }
 
 /// Creates the state: with the `#[init]` constructor if there is one, otherwise with `Default`.
@@ -207,12 +207,12 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
     let signals = sound(Role::Signal).map(|method| signal_arm(names, method));
     let queries = sound(Role::Query).map(|method| query_arm(names, method));
     let updates = sound(Role::Update).map(|method| update_arm(names, method, model.validator_of(method)));
-    let handlers = [("Signal", Role::Signal), ("Query", Role::Query), ("Update", Role::Update)]
-        .into_iter()
-        .flat_map(|(kind, role)| sound(role).map(move |method| handler_info(kind, method)));
+    let handlers = handler_infos(model);
+    let dynamic = expand_dynamic::arms(names, model);
+    let (any_signal, any_query, any_update) = (dynamic.signals, dynamic.queries, dynamic.updates);
     Some(quote! {
         #[automatically_derived]
-        #[allow(unused_variables, clippy::too_many_lines)]
+        #[allow(unused_variables, unreachable_patterns, clippy::too_many_lines)]
         impl ::abide::__private::WorkflowInstance for #self_ty {
             #run
 
@@ -224,6 +224,7 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
             ) -> ::abide::__private::SignalDispatch {
                 match __abide_name {
                     #(#signals)*
+                    #any_signal
                     _ => ::abide::__private::SignalDispatch::Unknown,
                 }
             }
@@ -238,6 +239,7 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
             > {
                 match __abide_name {
                     #(#queries)*
+                    #any_query
                     _ => ::core::option::Option::None,
                 }
             }
@@ -251,6 +253,7 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
             ) -> ::abide::__private::UpdateDispatch {
                 match __abide_name {
                     #(#updates)*
+                    #any_update
                     _ => ::abide::__private::UpdateDispatch::Unknown,
                 }
             }
@@ -266,17 +269,7 @@ fn instance(names: &Names<'_>, model: &WorkflowMethods) -> Option<TokenStream> {
 fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
-    let call = method.callable.call(&names.body(method), &quote!(&*self));
-    let output = without_self(&method.callable.output, Some(names.self_ty));
-    // Spanned at the return type, where the compiler reports a type that a signal cannot return.
-    let result = quote_spanned! {at(&method.callable.output)=>
-        <#output as ::abide::__private::SignalReturn>::into_signal_result(#call)
-    };
-    let dispatch = if method.callable.is_async {
-        quote!(::abide::__private::SignalDispatch::Running(::abide::__private::Box::pin(async move { #result })))
-    } else {
-        quote!(::abide::__private::SignalDispatch::Done(#result))
-    };
+    let dispatch = handle_signal(names, method);
     quote! {
         #(#cfgs)*
         #name => match ::abide::__private::read_all_args::<#ty>(__abide_args) {
@@ -286,17 +279,29 @@ fn signal_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     }
 }
 
+/// Runs a signal's handler, whose arguments are read.
+pub(super) fn handle_signal(names: &Names<'_>, method: &Method) -> TokenStream {
+    let call = method.callable.call(&names.body(method), &quote!(&*self));
+    let output = without_self(&method.callable.output, Some(names.self_ty));
+    // Spanned at the return type, where the compiler reports a type that a signal cannot return.
+    let result = quote_spanned! {at(&method.callable.output)=>
+        <#output as ::abide::__private::SignalReturn>::into_signal_result(#call)
+    };
+    if method.callable.is_async {
+        quote!(::abide::__private::SignalDispatch::Running(::abide::__private::Box::pin(async move { #result })))
+    } else {
+        quote!(::abide::__private::SignalDispatch::Done(#result))
+    }
+}
+
 fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
-    let call = method.callable.call(&names.body(method), &quote!(self));
-    let (answer, output) = answer(names, method);
+    let answer = answer_query(names, method);
     quote! {
         #(#cfgs)*
         #name => ::core::option::Option::Some(match ::abide::__private::read_all_args::<#ty>(__abide_args) {
-            ::core::result::Result::Ok(#pattern) => {
-                <#answer as ::abide::__private::AnswerOf<#output>>::into_answer(#call)
-            }
+            ::core::result::Result::Ok(#pattern) => #answer,
             ::core::result::Result::Err(__abide_error) => {
                 ::core::result::Result::Err(::core::convert::From::from(__abide_error))
             }
@@ -304,11 +309,29 @@ fn query_arm(names: &Names<'_>, method: &Method) -> TokenStream {
     }
 }
 
-/// The arguments are read once, and the validator gets them before the handler.
+/// Runs a query's handler, whose arguments are read.
+pub(super) fn answer_query(names: &Names<'_>, method: &Method) -> TokenStream {
+    let call = method.callable.call(&names.body(method), &quote!(self));
+    let (answer, output) = answer(names, method);
+    quote!(<#answer as ::abide::__private::AnswerOf<#output>>::into_answer(#call))
+}
+
 fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) -> TokenStream {
-    let (self_ty, ty, name) = (names.self_ty, names.marker_type(method), &method.name);
-    let pattern = method.callable.args_pattern();
+    let (ty, name, pattern) = (names.marker_type(method), &method.name, method.callable.args_pattern());
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;
+    let handled = handle_update(names, method, validator);
+    quote! {
+        #(#cfgs)*
+        #name => match ::abide::__private::read_all_args::<#ty>(__abide_args) {
+            ::core::result::Result::Ok(#pattern) => { #handled }
+            ::core::result::Result::Err(__abide_error) => ::abide::__private::UpdateDispatch::Undecodable(__abide_error),
+        },
+    }
+}
+
+/// Runs an update's handler, whose arguments are read. The validator gets them before the handler.
+pub(super) fn handle_update(names: &Names<'_>, method: &Method, validator: Option<&Method>) -> TokenStream {
+    let self_ty = names.self_ty;
     let call = method.callable.call(&names.body(method), &quote!(&*self));
     let (answer, output) = answer(names, method);
     let validation = validator.map(|validator| {
@@ -335,21 +358,26 @@ fn update_arm(names: &Names<'_>, method: &Method, validator: Option<&Method>) ->
         }
     });
     quote! {
-        #(#cfgs)*
-        #name => match ::abide::__private::read_all_args::<#ty>(__abide_args) {
-            ::core::result::Result::Ok(#pattern) => {
-                #validation
-                ::abide::__private::UpdateDispatch::Accepted(::abide::__private::Box::pin(async move {
-                    <#answer as ::abide::__private::AnswerOf<#output>>::into_update_result(#call)
-                }))
-            }
-            ::core::result::Result::Err(__abide_error) => ::abide::__private::UpdateDispatch::Undecodable(__abide_error),
-        },
+        #validation
+        ::abide::__private::UpdateDispatch::Accepted(::abide::__private::Box::pin(async move {
+            <#answer as ::abide::__private::AnswerOf<#output>>::into_update_result(#call)
+        }))
     }
 }
 
+/// Describes all handlers, by kind of message, the dynamic one last.
+fn handler_infos(model: &WorkflowMethods) -> impl Iterator<Item = TokenStream> {
+    let kinds = [("Signal", Role::Signal), ("Query", Role::Query), ("Update", Role::Update)];
+    kinds.into_iter().flat_map(|(kind, role)| {
+        let handlers = model.with_role(role).filter(|method| !method.is_broken).chain(model.dynamics_with_role(role));
+        handlers.map(move |method| handler_info(kind, method))
+    })
+}
+
 fn handler_info(kind: &str, method: &Method) -> TokenStream {
-    let (kind, name) = (quote::format_ident!("{kind}"), &method.name);
+    let kind = quote::format_ident!("{kind}");
+    // The dynamic handler has no name.
+    let name = if method.callable.is_dynamic { String::new() } else { method.name.value() };
     let description = SortedAttrs::documentation(&method.function.attrs);
     let policy = quote::format_ident!("{}", method.unfinished_policy.unwrap_or("WarnAndAbandon"));
     let cfgs = SortedAttrs::of(&method.function.attrs).cfgs;

@@ -2,6 +2,7 @@
 
 mod attr;
 mod expand;
+mod expand_dynamic;
 mod expand_methods;
 mod model;
 mod validate;
@@ -22,13 +23,18 @@ pub(crate) fn workflow(options: TokenStream, item: TokenStream) -> TokenStream {
     options.activity.only_for_activities(&mut diagnostics);
     let output = match syn::parse2::<model::WorkflowItem>(item.clone()) {
         Ok(model::WorkflowItem::Function(function)) => {
-            let model = model::WorkflowFunction::of(*function, options);
             let before = diagnostics.count();
+            let is_dynamic = options.is_dynamic(&mut diagnostics);
+            let model = model::WorkflowFunction::of(*function, options, is_dynamic);
             validate::function(&model, &mut diagnostics);
             expand::function(&model, diagnostics.count() > before)
         }
         Ok(model::WorkflowItem::Struct(item)) => {
             options.only_for_functions(&mut diagnostics);
+            options.not_dynamic(
+                "a dynamic workflow is a function: it sets handlers with `ctx.set_dynamic_signal_handler(..)`",
+                &mut diagnostics,
+            );
             let model = model::WorkflowStruct::of(*item, options);
             validate::structure(&model, &mut diagnostics);
             expand::structure(&model)

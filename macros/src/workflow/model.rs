@@ -45,6 +45,8 @@ pub(crate) struct WorkflowMethods {
     pub(crate) implements: Option<Path>,
     /// The main routine and the handlers, in source order.
     pub(crate) methods: Vec<Method>,
+    /// The handlers of all names that no other handler takes. They stay in the block, because they are no definitions.
+    pub(crate) dynamics: Vec<Method>,
     /// The name given at `#[run]`.
     pub(crate) run_name: Option<LitStr>,
     /// The `#[init]` constructors.
@@ -73,8 +75,8 @@ impl Parse for WorkflowItem {
 }
 
 impl WorkflowFunction {
-    pub(crate) fn of(function: Function, options: Options) -> Self {
-        let callable = Callable::of(&function.sig, Role::WorkflowFunction);
+    pub(crate) fn of(function: Function, options: Options, is_dynamic: bool) -> Self {
+        let callable = Callable::of(&function.sig, Role::WorkflowFunction).dynamic(is_dynamic);
         let name = options.name.unwrap_or_else(|| callable.default_name());
         Self {
             function,
@@ -95,8 +97,8 @@ impl WorkflowStruct {
 impl WorkflowMethods {
     pub(crate) fn of(mut block: ImplBlock, implements: Option<Path>, diagnostics: &mut Diagnostics) -> Self {
         let members = std::mem::take(&mut block.members);
-        let (methods, inits, validators) = (Vec::new(), Vec::new(), Vec::new());
-        let mut model = Self { block, implements, methods, run_name: None, inits, validators };
+        let (methods, dynamics, inits, validators) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut model = Self { block, implements, methods, dynamics, run_name: None, inits, validators };
         for member in members {
             let Member::Function(mut function) = member else {
                 model.block.members.push(member);
@@ -110,10 +112,11 @@ impl WorkflowMethods {
             if role == Role::Run && model.run_name.is_none() {
                 model.run_name.clone_from(&options.name);
             }
-            if matches!(role, Role::Init | Role::Validator) {
+            let is_dynamic = options.is_dynamic(diagnostics);
+            if is_dynamic || matches!(role, Role::Init | Role::Validator) {
                 model.block.members.push(Member::Function(function.clone()));
             }
-            let callable = Callable::of(&function.sig, role);
+            let callable = Callable::of(&function.sig, role).dynamic(is_dynamic);
             let name = options.name.unwrap_or_else(|| callable.default_name());
             let is_broken = diagnostics.count() > before;
             let unfinished_policy = options.unfinished_policy.map(|(_, variant)| variant);
@@ -122,6 +125,7 @@ impl WorkflowMethods {
             match role {
                 Role::Init => model.inits.push(method),
                 Role::Validator => model.validators.push(Validator { method, validates }),
+                _ if is_dynamic => model.dynamics.push(method),
                 _ => model.methods.push(method),
             }
         }
@@ -132,6 +136,11 @@ impl WorkflowMethods {
     pub(crate) fn validator_of(&self, update: &Method) -> Option<&Method> {
         let validator = self.validators.iter().find(|one| one.validates.as_ref() == Some(&update.callable.ident));
         validator.map(|validator| &validator.method).filter(|method| !method.is_broken)
+    }
+
+    /// Returns the valid dynamic handlers of one role: one, or several under different `cfg`s.
+    pub(crate) fn dynamics_with_role(&self, role: Role) -> impl Iterator<Item = &Method> {
+        self.dynamics.iter().filter(move |method| method.callable.role == role && !method.is_broken)
     }
 
     /// Returns the methods of one role.

@@ -5,12 +5,14 @@ use proc_macro2::TokenStream;
 use super::model::{Validator, WorkflowFunction, WorkflowMethods, WorkflowStruct};
 use crate::assignment;
 use crate::diagnostics::{Diagnostics, keyword};
+use crate::item::SortedAttrs;
 use crate::methods::{unique_functions, unique_names, validate_block};
 use crate::role::Role;
 use crate::signature;
 
 pub(crate) fn function(model: &WorkflowFunction, diagnostics: &mut Diagnostics) {
     signature::validate(&model.function.sig, Role::WorkflowFunction, diagnostics);
+    signature::validate_dynamic(&model.callable, diagnostics);
 }
 
 pub(crate) fn structure(model: &WorkflowStruct, diagnostics: &mut Diagnostics) {
@@ -29,15 +31,17 @@ pub(crate) fn methods(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics
     validate_block(&model.block, "workflow_methods", diagnostics);
     let is_block_fine = diagnostics.count() == before;
     let validators = model.validators.iter_mut().map(|validator| &mut validator.method);
-    for method in model.methods.iter_mut().chain(&mut model.inits).chain(validators) {
+    for method in model.methods.iter_mut().chain(&mut model.dynamics).chain(&mut model.inits).chain(validators) {
         let before = diagnostics.count();
         signature::validate(&method.function.sig, method.callable.role, diagnostics);
+        signature::validate_dynamic(&method.callable, diagnostics);
         method.is_broken |= diagnostics.count() > before;
     }
     if model.block.of_trait.is_none() {
         one_run(model, diagnostics);
     }
     one_init(model, diagnostics);
+    one_dynamic(model, diagnostics);
     validators_fit(model, diagnostics);
     unique_names("a signal", Role::Signal, &mut model.methods, diagnostics);
     unique_names("a query", Role::Query, &mut model.methods, diagnostics);
@@ -79,9 +83,29 @@ fn one_init(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Checks that there is only one dynamic handler for each kind of message.
+fn one_dynamic(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
+    let mut seen = Vec::new();
+    for method in &mut model.dynamics {
+        // Methods under different `cfg`s are alternatives, since only one of them is compiled.
+        if !SortedAttrs::of(&method.function.attrs).cfgs.is_empty() {
+            continue;
+        }
+        let role = method.callable.role;
+        if seen.contains(&role) {
+            let kind = role.noun().trim_start_matches("an ").trim_start_matches("a ");
+            diagnostics.error(&method.callable.ident, format!("there is already a dynamic {kind} in this block"));
+            method.is_broken = true;
+        }
+        seen.push(role);
+    }
+}
+
 /// Checks that each validator belongs to one update and has the same arguments.
 fn validators_fit(model: &mut WorkflowMethods, diagnostics: &mut Diagnostics) {
-    let updates: Vec<_> = model.with_role(Role::Update).map(|update| &update.callable).cloned().collect();
+    let dynamic = model.dynamics.iter().filter(|method| method.callable.role == Role::Update);
+    let updates = model.with_role(Role::Update).chain(dynamic).map(|update| &update.callable);
+    let updates: Vec<_> = updates.cloned().collect();
     let mut seen = Vec::new();
     for Validator { method, validates } in &mut model.validators {
         let Some(named) = validates else { continue };

@@ -27,6 +27,12 @@ pub trait ActivityImplementation: ActivityDefinition {
         false
     }
 
+    /// Returns true if it runs activities of every type that no other activity has: `#[activity(dynamic)]`. Default:
+    /// false.
+    fn is_dynamic(&self) -> bool {
+        false
+    }
+
     /// Starts an attempt.
     fn call(&self, host: Arc<Self::Host>, ctx: ActivityContext, args: Self::Args) -> ActivityFuture<Self::Output>;
 }
@@ -60,7 +66,9 @@ where
 #[derive(Clone, Default)]
 pub struct ActivityRegistry {
     activities: BTreeMap<Cow<'static, str>, Arc<dyn RegisteredActivity>>,
-    /// Runs activities without a registration.
+    /// The dynamic activity, with its name.
+    dynamic: Option<(Cow<'static, str>, Arc<dyn RegisteredActivity>)>,
+    /// Runs activities without a registration, if there is no dynamic activity.
     fallback: Option<Arc<dyn RegisteredActivity>>,
     duplicates: Vec<Cow<'static, str>>,
 }
@@ -74,7 +82,9 @@ pub trait RegisteredActivity: Send + Sync {
 impl ActivityRegistry {
     /// Adds an activity. Called by the output of the macros.
     pub fn add<A: ActivityImplementation>(&mut self, activity: A, host: Arc<A::Host>) {
-        self.insert(activity.name(), Arc::new(Hosted { activity, host }));
+        let (name, is_dynamic) = (activity.name(), activity.is_dynamic());
+        let activity = Arc::new(Hosted { activity, host });
+        if is_dynamic { self.set_dynamic(name, activity) } else { self.insert(name, activity) }
     }
 
     /// Adds an activity that runs on payloads: one from another registry, or a wrapper around it.
@@ -85,7 +95,25 @@ impl ActivityRegistry {
         }
     }
 
-    /// Sets the implementation that runs activities without a registration. Its context names the requested activity
+    /// Sets the activity that runs all types without a registration. Its context names the requested activity type. Its
+    /// own name is for texts.
+    pub fn set_dynamic(&mut self, name: impl Into<Cow<'static, str>>, activity: Arc<dyn RegisteredActivity>) {
+        if let Some((other, _)) = self.dynamic.replace((name.into(), activity)) {
+            self.duplicates.push(Cow::Owned(format!("{other} (dynamic)")));
+        }
+    }
+
+    /// Returns the dynamic activity, with its name.
+    pub fn dynamic(&self) -> Option<(&str, Arc<dyn RegisteredActivity>)> {
+        self.dynamic.as_ref().map(|(name, activity)| (name.as_ref(), Arc::clone(activity)))
+    }
+
+    /// Returns true if there is no activity, and no dynamic one either.
+    pub fn is_empty(&self) -> bool {
+        self.activities.is_empty() && self.dynamic.is_none()
+    }
+
+    /// Sets the implementation that runs activities without a registration, if there is no dynamic activity. Its context names the requested activity
     /// type.
     pub fn set_fallback(&mut self, fallback: Arc<dyn RegisteredActivity>) {
         self.fallback = Some(fallback);
@@ -96,9 +124,10 @@ impl ActivityRegistry {
         self.fallback.clone()
     }
 
-    /// Returns the activity of that name, or else the fallback.
+    /// Returns the activity of that name, or else the dynamic one, or else the fallback.
     pub fn get(&self, name: &str) -> Option<Arc<dyn RegisteredActivity>> {
-        self.activities.get(name).or(self.fallback.as_ref()).cloned()
+        let dynamic = self.dynamic.as_ref().map(|(_, activity)| activity);
+        self.activities.get(name).or(dynamic).or(self.fallback.as_ref()).cloned()
     }
 
     /// Returns all names, sorted.

@@ -29,6 +29,11 @@ impl PayloadWriter {
         Ok(())
     }
 
+    /// Appends arguments that are payloads already.
+    pub(super) fn extend(&mut self, payloads: &[Payload]) {
+        self.payloads.extend_from_slice(payloads);
+    }
+
     /// Returns the payloads written so far, as a test environment hands them to an activity.
     #[doc(hidden)]
     pub fn into_payloads(self) -> Vec<Payload> {
@@ -76,8 +81,20 @@ impl<'a> PayloadReader<'a> {
         Self { payloads, read: 0 }
     }
 
+    /// Begins at the argument with this index.
+    pub(super) fn at(payloads: &'a [Payload], index: usize) -> Self {
+        Self { payloads, read: index }
+    }
+
     pub(crate) fn of(payloads: Option<&'a Payloads>) -> Self {
         Self::new(payloads.map_or(&[], |payloads| &payloads.payloads))
+    }
+
+    /// Takes the payloads that were not read yet.
+    pub(super) fn take_rest(&mut self) -> &'a [Payload] {
+        let rest = self.payloads.get(self.read..).unwrap_or_default();
+        self.read = self.read.max(self.payloads.len());
+        rest
     }
 
     /// Reads the next argument. A missing one reads as `None` if `T` is an `Option`, and as `()`.

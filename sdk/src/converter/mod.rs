@@ -26,6 +26,7 @@ mod data_converter;
 mod misfit;
 mod payload;
 mod protobuf;
+mod raw_arguments;
 mod whole;
 
 pub use arguments::{PayloadReader, PayloadWriter};
@@ -34,6 +35,7 @@ pub use codec::{CodecResult, PayloadCodec};
 pub use data_converter::DataConverter;
 pub use payload::{PayloadError, RawPayload, from_payload, to_payload};
 pub use protobuf::{Protobuf, ProtobufJson, ProtobufMessage};
+pub use raw_arguments::RawArguments;
 
 #[cfg(feature = "client")]
 pub(crate) use codec::CodecError;

@@ -156,7 +156,7 @@ fn known_type(registry: &WorkflowRegistry, history: &History) -> Result<String, 
         let message = "expected WorkflowExecutionStarted with a workflow type as event 1".into();
         return Err(ReplayError::InvalidHistory { message });
     };
-    match registry.names().any(|known| known == name) {
+    match registry.has(name) {
         true => Ok(name.to_string()),
         false => Err(ReplayError::UnknownWorkflow {
             name: name.to_string(),

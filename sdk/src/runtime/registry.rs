@@ -28,6 +28,8 @@ pub enum WorkflowErrorType {
 #[derive(Clone, Default)]
 pub struct WorkflowRegistry {
     workflows: BTreeMap<Cow<'static, str>, Registered>,
+    /// The dynamic workflow, with its name.
+    dynamic: Option<(Cow<'static, str>, Registered)>,
     duplicates: Vec<Cow<'static, str>>,
     /// Errors that fail every workflow.
     failure_errors: BTreeSet<WorkflowErrorType>,
@@ -49,17 +51,36 @@ impl WorkflowRegistry {
         W::Definition: WorkflowImplementation,
     {
         let workflow = workflow.definition();
-        let name = workflow.name();
+        let (name, is_dynamic) = (workflow.name(), workflow.is_dynamic());
         let registered = Registered {
             versioning_behavior: workflow.versioning_behavior(),
             instantiate: Arc::new(move |ctx, args| workflow.instantiate(ctx, args)),
         };
-        if self.workflows.insert(name.clone(), registered).is_some() {
+        if is_dynamic {
+            if let Some((other, _)) = self.dynamic.replace((name, registered)) {
+                self.duplicates.push(Cow::Owned(format!("{other} (dynamic)")));
+            }
+        } else if self.workflows.insert(name.clone(), registered).is_some() {
             self.duplicates.push(name);
         }
     }
 
-    /// All names, sorted.
+    /// Returns true if there is no workflow, and no dynamic one either.
+    pub fn is_empty(&self) -> bool {
+        self.workflows.is_empty() && self.dynamic.is_none()
+    }
+
+    /// Returns true if it can run a workflow of that type: by its name, or with the dynamic workflow.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Name and declared versioning behaviour of the dynamic workflow, which runs all types without a registration.
+    pub fn dynamic(&self) -> Option<(&str, Option<VersioningBehavior>)> {
+        self.dynamic.as_ref().map(|(name, registered)| (name.as_ref(), registered.versioning_behavior))
+    }
+
+    /// All names, sorted, without that of the dynamic workflow.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.workflows.keys().map(AsRef::as_ref)
     }
@@ -93,7 +114,8 @@ impl WorkflowRegistry {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<Instantiate>> {
-        self.workflows.get(name).map(|registered| &registered.instantiate)
+        let dynamic = self.dynamic.as_ref().map(|(_, registered)| registered);
+        self.workflows.get(name).or(dynamic).map(|registered| &registered.instantiate)
     }
 }
 

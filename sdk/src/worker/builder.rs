@@ -303,7 +303,7 @@ impl<State> WorkerBuilder<State> {
         check_duplicates("activity", self.activities.duplicates())?;
         self.options.check()?;
         deployment::check(self.options.deployment.as_ref(), &self.workflows)?;
-        if self.workflows.names().next().is_none() && self.activities.names().next().is_none() {
+        if self.workflows.is_empty() && self.activities.is_empty() {
             return Err(WorkerError::new(
                 "nothing is registered with this worker: the values given to `.activities(..)` have no activity",
             ));

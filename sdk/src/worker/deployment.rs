@@ -99,7 +99,7 @@ pub(super) fn check(options: Option<&DeploymentOptions>, workflows: &WorkflowReg
             ));
         }
     }
-    for (name, own) in workflows.versioning_behaviors() {
+    for (name, own) in workflows.versioning_behaviors().chain(workflows.dynamic()) {
         if versioned && options.and_then(|options| options.behavior(own)).is_none() {
             return Err(WorkerError::new(format!(
                 "workflow `{name}` has no versioning behaviour, which worker versioning needs: give it \

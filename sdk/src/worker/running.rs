@@ -89,7 +89,7 @@ impl RunningWorker {
             _guard: guard,
         };
         let outage = Arc::new(Outage::default());
-        if worker.workflows.names().next().is_some() {
+        if !worker.workflows.is_empty() {
             this.start_workflows(worker, &outage)?;
         } else {
             this.start_activities(worker, &outage);
@@ -129,7 +129,7 @@ impl RunningWorker {
     }
 
     fn start_activities(&mut self, worker: Worker, outage: &Arc<Outage>) {
-        if worker.activities.names().next().is_none() {
+        if worker.activities.is_empty() {
             return;
         }
         let activities = ActivityWorker::new(Arc::clone(&self.shared), worker.activities);
@@ -325,7 +325,7 @@ pub(super) fn shared(worker: &Worker, described: DescribeNamespaceResponse) -> W
     let default = || if worker.client.now().is_in_process() { "in-process" } else { build_id::of_this_executable() };
     let build_id = build_id.unwrap_or_else(|| default().to_string());
     // So far all commands concern activities.
-    let takes_commands = capabilities.worker_commands && worker.activities.names().next().is_some();
+    let takes_commands = capabilities.worker_commands && !worker.activities.is_empty();
     let commands = Arc::clone(worker.client.now().worker_commands());
     let queue = takes_commands.then(|| commands.task_queue(worker.client.namespace()));
     WorkerContext {

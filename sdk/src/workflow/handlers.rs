@@ -69,7 +69,7 @@ impl WorkflowContext {
             }
             Err(error) => SignalDispatch::Undecodable(error),
         };
-        self.set_handler(signal.name(), HandlerCode::Signal(Rc::new(code)))
+        self.set_handler(not_empty(signal.name()), HandlerCode::Signal(Rc::new(code)))
     }
 
     /// Sets the handler of a query while the workflow runs, in a function or a struct. It replaces an earlier one of
@@ -106,7 +106,7 @@ impl WorkflowContext {
         let code = move |ctx: &WorkflowContext, _: &str, args: &mut PayloadReader<'_>| {
             Ok(to_payload(&handler(ctx, Q::read_args(args)?)?)?)
         };
-        self.set_handler(query.name(), HandlerCode::Query(Rc::new(code)))
+        self.set_handler(not_empty(query.name()), HandlerCode::Query(Rc::new(code)))
     }
 
     /// Sets the handler of an update while the workflow runs, in a function or a struct. It replaces an earlier one of
@@ -149,7 +149,7 @@ impl WorkflowContext {
         update: U,
         handler: impl AsyncFn(&WorkflowContext, U::Args) -> Result<U::Output, WorkflowError> + 'static,
     ) -> RuntimeUpdateHandler<U::Args> {
-        self.set_update_code(update.name(), |_, args| U::read_args(args), handler)
+        self.set_update_code(not_empty(update.name()), |_, args| U::read_args(args), handler)
     }
 
     /// Returns the names of the signals that wait for a handler, each once, in the order in which they arrived.
@@ -367,10 +367,21 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     name.starts_with("__temporal_") || matches!(name, "__stack_trace" | "__enhanced_stack_trace")
 }
 
+/// Returns the name of a handler that is not dynamic.
+#[track_caller]
+fn not_empty(name: Cow<'static, str>) -> Cow<'static, str> {
+    assert!(!name.is_empty(), "a message handler without a name cannot be set: give its definition a name");
+    name
+}
+
 fn taken_by(struct_handler: &HandlerInfo) -> String {
-    let (what, name, location) = (struct_handler.kind.noun(), struct_handler.name, struct_handler.location);
+    let (what, location) = (struct_handler.kind.noun(), struct_handler.location);
+    let handler = match struct_handler.name {
+        "" => format!("the dynamic {what} handler"),
+        name => format!("the handler of {what} `{name}`"),
+    };
     format!(
-        "the handler of {what} `{name}` cannot be set: the workflow's struct has one ({location}); remove the attribute of \
+        "{handler} cannot be set: the workflow's struct has one ({location}); remove the attribute of \
          that one, or choose another name"
     )
 }

@@ -28,6 +28,11 @@ pub trait WorkflowImplementation: WorkflowDefinition {
         None
     }
 
+    /// Returns true if it runs workflows of every type that no other workflow has: `#[workflow(dynamic)]`. Default: false.
+    fn is_dynamic(&self) -> bool {
+        false
+    }
+
     /// Creates the state of a new run. The arguments are those of the start, for workflows whose state depends on them.
     ///
     /// # Errors
@@ -115,7 +120,7 @@ pub enum UpdateDispatch {
 pub struct HandlerInfo {
     /// Kind of message that it handles.
     pub kind: HandlerKind,
-    /// Name on the wire.
+    /// Name on the wire; empty for a dynamic handler.
     pub name: &'static str,
     /// Text of its documentation; empty if there is none.
     pub description: &'static str,

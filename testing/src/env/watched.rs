@@ -45,6 +45,10 @@ impl Activities for OfTest {
             registry.insert(name.to_owned(), Arc::new(EndingActivity { activity, over: self.over.clone() }));
             self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         }
+        if let Some((name, activity)) = own.dynamic() {
+            registry.set_dynamic(name.to_owned(), Arc::new(EndingActivity { activity, over: self.over.clone() }));
+            self.names.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{name} (dynamic)"));
+        }
         registry.set_fallback(Arc::new(Unregistered { host: self.host, names: self.names }));
     }
 }
@@ -57,6 +61,9 @@ pub(crate) fn watched(activities: &ActivityRegistry, host: &Arc<Host>) -> Activi
         if let Some(activity) = activities.get(name) {
             watched.insert(name.to_owned(), around(activity));
         }
+    }
+    if let Some((name, activity)) = activities.dynamic() {
+        watched.set_dynamic(name.to_owned(), around(activity));
     }
     if let Some(fallback) = activities.fallback() {
         watched.set_fallback(around(fallback));

@@ -12,7 +12,7 @@ use abide_protos::temporal::api::enums::v1::EventType;
 use abide_protos::temporal::api::history::v1::HistoryEvent;
 use abide_protos::temporal::api::history::v1::history_event::Attributes;
 use abide_protos::temporal::api::protocol::v1::Message;
-use abide_protos::temporal::api::query::v1::WorkflowQueryResult;
+use abide_protos::temporal::api::query::v1::{WorkflowQuery, WorkflowQueryResult};
 use expect_test::Expect;
 
 use crate::converter::{PayloadError, PayloadReader, PayloadWriter, to_payload};
@@ -307,6 +307,25 @@ pub(crate) fn query_answer(answer: &WorkflowQueryResult) -> String {
         Some(answer) => format!("answer {}", payload_text(&answer.payloads[0], 200)),
         None => format!("failed: {}", with_statements(&answer.error_message)),
     }
+}
+
+/// Asks queries together with the first task, and returns the answers line by line. `None` is a query without argument.
+pub(crate) fn ask_at_the_start(mut run: WorkflowRun, queries: &[(&str, Option<u32>)]) -> String {
+    let (events, _) = parse_task(FIRST_TASK).unwrap();
+    let query = |(name, arg): &(&str, Option<u32>)| WorkflowQuery {
+        query_type: (*name).to_string(),
+        query_args: arg.map(|arg| Payloads { payloads: vec![to_payload(&arg).unwrap()] }),
+        header: None,
+    };
+    let queries: Vec<_> = queries.iter().enumerate().map(|(index, one)| (index.to_string(), query(one))).collect();
+    let asked = queries.len();
+    let output = run.handle(Input::WorkflowTask(Box::new(WorkflowTask { queries, ..task(&events) })));
+    let Output::Complete(completion) = output else { panic!("{output:?}") };
+    let answers = (0..asked).map(|index| {
+        let answer = &completion.query_results[&index.to_string()];
+        answer.answer.as_ref().map_or_else(|| query_answer(answer), |found| payload_text(&found.payloads[0], 2000))
+    });
+    answers.collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces locations (`specs/timers.rs:12:5`) with the statements at these locations. Specs then do not depend on line

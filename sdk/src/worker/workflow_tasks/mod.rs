@@ -45,6 +45,9 @@ use crate::replay::{HistoryPage, Until, WorkflowTask};
 use crate::runtime::{RunOptions, WorkflowRegistry};
 use crate::versioning::VersioningBehavior;
 
+/// Stands for the types that only the dynamic workflow runs.
+const DYNAMIC: &str = "";
+
 /// Workflow task timeout if the task's history does not contain it.
 const DEFAULT_TASK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Share of a task's timeout after which it is completed with a request for a new one, while local activities continue.
@@ -94,7 +97,8 @@ impl WorkflowWorker {
         let sticky_queue = (capacity > 0).then(|| format!("{}-{}", shared.identity, uuid::Uuid::new_v4().simple()));
         let behaviors = options.deployment.as_ref().map(|deployment| {
             let behavior = |(name, own): (&str, _)| Some((name.to_owned(), deployment.behavior(own)?));
-            registry.versioning_behaviors().filter_map(behavior).collect()
+            let dynamic = registry.dynamic().map(|(_, own)| (DYNAMIC, own));
+            registry.versioning_behaviors().chain(dynamic).filter_map(behavior).collect()
         });
         let local_activities = LocalActivityWorker::new(Arc::clone(&shared), activities);
         let registry = Arc::new(registry);
@@ -133,7 +137,10 @@ impl WorkflowWorker {
 
     /// Returns the versioning behaviour to report in completions of a workflow type.
     pub(super) fn versioning_behavior(&self, workflow_type: &str) -> i32 {
-        self.behaviors.get(workflow_type).map_or(0, |behavior| behavior.to_proto() as i32)
+        self.behaviors
+            .get(workflow_type)
+            .or_else(|| self.behaviors.get(DYNAMIC))
+            .map_or(0, |behavior| behavior.to_proto() as i32)
     }
 
     pub(super) fn lanes(&self) -> &Lanes<LocalRun> {

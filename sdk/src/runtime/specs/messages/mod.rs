@@ -1,5 +1,6 @@
 //! Messages: signals, queries and updates, and their handlers.
 
+mod dynamic_handlers;
 mod handler_cancellation;
 mod queries;
 mod rejected_updates;

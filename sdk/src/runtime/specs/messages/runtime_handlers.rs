@@ -2,17 +2,14 @@
 
 use std::rc::Rc;
 
-use abide_protos::temporal::api::query::v1::WorkflowQuery;
 use expect_test::{Expect, expect};
 
 use crate::by_name::{QueryType, SignalType, UpdateType};
 use crate::duration::secs;
-use crate::history::payload_text;
 use crate::replay::text::parse_task;
-use crate::replay::{Input, Output, WorkflowTask};
-use crate::runtime::WorkflowRun;
+use crate::replay::{Input, Output};
 use crate::runtime::specs::harness::{
-    after_first_task, check, check_workflow, new_run, query_answer, registry, run_of, task,
+    after_first_task, ask_at_the_start, check, check_workflow, new_run, registry, run_of, task,
 };
 use crate::workflow::UnfinishedPolicy;
 use crate::{ApplicationFailure, State, WorkflowContext, WorkflowError, workflow, workflow_methods};
@@ -228,8 +225,8 @@ struct Host {
 #[workflow_methods]
 impl Host {
     #[run]
-    async fn run(&self, ctx: &WorkflowContext, what: String) -> Result<Vec<String>, WorkflowError> {
-        match what.as_str() {
+    async fn run(&self, ctx: &WorkflowContext, what: Option<String>) -> Result<Vec<String>, WorkflowError> {
+        match what.as_deref().unwrap_or_default() {
             "twice" => drop(ctx.set_signal_handler(SAY, async |_, _| Ok(()))),
             "reserved" => drop(ctx.set_query_handler(QueryType::<fn()>::new("__temporal_x"), |_, ()| Ok(()))),
             _ => {}
@@ -281,8 +278,18 @@ fn a_struct_has_its_own_handlers_and_those_that_were_set() {
 
 #[test]
 fn a_handler_of_the_struct_cannot_be_set_and_neither_can_a_reserved_name() {
-    check_host("twice", expect![[r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at runtime_handlers.rs `"twice" => drop(ctx.set_signal_handler(SAY, async |_, _| Ok(()))),`: the handler of signal `say` cannot be set: the workflow's struct has one (runtime_handlers.rs `fn say(&self, text: String) {`); remove the attribute of that one, or choose another name"#]]);
-    check_host("reserved", expect![[r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at runtime_handlers.rs `"reserved" => drop(ctx.set_query_handler(QueryType::<fn()>::new("__temporal_x"), |_, ()| Ok(()))),`: the handler of query `__temporal_x` cannot be set: Temporal reserves the name"#]]);
+    check_host(
+        "twice",
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at runtime_handlers.rs `"twice" => drop(ctx.set_signal_handler(SAY, async |_, _| Ok(()))),`: the handler of signal `say` cannot be set: the workflow's struct has one (runtime_handlers.rs `fn say(&self, text: String) {`); remove the attribute of that one, or choose another name"#
+        ]],
+    );
+    check_host(
+        "reserved",
+        expect![[
+            r#"Fail WorkflowWorkerUnhandledFailure: workflow code panicked at runtime_handlers.rs `"reserved" => drop(ctx.set_query_handler(QueryType::<fn()>::new("__temporal_x"), |_, ()| Ok(()))),`: the handler of query `__temporal_x` cannot be set: Temporal reserves the name"#
+        ]],
+    );
 }
 
 #[test]
@@ -302,31 +309,9 @@ fn a_handler_that_need_not_finish_causes_no_warning() {
     assert_eq!(run.unfinished_handlers(), None);
 }
 
-/// Asks the queries together with the first task, and returns the answers.
-fn ask(mut run: WorkflowRun, queries: &[(&str, Option<u32>)]) -> String {
-    let (events, _) =
-        parse_task("1 WorkflowExecutionStarted type=wf input=\"\"\n2 WorkflowTaskScheduled\n3 WorkflowTaskStarted")
-            .unwrap();
-    let query = |(name, arg): &(&str, Option<u32>)| WorkflowQuery {
-        query_type: (*name).to_string(),
-        query_args: arg.map(|arg| abide_protos::temporal::api::common::v1::Payloads {
-            payloads: vec![crate::converter::to_payload(&arg).unwrap()],
-        }),
-        header: None,
-    };
-    let asked = queries.iter().enumerate().map(|(index, one)| (index.to_string(), query(one))).collect();
-    let task = WorkflowTask { queries: asked, ..task(&events) };
-    let Output::Complete(completion) = run.handle(Input::WorkflowTask(Box::new(task))) else { panic!() };
-    let answers = (0..queries.len()).map(|index| {
-        let answer = &completion.query_results[&index.to_string()];
-        answer.answer.as_ref().map_or_else(|| query_answer(answer), |found| payload_text(&found.payloads[0], 2000))
-    });
-    answers.collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn queries_are_answered_by_handlers_that_were_set() {
-    let answers = ask(run_of(adder), &[("total", Some(7)), ("total", None), ("nosuch", None)]);
+    let answers = ask_at_the_start(run_of(adder), &[("total", Some(7)), ("total", None), ("nosuch", None)]);
     expect![[r#"
         7
         failed: argument 1 is missing: expected `u32`, found 0 argument(s)
@@ -336,12 +321,12 @@ fn queries_are_answered_by_handlers_that_were_set() {
 
 #[test]
 fn a_query_cannot_set_a_handler() {
-    let answers = ask(new_run(&registry(Host::run), None), &[("set", None)]);
+    let answers = ask_at_the_start(new_run(&registry(Host::run), None), &[("set", None)]);
     expect!["failed: the query handler panicked at runtime_handlers.rs `drop(ctx.set_signal_handler(OPEN, async |_, ()| Ok(())));`: a new message handler in a query handler: a query must not change the workflow; use a signal or an update for that"].assert_eq(&answers);
 }
 
 #[test]
 fn the_metadata_query_tells_of_handlers_that_were_set() {
-    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"total"}],"signalDefinitions":[],"type":"wf","updateDefinitions":[{"description":"Adds up.","name":"add"}]}}"#]].assert_eq(&ask(run_of(adder), &[("__temporal_workflow_metadata", None)]));
-    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"set"}],"signalDefinitions":[{"description":"Opens.","name":"open"},{"name":"say"}],"type":"wf"}}"#]].assert_eq(&ask(new_run(&registry(Host::run), None), &[("__temporal_workflow_metadata", None)]));
+    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"total"}],"signalDefinitions":[],"type":"wf","updateDefinitions":[{"description":"Adds up.","name":"add"}]}}"#]].assert_eq(&ask_at_the_start(run_of(adder), &[("__temporal_workflow_metadata", None)]));
+    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"set"}],"signalDefinitions":[{"description":"Opens.","name":"open"},{"name":"say"}],"type":"wf"}}"#]].assert_eq(&ask_at_the_start(new_run(&registry(Host::run), None), &[("__temporal_workflow_metadata", None)]));
 }

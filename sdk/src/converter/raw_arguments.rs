@@ -1,0 +1,89 @@
+//! Arguments whose number and types are not known in advance.
+
+use std::fmt;
+
+use abide_protos::temporal::api::common::v1::Payload;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::arguments::{PayloadReader, PayloadWriter};
+use super::payload::{PayloadError, to_payload};
+
+/// The arguments of a dynamic workflow, activity or message, which the code reads one by one.
+///
+/// The caller of [`fn(RawArguments) -> T`](crate::Signature) passes them on, whatever they are. The `Debug` form shows
+/// their number, but no value.
+///
+/// ```
+/// use abide::converter::{RawArguments, RawPayload};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut args = RawArguments::new();
+/// args.push(&"book".to_string())?;
+/// args.push(&3_u32)?;
+/// assert_eq!(args.len(), 2);
+/// assert_eq!(args.get::<String>(0)?, "book");
+/// assert_eq!(args.get::<u32>(1)?, 3);
+/// // A missing argument reads as `None`.
+/// assert_eq!(args.get::<Option<u32>>(2)?, None);
+/// assert!(args.get::<u32>(0).is_err());
+/// assert_eq!(args.get::<RawPayload>(1)?.data, b"3");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default, PartialEq)]
+pub struct RawArguments {
+    payloads: Vec<Payload>,
+}
+
+impl RawArguments {
+    /// Creates an empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns the number of arguments.
+    pub fn len(&self) -> usize {
+        self.payloads.len()
+    }
+
+    /// Returns true if there is no argument.
+    pub fn is_empty(&self) -> bool {
+        self.payloads.is_empty()
+    }
+
+    /// Reads one argument, counted from 0. A [`RawPayload`](super::RawPayload) takes any argument as it is. A missing
+    /// one reads as `None` if `T` is an `Option`, and as `()`.
+    ///
+    /// # Errors
+    /// Returns an error if the argument is missing or does not fit `T`. The error does not contain the value.
+    pub fn get<T: DeserializeOwned + 'static>(&self, index: usize) -> Result<T, PayloadError> {
+        PayloadReader::at(&self.payloads, index).next()
+    }
+
+    /// Appends an argument.
+    ///
+    /// # Errors
+    /// Returns an error if serde refuses the value.
+    pub fn push<T: Serialize + 'static>(&mut self, value: &T) -> Result<(), PayloadError> {
+        self.payloads.push(to_payload(value).map_err(|error| error.in_argument(self.payloads.len()))?);
+        Ok(())
+    }
+
+    /// Takes all arguments that were not read yet.
+    pub(crate) fn rest_of(from: &mut PayloadReader<'_>) -> Self {
+        Self { payloads: from.take_rest().to_vec() }
+    }
+
+    /// Appends all arguments to a list.
+    pub(crate) fn write(&self, to: &mut PayloadWriter) {
+        to.extend(&self.payloads);
+    }
+}
+
+/// Does not show values.
+impl fmt::Debug for RawArguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawArguments({} payloads)", self.payloads.len())
+    }
+}
