@@ -29,8 +29,8 @@ const ALL: [CoreFlag; 4] = [
 /// Language flag with which the Python and TypeScript SDKs record that all jobs of a task come before the code runs, as
 /// they do here. It is recorded so that those SDKs can continue runs from here.
 pub(crate) const LANG_FLAG_SINGLE_BATCH: u32 = 2;
-const SDK_NAME: &str = "abide";
-const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const SDK_NAME: &str = "abide";
+pub(crate) const SDK_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The version whose tasks are replayed by rules that later versions no longer have. It is recognized by its version
 /// and not by a flag, because TypeScript and Go refuse a run with a language flag that they do not know.
 const FIRST_VERSION: &str = "0.1.0";

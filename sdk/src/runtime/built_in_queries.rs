@@ -1,5 +1,6 @@
-//! The queries that every workflow answers: its metadata, for the web UI, and its stack trace.
+//! The queries that every workflow answers: its metadata, for the web UI, and its stack trace, as text and as data.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::panic::Location;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use super::handlers::{KnownHandler, all_handlers};
 use crate::converter::to_payload;
+use crate::replay::flags::{SDK_NAME, SDK_VERSION};
 use crate::workflow::run_state::RunState;
 use crate::workflow::{HandlerKind, InboundMessage, WorkflowInstance};
 
@@ -18,6 +20,9 @@ use crate::workflow::{HandlerKind, InboundMessage, WorkflowInstance};
 const METADATA: &str = "__temporal_workflow_metadata";
 /// Asks for the operations that the workflow waits for, with the statements that began them.
 const STACK_TRACE: &str = "__stack_trace";
+
+/// Asks for the same as data, with places in the source.
+const ENHANCED_STACK_TRACE: &str = "__enhanced_stack_trace";
 
 /// Answer of a run that has not ended, but waits for nothing that Abide knows.
 const UNKNOWN: &str = "something outside Temporal: a future that is not Abide's (a channel, a lock that is never \
@@ -51,6 +56,37 @@ struct Handler<'a> {
     description: &'a str,
 }
 
+/// `temporal.api.sdk.v1.EnhancedStackTrace` in protobuf's JSON form.
+#[derive(Serialize)]
+struct EnhancedStackTrace {
+    sdk: Sdk,
+    /// Texts of source files by path. They stay empty: a program does not contain its source, and the core reads no files.
+    sources: BTreeMap<String, ()>,
+    stacks: Vec<Stack>,
+}
+
+#[derive(Serialize)]
+struct Sdk {
+    name: &'static str,
+    version: &'static str,
+}
+
+/// A statement that waits: Rust keeps no more of a suspended future.
+#[derive(Serialize)]
+struct Stack {
+    locations: [Statement; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    file_path: &'static str,
+    line: u32,
+    column: u32,
+    /// What the statement waits for. The name of its function is not known.
+    function_name: String,
+}
+
 /// Answers the query if it is one of these.
 pub(crate) fn answer(
     name: &str,
@@ -60,6 +96,7 @@ pub(crate) fn answer(
     let payload = match name {
         METADATA => to_json(&metadata(&all_handlers(instance, shared), shared, &shared.current_details.borrow())),
         STACK_TRACE => to_json(&stack_trace(shared)),
+        ENHANCED_STACK_TRACE => to_json(&enhanced_stack_trace(shared)),
         _ => return None,
     };
     Some(WorkflowQueryResult {
@@ -82,6 +119,7 @@ fn metadata<'a>(handlers: &'a [KnownHandler], shared: &'a RunState, current_deta
     };
     let mut queries = of_kind(HandlerKind::Query);
     queries.push(Handler { name: STACK_TRACE, description: "What the workflow waits for." });
+    queries.push(Handler { name: ENHANCED_STACK_TRACE, description: "What the workflow waits for, as data." });
     queries.push(Handler { name: METADATA, description: "The workflow's type, its handlers and its current details." });
     let sorted = |mut handlers: Vec<Handler<'a>>| {
         handlers.sort_by_key(|handler| handler.name);
@@ -115,6 +153,22 @@ fn stack_trace(shared: &RunState) -> String {
         };
     }
     text
+}
+
+fn enhanced_stack_trace(shared: &RunState) -> EnhancedStackTrace {
+    let mut waits = waits_for(shared);
+    if waits.is_empty() && !shared.has_ended.get() {
+        let last = shared.operation_state.borrow().machines.last_statement();
+        waits.extend(last.map(|last| (format!("{UNKNOWN}; the workflow's last command was issued here"), last)));
+    }
+    let stack = |(what, at): (String, &'static Location<'static>)| Stack {
+        locations: [Statement { file_path: at.file(), line: at.line(), column: at.column(), function_name: what }],
+    };
+    EnhancedStackTrace {
+        sdk: Sdk { name: SDK_NAME, version: SDK_VERSION },
+        sources: BTreeMap::new(),
+        stacks: waits.into_iter().map(stack).collect(),
+    }
 }
 
 /// Returns everything the code waits for: operations in the order in which they began, then conditions, then

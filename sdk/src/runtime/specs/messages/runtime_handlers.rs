@@ -65,6 +65,29 @@ fn kept_signals_reach_a_new_handler_in_their_order_and_before_those_of_the_task(
 }
 
 #[test]
+fn a_kept_signal_keeps_its_headers() {
+    check(
+        |ctx: WorkflowContext| async move {
+            let log = Log::default();
+            ctx.set_signal_handler(SAY, {
+                let log = log.clone();
+                async move |ctx, text| {
+                    log.write().push(format!("{text} {:?}", ctx.message_header::<String>("trace")?));
+                    Ok(())
+                }
+            });
+            ctx.wait_until(|| log.read().len() == 1).await?;
+            Ok(log.take())
+        },
+        "1 WorkflowExecutionStarted type=wf
+         2 WorkflowExecutionSignaled name=say input=\"hey\" header.trace=\"abc\"
+         3 WorkflowTaskScheduled
+         4 WorkflowTaskStarted",
+        expect![[r#"CompleteWorkflowExecution result=["hey Some(\"abc\")"]"#]],
+    );
+}
+
+#[test]
 fn signals_before_the_first_task_wait_for_the_main_routine_to_set_their_handler() {
     check(
         |ctx: WorkflowContext| async move {
@@ -327,6 +350,6 @@ fn a_query_cannot_set_a_handler() {
 
 #[test]
 fn the_metadata_query_tells_of_handlers_that_were_set() {
-    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"total"}],"signalDefinitions":[],"type":"wf","updateDefinitions":[{"description":"Adds up.","name":"add"}]}}"#]].assert_eq(&ask_at_the_start(run_of(adder), &[("__temporal_workflow_metadata", None)]));
-    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"set"}],"signalDefinitions":[{"description":"Opens.","name":"open"},{"name":"say"}],"type":"wf"}}"#]].assert_eq(&ask_at_the_start(new_run(&registry(Host::run), None), &[("__temporal_workflow_metadata", None)]));
+    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for, as data.","name":"__enhanced_stack_trace"},{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"total"}],"signalDefinitions":[],"type":"wf","updateDefinitions":[{"description":"Adds up.","name":"add"}]}}"#]].assert_eq(&ask_at_the_start(run_of(adder), &[("__temporal_workflow_metadata", None)]));
+    expect![[r#"{"definition":{"queryDefinitions":[{"description":"What the workflow waits for, as data.","name":"__enhanced_stack_trace"},{"description":"What the workflow waits for.","name":"__stack_trace"},{"description":"The workflow's type, its handlers and its current details.","name":"__temporal_workflow_metadata"},{"name":"set"}],"signalDefinitions":[{"description":"Opens.","name":"open"},{"name":"say"}],"type":"wf"}}"#]].assert_eq(&ask_at_the_start(new_run(&registry(Host::run), None), &[("__temporal_workflow_metadata", None)]));
 }

@@ -19,7 +19,7 @@ use crate::history::payload_text;
 use crate::replay::text::{command_line, parse_history};
 use crate::replay::{Input, Output, WorkflowTask};
 use crate::runtime::specs::harness::{
-    FIRST_TASK, after_first_task, check, new_run, query_answer, registry, run_of, task, text,
+    FIRST_TASK, after_first_task, ask_at_the_start, check, new_run, query_answer, registry, run_of, task, text,
 };
 use crate::runtime::{RunOptions, WorkflowRun};
 use crate::workflow::{ActivityCancellationType, TimerHandle};
@@ -252,6 +252,10 @@ fn b112_the_metadata_query_tells_the_handlers_with_their_descriptions() {
           "definition": {
             "queryDefinitions": [
               {
+                "description": "What the workflow waits for, as data.",
+                "name": "__enhanced_stack_trace"
+              },
+              {
                 "description": "What the workflow waits for.",
                 "name": "__stack_trace"
               },
@@ -315,6 +319,28 @@ fn the_stack_trace_query_tells_what_is_waited_for_and_which_statements_began_it(
     assert!(lines[1].starts_with("at ") && lines[1].ends_with("side_data"), "{answer}");
     assert_eq!(lines[2], "condition");
     assert_eq!(lines.len(), 4, "{answer}");
+}
+
+#[test]
+fn the_enhanced_stack_trace_query_tells_the_same_as_data() {
+    let history = after_first_task(
+        "5 WorkflowExecutionSignaled name=begin
+         6 WorkflowTaskScheduled
+         7 WorkflowTaskStarted",
+    );
+    let answer: serde_json::Value = serde_json::from_str(&ask(&history, "__enhanced_stack_trace")).unwrap();
+    assert_eq!(answer["sdk"], serde_json::json!({ "name": "abide", "version": env!("CARGO_PKG_VERSION") }));
+    assert_eq!(answer["sources"], serde_json::json!({}));
+    let stacks = answer["stacks"].as_array().unwrap();
+    let waits: Vec<&str> = stacks.iter().map(|stack| stack["locations"][0]["functionName"].as_str().unwrap()).collect();
+    assert_eq!(waits, ["timer id=1 in the handler of signal `begin`", "condition"]);
+    for stack in stacks {
+        let location = &stack["locations"][0];
+        assert!(location["filePath"].as_str().unwrap().ends_with("specs/operations/side_data.rs"), "{answer}");
+        assert!(location["line"].as_u64() > Some(1) && location["column"].as_u64() > Some(1), "{answer}");
+    }
+    let ended = ask_at_the_start(run_of(|_| async { Ok(()) }), &[("__enhanced_stack_trace", None)]);
+    assert!(ended.ends_with(r#""stacks":[]}"#), "{ended}");
 }
 
 #[test]
