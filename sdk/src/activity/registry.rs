@@ -113,8 +113,8 @@ impl ActivityRegistry {
         self.activities.is_empty() && self.dynamic.is_none()
     }
 
-    /// Sets the implementation that runs activities without a registration, if there is no dynamic activity. Its context names the requested activity
-    /// type.
+    /// Sets the implementation that runs activities without a registration, if there is no dynamic activity. Its context
+    /// names the requested activity type.
     pub fn set_fallback(&mut self, fallback: Arc<dyn RegisteredActivity>) {
         self.fallback = Some(fallback);
     }

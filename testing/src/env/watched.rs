@@ -12,7 +12,7 @@ use abide_server::embedding::{Attributed, Counting, Host};
 use tokio::sync::watch;
 
 /// The names of a worker's activities.
-pub(crate) type Names = Arc<Mutex<BTreeSet<String>>>;
+type Names = Arc<Mutex<BTreeSet<String>>>;
 
 /// Time that an activity gets to end after the test is over and it was cancelled.
 const ENDS_WITHIN: Duration = Duration::from_millis(100);
@@ -27,13 +27,8 @@ pub(crate) struct OfTest {
 }
 
 impl OfTest {
-    pub(crate) fn new(
-        activities: ActivityRegistry,
-        host: &Arc<Host>,
-        names: &Names,
-        over: &watch::Sender<bool>,
-    ) -> Self {
-        Self { activities, host: Arc::clone(host), names: Arc::clone(names), over: over.subscribe() }
+    pub(crate) fn new(activities: ActivityRegistry, host: &Arc<Host>, over: &watch::Sender<bool>) -> Self {
+        Self { activities, host: Arc::clone(host), names: Names::default(), over: over.subscribe() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A worker of a test environment: its workflows, activities and mocks, and the replayer that checks it.
 
 use std::future::{Future, ready};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use abide::activity::{Activities, ActivityRegistry};
 use abide::client::Client;
@@ -15,7 +15,7 @@ use abide_server::embedding::{Host, Promise};
 use tokio::sync::watch;
 
 use super::mock::{Mock, MockChild};
-use super::watched::{Names, OfTest};
+use super::watched::OfTest;
 
 pub(crate) type ArgsOf<A, Kind> = <<A as Activity<Kind>>::Definition as Arguments>::Args;
 pub(crate) type OutputOf<A, Kind> = <<A as Activity<Kind>>::Definition as ActivityDefinition>::Output;
@@ -30,7 +30,8 @@ pub struct TestWorker {
     builder: WorkerBuilder<Registered>,
     replayer: WorkflowReplayer,
     host: Arc<Host>,
-    activities: Names,
+    real: ActivityRegistry,
+    mocks: ActivityRegistry,
     has_workflows: bool,
     is_versioned: bool,
     over: watch::Sender<bool>,
@@ -40,16 +41,16 @@ impl TestWorker {
     pub(crate) fn new(client: &Client, host: &Arc<Host>, task_queue: String) -> Self {
         let connection = client.connection();
         let replayer = WorkflowReplayer::new().data_converter(connection.data_converter().clone());
-        let (host, names, over) = (Arc::clone(host), Names::default(), watch::Sender::new(false));
-        // Local activities run on the workflow's worker, even if it has no activities of its own.
-        let none = OfTest::new(ActivityRegistry::default(), &host, &names, &over);
+        let (host, over) = (Arc::clone(host), watch::Sender::new(false));
+        let none = OfTest::new(ActivityRegistry::default(), &host, &over);
         Self {
             client: client.clone(),
             builder: Worker::builder(client, &task_queue).activities(none),
             task_queue,
             replayer: replayer.namespace(connection.namespace()),
             host,
-            activities: names,
+            real: ActivityRegistry::default(),
+            mocks: ActivityRegistry::default(),
             has_workflows: false,
             is_versioned: false,
             over,
@@ -78,14 +79,13 @@ impl TestWorker {
 
     /// Adds activities unchanged.
     pub fn activities<Kind, A: Activities<Kind>>(mut self, activities: A) -> Self {
-        let mut registry = ActivityRegistry::default();
-        activities.register(&mut registry);
-        self.builder = self.builder.activities(OfTest::new(registry, &self.host, &self.activities, &self.over));
+        activities.register(&mut self.real);
         self
     }
 
     /// Mocks an activity with a closure: `.mock(charge, |payment| Ok(receipt))`. The mock runs as a task of the server,
-    /// so retries and timeouts apply. Do not add the activity itself as well.
+    /// so retries and timeouts apply. It replaces the activity itself, if that is added too: the other methods of a
+    /// struct stay real.
     ///
     /// A panic in it, such as a failed `assert!`, ends the test with its message.
     pub fn mock<Kind, A, F>(self, activity: A, code: F) -> Self
@@ -128,14 +128,15 @@ impl TestWorker {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn mock_async<Kind, A, F, R>(self, activity: A, code: F) -> Self
+    pub fn mock_async<Kind, A, F, R>(mut self, activity: A, code: F) -> Self
     where
         A: Activity<Kind>,
         F: Fn(ActivityContext, ArgsOf<A, Kind>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<OutputOf<A, Kind>, ActivityError>> + Send + 'static,
     {
         let host = Arc::clone(&self.host);
-        self.activities(Mock::new(activity.definition(), code, host))
+        Mock::new(activity.definition(), code, host).register(&mut self.mocks);
+        self
     }
 
     /// Mocks a workflow that others start as their child, with a closure. The mock runs as a workflow of the server,
@@ -186,28 +187,45 @@ impl TestWorker {
 
     /// Registers the worker's task queue and capabilities with the server before it polls, until dropped.
     pub(crate) fn promise(&self) -> Promise {
-        let has_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         let namespace = self.client.connection().namespace();
-        Host::promise(&self.host, namespace, &self.task_queue, self.has_workflows, has_activities)
+        Host::promise(&self.host, namespace, &self.task_queue, self.has_workflows, self.runs_activities())
+    }
+
+    fn runs_activities(&self) -> bool {
+        !self.real.is_empty() || !self.mocks.is_empty()
     }
 
     /// Returns the worker, the replayer of its workflows, and the sender that ends its activities with the test.
     pub(crate) fn build(self) -> (Worker, WorkflowReplayer, watch::Sender<bool>) {
-        let runs_activities = !self.activities.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
         assert!(
-            self.has_workflows || runs_activities,
+            self.has_workflows || self.runs_activities(),
             "the worker of the test has nothing to run: add `.workflow(..)`, `.activities(..)` or `.mock(..)`"
         );
+        // Also without any: local activities run on the workflow's worker.
+        let activities = with_mocks(&self.real, self.mocks);
+        let mut builder = self.builder.activities(OfTest::new(activities, &self.host, &self.over));
         // A workflow with a versioning behaviour runs only on versioned workers.
-        let builder = if self.is_versioned && !self.builder.has_deployment() {
+        if self.is_versioned && !builder.has_deployment() {
             let versioned = DeploymentOptions::new("test", "test").use_worker_versioning();
-            self.builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade))
-        } else {
-            self.builder
-        };
+            builder = builder.deployment(versioned.default_versioning_behavior(VersioningBehavior::AutoUpgrade));
+        }
         let worker = builder.build().unwrap_or_else(|error| panic!("the worker of the test cannot be built: {error}"));
         (worker, self.replayer, self.over)
     }
+}
+
+/// Returns the mocks, and the real activities without a mock. One that was added twice is so here too.
+fn with_mocks(real: &ActivityRegistry, mocks: ActivityRegistry) -> ActivityRegistry {
+    let mut all = mocks.clone();
+    for name in real.names().chain(real.duplicates()).filter(|name| !mocks.names().any(|mocked| mocked == *name)) {
+        if let Some(activity) = real.get(name) {
+            all.insert(name.to_owned(), activity);
+        }
+    }
+    if let Some((name, dynamic)) = real.dynamic() {
+        all.set_dynamic(name.to_owned(), dynamic);
+    }
+    all
 }
 
 impl std::fmt::Debug for TestWorker {

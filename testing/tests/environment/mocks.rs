@@ -187,3 +187,40 @@ async fn an_error_at_a_virtual_time_fails_the_test() -> Outcome {
     }
     Ok(())
 }
+
+struct Shop {
+    stock: u32,
+}
+
+#[activities]
+impl Shop {
+    #[activity]
+    async fn in_stock(&self) -> Result<u32, ActivityError> {
+        Ok(self.stock)
+    }
+
+    #[activity]
+    async fn price(&self) -> Result<u32, ActivityError> {
+        Err(ApplicationFailure::new("there are no prices in a test").non_retryable().into())
+    }
+}
+
+#[workflow]
+async fn value_of_stock(ctx: &WorkflowContext) -> Result<u32, WorkflowError> {
+    let stock = ctx.activity(Shop::in_stock, ()).start_to_close_timeout(mins(1)).await?;
+    Ok(stock * ctx.activity(Shop::price, ()).start_to_close_timeout(mins(1)).await?)
+}
+
+#[tokio::test]
+async fn a_mock_replaces_one_method_of_a_struct_whichever_is_added_first() -> Outcome {
+    for mock_first in [false, true] {
+        let env = TestWorkflowEnvironment::start().await?;
+        let worker = env.worker("shop").workflow(value_of_stock);
+        let worker = match mock_first {
+            true => worker.mock(Shop::price, |()| Ok(7)).activities(Shop { stock: 3 }),
+            false => worker.activities(Shop { stock: 3 }).mock(Shop::price, |()| Ok(7)),
+        };
+        assert_eq!(env.run(worker, env.client().execute(value_of_stock, ()).task_queue("shop")).await?, 21);
+    }
+    Ok(())
+}
