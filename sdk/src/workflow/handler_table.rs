@@ -1,6 +1,7 @@
 //! The handlers that were set while the workflow runs, as the runtime finds them, and the messages that wait for one.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -28,7 +29,7 @@ pub(crate) struct Handlers {
     /// Messages without a handler, in the order of their arrival.
     pub(crate) kept: Vec<HandlerMessage>,
     /// Messages that were kept, and whose handler is set now, in the order of their arrival.
-    due: Vec<HandlerMessage>,
+    due: VecDeque<HandlerMessage>,
     /// True while an update without a handler waits for one: as long as the code that its task wakes is running.
     pub(crate) updates_wait: bool,
     /// Event of the last signal that the log has a warning about.
@@ -116,7 +117,7 @@ impl Handlers {
             kind_of(message) == kind && (handler.name.is_empty() || name_of(message) == handler.name)
         };
         self.due.extend(self.kept.extract_if(.., is_for));
-        self.due.sort_by_key(HandlerMessage::arrival);
+        self.due.make_contiguous().sort_by_key(HandlerMessage::arrival);
         match self.set.iter_mut().find(|other| other.code.kind() == kind && other.name == handler.name) {
             Some(other) => Some(std::mem::replace(other, handler)),
             None => {
@@ -139,7 +140,7 @@ impl Handlers {
 
     /// Returns the next message that was kept and has its handler now.
     pub(crate) fn next_due(&mut self) -> Option<HandlerMessage> {
-        (!self.due.is_empty()).then(|| self.due.remove(0))
+        self.due.pop_front()
     }
 
     /// Returns the updates that still have no handler.
